@@ -1,0 +1,100 @@
+#include <gtest/gtest.h>
+
+#include "base/clock.hpp"
+#include "base/digest.hpp"
+#include "base/files.hpp"
+#include "base/random.hpp"
+#include "base/text.hpp"
+
+namespace vedette {
+namespace {
+
+TEST(Text, Base64RoundTripsEveryLengthAndRejectsForeignCharacters) {
+  Random random(1);
+  for (std::size_t length = 0; length < 70; ++length) {
+    Bytes bytes(length);
+    for (auto& b : bytes) b = static_cast<std::uint8_t>(random.next());
+    const auto back = from_base64(to_base64(bytes));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(*back, bytes);
+  }
+  EXPECT_EQ(to_base64(as_bytes("foob")), "Zm9vYg==");  // RFC 4648 section 10
+  EXPECT_FALSE(from_base64("Zm9v-g=="));
+  EXPECT_FALSE(from_base64("Zm9vYg="));
+  EXPECT_FALSE(from_base64("Z=9v"));
+}
+
+TEST(Text, UriEncodingKeepsOnlyUnreservedCharacters) {
+  EXPECT_EQ(uri_encode("a b/ü~"), "a%20b%2F%C3%BC~");
+  EXPECT_EQ(uri_encode("a b/c", true), "a%20b/c");
+  EXPECT_EQ(*uri_decode("a%20b%2Fc+d"), "a b/c+d");
+  EXPECT_FALSE(uri_decode("%4"));
+  EXPECT_FALSE(uri_decode("%zz"));
+}
+
+TEST(Text, Utf8IsCheckedStrictly) {
+  EXPECT_TRUE(is_utf8("gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80"));
+  EXPECT_FALSE(is_utf8("\xC0\xAF"));          // overlong
+  EXPECT_FALSE(is_utf8("\xED\xA0\x80"));      // surrogate
+  EXPECT_FALSE(is_utf8("\xF4\x90\x80\x80"));  // above U+10FFFF
+  EXPECT_FALSE(is_utf8("\xE2\x82"));          // cut off
+}
+
+TEST(Clock, TimestampsPrintAndParse) {
+  const auto time = parse_timestamp("2020-06-23T01:02:03.456Z");
+  ASSERT_TRUE(time);
+  EXPECT_EQ(to_extended_iso8601(*time), "2020-06-23T01:02:03.456Z");
+  EXPECT_EQ(to_basic_iso8601(*time), "20200623T010203Z");
+  EXPECT_EQ(to_http_date(*time), "Tue, 23 Jun 2020 01:02:03 GMT");
+  EXPECT_EQ(*parse_http_date(to_http_date(*time)), *parse_timestamp("20200623T010203Z"));
+  EXPECT_EQ(*parse_timestamp("2020-06-23T03:02:03.456+02:00"), *time);
+  EXPECT_EQ(*parse_timestamp("1592874123.456"), *time);
+  EXPECT_EQ(*parse_timestamp("2020-04-15T20:17:23.433061"), *parse_timestamp("2020-04-15T20:17:23.433Z"));
+  for (const char* bad : {"", "yesterday", "2020-13-01T00:00:00Z", "2020-06-23T25:00:00Z", "2020-06-23T01:02:03.Z",
+                          "Mon Aug 22 2022 13:52:52 GMT-0700 (Pacific Daylight Time)"})
+    EXPECT_FALSE(parse_timestamp(bad)) << bad;
+}
+
+TEST(Digest, KnownAnswers) {
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-4
+  Hasher md5(Hasher::Algorithm::md5);
+  md5.update(as_bytes("message "));
+  md5.update(as_bytes("digest"));
+  EXPECT_EQ(to_hex(md5.finish()), "f96b697d7cb7938d525a2f31aaf161d0");  // RFC 1321
+  const Bytes key(20, 0x0b);
+  EXPECT_EQ(to_hex(hmac_sha256(key, "Hi There")),  // RFC 4231 case 1
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+}
+
+TEST(Digest, SealedTextOpensOnlyWithItsKeyAndContext) {
+  const Bytes key = random_bytes(32);
+  auto sealed = seal(key, "secret", "AKID1");
+  EXPECT_EQ(*unseal(key, sealed, "AKID1"), "secret");
+  EXPECT_FALSE(unseal(key, sealed, "AKID2"));
+  EXPECT_FALSE(unseal(random_bytes(32), sealed, "AKID1"));
+  for (std::size_t i = 0; i < sealed.size(); ++i) {
+    auto damaged = sealed;
+    damaged[i] ^= 1;
+    EXPECT_FALSE(unseal(key, damaged, "AKID1")) << i;
+  }
+}
+
+TEST(Files, AtomicWriteReplacesTheWholeFile) {
+  TemporaryFolder folder;
+  const auto path = folder.path() / "a.json";
+  ASSERT_TRUE(write_file_atomically(path, "one"));
+  ASSERT_TRUE(write_file_atomically(path, "two"));
+  EXPECT_EQ(as_text(*read_file(path, 10)), "two");
+  EXPECT_EQ(read_file(path, 2).error().kind, ErrorKind::too_large);
+  EXPECT_EQ(read_file(folder.path() / "none", 2).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(Random, BelowStaysBelowAndForksDiffer) {
+  Random random(7);
+  for (int i = 0; i < 1000; ++i) EXPECT_LT(random.below(3), 3U);
+  EXPECT_NE(random.fork(1).next(), random.fork(2).next());
+}
+
+}  // namespace
+}  // namespace vedette

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cassert>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace vedette {
+
+/// What the *caller* should do next; each outer protocol maps it to its own codes in one table.
+enum class ErrorKind {
+  invalid_input,    ///< change the request
+  unauthenticated,  ///< sign it properly
+  access_denied,    ///< ask for permission
+  not_found,        ///< name something that exists
+  conflict,         ///< wait for, or cause, another state
+  quota_exceeded,   ///< use less, or raise the quota
+  throttled,        ///< try again later
+  too_large,        ///< send less
+  unsupported,      ///< this server does not offer it
+  unavailable,      ///< something this depends on is away; try again
+  internal,         ///< our fault
+};
+
+/// An expected failure. The message is for the user: never secrets, file paths of the server or SQL.
+struct Error {
+  ErrorKind kind = ErrorKind::internal;
+  std::string message;
+  std::string code;           ///< a protocol's own code where the kind alone is too coarse ("NoSuchKey"); else empty
+  std::string resource_type;  ///< PROJECT, DATASET, MODEL … where the wire wants it
+  std::string resource_id;
+  int retry_after_seconds = 0;
+};
+
+/// A value or an Error. Shaped like std::expected, so that C++23 can replace it.
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit like std::expected
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
+
+  [[nodiscard]] bool has_value() const { return state_.index() == 0; }
+  explicit operator bool() const { return has_value(); }
+  T& value() & { return assert(has_value()), std::get<0>(state_); }
+  const T& value() const& { return assert(has_value()), std::get<0>(state_); }
+  T&& value() && { return assert(has_value()), std::get<0>(std::move(state_)); }
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
+  T&& operator*() && { return std::move(*this).value(); }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
+  [[nodiscard]] const Error& error() const { return assert(!has_value()), std::get<1>(state_); }
+
+ private:
+  std::variant<T, Error> state_;
+};
+
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+  Result() = default;
+  Result(Error error) : error_(std::move(error)) {}  // NOLINT
+
+  [[nodiscard]] bool has_value() const { return !error_; }
+  explicit operator bool() const { return has_value(); }
+  [[nodiscard]] const Error& error() const { return assert(error_), *error_; }
+
+ private:
+  std::optional<Error> error_;
+};
+
+inline Error fail(ErrorKind kind, std::string message, std::string code = {}) {
+  return Error{kind, std::move(message), std::move(code), {}, {}, 0};
+}
+inline Error invalid_input(std::string message) { return fail(ErrorKind::invalid_input, std::move(message)); }
+inline Error internal_error(std::string message) { return fail(ErrorKind::internal, std::move(message)); }
+inline Error not_found(std::string type, std::string id, std::string message) {
+  return Error{ErrorKind::not_found, std::move(message), {}, std::move(type), std::move(id), 0};
+}
+inline Error conflict(std::string type, std::string id, std::string message) {
+  return Error{ErrorKind::conflict, std::move(message), {}, std::move(type), std::move(id), 0};
+}
+
+}  // namespace vedette

@@ -1,0 +1,239 @@
+#include "vision/artifact/artifact.hpp"
+
+#include <bit>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/digest.hpp"
+#include "base/files.hpp"
+
+namespace vedette {
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+static_assert(std::endian::native == std::endian::little, "safetensors are little-endian");
+
+namespace {
+
+constexpr std::uint64_t kManifestLimit = 16ULL << 20;
+constexpr std::uint64_t kBlobLimit = 2ULL << 30;
+constexpr int kVersion = 1;
+
+Json to_json(const Manifest& m) {
+  Json graph = Json::array();
+  for (const auto& node : m.graph)
+    graph.push_back({{"op", node.op}, {"output", node.output}, {"inputs", node.inputs}, {"tensors", node.tensors}, {"numbers", node.numbers}});
+  Json contestants = Json::array();
+  for (const auto& c : m.contestants)
+    contestants.push_back({{"name", c.name}, {"maps", c.maps}, {"pool_fraction", c.pool_fraction}, {"location", c.location},
+                           {"scale", c.scale}, {"score_weight", c.score_weight}, {"map_weight", c.map_weight}});
+  Json golden = Json::array();
+  for (const auto& g : m.golden) golden.push_back({{"image", g.image}, {"anomaly_score", g.anomaly_score}});
+  Json out = {{"format", "vedette-model"},
+              {"version", kVersion},
+              {"image", {{"height", m.image_height}, {"width", m.image_width}}},
+              {"input", {{"height", m.input_height}, {"width", m.input_width}}},
+              {"folds", m.folds},
+              {"graph", graph},
+              {"contestants", contestants},
+              {"fusion_bias", m.fusion_bias},
+              {"decision", {{"threshold", m.threshold}, {"confidence_slope", m.confidence_slope}, {"confidence_limit", m.confidence_limit}}},
+              {"golden", golden},
+              {"tensors", m.tensors}};
+  if (m.segmentation) {
+    Json labels = Json::array();
+    for (const auto& label : m.segmentation->labels) labels.push_back({{"name", label.name}, {"color", label.color}});
+    out["segmentation"] = {{"labels", labels},
+                           {"map_threshold", m.segmentation->map_threshold},
+                           {"region_features", m.segmentation->region_features},
+                           {"region_bank", m.segmentation->region_bank},
+                           {"region_labels", m.segmentation->region_labels}};
+  }
+  return out;
+}
+
+Manifest from_json(const Json& j) {  // throws Json::exception
+  Manifest m;
+  m.image_height = j.at("image").at("height");
+  m.image_width = j.at("image").at("width");
+  m.input_height = j.at("input").at("height");
+  m.input_width = j.at("input").at("width");
+  m.folds = j.at("folds");
+  for (const auto& n : j.at("graph"))
+    m.graph.push_back({n.at("op"), n.at("output"), n.at("inputs").get<std::vector<std::string>>(),
+                       n.at("tensors").get<std::map<std::string, std::string>>(), n.at("numbers").get<std::map<std::string, double>>()});
+  for (const auto& c : j.at("contestants"))
+    m.contestants.push_back({c.at("name"), c.at("maps").get<std::vector<std::string>>(), c.at("pool_fraction"), c.at("location"),
+                             c.at("scale"), c.at("score_weight"), c.at("map_weight")});
+  m.fusion_bias = j.at("fusion_bias");
+  m.threshold = j.at("decision").at("threshold");
+  m.confidence_slope = j.at("decision").at("confidence_slope");
+  m.confidence_limit = j.at("decision").at("confidence_limit");
+  for (const auto& g : j.at("golden")) m.golden.push_back({g.at("image"), g.at("anomaly_score")});
+  m.tensors = j.at("tensors").get<std::map<std::string, std::string>>();
+  if (j.contains("segmentation")) {
+    const auto& s = j["segmentation"];
+    Segmentation segmentation;
+    for (const auto& l : s.at("labels")) segmentation.labels.push_back({l.at("name"), l.at("color")});
+    segmentation.map_threshold = s.at("map_threshold");
+    segmentation.region_features = s.at("region_features");
+    segmentation.region_bank = s.at("region_bank");
+    segmentation.region_labels = s.at("region_labels");
+    m.segmentation = std::move(segmentation);
+  }
+  return m;
+}
+
+Error broken(const std::string& what) {
+  return invalid_input("The model folder is damaged: " + what + ".");
+}
+
+/// Every name a manifest mentions must exist: the engine may then look things up without doubt.
+Result<void> check_references(const Artifact& a) {
+  const auto& m = a.manifest;
+  const auto in_range = [](int v) { return v >= 8 && v <= 16384; };
+  if (!in_range(m.image_height) || !in_range(m.image_width) || !in_range(m.input_height) || !in_range(m.input_width))
+    return broken("sizes out of range");
+  if (m.folds < 1 || m.folds > 64 || m.contestants.empty()) return broken("no ensemble");
+  std::set<std::string> outputs = {"image"};
+  for (const auto& node : m.graph) {
+    for (const auto& input : node.inputs)
+      if (!outputs.contains(input)) return broken("node " + node.output + " reads " + input + ", which no earlier node makes");
+    for (const auto& [role, name] : node.tensors)
+      if (!a.tensors.contains(name)) return broken("node " + node.output + " lacks the tensor " + name);
+    if (!outputs.insert(node.output).second) return broken("two nodes make " + node.output);
+  }
+  for (const auto& c : m.contestants) {
+    if (static_cast<std::int64_t>(c.maps.size()) != m.folds) return broken("contestant " + c.name + " has not one map per fold");
+    for (const auto& map : c.maps)
+      if (!outputs.contains(map)) return broken("contestant " + c.name + " names no output " + map);
+    if (!(c.scale > 0) || !(c.pool_fraction > 0 && c.pool_fraction <= 1)) return broken("contestant " + c.name + " has bad numbers");
+  }
+  if (m.segmentation) {
+    const auto& s = *m.segmentation;
+    if (!outputs.contains(s.region_features) || !a.tensors.contains(s.region_bank) || !a.tensors.contains(s.region_labels))
+      return broken("the segmentation names what does not exist");
+    const auto& bank = a.tensors.at(s.region_bank);
+    const auto& labels = a.tensors.at(s.region_labels);
+    if (bank.shape.size() != 2 || labels.shape.size() != 1 || bank.size(0) != labels.size(0) || bank.size(0) < 1 || s.labels.empty())
+      return broken("the region bank has a wrong shape");
+    for (float label : *labels.values)
+      if (!(label >= 0 && label < static_cast<float>(s.labels.size()))) return broken("a region has no label");
+  }
+  for (const auto& g : m.golden) {
+    const auto it = a.tensors.find(g.image);
+    if (it == a.tensors.end() || it->second.shape != std::vector<std::int64_t>{m.input_height, m.input_width, 3})
+      return broken("a golden picture is missing");
+  }
+  return {};
+}
+
+}  // namespace
+
+Tensor Tensor::make(std::vector<std::int64_t> shape, std::vector<float> values) {
+  return {std::move(shape), std::make_shared<const std::vector<float>>(std::move(values))};
+}
+
+std::string to_safetensors(const std::map<std::string, Tensor>& tensors) {
+  Json header = Json::object();
+  std::uint64_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    const std::uint64_t size = tensor.values->size() * sizeof(float);
+    header[name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + size}}};
+    offset += size;
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  std::string out(8, '\0');
+  const std::uint64_t length = text.size();
+  std::memcpy(out.data(), &length, 8);
+  out += text;
+  for (const auto& [name, tensor] : tensors)
+    out.append(reinterpret_cast<const char*>(tensor.data()), tensor.values->size() * sizeof(float));
+  return out;
+}
+
+Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes) {
+  std::uint64_t length = 0;
+  if (bytes.size() < 8) return broken("a blob is too short");
+  std::memcpy(&length, bytes.data(), 8);
+  if (length > bytes.size() - 8) return broken("a blob's header is longer than the file");
+  const Json header = Json::parse(bytes.substr(8, length), nullptr, false);
+  if (!header.is_object()) return broken("a blob's header is not JSON");
+  const std::string_view data = bytes.substr(8 + length);
+  std::map<std::string, Tensor> out;
+  try {
+    for (const auto& [name, entry] : header.items()) {
+      if (name == "__metadata__") continue;
+      const auto shape = entry.at("shape").get<std::vector<std::int64_t>>();
+      const auto range = entry.at("data_offsets").get<std::vector<std::uint64_t>>();
+      std::uint64_t count = 1;
+      for (auto extent : shape) {
+        if (extent < 0 || extent > (1LL << 31) || count > (1ULL << 32)) return broken("tensor " + name + " has a bad shape");
+        count *= static_cast<std::uint64_t>(extent);
+      }
+      if (entry.at("dtype") != "F32" || range.size() != 2 || range[0] > range[1] || range[1] > data.size() ||
+          range[1] - range[0] != count * sizeof(float))
+        return broken("tensor " + name + " does not fit its blob");
+      std::vector<float> values(count);
+      if (count > 0) std::memcpy(values.data(), data.data() + range[0], count * sizeof(float));
+      out.emplace(name, Tensor::make(shape, std::move(values)));
+    }
+  } catch (const Json::exception&) {
+    return broken("a blob's header lacks members");
+  }
+  return out;
+}
+
+Result<void> write_artifact(const fs::path& folder, Manifest manifest, const std::map<std::string, Tensor>& tensors,
+                            const std::vector<std::vector<std::string>>& blobs) {
+  std::error_code code;
+  fs::create_directories(folder / "blobs", code);
+  if (code) return internal_error("cannot create " + (folder / "blobs").string() + ": " + code.message());
+  manifest.tensors.clear();
+  for (const auto& names : blobs) {
+    std::map<std::string, Tensor> group;
+    for (const auto& name : names) group.emplace(name, tensors.at(name));
+    const std::string bytes = to_safetensors(group);
+    const std::string hash = sha256_hex(bytes);
+    if (auto ok = write_file_atomically(folder / "blobs" / (hash + ".safetensors"), bytes); !ok) return ok;
+    for (const auto& name : names) manifest.tensors[name] = hash;
+  }
+  // The manifest comes last: a folder with a manifest is a whole model.
+  return write_file_atomically(folder / "manifest.json", to_json(manifest).dump(1) + "\n");
+}
+
+Result<Artifact> read_artifact(const fs::path& folder) {
+  auto text = read_file(folder / "manifest.json", kManifestLimit);
+  if (!text) return text.error().kind == ErrorKind::not_found ? invalid_input("There is no model in " + folder.string() + ".") : text.error();
+  const Json json = Json::parse(as_text(*text), nullptr, false);
+  Artifact artifact;
+  try {
+    if (json.at("format") != "vedette-model") return broken("it is not a Vedette model");
+    if (json.at("version") != kVersion) return broken("it was written by another version of Vedette");
+    artifact.manifest = from_json(json);
+  } catch (const Json::exception&) {
+    return broken("manifest.json is incomplete");
+  }
+  std::set<std::string> hashes;
+  for (const auto& [name, hash] : artifact.manifest.tensors) {
+    if (hash.size() != 64 || !from_hex(hash)) return broken("a blob has no name");
+    hashes.insert(hash);
+  }
+  for (const auto& hash : hashes) {
+    auto bytes = read_file(folder / "blobs" / (hash + ".safetensors"), kBlobLimit);
+    if (!bytes) return broken("the blob " + hash.substr(0, 12) + " is missing");
+    if (sha256_hex(as_text(*bytes)) != hash) return broken("the blob " + hash.substr(0, 12) + " was changed");
+    auto tensors = parse_safetensors(as_text(*bytes));
+    if (!tensors) return tensors.error();
+    for (auto& [name, tensor] : *tensors)
+      if (auto it = artifact.manifest.tensors.find(name); it != artifact.manifest.tensors.end() && it->second == hash)
+        artifact.tensors.emplace(name, std::move(tensor));
+  }
+  if (artifact.tensors.size() != artifact.manifest.tensors.size()) return broken("a tensor is missing from its blob");
+  if (auto ok = check_references(artifact); !ok) return ok.error();
+  return artifact;
+}
+
+}  // namespace vedette

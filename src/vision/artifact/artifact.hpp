@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+/// The trained model on disk: a folder with `manifest.json` and content-addressed `blobs/<sha256>.safetensors`. It holds no
+/// times and no names of projects: the same data and seed give the same bytes. docs/artifact.md describes the format.
+namespace vedette {
+
+/// Dense float32 array, row-major. A value that shares its storage: copying is cheap, the numbers never change.
+struct Tensor {
+  std::vector<std::int64_t> shape;
+  std::shared_ptr<const std::vector<float>> values;
+
+  static Tensor make(std::vector<std::int64_t> shape, std::vector<float> values);
+  [[nodiscard]] std::int64_t size(std::size_t axis) const { return shape.at(axis); }
+  [[nodiscard]] const float* data() const { return values->data(); }
+};
+
+/// One operation of the model's graph. `infer/graph.hpp` lists the operations with their tensors and numbers.
+struct Node {
+  std::string op;
+  std::string output;
+  std::vector<std::string> inputs;             ///< outputs of earlier nodes
+  std::map<std::string, std::string> tensors;  ///< role ("weights") → tensor name
+  std::map<std::string, double> numbers;       ///< parameters ("stride")
+};
+
+/// One member of the detector ensemble: for each cross-fitting fold one anomaly map of the graph.
+struct Contestant {
+  std::string name;               ///< "memory_bank.raw"
+  std::vector<std::string> maps;  ///< one graph output per fold, [grid height, grid width], ≥ 0
+  double pool_fraction = 0;       ///< the score is the mean of this share of the map's largest cells
+  double location = 0;            ///< mean of log(score) over good pictures, out of fold
+  double scale = 1;               ///< its standard deviation, > 0
+  double score_weight = 0;        ///< weight in the fused score; 0: only in the map
+  double map_weight = 0;          ///< weight in the anomaly map
+};
+
+struct Label {
+  std::string name;
+  std::string color;  ///< "#rrggbb" as the dataset wrote it
+};
+
+/// How regions of the map become labelled areas. Present in segmentation models.
+struct Segmentation {
+  std::vector<Label> labels;
+  double map_threshold = 0;     ///< cells at or above are anomalous
+  std::string region_features;  ///< graph output [cells, channels], whose mean over a region describes it
+  std::string region_bank;      ///< tensor [regions, channels]: described regions of the training masks
+  std::string region_labels;    ///< tensor [regions]: index into labels
+};
+
+/// A picture and what the trained model said about it, checked whenever the model is loaded.
+struct GoldenSample {
+  std::string image;  ///< tensor [height, width, 3], values 0 … 255, at the model's input size
+  double anomaly_score = 0;
+};
+
+struct Manifest {
+  int image_height = 0;  ///< of the training pictures, pixels
+  int image_width = 0;
+  int input_height = 0;  ///< what the graph takes
+  int input_width = 0;
+  std::int64_t folds = 0;
+  std::vector<Node> graph;
+  std::vector<Contestant> contestants;
+  double fusion_bias = 0;
+  double threshold = 0;          ///< on the anomaly score: ≥ is anomalous
+  double confidence_slope = 1;   ///< > 0: logit of the confidence per unit of fused logit beyond the threshold
+  double confidence_limit = 1;   ///< < 1: what so few pictures can support
+  std::optional<Segmentation> segmentation;
+  std::vector<GoldenSample> golden;
+  std::map<std::string, std::string> tensors;  ///< tensor name → SHA-256 of its blob
+};
+
+struct Artifact {
+  Manifest manifest;
+  std::map<std::string, Tensor> tensors;
+};
+
+/// Writes into an empty or missing folder. `blobs` groups tensor names that belong in one file together.
+Result<void> write_artifact(const std::filesystem::path& folder, Manifest manifest, const std::map<std::string, Tensor>& tensors,
+                            const std::vector<std::vector<std::string>>& blobs);
+
+/// Reads and verifies: every blob's hash, every tensor's shape, every reference. Fails with invalid_input naming what is wrong.
+Result<Artifact> read_artifact(const std::filesystem::path& folder);
+
+/// safetensors (huggingface/safetensors, format 0.3), F32 only.
+std::string to_safetensors(const std::map<std::string, Tensor>& tensors);
+Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes);
+
+}  // namespace vedette

@@ -1,0 +1,154 @@
+#include "vision/evaluate/evaluate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace vedette {
+namespace {
+
+std::vector<std::size_t> order_by_score(std::span<const double> scores) {
+  std::vector<std::size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return scores[a] < scores[b]; });
+  return order;
+}
+
+double ratio(double part, double whole) { return whole > 0 ? part / whole : 0.0; }
+
+}  // namespace
+
+double auroc(std::span<const double> scores, std::span<const std::uint8_t> is_positive) {
+  const auto order = order_by_score(scores);
+  double negatives = 0, positives = 0, won = 0;
+  for (std::size_t i = 0; i < order.size();) {
+    double tied_negatives = 0, tied_positives = 0;
+    const double score = scores[order[i]];
+    for (; i < order.size() && scores[order[i]] == score; ++i) (is_positive[order[i]] ? tied_positives : tied_negatives) += 1;
+    won += tied_positives * (negatives + 0.5 * tied_negatives);
+    negatives += tied_negatives;
+    positives += tied_positives;
+  }
+  return ratio(won, negatives * positives);
+}
+
+double average_precision(std::span<const double> scores, std::span<const std::uint8_t> is_positive) {
+  const auto order = order_by_score(scores);
+  const auto positives = static_cast<double>(std::count_if(is_positive.begin(), is_positive.end(), [](auto p) { return p != 0; }));
+  double called = 0, hits = 0, sum = 0;
+  for (std::size_t left = order.size(); left > 0;) {
+    const double score = scores[order[left - 1]];
+    double new_hits = 0;
+    for (; left > 0 && scores[order[left - 1]] == score; --left) {
+      called += 1;
+      new_hits += is_positive[order[left - 1]] ? 1 : 0;
+    }
+    hits += new_hits;
+    sum += new_hits * hits / called;
+  }
+  return ratio(sum, positives);
+}
+
+ConfusionCounts count_confusion(std::span<const double> scores, std::span<const std::uint8_t> is_positive, double threshold) {
+  ConfusionCounts c;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (scores[i] >= threshold) {
+      ++(is_positive[i] ? c.true_positive : c.false_positive);
+    } else {
+      ++(is_positive[i] ? c.false_negative : c.true_negative);
+    }
+  }
+  return c;
+}
+
+ClassificationMetrics classification_metrics(const ConfusionCounts& c) {
+  ClassificationMetrics m;
+  const auto tp = static_cast<double>(c.true_positive);
+  m.precision = ratio(tp, tp + static_cast<double>(c.false_positive));
+  m.recall = ratio(tp, tp + static_cast<double>(c.false_negative));
+  m.f1 = ratio(2 * m.precision * m.recall, m.precision + m.recall);
+  return m;
+}
+
+double minimum_error_threshold(std::span<const double> scores, std::span<const std::uint8_t> is_positive) {
+  const auto order = order_by_score(scores);
+  double positives = 0, negatives = 0;
+  for (auto p : is_positive) (p ? positives : negatives) += 1;
+  // Errors are counted per class rate: a set with 20 times more good parts must not buy accuracy by calling all good.
+  double errors = 1.0;  // threshold below everything: every negative is a false alarm
+  double best_errors = errors;
+  double best_threshold = std::nextafter(scores[order.front()], -std::numeric_limits<double>::infinity());
+  double best_gap = 0;
+  for (std::size_t i = 0; i < order.size();) {
+    const double score = scores[order[i]];
+    for (; i < order.size() && scores[order[i]] == score; ++i)
+      errors += is_positive[order[i]] ? 1.0 / positives : -1.0 / negatives;
+    const double next = i < order.size() ? scores[order[i]] : score + std::max(1e-6, std::abs(score) * 1e-3);
+    const double gap = next - score;
+    // Of equally good thresholds the one in the widest gap generalises best.
+    if (errors < best_errors - 1e-12 || (errors < best_errors + 1e-12 && gap > best_gap)) {
+      best_errors = errors;
+      best_gap = gap;
+      best_threshold = score + 0.5 * gap;
+    }
+  }
+  return best_threshold;
+}
+
+double expected_calibration_error(std::span<const double> probability, std::span<const std::uint8_t> is_positive) {
+  std::array<double, 10> count{}, confidence{}, correct{};
+  for (std::size_t i = 0; i < probability.size(); ++i) {
+    const bool called = probability[i] >= 0.5;
+    const double c = called ? probability[i] : 1.0 - probability[i];
+    const auto bin = std::min<std::size_t>(9, static_cast<std::size_t>(c * 10.0));
+    count[bin] += 1;
+    confidence[bin] += c;
+    correct[bin] += called == (is_positive[i] != 0) ? 1 : 0;
+  }
+  double error = 0;
+  for (std::size_t b = 0; b < count.size(); ++b) error += std::abs(correct[b] - confidence[b]);
+  return ratio(error, static_cast<double>(probability.size()));
+}
+
+double brier_score(std::span<const double> probability, std::span<const std::uint8_t> is_positive) {
+  double sum = 0;
+  for (std::size_t i = 0; i < probability.size(); ++i) {
+    const double d = probability[i] - (is_positive[i] ? 1.0 : 0.0);
+    sum += d * d;
+  }
+  return ratio(sum, static_cast<double>(probability.size()));
+}
+
+OverlapCounts count_overlap(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> truth, std::uint8_t label) {
+  OverlapCounts c;
+  for (std::size_t i = 0; i < predicted.size(); ++i) {
+    const bool p = predicted[i] == label, t = truth[i] == label;
+    c.predicted += p;
+    c.truth += t;
+    c.intersection += p && t;
+  }
+  return c;
+}
+
+double pixel_auroc(std::span<const std::vector<float>> maps, std::span<const std::vector<std::uint8_t>> truths) {
+  constexpr std::size_t kBins = 65536;
+  float low = std::numeric_limits<float>::max(), high = std::numeric_limits<float>::lowest();
+  for (const auto& map : maps)
+    for (float v : map) low = std::min(low, v), high = std::max(high, v);
+  std::vector<double> positive(kBins), negative(kBins);
+  const double scale = high > low ? static_cast<double>(kBins - 1) / (static_cast<double>(high) - low) : 0.0;
+  for (std::size_t m = 0; m < maps.size(); ++m)
+    for (std::size_t i = 0; i < maps[m].size(); ++i)
+      (truths[m][i] ? positive : negative)[static_cast<std::size_t>((static_cast<double>(maps[m][i]) - low) * scale)] += 1;
+  double below = 0, won = 0, positives = 0;
+  for (std::size_t b = 0; b < kBins; ++b) {
+    won += positive[b] * (below + 0.5 * negative[b]);
+    below += negative[b];
+    positives += positive[b];
+  }
+  return ratio(won, below * positives);
+}
+
+}  // namespace vedette

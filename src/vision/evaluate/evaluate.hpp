@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+/// Metrics and threshold choice. Pure functions; any thread. "Positive" means anomalous throughout; scores are larger for
+/// more anomalous pictures. Degenerate sets (one class missing, nothing predicted) give 0, never NaN.
+namespace vedette {
+
+/// Area under the ROC curve, ties counted half (the Mann–Whitney statistic). 0 if a class is missing.
+double auroc(std::span<const double> scores, std::span<const std::uint8_t> is_positive);
+
+/// Average precision: the sum over distinct thresholds of (recall step) × precision. 0 without positives.
+double average_precision(std::span<const double> scores, std::span<const std::uint8_t> is_positive);
+
+struct ConfusionCounts {
+  std::int64_t true_positive = 0, false_positive = 0, true_negative = 0, false_negative = 0;
+};
+struct ClassificationMetrics {
+  double precision = 0, recall = 0, f1 = 0;
+};
+
+/// A score ≥ threshold is called positive.
+ConfusionCounts count_confusion(std::span<const double> scores, std::span<const std::uint8_t> is_positive, double threshold);
+ClassificationMetrics classification_metrics(const ConfusionCounts& counts);
+
+/// The threshold with the fewest errors, weighted so that both classes count as in a balanced set when they differ in size;
+/// in the middle of the gap that separates the scores there. Both classes must be present and scores finite.
+double minimum_error_threshold(std::span<const double> scores, std::span<const std::uint8_t> is_positive);
+
+/// Expected calibration error over 10 equal-width bins of the predicted probability of the positive class (Guo et al., ICML
+/// 2017, equation 3, on the returned class's confidence).
+double expected_calibration_error(std::span<const double> probability, std::span<const std::uint8_t> is_positive);
+/// Mean squared difference of probability and outcome (Brier 1950).
+double brier_score(std::span<const double> probability, std::span<const std::uint8_t> is_positive);
+
+/// Intersection over union of two masks of the same size, where `truth == label`. 1 if both are empty.
+struct OverlapCounts {
+  std::int64_t intersection = 0, predicted = 0, truth = 0;
+  [[nodiscard]] double iou() const {
+    const auto united = predicted + truth - intersection;
+    return united > 0 ? static_cast<double>(intersection) / static_cast<double>(united) : 1.0;
+  }
+};
+OverlapCounts count_overlap(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> truth, std::uint8_t label);
+
+/// AUROC over very many pixels from histograms: scores are put into equal-width bins between their minimum and maximum.
+double pixel_auroc(std::span<const std::vector<float>> maps, std::span<const std::vector<std::uint8_t>> truths);
+
+}  // namespace vedette

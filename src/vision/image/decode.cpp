@@ -1,0 +1,174 @@
+#include <cstdio>  // jpeglib.h needs FILE and size_t declared first
+
+#include <fmt/format.h>
+#include <jerror.h>
+#include <jpeglib.h>
+#include <spng.h>
+
+#include <csetjmp>
+#include <memory>
+
+#include "vision/image/image.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::array<std::uint8_t, 8> kPngSignature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+
+bool is_png(std::span<const std::uint8_t> bytes) {
+  return bytes.size() >= kPngSignature.size() && std::equal(kPngSignature.begin(), kPngSignature.end(), bytes.begin());
+}
+bool is_jpeg(std::span<const std::uint8_t> bytes) {
+  return bytes.size() >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF;
+}
+
+/// libjpeg reports through callbacks and leaves by longjmp; everything it may skip over is trivially destructible.
+struct JpegErrors {
+  jpeg_error_mgr base;
+  std::jmp_buf jump;
+  bool is_damaged;
+  char message[JMSG_LENGTH_MAX];
+};
+
+void on_jpeg_error(j_common_ptr info) {
+  auto* errors = reinterpret_cast<JpegErrors*>(info->err);
+  info->err->format_message(info, errors->message);
+  std::longjmp(errors->jump, 1);
+}
+
+void on_jpeg_message(j_common_ptr info, int level) {
+  if (level >= 0) return;
+  // libjpeg paints missing data grey and calls it a warning; a verdict on grey paint would be a lie.
+  const int code = info->err->msg_code;
+  if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC)
+    reinterpret_cast<JpegErrors*>(info->err)->is_damaged = true;
+}
+
+enum class JpegStep { header, size, pixels };
+
+/// C-style body of the decoder: between setjmp and the end no object with a destructor is created. `allocate` gives the
+/// target once the size is known. Returns false with errors.message set.
+bool run_jpeg(std::span<const std::uint8_t> bytes, JpegErrors& errors, ImageHeader& header, JpegStep last, SizeLimits limits,
+              std::vector<std::uint8_t>& pixels, std::vector<std::uint8_t>& row) {
+  jpeg_decompress_struct info;
+  info.err = jpeg_std_error(&errors.base);
+  errors.base.error_exit = on_jpeg_error;
+  errors.base.emit_message = on_jpeg_message;
+  errors.is_damaged = false;
+  errors.message[0] = '\0';
+  if (setjmp(errors.jump)) {  // NOLINT: libjpeg's own error protocol
+    jpeg_destroy_decompress(&info);
+    return false;
+  }
+  jpeg_create_decompress(&info);
+  // Bounds what progressive files may make libjpeg allocate: 4096² of coefficients in three planes, with room.
+  info.mem->max_memory_to_use = 512L * 1024 * 1024;
+  jpeg_mem_src(&info, bytes.data(), bytes.size());
+  jpeg_read_header(&info, TRUE);
+  header = {ImageFormat::jpeg, static_cast<int>(info.image_height), static_cast<int>(info.image_width)};
+  if (last == JpegStep::header || header.height < limits.minimum_side || header.width < limits.minimum_side ||
+      header.height > limits.maximum_side || header.width > limits.maximum_side) {
+    jpeg_destroy_decompress(&info);
+    return true;
+  }
+  const bool is_cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
+  info.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
+  info.dct_method = JDCT_ISLOW;
+  jpeg_start_decompress(&info);
+  const std::size_t stride = static_cast<std::size_t>(header.width) * 3;
+  pixels.resize(stride * static_cast<std::size_t>(header.height));
+  if (is_cmyk) row.resize(static_cast<std::size_t>(header.width) * 4);
+  while (info.output_scanline < info.output_height) {
+    std::uint8_t* target = pixels.data() + stride * info.output_scanline;
+    JSAMPROW line = is_cmyk ? row.data() : target;
+    jpeg_read_scanlines(&info, &line, 1);
+    if (is_cmyk) {
+      // Adobe writes CMYK inverted (255 = no ink), and nearly every CMYK JPEG is Adobe's.
+      for (int x = 0; x < header.width; ++x) {
+        const unsigned k = info.saw_Adobe_marker ? row[4 * x + 3] : 255U - row[4 * x + 3];
+        for (int c = 0; c < 3; ++c) {
+          const unsigned ink = info.saw_Adobe_marker ? row[4 * x + c] : 255U - row[4 * x + c];
+          target[3 * x + c] = static_cast<std::uint8_t>(ink * k / 255U);
+        }
+      }
+    }
+    if (errors.is_damaged) break;
+  }
+  if (!errors.is_damaged) jpeg_finish_decompress(&info);
+  jpeg_destroy_decompress(&info);
+  return true;
+}
+
+struct PngDeleter {
+  void operator()(spng_ctx* c) const { spng_ctx_free(c); }
+};
+
+Error png_error(int code) {
+  return invalid_input(std::string("The PNG image is broken: ") + spng_strerror(code) + ".");
+}
+
+Result<ImageHeader> open_png(spng_ctx* context, std::span<const std::uint8_t> bytes) {
+  // Ancillary chunks (text, profiles) may not make us allocate; their CRC does not matter to the picture.
+  spng_set_chunk_limits(context, 16 * 1024 * 1024, 32 * 1024 * 1024);
+  spng_set_crc_action(context, SPNG_CRC_ERROR, SPNG_CRC_DISCARD);
+  if (const int code = spng_set_png_buffer(context, bytes.data(), bytes.size())) return png_error(code);
+  spng_ihdr ihdr{};
+  if (const int code = spng_get_ihdr(context, &ihdr)) return png_error(code);
+  if (ihdr.height > 1'000'000 || ihdr.width > 1'000'000) return invalid_input("The PNG image is too large.");
+  return ImageHeader{ImageFormat::png, static_cast<int>(ihdr.height), static_cast<int>(ihdr.width)};
+}
+
+Result<void> check_size(const ImageHeader& header, SizeLimits limits) {
+  if (std::min(header.height, header.width) < limits.minimum_side || std::max(header.height, header.width) > limits.maximum_side)
+    return invalid_input(fmt::format("The image has {}x{} pixels; each side must be {} to {}.", header.width, header.height,
+                                     limits.minimum_side, limits.maximum_side));
+  return {};
+}
+
+Error unknown_format() { return invalid_input("The bytes are neither a JPEG nor a PNG image."); }
+
+}  // namespace
+
+Result<ImageHeader> read_image_header(std::span<const std::uint8_t> bytes) {
+  if (is_png(bytes)) {
+    const std::unique_ptr<spng_ctx, PngDeleter> context(spng_ctx_new(0));
+    return open_png(context.get(), bytes);
+  }
+  if (!is_jpeg(bytes)) return unknown_format();
+  JpegErrors errors{};
+  ImageHeader header{};
+  std::vector<std::uint8_t> pixels, row;
+  if (!run_jpeg(bytes, errors, header, JpegStep::header, {}, pixels, row))
+    return invalid_input(std::string("The JPEG image is broken: ") + errors.message + ".");
+  return header;
+}
+
+Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits limits) {
+  RgbImage image;
+  if (is_png(bytes)) {
+    const std::unique_ptr<spng_ctx, PngDeleter> context(spng_ctx_new(0));
+    auto header = open_png(context.get(), bytes);
+    if (!header) return header.error();
+    if (auto ok = check_size(*header, limits); !ok) return ok.error();
+    image.height = header->height;
+    image.width = header->width;
+    std::size_t size = 0;
+    if (const int code = spng_decoded_image_size(context.get(), SPNG_FMT_RGB8, &size)) return png_error(code);
+    image.pixels.resize(size);
+    if (const int code = spng_decode_image(context.get(), image.pixels.data(), size, SPNG_FMT_RGB8, 0)) return png_error(code);
+    return image;
+  }
+  if (!is_jpeg(bytes)) return unknown_format();
+  JpegErrors errors{};
+  ImageHeader header{};
+  std::vector<std::uint8_t> row;
+  if (!run_jpeg(bytes, errors, header, JpegStep::pixels, limits, image.pixels, row))
+    return invalid_input(std::string("The JPEG image is broken: ") + errors.message + ".");
+  if (auto ok = check_size(header, limits); !ok) return ok.error();
+  if (errors.is_damaged) return invalid_input("The JPEG image is truncated or damaged.");
+  image.height = header.height;
+  image.width = header.width;
+  return image;
+}
+
+}  // namespace vedette

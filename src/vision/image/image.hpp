@@ -1,0 +1,108 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/text.hpp"
+
+/// Pictures: decode, encode, resize, masks. Pure functions; any thread. Row-major, top row first, (height, width) order.
+namespace vedette {
+
+/// 8-bit sRGB, interleaved R, G, B.
+struct RgbImage {
+  int height = 0;
+  int width = 0;
+  std::vector<std::uint8_t> pixels;  ///< [height, width, 3]
+
+  [[nodiscard]] const std::uint8_t* at(int y, int x) const {
+    return pixels.data() + (static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)) * 3;
+  }
+  std::uint8_t* at(int y, int x) {
+    return pixels.data() + (static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)) * 3;
+  }
+};
+
+/// One value per pixel or cell.
+template <typename T>
+struct Grid {
+  int height = 0;
+  int width = 0;
+  std::vector<T> values;  ///< [height, width]
+
+  Grid() = default;
+  Grid(int h, int w, T fill = T{})
+      : height(h), width(w), values(static_cast<std::size_t>(h) * static_cast<std::size_t>(w), fill) {}
+  T& at(int y, int x) { return values[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)]; }
+  const T& at(int y, int x) const {
+    return values[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)];
+  }
+};
+
+/// Planar float picture.
+struct Planes {
+  int channels = 0;
+  int height = 0;
+  int width = 0;
+  std::vector<float> values;  ///< [channels, height, width]
+};
+
+enum class ImageFormat { jpeg, png };
+
+struct ImageHeader {
+  ImageFormat format;
+  int height;
+  int width;
+};
+
+/// Sides a decoder accepts, in pixels. The API's own limits are the default.
+struct SizeLimits {
+  int minimum_side = 64;
+  int maximum_side = 4096;
+};
+
+/// Reads format and dimensions without decoding pixels; a prefix of the file that holds the header is enough.
+/// Fails with invalid_input if the bytes are neither JPEG nor PNG or the header is broken.
+Result<ImageHeader> read_image_header(std::span<const std::uint8_t> bytes);
+
+/// Decodes baseline, progressive, grey, YCbCr, RGB, CMYK and YCCK JPEG, and PNG of every colour type, bit depth and
+/// interlacing, to 8-bit RGB. Alpha is dropped, colour profiles and the EXIF orientation are ignored: masks are drawn on the
+/// raw grid. Memory is bounded by the limits, checked before any pixel is decoded.
+/// Fails with invalid_input on broken or truncated data, or sides outside the limits.
+Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits limits = {});
+
+/// Lossless, colour type RGB, 8 bit. `compression_level` as zlib's, 0 … 9.
+Result<Bytes> encode_png(const RgbImage& image, int compression_level = 6);
+/// Baseline 4:2:0 JPEG, `quality` 1 … 100.
+Result<Bytes> encode_jpeg(const RgbImage& image, int quality);
+
+/// Resizes with a triangle filter widened by the scale when shrinking (anti-aliased), as float 0 … 1, planar RGB.
+Planes resize_to_planes(const RgbImage& image, int height, int width);
+/// Bilinear enlargement or reduction of a map, corners not aligned (pixel centres at half-integers).
+Grid<float> resize_map(const Grid<float>& map, int height, int width);
+/// Fits the picture into height × width, keeping its aspect, centred, edges filled with its mean colour.
+RgbImage letterbox(const RgbImage& image, int height, int width);
+/// The same placement for a mask; nearest neighbour, filled with 0.
+Grid<std::uint8_t> letterbox_mask(const Grid<std::uint8_t>& mask, int height, int width);
+
+using Rgb = std::array<std::uint8_t, 3>;
+/// Reads "#rrggbb", any case. Fails with invalid_input on other text.
+Result<Rgb> parse_color(std::string_view text);
+/// Prints "#RRGGBB".
+std::string to_text(const Rgb& color);
+
+/// One entry of a mask's colour map.
+struct MaskLabel {
+  std::string name;  ///< class name; BACKGROUND (any case) is not a label
+  Rgb color;
+};
+
+/// Splits a mask picture into labels: each pixel's RGB must equal a label's colour (→ index + 1) or be black, white or the
+/// BACKGROUND's colour (→ 0). Fails with invalid_input, naming the colour, on any other colour.
+Result<Grid<std::uint8_t>> split_mask(const RgbImage& mask, std::span<const MaskLabel> labels);
+
+}  // namespace vedette

@@ -1,0 +1,138 @@
+#include <algorithm>
+#include <cmath>
+
+#include "vision/image/image.hpp"
+
+namespace vedette {
+namespace {
+
+/// For each output position the first input sample and the weights of a triangle filter, normalised to sum 1.
+struct Taps {
+  std::vector<int> first;
+  std::vector<float> weights;  ///< [out, width]
+  int width = 0;
+};
+
+Taps make_taps(int in, int out) {
+  const double scale = static_cast<double>(in) / out;
+  const double radius = std::max(1.0, scale);
+  Taps taps;
+  taps.width = std::min(in, static_cast<int>(std::ceil(radius)) * 2 + 1);
+  taps.first.resize(static_cast<std::size_t>(out));
+  taps.weights.assign(static_cast<std::size_t>(out) * static_cast<std::size_t>(taps.width), 0.0F);
+  for (int o = 0; o < out; ++o) {
+    const double centre = (o + 0.5) * scale - 0.5;
+    const int first = std::clamp(static_cast<int>(std::ceil(centre - radius)), 0, in - taps.width);
+    taps.first[static_cast<std::size_t>(o)] = first;
+    float* w = &taps.weights[static_cast<std::size_t>(o) * static_cast<std::size_t>(taps.width)];
+    double sum = 0;
+    for (int t = 0; t < taps.width; ++t) sum += std::max(0.0, 1.0 - std::abs(first + t - centre) / radius);
+    for (int t = 0; t < taps.width; ++t)
+      w[t] = static_cast<float>(std::max(0.0, 1.0 - std::abs(first + t - centre) / radius) / sum);
+  }
+  return taps;
+}
+
+struct Placement {
+  int top, left, height, width;
+};
+
+Placement place(int in_height, int in_width, int height, int width) {
+  const double scale = std::min(static_cast<double>(height) / in_height, static_cast<double>(width) / in_width);
+  const int h = std::clamp(static_cast<int>(std::lround(in_height * scale)), 1, height);
+  const int w = std::clamp(static_cast<int>(std::lround(in_width * scale)), 1, width);
+  return {(height - h) / 2, (width - w) / 2, h, w};
+}
+
+}  // namespace
+
+Planes resize_to_planes(const RgbImage& image, int height, int width) {
+  const Taps rows = make_taps(image.height, height);
+  const Taps columns = make_taps(image.width, width);
+  Planes out{3, height, width, std::vector<float>(3U * static_cast<std::size_t>(height) * static_cast<std::size_t>(width))};
+  const std::size_t stride = static_cast<std::size_t>(image.width) * 3;
+  const std::size_t plane = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+  std::vector<float> line(stride);
+  for (int y = 0; y < height; ++y) {
+    std::fill(line.begin(), line.end(), 0.0F);
+    const int first = rows.first[static_cast<std::size_t>(y)];
+    for (int t = 0; t < rows.width; ++t) {
+      const float w = rows.weights[static_cast<std::size_t>(y) * static_cast<std::size_t>(rows.width) + static_cast<std::size_t>(t)] / 255.0F;
+      if (w == 0.0F) continue;
+      const std::uint8_t* source = image.pixels.data() + stride * static_cast<std::size_t>(first + t);
+      for (std::size_t i = 0; i < stride; ++i) line[i] += w * static_cast<float>(source[i]);
+    }
+    float* target = out.values.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width);
+    for (int x = 0; x < width; ++x) {
+      const float* w = &columns.weights[static_cast<std::size_t>(x) * static_cast<std::size_t>(columns.width)];
+      const float* source = line.data() + static_cast<std::size_t>(columns.first[static_cast<std::size_t>(x)]) * 3;
+      float r = 0, g = 0, b = 0;
+      for (int t = 0; t < columns.width; ++t) {
+        r += w[t] * source[3 * t];
+        g += w[t] * source[3 * t + 1];
+        b += w[t] * source[3 * t + 2];
+      }
+      target[x] = r;
+      target[plane + static_cast<std::size_t>(x)] = g;
+      target[2 * plane + static_cast<std::size_t>(x)] = b;
+    }
+  }
+  return out;
+}
+
+Grid<float> resize_map(const Grid<float>& map, int height, int width) {
+  const Taps rows = make_taps(map.height, height);
+  const Taps columns = make_taps(map.width, width);
+  Grid<float> out(height, width);
+  std::vector<float> line(static_cast<std::size_t>(map.width));
+  for (int y = 0; y < height; ++y) {
+    std::fill(line.begin(), line.end(), 0.0F);
+    for (int t = 0; t < rows.width; ++t) {
+      const float w = rows.weights[static_cast<std::size_t>(y) * static_cast<std::size_t>(rows.width) + static_cast<std::size_t>(t)];
+      if (w == 0.0F) continue;
+      const float* source = &map.at(rows.first[static_cast<std::size_t>(y)] + t, 0);
+      for (int x = 0; x < map.width; ++x) line[static_cast<std::size_t>(x)] += w * source[x];
+    }
+    float* target = &out.at(y, 0);
+    for (int x = 0; x < width; ++x) {
+      const float* w = &columns.weights[static_cast<std::size_t>(x) * static_cast<std::size_t>(columns.width)];
+      const float* source = line.data() + columns.first[static_cast<std::size_t>(x)];
+      float sum = 0;
+      for (int t = 0; t < columns.width; ++t) sum += w[t] * source[t];
+      target[x] = sum;
+    }
+  }
+  return out;
+}
+
+RgbImage letterbox(const RgbImage& image, int height, int width) {
+  if (image.height == height && image.width == width) return image;
+  const auto [top, left, h, w] = place(image.height, image.width, height, width);
+  const Planes small = resize_to_planes(image, h, w);
+  const std::size_t plane = static_cast<std::size_t>(h) * static_cast<std::size_t>(w);
+  RgbImage out{height, width, std::vector<std::uint8_t>(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3)};
+  for (std::size_t c = 0; c < 3; ++c) {
+    double sum = 0;
+    for (std::size_t i = 0; i < plane; ++i) sum += small.values[c * plane + i];
+    const auto mean = static_cast<std::uint8_t>(std::lround(255.0 * sum / static_cast<double>(plane)));
+    for (std::size_t i = c; i < out.pixels.size(); i += 3) out.pixels[i] = mean;
+    for (int y = 0; y < h; ++y)
+      for (int x = 0; x < w; ++x)
+        out.at(top + y, left + x)[c] = static_cast<std::uint8_t>(std::lround(
+            255.0F * small.values[c * plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(w) + static_cast<std::size_t>(x)]));
+  }
+  return out;
+}
+
+Grid<std::uint8_t> letterbox_mask(const Grid<std::uint8_t>& mask, int height, int width) {
+  if (mask.height == height && mask.width == width) return mask;
+  const auto [top, left, h, w] = place(mask.height, mask.width, height, width);
+  Grid<std::uint8_t> out(height, width);
+  for (int y = 0; y < h; ++y)
+    for (int x = 0; x < w; ++x)
+      out.at(top + y, left + x) = mask.at(std::min(mask.height - 1, (2 * y + 1) * mask.height / (2 * h)),
+                                          std::min(mask.width - 1, (2 * x + 1) * mask.width / (2 * w)));
+  return out;
+}
+
+}  // namespace vedette

@@ -1,0 +1,481 @@
+#include "vision/infer/graph.hpp"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <dnnl.hpp>
+#include <numeric>
+#include <unordered_map>
+
+namespace vedette {
+namespace {
+
+using Value = Graph::Value;
+using Shape = std::vector<std::int64_t>;
+using Tag = dnnl::memory::format_tag;
+constexpr auto kF32 = dnnl::memory::data_type::f32;
+
+/// The message for the Error that plan() returns.
+struct PlanFailure {
+  std::string message;
+};
+
+std::int64_t count(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+const dnnl::engine& cpu() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+/// A primitive with its arguments, ready to run on this thread.
+struct Execution {
+  dnnl::primitive primitive;
+  std::unordered_map<int, dnnl::memory> arguments;
+  void run(dnnl::stream& stream) const { primitive.execute(stream, arguments); }
+};
+
+dnnl::memory plain_memory(const Shape& dims, Tag tag, const float* data) {
+  return {{dims, kF32, tag}, cpu(), const_cast<float*>(data)};
+}
+
+/// Copies [C,H,W] into a buffer with `margin` replicated pixels on every side.
+void pad_replicate(const float* in, std::int64_t channels, std::int64_t height, std::int64_t width, std::int64_t margin, float* out) {
+  const std::int64_t padded_width = width + 2 * margin;
+#pragma omp parallel for collapse(2)
+  for (std::int64_t c = 0; c < channels; ++c)
+    for (std::int64_t y = -margin; y < height + margin; ++y) {
+      const float* row = in + (c * height + std::clamp<std::int64_t>(y, 0, height - 1)) * width;
+      float* target = out + (c * (height + 2 * margin) + y + margin) * padded_width;
+      std::fill(target, target + margin, row[0]);
+      std::copy(row, row + width, target + margin);
+      std::fill(target + margin + width, target + padded_width, row[width - 1]);
+    }
+}
+
+/// Mean over a window of 2·radius + 1 along one axis, edges replicated, by running sums.
+void box_filter(const float* in, float* out, std::int64_t length, std::int64_t stride, std::int64_t radius) {
+  double sum = 0;
+  const auto at = [&](std::int64_t i) { return in[std::clamp<std::int64_t>(i, 0, length - 1) * stride]; };
+  for (std::int64_t i = -radius; i <= radius; ++i) sum += at(i);
+  const double scale = 1.0 / static_cast<double>(2 * radius + 1);
+  for (std::int64_t i = 0; i < length; ++i) {
+    out[i * stride] = static_cast<float>(sum * scale);
+    sum += at(i + radius + 1) - at(i - radius);
+  }
+}
+
+/// The same down the columns of a plane, row by row so that memory is read in order.
+void box_filter_columns(const float* in, float* out, std::int64_t height, std::int64_t width, std::int64_t radius, std::vector<double>& sum) {
+  sum.assign(static_cast<std::size_t>(width), 0.0);
+  const auto row = [&](std::int64_t y) { return in + std::clamp<std::int64_t>(y, 0, height - 1) * width; };
+  for (std::int64_t i = -radius; i <= radius; ++i)
+    for (std::int64_t x = 0; x < width; ++x) sum[static_cast<std::size_t>(x)] += row(i)[x];
+  const double scale = 1.0 / static_cast<double>(2 * radius + 1);
+  for (std::int64_t y = 0; y < height; ++y) {
+    const float* enter = row(y + radius + 1);
+    const float* leave = row(y - radius);
+    for (std::int64_t x = 0; x < width; ++x) {
+      out[y * width + x] = static_cast<float>(sum[static_cast<std::size_t>(x)] * scale);
+      sum[static_cast<std::size_t>(x)] += static_cast<double>(enter[x]) - leave[x];
+    }
+  }
+}
+
+void box_plane(float* plane, float* scratch, std::int64_t height, std::int64_t width, std::int64_t radius, std::vector<double>& sum) {
+  for (std::int64_t y = 0; y < height; ++y) box_filter(plane + y * width, scratch + y * width, width, 1, radius);
+  box_filter_columns(scratch, plane, height, width, radius, sum);
+}
+
+/// Gaussian by three box filters (Wells, PAMI 1986): the variance of three boxes of radius r is r(r+1).
+void gaussian_plane(float* plane, float* scratch, std::int64_t height, std::int64_t width, double sigma, std::vector<double>& sum) {
+  const auto radius = std::max<std::int64_t>(1, std::llround(0.5 * (std::sqrt(4.0 * sigma * sigma + 1.0) - 1.0)));
+  for (int pass = 0; pass < 3; ++pass) box_plane(plane, scratch, height, width, radius, sum);
+}
+
+/// Row minimum of (bias − row) over one block: the largest a·b − |b|²/2 is the nearest b.
+__attribute__((target_clones("avx512f", "avx2", "default"))) float largest(const float* row, std::int64_t n) {
+  float best[16];
+  for (int j = 0; j < 16; ++j) best[j] = -3.4e38F;
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    for (int j = 0; j < 16; ++j) best[j] = row[i + j] > best[j] ? row[i + j] : best[j];
+  float result = best[0];
+  for (int j = 1; j < 16; ++j) result = std::max(result, best[j]);
+  for (; i < n; ++i) result = std::max(result, row[i]);
+  return result;
+}
+
+/// Plans one node after the other.
+class Planner {
+ public:
+  Planner(const std::map<std::string, Tensor>& tensors, std::map<std::string, std::unique_ptr<Value>>& values,
+          std::vector<std::function<void()>>& steps)
+      : tensors_(tensors), values_(values), steps_(steps) {}
+
+  void plan(const Node& node) {
+    static const std::map<std::string, void (Planner::*)(const Node&)> operations = {
+        {"light_normalize", &Planner::light_normalize},
+        {"convolution", &Planner::convolution},
+        {"absolute", &Planner::absolute},
+        {"square_root", &Planner::square_root},
+        {"average_pool", &Planner::average_pool},
+        {"smooth", &Planner::smooth},
+        {"resize", &Planner::resize},
+        {"concatenate", &Planner::concatenate},
+        {"tokens", &Planner::tokens},
+        {"project", &Planner::project},
+        {"nearest_distance", &Planner::nearest_distance},
+        {"position_distance", &Planner::position_distance},
+        {"blur", &Planner::blur}};
+    const auto it = operations.find(node.op);
+    if (it == operations.end()) throw PlanFailure{"unknown operation " + node.op};
+    (this->*it->second)(node);
+  }
+
+ private:
+  static constexpr std::int64_t kLargestValue = 1LL << 29;  // floats; a hostile manifest may not make us allocate more
+
+  const Value& input(const Node& node, std::size_t rank, std::size_t index = 0) {
+    if (index >= node.inputs.size()) throw PlanFailure{node.output + " lacks an input"};
+    const auto& value = *values_.at(node.inputs[index]);
+    if (value.shape.size() != rank) throw PlanFailure{node.output + " reads a value of the wrong rank"};
+    return value;
+  }
+  Value& make_output(const Node& node, Shape shape) {
+    for (auto extent : shape)
+      if (extent < 1 || extent > kLargestValue) throw PlanFailure{node.output + " has an impossible shape"};
+    if (count(shape) > kLargestValue) throw PlanFailure{node.output + " is too large"};
+    auto& slot = values_[node.output];
+    slot = std::make_unique<Value>();
+    slot->data.resize(static_cast<std::size_t>(count(shape)));
+    slot->shape = std::move(shape);
+    return *slot;
+  }
+  const Tensor& tensor(const Node& node, const std::string& role, const Shape& shape) {
+    const auto it = node.tensors.find(role);
+    if (it == node.tensors.end()) throw PlanFailure{node.output + " lacks " + role};
+    const auto& t = tensors_.at(it->second);
+    if (t.shape.size() != shape.size()) throw PlanFailure{node.output + ": " + role + " has the wrong rank"};
+    for (std::size_t i = 0; i < shape.size(); ++i)
+      if (shape[i] >= 0 && t.shape[i] != shape[i]) throw PlanFailure{node.output + ": " + role + " has the wrong shape"};
+    return t;
+  }
+  static double number(const Node& node, const std::string& name, double low, double high) {
+    const auto it = node.numbers.find(name);
+    if (it == node.numbers.end() || !(it->second >= low && it->second <= high)) throw PlanFailure{node.output + ": bad " + name};
+    return it->second;
+  }
+  static std::int64_t integer(const Node& node, const std::string& name, std::int64_t low, std::int64_t high) {
+    return std::llround(number(node, name, static_cast<double>(low), static_cast<double>(high)));
+  }
+
+  void light_normalize(const Node& node) {
+    const auto& in = input(node, 3);
+    auto& out = make_output(node, in.shape);
+    const double sigma = number(node, "sigma", 1, 500);
+    steps_.emplace_back([&in, &out, sigma] {
+      const auto height = in.shape[1], width = in.shape[2], plane = height * width;
+#pragma omp parallel for
+      for (std::int64_t c = 0; c < in.shape[0]; ++c) {
+        const float* x = in.data.data() + c * plane;
+        float* y = out.data.data() + c * plane;
+        std::vector<float> mean(x, x + plane), square(static_cast<std::size_t>(plane)), scratch(static_cast<std::size_t>(plane));
+        std::vector<double> sum;
+        for (std::int64_t i = 0; i < plane; ++i) square[static_cast<std::size_t>(i)] = x[i] * x[i];
+        gaussian_plane(mean.data(), scratch.data(), height, width, sigma, sum);
+        gaussian_plane(square.data(), scratch.data(), height, width, sigma, sum);
+        for (std::int64_t i = 0; i < plane; ++i) {
+          const auto k = static_cast<std::size_t>(i);
+          // The floor keeps sensor noise on flat areas from being blown up to full contrast.
+          const float deviation = std::sqrt(std::max(0.0F, square[k] - mean[k] * mean[k]));
+          y[i] = (x[i] - mean[k]) / (deviation + 0.05F);
+        }
+      }
+    });
+  }
+
+  void convolution(const Node& node) {
+    const auto& in = input(node, 3);
+    const auto channels = in.shape[0], height = in.shape[1], width = in.shape[2];
+    const auto& weights = tensor(node, "weights", {-1, channels, -1, -1});
+    const auto outputs = weights.size(0), kernel = weights.size(2);
+    if (kernel != weights.size(3) || kernel % 2 != 1 || kernel > 31) throw PlanFailure{node.output + ": bad kernel"};
+    const auto stride = integer(node, "stride", 1, 8);
+    const auto margin = kernel / 2;
+    auto& out = make_output(node, {outputs, (height - 1) / stride + 1, (width - 1) / stride + 1});
+
+    auto padded = std::make_shared<std::vector<float>>(static_cast<std::size_t>(channels * (height + 2 * margin) * (width + 2 * margin)));
+    const Shape source_dims = {1, channels, height + 2 * margin, width + 2 * margin};
+    const Shape target_dims = {1, outputs, out.shape[1], out.shape[2]};
+    const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_auto,
+                                               {source_dims, kF32, Tag::nchw}, {weights.shape, kF32, Tag::any},
+                                               {target_dims, kF32, Tag::any}, {stride, stride}, {0, 0}, {0, 0});
+    const dnnl::convolution_forward::primitive_desc plan(desc, cpu());
+    auto stream = std::make_shared<dnnl::stream>(cpu());
+    auto plain_weights = plain_memory(weights.shape, Tag::oihw, weights.data());
+    dnnl::memory packed_weights(plan.weights_desc(), cpu());
+    dnnl::reorder(plain_weights, packed_weights).execute(*stream, plain_weights, packed_weights);
+    const auto source = plain_memory(source_dims, Tag::nchw, padded->data());
+    const auto target = plain_memory(target_dims, Tag::nchw, out.data.data());
+    std::vector<Execution> executions;
+    if (plan.dst_desc() == target.get_desc()) {
+      executions.push_back({dnnl::convolution_forward(plan), {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, packed_weights}, {DNNL_ARG_DST, target}}});
+    } else {
+      const dnnl::memory blocked(plan.dst_desc(), cpu());
+      executions.push_back({dnnl::convolution_forward(plan), {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, packed_weights}, {DNNL_ARG_DST, blocked}}});
+      executions.push_back({dnnl::reorder(blocked, target), {{DNNL_ARG_FROM, blocked}, {DNNL_ARG_TO, target}}});
+    }
+    stream->wait();
+    steps_.emplace_back([&in, padded, margin, stream, executions = std::move(executions)] {
+      pad_replicate(in.data.data(), in.shape[0], in.shape[1], in.shape[2], margin, padded->data());
+      for (const auto& e : executions) e.run(*stream);
+      stream->wait();
+    });
+  }
+
+  template <typename F>
+  void element_wise(const Node& node, std::size_t rank, F function) {
+    const auto& in = input(node, rank);
+    auto& out = make_output(node, in.shape);
+    steps_.emplace_back([&in, &out, function] {
+#pragma omp parallel for
+      for (std::size_t i = 0; i < in.data.size(); ++i) out.data[i] = function(in.data[i]);
+    });
+  }
+  void absolute(const Node& node) {
+    element_wise(node, 3, [](float x) { return std::abs(x); });
+  }
+  void square_root(const Node& node) {
+    element_wise(node, 3, [](float x) { return std::sqrt(std::max(x, 0.0F)); });
+  }
+
+  void average_pool(const Node& node) {
+    const auto& in = input(node, 3);
+    const auto size = integer(node, "size", 1, 64);
+    auto& out = make_output(node, {in.shape[0], in.shape[1] / size, in.shape[2] / size});
+    steps_.emplace_back([&in, &out, size] {
+      const auto height = in.shape[1], width = in.shape[2], rows = out.shape[1], columns = out.shape[2];
+      const float scale = 1.0F / static_cast<float>(size * size);
+#pragma omp parallel for collapse(2)
+      for (std::int64_t c = 0; c < in.shape[0]; ++c)
+        for (std::int64_t y = 0; y < rows; ++y) {
+          float* target = out.data.data() + (c * rows + y) * columns;
+          std::fill(target, target + columns, 0.0F);
+          for (std::int64_t dy = 0; dy < size; ++dy) {
+            const float* row = in.data.data() + (c * height + y * size + dy) * width;
+            for (std::int64_t x = 0; x < columns; ++x)
+              for (std::int64_t dx = 0; dx < size; ++dx) target[x] += row[x * size + dx];
+          }
+          for (std::int64_t x = 0; x < columns; ++x) target[x] *= scale;
+        }
+    });
+  }
+
+  void smooth(const Node& node) {
+    const auto& in = input(node, 3);
+    auto& out = make_output(node, in.shape);
+    const auto radius = integer(node, "radius", 1, 64);
+    steps_.emplace_back([&in, &out, radius] {
+      const auto height = in.shape[1], width = in.shape[2], plane = height * width;
+#pragma omp parallel
+      {
+        std::vector<float> scratch(static_cast<std::size_t>(plane));
+        std::vector<double> sum;
+#pragma omp for
+        for (std::int64_t c = 0; c < in.shape[0]; ++c) {
+          float* target = out.data.data() + c * plane;
+          std::copy_n(in.data.data() + c * plane, plane, target);
+          box_plane(target, scratch.data(), height, width, radius, sum);
+        }
+      }
+    });
+  }
+
+  void resize(const Node& node) {
+    const auto& in = input(node, 3);
+    auto& out = make_output(node, {in.shape[0], integer(node, "height", 1, 16384), integer(node, "width", 1, 16384)});
+    steps_.emplace_back([&in, &out] {
+      const auto plane = in.shape[1] * in.shape[2];
+#pragma omp parallel for
+      for (std::int64_t c = 0; c < in.shape[0]; ++c) {
+        Grid<float> map(static_cast<int>(in.shape[1]), static_cast<int>(in.shape[2]));
+        std::copy_n(in.data.data() + c * plane, plane, map.values.data());
+        const auto resized = resize_map(map, static_cast<int>(out.shape[1]), static_cast<int>(out.shape[2]));
+        std::copy(resized.values.begin(), resized.values.end(), out.data.begin() + c * out.shape[1] * out.shape[2]);
+      }
+    });
+  }
+
+  void concatenate(const Node& node) {
+    std::vector<const Value*> parts;
+    std::int64_t channels = 0;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      parts.push_back(&input(node, 3, i));
+      if (parts[i]->shape[1] != parts[0]->shape[1] || parts[i]->shape[2] != parts[0]->shape[2])
+        throw PlanFailure{node.output + " joins values of different sizes"};
+      channels += parts[i]->shape[0];
+    }
+    if (parts.empty()) throw PlanFailure{node.output + " lacks an input"};
+    auto& out = make_output(node, {channels, parts[0]->shape[1], parts[0]->shape[2]});
+    steps_.emplace_back([parts, &out] {
+      auto target = out.data.begin();
+      for (const auto* part : parts) target = std::copy(part->data.begin(), part->data.end(), target);
+    });
+  }
+
+  void tokens(const Node& node) {
+    const auto& in = input(node, 3);
+    const auto channels = in.shape[0], cells = in.shape[1] * in.shape[2];
+    auto& out = make_output(node, {cells, channels});
+    steps_.emplace_back([&in, &out, channels, cells] {
+#pragma omp parallel for
+      for (std::int64_t i = 0; i < cells; ++i)
+        for (std::int64_t c = 0; c < channels; ++c) out.data[static_cast<std::size_t>(i * channels + c)] = in.data[static_cast<std::size_t>(c * cells + i)];
+    });
+  }
+
+  void project(const Node& node) {
+    const auto& in = input(node, 2);
+    const auto rows = in.shape[0], channels = in.shape[1];
+    const auto& weights = tensor(node, "weights", {channels, -1});
+    const auto& bias = tensor(node, "bias", {weights.size(1)});
+    auto& out = make_output(node, {rows, weights.size(1)});
+    const dnnl::matmul::desc desc({in.shape, kF32, Tag::ab}, {weights.shape, kF32, Tag::ab}, {{1, weights.size(1)}, kF32, Tag::ab},
+                                  {out.shape, kF32, Tag::ab});
+    auto stream = std::make_shared<dnnl::stream>(cpu());
+    Execution execution{dnnl::matmul({desc, cpu()}),
+                        {{DNNL_ARG_SRC, plain_memory(in.shape, Tag::ab, in.data.data())},
+                         {DNNL_ARG_WEIGHTS, plain_memory(weights.shape, Tag::ab, weights.data())},
+                         {DNNL_ARG_BIAS, plain_memory({1, weights.size(1)}, Tag::ab, bias.data())},
+                         {DNNL_ARG_DST, plain_memory(out.shape, Tag::ab, out.data.data())}}};
+    // The lambda holds the tensors: their storage must outlive the plan.
+    steps_.emplace_back([stream, execution, weights, bias] {
+      execution.run(*stream);
+      stream->wait();
+    });
+  }
+
+  void nearest_distance(const Node& node) {
+    const auto& in = input(node, 2);
+    const auto rows = in.shape[0], channels = in.shape[1];
+    const auto& bank = tensor(node, "bank", {-1, channels});
+    const auto entries = bank.size(0);
+    auto& out = make_output(node, {integer(node, "height", 1, 16384), integer(node, "width", 1, 16384)});
+    if (count(out.shape) != rows || entries < 1) throw PlanFailure{node.output + " does not fit its input"};
+
+    // |a − b|² = |a|² − 2 (a·b − |b|²/2): one matrix product with bias, then a row maximum. Blocks keep it in the cache.
+    auto bias = std::make_shared<std::vector<float>>();
+    for (std::int64_t b = 0; b < entries; ++b) {
+      double sum = 0;
+      for (std::int64_t c = 0; c < channels; ++c) sum += static_cast<double>(bank.data()[b * channels + c]) * bank.data()[b * channels + c];
+      bias->push_back(static_cast<float>(-0.5 * sum));
+    }
+    const std::int64_t block = std::min<std::int64_t>(rows, 256);
+    auto products = std::make_shared<std::vector<float>>(static_cast<std::size_t>(block * entries));
+    auto stream = std::make_shared<dnnl::stream>(cpu());
+    struct Block {
+      std::int64_t first, rows;
+      Execution execution;
+    };
+    std::map<std::int64_t, dnnl::matmul> primitives;
+    std::vector<Block> blocks;
+    for (std::int64_t first = 0; first < rows; first += block) {
+      const auto n = std::min(block, rows - first);
+      if (!primitives.contains(n)) {
+        const dnnl::matmul::desc desc({{n, channels}, kF32, Tag::ab}, {{channels, entries}, kF32, Tag::ba}, {{1, entries}, kF32, Tag::ab},
+                                      {{n, entries}, kF32, Tag::ab});
+        primitives.emplace(n, dnnl::matmul({desc, cpu()}));
+      }
+      blocks.push_back({first, n,
+                        {primitives.at(n),
+                         {{DNNL_ARG_SRC, plain_memory({n, channels}, Tag::ab, in.data.data() + first * channels)},
+                          {DNNL_ARG_WEIGHTS, plain_memory({channels, entries}, Tag::ba, bank.data())},
+                          {DNNL_ARG_BIAS, plain_memory({1, entries}, Tag::ab, bias->data())},
+                          {DNNL_ARG_DST, plain_memory({n, entries}, Tag::ab, products->data())}}}});
+    }
+    steps_.emplace_back([&in, &out, bank, bias, products, stream, channels, entries, blocks = std::move(blocks)] {
+      for (const auto& b : blocks) {
+        b.execution.run(*stream);
+        stream->wait();
+#pragma omp parallel for
+        for (std::int64_t r = 0; r < b.rows; ++r) {
+          const float* a = in.data.data() + (b.first + r) * channels;
+          float norm = 0;
+          for (std::int64_t c = 0; c < channels; ++c) norm += a[c] * a[c];
+          const float best = largest(products->data() + r * entries, entries);
+          out.data[static_cast<std::size_t>(b.first + r)] = std::sqrt(std::max(0.0F, norm - 2.0F * best));
+        }
+      }
+    });
+  }
+
+  void position_distance(const Node& node) {
+    const auto& in = input(node, 2);
+    const auto rows = in.shape[0], channels = in.shape[1];
+    const auto& mean = tensor(node, "mean", {rows, channels});
+    const auto& inverse = tensor(node, "inverse_deviation", {rows, channels});
+    auto& out = make_output(node, {integer(node, "height", 1, 16384), integer(node, "width", 1, 16384)});
+    if (count(out.shape) != rows) throw PlanFailure{node.output + " does not fit its input"};
+    steps_.emplace_back([&in, &out, mean, inverse, rows, channels] {
+#pragma omp parallel for
+      for (std::int64_t r = 0; r < rows; ++r) {
+        float sum = 0;
+        for (std::int64_t c = r * channels; c < (r + 1) * channels; ++c) {
+          const float d = (in.data[static_cast<std::size_t>(c)] - mean.data()[c]) * inverse.data()[c];
+          sum += d * d;
+        }
+        out.data[static_cast<std::size_t>(r)] = std::sqrt(sum / static_cast<float>(channels));
+      }
+    });
+  }
+
+  void blur(const Node& node) {
+    const auto& in = input(node, 2);
+    auto& out = make_output(node, in.shape);
+    const double sigma = number(node, "sigma", 0.5, 100);
+    auto scratch = std::make_shared<std::vector<float>>(in.data.size());
+    steps_.emplace_back([&in, &out, sigma, scratch] {
+      std::vector<double> sum;
+      std::copy(in.data.begin(), in.data.end(), out.data.begin());
+      gaussian_plane(out.data.data(), scratch->data(), in.shape[0], in.shape[1], sigma, sum);
+    });
+  }
+
+  const std::map<std::string, Tensor>& tensors_;
+  std::map<std::string, std::unique_ptr<Value>>& values_;
+  std::vector<std::function<void()>>& steps_;
+};
+
+}  // namespace
+
+Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::string, Tensor>& tensors, int input_height, int input_width) {
+  Graph graph;
+  auto image = std::make_unique<Value>();
+  image->shape = {3, input_height, input_width};
+  image->data.resize(static_cast<std::size_t>(count(image->shape)));
+  graph.values_.emplace("image", std::move(image));
+  Planner planner(tensors, graph.values_, graph.steps_);
+  try {
+    for (const auto& node : nodes) planner.plan(node);
+  } catch (const PlanFailure& failure) {
+    return invalid_input("The model cannot run: " + failure.message + ".");
+  } catch (const dnnl::error& error) {
+    return invalid_input(std::string("The model cannot run: oneDNN says ") + error.what() + ".");
+  }
+  return graph;
+}
+
+void Graph::run(const Planes& image) {
+  std::copy(image.values.begin(), image.values.end(), values_.at("image")->data.begin());
+  for (const auto& step : steps_) step();
+}
+
+void set_inference_threads(int threads) {
+  omp_set_num_threads(std::max(1, threads));
+}
+
+}  // namespace vedette

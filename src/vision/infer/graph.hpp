@@ -1,0 +1,54 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "vision/artifact/artifact.hpp"
+#include "vision/image/image.hpp"
+
+namespace vedette {
+
+/// Executes an artifact's graph on one picture with oneDNN. Planned once for a fixed input size: memory, layouts and
+/// primitives are made in plan(), run() allocates nothing large. Not thread-safe; make one per thread (weights are shared).
+///
+/// The input is the value "image" [3, height, width], 0 … 1. Operations (inputs → output; tensors; numbers):
+///   light_normalize  [C,H,W] → same; sigma       (x − mean) / (deviation + 0.05), Gaussian neighbourhood of sigma pixels
+///   convolution      [C,H,W] → [O,H/s,W/s]; weights [O,C,k,k], k odd, edges replicated; stride
+///   absolute, square_root   element-wise
+///   average_pool     [C,H,W] → [C,H/s,W/s]; size = stride
+///   smooth           [C,H,W] → same; mean over a (2·radius + 1)² window, edges replicated; radius
+///   resize           [C,H,W] → [C,height,width], bilinear; height, width
+///   concatenate      several [Ci,H,W] → [ΣCi,H,W]
+///   tokens           [C,H,W] → [H·W, C]
+///   project          [N,C] → [N,D]; weights [C,D], bias [D]
+///   nearest_distance [N,D] → [height,width]; bank [M,D]; Euclidean distance to the nearest row, exact
+///   position_distance [N,D] → [height,width]; mean [N,D], inverse_deviation [N,D]; root mean square of the deviations
+///   blur             [H,W] → same; sigma, in cells
+class Graph {
+ public:
+  struct Value {
+    std::vector<std::int64_t> shape;
+    std::vector<float> data;
+  };
+
+  /// Fails with invalid_input if an operation is unknown or shapes do not fit.
+  static Result<Graph> plan(const std::vector<Node>& nodes, const std::map<std::string, Tensor>& tensors, int input_height,
+                            int input_width);
+  /// The picture must have the planned size.
+  void run(const Planes& image);
+  /// Valid until the next run. The name must exist.
+  [[nodiscard]] const Value& output(const std::string& name) const { return *values_.at(name); }
+
+ private:
+  std::map<std::string, std::unique_ptr<Value>> values_;
+  std::vector<std::function<void()>> steps_;
+};
+
+/// Threads that oneDNN and the graph use for calls made by the calling thread from now on.
+void set_inference_threads(int threads);
+
+}  // namespace vedette

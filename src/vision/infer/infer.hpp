@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "vision/artifact/artifact.hpp"
+#include "vision/image/image.hpp"
+
+namespace vedette {
+
+/// What one contestant saw in one picture, fold by fold.
+struct ContestantOutput {
+  std::vector<Grid<float>> maps;  ///< one per fold, ≥ 0
+  std::vector<double> scores;     ///< pooled from the maps
+};
+
+/// What one model says about one picture. A value: copy it, move it, keep it.
+struct Detection {
+  double anomaly_score = 0;  ///< > 0, larger is more anomalous; not comparable between models
+  double confidence = 0;     ///< 0.5 … 1, calibrated out of fold, of the class returned: the API's Confidence
+  bool is_anomalous = false;  ///< anomaly_score ≥ the artifact's threshold
+  Grid<float> anomaly_map;   ///< [grid height, grid width], ≥ 0; 1 is the height that good pictures reach
+  /// Segmentation models only: [picture height, picture width], 0 is background, else index of the label + 1.
+  std::optional<Grid<std::uint8_t>> label_map;
+
+  /// Probability of the anomalous class.
+  [[nodiscard]] double anomaly_probability() const { return is_anomalous ? confidence : 1.0 - confidence; }
+};
+
+/// Mean of the `fraction` largest values (at least one).
+double pool_largest(std::span<const float> values, double fraction);
+
+/// Combines contestants with the manifest's numbers, using one fold's maps or, if `fold` is empty, all folds'.
+/// `region_features` is the value the manifest's segmentation names, [cells, channels]; unused without segmentation.
+Detection combine(const Artifact& artifact, std::span<const ContestantOutput> outputs, std::span<const float> region_features,
+                  std::optional<std::int64_t> fold);
+
+/// The anomaly map alone, with the given map weights.
+Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOutput> outputs, std::optional<std::int64_t> fold);
+
+/// Connected regions (8 neighbours) of cells at or above the threshold: 0 is none, else the region's number from 1.
+Grid<int> find_regions(const Grid<float>& map, double threshold, int& count);
+/// Mean of the feature rows over one region's cells.
+std::vector<float> describe_region(const Grid<int>& regions, int region, std::span<const float> features);
+
+/// A model ready to run. Thread-safe: each concurrent call uses its own working memory, kept for later calls.
+class Engine {
+ public:
+  /// Reads, verifies and plans; runs the golden samples and fails with invalid_input if one deviates.
+  static Result<std::shared_ptr<const Engine>> load(const std::filesystem::path& folder);
+  /// The same without golden samples, for the trainer.
+  static Result<std::shared_ptr<const Engine>> create(Artifact artifact);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  [[nodiscard]] const Manifest& manifest() const;
+  /// Fails with invalid_input if the picture's size is not the training pictures'.
+  Result<Detection> detect(const RgbImage& image) const;
+
+  /// All that detect() computes before combining.
+  struct Measurement {
+    std::vector<ContestantOutput> outputs;
+    std::vector<float> region_features;
+  };
+  Result<Measurement> measure(const RgbImage& image) const;
+  /// Working memory and weights together, for admission and logs.
+  [[nodiscard]] std::size_t approximate_bytes() const;
+
+ private:
+  struct State;
+  explicit Engine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// Relative deviation of the golden samples' scores that still counts as the same model (other processors round differently).
+inline constexpr double kGoldenTolerance = 1e-2;
+
+}  // namespace vedette
