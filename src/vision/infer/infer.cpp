@@ -237,7 +237,7 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact) {
   if (m.segmentation) {
     const auto& shape = (*graph)->output(m.segmentation->region_features).shape;
     if (shape.size() != 2 || shape[0] != map_shape[0] * map_shape[1] || shape[1] != state->artifact.tensors.at(m.segmentation->region_bank).size(1))
-      return invalid_input("The model cannot run: its region features have a wrong shape.");
+      return invalid_input(fmt::format("The model cannot run: its region features have a wrong shape ({}x{}, not {}x{}).", shape[0], shape[1], map_shape[0] * map_shape[1], state->artifact.tensors.at(m.segmentation->region_bank).size(1)));
   }
   state->give_back(std::move(*graph));
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));

@@ -1,0 +1,171 @@
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/files.hpp"
+#include "training/training.hpp"
+
+namespace vedette {
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+namespace {
+
+constexpr std::uint64_t kJobLimit = 2ULL << 30;
+
+Json to_json(const std::vector<TrainingSample>& samples) {
+  Json out = Json::array();
+  for (const auto& s : samples) {
+    Json entry = {{"source_ref", s.source_ref}, {"image", s.image.string()}};
+    if (s.is_anomalous) entry["class"] = *s.is_anomalous ? "anomaly" : "normal";
+    if (s.mask) {
+      entry["mask"] = s.mask->string();
+      Json colors = Json::array();
+      for (const auto& c : s.mask_colors) colors.push_back({{"name", c.name}, {"color", c.color}});
+      entry["mask_colors"] = colors;
+    }
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
+std::vector<TrainingSample> samples_from_json(const Json& json, const fs::path& folder) {
+  std::vector<TrainingSample> out;
+  for (const auto& entry : json) {
+    TrainingSample s;
+    s.source_ref = entry.at("source_ref");
+    s.image = folder / fs::path(entry.at("image").get<std::string>());
+    if (entry.contains("class")) s.is_anomalous = entry["class"] == "anomaly";
+    if (entry.contains("mask")) {
+      s.mask = folder / fs::path(entry["mask"].get<std::string>());
+      for (const auto& c : entry.at("mask_colors")) s.mask_colors.push_back({c.at("name"), c.at("color")});
+    }
+    out.push_back(std::move(s));
+  }
+  return out;
+}
+
+Json to_json(const Evaluation& e, bool with_predictions) {
+  Json out = {{"evaluated", e.is_out_of_fold ? "out_of_fold" : "test"},
+              {"training_images", e.training_images},
+              {"testing_images", e.testing_images},
+              {"image_auroc", e.image_auroc},
+              {"average_precision", e.average_precision},
+              {"precision", e.precision},
+              {"recall", e.recall},
+              {"f1", e.f1},
+              {"ece", e.ece},
+              {"brier", e.brier},
+              {"unreadable", e.skipped.size()},
+              {"seconds", e.seconds}};
+  if (e.pixel_auroc) out["pixel_auroc"] = *e.pixel_auroc;
+  if (!e.labels.empty()) {
+    Json labels = Json::array();
+    for (const auto& l : e.labels)
+      labels.push_back({{"name", l.name}, {"precision", l.precision}, {"recall", l.recall}, {"f1", l.f1}, {"aiou", l.aiou}});
+    out["labels"] = labels;
+  }
+  if (!e.warnings.empty()) out["warnings"] = e.warnings;
+  if (!with_predictions) return out;
+  out["skipped"] = e.skipped;
+  Json predictions = Json::array();
+  for (const auto& p : e.predictions)
+    predictions.push_back({{"source_ref", p.source_ref}, {"class", p.is_anomalous ? "anomaly" : "normal"},
+                           {"called", p.called_anomalous ? "anomaly" : "normal"}, {"confidence", p.confidence},
+                           {"anomaly_score", p.anomaly_score}});
+  out["predictions"] = predictions;
+  return out;
+}
+
+/// UTF-8 problems in file names must not make the dump throw.
+std::string dump(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+Result<void> write_job(const fs::path& folder, const TrainingJob& job) {
+  Json out = {{"seed", job.seed},
+              {"letterbox_mixed_sizes", job.letterbox_mixed_sizes},
+              {"minimum",
+               {{"train_normal", job.minimum.train_normal},
+                {"train_anomaly", job.minimum.train_anomaly},
+                {"train_per_label", job.minimum.train_per_label},
+                {"test_normal", job.minimum.test_normal},
+                {"test_anomaly", job.minimum.test_anomaly}}},
+              {"train", to_json(job.train)}};
+  if (job.test) out["test"] = to_json(*job.test);
+  return write_file_atomically(folder / "job.json", dump(out));
+}
+
+Result<TrainingJob> read_job(const fs::path& folder) {
+  auto text = read_file(folder / "job.json", kJobLimit);
+  if (!text) return text.error();
+  const Json json = Json::parse(as_text(*text), nullptr, false);
+  TrainingJob job;
+  try {
+    job.seed = json.at("seed");
+    job.letterbox_mixed_sizes = json.at("letterbox_mixed_sizes");
+    const auto& m = json.at("minimum");
+    job.minimum = {m.at("train_normal"), m.at("train_anomaly"), m.at("train_per_label"), m.at("test_normal"), m.at("test_anomaly")};
+    job.train = samples_from_json(json.at("train"), folder);
+    if (json.contains("test")) job.test = samples_from_json(json["test"], folder);
+  } catch (const Json::exception& e) {
+    return invalid_input("job.json is not a training job: " + std::string(e.what()));
+  }
+  return job;
+}
+
+Result<void> append_progress(const fs::path& folder, const Progress& progress) {
+  Json line = {{"stage", progress.stage}, {"fraction", progress.fraction}};
+  if (progress.seconds_left) line["seconds_left"] = *progress.seconds_left;
+  std::ofstream file(folder / "progress.jsonl", std::ios::app);
+  file << dump(line) + "\n";
+  file.flush();
+  if (!file) return internal_error("cannot write progress.jsonl in " + folder.string());
+  return {};
+}
+
+Result<void> write_evaluation(const fs::path& folder, const Evaluation& evaluation) {
+  return write_file_atomically(folder / "evaluation.json", dump(to_json(evaluation, true), 1) + "\n");
+}
+
+std::string summary_json(const Evaluation& evaluation) {
+  return dump(to_json(evaluation, false));
+}
+
+Result<Evaluation> read_evaluation(const fs::path& folder) {
+  auto text = read_file(folder / "evaluation.json", kJobLimit);
+  if (!text) return text.error();
+  const Json json = Json::parse(as_text(*text), nullptr, false);
+  Evaluation e;
+  try {
+    e.is_out_of_fold = json.at("evaluated") == "out_of_fold";
+    e.training_images = json.at("training_images");
+    e.testing_images = json.at("testing_images");
+    e.image_auroc = json.at("image_auroc");
+    e.average_precision = json.at("average_precision");
+    e.precision = json.at("precision");
+    e.recall = json.at("recall");
+    e.f1 = json.at("f1");
+    e.ece = json.at("ece");
+    e.brier = json.at("brier");
+    e.seconds = json.at("seconds");
+    if (json.contains("pixel_auroc")) e.pixel_auroc = json["pixel_auroc"].get<double>();
+    for (const auto& l : json.value("labels", Json::array()))
+      e.labels.push_back({l.at("name"), l.at("precision"), l.at("recall"), l.at("f1"), l.at("aiou")});
+    e.skipped = json.at("skipped").get<std::vector<std::string>>();
+    e.warnings = json.value("warnings", std::vector<std::string>{});
+    for (const auto& p : json.at("predictions"))
+      e.predictions.push_back({p.at("source_ref"), p.at("class") == "anomaly", p.at("called") == "anomaly", p.at("confidence"), p.at("anomaly_score")});
+  } catch (const Json::exception& error) {
+    return internal_error("evaluation.json is damaged: " + std::string(error.what()));
+  }
+  return e;
+}
+
+Result<void> write_failure(const fs::path& folder, const Error& error) {
+  const bool is_users = error.kind == ErrorKind::invalid_input;
+  return write_file_atomically(folder / "failure.json", dump(Json{{"message", error.message}, {"fault", is_users ? "input" : "internal"}}) + "\n");
+}
+
+}  // namespace vedette

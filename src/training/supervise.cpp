@@ -1,0 +1,122 @@
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "training/training.hpp"
+
+namespace vedette {
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+namespace {
+
+constexpr int kTrainerNiceness = 10;
+constexpr auto kPollInterval = std::chrono::milliseconds(50);
+
+/// Reads whole new lines of a growing file.
+class LineFollower {
+ public:
+  explicit LineFollower(fs::path path) : path_(std::move(path)) {}
+
+  template <typename F>
+  void for_each_new(F&& handle) {
+    std::ifstream file(path_);
+    if (!file) return;
+    file.seekg(offset_);
+    std::string line;
+    while (std::getline(file, line) && !file.eof()) {
+      offset_ = file.tellg();
+      handle(line);
+    }
+  }
+
+ private:
+  fs::path path_;
+  std::streamoff offset_ = 0;
+};
+
+Error read_failure(const fs::path& folder, int status) {
+  if (auto text = read_file(folder / "failure.json", 1 << 20)) {
+    const Json json = Json::parse(as_text(*text), nullptr, false);
+    if (json.is_object() && json.contains("message")) {
+      const bool is_users = json.value("fault", "") == "input";
+      return fail(is_users ? ErrorKind::invalid_input : ErrorKind::internal, json.value("message", ""));
+    }
+  }
+  if (WIFSIGNALED(status)) return internal_error("The trainer was ended by signal " + std::to_string(WTERMSIG(status)) + ".");
+  return internal_error("The trainer ended with status " + std::to_string(WEXITSTATUS(status)) + ".");
+}
+
+}  // namespace
+
+fs::path find_trainer() {
+  std::error_code code;
+  const auto self = fs::read_symlink("/proc/self/exe", code);
+  const auto beside = self.parent_path() / "vedette-trainer";
+  return !code && fs::exists(beside, code) ? beside : fs::path("vedette-trainer");
+}
+
+Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder, const std::function<void(const Progress&)>& on_progress,
+                               const std::atomic<bool>* cancel) {
+  std::error_code ignored;
+  for (const char* name : {"progress.jsonl", "evaluation.json", "failure.json"}) fs::remove(folder / name, ignored);
+  fs::remove_all(folder / "model", ignored);
+
+  // Everything the child needs is made before fork(): between fork and exec only async-signal-safe calls are allowed.
+  const std::string program_text = program.string(), folder_text = folder.string();
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) return internal_error("Cannot start the trainer: " + std::string(std::strerror(errno)) + ".");
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(125);
+    ::setpriority(PRIO_PROCESS, 0, kTrainerNiceness);
+    // A server's sockets and files are close-on-exec; its signal mask is not reset by exec.
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::execlp(program_text.c_str(), program_text.c_str(), "--job", folder_text.c_str(), static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+
+  LineFollower lines(folder / "progress.jsonl");
+  const auto forward = [&] {
+    lines.for_each_new([&](const std::string& line) {
+      const Json json = Json::parse(line, nullptr, false);
+      if (!json.is_object() || !on_progress) return;
+      Progress p{json.value("stage", ""), json.value("fraction", 0.0), {}};
+      if (json.contains("seconds_left")) p.seconds_left = json["seconds_left"].get<double>();
+      on_progress(p);
+    });
+  };
+  int status = 0;
+  while (true) {
+    const pid_t ended = ::waitpid(child, &status, WNOHANG);
+    if (ended == child) break;
+    if (ended < 0 && errno != EINTR) return internal_error("Lost the trainer: " + std::string(std::strerror(errno)) + ".");
+    if (cancel != nullptr && *cancel) {
+      ::kill(child, SIGKILL);
+      ::waitpid(child, &status, 0);
+      return fail(ErrorKind::unavailable, "The training was interrupted.");
+    }
+    forward();
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  forward();
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return internal_error("Cannot run " + program_text + ".");
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return read_failure(folder, status);
+  return read_evaluation(folder);
+}
+
+}  // namespace vedette

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+/// The job folder, the contract between whoever wants a model and `vedette-trainer`: `job.json` and pictures in;
+/// `progress.jsonl`, `model/` (the artifact) and `evaluation.json` (or `failure.json`) out. docs/training-job.md shows it.
+/// Both sides can be run by hand.
+namespace vedette {
+
+/// One entry of a mask's colour map, as the dataset wrote it.
+struct MaskColor {
+  std::string name;
+  std::string color;  ///< "#rrggbb"
+};
+
+struct TrainingSample {
+  std::string source_ref;          ///< names the picture in messages and in the evaluation
+  std::filesystem::path image;     ///< absolute, or relative to the job folder
+  std::optional<bool> is_anomalous;  ///< empty: unlabelled, left out
+  std::optional<std::filesystem::path> mask;
+  std::vector<MaskColor> mask_colors;
+};
+
+/// Fewest usable pictures; fewer is a failure that says so.
+struct MinimumCounts {
+  std::int64_t train_normal = 4;
+  std::int64_t train_anomaly = 0;
+  std::int64_t train_per_label = 0;  ///< pictures holding only that label, for at least one label
+  std::int64_t test_normal = 0;
+  std::int64_t test_anomaly = 0;
+};
+
+struct TrainingJob {
+  std::vector<TrainingSample> train;
+  std::optional<std::vector<TrainingSample>> test;  ///< empty: evaluated out of fold on the training pictures
+  std::uint64_t seed = 0;
+  bool letterbox_mixed_sizes = false;  ///< else pictures of different sizes are a failure
+  MinimumCounts minimum;
+};
+
+struct Progress {
+  std::string stage;
+  double fraction = 0;                 ///< of the whole job, 0 … 1
+  std::optional<double> seconds_left;  ///< once it can be estimated
+};
+
+struct Prediction {
+  std::string source_ref;
+  bool is_anomalous = false;      ///< the label
+  bool called_anomalous = false;  ///< the verdict
+  double confidence = 0;          ///< of the verdict
+  double anomaly_score = 0;
+};
+
+struct LabelMetrics {
+  std::string name;
+  double precision = 0, recall = 0, f1 = 0;  ///< over all pixels of the test pictures
+  double aiou = 0;                           ///< mean IoU over the test pictures that hold or are given the label
+};
+
+struct Evaluation {
+  bool is_out_of_fold = false;  ///< tested on training pictures by fold models that had not seen them
+  std::int64_t training_images = 0;
+  std::int64_t testing_images = 0;
+  double image_auroc = 0, average_precision = 0, precision = 0, recall = 0, f1 = 0, ece = 0, brier = 0;
+  std::optional<double> pixel_auroc;
+  std::vector<LabelMetrics> labels;    ///< segmentation models only
+  std::vector<Prediction> predictions;
+  std::vector<std::string> skipped;    ///< "source-ref: reason" of pictures that could not be used
+  std::vector<std::string> warnings;
+  double seconds = 0;
+};
+
+Result<void> write_job(const std::filesystem::path& folder, const TrainingJob& job);
+Result<TrainingJob> read_job(const std::filesystem::path& folder);
+Result<void> append_progress(const std::filesystem::path& folder, const Progress& progress);
+Result<void> write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation);
+Result<Evaluation> read_evaluation(const std::filesystem::path& folder);
+/// One JSON object, the predictions left out: what `train` and `evaluate` print last.
+std::string summary_json(const Evaluation& evaluation);
+Result<void> write_failure(const std::filesystem::path& folder, const Error& error);
+
+/// Runs `program --job folder` as a child of low priority that dies with this process, forwards its progress lines, and
+/// returns its evaluation. Blocks. Setting `cancel` kills the child; the failure is then `unavailable`.
+/// Fails with invalid_input if the pictures are at fault (the message is for the user), else internal.
+Result<Evaluation> run_trainer(const std::filesystem::path& program, const std::filesystem::path& folder,
+                               const std::function<void(const Progress&)>& on_progress, const std::atomic<bool>* cancel);
+
+/// The trainer beside the running program, if it is there, else the one on the PATH.
+std::filesystem::path find_trainer();
+
+}  // namespace vedette

@@ -1,0 +1,210 @@
+#include "vision/assess/assess.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "base/files.hpp"
+#include "vision/evaluate/evaluate.hpp"
+#include "vision/infer/graph.hpp"
+
+namespace vedette {
+namespace {
+
+bool is_background(const std::string& name) { return equals_ignore_case(name, "background"); }
+
+Error at_picture(const TrainingSample& sample, const Error& error) {
+  Error out = error;
+  out.message = sample.source_ref + ": " + error.message;
+  return out;
+}
+
+Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<const Label> labels, const RgbImage& image) {
+  auto bytes = read_file(*sample.mask, kImageFileLimit);
+  if (!bytes) return at_picture(sample, invalid_input("its mask cannot be read"));
+  auto header = read_image_header(*bytes);
+  if (!header || header->format != ImageFormat::png) return at_picture(sample, invalid_input("its mask is not a PNG image"));
+  auto mask = decode_image(*bytes, kTrainingSizeLimits);
+  if (!mask) return at_picture(sample, invalid_input("its mask: " + mask.error().message));
+  if (mask->height != image.height || mask->width != image.width)
+    return at_picture(sample, invalid_input(fmt::format("its mask has {}x{} pixels, the picture {}x{}", mask->width, mask->height, image.width, image.height)));
+  std::vector<MaskLabel> colors;
+  for (const auto& c : sample.mask_colors) {
+    auto rgb = parse_color(c.color);
+    if (!rgb) return at_picture(sample, rgb.error());
+    colors.push_back({c.name, *rgb});
+  }
+  auto local = split_mask(*mask, colors);
+  if (!local) return at_picture(sample, local.error());
+  std::vector<std::uint8_t> global(colors.size() + 1, 0);
+  for (std::size_t i = 0; i < colors.size(); ++i)
+    for (std::size_t l = 0; l < labels.size(); ++l)
+      if (labels[l].name == colors[i].name) global[i + 1] = static_cast<std::uint8_t>(l + 1);
+  bool holds_any = false;
+  for (auto& v : local->values) holds_any |= (v = global[v]) != 0;
+  const bool names_any = std::any_of(colors.begin(), colors.end(), [](const auto& c) { return !is_background(c.name); });
+  if (names_any && !holds_any) return at_picture(sample, invalid_input("its mask holds none of the colours that its internal-color-map names"));
+  return std::move(*local);
+}
+
+}  // namespace
+
+std::vector<Label> collect_labels(std::span<const TrainingSample> samples) {
+  std::vector<Label> labels;
+  for (const auto& s : samples) {
+    if (!s.is_anomalous.value_or(false) || !s.mask) continue;
+    for (const auto& c : s.mask_colors)
+      if (!is_background(c.name) && std::none_of(labels.begin(), labels.end(), [&](const Label& l) { return l.name == c.name; }))
+        labels.push_back({c.name, c.color});
+  }
+  return labels;
+}
+
+Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width, bool letterbox_mixed_sizes) {
+  auto bytes = read_file(sample.image, kImageFileLimit);
+  if (!bytes) return at_picture(sample, fail(ErrorKind::invalid_input, "the file cannot be read", kUnreadable));
+  auto image = decode_image(*bytes, kTrainingSizeLimits);
+  if (!image) return at_picture(sample, fail(ErrorKind::invalid_input, image.error().message, kUnreadable));
+  LoadedSample out{std::move(*image), {}, false};
+  if (sample.is_anomalous.value_or(false) && sample.mask && !labels.empty()) {
+    auto mask = load_mask(sample, labels, out.image);
+    if (!mask) return mask.error();
+    out.truth = std::move(*mask);
+  }
+  if (height > 0 && (out.image.height != height || out.image.width != width)) {
+    if (!letterbox_mixed_sizes)
+      return at_picture(sample, invalid_input(fmt::format("the image has {}x{} pixels, the others {}x{}; all must have one size", out.image.width,
+                                                          out.image.height, width, height)));
+    out.image = letterbox(out.image, height, width);
+    if (out.truth) out.truth = letterbox_mask(*out.truth, height, width);
+    out.was_letterboxed = true;
+  }
+  return out;
+}
+
+void summarize_predictions(Evaluation& e) {
+  std::vector<double> scores, probability;
+  std::vector<std::uint8_t> truth;
+  ConfusionCounts counts;
+  for (const auto& p : e.predictions) {
+    scores.push_back(p.anomaly_score);
+    probability.push_back(p.called_anomalous ? p.confidence : 1.0 - p.confidence);
+    truth.push_back(p.is_anomalous ? 1 : 0);
+    if (p.called_anomalous) {
+      ++(p.is_anomalous ? counts.true_positive : counts.false_positive);
+    } else {
+      ++(p.is_anomalous ? counts.false_negative : counts.true_negative);
+    }
+  }
+  const auto metrics = classification_metrics(counts);
+  e.image_auroc = auroc(scores, truth);
+  e.average_precision = average_precision(scores, truth);
+  e.precision = metrics.precision;
+  e.recall = metrics.recall;
+  e.f1 = metrics.f1;
+  e.ece = expected_calibration_error(probability, truth);
+  e.brier = brier_score(probability, truth);
+  e.testing_images = static_cast<std::int64_t>(e.predictions.size());
+}
+
+void SegmentationTally::add(const Grid<std::uint8_t>& predicted, const Grid<std::uint8_t>& truth) {
+  for (std::size_t l = 0; l < names_.size(); ++l) {
+    const auto overlap = count_overlap(predicted.values, truth.values, static_cast<std::uint8_t>(l + 1));
+    pixels_[l].intersection += overlap.intersection;
+    pixels_[l].predicted += overlap.predicted;
+    pixels_[l].truth += overlap.truth;
+    if (overlap.predicted + overlap.truth > 0) ious_[l].push_back(overlap.iou());
+  }
+}
+
+std::vector<LabelMetrics> SegmentationTally::metrics() const {
+  std::vector<LabelMetrics> out;
+  for (std::size_t l = 0; l < names_.size(); ++l) {
+    const auto& p = pixels_[l];
+    const auto m = classification_metrics({p.intersection, p.predicted - p.intersection, 0, p.truth - p.intersection});
+    double sum = 0;
+    for (double iou : ious_[l]) sum += iou;
+    out.push_back({names_[l], m.precision, m.recall, m.f1, ious_[l].empty() ? 0.0 : sum / static_cast<double>(ious_[l].size())});
+  }
+  return out;
+}
+
+Result<Evaluation> evaluate_model(const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes,
+                                  const std::function<void(std::size_t, const TrainingSample&, const Detection&)>& on_result) {
+  Evaluation e;
+  const auto& m = engine.manifest();
+  const std::vector<Label> labels = m.segmentation ? m.segmentation->labels : std::vector<Label>{};
+  std::vector<std::string> names;
+  for (const auto& l : labels) names.push_back(l.name);
+  SegmentationTally tally(names);
+  std::vector<std::vector<float>> maps;
+  std::vector<std::vector<std::uint8_t>> truths;
+  bool has_truth = false;
+  const Label any{"any", "#000000"};
+  std::size_t done = 0;
+  for (const auto& sample : samples) {
+    ++done;
+    if (!sample.is_anomalous) continue;
+    // A classification model can still be judged by pixels where masks exist: any label counts.
+    const auto set_labels = labels.empty() ? collect_labels(std::span(&sample, 1)) : labels;
+    auto loaded = load_sample(sample, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes);
+    if (!loaded) {
+      e.skipped.push_back(loaded.error().message);
+      continue;
+    }
+    auto detection = engine.detect(loaded->image);
+    if (!detection) return detection.error();
+    if (loaded->was_letterboxed && e.warnings.empty())
+      e.warnings.push_back(fmt::format("pictures of other sizes were letterboxed to {}x{}", m.image_width, m.image_height));
+    if (on_result) on_result(done, sample, *detection);
+    e.predictions.push_back({sample.source_ref, *sample.is_anomalous, detection->is_anomalous, detection->confidence, detection->anomaly_score});
+    if (!*sample.is_anomalous || loaded->truth) {
+      const auto truth = loaded->truth.value_or(Grid<std::uint8_t>(m.image_height, m.image_width));
+      if (detection->label_map) tally.add(*detection->label_map, truth);
+      has_truth |= loaded->truth.has_value();
+      // Pixel AUROC at the map's own resolution keeps the memory bounded; a cell is positive where its centre is.
+      const auto& map = detection->anomaly_map;
+      std::vector<std::uint8_t> cells;
+      for (int y = 0; y < map.height; ++y)
+        for (int x = 0; x < map.width; ++x)
+          cells.push_back(truth.at((2 * y + 1) * truth.height / (2 * map.height), (2 * x + 1) * truth.width / (2 * map.width)));
+      maps.push_back(map.values);
+      truths.push_back(std::move(cells));
+    }
+  }
+  if (e.predictions.empty()) return invalid_input("no labelled picture could be read" + (e.skipped.empty() ? std::string() : "; the first: " + e.skipped[0]));
+  summarize_predictions(e);
+  if (has_truth) {
+    if (m.segmentation) e.labels = tally.metrics();
+    e.pixel_auroc = pixel_auroc(maps, truths);
+  }
+  return e;
+}
+
+void parallel_for(std::size_t count, int threads, const std::function<void(std::size_t)>& work) {
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr failure;
+  const auto run = [&] {
+    set_inference_threads(1);
+    for (std::size_t i = next++; i < count; i = next++) {
+      try {
+        work(i);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+        next = count;
+      }
+    }
+  };
+  std::vector<std::thread> pool;
+  for (int t = 0; t < threads && static_cast<std::size_t>(t) < count; ++t) pool.emplace_back(run);
+  for (auto& t : pool) t.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace vedette

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "vision/artifact/artifact.hpp"
+
+/// Models of what good pictures look like, cell by cell. Pure functions; deterministic.
+namespace vedette {
+
+/// Linear map that centres, scales, decorrelates and shrinks features: PCA whitening.
+struct Whitening {
+  Tensor weights;  ///< [channels, components]
+  Tensor bias;     ///< [components]
+};
+
+/// Fits on rows [rows, channels]. Keeps the components that hold all but 0.5 % of the standardised variance, at most
+/// `most_components`; variances are floored at 1 % of the mean so that noise directions are not blown up.
+Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std::int64_t most_components);
+
+/// rows [n, channels] → [n, components].
+std::vector<float> apply_whitening(const Whitening& whitening, std::span<const float> rows);
+
+/// Picks few rows that cover all of them (greedy k-centre): start at a row drawn by `seed`, then keep adding the row
+/// farthest from those chosen. PatchCore stores the result as its memory bank.
+///   Sener & Savarese, ICLR 2018 (arXiv:1708.00489); Roth et al., CVPR 2022 (arXiv:2106.08265), section 3.2
+/// embeddings [rows, channels], finite. Returns min(keep, rows) row numbers in the order chosen. Time O(rows · keep · channels).
+std::vector<std::size_t> select_coreset(std::span<const float> embeddings, std::int64_t channels, std::size_t keep, std::uint64_t seed);
+
+/// Mean and deviation of each cell's components over pictures, shrunk towards the average over all cells: PaDiM
+/// (Defard et al., ICPR 2020, arXiv:2011.08785) with a diagonal covariance, which few pictures can support.
+class PositionStatistics {
+ public:
+  PositionStatistics(std::int64_t cells, std::int64_t components);
+  void add(std::span<const float> embeddings);  ///< [cells, components] of one good picture
+  struct Tensors {
+    Tensor mean, inverse_deviation;  ///< [cells, components]
+  };
+  /// Needs at least one picture.
+  [[nodiscard]] Tensors finish() const;
+
+ private:
+  std::int64_t cells_, components_;
+  double count_ = 0;
+  std::vector<double> sum_, square_;
+};
+
+}  // namespace vedette
