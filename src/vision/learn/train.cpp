@@ -153,7 +153,7 @@ class Trainer {
     return {};
   }
 
-  /// The size most pictures have; with equal counts the first seen.
+  /// The size most pictures have; where none has a majority (cropped parts), the median height and width.
   Result<void> choose_image_size() {
     std::vector<std::pair<std::pair<int, int>, int>> sizes;
     for (const auto& s : job_.train) {
@@ -173,6 +173,17 @@ class Trainer {
     if (sizes.empty()) return invalid_input("None of the training images can be read.");
     const auto best = std::max_element(sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     std::tie(image_height_, image_width_) = best->first;
+    std::vector<int> heights, widths;
+    for (const auto& [size, count] : sizes) {
+      heights.insert(heights.end(), static_cast<std::size_t>(count), size.first);
+      widths.insert(widths.end(), static_cast<std::size_t>(count), size.second);
+    }
+    if (static_cast<std::size_t>(best->second) * 2 < heights.size()) {
+      std::sort(heights.begin(), heights.end());
+      std::sort(widths.begin(), widths.end());
+      image_height_ = heights[heights.size() / 2];
+      image_width_ = widths[widths.size() / 2];
+    }
     input_ = choose_input_size(image_height_, image_width_);
     features_ = make_feature_graph(input_);
     return {};

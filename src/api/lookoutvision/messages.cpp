@@ -1,0 +1,188 @@
+#include "api/lookoutvision/messages.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+
+namespace vedette::embedded {
+extern const std::string_view lookoutvision_model;
+}
+
+namespace vedette::lookoutvision {
+namespace {
+
+std::optional<std::string> optional_text(const Json& members, const char* name) {
+  const auto it = members.find(name);
+  return it == members.end() ? std::nullopt : std::optional(it->get<std::string>());
+}
+
+double seconds(Timestamp time) { return static_cast<double>(time.time_since_epoch().count()) / 1000.0; }
+
+/// A published client turns Confidence into a decimal of 38 digits, which only a float32-exact double fits.
+double as_float(double value) { return static_cast<double>(static_cast<float>(value)); }
+
+Json encode_performance(const Performance& p) {
+  return {{"F1Score", as_float(p.f1)}, {"Recall", as_float(p.recall)}, {"Precision", as_float(p.precision)}};
+}
+
+}  // namespace
+
+const ApiModel& api_model() {
+  static const ApiModel model = ApiModel::parse(embedded::lookoutvision_model);
+  return model;
+}
+
+CreateProjectRequest::CreateProjectRequest(const Json& m) : project_name(m.at("ProjectName")) {}
+ProjectRequest::ProjectRequest(const Json& m) : project_name(m.at("ProjectName")) {}
+PageRequest::PageRequest(const Json& m) : next_token(m.value("NextToken", "")), max_results(m.value("MaxResults", std::int64_t{100})) {}
+DatasetRequest::DatasetRequest(const Json& m)
+    : project_name(m.at("ProjectName")), dataset_type(*parse_dataset_type(m.at("DatasetType").get_ref<const std::string&>())) {}
+
+CreateDatasetRequest::CreateDatasetRequest(const Json& m)
+    : project_name(m.at("ProjectName")), dataset_type(*parse_dataset_type(m.at("DatasetType").get_ref<const std::string&>())) {
+  // An empty DatasetSource or GroundTruthManifest means no source.
+  const auto source = m.find("DatasetSource");
+  if (source == m.end() || !source->contains("GroundTruthManifest")) return;
+  const auto& ground_truth = source->at("GroundTruthManifest");
+  if (!ground_truth.contains("S3Object")) return;
+  const auto& object = ground_truth.at("S3Object");
+  manifest = ManifestSource{object.at("Bucket"), object.at("Key"), optional_text(object, "VersionId")};
+}
+
+ListDatasetEntriesRequest::ListDatasetEntriesRequest(const Json& m) : dataset(m), page(m), source_ref_contains(optional_text(m, "SourceRefContains")) {
+  if (m.contains("Labeled")) is_labeled = m["Labeled"].get<bool>();
+  if (m.contains("AnomalyClass")) is_anomalous = m["AnomalyClass"] == "anomaly";
+  const auto time = [&](const char* name) -> std::optional<Timestamp> {
+    if (!m.contains(name)) return std::nullopt;
+    return Timestamp{std::chrono::milliseconds{m[name].get<std::int64_t>()}};
+  };
+  created_before = time("BeforeCreationDate");
+  created_after = time("AfterCreationDate");
+}
+
+CreateModelRequest::CreateModelRequest(const Json& m)
+    : project_name(m.at("ProjectName")), description(optional_text(m, "Description")), kms_key_id(optional_text(m, "KmsKeyId")) {
+  const auto& location = m.at("OutputConfig").at("S3Location");
+  output = {location.at("Bucket"), location.value("Prefix", "")};
+  for (const auto& tag : m.value("Tags", Json::array())) tags.push_back({tag.at("Key"), tag.at("Value")});
+}
+
+ModelRequest::ModelRequest(const Json& m) : project_name(m.at("ProjectName")), model_version(m.at("ModelVersion")) {}
+ListModelsRequest::ListModelsRequest(const Json& m) : project_name(m.at("ProjectName")), page(m) {}
+
+StartModelRequest::StartModelRequest(const Json& m) : model(m), min_inference_units(m.at("MinInferenceUnits")) {
+  if (m.contains("MaxInferenceUnits")) max_inference_units = m["MaxInferenceUnits"].get<std::int64_t>();
+}
+
+Json encode_project_metadata(const Scope& scope, const Project& project) {
+  return {{"ProjectArn", project_arn(scope, project.name)}, {"ProjectName", project.name}, {"CreationTimestamp", seconds(project.created)}};
+}
+
+Json encode_dataset_metadata(const Dataset& d) {
+  return {{"DatasetType", to_text(d.type)}, {"CreationTimestamp", seconds(d.created)}, {"Status", to_text(d.status)}, {"StatusMessage", d.status_message}};
+}
+
+Json encode_project_description(const Scope& scope, const Project& project, const std::vector<Dataset>& datasets) {
+  Json out = encode_project_metadata(scope, project);
+  out["Datasets"] = Json::array();
+  for (const auto& d : datasets) out["Datasets"].push_back(encode_dataset_metadata(d));
+  return out;
+}
+
+Json encode_dataset_description(const Dataset& d) {
+  return {{"ProjectName", d.project},
+          {"DatasetType", to_text(d.type)},
+          {"CreationTimestamp", seconds(d.created)},
+          {"LastUpdatedTimestamp", seconds(d.updated)},
+          {"Status", to_text(d.status)},
+          {"StatusMessage", d.status_message},
+          {"ImageStats", {{"Total", d.stats.total}, {"Labeled", d.stats.labeled}, {"Normal", d.stats.normal}, {"Anomaly", d.stats.anomaly}}}};
+}
+
+Json encode_model_metadata(const Scope& scope, const Model& m) {
+  Json out = {{"CreationTimestamp", seconds(m.created)},
+              {"ModelVersion", std::to_string(m.version)},
+              {"ModelArn", model_arn(scope, m.project, m.version)},
+              {"Status", to_text(m.status)},
+              {"StatusMessage", m.status_message}};
+  if (m.description) out["Description"] = *m.description;
+  if (m.performance) out["Performance"] = encode_performance(*m.performance);
+  return out;
+}
+
+Json encode_model_description(const Scope& scope, const Model& m) {
+  Json out = encode_model_metadata(scope, m);
+  out["OutputConfig"] = {{"S3Location", {{"Bucket", m.output.bucket}, {"Prefix", m.output.key}}}};
+  if (m.evaluation_manifest) out["EvaluationManifest"] = {{"Bucket", m.evaluation_manifest->bucket}, {"Key", m.evaluation_manifest->key}};
+  if (m.evaluation_result) out["EvaluationResult"] = {{"Bucket", m.evaluation_result->bucket}, {"Key", m.evaluation_result->key}};
+  if (m.evaluation_end) out["EvaluationEndTimestamp"] = seconds(*m.evaluation_end);
+  if (m.kms_key_id) out["KmsKeyId"] = *m.kms_key_id;
+  if (m.min_inference_units) out["MinInferenceUnits"] = *m.min_inference_units;
+  if (m.max_inference_units) out["MaxInferenceUnits"] = *m.max_inference_units;
+  return out;
+}
+
+Json encode_detection(const DetectionResult& result) {
+  Json out = {{"Source", {{"Type", "direct"}}}, {"IsAnomalous", result.is_anomalous}, {"Confidence", static_cast<double>(result.confidence)}};
+  if (result.segmentation) {
+    Json anomalies = Json::array();
+    for (const auto& a : result.segmentation->anomalies)
+      anomalies.push_back({{"Name", a.name}, {"PixelAnomaly", {{"TotalPercentageArea", static_cast<double>(a.area_fraction)}, {"Color", a.color}}}});
+    out["Anomalies"] = std::move(anomalies);
+    out["AnomalyMask"] = to_base64(as_bytes(result.segmentation->mask_png));
+  }
+  return {{"DetectAnomalyResult", std::move(out)}};
+}
+
+WireError encode_error(const Error& error) {
+  WireError out{500, "InternalServerException", {}, error.retry_after_seconds};
+  switch (error.kind) {
+    case ErrorKind::invalid_input: out.name = "ValidationException"; break;
+    case ErrorKind::unauthenticated: out = {403, "InvalidSignatureException", {}, 0}; break;
+    case ErrorKind::access_denied: out.name = "AccessDeniedException"; break;
+    case ErrorKind::not_found: out.name = "ResourceNotFoundException"; break;
+    case ErrorKind::conflict: out.name = "ConflictException"; break;
+    case ErrorKind::quota_exceeded: out.name = "ServiceQuotaExceededException"; break;
+    case ErrorKind::throttled: out.name = "ThrottlingException"; break;
+    case ErrorKind::too_large: out = {413, "RequestEntityTooLargeException", {}, 0}; break;
+    case ErrorKind::unsupported: out = {501, "NotImplemented", {}, 0}; break;
+    case ErrorKind::unavailable: out = {503, "ServiceUnavailable", {}, error.retry_after_seconds}; break;
+    case ErrorKind::internal: break;
+  }
+  // Codes of the layers before the operation, under the names that this protocol gives them.
+  struct Named {
+    std::string_view code;
+    int status;
+    const char* name;
+  };
+  static constexpr Named kNamed[] = {
+      {"MissingAuthenticationToken", 403, "MissingAuthenticationTokenException"},
+      {"IncompleteSignature", 403, "IncompleteSignatureException"},
+      {"AuthorizationQueryParametersError", 403, "IncompleteSignatureException"},
+      {"RequestTimeTooSkewed", 403, "InvalidSignatureException"},
+      {"SignatureDoesNotMatch", 403, "InvalidSignatureException"},
+      {"XAmzContentSHA256Mismatch", 403, "InvalidSignatureException"},
+      {"InvalidAccessKeyId", 403, "UnrecognizedClientException"},
+      {"UnknownOperationException", 404, "UnknownOperationException"},
+      {"SerializationException", 400, "SerializationException"},
+      {"IncompleteBody", 400, "SerializationException"},
+      {"RequestTimeout", 408, "RequestTimeoutException"},
+  };
+  bool has_own_code = false;
+  for (const auto& named : kNamed)
+    if (named.code == error.code) out.status = named.status, out.name = named.name, has_own_code = true;
+  if (!has_own_code && out.status == 500) out.status = api_model().error_status(out.name);
+  Json body = {{"Message", error.message}};
+  if (error.kind == ErrorKind::conflict || (error.kind == ErrorKind::not_found && !has_own_code) || error.kind == ErrorKind::quota_exceeded) {
+    body["ResourceId"] = error.resource_id;
+    body["ResourceType"] = error.resource_type;
+  }
+  if (error.kind == ErrorKind::quota_exceeded) {
+    body["QuotaCode"] = error.code;
+    body["ServiceCode"] = "lookoutvision";
+  }
+  out.body = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return out;
+}
+
+}  // namespace vedette::lookoutvision

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace re2 {
+class RE2;
+}
+
+/// The API model: one JSON description per service (operations, members, limits, errors, actions) that drives routing and
+/// validation here, and the tests, documents and client models elsewhere. docs/api-model.md describes the file.
+namespace vedette {
+
+enum class ValueKind { string, integer, floating, boolean, timestamp, blob, list, structure };
+
+struct ApiType {
+  std::string name;
+  ValueKind kind = ValueKind::string;
+  std::optional<std::int64_t> minimum, maximum;  ///< characters, bytes (blob), items (list) or value (integer)
+  std::string pattern_text;
+  std::shared_ptr<const re2::RE2> pattern;  ///< must match the whole value
+  std::vector<std::string> values;          ///< of an enum
+  const ApiType* item = nullptr;            ///< of a list
+  struct Member {
+    std::string name;
+    const ApiType* type;
+    bool is_required;
+  };
+  std::vector<Member> members;  ///< of a structure
+};
+
+enum class InputPlace { path, query, header, body, payload };
+
+struct InputMember {
+  std::string name;
+  std::string wire_name;
+  InputPlace place;
+  const ApiType* type;
+  bool is_required;
+};
+
+struct Operation {
+  std::string name;
+  std::string method;
+  std::vector<std::string> path;  ///< segments; "{label}" stands for a value
+  int success_status = 200;
+  std::string action;    ///< IAM action
+  std::string resource;  ///< "project", "model", "arn" or "any": what the action's resource is
+  std::vector<InputMember> input;
+  std::vector<std::string> errors;
+  [[nodiscard]] bool has_payload() const;
+};
+
+/// Everything of a request that carries members.
+struct OperationInput {
+  std::map<std::string, std::string> path_labels;                     ///< decoded
+  std::vector<std::pair<std::string, std::string>> query;             ///< decoded
+  std::vector<std::pair<std::string, std::string>> headers;           ///< names in lower case
+  std::string_view body;                                              ///< JSON; not looked at for operations with a payload
+};
+
+/// Immutable after parse; any thread.
+class ApiModel {
+ public:
+  /// Throws std::runtime_error if the text is not a model: it is part of the program.
+  static ApiModel parse(std::string_view json);
+  ~ApiModel();
+  ApiModel(ApiModel&&) noexcept;
+
+  struct Route {
+    const Operation* operation;
+    std::map<std::string, std::string> labels;
+  };
+  /// Matches method and raw (still encoded) path. Fails with not_found and the code UnknownOperationException.
+  [[nodiscard]] Result<Route> route(std::string_view method, std::string_view raw_path) const;
+
+  /// Collects and checks every member: an object by member name, blobs as text already decoded from base64, timestamps as
+  /// milliseconds. Fails with invalid_input (code SerializationException for wrong JSON, else none), worded as AWS does.
+  [[nodiscard]] Result<nlohmann::json> decode(const Operation& operation, const OperationInput& input) const;
+
+  [[nodiscard]] const std::vector<Operation>& operations() const;
+  [[nodiscard]] int error_status(const std::string& name) const;  ///< 500 if unknown
+
+ private:
+  struct State;
+  explicit ApiModel(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace vedette

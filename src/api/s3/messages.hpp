@@ -1,0 +1,67 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+
+/// The service `s3` on the wire: path-style addressing, XML answers and errors. Pure functions.
+namespace vedette::s3 {
+
+enum class OperationKind {
+  list_buckets, create_bucket, head_bucket, delete_bucket, get_bucket_location, list_objects_v1, list_objects_v2, put_object,
+  get_object, head_object, delete_object
+};
+
+struct Request {
+  OperationKind kind;
+  std::string action;  ///< IAM action
+  std::string bucket;
+  std::string key;
+  std::vector<std::pair<std::string, std::string>> query;  ///< decoded
+  [[nodiscard]] std::optional<std::string> parameter(std::string_view name) const;
+};
+
+/// Recognises the operation. Fails with unsupported (code NotImplemented) if this server does not offer it, invalid_input with
+/// S3's code for a bad bucket name or key.
+Result<Request> parse_request(std::string_view method, std::string_view raw_path, std::string_view raw_query, bool is_copy);
+
+/// S3's rules for names, and not one of the server's own paths.
+bool is_bucket_name(std::string_view name);
+
+struct ListedObject {
+  std::string key, etag;
+  std::uint64_t size_bytes;
+  Timestamp modified;
+};
+struct Listing {
+  std::string bucket, prefix, delimiter, start_after, continuation_token, next_token;
+  std::int64_t max_keys = 1000;
+  bool is_truncated = false, url_encoded = false;
+  std::vector<ListedObject> objects;
+  std::vector<std::string> common_prefixes;
+};
+std::string encode_listing_v1(const Listing& listing, std::string_view marker);
+std::string encode_listing_v2(const Listing& listing);
+std::string encode_buckets(const std::vector<std::pair<std::string, Timestamp>>& buckets, std::string_view owner);
+std::string encode_location(std::string_view region);
+
+/// First and last byte of a Range header, for an object of `size` bytes. Empty if the header is no single byte range (it is
+/// then ignored). Fails with invalid_input and the code InvalidRange if it lies outside.
+struct ByteRange {
+  std::uint64_t first, last;
+};
+Result<std::optional<ByteRange>> parse_range(std::string_view header, std::uint64_t size);
+
+struct WireError {
+  int status;
+  std::string name;
+  std::string body;
+};
+WireError encode_error(const Error& error, std::string_view resource, std::string_view request_id);
+
+}  // namespace vedette::s3

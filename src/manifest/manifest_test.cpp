@@ -1,0 +1,73 @@
+#include "manifest/manifest.hpp"
+
+#include <gtest/gtest.h>
+
+namespace vedette {
+namespace {
+
+constexpr const char* kLine =
+    R"({"source-ref":"s3://line7/img/0001.png","anomaly-label":1,"anomaly-label-metadata":{"class-name":"anomaly","type":"groundtruth/image-classification","human-annotated":"yes","creation-date":"2022-03-01T10:00:00.000","confidence":1}})";
+
+TEST(Manifest, ClassNameDecidesAndTheNumberFollowsIt) {
+  const auto line = parse_manifest_line(kLine);
+  ASSERT_TRUE(line);
+  EXPECT_TRUE(line->is_anomalous.value());
+  EXPECT_EQ(line->text, kLine);
+  // Inverted numbers and another label name, as published helpers write them.
+  const auto inverted = parse_manifest_line(
+      R"({"auto-label": 1, "source-ref": "s3://b/k", "auto-label-metadata": {"class-name": "Normal", "type": "groundtruth/image-classification"}})");
+  ASSERT_TRUE(inverted);
+  EXPECT_FALSE(inverted->is_anomalous.value());
+  EXPECT_NE(inverted->text.find("\"auto-label\":0"), std::string::npos);
+}
+
+TEST(Manifest, OtherClassNamesAndBareLinesAreUnlabelled) {
+  EXPECT_FALSE(parse_manifest_line(R"({"source-ref":"s3://b/k"})")->is_anomalous);
+  EXPECT_FALSE(parse_manifest_line(
+                   R"({"source-ref":"s3://b/k","l":0,"l-metadata":{"class-name":"maybe","type":"groundtruth/image-classification"}})")
+                   ->is_anomalous);
+}
+
+TEST(Manifest, ColorMapsWithoutBackgroundOrConfidenceAreAccepted) {
+  const auto line = parse_manifest_line(
+      R"({"source-ref":"s3://b/k","l":1,"l-metadata":{"class-name":"anomaly","type":"groundtruth/image-classification"},)"
+      R"("anomaly-mask-ref":"s3://b/m.png","anomaly-mask-ref-metadata":{"internal-color-map":{"0":{"class-name":"cracked","hex-color":"#23A436"}},)"
+      R"~("type":"groundtruth/semantic-segmentation","creation-date":"Mon Aug 22 2022 13:52:52 GMT-0700 (Pacific Daylight Time)"}})~");
+  ASSERT_TRUE(line);
+  EXPECT_EQ(*line->mask_ref, "s3://b/m.png");
+  ASSERT_EQ(line->mask_colors.size(), 1U);
+  EXPECT_EQ(line->mask_colors[0].name, "cracked");
+  EXPECT_EQ(line->mask_colors[0].color, "#23A436");
+}
+
+TEST(Manifest, BadLinesSayWhy) {
+  for (const auto& [text, reason] : std::vector<std::pair<std::string, std::string>>{
+           {"not json", "JSON"},
+           {"[1]", "JSON"},
+           {R"({"x":1})", "source-ref"},
+           {"{\"source-ref\":\"s3://b/\xC3\x28\"}", "UTF-8"},
+           {R"({"source-ref":"s3://b/k","l-metadata":{"class-name":"normal"}})", "type"},
+           {R"({"source-ref":"s3://b/k","l-metadata":{"class-name":"normal","type":"groundtruth/image-classification"}})", "l is missing"},
+           {R"({"source-ref":"s3://b/k","m-ref":"s3://b/m","m-ref-metadata":{"type":"groundtruth/semantic-segmentation"}})", "internal-color-map"},
+           {R"({"source-ref":")" + std::string(8192, 'a') + "\"}", "8192"}}) {
+    const auto line = parse_manifest_line(text);
+    ASSERT_FALSE(line) << text;
+    EXPECT_NE(line.error().message.find(reason), std::string::npos) << line.error().message;
+  }
+}
+
+TEST(Manifest, LinesAreSplitAsFilesOccur) {
+  EXPECT_EQ(manifest_lines("\xEF\xBB\xBF{\"a\":1}\r\n\r\n{\"b\":2}"), (std::vector<std::string_view>{"{\"a\":1}", "{\"b\":2}"}));
+}
+
+TEST(Manifest, S3UrisSplitAtTheFirstSlashOnly) {
+  const auto uri = parse_s3_uri("s3://bucket/a b/c%20d");
+  ASSERT_TRUE(uri);
+  EXPECT_EQ(uri->key, "a b/c%20d");
+  EXPECT_FALSE(parse_s3_uri("s3://bucket"));
+  EXPECT_FALSE(parse_s3_uri("s3:///key"));
+  EXPECT_FALSE(parse_s3_uri("http://bucket/key"));
+}
+
+}  // namespace
+}  // namespace vedette

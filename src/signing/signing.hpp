@@ -1,0 +1,66 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/digest.hpp"
+#include "base/result.hpp"
+
+/// AWS Signature Version 4 as pure functions.
+///   https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
+namespace vedette {
+
+/// Names in lower case, values as received.
+using HeaderList = std::vector<std::pair<std::string, std::string>>;
+
+/// The parts of a request that a signature covers. Path and query are as sent: percent-encoded.
+struct SignableRequest {
+  std::string method;
+  std::string path;
+  std::string query;
+  HeaderList headers;
+};
+
+/// <access key id>/<yyyymmdd>/<region>/<service>/aws4_request
+struct CredentialScope {
+  std::string access_key_id, date, region, service;
+};
+
+struct Authorization {
+  CredentialScope credential;
+  std::vector<std::string> signed_headers;  ///< lower case, sorted
+  std::string signature;                    ///< 64 hexadecimal digits
+  std::string timestamp;                    ///< X-Amz-Date: yyyymmddThhmmssZ
+  Timestamp time;
+  std::optional<std::int64_t> expires_seconds;  ///< presigned only
+  bool is_presigned = false;
+};
+
+/// Reads the Authorization header, or the X-Amz-… query parameters of a presigned URL. Fails with unauthenticated and the code
+/// MissingAuthenticationToken, IncompleteSignature or AuthorizationQueryParametersError.
+Result<Authorization> parse_authorization(const SignableRequest& request);
+
+/// Fails with unauthenticated and the code RequestTimeTooSkewed (15 minutes) or, presigned, AccessDenied once it has expired.
+Result<void> check_time(const Authorization& authorization, Timestamp now);
+
+/// How a service writes the path into the canonical request: S3 as sent, all others normalised and encoded once more.
+enum class PathStyle { s3, normalized };
+
+/// `payload_hash` is the hexadecimal SHA-256 of the body, or the text that stands for it ("UNSIGNED-PAYLOAD").
+std::string canonical_request(const SignableRequest& request, const std::vector<std::string>& signed_headers, std::string_view payload_hash,
+                              PathStyle style, bool is_presigned);
+
+/// Lower-case hexadecimal signature.
+std::string sign(std::string_view secret, const CredentialScope& scope, std::string_view timestamp, std::string_view canonical_request);
+
+/// Whether the signature belongs to request and secret; the comparison takes the same time for any wrong signature.
+bool verify(const Authorization& authorization, const SignableRequest& request, std::string_view payload_hash, std::string_view secret);
+
+/// The value of a header (name in lower case), or empty.
+std::string_view header_value(const HeaderList& headers, std::string_view name);
+
+}  // namespace vedette
