@@ -1,0 +1,320 @@
+#include "store/objects/filesystem/filesystem_objects.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include "base/digest.hpp"
+#include "base/files.hpp"
+#include "store/sqlite/sqlite.hpp"
+
+namespace vedette::embedded {
+extern const std::string_view objects_migration_0001;
+}
+
+namespace vedette {
+namespace fs = std::filesystem;
+namespace {
+
+using sqlite::Statement;
+using Access = sqlite::Transaction::Access;
+
+constexpr std::size_t kContentNameLength = 26;  // 130 random bits
+
+Error s3_error(ErrorKind kind, const char* code, std::string message) { return fail(kind, std::move(message), code); }
+Error no_such_bucket() { return s3_error(ErrorKind::not_found, "NoSuchBucket", "The specified bucket does not exist"); }
+Error no_such_key() { return s3_error(ErrorKind::not_found, "NoSuchKey", "The specified key does not exist."); }
+
+Error disk_failure(const char* action) {
+  const int number = errno;
+  if (number == ENOSPC || number == EDQUOT) return fail(ErrorKind::unavailable, "The server's disk is full.", "ServiceUnavailable");
+  return internal_error(std::string("The object store cannot ") + action + ": " + std::strerror(number));
+}
+
+std::string encode_metadata(const std::vector<std::pair<std::string, std::string>>& metadata) {
+  std::string out;
+  for (const auto& [name, value] : metadata) out += uri_encode(name) + "=" + uri_encode(value) + "\n";
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> decode_metadata(std::string_view text) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (auto line : split(text, '\n')) {
+    const auto equals = line.find('=');
+    if (equals == std::string_view::npos) continue;
+    auto name = uri_decode(line.substr(0, equals)), value = uri_decode(line.substr(equals + 1));
+    if (name && value) out.emplace_back(std::move(*name), std::move(*value));
+  }
+  return out;
+}
+
+class FileReader : public ObjectReader {
+ public:
+  FileReader(int fd, ObjectInfo info) : fd_(fd), info_(std::move(info)) {}
+  ~FileReader() override { ::close(fd_); }
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
+  [[nodiscard]] const ObjectInfo& info() const override { return info_; }
+  Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> out) override {
+    std::size_t done = 0;
+    while (done < out.size()) {
+      const auto n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return disk_failure("read");
+      if (n == 0) break;
+      done += static_cast<std::size_t>(n);
+    }
+    return done;
+  }
+
+ private:
+  int fd_;
+  ObjectInfo info_;
+};
+
+class StagedFile : public StagedObject {
+ public:
+  StagedFile(fs::path path, std::string name, int fd) : path_(std::move(path)), name_(std::move(name)), fd_(fd) {}
+  ~StagedFile() override {
+    if (fd_ >= 0) ::close(fd_);
+    if (!is_kept_) ::unlink(path_.c_str());
+  }
+  StagedFile(const StagedFile&) = delete;
+  StagedFile& operator=(const StagedFile&) = delete;
+  Result<void> write(std::span<const std::uint8_t> bytes) override {
+    sha256_.update(bytes);
+    md5_.update(bytes);
+    size_ += bytes.size();
+    while (!bytes.empty()) {
+      const auto n = ::write(fd_, bytes.data(), bytes.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return disk_failure("write");
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+    }
+    return {};
+  }
+  Result<std::string> finish() override {
+    sha256_hex_ = to_hex(sha256_.finish());
+    md5_hex_ = to_hex(md5_.finish());
+    return sha256_hex_;
+  }
+  [[nodiscard]] const std::string& md5_hex() const override { return md5_hex_; }
+
+  Result<void> sync() {
+    if (::fsync(fd_) != 0) return disk_failure("sync");
+    ::close(fd_);
+    fd_ = -1;
+    return sync_path(path_.parent_path());
+  }
+  void keep() { is_kept_ = true; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::string& sha256_hex() const { return sha256_hex_; }
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+
+ private:
+  fs::path path_;
+  std::string name_;
+  int fd_;
+  bool is_kept_ = false;
+  std::uint64_t size_ = 0;
+  Hasher sha256_{Hasher::Algorithm::sha256};
+  Hasher md5_{Hasher::Algorithm::md5};
+  std::string sha256_hex_, md5_hex_;
+};
+
+class FilesystemObjects : public ObjectStore {
+ public:
+  FilesystemObjects(const fs::path& folder, const Clock& clock) : contents_(folder / "contents"), pool_(folder / "index.sqlite"), clock_(clock) {
+    fs::create_directories(contents_);
+    for (char a : std::string_view("abcdefghijkmnpqrstuvwxyz23456789")) fs::create_directory(contents_ / std::string(1, a));
+    sqlite::Connection connection(folder / "index.sqlite");
+    sqlite::migrate(connection, {{1, embedded::objects_migration_0001}});
+    connection.prepare("INSERT OR IGNORE INTO buckets (name, created) VALUES (?, ?)").bind(kSystemBucket).bind(now()).execute();
+    remove_orphans(connection);
+  }
+
+  Result<void> create_bucket(const std::string& bucket) override {
+    sqlite::Transaction t(pool_, Access::write);
+    if (!t.connection().prepare("INSERT INTO buckets (name, created) VALUES (?, ?)").bind(bucket).bind(now()).execute_unless_exists())
+      return s3_error(ErrorKind::conflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.");
+    t.commit();
+    return {};
+  }
+  Result<void> delete_bucket(const std::string& bucket) override {
+    sqlite::Transaction t(pool_, Access::write);
+    if (!bucket_exists(t.connection(), bucket)) return no_such_bucket();
+    auto any = t.connection().prepare("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1");
+    if (any.bind(bucket).step()) return s3_error(ErrorKind::conflict, "BucketNotEmpty", "The bucket you tried to delete is not empty");
+    t.connection().prepare("DELETE FROM buckets WHERE name = ?").bind(bucket).execute();
+    t.commit();
+    return {};
+  }
+  bool has_bucket(const std::string& bucket) override {
+    sqlite::Transaction t(pool_, Access::read);
+    return bucket_exists(t.connection(), bucket);
+  }
+  std::vector<std::pair<std::string, Timestamp>> list_buckets() override {
+    sqlite::Transaction t(pool_, Access::read);
+    auto q = t.connection().prepare("SELECT name, created FROM buckets WHERE name <> ? ORDER BY name");
+    q.bind(kSystemBucket);
+    std::vector<std::pair<std::string, Timestamp>> out;
+    while (q.step()) out.emplace_back(q.text(0), Timestamp{std::chrono::milliseconds{q.integer(1)}});
+    return out;
+  }
+
+  Result<std::unique_ptr<StagedObject>> stage() override {
+    auto name = random_id(kContentNameLength);
+    auto path = content_path(name);
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return disk_failure("create a file");
+    return std::unique_ptr<StagedObject>(std::make_unique<StagedFile>(std::move(path), std::move(name), fd));
+  }
+
+  Result<ObjectInfo> put(const std::string& bucket, const std::string& key, std::unique_ptr<StagedObject> content, const std::string& content_type,
+                         const std::vector<std::pair<std::string, std::string>>& user_metadata, const PutCondition& condition) override {
+    auto& file = static_cast<StagedFile&>(*content);
+    if (auto ok = file.sync(); !ok) return ok.error();
+    std::optional<std::string> replaced;
+    ObjectInfo info{key, file.size(), file.md5_hex(), content_type, user_metadata, clock_.now()};
+    {
+      sqlite::Transaction t(pool_, Access::write);
+      if (!bucket_exists(t.connection(), bucket)) return no_such_bucket();
+      {
+        auto old = t.connection().prepare("SELECT content, etag FROM objects WHERE bucket = ? AND key = ?");
+        const bool exists = old.bind(bucket).bind_blob(key).step();
+        if ((condition.must_not_exist && exists) || (condition.etag_is && (!exists || old.text(1) != *condition.etag_is)))
+          return s3_error(ErrorKind::conflict, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
+        if (exists) replaced = old.text(0);
+      }
+      t.connection()
+          .prepare("INSERT OR REPLACE INTO objects (bucket, key, content, size, etag, sha256, content_type, user_metadata, modified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+          .bind(bucket).bind_blob(key).bind(file.name()).bind(static_cast<std::int64_t>(file.size())).bind(info.etag).bind(file.sha256_hex())
+          .bind(content_type).bind(encode_metadata(user_metadata)).bind(info.modified.time_since_epoch().count()).execute();
+      // From here on the index may name the file: better an orphan, should the commit fail, than an object without content.
+      file.keep();
+      t.commit();
+    }
+    if (replaced) ::unlink(content_path(*replaced).c_str());
+    return info;
+  }
+
+  Result<ObjectInfo> head(const std::string& bucket, const std::string& key) override {
+    sqlite::Transaction t(pool_, Access::read);
+    auto found = find(t.connection(), bucket, key);
+    if (!found) return found.error();
+    return found->info;
+  }
+
+  Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key) override {
+    // A replacement may unlink the file between index and open: then look again.
+    for (int attempt = 0; attempt < 5; ++attempt) {
+      sqlite::Transaction t(pool_, Access::read);
+      auto found = find(t.connection(), bucket, key);
+      if (!found) return found.error();
+      const int fd = ::open(content_path(found->content).c_str(), O_RDONLY | O_CLOEXEC);
+      if (fd >= 0) return std::unique_ptr<ObjectReader>(std::make_unique<FileReader>(fd, std::move(found->info)));
+      if (errno != ENOENT) return disk_failure("read");
+    }
+    return internal_error("The content of an object is missing.");
+  }
+
+  Result<ObjectInfo> copy(const std::string& from_bucket, const std::string& from_key, const std::string& to_bucket, const std::string& to_key) override {
+    auto reader = get(from_bucket, from_key);
+    if (!reader) return reader.error();
+    auto staged = stage();
+    if (!staged) return staged.error();
+    const ObjectInfo info = (*reader)->info();
+    std::vector<std::uint8_t> chunk(1 << 20);
+    for (std::uint64_t offset = 0; offset < info.size_bytes;) {
+      auto n = (*reader)->read(offset, chunk);
+      if (!n) return n.error();
+      if (*n == 0) return internal_error("An object is shorter than its index says.");
+      if (auto ok = (*staged)->write(std::span(chunk).first(*n)); !ok) return ok.error();
+      offset += *n;
+    }
+    if (auto ok = (*staged)->finish(); !ok) return ok.error();
+    return put(to_bucket, to_key, std::move(*staged), info.content_type, info.user_metadata, {});
+  }
+
+  Result<void> remove(const std::string& bucket, const std::string& key) override {
+    std::optional<std::string> content;
+    {
+      sqlite::Transaction t(pool_, Access::write);
+      if (!bucket_exists(t.connection(), bucket)) return no_such_bucket();
+      auto q = t.connection().prepare("DELETE FROM objects WHERE bucket = ? AND key = ? RETURNING content");
+      q.bind(bucket).bind_blob(key);
+      if (!q.step()) return {};
+      content = q.text(0);
+      q.execute();
+      t.commit();
+    }
+    ::unlink(content_path(*content).c_str());
+    return {};
+  }
+
+  Result<std::vector<ObjectInfo>> list(const std::string& bucket, const ListRequest& request) override {
+    sqlite::Transaction t(pool_, Access::read);
+    if (!bucket_exists(t.connection(), bucket)) return no_such_bucket();
+    // A range over the primary key: from the prefix, or beyond start_after, up to the first key after the prefix.
+    std::string end = request.prefix;
+    while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xFF) end.pop_back();
+    if (!end.empty()) end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
+    auto q = t.connection().prepare(
+        "SELECT content, size, etag, content_type, user_metadata, modified, key FROM objects WHERE bucket = ?1 AND key >= ?2 AND key > ?3 "
+        "AND (?4 IS NULL OR key < ?4) ORDER BY key LIMIT ?5");
+    q.bind(bucket).bind_blob(request.prefix).bind_blob(request.start_after);
+    if (end.empty()) {
+      q.bind_null();
+    } else {
+      q.bind_blob(end);
+    }
+    q.bind(request.limit);
+    std::vector<ObjectInfo> out;
+    while (q.step()) out.push_back(read_info(q, q.text(6)));
+    return out;
+  }
+
+ private:
+  struct Found {
+    ObjectInfo info;
+    std::string content;
+  };
+
+  std::int64_t now() const { return clock_.now().time_since_epoch().count(); }
+  fs::path content_path(const std::string& name) const { return contents_ / name.substr(0, 1) / name; }
+
+  static bool bucket_exists(sqlite::Connection& c, const std::string& bucket) { return c.prepare("SELECT 1 FROM buckets WHERE name = ?").bind(bucket).step(); }
+
+  static ObjectInfo read_info(const Statement& q, std::string key) {
+    return {std::move(key), static_cast<std::uint64_t>(q.integer(1)), q.text(2), q.text(3), decode_metadata(q.text(4)), Timestamp{std::chrono::milliseconds{q.integer(5)}}};
+  }
+
+  static Result<Found> find(sqlite::Connection& c, const std::string& bucket, const std::string& key) {
+    auto q = c.prepare("SELECT content, size, etag, content_type, user_metadata, modified FROM objects WHERE bucket = ? AND key = ?");
+    q.bind(bucket).bind_blob(key);
+    if (!q.step()) return bucket_exists(c, bucket) ? no_such_key() : no_such_bucket();
+    return Found{read_info(q, key), q.text(0)};
+  }
+
+  void remove_orphans(sqlite::Connection& c) {
+    for (const auto& shelf : fs::directory_iterator(contents_))
+      for (const auto& file : fs::directory_iterator(shelf))
+        if (!c.prepare("SELECT 1 FROM objects WHERE content = ?").bind(file.path().filename().string()).step()) fs::remove(file.path());
+  }
+
+  fs::path contents_;
+  sqlite::Pool pool_;
+  const Clock& clock_;
+};
+
+}  // namespace
+
+std::unique_ptr<ObjectStore> open_filesystem_objects(const fs::path& folder, const Clock& clock) {
+  fs::create_directories(folder);
+  return std::make_unique<FilesystemObjects>(folder, clock);
+}
+
+}  // namespace vedette

@@ -1,0 +1,88 @@
+#include "store/objects/objects.hpp"
+
+#include <array>
+#include <fstream>
+
+#include "base/text.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::size_t kChunkBytes = 1 << 20;
+
+Result<void> for_each_chunk(ObjectReader& reader, const std::function<Result<void>(std::span<const std::uint8_t>)>& use) {
+  std::vector<std::uint8_t> chunk(kChunkBytes);
+  for (std::uint64_t offset = 0; offset < reader.info().size_bytes;) {
+    auto n = reader.read(offset, chunk);
+    if (!n) return n.error();
+    if (*n == 0) return internal_error("An object is shorter than its index says.");
+    if (auto ok = use(std::span(chunk).first(*n)); !ok) return ok;
+    offset += *n;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ObjectInfo> put_bytes(ObjectStore& store, const std::string& bucket, const std::string& key, std::string_view bytes, const std::string& content_type) {
+  auto staged = store.stage();
+  if (!staged) return staged.error();
+  if (auto ok = (*staged)->write(as_bytes(bytes)); !ok) return ok.error();
+  if (auto ok = (*staged)->finish(); !ok) return ok.error();
+  return store.put(bucket, key, std::move(*staged), content_type, {}, {});
+}
+
+Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, const std::string& key, std::uint64_t limit_bytes) {
+  auto reader = store.get(bucket, key);
+  if (!reader) return reader.error();
+  if ((*reader)->info().size_bytes > limit_bytes)
+    return fail(ErrorKind::too_large, "The object has " + std::to_string((*reader)->info().size_bytes) + " bytes; at most " + std::to_string(limit_bytes) + " are possible.");
+  std::string out;
+  out.reserve((*reader)->info().size_bytes);
+  if (auto ok = for_each_chunk(**reader, [&](auto chunk) -> Result<void> { return out += as_text(chunk), Result<void>(); }); !ok) return ok.error();
+  return out;
+}
+
+Result<void> get_to_file(ObjectStore& store, const std::string& bucket, const std::string& key, const std::filesystem::path& path) {
+  auto reader = store.get(bucket, key);
+  if (!reader) return reader.error();
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  auto ok = for_each_chunk(**reader, [&](auto chunk) -> Result<void> {
+    file.write(reinterpret_cast<const char*>(chunk.data()), static_cast<std::streamsize>(chunk.size()));
+    return file ? Result<void>() : Result<void>(internal_error("cannot write " + path.filename().string()));
+  });
+  if (!ok) return ok;
+  file.close();
+  if (!file) return internal_error("cannot write " + path.filename().string());
+  return {};
+}
+
+Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::string& key, const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return internal_error("cannot read " + path.filename().string());
+  auto staged = store.stage();
+  if (!staged) return staged.error();
+  std::vector<char> chunk(kChunkBytes);
+  while (file) {
+    file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
+    const auto n = static_cast<std::size_t>(file.gcount());
+    if (auto ok = (*staged)->write(as_bytes(std::string_view(chunk.data(), n))); !ok) return ok;
+  }
+  if (file.bad()) return internal_error("cannot read " + path.filename().string());
+  if (auto ok = (*staged)->finish(); !ok) return ok.error();
+  auto info = store.put(bucket, key, std::move(*staged), "application/octet-stream", {}, {});
+  if (!info) return info.error();
+  return {};
+}
+
+Result<void> remove_prefix(ObjectStore& store, const std::string& bucket, const std::string& prefix) {
+  while (true) {
+    auto objects = store.list(bucket, {prefix, "", 1000});
+    if (!objects) return objects.error();
+    if (objects->empty()) return {};
+    for (const auto& o : *objects)
+      if (auto ok = store.remove(bucket, o.key); !ok) return ok;
+  }
+}
+
+}  // namespace vedette

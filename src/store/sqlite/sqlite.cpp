@@ -1,0 +1,171 @@
+#include "store/sqlite/sqlite.hpp"
+
+#include <sqlite3.h>
+
+namespace vedette::sqlite {
+namespace {
+
+constexpr int kBusyMilliseconds = 15'000;
+
+}  // namespace
+
+Statement::~Statement() {
+  if (statement_ == nullptr) return;
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+}
+
+void Statement::fail() const { throw DatabaseError(std::string("database: ") + sqlite3_errmsg(sqlite3_db_handle(statement_))); }
+
+Statement& Statement::bind(std::string_view text) {
+  // A null pointer would bind NULL; empty text is something else.
+  if (sqlite3_bind_text(statement_, next_++, text.data() ? text.data() : "", static_cast<int>(text.size()), SQLITE_TRANSIENT) != SQLITE_OK) fail();
+  return *this;
+}
+Statement& Statement::bind(std::int64_t value) {
+  if (sqlite3_bind_int64(statement_, next_++, value) != SQLITE_OK) fail();
+  return *this;
+}
+Statement& Statement::bind(double value) {
+  if (sqlite3_bind_double(statement_, next_++, value) != SQLITE_OK) fail();
+  return *this;
+}
+Statement& Statement::bind_blob(std::string_view bytes) {
+  if (sqlite3_bind_blob(statement_, next_++, bytes.data() ? bytes.data() : "", static_cast<int>(bytes.size()), SQLITE_TRANSIENT) != SQLITE_OK) fail();
+  return *this;
+}
+Statement& Statement::bind_null() {
+  if (sqlite3_bind_null(statement_, next_++) != SQLITE_OK) fail();
+  return *this;
+}
+
+bool Statement::step() {
+  const int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code != SQLITE_DONE) fail();
+  return false;
+}
+
+std::int64_t Statement::execute() {
+  while (step()) {
+  }
+  return sqlite3_changes64(sqlite3_db_handle(statement_));
+}
+
+bool Statement::execute_unless_exists() {
+  const int code = sqlite3_step(statement_);
+  if (code == SQLITE_CONSTRAINT) {
+    const int extended = sqlite3_extended_errcode(sqlite3_db_handle(statement_));
+    if (extended == SQLITE_CONSTRAINT_PRIMARYKEY || extended == SQLITE_CONSTRAINT_UNIQUE) return false;
+  }
+  if (code != SQLITE_DONE && code != SQLITE_ROW) fail();
+  return true;
+}
+
+std::string Statement::text(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+}
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+double Statement::real(int column) const { return sqlite3_column_double(statement_, column); }
+bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+std::optional<std::string> Statement::optional_text(int column) const { return is_null(column) ? std::nullopt : std::optional(text(column)); }
+std::optional<std::int64_t> Statement::optional_integer(int column) const { return is_null(column) ? std::nullopt : std::optional(integer(column)); }
+
+Connection::Connection(const std::filesystem::path& path) {
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  if (sqlite3_open_v2(path.c_str(), &database_, flags, nullptr) != SQLITE_OK) {
+    const std::string message = database_ ? sqlite3_errmsg(database_) : "out of memory";
+    sqlite3_close_v2(database_);
+    throw DatabaseError("cannot open " + path.string() + ": " + message);
+  }
+  sqlite3_extended_result_codes(database_, 0);
+  sqlite3_busy_timeout(database_, kBusyMilliseconds);
+  execute("PRAGMA journal_mode=WAL");
+  execute("PRAGMA synchronous=FULL");
+  execute("PRAGMA foreign_keys=ON");
+  execute("PRAGMA trusted_schema=OFF");
+}
+
+Connection::~Connection() {
+  for (const auto& [sql, statement] : cache_) sqlite3_finalize(statement);
+  sqlite3_close_v2(database_);
+}
+
+Statement Connection::prepare(const char* sql) {
+  auto& statement = cache_[sql];
+  if (statement == nullptr && sqlite3_prepare_v3(database_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK)
+    throw DatabaseError(std::string("database: ") + sqlite3_errmsg(database_));
+  return Statement(statement);
+}
+
+void Connection::execute(const std::string& sql) {
+  char* message = nullptr;
+  if (sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, &message) != SQLITE_OK) {
+    const std::string text = message ? message : "unknown error";
+    sqlite3_free(message);
+    throw DatabaseError("database: " + text);
+  }
+}
+
+std::int64_t Connection::last_insert_id() const { return sqlite3_last_insert_rowid(database_); }
+
+void migrate(Connection& connection, const std::vector<std::pair<int, std::string_view>>& migrations) {
+  for (const auto& [number, sql] : migrations) {
+    connection.execute("BEGIN IMMEDIATE");
+    int version = 0;
+    {
+      auto statement = connection.prepare("PRAGMA user_version");
+      if (statement.step()) version = static_cast<int>(statement.integer(0));
+    }
+    if (version > migrations.back().first) {
+      connection.execute("ROLLBACK");
+      throw DatabaseError("the database was written by a newer version of Vedette");
+    }
+    if (version < number) {
+      connection.execute(std::string(sql));
+      connection.execute("PRAGMA user_version=" + std::to_string(number));
+    }
+    connection.execute("COMMIT");
+  }
+}
+
+std::unique_ptr<Connection> Pool::take() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      auto connection = std::move(idle_.back());
+      idle_.pop_back();
+      return connection;
+    }
+  }
+  return std::make_unique<Connection>(path_);
+}
+
+void Pool::give_back(std::unique_ptr<Connection> connection) {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(connection));
+}
+
+Transaction::Transaction(Pool& pool, Access access) : pool_(pool), connection_(pool.take()) {
+  // A write transaction takes its lock at once: upgrading later could fail halfway.
+  connection_->execute(access == Access::write ? "BEGIN IMMEDIATE" : "BEGIN");
+}
+
+Transaction::~Transaction() {
+  if (is_open_) {
+    try {
+      connection_->execute("ROLLBACK");
+    } catch (const DatabaseError&) {
+      return;  // the connection is in doubt: drop it instead of handing it out again
+    }
+  }
+  pool_.give_back(std::move(connection_));
+}
+
+void Transaction::commit() {
+  connection_->execute("COMMIT");
+  is_open_ = false;
+}
+
+}  // namespace vedette::sqlite

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+/// A thin layer over SQLite: connections, cached statements, transactions, migrations. A database that fails (full disk,
+/// damage) throws DatabaseError; a violated uniqueness is an ordinary outcome and returned.
+namespace vedette::sqlite {
+
+struct DatabaseError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// A prepared statement in use. Parameters are bound in order, columns read in order. Resets itself when it goes away.
+class Statement {
+ public:
+  explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
+  ~Statement();
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+
+  Statement& bind(std::string_view text);
+  Statement& bind(const char* text) { return bind(std::string_view(text)); }
+  Statement& bind(const std::string& text) { return bind(std::string_view(text)); }
+  Statement& bind(std::int64_t value);
+  Statement& bind(double value);
+  Statement& bind_blob(std::string_view bytes);
+  Statement& bind_null();
+  template <typename T>
+  Statement& bind(const std::optional<T>& value) {
+    return value ? bind(*value) : bind_null();
+  }
+
+  /// Whether there is a row to read.
+  bool step();
+  /// Runs to the end; how many rows changed.
+  std::int64_t execute();
+  /// Like execute, but false if a uniqueness constraint refused it.
+  bool execute_unless_exists();
+
+  [[nodiscard]] std::string text(int column) const;  ///< also blobs
+  [[nodiscard]] std::int64_t integer(int column) const;
+  [[nodiscard]] double real(int column) const;
+  [[nodiscard]] bool is_null(int column) const;
+  [[nodiscard]] std::optional<std::string> optional_text(int column) const;
+  [[nodiscard]] std::optional<std::int64_t> optional_integer(int column) const;
+
+ private:
+  [[noreturn]] void fail() const;
+  sqlite3_stmt* statement_;
+  int next_ = 1;
+};
+
+/// One connection. Not thread-safe.
+class Connection {
+ public:
+  /// Opens or creates; WAL, synchronous=FULL (a committed transaction survives a power cut), foreign keys on.
+  explicit Connection(const std::filesystem::path& path);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// `sql` must be a string literal: it is the cache's key.
+  Statement prepare(const char* sql);
+  void execute(const std::string& sql);
+  [[nodiscard]] std::int64_t last_insert_id() const;
+
+ private:
+  sqlite3* database_ = nullptr;
+  std::map<const char*, sqlite3_stmt*> cache_;
+};
+
+/// Applies the migrations that the file has not seen, each in one transaction, under the database's write lock.
+void migrate(Connection& connection, const std::vector<std::pair<int, std::string_view>>& migrations);
+
+/// Connections to one file, handed out one caller each. Thread-safe.
+class Pool {
+ public:
+  explicit Pool(std::filesystem::path path) : path_(std::move(path)) {}
+  std::unique_ptr<Connection> take();
+  void give_back(std::unique_ptr<Connection> connection);
+
+ private:
+  std::filesystem::path path_;
+  std::mutex mutex_;  // guards idle_
+  std::vector<std::unique_ptr<Connection>> idle_;
+};
+
+/// A transaction on a pooled connection; rolls back unless committed.
+class Transaction {
+ public:
+  enum class Access { read, write };
+  Transaction(Pool& pool, Access access);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  Connection& connection() { return *connection_; }
+  void commit();
+
+ private:
+  Pool& pool_;
+  std::unique_ptr<Connection> connection_;
+  bool is_open_ = true;
+};
+
+}  // namespace vedette::sqlite
