@@ -108,6 +108,8 @@ class JobRepository {
   virtual bool complete(std::int64_t id, const std::string& worker) = 0;
   /// Gives the job back, ready again at `ready`.
   virtual bool release(std::int64_t id, const std::string& worker, Timestamp ready) = 0;
+  /// Gives back what workers whose name begins with the prefix held: a node that starts knows that its former self is dead.
+  virtual void release_all(const std::string& worker_prefix, Timestamp ready) = 0;
 };
 
 class UserRepository {

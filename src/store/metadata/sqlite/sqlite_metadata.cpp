@@ -247,6 +247,9 @@ class Jobs : public JobRepository {
   bool release(std::int64_t id, const std::string& worker, Timestamp ready) override {
     return c_.prepare("UPDATE jobs SET ready = ?, worker = NULL WHERE id = ? AND worker = ?").bind(stored(ready)).bind(id).bind(worker).execute() > 0;
   }
+  void release_all(const std::string& worker_prefix, Timestamp ready) override {
+    c_.prepare("UPDATE jobs SET ready = ?1, worker = NULL WHERE worker IS NOT NULL AND substr(worker, 1, length(?2)) = ?2").bind(stored(ready)).bind(worker_prefix).execute();
+  }
 
  private:
   Connection& c_;

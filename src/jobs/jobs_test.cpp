@@ -1,0 +1,83 @@
+#include "jobs/jobs.hpp"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "base/files.hpp"
+#include "store/metadata/sqlite/sqlite_metadata.hpp"
+
+namespace vedette {
+namespace {
+
+class Jobs : public testing::Test {
+ protected:
+  std::int64_t insert(const std::string& payload) {
+    auto work = store_->write();
+    const auto id = work->jobs().insert("paint", payload, clock_.now());
+    work->commit();
+    return id;
+  }
+  TemporaryFolder folder_;
+  FakeClock clock_{Timestamp{std::chrono::hours(1)}};
+  std::unique_ptr<MetadataStore> store_ = open_sqlite_metadata(folder_.path() / "m.sqlite");
+};
+
+TEST_F(Jobs, RunOldestFirstAndOnce) {
+  insert("a");
+  insert("b");
+  std::string seen;
+  JobWorker worker(*store_, clock_, "paint", "w1", [&](const Job& job, const auto&) { return seen += job.payload, JobOutcome{}; });
+  EXPECT_TRUE(worker.run_one());
+  EXPECT_TRUE(worker.run_one());
+  EXPECT_FALSE(worker.run_one());
+  EXPECT_EQ(seen, "ab");
+}
+
+TEST_F(Jobs, ExpiredLeaseCanBeClaimedAgain) {
+  insert("a");
+  auto work = store_->write();
+  const auto job = work->jobs().claim("paint", "dead", clock_.now(), clock_.now() + std::chrono::seconds(30));
+  ASSERT_TRUE(job);
+  EXPECT_FALSE(work->jobs().claim("paint", "w2", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+  clock_.advance(std::chrono::seconds(31));
+  const auto again = work->jobs().claim("paint", "w2", clock_.now(), clock_.now() + std::chrono::seconds(30));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->attempts, 2);
+  EXPECT_FALSE(work->jobs().complete(job->id, "dead"));
+  EXPECT_FALSE(work->jobs().renew(job->id, "dead", clock_.now()));
+  EXPECT_TRUE(work->jobs().complete(job->id, "w2"));
+}
+
+TEST_F(Jobs, ANodeThatStartsTakesBackWhatItsFormerSelfHeld) {
+  insert("a");
+  auto work = store_->write();
+  ASSERT_TRUE(work->jobs().claim("paint", "node1/x", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+  work->jobs().release_all("node2/", clock_.now());
+  EXPECT_FALSE(work->jobs().claim("paint", "node2/y", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+  work->jobs().release_all("node1/", clock_.now());
+  EXPECT_TRUE(work->jobs().claim("paint", "node1/y", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+}
+
+TEST_F(Jobs, AHandlerThatThrowsOrAsksForItRunsAgainLater) {
+  insert("a");
+  int calls = 0;
+  JobWorker worker(*store_, clock_, "paint", "w1", [&](const Job&, const auto&) -> JobOutcome {
+    if (++calls == 1) throw std::runtime_error("broken brush");
+    if (calls == 2) return {std::chrono::seconds(5)};
+    return {};
+  });
+  EXPECT_TRUE(worker.run_one());
+  EXPECT_FALSE(worker.run_one());
+  clock_.advance(std::chrono::seconds(10));
+  EXPECT_TRUE(worker.run_one());
+  EXPECT_FALSE(worker.run_one());
+  clock_.advance(std::chrono::seconds(5));
+  EXPECT_TRUE(worker.run_one());
+  clock_.advance(std::chrono::hours(1));
+  EXPECT_FALSE(worker.run_one());
+  EXPECT_EQ(calls, 3);
+}
+
+}  // namespace
+}  // namespace vedette
