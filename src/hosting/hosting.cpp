@@ -153,6 +153,15 @@ Result<ModelLease> Hosting::lease(const std::string& uid) {
   return loaded;
 }
 
+void Hosting::forget(const std::string& uid) {
+  {
+    const std::lock_guard lock(mutex_);
+    models_.erase(uid);
+  }
+  std::error_code ignored;
+  fs::remove_all(cache_folder_ / uid, ignored);
+}
+
 Result<ModelLease> Hosting::load(const std::string& uid) {
   const auto folder = cache_folder_ / uid;
   // A former download may have been cut off: what does not load is fetched again.

@@ -66,6 +66,8 @@ class Hosting {
   Result<ModelLease> lease(const std::string& model_uid);
   /// Decodes and judges one picture on the compute pool.
   Result<Detection> detect(const ModelLease& model, std::span<const std::uint8_t> image_bytes);
+  /// The model is deleted: drops it from memory and from the cache folder. Leases stay valid.
+  void forget(const std::string& model_uid);
   /// One pass over the desired state. For tests and for start().
   void reconcile();
 

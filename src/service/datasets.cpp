@@ -1,0 +1,104 @@
+#include "base/digest.hpp"
+#include "service/job_payloads.hpp"
+#include "service/pagination.hpp"
+#include "service/service.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::size_t kUidLength = 20;
+
+std::string dataset_id(const std::string& project, DatasetType type) { return project + "/" + std::string(to_text(type)); }
+
+Error no_dataset(const std::string& project, DatasetType type) {
+  return not_found("DATASET", dataset_id(project, type), "The project " + project + " has no " + std::string(to_text(type)) + " dataset.");
+}
+
+}  // namespace
+
+Result<Dataset> LookoutVision::create_dataset(const CallContext& call, const lookoutvision::CreateDatasetRequest& request) {
+  if (request.manifest) {
+    const auto& source = *request.manifest;
+    if (source.version_id) return fail(ErrorKind::unsupported, "VersionId: buckets keep no versions on this server.", "NotImplemented");
+    if (auto ok = authorize(call.caller, "s3:GetObject", object_arn(source.bucket, source.key)); !ok) return ok.error();
+  }
+  auto work = metadata_.write();
+  const auto id = dataset_id(request.project_name, request.dataset_type);
+  const auto again = replayed(*work, call, "CreateDataset", "DATASET", id);
+  if (!again) return again.error();
+  if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
+  if (*again)
+    if (auto dataset = work->datasets().find(call.scope, request.project_name, request.dataset_type)) return *dataset;
+
+  Dataset dataset;
+  dataset.project = request.project_name;
+  dataset.type = request.dataset_type;
+  dataset.created = dataset.updated = clock_.now();
+  dataset.uid = random_id(kUidLength);
+  dataset.status = request.manifest ? DatasetStatus::create_in_progress : DatasetStatus::create_complete;
+  dataset.status_message = request.manifest ? "The dataset is being created." : "The dataset was created.";
+  if (!work->datasets().insert(call.scope, dataset)) return conflict("DATASET", id, "The project already has a " + std::string(to_text(request.dataset_type)) + " dataset.");
+  if (request.manifest)
+    work->jobs().insert(kImportJob,
+                        to_payload(ImportJob{call.scope, call.caller.user, dataset.project, dataset.type, dataset.uid, request.manifest->bucket, request.manifest->key}),
+                        clock_.now());
+  remember(*work, call, "CreateDataset", dataset.uid);
+  work->commit();
+  if (request.manifest) wake_jobs_();
+  return dataset;
+}
+
+Result<Dataset> LookoutVision::describe_dataset(const CallContext& call, const lookoutvision::DatasetRequest& request) {
+  auto work = metadata_.read();
+  if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
+  auto dataset = work->datasets().find(call.scope, request.project_name, request.dataset_type);
+  if (!dataset) return no_dataset(request.project_name, request.dataset_type);
+  return *dataset;
+}
+
+Result<Page<std::string>> LookoutVision::list_dataset_entries(const CallContext& call, const lookoutvision::ListDatasetEntriesRequest& request) {
+  auto work = metadata_.read();
+  const auto& d = request.dataset;
+  if (!work->projects().find(call.scope, d.project_name)) return no_project(d.project_name);
+  const auto dataset = work->datasets().find(call.scope, d.project_name, d.dataset_type);
+  if (!dataset) return no_dataset(d.project_name, d.dataset_type);
+  const EntryFilter filter{request.is_labeled, request.is_anomalous, request.created_before, request.created_after, request.source_ref_contains};
+  const auto shown = [](const auto& value) { return value ? std::to_string(*value) : std::string("-"); };
+  const auto time = [](const auto& value) { return value ? std::to_string(value->time_since_epoch().count()) : std::string("-"); };
+  const std::string query = "ListDatasetEntries/" + dataset->uid + "/" + shown(filter.is_labeled) + shown(filter.is_anomalous) + "/" +
+                            time(filter.created_before) + "/" + time(filter.created_after) + "/" + filter.source_ref_contains.value_or("");
+  auto after = read_page_token(query, request.page.next_token);
+  if (!after) return after.error();
+  const auto position = after->empty() ? 0 : parse_integer(*after).value_or(0);
+  const auto entries = work->datasets().list_entries(dataset->uid, filter, position, request.page.max_results + 1);
+  Page<std::string> page;
+  for (const auto& e : entries) {
+    if (static_cast<std::int64_t>(page.items.size()) == request.page.max_results) {
+      page.next_token = make_page_token(query, std::to_string(entries[page.items.size() - 1].position));
+      break;
+    }
+    page.items.push_back(e.entry.line);
+  }
+  return page;
+}
+
+Result<void> LookoutVision::delete_dataset(const CallContext& call, const lookoutvision::DatasetRequest& request) {
+  auto work = metadata_.write();
+  const auto id = dataset_id(request.project_name, request.dataset_type);
+  const auto again = replayed(*work, call, "DeleteDataset", "DATASET", id);
+  if (!again) return again.error();
+  if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
+  const auto dataset = work->datasets().find(call.scope, request.project_name, request.dataset_type);
+  // A replay must not delete a dataset made since: the token remembers which one it meant.
+  if (*again && (!dataset || dataset->uid != **again)) return {};
+  if (!dataset) return no_dataset(request.project_name, request.dataset_type);
+  if (!can_move(dataset->status, DatasetStatus::delete_in_progress))
+    return conflict("DATASET", id, "The dataset is " + std::string(to_text(dataset->status)) + "; wait until that has ended.");
+  // Gone at once: clients make the next dataset, or delete the project, without waiting. Trainings work on a copy.
+  work->datasets().remove(dataset->uid);
+  remember(*work, call, "DeleteDataset", dataset->uid);
+  work->commit();
+  return {};
+}
+
+}  // namespace vedette

@@ -1,0 +1,277 @@
+#include <fmt/format.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "auth/auth.hpp"
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "hosting/hosting.hpp"
+#include "manifest/manifest.hpp"
+#include "service/job_handlers.hpp"
+#include "service/job_payloads.hpp"
+#include "training/training.hpp"
+#include "vision/image/image.hpp"
+#include "vision/infer/infer.hpp"
+
+namespace vedette {
+namespace fs = std::filesystem;
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint64_t kImageLimit = 8'000'000;
+constexpr std::int64_t kMostAttempts = 3;
+constexpr std::int64_t kPageSize = 1000;
+constexpr std::chrono::milliseconds kImportPoll{300};
+
+double as_float(double value) { return static_cast<double>(static_cast<float>(value)); }
+
+/// One training, from datasets to stored model.
+class Training {
+ public:
+  Training(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const fs::path& folder, const fs::path& trainer, const TrainModelJob& job,
+           const Model& model, const Caller& caller, const std::atomic<bool>& cancel)
+      : metadata_(metadata), objects_(objects), clock_(clock), folder_(folder), trainer_(trainer), job_(job), model_(model), caller_(caller), cancel_(cancel) {}
+
+  /// Fails with invalid_input for the user's sake, unavailable if cancelled, else internal.
+  Result<void> run(const Dataset& train, const std::optional<Dataset>& test) {
+    say("Copying the images.");
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+    fs::create_directories(folder_ / "images");
+    TrainingJob work;
+    work.minimum = test ? MinimumCounts{10, 0, 10, 10, 10} : MinimumCounts{20, 10, 20, 0, 0};
+    auto samples = freeze(train);
+    if (!samples) return samples.error();
+    work.train = std::move(*samples);
+    if (test) {
+      auto test_samples = freeze(*test);
+      if (!test_samples) return test_samples.error();
+      work.test = std::move(*test_samples);
+    }
+    if (auto ok = write_job(folder_, work); !ok) return ok;
+
+    auto evaluation = run_trainer(trainer_, folder_, [this](const Progress& p) { report(p); }, &cancel_);
+    if (!evaluation) return evaluation.error();
+    if (auto ok = check_model(work); !ok) return ok;
+    say("Storing the model.");
+    if (auto ok = store_artifact(); !ok) return ok;
+    return finish(*evaluation);
+  }
+
+ private:
+  void say(const std::string& message) {
+    auto work = metadata_.write();
+    if (work->models().set_message(model_.uid, ModelStatus::training, message)) work->commit();
+  }
+
+  void report(const Progress& p) {
+    // Stages come quickly; a new sentence per second is enough for those who poll.
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_report_ < std::chrono::seconds(1) && p.stage == last_stage_) return;
+    last_report_ = now;
+    last_stage_ = p.stage;
+    std::string message = fmt::format("The model is being trained: {}, {:.0f} % done", p.stage, 100 * p.fraction);
+    if (p.seconds_left) message += fmt::format(", about {:.0f} s left", std::ceil(*p.seconds_left));
+    say(message + ".");
+    log::info("training", {{"model", arn()}, {"stage", p.stage}, {"fraction", fmt::format("{:.2f}", p.fraction)},
+                           {"seconds_left", p.seconds_left ? fmt::format("{:.0f}", *p.seconds_left) : "unknown"}});
+  }
+
+  std::string arn() const { return model_arn(job_.scope, job_.project, job_.version); }
+
+  /// Copies a dataset's pictures and masks into the job folder: later edits do not matter to this training.
+  Result<std::vector<TrainingSample>> freeze(const Dataset& dataset) {
+    std::vector<TrainingSample> samples;
+    std::int64_t position = 0;
+    while (true) {
+      const auto entries = metadata_.read()->datasets().list_entries(dataset.uid, {}, position, kPageSize);
+      if (entries.empty()) return samples;
+      for (const auto& [number, entry] : entries) {
+        position = number;
+        if (!entry.is_anomalous) continue;
+        if (cancel_) return fail(ErrorKind::unavailable, "The training was interrupted.");
+        auto line = parse_manifest_line(entry.line);
+        if (!line) return invalid_input(entry.source_ref + ": " + line.error().message);
+        TrainingSample sample;
+        sample.source_ref = entry.source_ref;
+        sample.is_anomalous = entry.is_anomalous;
+        const auto stem = fmt::format("images/{}-{:06}", to_text(dataset.type), number);
+        sample.image = stem;
+        // A picture that is gone or too large stays missing: the trainer skips and names it, and fails if too few remain.
+        if (auto ok = fetch(entry.source_ref, folder_ / sample.image); !ok) return ok.error();
+        if (line->mask_ref && *entry.is_anomalous) {
+          sample.mask = stem + ".mask";
+          if (auto ok = fetch(*line->mask_ref, folder_ / *sample.mask); !ok) return ok.error();
+          for (const auto& c : line->mask_colors) sample.mask_colors.push_back({c.name, c.color});
+        }
+        samples.push_back(std::move(sample));
+      }
+    }
+  }
+
+  Result<void> fetch(const std::string& uri, const fs::path& path) {
+    const auto location = parse_s3_uri(uri);
+    if (!location) return invalid_input(uri + " is not of the form s3://bucket/key.");
+    if (auto ok = authorize(caller_, "s3:GetObject", object_arn(location->bucket, location->key)); !ok) return invalid_input(ok.error().message);
+    auto bytes = get_bytes(objects_, location->bucket, location->key, kImageLimit);
+    if (!bytes) return bytes.error().kind == ErrorKind::not_found || bytes.error().kind == ErrorKind::too_large ? Result<void>() : bytes.error();
+    if (const auto header = read_image_header(as_bytes(*bytes)); header && !decodable(*header))
+      return invalid_input(fmt::format("{}: the image has {}x{} pixels; each side must be 64 to 4096.", uri, header->width, header->height));
+    std::ofstream file(path, std::ios::binary);
+    file.write(bytes->data(), static_cast<std::streamsize>(bytes->size()));
+    file.close();
+    if (!file) return internal_error("The disk is full.");
+    return {};
+  }
+
+  static bool decodable(const ImageHeader& h) {
+    const SizeLimits limits;
+    return std::min(h.height, h.width) >= limits.minimum_side && std::max(h.height, h.width) <= limits.maximum_side;
+  }
+
+  /// The artifact must load here, where it will be served, and judge a picture.
+  Result<void> check_model(const TrainingJob& work) {
+    auto engine = Engine::load(folder_ / "model");
+    if (!engine) return internal_error("The trained model cannot be used: " + engine.error().message);
+    for (const auto& sample : work.train) {
+      const auto bytes = read_file(folder_ / sample.image, kImageLimit);
+      if (!bytes) continue;
+      const auto image = decode_image(*bytes);
+      if (!image) continue;
+      auto detection = (*engine)->detect(*image);
+      if (!detection) return internal_error("The trained model cannot be used: " + detection.error().message);
+      return {};
+    }
+    return internal_error("The trained model cannot be tried: no picture can be read.");
+  }
+
+  Result<void> store_artifact() {
+    const auto root = folder_ / "model";
+    for (const auto& file : fs::recursive_directory_iterator(root)) {
+      if (!file.is_regular_file()) continue;
+      const auto key = artifact_prefix(model_.uid) + fs::relative(file.path(), root).generic_string();
+      if (auto ok = put_file(objects_, kSystemBucket, key, file.path()); !ok) return ok;
+    }
+    return {};
+  }
+
+  Json manifest_line(const Prediction& p, const std::string& date) const {
+    const auto name = [](bool anomalous) { return anomalous ? "anomaly" : "normal"; };
+    return {{"source-ref", p.source_ref},
+            {"source-ref-metadata", {{"creation-date", date}}},
+            {"anomaly-label", p.is_anomalous ? 1 : 0},
+            {"anomaly-label-metadata",
+             {{"class-name", name(p.is_anomalous)}, {"type", "groundtruth/image-classification"}, {"human-annotated", "yes"}, {"creation-date", date}, {"job-name", "labeling-job/anomaly-label"}}},
+            {"anomaly-label-detected", p.called_anomalous ? 1 : 0},
+            {"anomaly-label-detected-metadata",
+             {{"class-name", name(p.called_anomalous)},
+              {"confidence", as_float(p.confidence)},
+              {"type", "groundtruth/image-classification"},
+              {"human-annotated", "no"},
+              {"creation-date", date},
+              {"job-name", "training-job/anomaly-detection"},
+              {"model-arn", arn()},
+              {"project-name", job_.project},
+              {"model-version", std::to_string(job_.version)}}}};
+  }
+
+  /// Writes the two evaluation files and, in one transaction, status and metrics.
+  Result<void> finish(const Evaluation& e) {
+    const auto now = clock_.now();
+    auto date = to_extended_iso8601(now);
+    date.pop_back();  // as Ground Truth writes it, without zone
+    std::string manifest;
+    for (const auto& p : e.predictions) manifest += manifest_line(p, date).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    Json metrics = {{"ROCAUC", as_float(e.image_auroc)}, {"AveragePrecision", as_float(e.average_precision)}, {"Precision", as_float(e.precision)},
+                    {"Recall", as_float(e.recall)}, {"F1Score", as_float(e.f1)}};
+    for (const auto& l : e.labels)
+      metrics["PixelAnomalyClassMetrics"].push_back(
+          {{"Precision", as_float(l.precision)}, {"Recall", as_float(l.recall)}, {"F1Score", as_float(l.f1)}, {"AIOU", as_float(l.aiou)}, {"ClassName", l.name}});
+    const Json result = {{"Version", 1},
+                         {"EvaluationDetails",
+                          {{"ModelArn", arn()}, {"EvaluationEndTimestamp", date}, {"NumberOfTrainingImages", e.training_images}, {"NumberOfTestingImages", e.testing_images}}},
+                         {"AggregatedEvaluationResults", {{"Metrics", metrics}}}};
+    const auto suffix = fmt::format("-{}-{}.json", job_.project, job_.version);
+    const ObjectLocation manifest_at{model_.output.bucket, model_.output.key + "EvaluationManifest" + suffix};
+    const ObjectLocation result_at{model_.output.bucket, model_.output.key + "EvaluationResult" + suffix};
+    for (const auto& [location, text] : {std::pair(manifest_at, manifest), std::pair(result_at, result.dump(1))}) {
+      if (auto ok = authorize(caller_, "s3:PutObject", object_arn(location.bucket, location.key)); !ok) return invalid_input(ok.error().message);
+      if (auto ok = put_bytes(objects_, location.bucket, location.key, text, "application/json"); !ok)
+        return ok.error().kind == ErrorKind::not_found ? invalid_input("The output bucket " + location.bucket + " does not exist.") : ok.error();
+    }
+    std::string message = "The model is trained.";
+    if (!e.skipped.empty()) message += fmt::format(" {} images could not be used; the first: {}", e.skipped.size(), e.skipped[0]);
+    auto work = metadata_.write();
+    if (work->models().move(model_.uid, ModelStatus::training, ModelStatus::trained, message)) {
+      work->models().set_evaluation(model_.uid, {e.f1, e.recall, e.precision}, manifest_at, result_at, now);
+      work->commit();
+    }
+    log::info("model trained", {{"model", arn()}, {"seconds", fmt::format("{:.1f}", e.seconds)}, {"auroc", fmt::format("{:.3f}", e.image_auroc)}, {"f1", fmt::format("{:.3f}", e.f1)}});
+    return {};
+  }
+
+  MetadataStore& metadata_;
+  ObjectStore& objects_;
+  const Clock& clock_;
+  const fs::path& folder_;
+  const fs::path& trainer_;
+  const TrainModelJob& job_;
+  const Model& model_;
+  const Caller& caller_;
+  const std::atomic<bool>& cancel_;
+  std::chrono::steady_clock::time_point last_report_{};
+  std::string last_stage_;
+};
+
+}  // namespace
+
+JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, fs::path jobs_folder, fs::path trainer) {
+  return [&metadata, &objects, &clock, jobs_folder = std::move(jobs_folder), trainer = std::move(trainer)](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
+    const auto job = parse_train_model_job(row.payload);
+    if (!job) {
+      log::error("training", {{"reason", job.error().message}});
+      return {};
+    }
+    std::optional<Model> model;
+    std::optional<Dataset> train, test;
+    std::optional<User> user;
+    {
+      auto work = metadata.read();
+      model = work->models().find(job->scope, job->project, job->version);
+      train = work->datasets().find(job->scope, job->project, DatasetType::train);
+      test = work->datasets().find(job->scope, job->project, DatasetType::test);
+      user = work->users().find(job->scope.account, job->user);
+    }
+    if (!model || model->status != ModelStatus::training) return {};  // done before, by a run that was cut off after its commit
+    for (const auto* dataset : {&train, &test})
+      if (*dataset && (*dataset)->status == DatasetStatus::create_in_progress) return {kImportPoll};
+
+    const auto folder = jobs_folder / model->uid;
+    Result<void> outcome;
+    const auto policy = user ? Policy::parse(user->policy) : Result<Policy>(internal_error(""));
+    if (!policy) {
+      outcome = invalid_input("The user who asked for the training no longer exists.");
+    } else if (!train || !is_settled(train->status)) {
+      outcome = invalid_input("The training dataset could not be used: " + (train ? train->status_message : "it was deleted") + ".");
+    } else if (test && !is_settled(test->status)) {
+      outcome = invalid_input("The test dataset could not be used: " + test->status_message + ".");
+    } else {
+      const Caller caller{user->account, user->name, "", std::make_shared<const Policy>(*policy)};
+      outcome = Training(metadata, objects, clock, folder, trainer, *job, *model, caller, cancel).run(*train, test);
+    }
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+    if (outcome) return {};
+    const auto& error = outcome.error();
+    log::error("training failed", {{"model", model_arn(job->scope, job->project, job->version)}, {"reason", error.message}});
+    if (error.kind == ErrorKind::unavailable) return {std::chrono::milliseconds(0)};
+    if (error.kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) return {std::chrono::seconds(5)};
+    auto work = metadata.write();
+    if (work->models().move(model->uid, ModelStatus::training, ModelStatus::training_failed, error.message)) work->commit();
+    return {};
+  };
+}
+
+}  // namespace vedette
