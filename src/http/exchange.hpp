@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/result.hpp"
+#include "signing/signing.hpp"
+#include "store/objects/objects.hpp"
+
+/// What passes between the connection, which knows sockets, and the pipeline, which knows services.
+namespace vedette {
+
+struct RequestHead {
+  std::string method, target;
+  std::string path, query;  ///< as sent, percent-encoded
+  HeaderList headers;       ///< names in lower case
+  std::optional<std::uint64_t> content_length;
+  std::string remote_address;
+};
+
+struct Response {
+  int status = 200;
+  HeaderList headers;  ///< without Content-Length
+  std::string body;
+  std::unique_ptr<ObjectReader> content;  ///< if set, the body is this object's bytes [offset, offset + length)
+  std::uint64_t offset = 0, length = 0;
+  std::optional<std::uint64_t> head_length;  ///< answer to HEAD: no body, but this Content-Length
+};
+
+/// One request on its way through the server. The connection calls begin(), then, unless that answers already, accept() for
+/// each piece of the body and finish(); or abort() if the body breaks off. All but accept() may block on database and disk and
+/// run on the request pool; accept() does, too, if `accept_blocks()`.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  /// Checks the head: an early answer, or nothing if the body is wanted.
+  virtual std::optional<Response> begin() = 0;
+  [[nodiscard]] virtual std::uint64_t body_limit() const = 0;
+  [[nodiscard]] virtual bool accept_blocks() const = 0;
+  virtual Result<void> accept(std::span<const std::uint8_t> bytes) = 0;
+  virtual Response finish() = 0;
+  virtual Response abort(const Error& error) = 0;
+};
+
+class RequestHandler {
+ public:
+  virtual ~RequestHandler() = default;
+  virtual std::unique_ptr<Exchange> open(RequestHead head) = 0;
+};
+
+}  // namespace vedette

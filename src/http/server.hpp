@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "http/exchange.hpp"
+
+namespace vedette {
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8420;  ///< 0: any free one
+  std::size_t request_threads = 16;
+  std::size_t most_connections = 1024;
+};
+
+/// HTTP/1.1 on one port: coroutines on one io thread, everything that may block on a bounded pool. Heads are limited to
+/// 32 KB; heads, bodies and idle connections have deadlines.
+class HttpServer {
+ public:
+  /// Binds at once. Throws std::runtime_error if the address cannot be used.
+  HttpServer(RequestHandler& handler, const ServerOptions& options);
+  ~HttpServer();  ///< stops
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  [[nodiscard]] std::uint16_t port() const;
+  void start();
+  /// Stops accepting, lets requests in progress end for a few seconds, closes.
+  void stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace vedette
