@@ -27,6 +27,7 @@ struct TrainingSample {
   std::optional<bool> is_anomalous;  ///< empty: unlabelled, left out
   std::optional<std::filesystem::path> mask;
   std::vector<MaskColor> mask_colors;
+  bool is_binary_mask = false;  ///< instead of colours: pixels of half brightness and more show the first of mask_colors
 };
 
 /// Fewest usable pictures; fewer is a failure that says so.

@@ -38,7 +38,7 @@ Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<con
     if (!rgb) return at_picture(sample, rgb.error());
     colors.push_back({c.name, *rgb});
   }
-  auto local = split_mask(*mask, colors);
+  auto local = sample.is_binary_mask ? Result<Grid<std::uint8_t>>(threshold_mask(*mask)) : split_mask(*mask, colors);
   if (!local) return at_picture(sample, local.error());
   std::vector<std::uint8_t> global(colors.size() + 1, 0);
   for (std::size_t i = 0; i < colors.size(); ++i)
@@ -46,7 +46,7 @@ Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<con
       if (labels[l].name == colors[i].name) global[i + 1] = static_cast<std::uint8_t>(l + 1);
   bool holds_any = false;
   for (auto& v : local->values) holds_any |= (v = global[v]) != 0;
-  const bool names_any = std::any_of(colors.begin(), colors.end(), [](const auto& c) { return !is_background(c.name); });
+  const bool names_any = !sample.is_binary_mask && std::any_of(colors.begin(), colors.end(), [](const auto& c) { return !is_background(c.name); });
   if (names_any && !holds_any) return at_picture(sample, invalid_input("its mask holds none of the colours that its internal-color-map names"));
   return std::move(*local);
 }

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+/// The commands of `vedette`. Each adds its subcommand and options to the application and sets `status` to the exit status
+/// when it is the one that runs.
+namespace vedette {
+
+void add_serve(CLI::App& app, int& status);
+void add_key(CLI::App& app, int& status);
+void add_sample(CLI::App& app, int& status);
+void add_train(CLI::App& app, int& status);
+void add_evaluate(CLI::App& app, int& status);
+void add_detect(CLI::App& app, int& status);
+
+}  // namespace vedette

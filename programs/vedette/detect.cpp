@@ -1,0 +1,101 @@
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "base/files.hpp"
+#include "commands.hpp"
+#include "pictures.hpp"
+#include "vision/assess/assess.hpp"
+
+namespace vedette {
+namespace fs = std::filesystem;
+namespace {
+
+struct DetectOptions {
+  std::string model, masks_out;
+  std::vector<std::string> images;
+  bool json = false;
+};
+
+/// Labels in their colours on white; without segmentation the anomaly map, white where the most anomalous.
+RgbImage draw(const Manifest& manifest, const Detection& d) {
+  RgbImage out{manifest.image_height, manifest.image_width, {}};
+  if (d.label_map) {
+    out.pixels.assign(d.label_map->values.size() * 3, 255);
+    for (std::size_t i = 0; i < d.label_map->values.size(); ++i) {
+      const auto label = d.label_map->values[i];
+      if (label == 0) continue;
+      const auto color = parse_color(manifest.segmentation->labels[label - 1U].color);
+      for (std::size_t c = 0; c < 3; ++c) out.pixels[3 * i + c] = color ? (*color)[c] : 0;
+    }
+    return out;
+  }
+  const auto map = resize_map(d.anomaly_map, out.height, out.width);
+  const float top = std::max(2.0F, *std::max_element(map.values.begin(), map.values.end()));
+  for (float v : map.values) out.pixels.insert(out.pixels.end(), 3, static_cast<std::uint8_t>(std::clamp(255.0F * v / top, 0.0F, 255.0F)));
+  return out;
+}
+
+int detect(const DetectOptions& options) {
+  auto engine = Engine::load(options.model);
+  if (!engine) throw std::runtime_error(options.model + ": " + engine.error().message);
+  const auto& manifest = (*engine)->manifest();
+  if (!options.masks_out.empty()) fs::create_directories(options.masks_out);
+  int failures = 0;
+  for (const auto& path : options.images) {
+    TrainingSample sample;
+    sample.source_ref = path;
+    sample.image = path;
+    auto loaded = load_sample(sample, {}, manifest.image_height, manifest.image_width, true);
+    auto detection = loaded ? (*engine)->detect(loaded->image) : Result<Detection>(loaded.error());
+    if (!detection) {
+      std::fprintf(stderr, "vedette: %s\n", detection.error().message.c_str());
+      ++failures;
+      continue;
+    }
+    if (loaded->was_letterboxed) std::fprintf(stderr, "warning: %s was letterboxed to %dx%d\n", path.c_str(), manifest.image_width, manifest.image_height);
+    auto areas = nlohmann::json::object();
+    std::string found;
+    if (detection->label_map) {
+      const auto& values = detection->label_map->values;
+      for (std::size_t l = 0; l < manifest.segmentation->labels.size(); ++l) {
+        const auto pixels = std::count(values.begin(), values.end(), static_cast<std::uint8_t>(l + 1));
+        if (pixels == 0) continue;
+        const auto& name = manifest.segmentation->labels[l].name;
+        areas[name] = static_cast<double>(pixels) / static_cast<double>(values.size());
+        char text[300];
+        std::snprintf(text, sizeof text, "  %s %.2f %%", name.c_str(), 100 * static_cast<double>(pixels) / static_cast<double>(values.size()));
+        found += text;
+      }
+    }
+    if (options.json) {
+      nlohmann::json line = {{"image", path}, {"is_anomalous", detection->is_anomalous}, {"confidence", detection->confidence}, {"anomaly_score", detection->anomaly_score}};
+      if (detection->label_map) line["area_fractions"] = areas;
+      std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    } else {
+      std::printf("%-8s %5.1f %%  %s%s\n", detection->is_anomalous ? "anomaly" : "normal", 100 * detection->confidence, path.c_str(), found.c_str());
+    }
+    if (!options.masks_out.empty()) {
+      const auto png = encode_png(draw(manifest, *detection));
+      if (!png) throw std::runtime_error(png.error().message);
+      const auto target = fs::path(options.masks_out) / (fs::path(path).stem().string() + ".png");
+      if (auto ok = write_file_atomically(target, as_text(*png)); !ok) throw std::runtime_error(ok.error().message);
+    }
+  }
+  return failures > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+void add_detect(CLI::App& app, int& status) {
+  auto* command = app.add_subcommand("detect", "Judge pictures by a model");
+  auto options = std::make_shared<DetectOptions>();
+  command->add_option("MODEL_DIR", options->model, "Folder of the model")->required()->check(CLI::ExistingDirectory);
+  command->add_option("IMAGE", options->images, "Pictures to judge")->required();
+  command->add_flag("--json", options->json, "One JSON object per picture");
+  command->add_option("--masks-out", options->masks_out, "Folder for masks (or anomaly maps, if the model has no labels)");
+  command->callback([options, &status] { status = detect(*options); });
+}
+
+}  // namespace vedette

@@ -1,0 +1,26 @@
+#include <cstdio>
+#include <exception>
+
+#include "commands.hpp"
+
+int main(int argc, char** argv) {
+  CLI::App app("Vedette finds defects in pictures of manufactured parts.");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", VEDETTE_VERSION);
+  int status = 0;
+  vedette::add_serve(app, status);
+  vedette::add_key(app, status);
+  vedette::add_sample(app, status);
+  vedette::add_train(app, status);
+  vedette::add_evaluate(app, status);
+  vedette::add_detect(app, status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "vedette: %s\n", e.what());
+    return 1;
+  }
+  return status;
+}

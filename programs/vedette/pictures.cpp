@@ -1,0 +1,127 @@
+#include "pictures.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <stdexcept>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "manifest/manifest.hpp"
+
+namespace vedette {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::uint64_t kManifestLimit = 1'000'000'000;
+constexpr const char* kFolderLabel = "anomaly";
+constexpr const char* kFolderColor = "#E53935";
+
+/// A reference of a manifest as a local file: below --images-root, else the manifest's folder, else its parent. Of an s3://
+/// reference the key is looked up, whole and then shortened from the left.
+fs::path locate(const std::string& reference, const fs::path& manifest, const std::string& images_root) {
+  const auto uri = parse_s3_uri(reference);
+  const fs::path path = uri ? fs::path(uri->key) : fs::path(reference);
+  if (path.is_absolute()) return path;
+  std::vector<fs::path> roots;
+  if (!images_root.empty()) roots.emplace_back(images_root);
+  const auto folder = fs::absolute(manifest).parent_path();
+  roots.push_back(folder);
+  roots.push_back(folder.parent_path());
+  for (auto tail = path; !tail.empty();) {
+    for (const auto& root : roots)
+      if (fs::exists(root / tail)) return root / tail;
+    if (!uri) break;
+    fs::path shorter;
+    for (auto it = std::next(tail.begin()); it != tail.end(); ++it) shorter /= *it;
+    tail = shorter;
+  }
+  return roots.front() / path;  // missing: named when it is read
+}
+
+}  // namespace
+
+void add_picture_options(CLI::App& command, PictureOptions& options) {
+  auto* manifest = command.add_option("--manifest", options.manifest, "Manifest in Ground Truth form")->check(CLI::ExistingFile);
+  command.add_option("--images-root", options.images_root, "Folder that relative source-refs are looked up in")->check(CLI::ExistingDirectory);
+  auto* normal = command.add_option("--normal", options.normal, "Folder of good pictures")->check(CLI::ExistingDirectory);
+  command.add_option("--anomaly", options.anomaly, "Folder of defective pictures")->check(CLI::ExistingDirectory)->needs(normal);
+  command.add_option("--masks", options.masks, "Folder of black-and-white masks, named like the defective pictures")->check(CLI::ExistingDirectory)->needs(normal);
+  manifest->excludes(normal);
+}
+
+std::vector<fs::path> list_pictures(const fs::path& folder) {
+  std::vector<fs::path> out;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
+    const auto extension = to_lower(entry.path().extension().string());
+    if (entry.is_regular_file() && (extension == ".jpg" || extension == ".jpeg" || extension == ".png")) out.push_back(entry.path());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::vector<TrainingSample> read_manifest_samples(const std::string& manifest, const std::string& images_root) {
+  const auto text = read_file(manifest, kManifestLimit);
+  if (!text) throw std::runtime_error(text.error().message);
+  std::vector<TrainingSample> samples;
+  std::size_t number = 0;
+  for (auto raw : manifest_lines(as_text(*text))) {
+    ++number;
+    auto line = parse_manifest_line(raw);
+    if (!line) throw std::runtime_error(manifest + ", line " + std::to_string(number) + ": " + line.error().message);
+    if (line->source_ref.ends_with('/')) continue;
+    TrainingSample s;
+    s.source_ref = line->source_ref;
+    s.image = fs::absolute(locate(line->source_ref, manifest, images_root));
+    s.is_anomalous = line->is_anomalous;
+    if (line->mask_ref) {
+      s.mask = fs::absolute(locate(*line->mask_ref, manifest, images_root));
+      for (const auto& c : line->mask_colors) s.mask_colors.push_back({c.name, c.color});
+    }
+    samples.push_back(std::move(s));
+  }
+  if (samples.empty()) throw std::runtime_error(manifest + " names no pictures");
+  return samples;
+}
+
+std::vector<TrainingSample> read_samples(const PictureOptions& options) {
+  if (!options.manifest.empty()) return read_manifest_samples(options.manifest, options.images_root);
+  if (options.normal.empty()) throw std::runtime_error("say which pictures: --manifest FILE, or --normal DIR [--anomaly DIR] [--masks DIR]");
+  std::vector<TrainingSample> samples;
+  const auto add = [&](const std::string& folder, bool anomalous) {
+    if (folder.empty()) return;
+    const auto pictures = list_pictures(folder);
+    if (pictures.empty()) throw std::runtime_error("there are no JPEG or PNG files in " + folder);
+    for (const auto& picture : pictures) {
+      TrainingSample s;
+      s.source_ref = picture.string();
+      s.image = fs::absolute(picture);
+      s.is_anomalous = anomalous;
+      if (anomalous && !options.masks.empty()) {
+        const auto mask = (fs::path(options.masks) / fs::relative(picture, folder)).replace_extension(".png");
+        if (fs::exists(mask)) {
+          s.mask = fs::absolute(mask);
+          s.mask_colors = {{kFolderLabel, kFolderColor}};
+          s.is_binary_mask = true;
+        }
+      }
+      samples.push_back(std::move(s));
+    }
+  };
+  add(options.normal, false);
+  add(options.anomaly, true);
+  return samples;
+}
+
+void print_evaluation(const Evaluation& e) {
+  for (const auto& w : e.warnings) std::fprintf(stderr, "warning: %s\n", w.c_str());
+  for (const auto& s : e.skipped) std::fprintf(stderr, "skipped: %s\n", s.c_str());
+  std::printf("%-18s %s\n", "evaluated", e.is_out_of_fold ? "out of fold, on the training pictures" : "on test pictures");
+  std::printf("%-18s %lld\n", "pictures", static_cast<long long>(e.testing_images));
+  for (const auto& [name, value] : {std::pair{"AUROC", e.image_auroc}, {"average precision", e.average_precision}, {"precision", e.precision}, {"recall", e.recall},
+                                    {"F1", e.f1}, {"calibration error", e.ece}})
+    std::printf("%-18s %.3f\n", name, value);
+  if (e.pixel_auroc) std::printf("%-18s %.3f\n", "pixel AUROC", *e.pixel_auroc);
+  for (const auto& l : e.labels) std::printf("%-18s precision %.3f  recall %.3f  F1 %.3f  average IoU %.3f\n", l.name.c_str(), l.precision, l.recall, l.f1, l.aiou);
+}
+
+}  // namespace vedette

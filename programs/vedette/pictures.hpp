@@ -1,0 +1,29 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "training/training.hpp"
+
+/// Labelled pictures as the local tools take them from the command line.
+namespace vedette {
+
+struct PictureOptions {
+  std::string manifest, images_root, normal, anomaly, masks;
+};
+/// Adds --manifest, --images-root, --normal, --anomaly and --masks.
+void add_picture_options(CLI::App& command, PictureOptions& options);
+
+/// Reads the manifest, or lists the folders. Throws std::runtime_error naming the file and line at fault.
+std::vector<TrainingSample> read_samples(const PictureOptions& options);
+std::vector<TrainingSample> read_manifest_samples(const std::string& manifest, const std::string& images_root);
+
+/// JPEG and PNG files below a folder, sorted; symbolic links are followed.
+std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& folder);
+
+/// Human-readable table of an evaluation, to standard output.
+void print_evaluation(const Evaluation& evaluation);
+
+}  // namespace vedette

@@ -1,0 +1,85 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <stdexcept>
+
+#include "base/files.hpp"
+#include "commands.hpp"
+#include "pictures.hpp"
+#include "training/training.hpp"
+
+namespace vedette {
+namespace fs = std::filesystem;
+namespace {
+
+struct TrainOptions {
+  PictureOptions pictures;
+  std::string test_manifest, out;
+  std::uint64_t seed = 0;
+  bool json = false;
+};
+
+/// A bar on a terminal, a line per stage elsewhere.
+class ProgressBar {
+ public:
+  void show(const Progress& p) {
+    if (::isatty(STDERR_FILENO) == 0) {
+      if (p.stage != stage_) std::fprintf(stderr, "%3.0f %%  %s\n", 100 * p.fraction, p.stage.c_str());
+    } else {
+      constexpr int width = 30;
+      const int filled = static_cast<int>(p.fraction * width);
+      std::string bar(static_cast<std::size_t>(filled), '#');
+      bar.resize(width, '.');
+      const std::string left = p.seconds_left ? "  " + std::to_string(static_cast<int>(*p.seconds_left + 0.5)) + " s left" : "";
+      std::fprintf(stderr, "\r\x1B[K[%s] %3.0f %%  %s%s", bar.c_str(), 100 * p.fraction, p.stage.c_str(), left.c_str());
+      if (p.fraction >= 1) std::fputc('\n', stderr);
+    }
+    stage_ = p.stage;
+  }
+
+ private:
+  std::string stage_;
+};
+
+void train(const TrainOptions& options) {
+  const fs::path out = fs::absolute(options.out);
+  if (fs::exists(out) && !fs::is_empty(out) && !fs::exists(out / "manifest.json"))
+    throw std::runtime_error(options.out + " exists and holds no model; choose another folder");
+  TrainingJob job;
+  job.train = read_samples(options.pictures);
+  if (!options.test_manifest.empty()) job.test = read_manifest_samples(options.test_manifest, options.pictures.images_root);
+  job.seed = options.seed;
+  job.letterbox_mixed_sizes = true;
+  fs::create_directories(out.parent_path());
+  // Beside the target, so that the finished model can be moved there in one step.
+  const TemporaryFolder folder(out.parent_path());
+  if (auto ok = write_job(folder.path(), job); !ok) throw std::runtime_error(ok.error().message);
+  ProgressBar bar;
+  const auto evaluation = run_trainer(find_trainer(), folder.path(), [&](const Progress& p) { bar.show(p); }, nullptr);
+  if (!evaluation) throw std::runtime_error(evaluation.error().message);
+  fs::remove_all(out);
+  fs::rename(folder.path() / "model", out);
+  if (!options.json) {
+    print_evaluation(*evaluation);
+    std::printf("%-18s %s\n%-18s %.1f\n", "model", options.out.c_str(), "seconds", evaluation->seconds);
+  }
+  std::printf("%s\n", summary_json(*evaluation).c_str());
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, int& status) {
+  auto* command = app.add_subcommand("train", "Train a model from labelled pictures");
+  auto options = std::make_shared<TrainOptions>();
+  add_picture_options(*command, options->pictures);
+  command->add_option("--test-manifest", options->test_manifest, "Test on these pictures instead of out of fold")->check(CLI::ExistingFile);
+  command->add_option("--out", options->out, "Folder for the model")->required();
+  command->add_option("--seed", options->seed, "The same seed and pictures give the same model")->capture_default_str();
+  command->add_flag("--json", options->json, "Print only the summary, as one JSON object");
+  command->callback([options, &status] {
+    train(*options);
+    status = 0;
+  });
+}
+
+}  // namespace vedette
