@@ -1,5 +1,7 @@
 #include "vision/infer/graph.hpp"
 
+#include "vision/infer/registration.hpp"
+
 #include <fmt/format.h>
 #include <omp.h>
 
@@ -109,6 +111,29 @@ __attribute__((target_clones("avx512f", "avx2", "default"))) float largest(const
   return result;
 }
 
+/// Lowers each cell's squared distance by those to the cells of one exemplar row that are at most `radius` columns away.
+__attribute__((target_clones("avx512f", "avx2", "default"))) void lower_row_distances(const float* cells, const float* exemplar, float* best, std::int64_t width,
+                                                                                      std::int64_t channels, std::int64_t radius) {
+  for (std::int64_t x = 0; x < width; ++x) {
+    const float* a = cells + x * channels;
+    const auto end = std::min(width - 1, x + radius);
+    for (std::int64_t nx = std::max<std::int64_t>(0, x - radius); nx <= end; ++nx) {
+      const float* b = exemplar + nx * channels;
+      float sums[16] = {};
+      std::int64_t c = 0;
+      for (; c + 16 <= channels; c += 16)
+        for (int j = 0; j < 16; ++j) {
+          const float d = a[c + j] - b[c + j];
+          sums[j] += d * d;
+        }
+      float sum = 0;
+      for (float s : sums) sum += s;
+      for (; c < channels; ++c) sum += (a[c] - b[c]) * (a[c] - b[c]);
+      best[x] = sum < best[x] ? sum : best[x];
+    }
+  }
+}
+
 /// Plans one node after the other.
 class Planner {
  public:
@@ -118,6 +143,9 @@ class Planner {
 
   void plan(const Node& node) {
     static const std::map<std::string, void (Planner::*)(const Node&)> operations = {
+        {"register", &Planner::register_picture},
+        {"warp_to_reference", &Planner::warp_to},
+        {"warp_from_reference", &Planner::warp_from},
         {"light_normalize", &Planner::light_normalize},
         {"convolution", &Planner::convolution},
         {"absolute", &Planner::absolute},
@@ -129,7 +157,10 @@ class Planner {
         {"tokens", &Planner::tokens},
         {"project", &Planner::project},
         {"nearest_distance", &Planner::nearest_distance},
+        {"position_nearest", &Planner::position_nearest},
         {"position_distance", &Planner::position_distance},
+        {"nearest_other_group", &Planner::nearest_other_group},
+        {"scale_cells", &Planner::scale_cells},
         {"blur", &Planner::blur}};
     const auto it = operations.find(node.op);
     if (it == operations.end()) throw PlanFailure{"unknown operation " + node.op};
@@ -172,6 +203,37 @@ class Planner {
   static std::int64_t integer(const Node& node, const std::string& name, std::int64_t low, std::int64_t high) {
     return std::llround(number(node, name, static_cast<double>(low), static_cast<double>(high)));
   }
+
+  void register_picture(const Node& node) {
+    const auto& in = input(node, 3);
+    if (in.shape[0] != 3) throw PlanFailure{node.output + " needs a colour picture"};
+    Grid<float> reference(static_cast<int>(in.shape[1] / 4), static_cast<int>(in.shape[2] / 4));
+    if (reference.height < 8 || reference.width < 8) throw PlanFailure{node.output + " needs a larger picture"};
+    reference.values = *tensor(node, "reference", {in.shape[1] / 4, in.shape[2] / 4}).values;
+    auto& out = make_output(node, {3});
+    steps_.emplace_back([&in, &out, reference = std::move(reference)] {
+      const Planes picture{3, static_cast<int>(in.shape[1]), static_cast<int>(in.shape[2]), in.data};
+      const auto t = estimate_registration(reference, registration_map(picture));
+      out.data = {static_cast<float>(t.dy), static_cast<float>(t.dx), static_cast<float>(t.angle)};
+    });
+  }
+
+  void warp(const Node& node, void (*function)(const float*, float*, int, int, int, const RigidTransform&, double)) {
+    if (node.inputs.empty()) throw PlanFailure{node.output + " lacks an input"};
+    const auto rank = values_.at(node.inputs[0])->shape.size();
+    if (rank != 2 && rank != 3) throw PlanFailure{node.output + " reads a value of the wrong rank"};
+    const auto& in = input(node, rank);
+    const auto& transform = input(node, 1, 1);
+    if (transform.shape[0] != 3 || in.shape[rank - 1] < 2 || in.shape[rank - 2] < 2) throw PlanFailure{node.output + " cannot warp"};
+    const double scale = number(node, "scale", 1e-3, 1e3);
+    auto& out = make_output(node, in.shape);
+    steps_.emplace_back([&in, &transform, &out, rank, scale, function] {
+      function(in.data.data(), out.data.data(), rank == 3 ? static_cast<int>(in.shape[0]) : 1, static_cast<int>(in.shape[rank - 2]), static_cast<int>(in.shape[rank - 1]),
+               {transform.data[0], transform.data[1], transform.data[2]}, scale);
+    });
+  }
+  void warp_to(const Node& node) { warp(node, warp_to_reference); }
+  void warp_from(const Node& node) { warp(node, warp_from_reference); }
 
   void light_normalize(const Node& node) {
     const auto& in = input(node, 3);
@@ -359,15 +421,29 @@ class Planner {
     });
   }
 
+  /// Row ranges per group: offsets into a tensor's first axis, rising from 0 to its length.
+  std::vector<std::int64_t> group_offsets(const Node& node, std::int64_t rows) {
+    const auto& t = tensor(node, "groups", {-1});
+    std::vector<std::int64_t> offsets;
+    for (float v : *t.values) {
+      if (!(v >= 0 && v <= static_cast<float>(rows)) || (!offsets.empty() && v <= static_cast<float>(offsets.back()))) throw PlanFailure{node.output + ": bad groups"};
+      offsets.push_back(std::llround(v));
+    }
+    if (offsets.size() < 2 || offsets.front() != 0 || offsets.back() != rows) throw PlanFailure{node.output + ": bad groups"};
+    return offsets;
+  }
+
   void nearest_distance(const Node& node) {
     const auto& in = input(node, 2);
     const auto rows = in.shape[0], channels = in.shape[1];
     const auto& bank = tensor(node, "bank", {-1, channels});
     const auto entries = bank.size(0);
-    auto& out = make_output(node, {integer(node, "height", 1, 16384), integer(node, "width", 1, 16384)});
-    if (count(out.shape) != rows || entries < 1) throw PlanFailure{node.output + " does not fit its input"};
+    const auto offsets = group_offsets(node, entries);
+    const auto groups = static_cast<std::int64_t>(offsets.size()) - 1;
+    auto& out = make_output(node, {groups, integer(node, "height", 1, 16384), integer(node, "width", 1, 16384)});
+    if (count(out.shape) != rows * groups) throw PlanFailure{node.output + " does not fit its input"};
 
-    // |a − b|² = |a|² − 2 (a·b − |b|²/2): one matrix product with bias, then a row maximum. Blocks keep it in the cache.
+    // |a − b|² = |a|² − 2 (a·b − |b|²/2): one matrix product with bias, then a maximum. Blocks keep it in the cache.
     auto bias = std::make_shared<std::vector<float>>();
     for (std::int64_t b = 0; b < entries; ++b) {
       double sum = 0;
@@ -397,7 +473,7 @@ class Planner {
                           {DNNL_ARG_BIAS, plain_memory({1, entries}, Tag::ab, bias->data())},
                           {DNNL_ARG_DST, plain_memory({n, entries}, Tag::ab, products->data())}}}});
     }
-    steps_.emplace_back([&in, &out, bank, bias, products, stream, channels, entries, blocks = std::move(blocks)] {
+    steps_.emplace_back([&in, &out, bank, bias, products, stream, channels, entries, rows, offsets, groups, blocks = std::move(blocks)] {
       for (const auto& b : blocks) {
         b.execution.run(*stream);
         stream->wait();
@@ -406,10 +482,62 @@ class Planner {
           const float* a = in.data.data() + (b.first + r) * channels;
           float norm = 0;
           for (std::int64_t c = 0; c < channels; ++c) norm += a[c] * a[c];
-          const float best = largest(products->data() + r * entries, entries);
-          out.data[static_cast<std::size_t>(b.first + r)] = std::sqrt(std::max(0.0F, norm - 2.0F * best));
+          for (std::int64_t g = 0; g < groups; ++g) {
+            const auto first = offsets[static_cast<std::size_t>(g)], end = offsets[static_cast<std::size_t>(g) + 1];
+            const float best = largest(products->data() + r * entries + first, end - first);
+            out.data[static_cast<std::size_t>(g * rows + b.first + r)] = std::sqrt(std::max(0.0F, norm - 2.0F * best));
+          }
         }
       }
+    });
+  }
+
+  void position_nearest(const Node& node) {
+    const auto& in = input(node, 2);
+    const auto rows = in.shape[0], channels = in.shape[1];
+    const auto& exemplars = tensor(node, "exemplars", {-1, rows, channels});
+    const auto offsets = group_offsets(node, exemplars.size(0));
+    const auto groups = static_cast<std::int64_t>(offsets.size()) - 1;
+    const auto radius = integer(node, "radius", 0, 8);
+    const auto height = integer(node, "height", 1, 16384), width = integer(node, "width", 1, 16384);
+    if (height * width != rows) throw PlanFailure{node.output + " does not fit its input"};
+    auto& out = make_output(node, {groups, height, width});
+    steps_.emplace_back([&in, &out, exemplars, offsets, groups, radius, height, width, channels, rows] {
+#pragma omp parallel for schedule(dynamic, 2)
+      for (std::int64_t y = 0; y < height; ++y)
+        for (std::int64_t g = 0; g < groups; ++g) {
+          float* best = out.data.data() + g * rows + y * width;
+          std::fill(best, best + width, 3.4e38F);
+          for (auto i = offsets[static_cast<std::size_t>(g)]; i < offsets[static_cast<std::size_t>(g) + 1]; ++i)
+            for (auto ny = std::max<std::int64_t>(0, y - radius); ny <= std::min(height - 1, y + radius); ++ny)
+              lower_row_distances(in.data.data() + y * width * channels, exemplars.data() + (i * rows + ny * width) * channels, best, width, channels, radius);
+          for (std::int64_t x = 0; x < width; ++x) best[x] = std::sqrt(best[x]);
+        }
+    });
+  }
+
+  void nearest_other_group(const Node& node) {
+    const auto& in = input(node, 3);
+    const auto group = integer(node, "group", 0, in.shape[0] - 1);
+    if (in.shape[0] < 2) throw PlanFailure{node.output + " needs two groups"};
+    auto& out = make_output(node, {in.shape[1], in.shape[2]});
+    steps_.emplace_back([&in, &out, group] {
+      const auto cells = out.data.size();
+      std::fill(out.data.begin(), out.data.end(), 3.4e38F);
+      for (std::int64_t g = 0; g < in.shape[0]; ++g) {
+        if (g == group) continue;
+        const float* values = in.data.data() + static_cast<std::size_t>(g) * cells;
+        for (std::size_t i = 0; i < cells; ++i) out.data[i] = std::min(out.data[i], values[i]);
+      }
+    });
+  }
+
+  void scale_cells(const Node& node) {
+    const auto& in = input(node, 2);
+    const auto& factors = tensor(node, "factors", in.shape);
+    auto& out = make_output(node, in.shape);
+    steps_.emplace_back([&in, &out, factors] {
+      for (std::size_t i = 0; i < in.data.size(); ++i) out.data[i] = in.data[i] * factors.data()[i];
     });
   }
 

@@ -7,13 +7,13 @@
 namespace vedette {
 namespace {
 
-constexpr double kInputPixels = 110'592;  // 288 × 384
-constexpr int kCell = 4;
+constexpr double kInputPixels = 307'200;  // 640 × 480
+constexpr int kCell = 8;
 constexpr int kOctaves = 4;
 constexpr int kFirstSignedOctave = 2;
 constexpr int kKernel = 7;
 constexpr double kSigma = 1.2;
-constexpr double kLightSigma = 36;  // pixels of the working size
+constexpr double kLightSigma = 56;  // pixels of the working size
 
 using Kernel = std::vector<double>;  // kKernel × kKernel
 
@@ -98,16 +98,22 @@ InputSize choose_input_size(int image_height, int image_width) {
   return {side(image_height), side(image_width)};
 }
 
-FeatureGraph make_feature_graph(InputSize input) {
+FeatureGraph make_feature_graph(InputSize input, const std::optional<Tensor>& reference) {
   FeatureGraph out;
   out.grid_height = input.height / kCell;
   out.grid_width = input.width / kCell;
   out.tensors = {{"filters.bank", filter_bank()}, {"filters.pyramid", pyramid_filter()}, {"filters.color", color_transform()}};
   const std::map<std::string, double> grid = {{"height", out.grid_height}, {"width", out.grid_width}};
   Builder b;
+  std::string seen = "image";
+  if (reference) {
+    out.tensors["reference"] = *reference;
+    b.add("register", kTransform, {"image"}, {{"reference", "reference"}});
+    seen = b.add("warp_to_reference", "registered", {"image", kTransform}, {}, {{"scale", 4}});
+  }
   for (const auto& light : kLightVariants) {
     const auto name = [&](const std::string& what, int octave) { return light + "." + what + std::to_string(octave); };
-    std::string picture = "image";
+    std::string picture = seen;
     if (light == "light") picture = b.add("light_normalize", "light.image", {picture}, {}, {{"sigma", kLightSigma}});
     std::string level = b.add("convolution", name("color", 0), {picture}, {{"weights", "filters.color"}}, {{"stride", 1}});
     std::vector<std::string> parts;
@@ -123,11 +129,12 @@ FeatureGraph make_feature_graph(InputSize input) {
         return b.add("resize", name(what, octave), {value}, {}, grid);
       };
       const std::string energy = to_grid("energy_mean", magnitude);
-      parts.push_back(b.add("square_root", name("energy", octave), {b.add("smooth", name("energy_smooth", octave), {energy}, {}, {{"radius", 1}})}));
+      parts.push_back(b.add("square_root", name("energy", octave), {energy}));
       parts.push_back(to_grid("mean", level));
       if (octave >= kFirstSignedOctave) parts.push_back(to_grid("signed", response));
     }
-    out.outputs.push_back(b.add("tokens", light + ".tokens", {b.add("concatenate", light + ".features", parts)}));
+    out.features.push_back(b.add("concatenate", light + ".features", parts));
+    out.outputs.push_back(b.add("tokens", light + ".tokens", {out.features.back()}));
   }
   out.nodes = std::move(b.nodes);
   return out;

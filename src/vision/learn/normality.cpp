@@ -10,10 +10,13 @@
 namespace vedette {
 namespace {
 
-constexpr double kKeptVariance = 0.995;
-constexpr double kVarianceFloor = 0.01;
-/// Pictures that the average over all cells counts for when a cell's own variance is estimated.
-constexpr double kPriorPictures = 8;
+constexpr double kKeptVariance = 0.999;
+constexpr double kSmallestSpread = 0.02;   // of the widest channel's
+constexpr double kDifferenceFloor = 0.05;  // of the mean eigenvalue
+constexpr Eigen::Index kQueries = 3000, kCandidates = 12'000;
+constexpr int kRounds = 2;
+/// Pictures that the typical cell counts for when a cell's own variance is estimated.
+constexpr double kPriorPictures = 4;
 
 using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -41,22 +44,57 @@ __attribute__((target_clones("avx512f", "avx2", "default"))) void lower_distance
 
 }  // namespace
 
-Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std::int64_t most_components) {
+Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std::span<const std::int32_t> picture_of, std::int64_t most_components,
+                        std::uint64_t seed) {
   const auto n = static_cast<Eigen::Index>(rows.size()) / channels;
   const Eigen::Map<const RowMatrix> x(rows.data(), n, channels);
-  const Eigen::VectorXd mean = x.cast<double>().colwise().mean();
-  Eigen::MatrixXd centred = x.cast<double>().rowwise() - mean.transpose();
-  Eigen::VectorXd deviation = (centred.colwise().squaredNorm() / static_cast<double>(n)).cwiseSqrt();
-  // A channel that never moves (a grey camera's colours) says nothing when scaled up.
-  const double floor = std::max(1e-6, 1e-3 * deviation.maxCoeff());
-  deviation = deviation.cwiseMax(floor);
-  centred.array().rowwise() /= deviation.transpose().array();
-  const Eigen::MatrixXd covariance = centred.transpose() * centred / static_cast<double>(n);
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance);
+  const Eigen::RowVectorXf mean = x.cast<double>().colwise().mean().cast<float>();
+  const RowMatrix centred = x.rowwise() - mean;
+  const Eigen::MatrixXd total = (centred.transpose() * centred).cast<double>() / static_cast<double>(n);
+
+  // A channel starts in units of its own spread, but one that hardly moves (a grey camera's colours) is not blown up.
+  const Eigen::VectorXd spread = total.diagonal().cwiseSqrt();
+  Eigen::MatrixXd map = spread.cwiseMax(std::max(1e-6, kSmallestSpread * spread.maxCoeff())).cwiseInverse().asDiagonal();
+
+  Random random(seed);
+  std::vector<Eigen::Index> queries(static_cast<std::size_t>(std::min<Eigen::Index>(n, kQueries))), candidates(static_cast<std::size_t>(std::min<Eigen::Index>(n, kCandidates)));
+  for (auto& q : queries) q = static_cast<Eigen::Index>(random.below(static_cast<std::uint64_t>(n)));
+  for (auto& c : candidates) c = static_cast<Eigen::Index>(random.below(static_cast<std::uint64_t>(n)));
+  for (int round = 0; round < kRounds; ++round) {
+    const Eigen::MatrixXf m = map.cast<float>();
+    RowMatrix q(static_cast<Eigen::Index>(queries.size()), channels), c(static_cast<Eigen::Index>(candidates.size()), channels);
+    for (std::size_t i = 0; i < queries.size(); ++i) q.row(static_cast<Eigen::Index>(i)) = centred.row(queries[i]) * m;
+    for (std::size_t i = 0; i < candidates.size(); ++i) c.row(static_cast<Eigen::Index>(i)) = centred.row(candidates[i]) * m;
+    const Eigen::RowVectorXf half_norms = 0.5F * c.rowwise().squaredNorm().transpose();
+    Eigen::MatrixXd differences = Eigen::MatrixXd::Zero(channels, channels);
+    double pairs = 0;
+    constexpr Eigen::Index block = 256;
+    for (Eigen::Index first = 0; first < q.rows(); first += block) {
+      const auto size = std::min(block, q.rows() - first);
+      RowMatrix closeness = q.middleRows(first, size) * c.transpose();
+      closeness.rowwise() -= half_norms;
+      for (Eigen::Index r = 0; r < size; ++r) {
+        const auto own = picture_of[static_cast<std::size_t>(queries[static_cast<std::size_t>(first + r)])];
+        Eigen::Index best = -1;
+        for (Eigen::Index k = 0; k < c.rows(); ++k)
+          if (picture_of[static_cast<std::size_t>(candidates[static_cast<std::size_t>(k)])] != own && (best < 0 || closeness(r, k) > closeness(r, best))) best = k;
+        if (best < 0) continue;
+        const Eigen::VectorXd d = (q.row(first + r) - c.row(best)).cast<double>();
+        differences.noalias() += d * d.transpose();
+        pairs += 1;
+      }
+    }
+    differences /= std::max(1.0, pairs);
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(differences);
+    const Eigen::VectorXd values = solver.eigenvalues().array() + kDifferenceFloor * std::max(solver.eigenvalues().mean(), 1e-12);
+    map = map * solver.eigenvectors() * values.cwiseSqrt().cwiseInverse().asDiagonal();
+  }
+
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(map.transpose() * total * map);
   const Eigen::VectorXd& values = solver.eigenvalues();  // ascending
-  const double total = std::max(values.sum(), 1e-12);
+  const double sum = std::max(values.sum(), 1e-12);
   std::int64_t kept = 0;
-  for (double sum = 0; kept < std::min(channels, most_components) && sum < kKeptVariance * total; ++kept) sum += values[channels - 1 - kept];
+  for (double held = 0; kept < std::min(channels, most_components) && held < kKeptVariance * sum; ++kept) held += values[channels - 1 - kept];
   kept = std::max<std::int64_t>(kept, 1);
   Eigen::MatrixXd weights(channels, kept);
   for (std::int64_t k = 0; k < kept; ++k) {
@@ -65,10 +103,9 @@ Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std:
     Eigen::Index largest = 0;
     direction.cwiseAbs().maxCoeff(&largest);
     if (direction[largest] < 0) direction = -direction;
-    const double variance = std::max(values[channels - 1 - k], 0.0) + kVarianceFloor * total / static_cast<double>(channels);
-    weights.col(k) = direction.cwiseQuotient(deviation) / std::sqrt(variance);
+    weights.col(k) = map * direction;
   }
-  const Eigen::VectorXd bias = -(weights.transpose() * mean);
+  const Eigen::VectorXd bias = -(weights.transpose() * mean.transpose().cast<double>());
   std::vector<float> w(static_cast<std::size_t>(channels * kept)), b(static_cast<std::size_t>(kept));
   Eigen::Map<RowMatrix>(w.data(), channels, kept) = weights.cast<float>();
   Eigen::Map<Eigen::VectorXf>(b.data(), kept) = bias.cast<float>();
@@ -115,20 +152,33 @@ void PositionStatistics::add(std::span<const float> embeddings) {
   }
 }
 
+void PositionStatistics::add(const PositionStatistics& other) {
+  count_ += other.count_;
+  for (std::size_t i = 0; i < sum_.size(); ++i) {
+    sum_[i] += other.sum_[i];
+    square_[i] += other.square_[i];
+  }
+}
+
 PositionStatistics::Tensors PositionStatistics::finish() const {
   const auto components = static_cast<std::size_t>(components_);
-  std::vector<double> pooled(components);
+  const auto deviation_square = [&](std::size_t i) {
+    const double m = sum_[i] / count_;
+    return std::max(0.0, square_[i] - count_ * m * m);
+  };
+  // The median over cells: edges of a part that moves vary so much that a mean would hide what flat areas can tell.
+  std::vector<double> typical(components), column(static_cast<std::size_t>(cells_));
+  for (std::size_t k = 0; k < components; ++k) {
+    for (std::size_t cell = 0; cell < column.size(); ++cell) column[cell] = deviation_square(cell * components + k) / count_;
+    const auto middle = column.begin() + static_cast<std::ptrdiff_t>(column.size() / 2);
+    std::nth_element(column.begin(), middle, column.end());
+    typical[k] = *middle;
+  }
   std::vector<float> mean(sum_.size()), inverse(sum_.size());
   for (std::size_t i = 0; i < sum_.size(); ++i) {
-    const double m = sum_[i] / count_;
-    mean[i] = static_cast<float>(m);
-    pooled[i % components] += std::max(0.0, square_[i] / count_ - m * m) / static_cast<double>(cells_);
-  }
-  for (std::size_t i = 0; i < sum_.size(); ++i) {
-    const double m = sum_[i] / count_;
-    const double own = std::max(0.0, square_[i] - count_ * m * m);
-    const double variance = (own + kPriorPictures * pooled[i % components]) / (count_ + kPriorPictures);
-    inverse[i] = static_cast<float>(1.0 / std::sqrt(variance + 1e-4));
+    mean[i] = static_cast<float>(sum_[i] / count_);
+    const double variance = (deviation_square(i) + kPriorPictures * typical[i % components]) / (count_ + kPriorPictures);
+    inverse[i] = static_cast<float>(1.0 / std::sqrt(variance + 1e-3));
   }
   return {Tensor::make({cells_, components_}, std::move(mean)), Tensor::make({cells_, components_}, std::move(inverse))};
 }

@@ -9,15 +9,19 @@
 /// Models of what good pictures look like, cell by cell. Pure functions; deterministic.
 namespace vedette {
 
-/// Linear map that centres, scales, decorrelates and shrinks features: PCA whitening.
+/// Linear map into the space in which distances are measured.
 struct Whitening {
   Tensor weights;  ///< [channels, components]
   Tensor bias;     ///< [components]
 };
 
-/// Fits on rows [rows, channels]. Keeps the components that hold all but 0.5 % of the standardised variance, at most
-/// `most_components`; variances are floored at 1 % of the mean so that noise directions are not blown up.
-Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std::int64_t most_components);
+/// Fits on feature rows of good pictures, [rows, channels], row i of picture picture_of[i]. The unit of the space is how much a
+/// row differs from the most similar row of another good picture: the covariance of these differences becomes the identity
+/// (within-class covariance normalisation; Hatch et al., Interspeech 2006), so that noise and harmless variation count little
+/// and structure much. Then the principal components that hold all but 0.1 % of the variance are kept, at most
+/// `most_components`. Needs rows of two pictures.
+Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std::span<const std::int32_t> picture_of, std::int64_t most_components,
+                        std::uint64_t seed);
 
 /// rows [n, channels] → [n, components].
 std::vector<float> apply_whitening(const Whitening& whitening, std::span<const float> rows);
@@ -28,12 +32,13 @@ std::vector<float> apply_whitening(const Whitening& whitening, std::span<const f
 /// embeddings [rows, channels], finite. Returns min(keep, rows) row numbers in the order chosen. Time O(rows · keep · channels).
 std::vector<std::size_t> select_coreset(std::span<const float> embeddings, std::int64_t channels, std::size_t keep, std::uint64_t seed);
 
-/// Mean and deviation of each cell's components over pictures, shrunk towards the average over all cells: PaDiM
+/// Mean and deviation of each cell's components over pictures, shrunk towards the typical (median) cell's: PaDiM
 /// (Defard et al., ICPR 2020, arXiv:2011.08785) with a diagonal covariance, which few pictures can support.
 class PositionStatistics {
  public:
   PositionStatistics(std::int64_t cells, std::int64_t components);
   void add(std::span<const float> embeddings);  ///< [cells, components] of one good picture
+  void add(const PositionStatistics& other);    ///< of the same shape
   struct Tensors {
     Tensor mean, inverse_deviation;  ///< [cells, components]
   };

@@ -11,6 +11,7 @@
 #include "vision/evaluate/evaluate.hpp"
 #include "vision/infer/graph.hpp"
 #include "vision/infer/infer.hpp"
+#include "vision/infer/registration.hpp"
 #include "vision/learn/decision.hpp"
 #include "vision/learn/features.hpp"
 #include "vision/learn/learn.hpp"
@@ -21,10 +22,17 @@ namespace {
 
 constexpr std::int64_t kMostFolds = 5;
 constexpr std::int64_t kNormalsPerFold = 4;  // fewer folds when a fold would hold less
-constexpr std::int64_t kMostComponents = 40;
+constexpr std::int64_t kMostComponents = 64;
 constexpr std::size_t kSampledRows = 100'000;  // feature rows drawn from all good pictures, for whitening and banks
-constexpr std::size_t kBankPool = 24'000;      // rows a memory bank is chosen from
-constexpr std::size_t kBankRows = 1'500;
+constexpr std::size_t kBankRows = 2'400;       // of all folds together
+constexpr std::size_t kExemplars = 40;         // good pictures kept whole, for comparison position by position
+constexpr double kSearchRadius = 1;            // cells that a part may be displaced
+constexpr std::size_t kReferencePictures = 48;
+constexpr int kReferenceRounds = 2;
+constexpr double kLeastCorrelation = 0.5;      // below, the pictures show no common part
+constexpr double kLargestRemainder = 0.7;      // of what correlation leaves unexplained, or registration is not worth its risk
+constexpr double kLevelPower = 4;              // norm that a cell's level is: rare specks must raise it
+constexpr double kPriorPictures = 4;           // that the average cell counts for when a cell's own level is estimated
 constexpr double kMapBlur = 1.0;  // cells
 constexpr std::size_t kChunk = 16;
 constexpr std::size_t kMostMapPictures = 400;  // pictures per class whose maps are kept to choose the map threshold
@@ -74,10 +82,12 @@ class Trainer {
   Result<Evaluation> run(const std::filesystem::path& folder) {
     if (auto ok = select_pictures(); !ok) return ok.error();
     assign_folds();
+    if (auto ok = find_reference(); !ok) return ok.error();
     if (auto ok = sample_features(); !ok) return ok.error();
     fit_banks();
     if (auto ok = fit_positions(); !ok) return ok.error();
     build_artifact();
+    if (auto ok = calibrate_cells(); !ok) return ok.error();
     if (auto ok = measure_out_of_fold(); !ok) return ok.error();
     decide();
     if (is_segmentation_) fit_segmentation();
@@ -185,7 +195,6 @@ class Trainer {
       image_width_ = widths[widths.size() / 2];
     }
     input_ = choose_input_size(image_height_, image_width_);
-    features_ = make_feature_graph(input_);
     return {};
   }
 
@@ -202,6 +211,51 @@ class Trainer {
     }
     for (std::size_t i = 0; i < pictures_.size(); ++i)
       if (!pictures_[i].is_anomalous) normals_.push_back(i);
+  }
+
+  /// Do the good pictures show one part in slightly different places? Then all is compared in the frame of their mean.
+  Result<void> find_reference() {
+    meter_.report("looking for a common pose", 0.03);
+    const std::size_t count = std::min(kReferencePictures, normals_.size());
+    std::vector<Grid<float>> maps(count);
+    std::vector<std::optional<Error>> failures(count);
+    parallel_for(count, threads_, [&](std::size_t i) {
+      auto loaded = load_sample(*pictures_[normals_[i]].sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
+      if (loaded) {
+        maps[i] = registration_map(resize_to_planes(loaded->image, input_.height, input_.width));
+      } else {
+        failures[i] = loaded.error();
+      }
+    });
+    for (const auto& failure : failures)
+      if (failure) return *failure;
+    Grid<float> reference = maps[0];
+    std::vector<RigidTransform> transforms(count);
+    for (int round = 0; round < kReferenceRounds; ++round) {
+      parallel_for(count, threads_, [&](std::size_t i) { transforms[i] = estimate_registration(reference, maps[i]); });
+      // The mean pose, not the first picture's, is the frame: else every warp would carry that picture's offset.
+      RigidTransform mean;
+      for (const auto& t : transforms) mean.dy += t.dy / static_cast<double>(count), mean.dx += t.dx / static_cast<double>(count), mean.angle += t.angle / static_cast<double>(count);
+      Grid<float> sum(reference.height, reference.width), warped = sum;
+      for (std::size_t i = 0; i < count; ++i) {
+        const RigidTransform t{transforms[i].dy - mean.dy, transforms[i].dx - mean.dx, transforms[i].angle - mean.angle};
+        warp_to_reference(maps[i].values.data(), warped.values.data(), 1, warped.height, warped.width, t, 1);
+        for (std::size_t k = 0; k < sum.values.size(); ++k) sum.values[k] += warped.values[k] / static_cast<float>(count);
+      }
+      reference = std::move(sum);
+    }
+    double plain = 0, registered = 0;
+    std::vector<double> before(count), after(count);
+    parallel_for(count, threads_, [&](std::size_t i) {
+      before[i] = registration_score(reference, maps[i], {});
+      after[i] = registration_score(reference, maps[i], estimate_registration(reference, maps[i]));
+    });
+    for (std::size_t i = 0; i < count; ++i) plain += before[i] / static_cast<double>(count), registered += after[i] / static_cast<double>(count);
+    const bool helps = registered > kLeastCorrelation && 1 - registered < kLargestRemainder * (1 - plain);
+    features_ = make_feature_graph(input_, helps ? std::optional(Tensor::make({reference.height, reference.width}, reference.values)) : std::nullopt);
+    is_registered_ = helps;
+    if (std::getenv("DBG")) fprintf(stderr, "registration %f -> %f %d\n", plain, registered, helps);
+    return {};
   }
 
   // ---- fitting --------------------------------------------------------------------------------------------------------
@@ -245,7 +299,7 @@ class Trainer {
   Result<void> sample_features() {
     const auto per_picture = std::clamp<std::size_t>(kSampledRows / normals_.size(), 30, 800);
     samples_.resize(normals_.size());
-    return for_each_normal("describing pictures", 0.05, 0.3, [&](std::size_t first, const auto& values) {
+    return for_each_normal("describing pictures", 0.05, 0.25, [&](std::size_t first, const auto& values) {
       for (std::size_t i = 0; i < values.size(); ++i) {
         Random random = random_.fork(1000 + first + i);
         std::vector<std::size_t> rows(std::min<std::size_t>(per_picture, static_cast<std::size_t>(cells())));
@@ -261,47 +315,81 @@ class Trainer {
     });
   }
 
+  /// Whitening is shared; every other model part is kept per fold, so that a fold's models are all parts but its own.
   void fit_banks() {
-    meter_.report("building memory banks", 0.3);
-    const std::size_t models = variants() * static_cast<std::size_t>(folds_);
-    whitenings_.resize(models);
-    banks_.resize(models);
-    parallel_for(models, threads_, [&](std::size_t m) {
-      const std::size_t variant = m / static_cast<std::size_t>(folds_);
-      const auto fold = static_cast<std::int64_t>(m % static_cast<std::size_t>(folds_));
+    meter_.report("building memory banks", 0.25);
+    whitenings_.resize(variants());
+    parallel_for(variants(), threads_, [&](std::size_t v) {
+      std::vector<float> rows;
+      std::vector<std::int32_t> picture_of;
+      for (std::size_t i = 0; i < samples_.size(); ++i) {
+        rows.insert(rows.end(), samples_[i][v].begin(), samples_[i][v].end());
+        picture_of.resize(rows.size() / static_cast<std::size_t>(channels_), static_cast<std::int32_t>(i));
+      }
+      whitenings_[v] = fit_whitening(rows, channels_, picture_of, kMostComponents, random_.fork(50 + v).next());
+    });
+    const auto folds = static_cast<std::size_t>(folds_);
+    std::vector<std::vector<float>> parts(variants() * folds);
+    parallel_for(parts.size(), threads_, [&](std::size_t m) {
+      const std::size_t v = m / folds;
       std::vector<float> rows;
       for (std::size_t i = 0; i < normals_.size(); ++i)
-        if (pictures_[normals_[i]].fold != fold) rows.insert(rows.end(), samples_[i][variant].begin(), samples_[i][variant].end());
-      whitenings_[m] = fit_whitening(rows, channels_, kMostComponents);
-      // A spread subset is enough to choose the bank from: every n-th row, over all pictures.
-      const std::size_t width = static_cast<std::size_t>(channels_), count = rows.size() / width;
-      const std::size_t step = std::max<std::size_t>(1, (count + kBankPool - 1) / kBankPool);
-      std::vector<float> pool;
-      for (std::size_t r = 0; r < count; r += step) pool.insert(pool.end(), rows.begin() + static_cast<std::ptrdiff_t>(r * width), rows.begin() + static_cast<std::ptrdiff_t>((r + 1) * width));
-      const auto embedded = apply_whitening(whitenings_[m], pool);
-      const auto components = whitenings_[m].weights.size(1);
-      std::vector<float> bank;
-      for (auto row : select_coreset(embedded, components, kBankRows, random_.fork(100 + m).next()))
-        bank.insert(bank.end(), embedded.begin() + static_cast<std::ptrdiff_t>(row) * components, embedded.begin() + static_cast<std::ptrdiff_t>(row + 1) * components);
-      const auto entries = static_cast<std::int64_t>(bank.size()) / components;
-      banks_[m] = Tensor::make({entries, components}, std::move(bank));
+        if (pictures_[normals_[i]].fold == static_cast<std::int64_t>(m % folds)) rows.insert(rows.end(), samples_[i][v].begin(), samples_[i][v].end());
+      const auto embedded = apply_whitening(whitenings_[v], rows);
+      const auto components = whitenings_[v].weights.size(1);
+      for (auto row : select_coreset(embedded, components, kBankRows / folds, random_.fork(100 + m).next()))
+        parts[m].insert(parts[m].end(), embedded.begin() + static_cast<std::ptrdiff_t>(row) * components, embedded.begin() + static_cast<std::ptrdiff_t>(row + 1) * components);
     });
+    for (std::size_t v = 0; v < variants(); ++v) {
+      const auto components = whitenings_[v].weights.size(1);
+      std::vector<float> bank, offsets = {0};
+      for (std::size_t f = 0; f < folds; ++f) {
+        bank.insert(bank.end(), parts[v * folds + f].begin(), parts[v * folds + f].end());
+        offsets.push_back(static_cast<float>(static_cast<std::int64_t>(bank.size()) / components));
+      }
+      const auto entries = static_cast<std::int64_t>(bank.size()) / components;
+      banks_.push_back({Tensor::make({entries, components}, std::move(bank)), Tensor::make({folds_ + 1}, std::move(offsets))});
+    }
     samples_.clear();
   }
 
   Result<void> fit_positions() {
+    const auto folds = static_cast<std::size_t>(folds_);
     std::vector<PositionStatistics> statistics;
-    for (const auto& w : whitenings_) statistics.emplace_back(cells(), w.weights.size(1));
-    auto ok = for_each_normal("learning positions", 0.45, 0.65, [&](std::size_t first, const auto& values) {
-      parallel_for(statistics.size(), threads_, [&](std::size_t m) {
-        const std::size_t variant = m / static_cast<std::size_t>(folds_);
-        const auto fold = static_cast<std::int64_t>(m % static_cast<std::size_t>(folds_));
-        for (std::size_t i = 0; i < values.size(); ++i)
-          if (pictures_[normals_[first + i]].fold != fold) statistics[m].add(apply_whitening(whitenings_[m], values[i][variant]));
+    for (const auto& w : whitenings_) statistics.insert(statistics.end(), folds, PositionStatistics(cells(), w.weights.size(1)));
+    // The first pictures of each fold are exemplars; the folds are shuffled, so they are a fair choice.
+    std::vector<std::vector<std::vector<float>>> exemplars(variants(), std::vector<std::vector<float>>(folds));
+    std::vector<std::size_t> kept(folds);
+    std::vector<char> is_exemplar(normals_.size());
+    for (std::size_t i = 0; i < normals_.size(); ++i) is_exemplar[i] = kept[static_cast<std::size_t>(pictures_[normals_[i]].fold)]++ < std::max<std::size_t>(1, kExemplars / folds);
+    auto ok = for_each_normal("learning positions", 0.35, 0.5, [&](std::size_t first, const auto& values) {
+      parallel_for(variants(), threads_, [&](std::size_t v) {
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          const auto fold = static_cast<std::size_t>(pictures_[normals_[first + i]].fold);
+          const auto embedded = apply_whitening(whitenings_[v], values[i][v]);
+          statistics[v * folds + fold].add(embedded);
+          if (is_exemplar[first + i]) exemplars[v][fold].insert(exemplars[v][fold].end(), embedded.begin(), embedded.end());
+        }
       });
     });
     if (!ok) return ok;
-    for (const auto& s : statistics) positions_.push_back(s.finish());
+    for (std::size_t v = 0; v < variants(); ++v) {
+      const auto components = whitenings_[v].weights.size(1);
+      for (std::size_t f = 0; f < folds; ++f) {
+        PositionStatistics others(cells(), components);
+        for (std::size_t g = 0; g < folds; ++g)
+          if (g != f) others.add(statistics[v * folds + g]);
+        positions_.push_back(others.finish());
+      }
+      std::vector<float> all, offsets = {0};
+      for (auto& part : exemplars[v]) {
+        all.insert(all.end(), part.begin(), part.end());
+        part.clear();
+        offsets.push_back(static_cast<float>(static_cast<std::int64_t>(all.size()) / (cells() * components)));
+      }
+      const auto count = static_cast<std::int64_t>(all.size()) / (cells() * components);
+      exemplars_.push_back({Tensor::make({count, cells(), components}, std::move(all)), Tensor::make({folds_ + 1}, std::move(offsets))});
+    }
     return {};
   }
 
@@ -314,47 +402,122 @@ class Trainer {
     m.folds = folds_;
     m.graph = features_.nodes;
     artifact_.tensors = features_.tensors;
-    std::vector<std::string> filter_names;
-    for (const auto& [name, tensor] : features_.tensors) filter_names.push_back(name);
-    blobs_.push_back(filter_names);  // equal in all models: one blob
-    const std::map<std::string, double> grid = {{"height", features_.grid_height}, {"width", features_.grid_width}};
-    std::vector<std::string> names;
+    blobs_.resize(2);
+    for (const auto& [name, tensor] : features_.tensors) blobs_[name.starts_with("filters.") ? 0 : 1].push_back(name);  // filters are equal in all models: one blob
     const auto keep = [&](const std::string& name, const Tensor& tensor) {
-      artifact_.tensors.emplace(name, tensor);
-      names.push_back(name);
+      artifact_.tensors.insert_or_assign(name, tensor);
+      blobs_[1].push_back(name);
       return name;
     };
-    for (std::size_t variant = 0; variant < variants(); ++variant) {
-      Contestant bank{"memory_bank." + kLightVariants[variant], {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
-      Contestant position{"position." + kLightVariants[variant], {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
+    const std::map<std::string, double> grid = {{"height", features_.grid_height}, {"width", features_.grid_width}};
+    auto search = grid;
+    search["radius"] = kSearchRadius;
+    for (std::size_t v = 0; v < variants(); ++v) {
+      const std::string prefix = kLightVariants[v] + ".";
+      m.graph.push_back({"project", prefix + "embeddings", {features_.outputs[v]},
+                         {{"weights", keep(prefix + "whitening.weights", whitenings_[v].weights)}, {"bias", keep(prefix + "whitening.bias", whitenings_[v].bias)}}, {}});
+      m.graph.push_back({"nearest_distance", prefix + "bank_distance", {prefix + "embeddings"},
+                         {{"bank", keep(prefix + "bank", banks_[v].values)}, {"groups", keep(prefix + "bank.groups", banks_[v].groups)}}, grid});
+      m.graph.push_back({"position_nearest", prefix + "exemplar_distance", {prefix + "embeddings"},
+                         {{"exemplars", keep(prefix + "exemplars", exemplars_[v].values)}, {"groups", keep(prefix + "exemplars.groups", exemplars_[v].groups)}}, search});
+      Contestant bank{"memory_bank." + kLightVariants[v], {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
+      Contestant gaussian{"position_gaussian." + kLightVariants[v], {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
+      Contestant exemplar{"position_exemplar." + kLightVariants[v], {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
       for (std::int64_t fold = 0; fold < folds_; ++fold) {
-        const std::size_t i = variant * static_cast<std::size_t>(folds_) + static_cast<std::size_t>(fold);
-        const std::string prefix = fmt::format("{}.{}.", kLightVariants[variant], fold);
-        m.graph.push_back({"project", prefix + "embeddings", {features_.outputs[variant]},
-                           {{"weights", keep(prefix + "whitening.weights", whitenings_[i].weights)}, {"bias", keep(prefix + "whitening.bias", whitenings_[i].bias)}}, {}});
-        m.graph.push_back({"nearest_distance", prefix + "nearest", {prefix + "embeddings"}, {{"bank", keep(prefix + "bank", banks_[i])}}, grid});
-        m.graph.push_back({"blur", prefix + "nearest_map", {prefix + "nearest"}, {}, {{"sigma", kMapBlur}}});
-        m.graph.push_back({"position_distance", prefix + "position", {prefix + "embeddings"},
-                           {{"mean", keep(prefix + "position.mean", positions_[i].mean)}, {"inverse_deviation", keep(prefix + "position.inverse_deviation", positions_[i].inverse_deviation)}}, grid});
-        m.graph.push_back({"blur", prefix + "position_map", {prefix + "position"}, {}, {{"sigma", kMapBlur}}});
-        bank.maps.push_back(prefix + "nearest_map");
-        position.maps.push_back(prefix + "position_map");
+        const std::string own = fmt::format("{}{}.", prefix, fold);
+        const auto& position = positions_[v * static_cast<std::size_t>(folds_) + static_cast<std::size_t>(fold)];
+        const std::map<std::string, double> group = {{"group", static_cast<double>(fold)}};
+        m.graph.push_back({"nearest_other_group", own + "bank", {prefix + "bank_distance"}, {}, group});
+        m.graph.push_back({"position_distance", own + "gaussian", {prefix + "embeddings"},
+                           {{"mean", keep(own + "position.mean", position.mean)}, {"inverse_deviation", keep(own + "position.inverse_deviation", position.inverse_deviation)}}, grid});
+        m.graph.push_back({"nearest_other_group", own + "exemplar", {prefix + "exemplar_distance"}, {}, group});
+        for (auto& [contestant, name] : {std::pair(&bank, "bank"), {&gaussian, "gaussian"}, {&exemplar, "exemplar"}}) {
+          // Factors of one until calibrate_cells() has measured them.
+          const auto ones = Tensor::make({features_.grid_height, features_.grid_width}, std::vector<float>(static_cast<std::size_t>(cells()), 1.0F));
+          m.graph.push_back({"blur", own + name + "_smooth", {own + name}, {}, {{"sigma", kMapBlur}}});
+          m.graph.push_back({"scale_cells", own + name + "_map", {own + name + "_smooth"}, {{"factors", keep(own + name + ".factors", ones)}}, {}});
+          contestant->maps.push_back(own + name + "_map");
+          if (!is_registered_) continue;
+          m.graph.push_back({"warp_from_reference", own + name + "_in_place", {own + name + "_map", kTransform}, {}, {{"scale", kCellsPerReferencePixel}}});
+          contestant->maps.back() = own + name + "_in_place";
+        }
       }
-      m.contestants.push_back(bank);
-      m.contestants.push_back(position);
+      for (const char* name : {"bank", "gaussian", "exemplar"})
+        for (std::int64_t fold = 0; fold < folds_; ++fold) factor_names_.push_back(fmt::format("{}{}.{}.factors", prefix, fold, name));
+      m.contestants.insert(m.contestants.end(), {bank, gaussian, exemplar});
     }
-    blobs_.push_back(names);
     if (is_segmentation_) {
       // Set early so that measuring also returns the features that describe regions; filled in fit_segmentation().
       Segmentation s;
       s.labels = labels_;
-      s.region_features = "raw.0.embeddings";
+      s.region_features = "raw.embeddings";
+      if (is_registered_) {
+        m.graph.push_back({"warp_from_reference", "region.features", {features_.features[0], kTransform}, {}, {{"scale", kCellsPerReferencePixel}}});
+        m.graph.push_back({"tokens", "region.tokens", {"region.features"}, {}, {}});
+        m.graph.push_back({"project", "region.embeddings", {"region.tokens"}, {{"weights", "raw.whitening.weights"}, {"bias", "raw.whitening.bias"}}, {}});
+        s.region_features = "region.embeddings";
+      }
       s.region_bank = "regions.bank";
       s.region_labels = "regions.labels";
-      artifact_.tensors.insert_or_assign(s.region_bank, Tensor::make({1, whitenings_[0].weights.size(1)}, std::vector<float>(static_cast<std::size_t>(whitenings_[0].weights.size(1)))));
+      const auto components = whitenings_[0].weights.size(1);
+      artifact_.tensors.insert_or_assign(s.region_bank, Tensor::make({1, components}, std::vector<float>(static_cast<std::size_t>(components))));
       artifact_.tensors.insert_or_assign(s.region_labels, Tensor::make({1}, {0.0F}));
       m.segmentation = std::move(s);
     }
+  }
+
+  /// Good pictures are farther from the models at some places (edges of a part that moves) than at others: each fold's map is
+  /// divided by the level that good pictures outside the fold, each judged by its own fold's models, have at the place.
+  Result<void> calibrate_cells() {
+    // Levels belong to places on the part: measured before the maps are warped back.
+    Artifact in_reference = artifact_;
+    for (auto& contestant : in_reference.manifest.contestants)
+      for (auto& map : contestant.maps)
+        if (is_registered_) map.replace(map.rfind("_in_place"), std::string::npos, "_map");
+    auto engine = Engine::create(std::move(in_reference));
+    if (!engine) return internal_error(engine.error().message);
+    const auto folds = static_cast<std::size_t>(folds_), contestants = artifact_.manifest.contestants.size();
+    std::vector<std::vector<double>> sums(contestants * folds, std::vector<double>(static_cast<std::size_t>(cells())));
+    std::vector<double> counts(folds);
+    for (std::size_t first = 0; first < normals_.size(); first += kChunk) {
+      meter_.report("learning levels", 0.5 + 0.15 * static_cast<double>(first) / static_cast<double>(normals_.size()));
+      const std::size_t count = std::min(kChunk, normals_.size() - first);
+      std::vector<std::optional<Engine::Measurement>> measured(count);
+      std::vector<std::optional<Error>> failures(count);
+      parallel_for(count, threads_, [&](std::size_t i) {
+        auto loaded = load_sample(*pictures_[normals_[first + i]].sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
+        auto measurement = loaded ? (*engine)->measure(loaded->image) : Result<Engine::Measurement>(loaded.error());
+        if (measurement) {
+          measured[i] = std::move(*measurement);
+        } else {
+          failures[i] = measurement.error();
+        }
+      });
+      for (std::size_t i = 0; i < count; ++i) {
+        if (failures[i]) return *failures[i];
+        const auto fold = static_cast<std::size_t>(pictures_[normals_[first + i]].fold);
+        counts[fold] += 1;
+        for (std::size_t c = 0; c < contestants; ++c) {
+          const auto& map = measured[i]->outputs[c].maps[fold].values;
+          for (std::size_t k = 0; k < map.size(); ++k) sums[c * folds + fold][k] += std::pow(static_cast<double>(map[k]), kLevelPower);
+        }
+      }
+    }
+    for (std::size_t c = 0; c < contestants; ++c)
+      for (std::size_t f = 0; f < folds; ++f) {
+        std::vector<double> level(static_cast<std::size_t>(cells()));
+        double total = 0, count = 0;
+        for (std::size_t g = 0; g < folds; ++g) {
+          if (g == f) continue;
+          count += counts[g];
+          for (std::size_t k = 0; k < level.size(); ++k) level[k] += sums[c * folds + g][k], total += sums[c * folds + g][k];
+        }
+        const double average = std::max(total / count / static_cast<double>(cells()), 1e-9);
+        std::vector<float> factors;
+        for (double sum : level) factors.push_back(static_cast<float>(std::pow((count + kPriorPictures) / (sum + kPriorPictures * average), 1 / kLevelPower)));
+        artifact_.tensors.insert_or_assign(factor_names_[c * folds + f], Tensor::make({features_.grid_height, features_.grid_width}, std::move(factors)));
+      }
+    return {};
   }
 
   // ---- deciding -------------------------------------------------------------------------------------------------------
@@ -654,14 +817,19 @@ class Trainer {
   InputSize input_{};
   FeatureGraph features_;
   std::vector<Label> labels_;
-  bool is_segmentation_ = false;
+  bool is_segmentation_ = false, is_registered_ = false;
+  std::vector<std::string> factor_names_;  ///< tensors of scale_cells, [contestant · folds + fold]
   std::vector<Picture> pictures_;
   std::vector<std::size_t> normals_;  ///< indices into pictures_
   std::int64_t folds_ = 0, channels_ = 0;
   std::vector<std::vector<std::vector<float>>> samples_;  ///< [normal][variant], drawn feature rows
-  std::vector<Whitening> whitenings_;                     ///< [variant · folds + fold], like the next two
-  std::vector<Tensor> banks_;
-  std::vector<PositionStatistics::Tensors> positions_;
+  /// Rows or pictures of all folds, and where each fold's begin.
+  struct Grouped {
+    Tensor values, groups;
+  };
+  std::vector<Whitening> whitenings_;                   ///< per variant, like the next two
+  std::vector<Grouped> banks_, exemplars_;
+  std::vector<PositionStatistics::Tensors> positions_;  ///< [variant · folds + fold]
   Artifact artifact_;
   std::vector<std::vector<std::string>> blobs_;
   std::vector<OutOfFold> measured_;  ///< per picture
