@@ -12,7 +12,7 @@ void add_sample(CLI::App& app, int&) {
   struct Options {
     std::string folder;
     std::uint64_t seed = 0;
-    int count = 120;
+    int count = 180;
   };
   auto* command = app.add_subcommand("sample", "Render a sample set: steel flanges, good and damaged, with masks and manifests");
   auto options = std::make_shared<Options>();

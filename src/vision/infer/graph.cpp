@@ -149,7 +149,9 @@ class Planner {
         {"light_normalize", &Planner::light_normalize},
         {"convolution", &Planner::convolution},
         {"absolute", &Planner::absolute},
+        {"square", &Planner::square},
         {"square_root", &Planner::square_root},
+        {"maximum_pool", &Planner::maximum_pool},
         {"average_pool", &Planner::average_pool},
         {"smooth", &Planner::smooth},
         {"resize", &Planner::resize},
@@ -311,6 +313,9 @@ class Planner {
   void absolute(const Node& node) {
     element_wise(node, 3, [](float x) { return std::abs(x); });
   }
+  void square(const Node& node) {
+    element_wise(node, 3, [](float x) { return x * x; });
+  }
   void square_root(const Node& node) {
     element_wise(node, 3, [](float x) { return std::sqrt(std::max(x, 0.0F)); });
   }
@@ -333,6 +338,26 @@ class Planner {
               for (std::int64_t dx = 0; dx < size; ++dx) target[x] += row[x * size + dx];
           }
           for (std::int64_t x = 0; x < columns; ++x) target[x] *= scale;
+        }
+    });
+  }
+
+  void maximum_pool(const Node& node) {
+    const auto& in = input(node, 3);
+    const auto size = integer(node, "size", 1, 64);
+    auto& out = make_output(node, {in.shape[0], in.shape[1] / size, in.shape[2] / size});
+    steps_.emplace_back([&in, &out, size] {
+      const auto height = in.shape[1], width = in.shape[2], rows = out.shape[1], columns = out.shape[2];
+#pragma omp parallel for collapse(2)
+      for (std::int64_t c = 0; c < in.shape[0]; ++c)
+        for (std::int64_t y = 0; y < rows; ++y) {
+          float* target = out.data.data() + (c * rows + y) * columns;
+          std::fill(target, target + columns, -3.4e38F);
+          for (std::int64_t dy = 0; dy < size; ++dy) {
+            const float* row = in.data.data() + (c * height + y * size + dy) * width;
+            for (std::int64_t x = 0; x < columns; ++x)
+              for (std::int64_t dx = 0; dx < size; ++dx) target[x] = std::max(target[x], row[x * size + dx]);
+          }
         }
     });
   }

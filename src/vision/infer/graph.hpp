@@ -21,8 +21,8 @@ namespace vedette {
 ///                    the reference
 ///   light_normalize  [C,H,W] → same; sigma       (x − mean) / (deviation + 0.05), Gaussian neighbourhood of sigma pixels
 ///   convolution      [C,H,W] → [O,H/s,W/s]; weights [O,C,k,k], k odd, edges replicated; stride
-///   absolute, square_root   element-wise
-///   average_pool     [C,H,W] → [C,H/s,W/s]; size = stride
+///   absolute, square, square_root   element-wise
+///   average_pool, maximum_pool  [C,H,W] → [C,H/s,W/s]; size = stride
 ///   smooth           [C,H,W] → same; mean over a (2·radius + 1)² window, edges replicated; radius
 ///   resize           [C,H,W] → [C,height,width], bilinear; height, width
 ///   concatenate      several [Ci,H,W] → [ΣCi,H,W]

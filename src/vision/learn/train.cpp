@@ -36,6 +36,8 @@ constexpr double kPriorPictures = 4;           // that the average cell counts f
 constexpr double kMapBlur = 1.0;  // cells
 constexpr std::size_t kChunk = 16;
 constexpr std::size_t kMostMapPictures = 400;  // pictures per class whose maps are kept to choose the map threshold
+constexpr double kNormalWeight = 0.25;  // of a good picture when the map threshold is chosen
+constexpr std::size_t kThresholds = 400;
 /// Shares of the map that a contestant's score may average: from a single spot to a changed surface.
 const std::vector<double> kPoolFractions = {0.001, 0.01, 0.05};
 constexpr std::size_t kDefaultPool = 0;
@@ -254,7 +256,6 @@ class Trainer {
     const bool helps = registered > kLeastCorrelation && 1 - registered < kLargestRemainder * (1 - plain);
     features_ = make_feature_graph(input_, helps ? std::optional(Tensor::make({reference.height, reference.width}, reference.values)) : std::nullopt);
     is_registered_ = helps;
-    if (std::getenv("DBG")) fprintf(stderr, "registration %f -> %f %d\n", plain, registered, helps);
     return {};
   }
 
@@ -648,28 +649,44 @@ class Trainer {
   }
 
   struct MapChoice {
-    double iou = -1, threshold = 0;
+    double quality = -1, threshold = 0;
   };
-  /// The threshold with the best IoU over all kept pictures, cells weighted by how far the truth covers them.
+  /// The threshold with the best IoU, averaged over pictures so that small defects count as much as large ones, cells weighted
+  /// by how far the truth covers them. Good pictures count a little: 1 if nothing is marked in them, else 0.
   MapChoice best_threshold(const std::vector<std::size_t>& kept, const std::vector<Grid<float>>& coverages) const {
-    std::vector<std::pair<float, float>> all;  // map value, coverage
-    double truth = 0;
+    struct Curve {
+      std::vector<float> values;    // descending
+      std::vector<double> covered;  // truth under the first n cells
+      double weight;
+    };
+    std::vector<Curve> curves;
+    std::vector<float> pooled;
     for (std::size_t k = 0; k < kept.size(); ++k) {
       const auto map = combine_maps(artifact_.manifest, measured_[kept[k]].maps, 0);
-      for (std::size_t i = 0; i < map.values.size(); ++i) {
-        all.emplace_back(map.values[i], coverages[k].values[i]);
-        truth += coverages[k].values[i];
+      std::vector<std::size_t> order(map.values.size());
+      std::iota(order.begin(), order.end(), std::size_t{0});
+      std::sort(order.begin(), order.end(), [&](auto a, auto b) { return map.values[a] > map.values[b]; });
+      Curve curve{{}, {0.0}, pictures_[kept[k]].has_mask ? 1.0 : kNormalWeight};
+      for (auto i : order) {
+        curve.values.push_back(map.values[i]);
+        curve.covered.push_back(curve.covered.back() + coverages[k].values[i]);
       }
+      // Thresholds worth trying lie in the upper tail of the maps.
+      for (std::size_t i = 0; i < order.size() / 4; i += 1 + i / 8) pooled.push_back(curve.values[i]);
+      curves.push_back(std::move(curve));
     }
-    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    std::sort(pooled.begin(), pooled.end());
     MapChoice best;
-    double called = 0, hit = 0;
-    for (std::size_t i = 0; i + 1 < all.size(); ++i) {
-      called += 1;
-      hit += all[i].second;
-      if (all[i].first == all[i + 1].first) continue;
-      const double iou = hit / (called + truth - hit);
-      if (iou > best.iou) best = {iou, 0.5 * (static_cast<double>(all[i].first) + all[i + 1].first)};
+    const std::size_t step = std::max<std::size_t>(1, pooled.size() / kThresholds);
+    for (std::size_t p = 0; p < pooled.size(); p += step) {
+      double sum = 0, weights = 0;
+      for (const auto& curve : curves) {
+        const auto called = static_cast<std::size_t>(std::upper_bound(curve.values.begin(), curve.values.end(), pooled[p], std::greater<>()) - curve.values.begin());
+        const double hit = curve.covered[called], united = static_cast<double>(called) + curve.covered.back() - hit;
+        sum += curve.weight * (united > 0 ? hit / united : 1.0);
+        weights += curve.weight;
+      }
+      if (sum / weights > best.quality) best = {sum / weights, pooled[p]};
     }
     return best;
   }
@@ -697,7 +714,7 @@ class Trainer {
     std::vector<double> best_weights;
     for (const auto& weights : candidates) {
       for (std::size_t c = 0; c < weights.size(); ++c) m.contestants[c].map_weight = weights[c];
-      if (const auto choice = best_threshold(kept, coverages); choice.iou > best.iou) best = choice, best_weights = weights;
+      if (const auto choice = best_threshold(kept, coverages); choice.quality > best.quality) best = choice, best_weights = weights;
     }
     for (std::size_t c = 0; c < best_weights.size(); ++c) m.contestants[c].map_weight = best_weights[c];
     s.map_threshold = best.threshold;

@@ -208,19 +208,22 @@ class Scene {
         stain_seed_ = random.next();
         break;
       case Defect::scratch: {
-        scratch_width_ = random.uniform(1.3, 2.3);
+        scratch_width_ = random.uniform(1.4, 2.4);
         scratch_darkness_ = random.uniform() < 0.4 ? 1.0 : 0.0;
-        // Across the grooves more often than along: the latter would be machining.
-        Point p = point_on_face(random, 12);
-        double direction = std::atan2(p.y, p.x) + random.uniform(-0.9, 0.9);
-        if (random.uniform() < 0.5) direction += kPi;
-        const double length = random.uniform(50, 105), bend = random.uniform(-0.012, 0.012);
-        scratch_normal_ = {-std::sin(direction), std::cos(direction)};
-        for (double s = 0; s < length; s += 2) {
-          scratch_.push_back(p);
-          direction += bend * 2;
-          p = {p.x + 2 * std::cos(direction), p.y + 2 * std::sin(direction)};
-        }
+        do {
+          // Across the grooves more often than along: the latter would be machining. All of it on the face of the part.
+          scratch_.clear();
+          Point p = point_on_face(random, 8);
+          double direction = std::atan2(p.y, p.x) + random.uniform(-0.9, 0.9);
+          if (random.uniform() < 0.5) direction += kPi;
+          const double length = random.uniform(45, 90), bend = random.uniform(-0.012, 0.012);
+          scratch_normal_ = {-std::sin(direction), std::cos(direction)};
+          for (double s = 0; s < length; s += 2) {
+            scratch_.push_back(p);
+            direction += bend * 2;
+            p = {p.x + 2 * std::cos(direction), p.y + 2 * std::sin(direction)};
+          }
+        } while (std::any_of(scratch_.begin(), scratch_.end(), [&](const Point& p) { return solid_at(p.x, p.y).inside < kChamfer; }));
         break;
       }
     }
