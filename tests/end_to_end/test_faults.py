@@ -1,0 +1,156 @@
+"""Kills at bad moments, and datasets that must not train."""
+import io
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+from PIL import Image
+
+from harness import VEDETTE, Server, labelled_pictures, run, upload_set, wait_while
+
+SAMPLE = None
+
+
+def setUpModule():
+    global SAMPLE
+    SAMPLE = tempfile.mkdtemp(prefix="vedette-sample-")
+    run("sample", SAMPLE, "--count", "120")
+
+
+def tearDownModule():
+    shutil.rmtree(SAMPLE)
+
+
+class Kills(unittest.TestCase):
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.destroy)
+
+    def describe(self):
+        return self.server.client("lookoutvision").describe_model(ProjectName="p", ModelVersion="1")["ModelDescription"]
+
+    def test_a_model_survives_kills_while_training_and_while_hosting(self):
+        api, s3 = self.server.client("lookoutvision"), self.server.client("s3")
+        upload_set(s3, SAMPLE, "parts", ["train.manifest"])
+        api.create_project(ProjectName="p")
+        api.create_dataset(ProjectName="p", DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "parts", "Key": "manifests/train.manifest"}}})
+        api.create_model(ProjectName="p", OutputConfig={"S3Location": {"Bucket": "parts", "Prefix": ""}})
+        deadline = time.monotonic() + 60
+        while "being trained" not in self.describe()["StatusMessage"]:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        trainer = subprocess.run(["pgrep", "-P", str(self.server.process.pid)], capture_output=True, text=True).stdout.split()
+        self.assertTrue(trainer)
+        self.server.kill()
+        time.sleep(0.5)
+        for pid in trainer:
+            self.assertFalse(os.path.exists(f"/proc/{pid}/exe"), "the trainer outlives its server")
+        self.server.start()
+        self.assertIn(self.describe()["Status"], ("TRAINING", "TRAINED"))
+        trained = wait_while(self.describe, ["TRAINING"])
+        self.assertEqual(trained["Status"], "TRAINED", trained["StatusMessage"])
+
+        self.server.client("lookoutvision").start_model(ProjectName="p", ModelVersion="1", MinInferenceUnits=1)
+        self.server.kill()  # at once: the start was acknowledged
+        self.server.start()
+        self.assertEqual(wait_while(self.describe, ["STARTING_HOSTING"])["Status"], "HOSTED")
+        self.server.kill()
+        self.server.start()
+        path, _ = next(labelled_pictures(SAMPLE, "test.manifest"))
+        with open(path, "rb") as file:
+            answer = self.server.client("lookoutvision").detect_anomalies(ProjectName="p", ModelVersion="1", ContentType="image/jpeg", Body=file.read())
+        self.assertIn("IsAnomalous", answer["DetectAnomalyResult"])
+        self.assertEqual(self.describe()["Status"], "HOSTED")
+
+    def test_acknowledged_objects_survive_a_kill_and_a_second_server_is_refused(self):
+        s3 = self.server.client("s3")
+        s3.create_bucket(Bucket="kept")
+        for i in range(50):
+            s3.put_object(Bucket="kept", Key=str(i), Body=b"x" * i)
+        second = subprocess.run([VEDETTE, "serve", "--data", self.server.data, "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=30)
+        self.assertNotEqual(second.returncode, 0)
+        self.assertIn("another vedette serve", second.stderr)
+        self.server.kill()
+        self.server.start()
+        s3 = self.server.client("s3")
+        for i in range(50):
+            self.assertEqual(s3.get_object(Bucket="kept", Key=str(i))["Body"].read(), b"x" * i)
+
+
+class Untrainable(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.api, cls.s3 = cls.server.client("lookoutvision"), cls.server.client("s3")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.destroy()
+
+    def train(self, name, spoil):
+        """The model description after training on the sample with `spoil(entries, put)` applied first."""
+        bucket = "bad-" + name
+        upload_set(self.s3, SAMPLE, bucket, ["train.manifest"])
+        body = self.s3.get_object(Bucket=bucket, Key="manifests/train.manifest")["Body"].read().decode()
+        entries = [json.loads(line) for line in body.splitlines()]
+        spoil(entries, lambda uri, data: self.s3.put_object(Bucket=bucket, Key=uri.split("/", 3)[3], Body=data))
+        self.s3.put_object(Bucket=bucket, Key="m", Body="\n".join(map(json.dumps, entries)).encode())
+        self.api.create_project(ProjectName=name)
+        self.api.create_dataset(ProjectName=name, DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": bucket, "Key": "m"}}})
+        self.api.create_model(ProjectName=name, OutputConfig={"S3Location": {"Bucket": bucket}})
+        return wait_while(lambda: self.api.describe_model(ProjectName=name, ModelVersion="1")["ModelDescription"], ["TRAINING"])
+
+    def png(self, size, color=(255, 255, 255)):
+        out = io.BytesIO()
+        Image.new("RGB", size, color).save(out, "PNG")
+        return out.getvalue()
+
+    def expect_failure(self, name, spoil, *reasons):
+        model = self.train(name, spoil)
+        self.assertEqual(model["Status"], "TRAINING_FAILED")
+        for reason in reasons:
+            self.assertIn(reason, model["StatusMessage"])
+
+    def test_a_mask_of_another_size(self):
+        self.expect_failure("mask-size", lambda entries, put: put(entries[1]["anomaly-mask-ref"], self.png((100, 100))), "anomaly-1", "100x100")
+
+    def test_a_mask_of_a_foreign_colour(self):
+        self.expect_failure("mask-color", lambda entries, put: put(entries[1]["anomaly-mask-ref"], self.png((640, 480), (1, 2, 3))), "anomaly-1", "#010203")
+
+    def test_a_mask_that_is_no_png(self):
+        self.expect_failure("mask-kind", lambda entries, put: put(entries[1]["anomaly-mask-ref"], b"\xff\xd8\xff\xe0 no"), "anomaly-1", "PNG")
+
+    def test_a_picture_of_another_size(self):
+        self.expect_failure("size", lambda entries, put: put(entries[0]["source-ref"], self.png((320, 240))), "normal-1", "320x240")
+
+    def test_too_few_pictures(self):
+        def spoil(entries, _):
+            del entries[30:]
+        self.expect_failure("few", spoil, "at least 20 normal", "15")
+
+    def test_single_unreadable_pictures_are_skipped_and_named(self):
+        def spoil(entries, put):
+            put(entries[0]["source-ref"], b"\xff\xd8\xff truncated")
+            for entry in entries:  # the sample has fewer of each label than a single dataset needs for masks
+                for member in [m for m in entry if m.startswith("anomaly-mask")]:
+                    del entry[member]
+        model = self.train("skip", spoil)
+        self.assertEqual(model["Status"], "TRAINED", model["StatusMessage"])
+        self.assertIn("normal-1", model["StatusMessage"])
+        result = json.loads(self.s3.get_object(**model["EvaluationResult"])["Body"].read())
+        self.assertEqual(result["EvaluationDetails"]["NumberOfTrainingImages"], 79)
+        self.assertNotIn("PixelAnomalyClassMetrics", result["AggregatedEvaluationResults"]["Metrics"])
+        self.api.start_model(ProjectName="skip", ModelVersion="latest", MinInferenceUnits=1)
+        wait_while(lambda: self.api.describe_model(ProjectName="skip", ModelVersion="1")["ModelDescription"], ["STARTING_HOSTING"])
+        path, _ = next(labelled_pictures(SAMPLE, "test.manifest"))
+        with open(path, "rb") as file:
+            answer = self.api.detect_anomalies(ProjectName="skip", ModelVersion="latest", ContentType="image/jpeg", Body=file.read())["DetectAnomalyResult"]
+        self.assertEqual(sorted(answer), ["Confidence", "IsAnomalous", "Source"])  # a classification model has no mask
+
+
+if __name__ == "__main__":
+    unittest.main()

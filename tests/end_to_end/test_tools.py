@@ -1,0 +1,103 @@
+"""The local tools: sample, train, evaluate, detect."""
+import filecmp
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from PIL import Image
+
+from harness import VEDETTE, run
+
+
+class Tools(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="vedette-tools-")
+        cls.sample = os.path.join(cls.folder, "sample")
+        run("sample", cls.sample, "--count", "60", "--seed", "5")
+        cls.model = os.path.join(cls.folder, "model")
+        cls.summary = json.loads(run("train", "--manifest", cls.sample + "/manifests/train.manifest", "--out", cls.model, "--json").splitlines()[-1])
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def fails(self, *command):
+        done = subprocess.run([VEDETTE, *command], capture_output=True, text=True)
+        self.assertNotEqual(done.returncode, 0)
+        return done.stderr
+
+    def test_the_same_pictures_and_seed_give_the_same_bytes(self):
+        again = os.path.join(self.folder, "again")
+        run("train", "--manifest", self.sample + "/manifests/train.manifest", "--out", again, "--json")
+        names = sorted(os.path.relpath(os.path.join(root, f), self.model) for root, _, files in os.walk(self.model) for f in files)
+        self.assertEqual(names, sorted(os.path.relpath(os.path.join(root, f), again) for root, _, files in os.walk(again) for f in files))
+        for name in names:
+            self.assertTrue(filecmp.cmp(os.path.join(self.model, name), os.path.join(again, name), shallow=False), name)
+        other = os.path.join(self.folder, "other-sample")
+        run("sample", other, "--count", "60", "--seed", "5")
+        for name in ("manifests/train.manifest", "training-images/anomaly-3.jpg", "mask-images/anomaly-3.png"):
+            self.assertTrue(filecmp.cmp(os.path.join(self.sample, name), os.path.join(other, name), shallow=False), name)
+
+    def test_evaluate_reports_what_scripts_rely_on(self):
+        summary = json.loads(run("evaluate", self.model, "--manifest", self.sample + "/manifests/test.manifest", "--json").splitlines()[-1])
+        for member in ("image_auroc", "average_precision", "precision", "recall", "f1", "ece", "pixel_auroc", "aiou", "testing_images", "unreadable", "ms_per_image"):
+            self.assertIn(member, summary)
+        self.assertEqual(set(summary["aiou"]), {"scratch", "dent", "stain", "missinghole"})
+        self.assertGreater(summary["image_auroc"], 0.85)
+
+    def test_detect_names_the_file_at_fault_and_goes_on(self):
+        broken = os.path.join(self.folder, "broken.jpg")
+        with open(broken, "wb") as file:
+            file.write(b"\xff\xd8\xff\xe0nothing")
+        good = self.sample + "/test-images/test-normal-1.jpg"
+        masks = os.path.join(self.folder, "masks")
+        done = subprocess.run([VEDETTE, "detect", self.model, broken, good, "--json", "--masks-out", masks], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("broken.jpg", done.stderr)
+        line = json.loads(done.stdout)
+        self.assertEqual(line["image"], good)
+        self.assertEqual(Image.open(masks + "/test-normal-1.png").size, (640, 480))
+
+    def test_folders_of_good_pictures_alone_train_a_model(self):
+        folders = {}
+        for kind in ("normal", "anomaly"):
+            folders[kind] = os.path.join(self.folder, "only-" + kind)
+            os.makedirs(folders[kind])
+            for name in os.listdir(self.sample + "/training-images"):
+                if name.startswith(kind):
+                    os.symlink(os.path.join(self.sample, "training-images", name), os.path.join(folders[kind], name))
+        Image.open(self.sample + "/training-images/normal-1.jpg").resize((500, 400)).save(folders["normal"] + "/zz-smaller.png")
+        with open(folders["normal"] + "/zz-broken.png", "wb") as file:
+            file.write(b"no picture")
+        model = os.path.join(self.folder, "normal-only")
+        done = subprocess.run([VEDETTE, "train", "--normal", folders["normal"], "--out", model], capture_output=True, text=True, check=True)
+        self.assertIn("zz-broken.png", done.stderr)
+        self.assertIn("letterboxed", done.stderr)
+        self.assertEqual(json.loads(done.stdout.splitlines()[-1])["unreadable"], 1)
+        summary = json.loads(run("evaluate", model, "--normal", folders["normal"], "--anomaly", folders["anomaly"], "--json").splitlines()[-1])
+        self.assertGreater(summary["image_auroc"], 0.8)
+
+    def test_errors_name_what_is_wrong(self):
+        manifest = os.path.join(self.folder, "bad.manifest")
+        with open(manifest, "w", encoding="utf-8") as file:
+            file.write('{"source-ref":"a.jpg"}\nnonsense\n')
+        self.assertIn("bad.manifest, line 2", self.fails("train", "--manifest", manifest, "--out", self.folder + "/x"))
+        self.assertIn("no model", self.fails("detect", self.sample, self.sample + "/test-images/test-normal-1.jpg"))
+        self.assertIn("holds no model", self.fails("train", "--manifest", self.sample + "/manifests/train.manifest", "--out", self.sample))
+        damaged = os.path.join(self.folder, "damaged")
+        shutil.copytree(self.model, damaged)
+        blob = os.path.join(damaged, "blobs", sorted(os.listdir(damaged + "/blobs"))[0])
+        with open(blob, "r+b") as file:
+            file.seek(100)
+            byte = file.read(1)
+            file.seek(100)
+            file.write(bytes([byte[0] ^ 1]))
+        self.assertIn("was changed", self.fails("detect", damaged, self.sample + "/test-images/test-normal-1.jpg"))
+
+
+if __name__ == "__main__":
+    unittest.main()
