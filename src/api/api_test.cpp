@@ -1,1 +1,161 @@
 #include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "api/lookoutvision/messages.hpp"
+#include "api/s3/messages.hpp"
+
+namespace vedette {
+namespace {
+
+using Json = nlohmann::json;
+const ApiModel& model() { return lookoutvision::api_model(); }
+
+const Operation& operation(const std::string& name) {
+  for (const auto& op : model().operations())
+    if (op.name == name) return op;
+  throw std::logic_error(name);
+}
+
+TEST(ApiModel, AllOperationsAreThereAndRoute) {
+  EXPECT_EQ(model().operations().size(), 22U);
+  for (const auto& op : model().operations()) {
+    std::string path;
+    for (const auto& segment : op.path) path += "/" + (segment.starts_with('{') ? "x1" : segment);
+    const auto route = model().route(op.method, path);
+    ASSERT_TRUE(route) << op.name;
+    EXPECT_EQ(route->operation->name, op.name);
+    EXPECT_EQ(op.action, "lookoutvision:" + op.name);
+    for (const auto& error : op.errors) EXPECT_GE(model().error_status(error), 400) << error;
+    // A longer path is another operation or none, but for tags: there an unescaped ARN may hold slashes.
+    const auto longer = model().route(op.method, path + "/more");
+    if (op.resource == "arn") continue;
+    EXPECT_TRUE(!longer || longer->operation != route->operation) << op.name;
+  }
+}
+
+TEST(ApiModel, LabelsAreDecodedAndArnsMayBeUnescaped) {
+  EXPECT_EQ(model().route("GET", "/2020-11-20/tags/arn%3Aaws%3Ax%2Fp%2F1")->labels.at("resourceArn"), "arn:aws:x/p/1");
+  EXPECT_EQ(model().route("GET", "/2020-11-20/tags/arn:aws:x/p/1")->labels.at("resourceArn"), "arn:aws:x/p/1");
+  EXPECT_FALSE(model().route("GET", "/2020-11-20/projects/%zz"));
+  EXPECT_FALSE(model().route("GET", "/2020-11-20/projects/"));
+}
+
+/// A text at a length that fits a pattern, by the pattern's own alphabet.
+std::string text_of(const ApiType& type, std::int64_t length) {
+  for (const char c : {'a', '1'}) {
+    const std::string text(static_cast<std::size_t>(length), c);
+    if (type.pattern_text.empty() || type.pattern_text.find("a-z") != std::string::npos || type.pattern_text.find(".*") != std::string::npos) return text;
+    if (type.pattern_text.find("0-9") != std::string::npos) return std::string(static_cast<std::size_t>(length), '1');
+  }
+  return std::string(static_cast<std::size_t>(length), 'a');
+}
+
+TEST(ApiModel, LengthsPassAtTheLimitAndFailJustOutside) {
+  int checked = 0;
+  for (const auto& op : model().operations())
+    for (const auto& member : op.input) {
+      if (member.type->kind != ValueKind::string || member.place == InputPlace::payload || !member.type->values.empty()) continue;
+      if (member.type->pattern_text.find('|') != std::string::npos && member.type->name != "ModelVersion") continue;  // fixed words
+      const auto try_length = [&](std::int64_t length) {
+        OperationInput input;
+        Json body = Json::object();
+        for (const auto& m : op.input) {
+          std::string text = &m == &member ? text_of(*m.type, length) : m.type->kind == ValueKind::string ? text_of(*m.type, std::max<std::int64_t>(1, m.type->minimum.value_or(1))) : "1";
+          if (m.name == "DatasetType") text = "train";
+          if (!m.is_required && &m != &member) continue;
+          if (m.place == InputPlace::path) input.path_labels[m.wire_name] = text;
+          if (m.place == InputPlace::query) input.query.emplace_back(m.wire_name, text);
+          if (m.place == InputPlace::header) input.headers.emplace_back(m.wire_name, text);
+          if (m.place == InputPlace::body) {
+            if (m.type->kind == ValueKind::string) body[m.wire_name] = text;
+            else if (m.type->kind == ValueKind::integer) body[m.wire_name] = 1;
+            else if (m.name == "OutputConfig") body[m.wire_name] = {{"S3Location", {{"Bucket", "bbb"}}}};
+            else if (m.name == "Configuration") body[m.wire_name] = {{"Greengrass", {{"S3OutputLocation", {{"Bucket", "bbb"}}}, {"ComponentName", "c"}}}};
+            else if (m.name == "Tags") body[m.wire_name] = Json::array();
+            else if (m.name == "Changes") body[m.wire_name] = "eHg=";
+          }
+        }
+        const std::string text = body.dump();
+        input.body = text;
+        return model().decode(op, input);
+      };
+      if (member.type->maximum) {
+        EXPECT_TRUE(try_length(*member.type->maximum)) << op.name << "." << member.name << ": " << try_length(*member.type->maximum).error().message;
+        EXPECT_FALSE(try_length(*member.type->maximum + 1)) << op.name << "." << member.name;
+        ++checked;
+      }
+      if (member.type->minimum.value_or(0) > 0) {
+        EXPECT_TRUE(try_length(*member.type->minimum)) << op.name << "." << member.name;
+        EXPECT_FALSE(try_length(*member.type->minimum - 1)) << op.name << "." << member.name;
+      }
+    }
+  EXPECT_GT(checked, 40);
+}
+
+TEST(ApiModel, RequiredMembersAndRangesAndEnums) {
+  OperationInput input;
+  input.path_labels = {{"projectName", "p"}, {"modelVersion", "1"}};
+  const auto start = [&](const std::string& body) {
+    input.body = body;
+    return model().decode(operation("StartModel"), input);
+  };
+  EXPECT_TRUE(start(R"({"MinInferenceUnits":1})"));
+  EXPECT_FALSE(start(R"({"MinInferenceUnits":0})"));
+  EXPECT_FALSE(start("{}"));
+  EXPECT_EQ(start(R"({"MinInferenceUnits":"1"})").error().code, "SerializationException");
+  EXPECT_EQ(start(R"({"MinInferenceUnits":1.5})").error().code, "SerializationException");
+  EXPECT_FALSE(start(R"({"MinInferenceUnits":18446744073709551615})"));
+  input.path_labels["modelVersion"] = "latest";
+  EXPECT_TRUE(start(R"({"MinInferenceUnits":1})"));
+  EXPECT_FALSE(model().decode(operation("DeleteModel"), input));
+  input.path_labels["modelVersion"] = "01";
+  EXPECT_FALSE(start(R"({"MinInferenceUnits":1})"));
+  input.path_labels = {{"projectName", "p"}, {"datasetType", "TRAIN"}};
+  EXPECT_FALSE(model().decode(operation("DescribeDataset"), input));
+}
+
+TEST(Errors, EveryKindHasItsNameAndStatus) {
+  const auto wire = [](Error e) { return lookoutvision::encode_error(e); };
+  EXPECT_EQ(wire(invalid_input("m")).status, 400);
+  EXPECT_EQ(wire(conflict("MODEL", "1", "m")).body, R"({"Message":"m","ResourceId":"1","ResourceType":"MODEL"})");
+  EXPECT_EQ(wire(not_found("PROJECT", "p", "m")).name, "ResourceNotFoundException");
+  EXPECT_EQ(wire(fail(ErrorKind::quota_exceeded, "m", "L-X")).status, 402);
+  EXPECT_EQ(wire(fail(ErrorKind::throttled, "m")).status, 429);
+  EXPECT_EQ(wire(fail(ErrorKind::not_found, "m", "UnknownOperationException")).name, "UnknownOperationException");
+  EXPECT_EQ(wire(fail(ErrorKind::unauthenticated, "m", "InvalidAccessKeyId")).name, "UnrecognizedClientException");
+  EXPECT_EQ(wire(internal_error("m")).name, "InternalServerException");
+}
+
+TEST(Messages, NumbersAreFloat32Exact) {
+  lookoutvision::DetectionResult r;
+  r.confidence = 0.98397589F;
+  EXPECT_EQ(lookoutvision::encode_detection(r).dump(), R"({"DetectAnomalyResult":{"Confidence":0.983975887298584,"IsAnomalous":false,"Source":{"Type":"direct"}}})");
+  r.segmentation = {{{"background", "#FFFFFF", static_cast<float>(8008.0 / 442368)}}, "png"};
+  EXPECT_NE(lookoutvision::encode_detection(r).dump().find("0.018102575093507767"), std::string::npos);
+}
+
+TEST(S3, PathsAreSplitAndReservedNamesRefused) {
+  const auto request = s3::parse_request("GET", "/bucket/a%20b//c", "", false);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->bucket, "bucket");
+  EXPECT_EQ(request->key, "a b//c");
+  EXPECT_EQ(s3::parse_request("PUT", "/console/x", "", false).error().code, "InvalidBucketName");
+  EXPECT_EQ(s3::parse_request("PUT", "/2020-11-20/x", "", false).error().code, "InvalidBucketName");
+  EXPECT_EQ(s3::parse_request("PUT", "/.vedette/x", "", false).error().code, "InvalidBucketName");
+  EXPECT_EQ(s3::parse_request("POST", "/bucket/key", "uploads", false).error().code, "NotImplemented");
+  EXPECT_EQ(s3::parse_request("GET", "/bucket/%zz", "", false).error().code, "InvalidURI");
+}
+
+TEST(S3, Ranges) {
+  const auto range = [](const char* header) { return s3::parse_range(header, 10); };
+  EXPECT_EQ((*range("bytes=0-"))->last, 9U);
+  EXPECT_EQ((*range("bytes=-4"))->first, 6U);
+  EXPECT_EQ((*range("bytes=8-100"))->last, 9U);
+  EXPECT_FALSE(*range("bytes=a-b"));
+  EXPECT_FALSE(*range("bytes=0-1,3-4"));
+  EXPECT_EQ(range("bytes=10-11").error().code, "InvalidRange");
+}
+
+}  // namespace
+}  // namespace vedette

@@ -1,1 +1,80 @@
+#include "training/training.hpp"
+
 #include <gtest/gtest.h>
+
+#include "base/files.hpp"
+
+namespace vedette {
+namespace {
+
+/// A trainer of four lines: tells progress, then writes what the test prepared.
+std::filesystem::path fake_trainer(const std::filesystem::path& folder, const std::string& body) {
+  const auto path = folder / "trainer.sh";
+  EXPECT_TRUE(write_file_atomically(path, "#!/bin/sh\ncd \"$2\"\n" + body, 0755));
+  return path;
+}
+
+TEST(Training, JobsAndEvaluationsRoundTrip) {
+  TemporaryFolder folder;
+  TrainingJob job;
+  job.seed = 7;
+  job.train = {{"s3://b/ü.jpg", "images/1", true, "images/1.mask", {{"crack", "#23A436"}}, false}, {"s3://b/2.jpg", "/abs/2", std::nullopt, {}, {}, false}};
+  job.test = std::vector<TrainingSample>{};
+  job.minimum.train_per_label = 20;
+  ASSERT_TRUE(write_job(folder.path(), job));
+  const auto back = read_job(folder.path());
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->train[0].source_ref, "s3://b/ü.jpg");
+  EXPECT_EQ(back->train[0].image, folder.path() / "images/1");
+  EXPECT_EQ(back->train[0].mask_colors[0].color, "#23A436");
+  EXPECT_EQ(back->train[1].image, "/abs/2");
+  EXPECT_FALSE(back->train[1].is_anomalous);
+  EXPECT_TRUE(back->test && back->test->empty());
+  EXPECT_EQ(back->minimum.train_per_label, 20);
+  Evaluation e;
+  e.f1 = 0.25;
+  e.labels = {{"crack", 1, 0.5, 0.75, 0.3}};
+  e.predictions = {{"a", true, false, 0.6, 1.5}};
+  ASSERT_TRUE(write_evaluation(folder.path(), e));
+  const auto e2 = read_evaluation(folder.path());
+  ASSERT_TRUE(e2);
+  EXPECT_EQ(e2->labels[0].aiou, 0.3);
+  EXPECT_TRUE(e2->predictions[0].is_anomalous);
+  EXPECT_FALSE(e2->predictions[0].called_anomalous);
+}
+
+TEST(Training, ProgressIsForwardedAndTheEvaluationReturned) {
+  TemporaryFolder folder;
+  ASSERT_TRUE(write_evaluation(folder.path(), Evaluation{}));
+  const auto prepared = *read_file(folder.path() / "evaluation.json", 1 << 20);
+  const auto program = fake_trainer(folder.path(), "echo '{\"stage\":\"one\",\"fraction\":0.5,\"seconds_left\":3}' >> progress.jsonl\ncat > evaluation.json <<'EOF'\n" +
+                                                       std::string(as_text(prepared)) + "\nEOF\n");
+  std::vector<std::string> stages;
+  const auto result = run_trainer(program, folder.path(), [&](const Progress& p) { stages.push_back(p.stage + std::to_string(static_cast<int>(*p.seconds_left))); }, nullptr);
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(stages, (std::vector<std::string>{"one3"}));
+}
+
+TEST(Training, FailuresCarryTheTrainersSentence) {
+  TemporaryFolder folder;
+  auto result = run_trainer(fake_trainer(folder.path(), "echo '{\"message\":\"too few\",\"fault\":\"input\"}' > failure.json\nexit 1\n"), folder.path(), {}, nullptr);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::invalid_input);
+  EXPECT_EQ(result.error().message, "too few");
+  result = run_trainer(fake_trainer(folder.path(), "kill -9 $$\n"), folder.path(), {}, nullptr);
+  EXPECT_EQ(result.error().kind, ErrorKind::internal);
+  EXPECT_NE(result.error().message.find("signal 9"), std::string::npos);
+  result = run_trainer(folder.path() / "none", folder.path(), {}, nullptr);
+  EXPECT_NE(result.error().message.find("Cannot run"), std::string::npos);
+}
+
+TEST(Training, CancellingKillsTheTrainer) {
+  TemporaryFolder folder;
+  const std::atomic<bool> cancel{true};
+  const auto result = run_trainer(fake_trainer(folder.path(), "exec sleep 1000\n"), folder.path(), {}, &cancel);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::unavailable);
+}
+
+}  // namespace
+}  // namespace vedette

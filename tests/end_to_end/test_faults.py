@@ -35,9 +35,10 @@ class Kills(unittest.TestCase):
 
     def test_a_model_survives_kills_while_training_and_while_hosting(self):
         api, s3 = self.server.client("lookoutvision"), self.server.client("s3")
-        upload_set(s3, SAMPLE, "parts", ["train.manifest"])
+        upload_set(s3, SAMPLE, "parts", ["train.manifest", "test.manifest"])
         api.create_project(ProjectName="p")
-        api.create_dataset(ProjectName="p", DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "parts", "Key": "manifests/train.manifest"}}})
+        for kind in ("train", "test"):
+            api.create_dataset(ProjectName="p", DatasetType=kind, DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "parts", "Key": f"manifests/{kind}.manifest"}}})
         api.create_model(ProjectName="p", OutputConfig={"S3Location": {"Bucket": "parts", "Prefix": ""}})
         deadline = time.monotonic() + 60
         while "being trained" not in self.describe()["StatusMessage"]:

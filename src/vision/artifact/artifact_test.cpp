@@ -1,1 +1,74 @@
+#include "vision/artifact/artifact.hpp"
+
 #include <gtest/gtest.h>
+
+#include "base/files.hpp"
+#include "base/random.hpp"
+
+namespace vedette {
+namespace {
+
+Manifest small_manifest() {
+  Manifest m;
+  m.image_height = m.image_width = m.input_height = m.input_width = 64;
+  m.folds = 1;
+  m.graph = {{"convolution", "gray", {"image"}, {{"weights", "w"}}, {{"stride", 1}}}};
+  m.contestants = {{"c", {"gray"}, 0.1, 0, 1, 1, 1}};
+  m.threshold = 0.7;
+  return m;
+}
+
+const std::map<std::string, Tensor> kTensors = {{"w", Tensor::make({1, 3, 1, 1}, {0.3F, 0.6F, 0.1F})}, {"g", Tensor::make({2}, {1, 2})}};
+
+TEST(Artifact, WhatIsWrittenIsReadAndTheSameInputGivesTheSameBytes) {
+  TemporaryFolder folder;
+  ASSERT_TRUE(write_artifact(folder.path() / "a", small_manifest(), kTensors, {{"w"}, {"g"}}));
+  ASSERT_TRUE(write_artifact(folder.path() / "b", small_manifest(), kTensors, {{"w"}, {"g"}}));
+  EXPECT_EQ(*read_file(folder.path() / "a/manifest.json", 1 << 20), *read_file(folder.path() / "b/manifest.json", 1 << 20));
+  const auto back = read_artifact(folder.path() / "a");
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back->tensors.at("w").values, *kTensors.at("w").values);
+  EXPECT_EQ(back->manifest.threshold, 0.7);
+  EXPECT_EQ(back->manifest.graph[0].numbers.at("stride"), 1);
+}
+
+TEST(Artifact, DanglingNamesAndMissingFilesAreRefused) {
+  TemporaryFolder folder;
+  EXPECT_EQ(read_artifact(folder.path()).error().kind, ErrorKind::invalid_input);
+  const auto refuses = [&](Manifest m, const char* name) {
+    ASSERT_TRUE(write_artifact(folder.path() / name, std::move(m), kTensors, {{"w", "g"}}));
+    EXPECT_FALSE(read_artifact(folder.path() / name)) << name;
+  };
+  auto m = small_manifest();
+  m.graph[0].inputs = {"later"};
+  refuses(m, "input");
+  m = small_manifest();
+  m.graph[0].tensors["weights"] = "none";
+  refuses(m, "tensor");
+  m = small_manifest();
+  m.contestants[0].maps = {"none"};
+  refuses(m, "map");
+  m = small_manifest();
+  m.contestants[0].scale = 0;
+  refuses(m, "scale");
+  m = small_manifest();
+  m.image_height = 1 << 20;
+  refuses(m, "size");
+}
+
+TEST(Artifact, DamagedBlobsNeverCrash) {
+  const std::string bytes = to_safetensors(kTensors);
+  ASSERT_TRUE(parse_safetensors(bytes));
+  Random random(3);
+  for (std::size_t length = 0; length < bytes.size(); ++length) EXPECT_FALSE(parse_safetensors(std::string_view(bytes).substr(0, length)));
+  for (int round = 0; round < 2000; ++round) {
+    std::string damaged = bytes;
+    damaged[random.below(damaged.size())] = static_cast<char>(random.next());
+    const auto parsed = parse_safetensors(damaged);
+    if (!parsed) continue;
+    for (const auto& [name, tensor] : *parsed) EXPECT_LE(tensor.values->size() * 4, damaged.size());
+  }
+}
+
+}  // namespace
+}  // namespace vedette

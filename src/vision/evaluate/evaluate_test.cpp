@@ -1,1 +1,79 @@
+#include "vision/evaluate/evaluate.hpp"
+
 #include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/random.hpp"
+
+namespace vedette {
+namespace {
+
+using Labels = std::vector<std::uint8_t>;
+
+double slow_auroc(const std::vector<double>& scores, const Labels& labels) {
+  double won = 0, pairs = 0;
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    for (std::size_t j = 0; j < scores.size(); ++j)
+      if (labels[i] && !labels[j]) pairs += 1, won += scores[i] > scores[j] ? 1 : scores[i] == scores[j] ? 0.5 : 0;
+  return won / pairs;
+}
+
+TEST(Evaluate, AurocAgreesWithTheDefinitionAndSurvivesMonotoneRescaling) {
+  Random random(1);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<double> scores, rescaled;
+    Labels labels;
+    for (int i = 0; i < 40; ++i) {
+      labels.push_back(i < 2 ? static_cast<std::uint8_t>(i) : static_cast<std::uint8_t>(random.below(2)));
+      scores.push_back(static_cast<double>(random.below(12)));  // many ties
+      rescaled.push_back(std::exp(scores.back() / 3));
+    }
+    EXPECT_NEAR(auroc(scores, labels), slow_auroc(scores, labels), 1e-12);
+    EXPECT_NEAR(auroc(rescaled, labels), auroc(scores, labels), 1e-12);
+  }
+  EXPECT_EQ(auroc(std::vector<double>{1, 2}, Labels{1, 1}), 0);
+}
+
+TEST(Evaluate, AveragePrecisionByHand) {
+  // Ranked: hit, miss, hit → (1/1 + 2/3) / 2
+  EXPECT_NEAR(average_precision(std::vector<double>{0.9, 0.8, 0.7}, Labels{1, 0, 1}), (1 + 2.0 / 3) / 2, 1e-12);
+  // A tie counts as one step: 2 called, 1 hit.
+  EXPECT_NEAR(average_precision(std::vector<double>{0.5, 0.5}, Labels{1, 0}), 0.5, 1e-12);
+}
+
+TEST(Evaluate, TheGuidesCheckValues) {
+  const auto f1 = [](double p, double r) { return 2 * p * r / (p + r); };
+  EXPECT_NEAR(f1(.9, 1), .947, 1e-3);
+  const auto m = classification_metrics({9, 1, 5, 0});
+  EXPECT_NEAR(m.precision, .9, 1e-12);
+  EXPECT_NEAR(m.recall, 1, 1e-12);
+  EXPECT_NEAR(m.f1, .947, 1e-3);
+  EXPECT_EQ(classification_metrics({0, 0, 5, 0}).f1, 0);
+}
+
+TEST(Evaluate, TheThresholdLiesInTheGap) {
+  EXPECT_DOUBLE_EQ(minimum_error_threshold(std::vector<double>{1, 2, 6, 7}, Labels{0, 0, 1, 1}), 4);
+  // One stray in each class: still between the bulks.
+  const double t = minimum_error_threshold(std::vector<double>{1, 1.1, 1.2, 9, 5, 5.1, 5.2, 0}, Labels{0, 0, 0, 0, 1, 1, 1, 1});
+  EXPECT_GT(t, 1.2);
+  EXPECT_LT(t, 5);
+}
+
+TEST(Evaluate, CalibrationErrorsByHand) {
+  EXPECT_NEAR(expected_calibration_error(std::vector<double>{0.9, 0.9, 0.1, 0.1}, Labels{1, 1, 0, 0}), 0.1, 1e-12);
+  EXPECT_NEAR(brier_score(std::vector<double>{0.9, 0.2}, Labels{1, 0}), (0.01 + 0.04) / 2, 1e-12);
+}
+
+TEST(Evaluate, OverlapAndPixels) {
+  const Labels predicted{1, 1, 0, 2}, truth{1, 0, 0, 2};
+  EXPECT_DOUBLE_EQ(count_overlap(predicted, truth, 1).iou(), 0.5);
+  EXPECT_DOUBLE_EQ(count_overlap(predicted, truth, 2).iou(), 1);
+  EXPECT_DOUBLE_EQ(count_overlap(predicted, truth, 3).iou(), 1);
+  const std::vector<std::vector<float>> maps = {{0.1F, 0.9F}, {0.8F, 0.2F}};
+  EXPECT_NEAR(pixel_auroc(maps, std::vector<Labels>{{0, 1}, {1, 0}}), 1, 1e-9);
+  EXPECT_NEAR(pixel_auroc(maps, std::vector<Labels>{{1, 0}, {0, 1}}), 0, 1e-9);
+}
+
+}  // namespace
+}  // namespace vedette

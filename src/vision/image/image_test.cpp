@@ -1,1 +1,120 @@
+#include "vision/image/image.hpp"
+
 #include <gtest/gtest.h>
+
+#include "base/random.hpp"
+
+namespace vedette {
+namespace {
+
+RgbImage noise_image(int height, int width, std::uint64_t seed) {
+  RgbImage image{height, width, std::vector<std::uint8_t>(static_cast<std::size_t>(height * width * 3))};
+  Random random(seed);
+  for (auto& p : image.pixels) p = static_cast<std::uint8_t>(random.next());
+  return image;
+}
+
+RgbImage flat_image(int height, int width, Rgb color) {
+  RgbImage image{height, width, {}};
+  for (int i = 0; i < height * width; ++i) image.pixels.insert(image.pixels.end(), color.begin(), color.end());
+  return image;
+}
+
+TEST(Image, PngIsLossless) {
+  const auto image = noise_image(70, 90, 1);
+  const auto png = encode_png(image);
+  ASSERT_TRUE(png);
+  const auto back = decode_image(*png);
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->pixels, image.pixels);
+  const auto header = read_image_header(std::span(*png).first(40));
+  ASSERT_TRUE(header) << header.error().message;
+  EXPECT_EQ(header->height, 70);
+  EXPECT_EQ(header->width, 90);
+}
+
+TEST(Image, JpegKeepsColours) {
+  const auto jpeg = encode_jpeg(flat_image(80, 64, {200, 60, 30}), 95);
+  ASSERT_TRUE(jpeg);
+  const auto back = decode_image(*jpeg);
+  ASSERT_TRUE(back);
+  EXPECT_NEAR(back->at(40, 30)[0], 200, 3);
+  EXPECT_NEAR(back->at(40, 30)[1], 60, 3);
+  EXPECT_NEAR(back->at(40, 30)[2], 30, 3);
+}
+
+TEST(Image, EveryTruncationIsAnErrorOrWhole) {
+  const auto image = noise_image(96, 96, 2);
+  for (const auto& bytes : {*encode_jpeg(image, 80), *encode_png(image)})
+    for (std::size_t length = 0; length + 2 < bytes.size(); length += 1 + bytes.size() / 150) {
+      const auto decoded = decode_image(std::span(bytes).first(length));
+      EXPECT_FALSE(decoded) << length << " of " << bytes.size();
+    }
+}
+
+TEST(Image, FlippedBitsNeverCrash) {
+  const auto image = noise_image(66, 67, 3);
+  Random random(4);
+  for (const auto& bytes : {*encode_jpeg(image, 70), *encode_png(image)})
+    for (int round = 0; round < 300; ++round) {
+      auto damaged = bytes;
+      for (int flips = 0; flips < 3; ++flips) damaged[random.below(damaged.size())] ^= static_cast<std::uint8_t>(1U << random.below(8));
+      const auto decoded = decode_image(damaged);
+      if (!decoded) continue;
+      EXPECT_EQ(decoded->pixels.size(), static_cast<std::size_t>(decoded->height) * static_cast<std::size_t>(decoded->width) * 3);
+    }
+}
+
+TEST(Image, SizesOutsideTheLimitsAreRefusedBeforeDecoding) {
+  const auto small = *encode_png(noise_image(63, 80, 5));
+  EXPECT_FALSE(decode_image(small));
+  EXPECT_TRUE(decode_image(small, {32, 100}));
+  EXPECT_FALSE(decode_image(small, {32, 70}));
+}
+
+TEST(Image, ResizingKeepsTheMeanAndFlatAreasFlat) {
+  const auto flat = resize_to_planes(flat_image(100, 130, {51, 102, 204}), 37, 41);
+  for (std::size_t i = 0; i < 37 * 41; ++i) {
+    EXPECT_NEAR(flat.values[i], 0.2F, 1e-5);
+    EXPECT_NEAR(flat.values[2 * 37 * 41 + i], 0.8F, 1e-5);
+  }
+  Grid<float> map(2, 2);
+  map.values = {0, 1, 2, 3};
+  const auto large = resize_map(map, 4, 4);
+  EXPECT_FLOAT_EQ(large.at(0, 0), 0);
+  EXPECT_FLOAT_EQ(large.at(3, 3), 3);
+  EXPECT_FLOAT_EQ(large.at(1, 1), 0.75F);  // a quarter of the way down and across
+}
+
+TEST(Image, LetterboxCentresPictureAndMaskAlike) {
+  const auto boxed = letterbox(flat_image(100, 50, {255, 0, 0}), 80, 80);
+  EXPECT_EQ(boxed.height, 80);
+  EXPECT_EQ(boxed.at(40, 40)[0], 255);
+  Grid<std::uint8_t> mask(100, 50, 1);
+  const auto boxed_mask = letterbox_mask(mask, 80, 80);
+  EXPECT_EQ(std::count(boxed_mask.values.begin(), boxed_mask.values.end(), 1), 80 * 40);
+  EXPECT_EQ(boxed_mask.at(40, 19), 0);
+  EXPECT_EQ(boxed_mask.at(40, 20), 1);
+}
+
+TEST(Mask, ColoursAreMatchedExactlyAndForeignOnesNamed) {
+  auto mask = flat_image(2, 2, {255, 255, 255});
+  const std::vector<MaskLabel> labels = {{"BACKGROUND", {255, 255, 255}}, {"crack", {35, 164, 54}}};
+  std::copy_n(Rgb{35, 164, 54}.begin(), 3, mask.at(0, 1));
+  std::copy_n(Rgb{0, 0, 0}.begin(), 3, mask.at(1, 1));
+  const auto split = split_mask(mask, labels);
+  ASSERT_TRUE(split);
+  EXPECT_EQ(split->values, (std::vector<std::uint8_t>{0, 2, 0, 0}));
+  mask.at(1, 0)[2] = 17;
+  EXPECT_NE(split_mask(mask, labels).error().message.find("#FFFF11"), std::string::npos);
+}
+
+TEST(Mask, ColourTextsParse) {
+  EXPECT_EQ(*parse_color("#23a436"), (Rgb{0x23, 0xA4, 0x36}));
+  EXPECT_FALSE(parse_color("23a436"));
+  EXPECT_FALSE(parse_color("#23a43g"));
+  EXPECT_EQ(to_text(Rgb{1, 2, 255}), "#0102FF");
+}
+
+}  // namespace
+}  // namespace vedette

@@ -1,1 +1,210 @@
+#include "vision/infer/infer.hpp"
+
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/random.hpp"
+#include "vision/infer/graph.hpp"
+#include "vision/infer/registration.hpp"
+
+namespace vedette {
+namespace {
+
+Tensor random_tensor(std::vector<std::int64_t> shape, std::uint64_t seed) {
+  std::int64_t count = 1;
+  for (auto s : shape) count *= s;
+  Random random(seed);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (auto& v : values) v = static_cast<float>(random.normal());
+  return Tensor::make(std::move(shape), std::move(values));
+}
+
+Planes random_picture(int height, int width, std::uint64_t seed) {
+  Planes p{3, height, width, std::vector<float>(static_cast<std::size_t>(3 * height * width))};
+  Random random(seed);
+  for (auto& v : p.values) v = static_cast<float>(random.uniform());
+  return p;
+}
+
+TEST(Graph, ConvolutionAgreesWithTheDefinition) {
+  constexpr int height = 17, width = 23, outputs = 5, kernel = 5;
+  for (const int stride : {1, 2}) {
+    const std::map<std::string, Tensor> tensors = {{"w", random_tensor({outputs, 3, kernel, kernel}, 1)}};
+    auto graph = Graph::plan({{"convolution", "y", {"image"}, {{"weights", "w"}}, {{"stride", stride}}}}, tensors, height, width);
+    ASSERT_TRUE(graph) << graph.error().message;
+    const auto picture = random_picture(height, width, 2);
+    graph->run(picture);
+    const auto& y = graph->output("y");
+    ASSERT_EQ(y.shape, (std::vector<std::int64_t>{outputs, (height - 1) / stride + 1, (width - 1) / stride + 1}));
+    for (std::int64_t o = 0; o < outputs; ++o)
+      for (std::int64_t r = 0; r < y.shape[1]; ++r)
+        for (std::int64_t c = 0; c < y.shape[2]; ++c) {
+          double sum = 0;
+          for (int ch = 0; ch < 3; ++ch)
+            for (int ky = 0; ky < kernel; ++ky)
+              for (int kx = 0; kx < kernel; ++kx) {
+                const auto sy = std::clamp<std::int64_t>(r * stride + ky - 2, 0, height - 1), sx = std::clamp<std::int64_t>(c * stride + kx - 2, 0, width - 1);
+                sum += static_cast<double>(tensors.at("w").data()[((o * 3 + ch) * kernel + ky) * kernel + kx]) * picture.values[static_cast<std::size_t>((ch * height + sy) * width + sx)];
+              }
+          ASSERT_NEAR(y.data[static_cast<std::size_t>((o * y.shape[1] + r) * y.shape[2] + c)], sum, 1e-4);
+        }
+  }
+}
+
+/// Tokens of a picture, projected by a random matrix: [cells, channels].
+const std::vector<Node> kTokens = {{"tokens", "t", {"image"}, {}, {}}, {"project", "x", {"t"}, {{"weights", "w"}, {"bias", "b"}}, {}}};
+
+TEST(Graph, NearestDistancesAgreeWithBruteForceGroupByGroup) {
+  constexpr int height = 19, width = 29, channels = 7, entries = 83;
+  std::map<std::string, Tensor> tensors = {{"w", random_tensor({3, channels}, 1)}, {"b", random_tensor({channels}, 2)}, {"bank", random_tensor({entries, channels}, 3)},
+                                           {"groups", Tensor::make({4}, {0, 30, 31, 83})}, {"exemplars", random_tensor({3, height * width, channels}, 4)},
+                                           {"pictures", Tensor::make({3}, {0, 1, 3})}};
+  auto nodes = kTokens;
+  nodes.push_back({"nearest_distance", "bank", {"x"}, {{"bank", "bank"}, {"groups", "groups"}}, {{"height", height}, {"width", width}}});
+  nodes.push_back({"nearest_other_group", "others", {"bank"}, {}, {{"group", 1}}});
+  nodes.push_back({"position_nearest", "place", {"x"}, {{"exemplars", "exemplars"}, {"groups", "pictures"}}, {{"height", height}, {"width", width}, {"radius", 1}}});
+  auto graph = Graph::plan(nodes, tensors, height, width);
+  ASSERT_TRUE(graph) << graph.error().message;
+  graph->run(random_picture(height, width, 5));
+  const auto& x = graph->output("x").data;
+  const auto distance = [&](std::size_t cell, const float* row) {
+    double sum = 0;
+    for (std::size_t c = 0; c < channels; ++c) sum += std::pow(static_cast<double>(x[cell * channels + c]) - row[c], 2);
+    return std::sqrt(sum);
+  };
+  for (std::size_t cell = 0; cell < height * width; ++cell) {
+    double nearest[3] = {1e9, 1e9, 1e9}, place[2] = {1e9, 1e9};
+    for (std::size_t e = 0; e < entries; ++e) {
+      auto& n = nearest[e < 30 ? 0 : e < 31 ? 1 : 2];
+      n = std::min(n, distance(cell, tensors.at("bank").data() + e * channels));
+    }
+    const int cy = static_cast<int>(cell) / width, cx = static_cast<int>(cell) % width;
+    for (int p = 0; p < 3; ++p)
+      for (int y = std::max(0, cy - 1); y <= std::min(height - 1, cy + 1); ++y)
+        for (int c = std::max(0, cx - 1); c <= std::min(width - 1, cx + 1); ++c)
+          place[p > 0] = std::min(place[p > 0], distance(cell, tensors.at("exemplars").data() + static_cast<std::ptrdiff_t>((p * height + y) * width + c) * channels));
+    for (std::size_t g = 0; g < 3; ++g) ASSERT_NEAR(graph->output("bank").data[g * height * width + cell], nearest[g], 2e-3);
+    for (std::size_t g = 0; g < 2; ++g) ASSERT_NEAR(graph->output("place").data[g * height * width + cell], place[g], 1e-4);
+    ASSERT_NEAR(graph->output("others").data[cell], std::min(nearest[0], nearest[2]), 2e-3);
+  }
+}
+
+TEST(Graph, ImpossibleGraphsAreRefused) {
+  const std::map<std::string, Tensor> tensors = {{"w", random_tensor({2, 4, 3, 3}, 1)}, {"even", random_tensor({2, 3, 4, 4}, 1)}, {"g", Tensor::make({2}, {0, 5})}};
+  for (const auto& node : std::vector<Node>{{"explode", "y", {"image"}, {}, {}},
+                                            {"convolution", "y", {"image"}, {{"weights", "w"}}, {{"stride", 1}}},
+                                            {"convolution", "y", {"image"}, {{"weights", "even"}}, {{"stride", 1}}},
+                                            {"convolution", "y", {"image"}, {}, {{"stride", 1}}},
+                                            {"average_pool", "y", {"image"}, {}, {{"size", 0}}},
+                                            {"average_pool", "y", {"image"}, {}, {{"size", 64}}},
+                                            {"resize", "y", {"image"}, {}, {{"height", 16384}, {"width", 16384}}},
+                                            {"blur", "y", {"image"}, {}, {{"sigma", 1}}},
+                                            {"tokens", "y", {}, {}, {}}}) {
+    const auto graph = Graph::plan({node}, tensors, 32, 32);
+    EXPECT_FALSE(graph) << node.op;
+  }
+}
+
+TEST(Graph, LightNormalisationRemovesGainAndOffset) {
+  auto graph = Graph::plan({{"light_normalize", "y", {"image"}, {}, {{"sigma", 8}}}}, {}, 64, 64);
+  ASSERT_TRUE(graph);
+  auto picture = random_picture(64, 64, 6);
+  graph->run(picture);
+  const auto first = graph->output("y").data;
+  for (auto& v : picture.values) v = v + 0.3F;
+  graph->run(picture);
+  for (std::size_t i = 0; i < first.size(); ++i) ASSERT_NEAR(graph->output("y").data[i], first[i], 2e-3);
+}
+
+/// A picture with structure, moved and turned.
+Grid<float> scene(double dy, double dx, double angle) {
+  Grid<float> out(60, 80);
+  for (int y = 0; y < 60; ++y)
+    for (int x = 0; x < 80; ++x) {
+      const double u = x - 39.5 - dx, v = y - 29.5 - dy;
+      const double qx = std::cos(angle) * u + std::sin(angle) * v, qy = -std::sin(angle) * u + std::cos(angle) * v;
+      out.at(y, x) = static_cast<float>(std::exp(-(qx * qx + qy * qy) / 300) + 0.5 * std::exp(-((qx - 12) * (qx - 12) + (qy - 5) * (qy - 5)) / 12) +
+                                        0.4 * std::exp(-((qx + 9) * (qx + 9) + (qy + 8) * (qy + 8)) / 9));
+    }
+  return out;
+}
+
+TEST(Registration, FindsHowThePartLies) {
+  const auto reference = scene(0, 0, 0);
+  for (const auto& [dy, dx, angle] : {std::tuple{0.0, 0.0, 0.0}, {2.3, -3.6, 0.0}, {-1.5, 2.0, 0.07}, {3.0, 3.0, -0.11}}) {
+    const auto moved = scene(dy, dx, angle);
+    const auto found = estimate_registration(reference, moved);
+    EXPECT_NEAR(found.dy, dy, 0.25);
+    EXPECT_NEAR(found.dx, dx, 0.25);
+    EXPECT_NEAR(found.angle, angle, 0.01);
+    // Warping there undoes the motion, warping back restores it.
+    Grid<float> back(60, 80), again(60, 80);
+    warp_to_reference(moved.values.data(), back.values.data(), 1, 60, 80, found, 1);
+    warp_from_reference(back.values.data(), again.values.data(), 1, 60, 80, found, 1);
+    for (int y = 15; y < 45; ++y)
+      for (int x = 20; x < 60; ++x) {
+        ASSERT_NEAR(back.at(y, x), reference.at(y, x), 0.06);
+        ASSERT_NEAR(again.at(y, x), moved.at(y, x), 0.06);
+      }
+  }
+}
+
+TEST(Infer, PoolingAveragesTheLargest) {
+  const std::vector<float> values = {1, 9, 3, 7, 5, 0, 0, 0, 0, 0};
+  EXPECT_DOUBLE_EQ(pool_largest(values, 0.001), 9);
+  EXPECT_DOUBLE_EQ(pool_largest(values, 0.3), 7);
+}
+
+TEST(Infer, RegionsAreConnectedAcrossCorners) {
+  Grid<float> map(3, 5);
+  map.values = {1, 0, 0, 0, 1,  //
+                0, 1, 0, 0, 1,  //
+                0, 0, 0, 0, 0};
+  int count = 0;
+  const auto regions = find_regions(map, 0.5, count);
+  EXPECT_EQ(count, 2);
+  EXPECT_EQ(regions.at(0, 0), regions.at(1, 1));
+  EXPECT_NE(regions.at(0, 0), regions.at(0, 4));
+  std::vector<float> features(15 * 2);
+  features[0] = 2, features[12] = 4, features[1] = 1;
+  EXPECT_EQ(describe_region(regions, regions.at(0, 0), features), (std::vector<float>{3, 0.5F}));
+}
+
+/// A model that calls bright pictures anomalous: the map is the luminance.
+Artifact bright_model() {
+  Artifact a;
+  auto& m = a.manifest;
+  m.image_height = m.image_width = m.input_height = m.input_width = 64;
+  m.folds = 1;
+  m.graph = {{"tokens", "t", {"image"}, {}, {}}, {"nearest_distance", "d", {"t"}, {{"bank", "zero"}, {"groups", "g"}}, {{"height", 64}, {"width", 64}}},
+             {"nearest_distance", "d2", {"t"}, {{"bank", "two"}, {"groups", "g2"}}, {{"height", 64}, {"width", 64}}}, {"nearest_other_group", "map", {"d2"}, {}, {{"group", 1}}}};
+  a.tensors = {{"zero", Tensor::make({1, 3}, {0, 0, 0})}, {"g", Tensor::make({2}, {0, 1})}, {"two", Tensor::make({2, 3}, {0, 0, 0, 9, 9, 9})}, {"g2", Tensor::make({3}, {0, 1, 2})}};
+  m.contestants = {{"bright", {"map"}, 0.5, 0.0, 1.0, 1.0, 1.0}};
+  m.threshold = std::log1p(std::exp(std::log(0.8)));
+  m.confidence_slope = 3;
+  m.confidence_limit = 0.95;
+  return a;
+}
+
+TEST(Infer, DecidesAndIsCertainWithinTheLimit) {
+  const auto engine = Engine::create(bright_model());
+  ASSERT_TRUE(engine) << engine.error().message;
+  RgbImage image{64, 64, std::vector<std::uint8_t>(64 * 64 * 3, 255)};
+  const auto bright = (*engine)->detect(image);
+  ASSERT_TRUE(bright);
+  EXPECT_TRUE(bright->is_anomalous);
+  EXPECT_GT(bright->confidence, 0.5);
+  EXPECT_LE(bright->confidence, 0.95);
+  EXPECT_FALSE(bright->label_map);
+  std::fill(image.pixels.begin(), image.pixels.end(), 1);
+  const auto dark = (*engine)->detect(image);
+  EXPECT_FALSE(dark->is_anomalous);
+  EXPECT_DOUBLE_EQ(dark->confidence, 0.95);
+  EXPECT_LT(dark->anomaly_score, bright->anomaly_score);
+  EXPECT_EQ((*engine)->detect(RgbImage{65, 64, std::vector<std::uint8_t>(65 * 64 * 3)}).error().kind, ErrorKind::invalid_input);
+}
+
+}  // namespace
+}  // namespace vedette

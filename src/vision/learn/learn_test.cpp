@@ -1,1 +1,153 @@
+#include "vision/learn/learn.hpp"
+
 #include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "base/random.hpp"
+#include "vision/learn/decision.hpp"
+#include "vision/learn/features.hpp"
+#include "vision/learn/normality.hpp"
+
+namespace vedette {
+namespace {
+
+using Labels = std::vector<std::uint8_t>;
+
+TEST(Coreset, CoversAllRowsAndRepeatsBySeed) {
+  // Three far clusters: the first three chosen rows lie in different ones.
+  Random random(1);
+  std::vector<float> rows;
+  for (int i = 0; i < 90; ++i) {
+    rows.push_back(static_cast<float>(100 * (i % 3) + random.normal()));
+    rows.push_back(static_cast<float>(random.normal()));
+  }
+  const auto chosen = select_coreset(rows, 2, 10, 7);
+  EXPECT_EQ(chosen.size(), 10U);
+  EXPECT_EQ((chosen[0] % 3) + (chosen[1] % 3) + (chosen[2] % 3), 3U);
+  EXPECT_NE(chosen[0] % 3, chosen[1] % 3);
+  EXPECT_EQ(select_coreset(rows, 2, 10, 7), chosen);
+  EXPECT_EQ(select_coreset(rows, 2, 1000, 7).size(), 90U);
+}
+
+TEST(Whitening, DifferencesBetweenSimilarRowsBecomeUnitsAndStructureStaysLarge) {
+  // Channel 0 has two levels, 50 apart; all channels have noise of deviation 1. Many, so that no two rows are alike by chance.
+  constexpr int channels = 16;
+  Random random(2);
+  std::vector<float> rows;
+  std::vector<std::int32_t> picture;
+  for (int i = 0; i < 4000; ++i) {
+    for (int c = 0; c < channels; ++c) rows.push_back(static_cast<float>((c == 0 ? 50 * (i % 2) : 3) + random.normal()));
+    picture.push_back(i / 400);
+  }
+  const auto w = fit_whitening(rows, channels, picture, channels, 1);
+  ASSERT_EQ(w.weights.size(0), channels);
+  std::vector<float> base(channels, 3.0F);
+  base[0] = 0;
+  auto other_level = base, noisy = base;
+  other_level[0] = 50;
+  noisy[1] += 3;
+  const auto distance = [&](const std::vector<float>& a, const std::vector<float>& b) {
+    const auto x = apply_whitening(w, a), y = apply_whitening(w, b);
+    double sum = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) sum += (x[i] - y[i]) * (x[i] - y[i]);
+    return std::sqrt(sum);
+  };
+  EXPECT_GT(distance(base, other_level), 4 * distance(base, noisy));  // scaled by its spread it would be 0.7 times
+  EXPECT_NEAR(distance(base, noisy), 3, 1.5);  // the unit is the difference of similar rows
+}
+
+TEST(PositionStatistics, AddAndShrink) {
+  PositionStatistics all(1, 1), first(1, 1), second(1, 1);
+  for (float v : {1.0F, 2.0F, 3.0F, 4.0F}) {
+    all.add(std::vector<float>{v});
+    (v < 3 ? first : second).add(std::vector<float>{v});
+  }
+  first.add(second);
+  EXPECT_EQ(*first.finish().mean.values, *all.finish().mean.values);
+  EXPECT_FLOAT_EQ(all.finish().mean.data()[0], 2.5F);
+  EXPECT_NEAR(all.finish().inverse_deviation.data()[0], 1 / std::sqrt(1.25 + 1e-3), 1e-5);
+}
+
+/// Scores where the first contestant sees the defects and the second is noise.
+void make_scores(int count, double shift, ScoreRows& rows, Labels& labels, std::vector<std::int64_t>& fold, std::uint64_t seed) {
+  Random random(seed);
+  for (int i = 0; i < count; ++i) {
+    labels.push_back(static_cast<std::uint8_t>(i % 2));
+    fold.push_back(i / 2 % 4);
+    rows.push_back({random.normal() + shift * (i % 2), random.normal()});
+  }
+}
+
+TEST(Fusion, WeighsWhatHelpsAndNeverNegatively) {
+  ScoreRows rows;
+  Labels labels;
+  std::vector<std::int64_t> fold;
+  make_scores(400, 3, rows, labels, fold, 3);
+  for (auto& row : rows) row.push_back(-row[0]);  // perfectly wrong
+  const auto fusion = fit_fusion(rows, labels, {true, true, true});
+  EXPECT_GT(fusion.weights[0], 3 * fusion.weights[1]);
+  EXPECT_GE(fusion.weights[2], 0);
+  EXPECT_LT(fusion.weights[2], 0.05 * fusion.weights[0]);
+}
+
+TEST(Fusion, PrefersTheBestAloneWhenTheOthersAreNoise) {
+  ScoreRows rows;
+  Labels labels;
+  std::vector<std::int64_t> fold;
+  make_scores(200, 2, rows, labels, fold, 4);
+  const auto choice = choose_fusion(rows, labels, fold, 4);
+  EXPECT_GT(choice.fusion.weights[0], 0);
+  EXPECT_LT(choice.fusion.weights[1], 0.3 * choice.fusion.weights[0]);
+  EXPECT_EQ(choice.cross_fitted_logits.size(), rows.size());
+}
+
+TEST(Fusion, WithoutDefectsItIsTheMean) {
+  const ScoreRows rows = {{1, 3}, {2, 4}};
+  const auto choice = choose_fusion(rows, Labels{0, 0}, std::vector<std::int64_t>{0, 1}, 2);
+  EXPECT_EQ(choice.fusion.weights, (std::vector<double>{0.5, 0.5}));
+}
+
+TEST(Decision, StaysSensibleWhenAClassIsMissing) {
+  Random random(5);
+  std::vector<double> good;
+  for (int i = 0; i < 30; ++i) good.push_back(random.normal());
+  const double highest = *std::max_element(good.begin(), good.end());
+  const auto normal_only = choose_decision(good, Labels(30, 0));
+  EXPECT_GT(normal_only.threshold, highest);
+  EXPECT_LT(normal_only.threshold, 8);
+  const auto defects_only = choose_decision(good, Labels(30, 1));
+  EXPECT_LT(defects_only.threshold, *std::min_element(good.begin(), good.end()));
+}
+
+TEST(Decision, ConfidenceIsLimitedByTheEvidence) {
+  std::vector<double> logits;
+  Labels labels;
+  for (int i = 0; i < 40; ++i) logits.push_back(i < 30 ? -5 : 5), labels.push_back(i < 30 ? 0 : 1);
+  const auto few = choose_decision(logits, labels);
+  EXPECT_NEAR(few.confidence_limit, 1 - 0.5 / 12, 1e-12);
+  EXPECT_NEAR(few.threshold, 0, 1e-9);
+  EXPECT_GT(few.confidence_slope, 0);
+}
+
+TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
+  const auto size = choose_input_size(3072, 4096);
+  EXPECT_EQ(size.height, 480);
+  EXPECT_EQ(size.width, 640);
+  const auto small = choose_input_size(100, 200);
+  EXPECT_EQ(small.height, 96);
+  const auto graph = make_feature_graph(size, std::nullopt);
+  EXPECT_EQ(graph.grid_height, 60);
+  EXPECT_EQ(graph.outputs.size(), kLightVariants.size());
+}
+
+TEST(Train, NeedsPictures) {
+  TrainingJob job;
+  const auto result = train(job, "/nonexistent", 1, {});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::invalid_input);
+}
+
+}  // namespace
+}  // namespace vedette
