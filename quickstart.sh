@@ -12,7 +12,7 @@ case "${1:-}" in
 esac
 
 install_packages "${build_packages[@]}" "${client_packages[@]}"
-build -DBUILD_TESTING=OFF
+build vedette vedette-trainer
 
 vedette=build/release/vedette
 log=vedette-data/server.log

@@ -4,6 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . tools/build.sh
 install_packages "${build_packages[@]}" "${client_packages[@]}" awscli python3-pil procps
-build ${CI:+-DVEDETTE_WARNINGS_AS_ERRORS=ON}
+build
 say "Testing"
-ctest --test-dir build/release --output-on-failure -j 2
+ctest --test-dir build/release --output-on-failure --no-tests=error -j 2

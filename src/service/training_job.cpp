@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::uint64_t kImageLimit = 8'000'000;
 constexpr std::int64_t kMostAttempts = 3;
@@ -184,12 +185,13 @@ class Training {
     date.pop_back();  // as Ground Truth writes it, without zone
     std::string manifest;
     for (const auto& p : e.predictions) manifest += manifest_line(p, date).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-    Json metrics = {{"ROCAUC", as_float(e.image_auroc)}, {"AveragePrecision", as_float(e.average_precision)}, {"Precision", as_float(e.precision)},
+    // In the order real files have it: published code turns the object into a table.
+    OrderedJson metrics = {{"ROCAUC", as_float(e.image_auroc)}, {"AveragePrecision", as_float(e.average_precision)}, {"Precision", as_float(e.precision)},
                     {"Recall", as_float(e.recall)}, {"F1Score", as_float(e.f1)}};
     for (const auto& l : e.labels)
       metrics["PixelAnomalyClassMetrics"].push_back(
           {{"Precision", as_float(l.precision)}, {"Recall", as_float(l.recall)}, {"F1Score", as_float(l.f1)}, {"AIOU", as_float(l.aiou)}, {"ClassName", l.name}});
-    const Json result = {{"Version", 1},
+    const OrderedJson result = {{"Version", 1},
                          {"EvaluationDetails",
                           {{"ModelArn", arn()}, {"EvaluationEndTimestamp", date}, {"NumberOfTrainingImages", e.training_images}, {"NumberOfTestingImages", e.testing_images}}},
                          {"AggregatedEvaluationResults", {{"Metrics", metrics}}}};
