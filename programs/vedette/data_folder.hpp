@@ -25,8 +25,8 @@ struct DataFolder {
   [[nodiscard]] std::filesystem::path lock() const { return root / "lock"; }
 };
 
-/// First start: makes the administrator and writes the credentials file; `node-id` is written last and says that all this is
-/// done. Returns the node's id. Throws std::runtime_error if it cannot.
+/// First start: makes the administrator and writes the credentials file; `node-id` is written last and says that all
+/// this is done. Returns the node's id. Throws std::runtime_error if it cannot.
 std::string set_up(const DataFolder& folder, const std::string& account, MetadataStore& metadata, KeyRing& keys);
 
 }  // namespace vedette

@@ -33,7 +33,8 @@ RgbImage draw(const Manifest& manifest, const Detection& d) {
   }
   const auto map = resize_map(d.anomaly_map, out.height, out.width);
   const float top = std::max(2.0F, *std::max_element(map.values.begin(), map.values.end()));
-  for (float v : map.values) out.pixels.insert(out.pixels.end(), 3, static_cast<std::uint8_t>(std::clamp(255.0F * v / top, 0.0F, 255.0F)));
+  for (float v : map.values)
+    out.pixels.insert(out.pixels.end(), 3, static_cast<std::uint8_t>(std::clamp(255.0F * v / top, 0.0F, 255.0F)));
   return out;
 }
 
@@ -54,7 +55,9 @@ int detect(const DetectOptions& options) {
       ++failures;
       continue;
     }
-    if (loaded->was_letterboxed) std::fprintf(stderr, "warning: %s was letterboxed to %dx%d\n", path.c_str(), manifest.image_width, manifest.image_height);
+    if (loaded->was_letterboxed)
+      std::fprintf(stderr, "warning: %s was letterboxed to %dx%d\n", path.c_str(), manifest.image_width,
+                   manifest.image_height);
     auto areas = nlohmann::json::object();
     std::string found;
     if (detection->label_map) {
@@ -65,16 +68,21 @@ int detect(const DetectOptions& options) {
         const auto& name = manifest.segmentation->labels[l].name;
         areas[name] = static_cast<double>(pixels) / static_cast<double>(values.size());
         char text[300];
-        std::snprintf(text, sizeof text, "  %s %.2f %%", name.c_str(), 100 * static_cast<double>(pixels) / static_cast<double>(values.size()));
+        std::snprintf(text, sizeof text, "  %s %.2f %%", name.c_str(),
+                      100 * static_cast<double>(pixels) / static_cast<double>(values.size()));
         found += text;
       }
     }
     if (options.json) {
-      nlohmann::json line = {{"image", path}, {"is_anomalous", detection->is_anomalous}, {"confidence", detection->confidence}, {"anomaly_score", detection->anomaly_score}};
+      nlohmann::json line = {{"image", path},
+                             {"is_anomalous", detection->is_anomalous},
+                             {"confidence", detection->confidence},
+                             {"anomaly_score", detection->anomaly_score}};
       if (detection->label_map) line["area_fractions"] = areas;
       std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     } else {
-      std::printf("%-8s %5.1f %%  %s%s\n", detection->is_anomalous ? "anomaly" : "normal", 100 * detection->confidence, path.c_str(), found.c_str());
+      std::printf("%-8s %5.1f %%  %s%s\n", detection->is_anomalous ? "anomaly" : "normal", 100 * detection->confidence,
+                  path.c_str(), found.c_str());
     }
     if (!options.masks_out.empty()) {
       const auto png = encode_png(draw(manifest, *detection));
@@ -94,7 +102,8 @@ void add_detect(CLI::App& app, int& status) {
   command->add_option("MODEL_DIR", options->model, "Folder of the model")->required()->check(CLI::ExistingDirectory);
   command->add_option("IMAGE", options->images, "Pictures to judge")->required();
   command->add_flag("--json", options->json, "One JSON object per picture");
-  command->add_option("--masks-out", options->masks_out, "Folder for masks (or anomaly maps, if the model has no labels)");
+  command->add_option("--masks-out", options->masks_out,
+                      "Folder for masks (or anomaly maps, if the model has no labels)");
   command->callback([options, &status] { status = detect(*options); });
 }
 

@@ -22,15 +22,19 @@ void evaluate(const EvaluateOptions& options) {
   auto engine = Engine::load(options.model);
   if (!engine) throw std::runtime_error(options.model + ": " + engine.error().message);
   const auto start = std::chrono::steady_clock::now();
-  auto evaluation = evaluate_model(**engine, samples, true, [&](std::size_t done, const TrainingSample& sample, const Detection& d) {
-    if (options.json)
-      std::printf("%s\n", nlohmann::json{{"image", sample.source_ref}, {"class", *sample.is_anomalous ? "anomaly" : "normal"}, {"is_anomalous", d.is_anomalous},
-                                         {"confidence", d.confidence}, {"anomaly_score", d.anomaly_score}}
-                              .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
-                              .c_str());
-    else if (done % 50 == 0)
-      std::fprintf(stderr, "%zu of %zu\n", done, samples.size());
-  });
+  auto evaluation =
+      evaluate_model(**engine, samples, true, [&](std::size_t done, const TrainingSample& sample, const Detection& d) {
+        if (options.json)
+          std::printf("%s\n", nlohmann::json{{"image", sample.source_ref},
+                                             {"class", *sample.is_anomalous ? "anomaly" : "normal"},
+                                             {"is_anomalous", d.is_anomalous},
+                                             {"confidence", d.confidence},
+                                             {"anomaly_score", d.anomaly_score}}
+                                  .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
+                                  .c_str());
+        else if (done % 50 == 0)
+          std::fprintf(stderr, "%zu of %zu\n", done, samples.size());
+      });
   if (!evaluation) throw std::runtime_error(evaluation.error().message);
   evaluation->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const double ms = 1000 * evaluation->seconds / static_cast<double>(evaluation->testing_images);

@@ -39,15 +39,16 @@ void add_key(CLI::App& app, int&) {
     KeyRing keys(*open.metadata, open.clock, open.folder.master_key());
     const auto key = keys.create_key(*account, *user);
     if (!key) throw std::runtime_error(key.error().message);
-    std::printf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key->access_key_id.c_str(), key->secret.c_str());
+    std::printf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key->access_key_id.c_str(),
+                key->secret.c_str());
   });
 
   auto* list = command->add_subcommand("list", "List the keys, without their secrets");
   list->callback([data] {
     const OpenKeys open(*data);
     for (const auto& key : open.metadata->read()->users().list_keys())
-      std::printf("%s  %-8s  %s/%s  %s\n", key.access_key_id.c_str(), key.is_active ? "active" : "revoked", key.account.c_str(), key.user.c_str(),
-                  to_extended_iso8601(key.created).c_str());
+      std::printf("%s  %-8s  %s/%s  %s\n", key.access_key_id.c_str(), key.is_active ? "active" : "revoked",
+                  key.account.c_str(), key.user.c_str(), to_extended_iso8601(key.created).c_str());
   });
 
   auto id = std::make_shared<std::string>();

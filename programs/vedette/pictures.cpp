@@ -16,8 +16,8 @@ constexpr std::uint64_t kManifestLimit = 1'000'000'000;
 constexpr const char* kFolderLabel = "anomaly";
 constexpr const char* kFolderColor = "#E53935";
 
-/// A reference of a manifest as a local file: below --images-root, else the manifest's folder, else its parent. Of an s3://
-/// reference the key is looked up, whole and then shortened from the left.
+/// A reference of a manifest as a local file: below --images-root, else the manifest's folder, else its parent. Of an
+/// s3:// reference the key is looked up, whole and then shortened from the left.
 fs::path locate(const std::string& reference, const fs::path& manifest, const std::string& images_root) {
   const auto uri = parse_s3_uri(reference);
   const fs::path path = uri ? fs::path(uri->key) : fs::path(reference);
@@ -41,11 +41,18 @@ fs::path locate(const std::string& reference, const fs::path& manifest, const st
 }  // namespace
 
 void add_picture_options(CLI::App& command, PictureOptions& options) {
-  auto* manifest = command.add_option("--manifest", options.manifest, "Manifest in Ground Truth form")->check(CLI::ExistingFile);
-  command.add_option("--images-root", options.images_root, "Folder that relative source-refs are looked up in")->check(CLI::ExistingDirectory);
-  auto* normal = command.add_option("--normal", options.normal, "Folder of good pictures")->check(CLI::ExistingDirectory);
-  command.add_option("--anomaly", options.anomaly, "Folder of defective pictures")->check(CLI::ExistingDirectory)->needs(normal);
-  command.add_option("--masks", options.masks, "Folder of black-and-white masks, named like the defective pictures")->check(CLI::ExistingDirectory)->needs(normal);
+  auto* manifest =
+      command.add_option("--manifest", options.manifest, "Manifest in Ground Truth form")->check(CLI::ExistingFile);
+  command.add_option("--images-root", options.images_root, "Folder that relative source-refs are looked up in")
+      ->check(CLI::ExistingDirectory);
+  auto* normal =
+      command.add_option("--normal", options.normal, "Folder of good pictures")->check(CLI::ExistingDirectory);
+  command.add_option("--anomaly", options.anomaly, "Folder of defective pictures")
+      ->check(CLI::ExistingDirectory)
+      ->needs(normal);
+  command.add_option("--masks", options.masks, "Folder of black-and-white masks, named like the defective pictures")
+      ->check(CLI::ExistingDirectory)
+      ->needs(normal);
   manifest->excludes(normal);
 }
 
@@ -53,7 +60,8 @@ std::vector<fs::path> list_pictures(const fs::path& folder) {
   std::vector<fs::path> out;
   for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
     const auto extension = to_lower(entry.path().extension().string());
-    if (entry.is_regular_file() && (extension == ".jpg" || extension == ".jpeg" || extension == ".png")) out.push_back(entry.path());
+    if (entry.is_regular_file() && (extension == ".jpg" || extension == ".jpeg" || extension == ".png"))
+      out.push_back(entry.path());
   }
   std::sort(out.begin(), out.end());
   return out;
@@ -85,7 +93,8 @@ std::vector<TrainingSample> read_manifest_samples(const std::string& manifest, c
 
 std::vector<TrainingSample> read_samples(const PictureOptions& options) {
   if (!options.manifest.empty()) return read_manifest_samples(options.manifest, options.images_root);
-  if (options.normal.empty()) throw std::runtime_error("say which pictures: --manifest FILE, or --normal DIR [--anomaly DIR] [--masks DIR]");
+  if (options.normal.empty())
+    throw std::runtime_error("say which pictures: --manifest FILE, or --normal DIR [--anomaly DIR] [--masks DIR]");
   std::vector<TrainingSample> samples;
   const auto add = [&](const std::string& folder, bool anomalous) {
     if (folder.empty()) return;
@@ -115,13 +124,20 @@ std::vector<TrainingSample> read_samples(const PictureOptions& options) {
 void print_evaluation(const Evaluation& e) {
   for (const auto& w : e.warnings) std::fprintf(stderr, "warning: %s\n", w.c_str());
   for (const auto& s : e.skipped) std::fprintf(stderr, "skipped: %s\n", s.c_str());
-  std::printf("%-18s %s\n", "evaluated", e.is_out_of_fold ? "out of fold, on the training pictures" : "on test pictures");
+  std::printf("%-18s %s\n", "evaluated",
+              e.is_out_of_fold ? "out of fold, on the training pictures" : "on test pictures");
   std::printf("%-18s %lld\n", "pictures", static_cast<long long>(e.testing_images));
-  for (const auto& [name, value] : {std::pair{"AUROC", e.image_auroc}, {"average precision", e.average_precision}, {"precision", e.precision}, {"recall", e.recall},
-                                    {"F1", e.f1}, {"calibration error", e.ece}})
+  for (const auto& [name, value] : {std::pair{"AUROC", e.image_auroc},
+                                    {"average precision", e.average_precision},
+                                    {"precision", e.precision},
+                                    {"recall", e.recall},
+                                    {"F1", e.f1},
+                                    {"calibration error", e.ece}})
     std::printf("%-18s %.3f\n", name, value);
   if (e.pixel_auroc) std::printf("%-18s %.3f\n", "pixel AUROC", *e.pixel_auroc);
-  for (const auto& l : e.labels) std::printf("%-18s precision %.3f  recall %.3f  F1 %.3f  average IoU %.3f\n", l.name.c_str(), l.precision, l.recall, l.f1, l.aiou);
+  for (const auto& l : e.labels)
+    std::printf("%-18s precision %.3f  recall %.3f  F1 %.3f  average IoU %.3f\n", l.name.c_str(), l.precision, l.recall,
+                l.f1, l.aiou);
 }
 
 }  // namespace vedette

@@ -57,16 +57,20 @@ class FolderLock {
 
 ServerOptions parse_listen(const ServeOptions& options) {
   const auto colon = options.listen.rfind(':');
-  const auto port = colon == std::string::npos ? std::nullopt : parse_integer(std::string_view(options.listen).substr(colon + 1));
-  if (!port || *port < 0 || *port > 65535) throw std::runtime_error("--listen wants ADDRESS:PORT, not " + options.listen);
+  const auto port =
+      colon == std::string::npos ? std::nullopt : parse_integer(std::string_view(options.listen).substr(colon + 1));
+  if (!port || *port < 0 || *port > 65535)
+    throw std::runtime_error("--listen wants ADDRESS:PORT, not " + options.listen);
   ServerOptions server;
   server.address = options.listen.substr(0, colon);
-  if (server.address.size() > 2 && server.address.front() == '[' && server.address.back() == ']') server.address = server.address.substr(1, server.address.size() - 2);
+  if (server.address.size() > 2 && server.address.front() == '[' && server.address.back() == ']')
+    server.address = server.address.substr(1, server.address.size() - 2);
   if (server.address == "localhost") server.address = "127.0.0.1";
   server.port = static_cast<std::uint16_t>(*port);
   const bool is_loopback = server.address.starts_with("127.") || server.address == "::1";
   if (!is_loopback && !options.insecure_http)
-    throw std::runtime_error("plain HTTP is offered on loopback only; put a TLS proxy in front, or say --insecure-http");
+    throw std::runtime_error(
+        "plain HTTP is offered on loopback only; put a TLS proxy in front, or say --insecure-http");
   return server;
 }
 
@@ -101,7 +105,8 @@ void serve(const ServeOptions& options) {
 
   const std::string worker = node + "/" + random_id(8);
   JobWorker imports(*metadata, clock, kImportJob, worker, make_import_handler(*metadata, *objects, clock));
-  JobWorker trainings(*metadata, clock, kTrainingJob, worker, make_training_handler(*metadata, *objects, clock, folder.jobs(), find_trainer()));
+  JobWorker trainings(*metadata, clock, kTrainingJob, worker,
+                      make_training_handler(*metadata, *objects, clock, folder.jobs(), find_trainer()));
   Hosting hosting(*metadata, *objects, folder.model_cache(), options.threads);
   LookoutVision lookout_vision(*metadata, *objects, hosting, clock, options.quotas, [&] {
     imports.wake();
@@ -115,7 +120,8 @@ void serve(const ServeOptions& options) {
   imports.start();
   trainings.start();
   server.start();
-  log::info("listening", {{"address", server_options.address + ":" + std::to_string(server.port())}, {"data", folder.root.string()},
+  log::info("listening", {{"address", server_options.address + ":" + std::to_string(server.port())},
+                          {"data", folder.root.string()},
                           {"credentials", folder.credentials().string()}});
 
   int received = 0;
@@ -138,8 +144,10 @@ std::string set_up(const DataFolder& folder, const std::string& account, Metadat
   }
   const auto key = keys.create_key(account, kAdministrator);
   if (!key) throw std::runtime_error(key.error().message);
-  const auto text = "[default]\naws_access_key_id = " + key->access_key_id + "\naws_secret_access_key = " + key->secret + "\n";
-  if (auto ok = write_file_atomically(folder.credentials(), text, 0600); !ok) throw std::runtime_error(ok.error().message);
+  const auto text =
+      "[default]\naws_access_key_id = " + key->access_key_id + "\naws_secret_access_key = " + key->secret + "\n";
+  if (auto ok = write_file_atomically(folder.credentials(), text, 0600); !ok)
+    throw std::runtime_error(ok.error().message);
   const auto id = random_id(12);
   if (auto ok = write_file_atomically(folder.node_id(), id + "\n"); !ok) throw std::runtime_error(ok.error().message);
   return id;
@@ -148,13 +156,27 @@ std::string set_up(const DataFolder& folder, const std::string& account, Metadat
 void add_serve(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("serve", "Run the server");
   auto options = std::make_shared<ServeOptions>();
-  command->add_option("--data", options->data, "Folder for everything the server keeps")->capture_default_str()->envname("VEDETTE_DATA");
-  command->add_option("--listen", options->listen, "ADDRESS:PORT to listen on; port 0 takes any free one")->capture_default_str()->envname("VEDETTE_LISTEN");
-  command->add_option("--account", options->account, "Account number, 12 digits, in ARNs")->capture_default_str()->envname("VEDETTE_ACCOUNT");
+  command->add_option("--data", options->data, "Folder for everything the server keeps")
+      ->capture_default_str()
+      ->envname("VEDETTE_DATA");
+  command->add_option("--listen", options->listen, "ADDRESS:PORT to listen on; port 0 takes any free one")
+      ->capture_default_str()
+      ->envname("VEDETTE_LISTEN");
+  command->add_option("--account", options->account, "Account number, 12 digits, in ARNs")
+      ->capture_default_str()
+      ->envname("VEDETTE_ACCOUNT");
   command->add_flag("--insecure-http", options->insecure_http, "Offer plain HTTP beyond loopback, too");
-  command->add_option("--threads", options->threads, "Threads for one detection")->capture_default_str()->check(CLI::Range(1, 1024));
-  command->add_option("--trainings-at-once", options->quotas.trainings_at_once, "Trainings per region that may be under way")->capture_default_str()->check(CLI::Range(1, 1000));
-  command->add_option("--inference-units", options->quotas.inference_units, "Most inference units of one model")->capture_default_str()->check(CLI::Range(1, 100000));
+  command->add_option("--threads", options->threads, "Threads for one detection")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--trainings-at-once", options->quotas.trainings_at_once,
+                   "Trainings per region that may be under way")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  command->add_option("--inference-units", options->quotas.inference_units, "Most inference units of one model")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100000));
   command->callback([options, &status] {
     serve(*options);
     status = 0;

@@ -30,7 +30,8 @@ class ProgressBar {
       const int filled = static_cast<int>(p.fraction * width);
       std::string bar(static_cast<std::size_t>(filled), '#');
       bar.resize(width, '.');
-      const std::string left = p.seconds_left ? "  " + std::to_string(static_cast<int>(*p.seconds_left + 0.5)) + " s left" : "";
+      const std::string left =
+          p.seconds_left ? "  " + std::to_string(static_cast<int>(*p.seconds_left + 0.5)) + " s left" : "";
       std::fprintf(stderr, "\r\x1B[K[%s] %3.0f %%  %s%s", bar.c_str(), 100 * p.fraction, p.stage.c_str(), left.c_str());
       if (p.fraction >= 1) std::fputc('\n', stderr);
     }
@@ -47,7 +48,8 @@ void train(const TrainOptions& options) {
     throw std::runtime_error(options.out + " exists and holds no model; choose another folder");
   TrainingJob job;
   job.train = read_samples(options.pictures);
-  if (!options.test_manifest.empty()) job.test = read_manifest_samples(options.test_manifest, options.pictures.images_root);
+  if (!options.test_manifest.empty())
+    job.test = read_manifest_samples(options.test_manifest, options.pictures.images_root);
   job.seed = options.seed;
   job.letterbox_mixed_sizes = true;
   fs::create_directories(out.parent_path());
@@ -55,7 +57,8 @@ void train(const TrainOptions& options) {
   const TemporaryFolder folder(out.parent_path());
   if (auto ok = write_job(folder.path(), job); !ok) throw std::runtime_error(ok.error().message);
   ProgressBar bar;
-  const auto evaluation = run_trainer(find_trainer(), folder.path(), [&](const Progress& p) { bar.show(p); }, nullptr);
+  const auto evaluation = run_trainer(
+      find_trainer(), folder.path(), [&](const Progress& p) { bar.show(p); }, nullptr);
   if (!evaluation) throw std::runtime_error(evaluation.error().message);
   fs::remove_all(out);
   fs::rename(folder.path() / "model", out);
@@ -72,7 +75,8 @@ void add_train(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("train", "Train a model from labelled pictures");
   auto options = std::make_shared<TrainOptions>();
   add_picture_options(*command, options->pictures);
-  command->add_option("--test-manifest", options->test_manifest, "Test on these pictures instead of out of fold")->check(CLI::ExistingFile);
+  command->add_option("--test-manifest", options->test_manifest, "Test on these pictures instead of out of fold")
+      ->check(CLI::ExistingFile);
   command->add_option("--out", options->out, "Folder for the model")->required();
   command->add_option("--seed", options->seed, "The same seed and pictures give the same model")->capture_default_str();
   command->add_flag("--json", options->json, "Print only the summary, as one JSON object");

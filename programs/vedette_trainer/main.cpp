@@ -1,4 +1,5 @@
-// vedette-trainer: turns a job folder into a model. Started by `vedette train` and by the server's job worker; docs/training-job.md.
+// vedette-trainer: turns a job folder into a model. Started by `vedette train` and by the server's job worker;
+// docs/training-job.md.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -12,7 +13,9 @@ int main(int argc, char** argv) {
   CLI::App app("Trains a Vedette model from a job folder (job.json).");
   std::string folder;
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  app.add_option("--job", folder, "Folder with job.json; model/, evaluation.json and progress.jsonl are written there")->required()->check(CLI::ExistingDirectory);
+  app.add_option("--job", folder, "Folder with job.json; model/, evaluation.json and progress.jsonl are written there")
+      ->required()
+      ->check(CLI::ExistingDirectory);
   app.add_option("--threads", threads, "Threads to use")->check(CLI::Range(1, 1024));
   CLI11_PARSE(app, argc, argv);
   namespace fs = std::filesystem;

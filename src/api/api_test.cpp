@@ -9,7 +9,9 @@ namespace vedette {
 namespace {
 
 using Json = nlohmann::json;
-const ApiModel& model() { return lookoutvision::api_model(); }
+const ApiModel& model() {
+  return lookoutvision::api_model();
+}
 
 const Operation& operation(const std::string& name) {
   for (const auto& op : model().operations())
@@ -45,7 +47,9 @@ TEST(ApiModel, LabelsAreDecodedAndArnsMayBeUnescaped) {
 std::string text_of(const ApiType& type, std::int64_t length) {
   for (const char c : {'a', '1'}) {
     const std::string text(static_cast<std::size_t>(length), c);
-    if (type.pattern_text.empty() || type.pattern_text.find("a-z") != std::string::npos || type.pattern_text.find(".*") != std::string::npos) return text;
+    if (type.pattern_text.empty() || type.pattern_text.find("a-z") != std::string::npos ||
+        type.pattern_text.find(".*") != std::string::npos)
+      return text;
     if (type.pattern_text.find("0-9") != std::string::npos) return std::string(static_cast<std::size_t>(length), '1');
   }
   return std::string(static_cast<std::size_t>(length), 'a');
@@ -55,25 +59,36 @@ TEST(ApiModel, LengthsPassAtTheLimitAndFailJustOutside) {
   int checked = 0;
   for (const auto& op : model().operations())
     for (const auto& member : op.input) {
-      if (member.type->kind != ValueKind::string || member.place == InputPlace::payload || !member.type->values.empty()) continue;
-      if (member.type->pattern_text.find('|') != std::string::npos && member.type->name != "ModelVersion") continue;  // fixed words
+      if (member.type->kind != ValueKind::string || member.place == InputPlace::payload || !member.type->values.empty())
+        continue;
+      if (member.type->pattern_text.find('|') != std::string::npos && member.type->name != "ModelVersion")
+        continue;  // fixed words
       const auto try_length = [&](std::int64_t length) {
         OperationInput input;
         Json body = Json::object();
         for (const auto& m : op.input) {
-          std::string text = &m == &member ? text_of(*m.type, length) : m.type->kind == ValueKind::string ? text_of(*m.type, std::max<std::int64_t>(1, m.type->minimum.value_or(1))) : "1";
+          std::string text = &m == &member ? text_of(*m.type, length)
+                             : m.type->kind == ValueKind::string
+                                 ? text_of(*m.type, std::max<std::int64_t>(1, m.type->minimum.value_or(1)))
+                                 : "1";
           if (m.name == "DatasetType") text = "train";
           if (!m.is_required && &m != &member) continue;
           if (m.place == InputPlace::path) input.path_labels[m.wire_name] = text;
           if (m.place == InputPlace::query) input.query.emplace_back(m.wire_name, text);
           if (m.place == InputPlace::header) input.headers.emplace_back(m.wire_name, text);
           if (m.place == InputPlace::body) {
-            if (m.type->kind == ValueKind::string) body[m.wire_name] = text;
-            else if (m.type->kind == ValueKind::integer) body[m.wire_name] = 1;
-            else if (m.name == "OutputConfig") body[m.wire_name] = {{"S3Location", {{"Bucket", "bbb"}}}};
-            else if (m.name == "Configuration") body[m.wire_name] = {{"Greengrass", {{"S3OutputLocation", {{"Bucket", "bbb"}}}, {"ComponentName", "c"}}}};
-            else if (m.name == "Tags") body[m.wire_name] = Json::array();
-            else if (m.name == "Changes") body[m.wire_name] = "eHg=";
+            if (m.type->kind == ValueKind::string)
+              body[m.wire_name] = text;
+            else if (m.type->kind == ValueKind::integer)
+              body[m.wire_name] = 1;
+            else if (m.name == "OutputConfig")
+              body[m.wire_name] = {{"S3Location", {{"Bucket", "bbb"}}}};
+            else if (m.name == "Configuration")
+              body[m.wire_name] = {{"Greengrass", {{"S3OutputLocation", {{"Bucket", "bbb"}}}, {"ComponentName", "c"}}}};
+            else if (m.name == "Tags")
+              body[m.wire_name] = Json::array();
+            else if (m.name == "Changes")
+              body[m.wire_name] = "eHg=";
           }
         }
         const std::string text = body.dump();
@@ -81,7 +96,8 @@ TEST(ApiModel, LengthsPassAtTheLimitAndFailJustOutside) {
         return model().decode(op, input);
       };
       if (member.type->maximum) {
-        EXPECT_TRUE(try_length(*member.type->maximum)) << op.name << "." << member.name << ": " << try_length(*member.type->maximum).error().message;
+        EXPECT_TRUE(try_length(*member.type->maximum))
+            << op.name << "." << member.name << ": " << try_length(*member.type->maximum).error().message;
         EXPECT_FALSE(try_length(*member.type->maximum + 1)) << op.name << "." << member.name;
         ++checked;
       }
@@ -130,7 +146,9 @@ TEST(Errors, EveryKindHasItsNameAndStatus) {
 TEST(Messages, NumbersAreFloat32Exact) {
   lookoutvision::DetectionResult r;
   r.confidence = 0.98397589F;
-  EXPECT_EQ(lookoutvision::encode_detection(r).dump(), R"({"DetectAnomalyResult":{"Confidence":0.983975887298584,"IsAnomalous":false,"Source":{"Type":"direct"}}})");
+  EXPECT_EQ(
+      lookoutvision::encode_detection(r).dump(),
+      R"({"DetectAnomalyResult":{"Confidence":0.983975887298584,"IsAnomalous":false,"Source":{"Type":"direct"}}})");
   r.segmentation = {{{"background", "#FFFFFF", static_cast<float>(8008.0 / 442368)}}, "png"};
   EXPECT_NE(lookoutvision::encode_detection(r).dump().find("0.018102575093507767"), std::string::npos);
 }

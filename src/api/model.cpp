@@ -30,8 +30,9 @@ std::string without_long_counts(std::string pattern) {
 
 ValueKind kind_of(const std::string& text) {
   static const std::map<std::string, ValueKind> kinds = {
-      {"string", ValueKind::string},       {"integer", ValueKind::integer}, {"float", ValueKind::floating}, {"boolean", ValueKind::boolean},
-      {"timestamp", ValueKind::timestamp}, {"blob", ValueKind::blob},       {"list", ValueKind::list},      {"structure", ValueKind::structure}};
+      {"string", ValueKind::string},   {"integer", ValueKind::integer},     {"float", ValueKind::floating},
+      {"boolean", ValueKind::boolean}, {"timestamp", ValueKind::timestamp}, {"blob", ValueKind::blob},
+      {"list", ValueKind::list},       {"structure", ValueKind::structure}};
   return kinds.at(text);
 }
 
@@ -45,16 +46,24 @@ std::string printed(const std::string& path) {
 Error constraint(const std::string& path, const std::string& value, const std::string& rule) {
   std::string shown = value.substr(0, 100);
   while (!is_utf8(shown) && !shown.empty()) shown.pop_back();
-  return invalid_input("1 validation error detected: Value '" + shown + "' at '" + printed(path) + "' failed to satisfy constraint: " + rule);
+  return invalid_input("1 validation error detected: Value '" + shown + "' at '" + printed(path) +
+                       "' failed to satisfy constraint: " + rule);
 }
 
-Error wrong_json(const std::string& message) { return fail(ErrorKind::invalid_input, message, "SerializationException"); }
+Error wrong_json(const std::string& message) {
+  return fail(ErrorKind::invalid_input, message, "SerializationException");
+}
 
-Result<void> check_range(const ApiType& type, const std::string& path, const std::string& value, std::int64_t size, const char* what) {
+Result<void> check_range(const ApiType& type, const std::string& path, const std::string& value, std::int64_t size,
+                         const char* what) {
   if (type.minimum && size < *type.minimum)
-    return constraint(path, value, std::string("Member must have ") + what + " greater than or equal to " + std::to_string(*type.minimum));
+    return constraint(
+        path, value,
+        std::string("Member must have ") + what + " greater than or equal to " + std::to_string(*type.minimum));
   if (type.maximum && size > *type.maximum)
-    return constraint(path, value, std::string("Member must have ") + what + " less than or equal to " + std::to_string(*type.maximum));
+    return constraint(
+        path, value,
+        std::string("Member must have ") + what + " less than or equal to " + std::to_string(*type.maximum));
   return {};
 }
 
@@ -129,12 +138,14 @@ Result<Json> from_json(const ApiType& type, const std::string& path, const Json&
       if (!value.is_string()) return wrong_type();
       const auto bytes = from_base64(value.get_ref<const std::string&>());
       if (!bytes) return wrong_json("The member " + path + " is not base64.");
-      if (auto ok = check_range(type, path, "", static_cast<std::int64_t>(bytes->size()), "length"); !ok) return ok.error();
+      if (auto ok = check_range(type, path, "", static_cast<std::int64_t>(bytes->size()), "length"); !ok)
+        return ok.error();
       return Json(std::string(as_text(*bytes)));
     }
     case ValueKind::list: {
       if (!value.is_array()) return wrong_type();
-      if (auto ok = check_range(type, path, "", static_cast<std::int64_t>(value.size()), "length"); !ok) return ok.error();
+      if (auto ok = check_range(type, path, "", static_cast<std::int64_t>(value.size()), "length"); !ok)
+        return ok.error();
       Json out = Json::array();
       for (std::size_t i = 0; i < value.size(); ++i) {
         auto item = from_json(*type.item, path + "." + std::to_string(i + 1) + ".member", value[i], depth + 1);
@@ -201,7 +212,8 @@ ApiModel ApiModel::parse(std::string_view text) {
     if (entry.contains("item")) type.item = &state->types.at(entry["item"]);
     if (entry.contains("members"))
       for (const auto& [member, description] : entry["members"].items())
-        type.members.push_back({member, &state->types.at(description.at("type")), description.value("required", false)});
+        type.members.push_back(
+            {member, &state->types.at(description.at("type")), description.value("required", false)});
   }
   static const std::map<std::string, InputPlace> places = {{"path", InputPlace::path},
                                                            {"query", InputPlace::query},
@@ -218,8 +230,8 @@ ApiModel ApiModel::parse(std::string_view text) {
     op.action = entry.at("action");
     op.resource = entry.at("resource");
     for (const auto& member : entry.at("input"))
-      op.input.push_back({member.at("name"), member.at("wire"), places.at(member.at("in")), &state->types.at(member.at("type")),
-                          member.value("required", false)});
+      op.input.push_back({member.at("name"), member.at("wire"), places.at(member.at("in")),
+                          &state->types.at(member.at("type")), member.value("required", false)});
     op.errors = entry.at("errors").get<std::vector<std::string>>();
     state->operations.push_back(std::move(op));
   }
@@ -227,7 +239,9 @@ ApiModel ApiModel::parse(std::string_view text) {
   return ApiModel(std::move(state));
 }
 
-const std::vector<Operation>& ApiModel::operations() const { return state_->operations; }
+const std::vector<Operation>& ApiModel::operations() const {
+  return state_->operations;
+}
 
 int ApiModel::error_status(const std::string& name) const {
   const auto it = state_->error_statuses.find(name);
@@ -262,7 +276,8 @@ Result<ApiModel::Route> ApiModel::route(std::string_view method, std::string_vie
     if (matches && !op.path.back().starts_with('{')) matches = segments.size() == op.path.size();
     if (matches) return Route{&op, std::move(labels)};
   }
-  return fail(ErrorKind::not_found, "The requested operation is not known to this service.", "UnknownOperationException");
+  return fail(ErrorKind::not_found, "The requested operation is not known to this service.",
+              "UnknownOperationException");
 }
 
 Result<Json> ApiModel::decode(const Operation& operation, const OperationInput& input) const {
@@ -296,7 +311,8 @@ Result<Json> ApiModel::decode(const Operation& operation, const OperationInput& 
             list.push_back(std::move(*item));
           }
           if (is_present)
-            if (auto ok = check_range(*m.type, m.name, "", static_cast<std::int64_t>(list.size()), "length"); !ok) return ok.error();
+            if (auto ok = check_range(*m.type, m.name, "", static_cast<std::int64_t>(list.size()), "length"); !ok)
+              return ok.error();
           value = std::move(list);
           break;
         }
@@ -306,7 +322,8 @@ Result<Json> ApiModel::decode(const Operation& operation, const OperationInput& 
       }
       case InputPlace::header: {
         for (const auto& [name, text] : input.headers)
-          if (equals_ignore_case(name, m.wire_name) && !is_present) is_present = true, value = from_text(*m.type, m.name, text);
+          if (equals_ignore_case(name, m.wire_name) && !is_present)
+            is_present = true, value = from_text(*m.type, m.name, text);
         break;
       }
       case InputPlace::body: {

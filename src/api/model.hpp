@@ -15,8 +15,8 @@ namespace re2 {
 class RE2;
 }
 
-/// The API model: one JSON description per service (operations, members, limits, errors, actions) that drives routing and
-/// validation here, and the tests, documents and client models elsewhere. docs/api-model.md describes the file.
+/// The API model: one JSON description per service (operations, members, limits, errors, actions) that drives routing
+/// and validation here, and the tests, documents and client models elsewhere. docs/api-model.md describes the file.
 namespace vedette {
 
 enum class ValueKind { string, integer, floating, boolean, timestamp, blob, list, structure };
@@ -61,10 +61,10 @@ struct Operation {
 
 /// Everything of a request that carries members.
 struct OperationInput {
-  std::map<std::string, std::string> path_labels;                     ///< decoded
-  std::vector<std::pair<std::string, std::string>> query;             ///< decoded
-  std::vector<std::pair<std::string, std::string>> headers;           ///< names in lower case
-  std::string_view body;                                              ///< JSON; not looked at for operations with a payload
+  std::map<std::string, std::string> path_labels;            ///< decoded
+  std::vector<std::pair<std::string, std::string>> query;    ///< decoded
+  std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
+  std::string_view body;                                     ///< JSON; not looked at for operations with a payload
 };
 
 /// Immutable after parse; any thread.
@@ -82,8 +82,9 @@ class ApiModel {
   /// Matches method and raw (still encoded) path. Fails with not_found and the code UnknownOperationException.
   [[nodiscard]] Result<Route> route(std::string_view method, std::string_view raw_path) const;
 
-  /// Collects and checks every member: an object by member name, blobs as text already decoded from base64, timestamps as
-  /// milliseconds. Fails with invalid_input (code SerializationException for wrong JSON, else none), worded as AWS does.
+  /// Collects and checks every member: an object by member name, blobs as text already decoded from base64, timestamps
+  /// as milliseconds. Fails with invalid_input (code SerializationException for wrong JSON, else none), worded as AWS
+  /// does.
   [[nodiscard]] Result<nlohmann::json> decode(const Operation& operation, const OperationInput& input) const;
 
   [[nodiscard]] const std::vector<Operation>& operations() const;

@@ -45,11 +45,13 @@ Result<std::vector<std::string>> one_or_many(const Json& value) {
 
 }  // namespace
 
-const char* const kAdministratorPolicy = R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]})";
+const char* const kAdministratorPolicy =
+    R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]})";
 
 Result<Policy> Policy::parse(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object() || !json.contains("Statement")) return invalid_input("The policy is not a JSON object with a Statement.");
+  if (!json.is_object() || !json.contains("Statement"))
+    return invalid_input("The policy is not a JSON object with a Statement.");
   const Json statements = json["Statement"].is_array() ? json["Statement"] : Json::array({json["Statement"]});
   Policy policy;
   for (const auto& s : statements) {
@@ -66,7 +68,8 @@ Result<Policy> Policy::parse(std::string_view text) {
     if (!actions) return actions.error();
     if (!resources) return resources.error();
     for (auto& action : *actions) action = to_lower(action);
-    policy.statements_.push_back({effect == "Allow", s.contains("NotAction"), std::move(*actions), std::move(*resources)});
+    policy.statements_.push_back(
+        {effect == "Allow", s.contains("NotAction"), std::move(*actions), std::move(*resources)});
   }
   return policy;
 }
@@ -88,18 +91,23 @@ bool Policy::allows(std::string_view action, std::string_view resource) const {
 Result<void> authorize(const Caller& caller, std::string_view action, std::string_view resource) {
   if (caller.policy && caller.policy->allows(action, resource)) return {};
   return fail(ErrorKind::access_denied,
-              "User: " + caller.arn() + " is not authorized to perform: " + std::string(action) + " on resource: " + std::string(resource), "AccessDenied");
+              "User: " + caller.arn() + " is not authorized to perform: " + std::string(action) +
+                  " on resource: " + std::string(resource),
+              "AccessDenied");
 }
 
-KeyRing::KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file) : store_(store), clock_(clock) {
+KeyRing::KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file)
+    : store_(store), clock_(clock) {
   auto bytes = read_file(master_key_file, kMasterKeyBytes);
   if (!bytes && bytes.error().kind == ErrorKind::not_found) {
     const auto fresh = random_bytes(kMasterKeyBytes);
-    if (auto ok = write_file_atomically(master_key_file, as_text(fresh), 0600); !ok) throw std::runtime_error(ok.error().message);
+    if (auto ok = write_file_atomically(master_key_file, as_text(fresh), 0600); !ok)
+      throw std::runtime_error(ok.error().message);
     bytes = fresh;
   }
   if (!bytes) throw std::runtime_error(bytes.error().message);
-  if (bytes->size() != kMasterKeyBytes) throw std::runtime_error("the master key file " + master_key_file.string() + " is damaged");
+  if (bytes->size() != kMasterKeyBytes)
+    throw std::runtime_error("the master key file " + master_key_file.string() + " is damaged");
   master_key_ = std::move(*bytes);
 }
 
@@ -118,7 +126,10 @@ Result<KeyRing::NewKey> KeyRing::create_key(const std::string& account, const st
 }
 
 Result<KeyRing::KnownKey> KeyRing::look_up(const std::string& access_key_id) {
-  const auto unknown = [] { return fail(ErrorKind::unauthenticated, "The security token included in the request is invalid.", "InvalidAccessKeyId"); };
+  const auto unknown = [] {
+    return fail(ErrorKind::unauthenticated, "The security token included in the request is invalid.",
+                "InvalidAccessKeyId");
+  };
   auto work = store_.read();
   const auto key = work->users().find_key(access_key_id);
   if (!key || !key->is_active) return unknown();
@@ -128,7 +139,8 @@ Result<KeyRing::KnownKey> KeyRing::look_up(const std::string& access_key_id) {
   if (!secret) return secret.error();
   auto policy = Policy::parse(user->policy);
   if (!policy) return internal_error("The policy of user " + user->name + " cannot be read.");
-  return KnownKey{{key->account, key->user, access_key_id, std::make_shared<const Policy>(std::move(*policy))}, std::move(*secret)};
+  return KnownKey{{key->account, key->user, access_key_id, std::make_shared<const Policy>(std::move(*policy))},
+                  std::move(*secret)};
 }
 
 }  // namespace vedette

@@ -14,8 +14,8 @@
 /// Who is calling, and what they may do. Thread-safe.
 namespace vedette {
 
-/// An IAM-style policy document: statements of Effect, Action or NotAction, Resource, with * and ? as wildcards. An explicit
-/// deny wins; what nothing allows is denied. Condition is not offered yet: a document with one is refused.
+/// An IAM-style policy document: statements of Effect, Action or NotAction, Resource, with * and ? as wildcards. An
+/// explicit deny wins; what nothing allows is denied. Condition is not offered yet: a document with one is refused.
 class Policy {
  public:
   /// Fails with invalid_input naming what is wrong.
@@ -57,7 +57,8 @@ class KeyRing {
     Caller caller;
     std::string secret;
   };
-  /// Reads the store on every call, so that a revocation works at once. Fails with unauthenticated (InvalidAccessKeyId).
+  /// Reads the store on every call, so that a revocation works at once. Fails with unauthenticated
+  /// (InvalidAccessKeyId).
   Result<KnownKey> look_up(const std::string& access_key_id);
 
  private:

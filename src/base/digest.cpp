@@ -52,7 +52,8 @@ struct Hasher::Context {
 };
 
 Hasher::Hasher(Algorithm algorithm) : context_(std::make_unique<Context>()) {
-  require(EVP_DigestInit_ex(context_->md, algorithm == Algorithm::sha256 ? EVP_sha256() : EVP_md5(), nullptr), "digest");
+  require(EVP_DigestInit_ex(context_->md, algorithm == Algorithm::sha256 ? EVP_sha256() : EVP_md5(), nullptr),
+          "digest");
 }
 Hasher::~Hasher() = default;
 Hasher::Hasher(Hasher&&) noexcept = default;
@@ -99,16 +100,22 @@ Bytes seal(std::span<const std::uint8_t> key, std::string_view plain, std::strin
   Cipher cipher(EVP_CIPHER_CTX_new());
   int n = 0;
   require(EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, key.data(), out.data()), "encrypt");
-  require(EVP_EncryptUpdate(cipher.get(), nullptr, &n, as_bytes(context).data(), static_cast<int>(context.size())), "encrypt");
-  require(EVP_EncryptUpdate(cipher.get(), out.data() + kNonceBytes, &n, as_bytes(plain).data(), static_cast<int>(plain.size())),
+  require(EVP_EncryptUpdate(cipher.get(), nullptr, &n, as_bytes(context).data(), static_cast<int>(context.size())),
+          "encrypt");
+  require(EVP_EncryptUpdate(cipher.get(), out.data() + kNonceBytes, &n, as_bytes(plain).data(),
+                            static_cast<int>(plain.size())),
           "encrypt");
   require(EVP_EncryptFinal_ex(cipher.get(), out.data() + kNonceBytes + n, &n), "encrypt");
-  require(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes, out.data() + kNonceBytes + plain.size()), "encrypt");
+  require(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes, out.data() + kNonceBytes + plain.size()),
+          "encrypt");
   return out;
 }
 
-Result<std::string> unseal(std::span<const std::uint8_t> key, std::span<const std::uint8_t> sealed, std::string_view context) {
-  const auto broken = [] { return internal_error("A stored secret cannot be decrypted; is the master key the right one?"); };
+Result<std::string> unseal(std::span<const std::uint8_t> key, std::span<const std::uint8_t> sealed,
+                           std::string_view context) {
+  const auto broken = [] {
+    return internal_error("A stored secret cannot be decrypted; is the master key the right one?");
+  };
   if (key.size() != 32 || sealed.size() < kNonceBytes + kTagBytes) return broken();
   const std::size_t length = sealed.size() - kNonceBytes - kTagBytes;
   std::string out(length, '\0');

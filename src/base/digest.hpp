@@ -10,7 +10,8 @@
 #include "base/result.hpp"
 #include "base/text.hpp"
 
-/// Hashes, authenticated encryption and randomness, all OpenSSL's. A failing OpenSSL call means a broken machine and throws.
+/// Hashes, authenticated encryption and randomness, all OpenSSL's. A failing OpenSSL call means a broken machine and
+/// throws.
 namespace vedette {
 
 using Sha256 = std::array<std::uint8_t, 32>;
@@ -36,13 +37,15 @@ class Hasher {
   std::unique_ptr<Context> context_;
 };
 
-Bytes random_bytes(std::size_t count);            ///< cryptographically secure
-std::string random_id(std::size_t characters);    ///< lower-case letters and digits, ≥ 5 bits each
-std::string random_uuid();                        ///< RFC 4122 version 4
+Bytes random_bytes(std::size_t count);          ///< cryptographically secure
+std::string random_id(std::size_t characters);  ///< lower-case letters and digits, ≥ 5 bits each
+std::string random_uuid();                      ///< RFC 4122 version 4
 
-/// AES-256-GCM with a fresh random nonce: nonce ‖ ciphertext ‖ tag. `key` is 32 bytes; `context` is authenticated, not stored.
+/// AES-256-GCM with a fresh random nonce: nonce ‖ ciphertext ‖ tag. `key` is 32 bytes; `context` is authenticated, not
+/// stored.
 Bytes seal(std::span<const std::uint8_t> key, std::string_view plain, std::string_view context);
 /// Fails with internal if key, context or bytes do not belong together.
-Result<std::string> unseal(std::span<const std::uint8_t> key, std::span<const std::uint8_t> sealed, std::string_view context);
+Result<std::string> unseal(std::span<const std::uint8_t> key, std::span<const std::uint8_t> sealed,
+                           std::string_view context);
 
 }  // namespace vedette

@@ -44,8 +44,14 @@ void write(std::string_view level, std::string_view event, Fields fields) {
 
 }  // namespace
 
-void info(std::string_view event, Fields fields) { write("info", event, fields); }
-void warning(std::string_view event, Fields fields) { write("warning", event, fields); }
-void error(std::string_view event, Fields fields) { write("error", event, fields); }
+void info(std::string_view event, Fields fields) {
+  write("info", event, fields);
+}
+void warning(std::string_view event, Fields fields) {
+  write("warning", event, fields);
+}
+void error(std::string_view event, Fields fields) {
+  write("error", event, fields);
+}
 
 }  // namespace vedette::log

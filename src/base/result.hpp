@@ -73,8 +73,12 @@ class [[nodiscard]] Result<void> {
 inline Error fail(ErrorKind kind, std::string message, std::string code = {}) {
   return Error{kind, std::move(message), std::move(code), {}, {}, 0};
 }
-inline Error invalid_input(std::string message) { return fail(ErrorKind::invalid_input, std::move(message)); }
-inline Error internal_error(std::string message) { return fail(ErrorKind::internal, std::move(message)); }
+inline Error invalid_input(std::string message) {
+  return fail(ErrorKind::invalid_input, std::move(message));
+}
+inline Error internal_error(std::string message) {
+  return fail(ErrorKind::internal, std::move(message));
+}
 inline Error not_found(std::string type, std::string id, std::string message) {
   return Error{ErrorKind::not_found, std::move(message), {}, std::move(type), std::move(id), 0};
 }

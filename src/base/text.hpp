@@ -38,7 +38,7 @@ bool is_utf8(std::string_view text);
 /// Number of code points; the text must be valid UTF-8.
 std::size_t utf8_length(std::string_view text);
 
-std::string to_lower(std::string_view text);  ///< ASCII
+std::string to_lower(std::string_view text);   ///< ASCII
 std::string_view trim(std::string_view text);  ///< ASCII white space
 std::vector<std::string_view> split(std::string_view text, char separator);
 bool equals_ignore_case(std::string_view a, std::string_view b);  ///< ASCII

@@ -79,17 +79,27 @@ auto value_of(const Table& table, std::string_view text) {
 
 }  // namespace
 
-std::string_view to_text(DatasetType type) { return type == DatasetType::train ? "train" : "test"; }
-std::string_view to_text(DatasetStatus status) { return text_of(kDatasetStatus, status); }
-std::string_view to_text(ModelStatus status) { return text_of(kModelStatus, status); }
+std::string_view to_text(DatasetType type) {
+  return type == DatasetType::train ? "train" : "test";
+}
+std::string_view to_text(DatasetStatus status) {
+  return text_of(kDatasetStatus, status);
+}
+std::string_view to_text(ModelStatus status) {
+  return text_of(kModelStatus, status);
+}
 
 std::optional<DatasetType> parse_dataset_type(std::string_view text) {
   if (text == "train") return DatasetType::train;
   if (text == "test") return DatasetType::test;
   return std::nullopt;
 }
-DatasetStatus parse_dataset_status(std::string_view text) { return value_of(kDatasetStatus, text); }
-ModelStatus parse_model_status(std::string_view text) { return value_of(kModelStatus, text); }
+DatasetStatus parse_dataset_status(std::string_view text) {
+  return value_of(kDatasetStatus, text);
+}
+ModelStatus parse_model_status(std::string_view text) {
+  return value_of(kModelStatus, text);
+}
 
 bool can_move(ModelStatus from, ModelStatus to) {
   for (const auto& move : kModelMoves)
@@ -112,7 +122,8 @@ std::string project_arn(const Scope& scope, std::string_view project) {
   return "arn:aws:lookoutvision:" + scope.region + ":" + scope.account + ":project/" + std::string(project);
 }
 std::string model_arn(const Scope& scope, std::string_view project, std::int64_t version) {
-  return "arn:aws:lookoutvision:" + scope.region + ":" + scope.account + ":model/" + std::string(project) + "/" + std::to_string(version);
+  return "arn:aws:lookoutvision:" + scope.region + ":" + scope.account + ":model/" + std::string(project) + "/" +
+         std::to_string(version);
 }
 std::string object_arn(std::string_view bucket, std::string_view key) {
   return "arn:aws:s3:::" + std::string(bucket) + "/" + std::string(key);

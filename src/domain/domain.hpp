@@ -59,7 +59,17 @@ struct DatasetEntry {
   std::string line;     ///< JSON
 };
 
-enum class ModelStatus { training, trained, training_failed, starting_hosting, hosted, hosting_failed, stopping_hosting, system_updating, deleting };
+enum class ModelStatus {
+  training,
+  trained,
+  training_failed,
+  starting_hosting,
+  hosted,
+  hosting_failed,
+  stopping_hosting,
+  system_updating,
+  deleting
+};
 
 struct Performance {
   double f1 = 0, recall = 0, precision = 0;

@@ -6,8 +6,9 @@ namespace vedette {
 namespace {
 
 TEST(Domain, StatusTextsRoundTrip) {
-  for (auto s : {ModelStatus::training, ModelStatus::trained, ModelStatus::training_failed, ModelStatus::starting_hosting, ModelStatus::hosted,
-                 ModelStatus::hosting_failed, ModelStatus::stopping_hosting, ModelStatus::system_updating, ModelStatus::deleting})
+  for (auto s : {ModelStatus::training, ModelStatus::trained, ModelStatus::training_failed,
+                 ModelStatus::starting_hosting, ModelStatus::hosted, ModelStatus::hosting_failed,
+                 ModelStatus::stopping_hosting, ModelStatus::system_updating, ModelStatus::deleting})
     EXPECT_EQ(parse_model_status(to_text(s)), s);
   EXPECT_THROW(parse_model_status("BROKEN"), std::invalid_argument);
 }

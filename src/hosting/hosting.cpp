@@ -11,14 +11,18 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::chrono::seconds kReconcileInterval{2};
-constexpr std::size_t kMostWaiting = 12;  // below the request pool's size, so that waiting pictures leave threads for others
+constexpr std::size_t kMostWaiting =
+    12;  // below the request pool's size, so that waiting pictures leave threads for others
 constexpr const char* kHostedMessage = "The model is running.";
 
 }  // namespace
 
-std::string artifact_prefix(const std::string& model_uid) { return "models/" + model_uid + "/"; }
+std::string artifact_prefix(const std::string& model_uid) {
+  return "models/" + model_uid + "/";
+}
 
-ComputePool::ComputePool(int threads, std::size_t most_waiting) : most_waiting_(most_waiting), worker_([this, threads] { loop(threads); }) {}
+ComputePool::ComputePool(int threads, std::size_t most_waiting)
+    : most_waiting_(most_waiting), worker_([this, threads] { loop(threads); }) {}
 
 ComputePool::~ComputePool() {
   {
@@ -64,7 +68,9 @@ void ComputePool::loop(int threads) {
 Hosting::Hosting(MetadataStore& metadata, ObjectStore& objects, fs::path cache_folder, int threads)
     : metadata_(metadata), objects_(objects), cache_folder_(std::move(cache_folder)), pool_(threads, kMostWaiting) {}
 
-Hosting::~Hosting() { stop(); }
+Hosting::~Hosting() {
+  stop();
+}
 
 void Hosting::start() {
   thread_ = std::thread([this] { loop(); });
@@ -102,7 +108,8 @@ void Hosting::loop() {
 }
 
 void Hosting::reconcile() {
-  const auto wanted = metadata_.read()->models().list_in_states({ModelStatus::starting_hosting, ModelStatus::hosted, ModelStatus::stopping_hosting});
+  const auto wanted = metadata_.read()->models().list_in_states(
+      {ModelStatus::starting_hosting, ModelStatus::hosted, ModelStatus::stopping_hosting});
   const auto move = [&](const Model& model, ModelStatus to, const std::string& message) {
     auto work = metadata_.write();
     if (work->models().move(model.uid, model.status, to, message)) work->commit();
@@ -122,14 +129,17 @@ void Hosting::reconcile() {
     }();
     auto loaded = lease(model.uid);
     if (!loaded) {
-      log::error("model cannot be hosted", {{"model", model_arn(scope, model.project, model.version)}, {"reason", loaded.error().message}});
+      log::error("model cannot be hosted",
+                 {{"model", model_arn(scope, model.project, model.version)}, {"reason", loaded.error().message}});
       move(model, ModelStatus::hosting_failed, "The model could not be started: " + loaded.error().message);
       continue;
     }
     if (model.status == ModelStatus::starting_hosting) move(model, ModelStatus::hosted, kHostedMessage);
     if (!before) {
-      const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
-      log::info("model hosted", {{"model", model_arn(scope, model.project, model.version)}, {"load_ms", std::to_string(ms)},
+      const auto ms =
+          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
+      log::info("model hosted", {{"model", model_arn(scope, model.project, model.version)},
+                                 {"load_ms", std::to_string(ms)},
                                  {"bytes", std::to_string((*loaded)->approximate_bytes())}});
     }
   }

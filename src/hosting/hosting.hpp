@@ -18,8 +18,8 @@
 #include "store/objects/objects.hpp"
 #include "vision/infer/infer.hpp"
 
-/// Models in memory: start, lease, stop, admission. Hosting is desired state in the metadata: StartModel and StopModel write
-/// it, this node follows it, also after a restart.
+/// Models in memory: start, lease, stop, admission. Hosting is desired state in the metadata: StartModel and StopModel
+/// write it, this node follows it, also after a restart.
 namespace vedette {
 
 /// Holding one keeps the model in memory, even if it is stopped meanwhile.
@@ -31,7 +31,8 @@ std::string artifact_prefix(const std::string& model_uid);
 /// Runs picture work on its own threads, a few waiting at most. Thread-safe.
 class ComputePool {
  public:
-  /// One worker that uses `threads` threads per picture: the shortest time for one picture. At most `most_waiting` wait.
+  /// One worker that uses `threads` threads per picture: the shortest time for one picture. At most `most_waiting`
+  /// wait.
   ComputePool(int threads, std::size_t most_waiting);
   ~ComputePool();
   ComputePool(const ComputePool&) = delete;

@@ -30,9 +30,9 @@ struct Response {
   std::optional<std::uint64_t> head_length;  ///< answer to HEAD: no body, but this Content-Length
 };
 
-/// One request on its way through the server. The connection calls begin(), then, unless that answers already, accept() for
-/// each piece of the body and finish(); or abort() if the body breaks off. All but accept() may block on database and disk and
-/// run on the request pool; accept() does, too, if `accept_blocks()`.
+/// One request on its way through the server. The connection calls begin(), then, unless that answers already, accept()
+/// for each piece of the body and finish(); or abort() if the body breaks off. All but accept() may block on database
+/// and disk and run on the request pool; accept() does, too, if `accept_blocks()`.
 class Exchange {
  public:
   virtual ~Exchange() = default;

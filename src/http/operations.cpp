@@ -45,18 +45,22 @@ const std::map<std::string, std::function<Result<Json>(const Invocation&)>>& ope
   static const std::map<std::string, std::function<Result<Json>(const Invocation&)>> table = {
       {"CreateProject",
        [](const Invocation& i) {
-         return encoded(i.service.create_project(i.context, CreateProjectRequest(i.members)),
-                        [&](const Project& p) { return Json{{"ProjectMetadata", encode_project_metadata(i.context.scope, p)}}; });
+         return encoded(i.service.create_project(i.context, CreateProjectRequest(i.members)), [&](const Project& p) {
+           return Json{{"ProjectMetadata", encode_project_metadata(i.context.scope, p)}};
+         });
        }},
       {"DescribeProject",
        [](const Invocation& i) {
-         return encoded(i.service.describe_project(i.context, ProjectRequest(i.members)),
-                        [&](const auto& d) { return Json{{"ProjectDescription", encode_project_description(i.context.scope, d.project, d.datasets)}}; });
+         return encoded(i.service.describe_project(i.context, ProjectRequest(i.members)), [&](const auto& d) {
+           return Json{{"ProjectDescription", encode_project_description(i.context.scope, d.project, d.datasets)}};
+         });
        }},
       {"ListProjects",
        [](const Invocation& i) {
-         return encoded(i.service.list_projects(i.context, PageRequest(i.members)),
-                        [&](const auto& page) { return encode_page(page, "Projects", [&](const Project& p) { return encode_project_metadata(i.context.scope, p); }); });
+         return encoded(i.service.list_projects(i.context, PageRequest(i.members)), [&](const auto& page) {
+           return encode_page(page, "Projects",
+                              [&](const Project& p) { return encode_project_metadata(i.context.scope, p); });
+         });
        }},
       {"DeleteProject",
        [](const Invocation& i) -> Result<Json> {
@@ -66,53 +70,69 @@ const std::map<std::string, std::function<Result<Json>(const Invocation&)>>& ope
        }},
       {"CreateDataset",
        [](const Invocation& i) {
-         return encoded(i.service.create_dataset(i.context, CreateDatasetRequest(i.members)),
-                        [](const Dataset& d) { return Json{{"DatasetMetadata", encode_dataset_metadata(d)}}; });
+         return encoded(i.service.create_dataset(i.context, CreateDatasetRequest(i.members)), [](const Dataset& d) {
+           return Json{{"DatasetMetadata", encode_dataset_metadata(d)}};
+         });
        }},
       {"DescribeDataset",
        [](const Invocation& i) {
-         return encoded(i.service.describe_dataset(i.context, DatasetRequest(i.members)),
-                        [](const Dataset& d) { return Json{{"DatasetDescription", encode_dataset_description(d)}}; });
+         return encoded(i.service.describe_dataset(i.context, DatasetRequest(i.members)), [](const Dataset& d) {
+           return Json{{"DatasetDescription", encode_dataset_description(d)}};
+         });
        }},
       {"ListDatasetEntries",
        [](const Invocation& i) {
-         return encoded(i.service.list_dataset_entries(i.context, ListDatasetEntriesRequest(i.members)),
-                        [](const auto& page) { return encode_page(page, "DatasetEntries", [](const std::string& line) { return Json(line); }); });
+         return encoded(
+             i.service.list_dataset_entries(i.context, ListDatasetEntriesRequest(i.members)), [](const auto& page) {
+               return encode_page(page, "DatasetEntries", [](const std::string& line) { return Json(line); });
+             });
        }},
-      {"DeleteDataset", [](const Invocation& i) { return empty(i.service.delete_dataset(i.context, DatasetRequest(i.members))); }},
+      {"DeleteDataset",
+       [](const Invocation& i) { return empty(i.service.delete_dataset(i.context, DatasetRequest(i.members))); }},
       {"CreateModel",
        [](const Invocation& i) {
-         return encoded(i.service.create_model(i.context, CreateModelRequest(i.members)),
-                        [&](const Model& m) { return Json{{"ModelMetadata", encode_model_metadata(i.context.scope, m)}}; });
+         return encoded(i.service.create_model(i.context, CreateModelRequest(i.members)), [&](const Model& m) {
+           return Json{{"ModelMetadata", encode_model_metadata(i.context.scope, m)}};
+         });
        }},
       {"DescribeModel",
        [](const Invocation& i) {
-         return encoded(i.service.describe_model(i.context, ModelRequest(i.members)),
-                        [&](const Model& m) { return Json{{"ModelDescription", encode_model_description(i.context.scope, m)}}; });
+         return encoded(i.service.describe_model(i.context, ModelRequest(i.members)), [&](const Model& m) {
+           return Json{{"ModelDescription", encode_model_description(i.context.scope, m)}};
+         });
        }},
       {"ListModels",
        [](const Invocation& i) {
-         return encoded(i.service.list_models(i.context, ListModelsRequest(i.members)),
-                        [&](const auto& page) { return encode_page(page, "Models", [&](const Model& m) { return encode_model_metadata(i.context.scope, m); }); });
+         return encoded(i.service.list_models(i.context, ListModelsRequest(i.members)), [&](const auto& page) {
+           return encode_page(page, "Models",
+                              [&](const Model& m) { return encode_model_metadata(i.context.scope, m); });
+         });
        }},
       {"DeleteModel",
        [](const Invocation& i) {
          const ModelRequest request(i.members);
-         return encoded(i.service.delete_model(i.context, request),
-                        [&](std::int64_t version) { return Json{{"ModelArn", model_arn(i.context.scope, request.project_name, version)}}; });
+         return encoded(i.service.delete_model(i.context, request), [&](std::int64_t version) {
+           return Json{{"ModelArn", model_arn(i.context.scope, request.project_name, version)}};
+         });
        }},
       {"StartModel",
        [](const Invocation& i) {
-         return encoded(i.service.start_model(i.context, StartModelRequest(i.members)), [](ModelStatus s) { return Json{{"Status", to_text(s)}}; });
+         return encoded(i.service.start_model(i.context, StartModelRequest(i.members)), [](ModelStatus s) {
+           return Json{{"Status", to_text(s)}};
+         });
        }},
       {"StopModel",
        [](const Invocation& i) {
-         return encoded(i.service.stop_model(i.context, ModelRequest(i.members)), [](ModelStatus s) { return Json{{"Status", to_text(s)}}; });
+         return encoded(i.service.stop_model(i.context, ModelRequest(i.members)), [](ModelStatus s) {
+           return Json{{"Status", to_text(s)}};
+         });
        }},
       {"DetectAnomalies",
        [](const Invocation& i) {
-         return encoded(i.service.detect_anomalies(i.context, ModelRequest(i.members), i.members.at("ContentType").get_ref<const std::string&>(), as_bytes(i.body)),
-                        [](const DetectionResult& r) { return encode_detection(r); });
+         return encoded(
+             i.service.detect_anomalies(i.context, ModelRequest(i.members),
+                                        i.members.at("ContentType").get_ref<const std::string&>(), as_bytes(i.body)),
+             [](const DetectionResult& r) { return encode_detection(r); });
        }},
   };
   return table;
@@ -124,7 +144,8 @@ Result<std::string> resource_of(const LookoutVisionCall& call, const Json& membe
   if (kind == "project") return project_arn(call.scope, members.at("ProjectName").get_ref<const std::string&>());
   if (kind == "model") {
     const std::string project = members.at("ProjectName");
-    const std::string prefix = "arn:aws:lookoutvision:" + call.scope.region + ":" + call.scope.account + ":model/" + project + "/";
+    const std::string prefix =
+        "arn:aws:lookoutvision:" + call.scope.region + ":" + call.scope.account + ":model/" + project + "/";
     if (!members.contains("ModelVersion")) return prefix + "*";
     const std::string version = members.at("ModelVersion");
     if (version != "latest") return prefix + version;
@@ -153,7 +174,8 @@ Result<Response> run_lookoutvision(const LookoutVisionCall& call) {
   input.body = call.body;
   const auto it = operations().find(operation.name);
   if (it == operations().end())
-    return fail(ErrorKind::not_found, "The operation " + operation.name + " is not offered by this server yet.", "UnknownOperationException");
+    return fail(ErrorKind::not_found, "The operation " + operation.name + " is not offered by this server yet.",
+                "UnknownOperationException");
   auto members = api_model().decode(operation, input);
   if (!members) return members.error();
   const auto resource = resource_of(call, *members);

@@ -15,9 +15,9 @@ namespace vedette {
 namespace {
 
 constexpr std::uint64_t kJsonLimit = 1 << 20;
-constexpr std::uint64_t kChangesLimit = 15 << 20;    // 10 MiB as base64, and the JSON around it
+constexpr std::uint64_t kChangesLimit = 15 << 20;  // 10 MiB as base64, and the JSON around it
 constexpr std::uint64_t kImageLimit = 8 << 20;
-constexpr std::uint64_t kObjectLimit = 5ULL << 30;   // S3's largest single put
+constexpr std::uint64_t kObjectLimit = 5ULL << 30;  // S3's largest single put
 constexpr std::uint64_t kXmlLimit = 1 << 20;
 constexpr const char* kUnsignedPayload = "UNSIGNED-PAYLOAD";
 
@@ -30,14 +30,19 @@ Service service_named(std::string_view name) {
 }
 
 /// The dialect for errors of requests that are not signed well enough to say which service they mean.
-Service service_by_path(std::string_view path) { return path.starts_with("/2020-11-20/") ? Service::lookoutvision : Service::s3; }
+Service service_by_path(std::string_view path) {
+  return path.starts_with("/2020-11-20/") ? Service::lookoutvision : Service::s3;
+}
 
 }  // namespace
 
 class PipelineExchange : public Exchange {
  public:
   PipelineExchange(Pipeline& pipeline, RequestHead head)
-      : pipeline_(pipeline), head_(std::move(head)), request_id_(random_uuid()), start_(std::chrono::steady_clock::now()) {}
+      : pipeline_(pipeline),
+        head_(std::move(head)),
+        request_id_(random_uuid()),
+        start_(std::chrono::steady_clock::now()) {}
 
   std::optional<Response> begin() override {
     if (auto open_answer = answer_unsigned()) return done(std::move(*open_answer));
@@ -67,20 +72,25 @@ class PipelineExchange : public Exchange {
     if (!is_verified_) {
       if (!verify(authorization_, signable(), actual, secret_)) return done(refuse(wrong_signature()));
     } else if (declared_hash_ != kUnsignedPayload && !equal_in_constant_time(actual, declared_hash_)) {
-      return done(refuse(fail(ErrorKind::invalid_input, "The provided 'x-amz-content-sha256' header does not match what was computed.", "XAmzContentSHA256Mismatch")));
+      return done(refuse(fail(ErrorKind::invalid_input,
+                              "The provided 'x-amz-content-sha256' header does not match what was computed.",
+                              "XAmzContentSHA256Mismatch")));
     }
     const Scope scope{caller_.account, authorization_.credential.region};
     if (service_ == Service::s3) {
-      auto response = run_s3(S3Call{pipeline_.objects_, caller_, scope, *s3_request_, head_.headers, std::move(staged_)});
+      auto response =
+          run_s3(S3Call{pipeline_.objects_, caller_, scope, *s3_request_, head_.headers, std::move(staged_)});
       return done(response ? std::move(*response) : refuse(response.error()));
     }
-    auto response = run_lookoutvision(LookoutVisionCall{pipeline_.lookout_vision_, caller_, scope, *route_, head_, body_});
+    auto response =
+        run_lookoutvision(LookoutVisionCall{pipeline_.lookout_vision_, caller_, scope, *route_, head_, body_});
     return done(response ? std::move(*response) : refuse(response.error()));
   }
 
   Response abort(const Error& error) override {
     // An image above the limit is invalid input to its operation; other bodies are simply too large.
-    if (error.kind == ErrorKind::too_large && service_ == Service::lookoutvision && route_ && route_->operation->has_payload())
+    if (error.kind == ErrorKind::too_large && service_ == Service::lookoutvision && route_ &&
+        route_->operation->has_payload())
       return done(refuse(invalid_input("The image exceeds 8 MB.")));
     return done(refuse(error));
   }
@@ -90,7 +100,8 @@ class PipelineExchange : public Exchange {
 
   static Error wrong_signature() {
     return fail(ErrorKind::unauthenticated,
-                "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.",
+                "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
+                "Access Key and signing method.",
                 "SignatureDoesNotMatch");
   }
 
@@ -103,7 +114,8 @@ class PipelineExchange : public Exchange {
       r.body = "ok\n";
       return r;
     }
-    const bool is_signed = !header_value(head_.headers, "authorization").empty() || head_.query.find("X-Amz-Signature") != std::string::npos;
+    const bool is_signed = !header_value(head_.headers, "authorization").empty() ||
+                           head_.query.find("X-Amz-Signature") != std::string::npos;
     if (head_.path == "/" && !is_signed) {
       r.body = "Vedette is running. Point an AWS client for lookoutvision and s3 at this address.\n";
       return r;
@@ -117,7 +129,9 @@ class PipelineExchange : public Exchange {
     authorization_ = std::move(*authorization);
     const auto named = service_named(authorization_.credential.service);
     if (named == Service::unknown)
-      return fail(ErrorKind::unauthenticated, "Credential should be scoped to one of the services of this server: lookoutvision, s3.", "SignatureDoesNotMatch");
+      return fail(ErrorKind::unauthenticated,
+                  "Credential should be scoped to one of the services of this server: lookoutvision, s3.",
+                  "SignatureDoesNotMatch");
     service_ = named;
     if (auto ok = check_time(authorization_, pipeline_.clock_.now()); !ok) return ok;
     auto key = pipeline_.keys_.look_up(authorization_.credential.access_key_id);
@@ -133,9 +147,13 @@ class PipelineExchange : public Exchange {
     declared_hash_ = std::string(header_value(head_.headers, "x-amz-content-sha256"));
     if (authorization_.is_presigned) declared_hash_ = kUnsignedPayload;
     if (declared_hash_.starts_with("STREAMING-"))
-      return fail(ErrorKind::unsupported, "This server does not offer chunked signatures (aws-chunked); sign the whole payload.", "NotImplemented");
+      return fail(ErrorKind::unsupported,
+                  "This server does not offer chunked signatures (aws-chunked); sign the whole payload.",
+                  "NotImplemented");
     if (declared_hash_.empty()) {
-      if (service_ == Service::s3) return fail(ErrorKind::invalid_input, "Missing required header for this request: x-amz-content-sha256", "InvalidArgument");
+      if (service_ == Service::s3)
+        return fail(ErrorKind::invalid_input, "Missing required header for this request: x-amz-content-sha256",
+                    "InvalidArgument");
       return {};
     }
     if (!verify(authorization_, signable(), declared_hash_, secret_)) return wrong_signature();
@@ -149,7 +167,9 @@ class PipelineExchange : public Exchange {
     if (!route) return route.error();
     route_ = std::move(*route);
     const auto& name = route_->operation->name;
-    body_limit_ = route_->operation->has_payload() ? kImageLimit : name == "UpdateDatasetEntries" ? kChangesLimit : kJsonLimit;
+    body_limit_ = route_->operation->has_payload() ? kImageLimit
+                  : name == "UpdateDatasetEntries" ? kChangesLimit
+                                                   : kJsonLimit;
     return {};
   }
 
@@ -159,10 +179,12 @@ class PipelineExchange : public Exchange {
     if (!request) return request.error();
     s3_request_ = std::move(*request);
     body_limit_ = kXmlLimit;
-    const auto resource = s3_request_->key.empty() ? "arn:aws:s3:::" + s3_request_->bucket : object_arn(s3_request_->bucket, s3_request_->key);
+    const auto resource = s3_request_->key.empty() ? "arn:aws:s3:::" + s3_request_->bucket
+                                                   : object_arn(s3_request_->bucket, s3_request_->key);
     if (auto ok = authorize(caller_, s3_request_->action, resource); !ok) return ok;
     if (s3_request_->kind == s3::OperationKind::put_object) {
-      if (!pipeline_.objects_.has_bucket(s3_request_->bucket)) return fail(ErrorKind::not_found, "The specified bucket does not exist", "NoSuchBucket");
+      if (!pipeline_.objects_.has_bucket(s3_request_->bucket))
+        return fail(ErrorKind::not_found, "The specified bucket does not exist", "NoSuchBucket");
       auto staged = pipeline_.objects_.stage();
       if (!staged) return staged.error();
       staged_ = std::move(*staged);
@@ -173,7 +195,8 @@ class PipelineExchange : public Exchange {
 
   Response refuse(const Error& error) const {
     Response r;
-    if (error.kind == ErrorKind::internal) log::error("internal error", {{"request", request_id_}, {"reason", error.message}});
+    if (error.kind == ErrorKind::internal)
+      log::error("internal error", {{"request", request_id_}, {"reason", error.message}});
     if (service_ == Service::s3) {
       auto wire = s3::encode_error(error, head_.path, request_id_);
       r.status = wire.status;
@@ -199,11 +222,17 @@ class PipelineExchange : public Exchange {
     }
     r.headers.emplace_back("date", to_http_date(pipeline_.clock_.now()));
     r.headers.emplace_back("server", "Vedette");
-    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start_).count();
+    const auto us =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start_).count();
     const std::string operation = route_ ? route_->operation->name : s3_request_ ? s3_request_->action : "-";
-    log::info("request", {{"id", request_id_}, {"operation", operation}, {"method", head_.method}, {"path", head_.path.substr(0, 300)},
-                          {"status", std::to_string(r.status)}, {"ms", fmt::format("{:.2f}", static_cast<double>(us) / 1000)},
-                          {"caller", caller_.user.empty() ? "-" : caller_.user}, {"remote", head_.remote_address}});
+    log::info("request", {{"id", request_id_},
+                          {"operation", operation},
+                          {"method", head_.method},
+                          {"path", head_.path.substr(0, 300)},
+                          {"status", std::to_string(r.status)},
+                          {"ms", fmt::format("{:.2f}", static_cast<double>(us) / 1000)},
+                          {"caller", caller_.user.empty() ? "-" : caller_.user},
+                          {"remote", head_.remote_address}});
     return r;
   }
 
@@ -223,6 +252,8 @@ class PipelineExchange : public Exchange {
   std::string body_;
 };
 
-std::unique_ptr<Exchange> Pipeline::open(RequestHead head) { return std::make_unique<PipelineExchange>(*this, std::move(head)); }
+std::unique_ptr<Exchange> Pipeline::open(RequestHead head) {
+  return std::make_unique<PipelineExchange>(*this, std::move(head));
+}
 
 }  // namespace vedette

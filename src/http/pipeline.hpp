@@ -15,7 +15,8 @@ struct PipelineOptions {
 /// From a request's head and body to its answer: service by credential scope, signature, operation. Thread-safe.
 class Pipeline : public RequestHandler {
  public:
-  Pipeline(KeyRing& keys, const Clock& clock, LookoutVision& lookout_vision, ObjectStore& objects, PipelineOptions options)
+  Pipeline(KeyRing& keys, const Clock& clock, LookoutVision& lookout_vision, ObjectStore& objects,
+           PipelineOptions options)
       : keys_(keys), clock_(clock), lookout_vision_(lookout_vision), objects_(objects), options_(std::move(options)) {}
   std::unique_ptr<Exchange> open(RequestHead head) override;
 

@@ -23,14 +23,17 @@ Response no_content() {
   return r;
 }
 
-Error s3_error(ErrorKind kind, const char* code, std::string message) { return fail(kind, std::move(message), code); }
+Error s3_error(ErrorKind kind, const char* code, std::string message) {
+  return fail(kind, std::move(message), code);
+}
 
 void add_object_headers(Response& r, const ObjectInfo& info) {
   r.headers.emplace_back("content-type", info.content_type);
   r.headers.emplace_back("etag", "\"" + info.etag + "\"");
   r.headers.emplace_back("last-modified", to_http_date(info.modified));
   r.headers.emplace_back("accept-ranges", "bytes");
-  for (const auto& [name, value] : info.user_metadata) r.headers.emplace_back(std::string(kMetadataPrefix) + name, value);
+  for (const auto& [name, value] : info.user_metadata)
+    r.headers.emplace_back(std::string(kMetadataPrefix) + name, value);
 }
 
 std::string_view unquoted(std::string_view etag) {
@@ -41,7 +44,8 @@ std::string_view unquoted(std::string_view etag) {
 
 /// RFC 9110 section 13: what the conditional headers of a read ask for. An answer instead of the object, or nothing.
 Result<std::optional<Response>> check_read_conditions(const HeaderList& headers, const ObjectInfo& info) {
-  const auto failed = s3_error(ErrorKind::conflict, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
+  const auto failed = s3_error(ErrorKind::conflict, "PreconditionFailed",
+                               "At least one of the pre-conditions you specified did not hold");
   const auto matches = [&](std::string_view list) {
     for (auto tag : split(list, ','))
       if (unquoted(tag) == info.etag || trim(tag) == "*") return true;
@@ -51,7 +55,8 @@ Result<std::optional<Response>> check_read_conditions(const HeaderList& headers,
   const auto modified = std::chrono::floor<std::chrono::seconds>(info.modified);
   if (!if_match.empty()) {
     if (!matches(if_match)) return failed;
-  } else if (const auto since = parse_http_date(header_value(headers, "if-unmodified-since")); since && modified > *since) {
+  } else if (const auto since = parse_http_date(header_value(headers, "if-unmodified-since"));
+             since && modified > *since) {
     return failed;
   }
   bool unchanged = false;
@@ -71,8 +76,11 @@ Result<Response> put_object(S3Call& call) {
   auto& content = *call.content;
   if (const auto md5 = header_value(call.headers, "content-md5"); !md5.empty()) {
     const auto bytes = from_base64(trim(md5));
-    if (!bytes || bytes->size() != 16) return s3_error(ErrorKind::invalid_input, "InvalidDigest", "The Content-MD5 you specified is not valid.");
-    if (to_hex(*bytes) != content.md5_hex()) return s3_error(ErrorKind::invalid_input, "BadDigest", "The Content-MD5 you specified did not match what we received.");
+    if (!bytes || bytes->size() != 16)
+      return s3_error(ErrorKind::invalid_input, "InvalidDigest", "The Content-MD5 you specified is not valid.");
+    if (to_hex(*bytes) != content.md5_hex())
+      return s3_error(ErrorKind::invalid_input, "BadDigest",
+                      "The Content-MD5 you specified did not match what we received.");
   }
   std::vector<std::pair<std::string, std::string>> metadata;
   std::size_t metadata_size = 0;
@@ -81,17 +89,22 @@ Result<Response> put_object(S3Call& call) {
       metadata.emplace_back(name.substr(kMetadataPrefix.size()), value);
       metadata_size += metadata.back().first.size() + value.size();
     }
-  if (metadata_size > kMetadataLimit) return s3_error(ErrorKind::invalid_input, "InvalidArgument", "Your metadata headers exceed the maximum allowed metadata size");
+  if (metadata_size > kMetadataLimit)
+    return s3_error(ErrorKind::invalid_input, "InvalidArgument",
+                    "Your metadata headers exceed the maximum allowed metadata size");
   PutCondition condition;
   condition.must_not_exist = trim(header_value(call.headers, "if-none-match")) == "*";
-  if (const auto etag = header_value(call.headers, "if-match"); !etag.empty()) condition.etag_is = std::string(unquoted(etag));
+  if (const auto etag = header_value(call.headers, "if-match"); !etag.empty())
+    condition.etag_is = std::string(unquoted(etag));
   const auto type = header_value(call.headers, "content-type");
-  auto info = call.objects.put(call.request.bucket, call.request.key, std::move(call.content), type.empty() ? "binary/octet-stream" : std::string(type), metadata, condition);
+  auto info = call.objects.put(call.request.bucket, call.request.key, std::move(call.content),
+                               type.empty() ? "binary/octet-stream" : std::string(type), metadata, condition);
   if (!info) return info.error();
   Response r;
   r.headers.emplace_back("etag", "\"" + info->etag + "\"");
   // Accepted and echoed, as clients that ask for it check; at rest the folder is as safe as its disk.
-  if (const auto sse = header_value(call.headers, "x-amz-server-side-encryption"); sse == "AES256") r.headers.emplace_back("x-amz-server-side-encryption", "AES256");
+  if (const auto sse = header_value(call.headers, "x-amz-server-side-encryption"); sse == "AES256")
+    r.headers.emplace_back("x-amz-server-side-encryption", "AES256");
   return r;
 }
 
@@ -112,7 +125,9 @@ Result<Response> get_object(const S3Call& call, bool is_head) {
       r.status = 206;
       r.offset = (*range)->first;
       r.length = (*range)->last - (*range)->first + 1;
-      r.headers.emplace_back("content-range", "bytes " + std::to_string((*range)->first) + "-" + std::to_string((*range)->last) + "/" + std::to_string(info.size_bytes));
+      r.headers.emplace_back("content-range", "bytes " + std::to_string((*range)->first) + "-" +
+                                                  std::to_string((*range)->last) + "/" +
+                                                  std::to_string(info.size_bytes));
     }
   }
   if (is_head) {
@@ -133,18 +148,22 @@ Result<s3::Listing> list_objects(const S3Call& call, std::string after) {
   listing.url_encoded = call.request.parameter("encoding-type") == "url";
   if (const auto text = call.request.parameter("max-keys")) {
     const auto number = parse_integer(*text);
-    if (!number || *number < 0) return s3_error(ErrorKind::invalid_input, "InvalidArgument", "max-keys must be a number from 0 to 1000");
+    if (!number || *number < 0)
+      return s3_error(ErrorKind::invalid_input, "InvalidArgument", "max-keys must be a number from 0 to 1000");
     listing.max_keys = std::min(*number, kMostKeys);
   }
   // A page that ended in a folded group goes on behind all of the group's keys.
   const auto behind_group = [&](const std::string& key) -> std::string {
-    if (listing.delimiter.empty() || !key.starts_with(listing.prefix) || !key.ends_with(listing.delimiter) || key.size() <= listing.prefix.size()) return key;
+    if (listing.delimiter.empty() || !key.starts_with(listing.prefix) || !key.ends_with(listing.delimiter) ||
+        key.size() <= listing.prefix.size())
+      return key;
     return key + std::string(1025, '\xFF');
   };
   after = behind_group(after);
   std::string last;
   while (true) {
-    const auto room = listing.max_keys - static_cast<std::int64_t>(listing.objects.size() + listing.common_prefixes.size());
+    const auto room =
+        listing.max_keys - static_cast<std::int64_t>(listing.objects.size() + listing.common_prefixes.size());
     auto found = call.objects.list(call.request.bucket, {listing.prefix, after, std::max<std::int64_t>(room, 0) + 1});
     if (!found) return found.error();
     bool jumped = false;
@@ -154,7 +173,8 @@ Result<s3::Listing> list_objects(const S3Call& call, std::string after) {
         listing.next_token = last;
         return listing;
       }
-      const auto at = listing.delimiter.empty() ? std::string::npos : o.key.find(listing.delimiter, listing.prefix.size());
+      const auto at =
+          listing.delimiter.empty() ? std::string::npos : o.key.find(listing.delimiter, listing.prefix.size());
       if (at != std::string::npos) {
         last = o.key.substr(0, at + listing.delimiter.size());
         listing.common_prefixes.push_back(last);
@@ -179,7 +199,8 @@ Result<Response> run_s3(S3Call call) {
     return s3_error(ErrorKind::not_found, "NoSuchBucket", "The specified bucket does not exist");
   };
   switch (call.request.kind) {
-    case Kind::list_buckets: return xml(s3::encode_buckets(call.objects.list_buckets(), call.caller.account));
+    case Kind::list_buckets:
+      return xml(s3::encode_buckets(call.objects.list_buckets(), call.caller.account));
     case Kind::create_bucket: {
       if (auto ok = call.objects.create_bucket(bucket); !ok) return ok.error();
       Response r;
@@ -212,7 +233,8 @@ Result<Response> run_s3(S3Call call) {
       std::string after = start_after;
       if (token) {
         const auto bytes = from_base64(*token);
-        if (!bytes) return s3_error(ErrorKind::invalid_input, "InvalidArgument", "The continuation token provided is incorrect");
+        if (!bytes)
+          return s3_error(ErrorKind::invalid_input, "InvalidArgument", "The continuation token provided is incorrect");
         after = std::string(as_text(*bytes));
       }
       auto listing = list_objects(call, after);
@@ -222,9 +244,12 @@ Result<Response> run_s3(S3Call call) {
       listing->next_token = to_base64(as_bytes(listing->next_token));
       return xml(s3::encode_listing_v2(*listing));
     }
-    case Kind::put_object: return put_object(call);
-    case Kind::get_object: return get_object(call, false);
-    case Kind::head_object: return get_object(call, true);
+    case Kind::put_object:
+      return put_object(call);
+    case Kind::get_object:
+      return get_object(call, false);
+    case Kind::head_object:
+      return get_object(call, true);
     case Kind::delete_object: {
       if (auto ok = call.objects.remove(bucket, call.request.key); !ok) return ok.error();
       return no_content();

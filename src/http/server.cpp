@@ -52,7 +52,8 @@ asio::awaitable<R> run_on(asio::thread_pool& pool, std::function<R()> work) {
       });
     });
   };
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, R)>(std::move(initiate), asio::use_awaitable, std::move(work));
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, R)>(
+      std::move(initiate), asio::use_awaitable, std::move(work));
 }
 
 using Stream = beast::tcp_stream;
@@ -108,7 +109,9 @@ class Connection {
     stream_.expires_after(kHeadTimeout);
     auto [head_error, head_bytes] = co_await http::async_read_header(stream_, buffer_, parser, kNoThrow);
     if (head_error) {
-      if (head_error == http::error::end_of_stream || head_error == beast::error::timeout || head_error == asio::error::connection_reset) co_return false;
+      if (head_error == http::error::end_of_stream || head_error == beast::error::timeout ||
+          head_error == asio::error::connection_reset)
+        co_return false;
       co_await refuse_head(head_error == http::error::header_limit ? 431 : 400);
       co_return false;
     }
@@ -151,11 +154,12 @@ class Connection {
     keep_alive = keep_alive && !unread && !shared_.stopping;
     const bool written = co_await write(std::move(*answer), is_head, keep_alive);
     if (written && unread) co_await linger();
-    co_return written && keep_alive;
+    co_return written&& keep_alive;
   }
 
   static Error too_large(std::uint64_t limit) {
-    return fail(ErrorKind::too_large, "The request body exceeds " + std::to_string(limit) + " bytes.", "EntityTooLarge");
+    return fail(ErrorKind::too_large, "The request body exceeds " + std::to_string(limit) + " bytes.",
+                "EntityTooLarge");
   }
 
   RequestHead read_head(const Parser& parser) const {
@@ -166,7 +170,8 @@ class Connection {
     const auto question = head.target.find('?');
     head.path = head.target.substr(0, question);
     if (question != std::string::npos) head.query = head.target.substr(question + 1);
-    for (const auto& field : request) head.headers.emplace_back(to_lower(std::string(field.name_string())), std::string(field.value()));
+    for (const auto& field : request)
+      head.headers.emplace_back(to_lower(std::string(field.name_string())), std::string(field.value()));
     if (const auto length = parser.content_length()) head.content_length = *length;
     head.remote_address = remote_;
     return head;
@@ -185,8 +190,11 @@ class Connection {
         auto [error, bytes] = co_await http::async_read_some(stream_, buffer_, parser, kNoThrow);
         filled = chunk.size() - parser.get().body().size;
         if (error == http::error::need_buffer) break;
-        if (error == beast::error::timeout) co_return fail(ErrorKind::invalid_input, "The request body did not arrive in time.", "RequestTimeout");
-        if (error) co_return fail(ErrorKind::invalid_input, "The request body is shorter than its Content-Length, or malformed.", "IncompleteBody");
+        if (error == beast::error::timeout)
+          co_return fail(ErrorKind::invalid_input, "The request body did not arrive in time.", "RequestTimeout");
+        if (error)
+          co_return fail(ErrorKind::invalid_input, "The request body is shorter than its Content-Length, or malformed.",
+                         "IncompleteBody");
       }
       total += filled;
       if (total > exchange.body_limit()) co_return too_large(exchange.body_limit());
@@ -241,7 +249,8 @@ class Connection {
     if (is_head || !response.content) co_return true;
     std::vector<std::uint8_t> chunk(static_cast<std::size_t>(std::min<std::uint64_t>(length, kContentChunk)));
     for (std::uint64_t sent = 0; sent < length;) {
-      const auto piece = std::span(chunk).first(static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), length - sent)));
+      const auto piece =
+          std::span(chunk).first(static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), length - sent)));
       std::function<Result<std::size_t>()> read = [&] { return response.content->read(response.offset + sent, piece); };
       Result<std::size_t> n = internal_error("");
       n = co_await run_on_result(read);
@@ -256,7 +265,9 @@ class Connection {
   }
 
   asio::awaitable<Result<std::size_t>> run_on_result(std::function<Result<std::size_t>()> work) {
-    std::function<std::optional<Result<std::size_t>>()> wrapped = [work = std::move(work)] { return std::optional(work()); };
+    std::function<std::optional<Result<std::size_t>>()> wrapped = [work = std::move(work)] {
+      return std::optional(work());
+    };
     auto result = co_await run_on<std::optional<Result<std::size_t>>>(shared_.pool, std::move(wrapped));
     co_return std::move(*result);
   }
@@ -269,7 +280,8 @@ class Connection {
     co_await write(std::move(response), false, false);
   }
 
-  /// Closing with unread input makes the kernel reset the connection, which may destroy the answer on its way: read on a while.
+  /// Closing with unread input makes the kernel reset the connection, which may destroy the answer on its way: read on
+  /// a while.
   asio::awaitable<void> linger() {
     error_code ignored;
     stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
@@ -292,7 +304,8 @@ class Connection {
 }  // namespace
 
 struct HttpServer::State {
-  State(RequestHandler& handler, const ServerOptions& o) : options(o), pool(o.request_threads), acceptor(io), shared{handler, pool} {}
+  State(RequestHandler& handler, const ServerOptions& o)
+      : options(o), pool(o.request_threads), acceptor(io), shared{handler, pool} {}
 
   ServerOptions options;
   asio::io_context io{1};
@@ -330,7 +343,8 @@ struct HttpServer::State {
   }
 };
 
-HttpServer::HttpServer(RequestHandler& handler, const ServerOptions& options) : state_(std::make_unique<State>(handler, options)) {
+HttpServer::HttpServer(RequestHandler& handler, const ServerOptions& options)
+    : state_(std::make_unique<State>(handler, options)) {
   error_code error;
   const auto address = asio::ip::make_address(options.address, error);
   if (error) throw std::runtime_error("not an IP address: " + options.address);
@@ -339,13 +353,19 @@ HttpServer::HttpServer(RequestHandler& handler, const ServerOptions& options) : 
   acceptor.open(endpoint.protocol());
   acceptor.set_option(tcp::acceptor::reuse_address(true));
   acceptor.bind(endpoint, error);
-  if (error) throw std::runtime_error("cannot listen on " + options.address + ":" + std::to_string(options.port) + ": " + error.message());
+  if (error)
+    throw std::runtime_error("cannot listen on " + options.address + ":" + std::to_string(options.port) + ": " +
+                             error.message());
   acceptor.listen(asio::socket_base::max_listen_connections);
 }
 
-HttpServer::~HttpServer() { stop(); }
+HttpServer::~HttpServer() {
+  stop();
+}
 
-std::uint16_t HttpServer::port() const { return state_->acceptor.local_endpoint().port(); }
+std::uint16_t HttpServer::port() const {
+  return state_->acceptor.local_endpoint().port();
+}
 
 void HttpServer::start() {
   auto accepting = state_->accept();

@@ -9,13 +9,14 @@ namespace {
 
 constexpr std::chrono::seconds kLease{30};
 constexpr std::chrono::seconds kRenewInterval{8};
-constexpr std::chrono::seconds kPollInterval{2};     // other nodes insert jobs, too
+constexpr std::chrono::seconds kPollInterval{2};  // other nodes insert jobs, too
 constexpr std::chrono::seconds kRetryAfterCrash{10};
 
 /// Renews a lease until it goes away.
 class Heartbeat {
  public:
-  Heartbeat(MetadataStore& store, const Clock& clock, std::int64_t job, const std::string& worker, std::atomic<bool>& lost)
+  Heartbeat(MetadataStore& store, const Clock& clock, std::int64_t job, const std::string& worker,
+            std::atomic<bool>& lost)
       : thread_([this, &store, &clock, job, worker, &lost] {
           std::unique_lock lock(mutex_);
           while (!ended_.wait_for(lock, kRenewInterval, [this] { return is_over_; })) {
@@ -54,7 +55,9 @@ class Heartbeat {
 JobWorker::JobWorker(MetadataStore& store, const Clock& clock, std::string kind, std::string worker, Handler handler)
     : store_(store), clock_(clock), kind_(std::move(kind)), worker_(std::move(worker)), handler_(std::move(handler)) {}
 
-JobWorker::~JobWorker() { stop(); }
+JobWorker::~JobWorker() {
+  stop();
+}
 
 void JobWorker::start() {
   thread_ = std::thread([this] { loop(); });

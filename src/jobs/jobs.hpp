@@ -12,8 +12,8 @@
 #include "base/clock.hpp"
 #include "store/metadata/metadata.hpp"
 
-/// Durable background work, one database row per job, delivered at least once: handlers must be repeatable. Knows no job's
-/// content. Jobs are inserted through the unit of work of whatever causes them.
+/// Durable background work, one database row per job, delivered at least once: handlers must be repeatable. Knows no
+/// job's content. Jobs are inserted through the unit of work of whatever causes them.
 namespace vedette {
 
 /// What a handler makes of a job.
@@ -25,8 +25,8 @@ struct JobOutcome {
 /// claimable when its lease runs out.
 class JobWorker {
  public:
-  /// `cancel` turns true when the worker stops or has lost the lease: the handler should return soon (its outcome is then
-  /// ignored if the lease is lost). A handler that throws is retried after a while.
+  /// `cancel` turns true when the worker stops or has lost the lease: the handler should return soon (its outcome is
+  /// then ignored if the lease is lost). A handler that throws is retried after a while.
   using Handler = std::function<JobOutcome(const Job& job, const std::atomic<bool>& cancel)>;
 
   JobWorker(MetadataStore& store, const Clock& clock, std::string kind, std::string worker, Handler handler);

@@ -27,7 +27,8 @@ TEST_F(Jobs, RunOldestFirstAndOnce) {
   insert("a");
   insert("b");
   std::string seen;
-  JobWorker worker(*store_, clock_, "paint", "w1", [&](const Job& job, const auto&) { return seen += job.payload, JobOutcome{}; });
+  JobWorker worker(*store_, clock_, "paint", "w1",
+                   [&](const Job& job, const auto&) { return seen += job.payload, JobOutcome{}; });
   EXPECT_TRUE(worker.run_one());
   EXPECT_TRUE(worker.run_one());
   EXPECT_FALSE(worker.run_one());

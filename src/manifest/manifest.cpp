@@ -73,12 +73,18 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
       for (const auto& [index, entry] : map->items()) {
         if (!entry.is_object()) return invalid_input("an entry of internal-color-map is not an object");
         ManifestColor color{text_member(entry, "class-name"), text_member(entry, "hex-color")};
-        const bool is_color = color.color.size() == 7 && color.color[0] == '#' && from_hex(std::string_view(color.color).substr(1));
-        if (color.name.empty() || !is_color) return invalid_input("an entry of internal-color-map lacks class-name or hex-color (#rrggbb)");
+        const bool is_color =
+            color.color.size() == 7 && color.color[0] == '#' && from_hex(std::string_view(color.color).substr(1));
+        if (color.name.empty() || !is_color)
+          return invalid_input("an entry of internal-color-map lacks class-name or hex-color (#rrggbb)");
         const bool is_background = equals_ignore_case(color.name, "background");
         // The API returns label names, whose pattern allows only letters and digits.
-        const bool is_plain = color.name.size() <= 256 && color.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == std::string::npos;
-        if (!is_background && !is_plain) return invalid_input("the anomaly label \"" + color.name + "\" may hold only letters and digits");
+        const bool is_plain =
+            color.name.size() <= 256 &&
+            color.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") ==
+                std::string::npos;
+        if (!is_background && !is_plain)
+          return invalid_input("the anomaly label \"" + color.name + "\" may hold only letters and digits");
         out.mask_colors.push_back(std::move(color));
       }
       if (out.mask_colors.size() > 21) return invalid_input("internal-color-map names more than 20 anomaly labels");

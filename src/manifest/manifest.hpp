@@ -27,9 +27,9 @@ struct ManifestLine {
   std::string text;                        ///< the line, with the label's number made 1 for anomaly and 0 for normal
 };
 
-/// Reads one line. The label is the member whose metadata has the type groundtruth/image-classification and a class-name of
-/// normal or anomaly (any case); its number is ignored. Other class names, or none, leave the picture unlabelled.
-/// Fails with invalid_input and a reason fit for a user; the caller adds the line number.
+/// Reads one line. The label is the member whose metadata has the type groundtruth/image-classification and a
+/// class-name of normal or anomaly (any case); its number is ignored. Other class names, or none, leave the picture
+/// unlabelled. Fails with invalid_input and a reason fit for a user; the caller adds the line number.
 Result<ManifestLine> parse_manifest_line(std::string_view line);
 
 /// Splits a manifest into its non-empty lines; tolerates a byte-order mark, CRLF and a missing last newline.

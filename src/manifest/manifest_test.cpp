@@ -23,9 +23,10 @@ TEST(Manifest, ClassNameDecidesAndTheNumberFollowsIt) {
 
 TEST(Manifest, OtherClassNamesAndBareLinesAreUnlabelled) {
   EXPECT_FALSE(parse_manifest_line(R"({"source-ref":"s3://b/k"})")->is_anomalous);
-  EXPECT_FALSE(parse_manifest_line(
-                   R"({"source-ref":"s3://b/k","l":0,"l-metadata":{"class-name":"maybe","type":"groundtruth/image-classification"}})")
-                   ->is_anomalous);
+  EXPECT_FALSE(
+      parse_manifest_line(
+          R"({"source-ref":"s3://b/k","l":0,"l-metadata":{"class-name":"maybe","type":"groundtruth/image-classification"}})")
+          ->is_anomalous);
 }
 
 TEST(Manifest, ColorMapsWithoutBackgroundOrConfidenceAreAccepted) {
@@ -41,15 +42,18 @@ TEST(Manifest, ColorMapsWithoutBackgroundOrConfidenceAreAccepted) {
 }
 
 TEST(Manifest, BadLinesSayWhy) {
-  for (const auto& [text, reason] : std::vector<std::pair<std::string, std::string>>{
-           {"not json", "JSON"},
-           {"[1]", "JSON"},
-           {R"({"x":1})", "source-ref"},
-           {"{\"source-ref\":\"s3://b/\xC3\x28\"}", "UTF-8"},
-           {R"({"source-ref":"s3://b/k","l-metadata":{"class-name":"normal"}})", "type"},
-           {R"({"source-ref":"s3://b/k","l-metadata":{"class-name":"normal","type":"groundtruth/image-classification"}})", "l is missing"},
-           {R"({"source-ref":"s3://b/k","m-ref":"s3://b/m","m-ref-metadata":{"type":"groundtruth/semantic-segmentation"}})", "internal-color-map"},
-           {R"({"source-ref":")" + std::string(8192, 'a') + "\"}", "8192"}}) {
+  for (
+      const auto& [text, reason] : std::vector<std::pair<std::string, std::string>>{
+          {"not json", "JSON"},
+          {"[1]", "JSON"},
+          {R"({"x":1})", "source-ref"},
+          {"{\"source-ref\":\"s3://b/\xC3\x28\"}", "UTF-8"},
+          {R"({"source-ref":"s3://b/k","l-metadata":{"class-name":"normal"}})", "type"},
+          {R"({"source-ref":"s3://b/k","l-metadata":{"class-name":"normal","type":"groundtruth/image-classification"}})",
+           "l is missing"},
+          {R"({"source-ref":"s3://b/k","m-ref":"s3://b/m","m-ref-metadata":{"type":"groundtruth/semantic-segmentation"}})",
+           "internal-color-map"},
+          {R"({"source-ref":")" + std::string(8192, 'a') + "\"}", "8192"}}) {
     const auto line = parse_manifest_line(text);
     ASSERT_FALSE(line) << text;
     EXPECT_NE(line.error().message.find(reason), std::string::npos) << line.error().message;
@@ -57,7 +61,8 @@ TEST(Manifest, BadLinesSayWhy) {
 }
 
 TEST(Manifest, LinesAreSplitAsFilesOccur) {
-  EXPECT_EQ(manifest_lines("\xEF\xBB\xBF{\"a\":1}\r\n\r\n{\"b\":2}"), (std::vector<std::string_view>{"{\"a\":1}", "{\"b\":2}"}));
+  EXPECT_EQ(manifest_lines("\xEF\xBB\xBF{\"a\":1}\r\n\r\n{\"b\":2}"),
+            (std::vector<std::string_view>{"{\"a\":1}", "{\"b\":2}"}));
 }
 
 TEST(Manifest, S3UrisSplitAtTheFirstSlashOnly) {

@@ -8,18 +8,23 @@ namespace {
 
 constexpr std::size_t kUidLength = 20;
 
-std::string dataset_id(const std::string& project, DatasetType type) { return project + "/" + std::string(to_text(type)); }
+std::string dataset_id(const std::string& project, DatasetType type) {
+  return project + "/" + std::string(to_text(type));
+}
 
 Error no_dataset(const std::string& project, DatasetType type) {
-  return not_found("DATASET", dataset_id(project, type), "The project " + project + " has no " + std::string(to_text(type)) + " dataset.");
+  return not_found("DATASET", dataset_id(project, type),
+                   "The project " + project + " has no " + std::string(to_text(type)) + " dataset.");
 }
 
 }  // namespace
 
-Result<Dataset> LookoutVision::create_dataset(const CallContext& call, const lookoutvision::CreateDatasetRequest& request) {
+Result<Dataset> LookoutVision::create_dataset(const CallContext& call,
+                                              const lookoutvision::CreateDatasetRequest& request) {
   if (request.manifest) {
     const auto& source = *request.manifest;
-    if (source.version_id) return fail(ErrorKind::unsupported, "VersionId: buckets keep no versions on this server.", "NotImplemented");
+    if (source.version_id)
+      return fail(ErrorKind::unsupported, "VersionId: buckets keep no versions on this server.", "NotImplemented");
     if (auto ok = authorize(call.caller, "s3:GetObject", object_arn(source.bucket, source.key)); !ok) return ok.error();
   }
   auto work = metadata_.write();
@@ -37,10 +42,13 @@ Result<Dataset> LookoutVision::create_dataset(const CallContext& call, const loo
   dataset.uid = random_id(kUidLength);
   dataset.status = request.manifest ? DatasetStatus::create_in_progress : DatasetStatus::create_complete;
   dataset.status_message = request.manifest ? "The dataset is being created." : "The dataset was created.";
-  if (!work->datasets().insert(call.scope, dataset)) return conflict("DATASET", id, "The project already has a " + std::string(to_text(request.dataset_type)) + " dataset.");
+  if (!work->datasets().insert(call.scope, dataset))
+    return conflict("DATASET", id,
+                    "The project already has a " + std::string(to_text(request.dataset_type)) + " dataset.");
   if (request.manifest)
     work->jobs().insert(kImportJob,
-                        to_payload(ImportJob{call.scope, call.caller.user, dataset.project, dataset.type, dataset.uid, request.manifest->bucket, request.manifest->key}),
+                        to_payload(ImportJob{call.scope, call.caller.user, dataset.project, dataset.type, dataset.uid,
+                                             request.manifest->bucket, request.manifest->key}),
                         clock_.now());
   remember(*work, call, "CreateDataset", dataset.uid);
   work->commit();
@@ -56,17 +64,22 @@ Result<Dataset> LookoutVision::describe_dataset(const CallContext& call, const l
   return *dataset;
 }
 
-Result<Page<std::string>> LookoutVision::list_dataset_entries(const CallContext& call, const lookoutvision::ListDatasetEntriesRequest& request) {
+Result<Page<std::string>> LookoutVision::list_dataset_entries(const CallContext& call,
+                                                              const lookoutvision::ListDatasetEntriesRequest& request) {
   auto work = metadata_.read();
   const auto& d = request.dataset;
   if (!work->projects().find(call.scope, d.project_name)) return no_project(d.project_name);
   const auto dataset = work->datasets().find(call.scope, d.project_name, d.dataset_type);
   if (!dataset) return no_dataset(d.project_name, d.dataset_type);
-  const EntryFilter filter{request.is_labeled, request.is_anomalous, request.created_before, request.created_after, request.source_ref_contains};
+  const EntryFilter filter{request.is_labeled, request.is_anomalous, request.created_before, request.created_after,
+                           request.source_ref_contains};
   const auto shown = [](const auto& value) { return value ? std::to_string(*value) : std::string("-"); };
-  const auto time = [](const auto& value) { return value ? std::to_string(value->time_since_epoch().count()) : std::string("-"); };
-  const std::string query = "ListDatasetEntries/" + dataset->uid + "/" + shown(filter.is_labeled) + shown(filter.is_anomalous) + "/" +
-                            time(filter.created_before) + "/" + time(filter.created_after) + "/" + filter.source_ref_contains.value_or("");
+  const auto time = [](const auto& value) {
+    return value ? std::to_string(value->time_since_epoch().count()) : std::string("-");
+  };
+  const std::string query = "ListDatasetEntries/" + dataset->uid + "/" + shown(filter.is_labeled) +
+                            shown(filter.is_anomalous) + "/" + time(filter.created_before) + "/" +
+                            time(filter.created_after) + "/" + filter.source_ref_contains.value_or("");
   auto after = read_page_token(query, request.page.next_token);
   if (!after) return after.error();
   const auto position = after->empty() ? 0 : parse_integer(*after).value_or(0);
@@ -93,7 +106,8 @@ Result<void> LookoutVision::delete_dataset(const CallContext& call, const lookou
   if (*again && (!dataset || dataset->uid != **again)) return {};
   if (!dataset) return no_dataset(request.project_name, request.dataset_type);
   if (!can_move(dataset->status, DatasetStatus::delete_in_progress))
-    return conflict("DATASET", id, "The dataset is " + std::string(to_text(dataset->status)) + "; wait until that has ended.");
+    return conflict("DATASET", id,
+                    "The dataset is " + std::string(to_text(dataset->status)) + "; wait until that has ended.");
   // Gone at once: clients make the next dataset, or delete the project, without waiting. Trainings work on a copy.
   work->datasets().remove(dataset->uid);
   remember(*work, call, "DeleteDataset", dataset->uid);

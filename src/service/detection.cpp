@@ -14,9 +14,12 @@ std::vector<Rgb> answer_colors(const std::vector<Label>& labels, std::vector<std
   for (const auto& label : labels) {
     Rgb color = parse_color(label.color) ? *parse_color(label.color) : Rgb{0, 0, 0};
     std::string text = label.color;
-    const auto taken = [&] { return color == Rgb{255, 255, 255} || std::find(colors.begin(), colors.end(), color) != colors.end(); };
+    const auto taken = [&] {
+      return color == Rgb{255, 255, 255} || std::find(colors.begin(), colors.end(), color) != colors.end();
+    };
     for (std::uint8_t step = 1; taken(); ++step) {
-      color = {static_cast<std::uint8_t>(37 * step), static_cast<std::uint8_t>(255 - 59 * step), static_cast<std::uint8_t>(91 * step)};
+      color = {static_cast<std::uint8_t>(37 * step), static_cast<std::uint8_t>(255 - 59 * step),
+               static_cast<std::uint8_t>(91 * step)};
       text = to_text(color);
     }
     colors.push_back(color);
@@ -25,7 +28,8 @@ std::vector<Rgb> answer_colors(const std::vector<Label>& labels, std::vector<std
   return colors;
 }
 
-Result<lookoutvision::DetectionResult::Segmentation> encode_segmentation(const std::vector<Label>& labels, const Grid<std::uint8_t>& map) {
+Result<lookoutvision::DetectionResult::Segmentation> encode_segmentation(const std::vector<Label>& labels,
+                                                                         const Grid<std::uint8_t>& map) {
   std::vector<std::string> texts;
   const auto colors = answer_colors(labels, texts);
   std::vector<std::int64_t> pixels(labels.size() + 1);
@@ -38,7 +42,9 @@ Result<lookoutvision::DetectionResult::Segmentation> encode_segmentation(const s
   auto png = encode_png(mask, kMaskCompression);
   if (!png) return png.error();
   if (png->size() > kLargestMask) return internal_error("The anomaly mask exceeds 5 MiB.");
-  const auto fraction = [&](std::int64_t count) { return static_cast<float>(static_cast<double>(count) / static_cast<double>(map.values.size())); };
+  const auto fraction = [&](std::int64_t count) {
+    return static_cast<float>(static_cast<double>(count) / static_cast<double>(map.values.size()));
+  };
   lookoutvision::DetectionResult::Segmentation out;
   out.mask_png = std::string(as_text(*png));
   out.anomalies.push_back({"background", "#FFFFFF", fraction(pixels[0])});
@@ -49,8 +55,10 @@ Result<lookoutvision::DetectionResult::Segmentation> encode_segmentation(const s
 
 }  // namespace
 
-Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const CallContext& call, const lookoutvision::ModelRequest& request,
-                                                                       std::string_view content_type, std::span<const std::uint8_t> image) {
+Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const CallContext& call,
+                                                                       const lookoutvision::ModelRequest& request,
+                                                                       std::string_view content_type,
+                                                                       std::span<const std::uint8_t> image) {
   const auto type = trim(content_type.substr(0, content_type.find(';')));
   const bool is_jpeg = equals_ignore_case(type, "image/jpeg");
   if (!is_jpeg && !equals_ignore_case(type, "image/png"))
@@ -58,10 +66,12 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
   auto model = find_model(*metadata_.read(), call.scope, request);
   if (!model) return model.error();
   if (model->status != ModelStatus::hosted)
-    return conflict("MODEL", std::to_string(model->version), "The model is " + std::string(to_text(model->status)) + "; start it first.");
+    return conflict("MODEL", std::to_string(model->version),
+                    "The model is " + std::string(to_text(model->status)) + "; start it first.");
   auto header = read_image_header(image);
   if (!header) return header.error();
-  if ((header->format == ImageFormat::jpeg) != is_jpeg) return invalid_input("The image is not of the type that content-type names.");
+  if ((header->format == ImageFormat::jpeg) != is_jpeg)
+    return invalid_input("The image is not of the type that content-type names.");
   auto lease = hosting_.lease(model->uid);
   if (!lease) return lease.error();
   auto detection = hosting_.detect(*lease, image);

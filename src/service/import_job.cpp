@@ -19,14 +19,18 @@ Error at_line(std::size_t number, const std::string& reason) {
 
 class Import {
  public:
-  Import(ObjectStore& objects, const Caller& caller, const ImportJob& job, Timestamp now) : objects_(objects), caller_(caller), job_(job), now_(now) {}
+  Import(ObjectStore& objects, const Caller& caller, const ImportJob& job, Timestamp now)
+      : objects_(objects), caller_(caller), job_(job), now_(now) {}
 
   Result<std::vector<DatasetEntry>> run() {
     if (auto ok = authorize(caller_, "s3:GetObject", object_arn(job_.bucket, job_.key)); !ok) return ok.error();
     auto text = get_bytes(objects_, job_.bucket, job_.key, kManifestLimit);
-    if (!text) return invalid_input("The manifest s3://" + job_.bucket + "/" + job_.key + " cannot be read: " + text.error().message);
+    if (!text)
+      return invalid_input("The manifest s3://" + job_.bucket + "/" + job_.key +
+                           " cannot be read: " + text.error().message);
     const auto lines = manifest_lines(*text);
-    std::map<std::string, std::size_t> position;  // of a source-ref among the entries: a later line replaces an earlier one
+    std::map<std::string, std::size_t>
+        position;  // of a source-ref among the entries: a later line replaces an earlier one
     std::vector<DatasetEntry> entries;
     for (std::size_t i = 0; i < lines.size(); ++i) {
       auto line = parse_manifest_line(lines[i]);
@@ -35,7 +39,8 @@ class Import {
       if (auto ok = check_object(line->source_ref, "the image"); !ok) return at_line(i + 1, ok.error().message);
       if (line->mask_ref && line->is_anomalous.value_or(false))
         if (auto ok = check_object(*line->mask_ref, "the mask"); !ok) return at_line(i + 1, ok.error().message);
-      DatasetEntry entry{line->source_ref, line->is_anomalous, line->creation_date.value_or(now_), std::move(line->text)};
+      DatasetEntry entry{line->source_ref, line->is_anomalous, line->creation_date.value_or(now_),
+                         std::move(line->text)};
       const auto [it, is_new] = position.emplace(entry.source_ref, entries.size());
       if (is_new) {
         entries.push_back(std::move(entry));
@@ -44,19 +49,24 @@ class Import {
       }
     }
     const auto most = job_.type == DatasetType::train ? kMostTrainImages : kMostTestImages;
-    if (entries.size() > most) return invalid_input("The manifest names " + std::to_string(entries.size()) + " images; a dataset may have at most " + std::to_string(most) + ".");
+    if (entries.size() > most)
+      return invalid_input("The manifest names " + std::to_string(entries.size()) +
+                           " images; a dataset may have at most " + std::to_string(most) + ".");
     return entries;
   }
 
  private:
   Result<void> check_object(const std::string& uri, const char* what) {
     const auto location = parse_s3_uri(uri);
-    if (!location) return invalid_input(std::string(what) + " \"" + uri.substr(0, 200) + "\" is not of the form s3://bucket/key");
+    if (!location)
+      return invalid_input(std::string(what) + " \"" + uri.substr(0, 200) + "\" is not of the form s3://bucket/key");
     if (bucket_.empty()) bucket_ = location->bucket;
-    if (location->bucket != bucket_) return invalid_input("all images must be in one bucket, but " + uri + " is not in " + bucket_);
+    if (location->bucket != bucket_)
+      return invalid_input("all images must be in one bucket, but " + uri + " is not in " + bucket_);
     if (auto ok = authorize(caller_, "s3:GetObject", object_arn(location->bucket, location->key)); !ok) return ok;
     if (!known_.insert(location->key).second) return {};
-    if (auto info = objects_.head(location->bucket, location->key); !info) return invalid_input(std::string(what) + " " + uri + " does not exist");
+    if (auto info = objects_.head(location->bucket, location->key); !info)
+      return invalid_input(std::string(what) + " " + uri + " does not exist");
     return {};
   }
 
@@ -86,14 +96,18 @@ JobWorker::Handler make_import_handler(MetadataStore& metadata, ObjectStore& obj
     auto work = metadata.write();
     if (entries) {
       if (work->datasets().move(job->dataset_uid, DatasetStatus::create_in_progress, DatasetStatus::create_complete,
-                                "The dataset was created with " + std::to_string(entries->size()) + " images.", clock.now()))
+                                "The dataset was created with " + std::to_string(entries->size()) + " images.",
+                                clock.now()))
         work->datasets().replace_entries(job->dataset_uid, *entries);
     } else {
-      work->datasets().move(job->dataset_uid, DatasetStatus::create_in_progress, DatasetStatus::create_failed, entries.error().message, clock.now());
+      work->datasets().move(job->dataset_uid, DatasetStatus::create_in_progress, DatasetStatus::create_failed,
+                            entries.error().message, clock.now());
     }
     work->commit();
-    log::info("dataset imported", {{"project", job->project}, {"dataset", std::string(to_text(job->type))},
-                                   {"outcome", entries ? std::to_string(entries->size()) + " images" : entries.error().message}});
+    log::info("dataset imported",
+              {{"project", job->project},
+               {"dataset", std::string(to_text(job->type))},
+               {"outcome", entries ? std::to_string(entries->size()) + " images" : entries.error().message}});
     return {};
   };
 }

@@ -6,20 +6,31 @@ namespace vedette {
 using Json = nlohmann::json;
 
 std::string to_payload(const ImportJob& j) {
-  return Json{{"account", j.scope.account}, {"region", j.scope.region}, {"user", j.user}, {"project", j.project}, {"type", to_text(j.type)},
-              {"dataset_uid", j.dataset_uid}, {"bucket", j.bucket}, {"key", j.key}}
+  return Json{
+      {"account", j.scope.account}, {"region", j.scope.region},     {"user", j.user},     {"project", j.project},
+      {"type", to_text(j.type)},    {"dataset_uid", j.dataset_uid}, {"bucket", j.bucket}, {"key", j.key}}
       .dump();
 }
 
 std::string to_payload(const TrainModelJob& j) {
-  return Json{{"account", j.scope.account}, {"region", j.scope.region}, {"user", j.user}, {"project", j.project}, {"version", j.version}}.dump();
+  return Json{{"account", j.scope.account},
+              {"region", j.scope.region},
+              {"user", j.user},
+              {"project", j.project},
+              {"version", j.version}}
+      .dump();
 }
 
 Result<ImportJob> parse_import_job(const std::string& payload) {
   try {
     const Json j = Json::parse(payload);
-    return ImportJob{{j.at("account"), j.at("region")}, j.at("user"), j.at("project"), j.at("type") == "test" ? DatasetType::test : DatasetType::train,
-                     j.at("dataset_uid"), j.at("bucket"), j.at("key")};
+    return ImportJob{{j.at("account"), j.at("region")},
+                     j.at("user"),
+                     j.at("project"),
+                     j.at("type") == "test" ? DatasetType::test : DatasetType::train,
+                     j.at("dataset_uid"),
+                     j.at("bucket"),
+                     j.at("key")};
   } catch (const Json::exception&) {
     return internal_error("A job in the database is damaged.");
   }

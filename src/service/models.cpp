@@ -15,20 +15,24 @@ Error no_model(const std::string& project, const std::string& version) {
 }
 
 Error wrong_state(const Model& model, const std::string& wanted) {
-  return conflict("MODEL", std::to_string(model.version), "The model is " + std::string(to_text(model.status)) + "; it must be " + wanted + ".");
+  return conflict("MODEL", std::to_string(model.version),
+                  "The model is " + std::string(to_text(model.status)) + "; it must be " + wanted + ".");
 }
 
 }  // namespace
 
-Result<Model> LookoutVision::find_model(UnitOfWork& work, const Scope& scope, const lookoutvision::ModelRequest& request) {
+Result<Model> LookoutVision::find_model(UnitOfWork& work, const Scope& scope,
+                                        const lookoutvision::ModelRequest& request) {
   if (!work.projects().find(scope, request.project_name)) return no_project(request.project_name);
   const auto number = parse_integer(request.model_version);
-  auto model = number ? work.models().find(scope, request.project_name, *number) : work.models().find_latest(scope, request.project_name);
+  auto model = number ? work.models().find(scope, request.project_name, *number)
+                      : work.models().find_latest(scope, request.project_name);
   if (!model) return no_model(request.project_name, request.model_version);
   return *model;
 }
 
-Result<std::int64_t> LookoutVision::resolve_version(const Scope& scope, const std::string& project, const std::string& version) {
+Result<std::int64_t> LookoutVision::resolve_version(const Scope& scope, const std::string& project,
+                                                    const std::string& version) {
   if (const auto number = parse_integer(version)) return *number;
   auto latest = metadata_.read()->models().find_latest(scope, project);
   if (!latest) return no_model(project, version);
@@ -38,25 +42,31 @@ Result<std::int64_t> LookoutVision::resolve_version(const Scope& scope, const st
 Result<Model> LookoutVision::create_model(const CallContext& call, const lookoutvision::CreateModelRequest& request) {
   // The evaluation files are written with the caller's rights; better refused now than after the training.
   const auto output = request.output.key + "EvaluationResult-" + request.project_name;
-  if (auto ok = authorize(call.caller, "s3:PutObject", object_arn(request.output.bucket, output)); !ok) return ok.error();
+  if (auto ok = authorize(call.caller, "s3:PutObject", object_arn(request.output.bucket, output)); !ok)
+    return ok.error();
   auto work = metadata_.write();
   const auto again = replayed(*work, call, "CreateModel", "PROJECT", request.project_name);
   if (!again) return again.error();
   if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
   if (*again)
-    if (auto model = work->models().find(call.scope, request.project_name, parse_integer(**again).value_or(0))) return *model;
-  if (!objects_.has_bucket(request.output.bucket)) return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
+    if (auto model = work->models().find(call.scope, request.project_name, parse_integer(**again).value_or(0)))
+      return *model;
+  if (!objects_.has_bucket(request.output.bucket))
+    return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
 
   for (const auto type : {DatasetType::train, DatasetType::test}) {
     const auto dataset = work->datasets().find(call.scope, request.project_name, type);
     const auto id = request.project_name + "/" + std::string(to_text(type));
     if (!dataset && type == DatasetType::train) return not_found("DATASET", id, "The project has no training dataset.");
-    // An import that still runs does not refuse the training: published clients create both without waiting. The job waits.
+    // An import that still runs does not refuse the training: published clients create both without waiting. The job
+    // waits.
     if (dataset && !is_settled(dataset->status) && dataset->status != DatasetStatus::create_in_progress)
       return conflict("DATASET", id, "The dataset is " + std::string(to_text(dataset->status)) + ".");
   }
   if (work->models().count_in_state(call.scope, ModelStatus::training) >= quotas_.trainings_at_once) {
-    auto error = fail(ErrorKind::quota_exceeded, "At most " + std::to_string(quotas_.trainings_at_once) + " models may train at the same time.", "L-TRAININGS");
+    auto error = fail(ErrorKind::quota_exceeded,
+                      "At most " + std::to_string(quotas_.trainings_at_once) + " models may train at the same time.",
+                      "L-TRAININGS");
     error.resource_type = "PROJECT";
     error.resource_id = request.project_name;
     return error;
@@ -73,7 +83,9 @@ Result<Model> LookoutVision::create_model(const CallContext& call, const lookout
   model.output = request.output;
   model.tags = request.tags;
   work->models().insert(call.scope, model);
-  work->jobs().insert(kTrainingJob, to_payload(TrainModelJob{call.scope, call.caller.user, model.project, model.version}), clock_.now());
+  work->jobs().insert(kTrainingJob,
+                      to_payload(TrainModelJob{call.scope, call.caller.user, model.project, model.version}),
+                      clock_.now());
   remember(*work, call, "CreateModel", std::to_string(model.version));
   work->commit();
   wake_jobs_();
@@ -84,13 +96,17 @@ Result<Model> LookoutVision::describe_model(const CallContext& call, const looko
   return find_model(*metadata_.read(), call.scope, request);
 }
 
-Result<Page<Model>> LookoutVision::list_models(const CallContext& call, const lookoutvision::ListModelsRequest& request) {
+Result<Page<Model>> LookoutVision::list_models(const CallContext& call,
+                                               const lookoutvision::ListModelsRequest& request) {
   auto work = metadata_.read();
   if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
   const std::string query = "ListModels/" + call.scope.account + "/" + call.scope.region + "/" + request.project_name;
   auto after = read_page_token(query, request.page.next_token);
   if (!after) return after.error();
-  Page<Model> page{work->models().list(call.scope, request.project_name, after->empty() ? 0 : parse_integer(*after).value_or(0), request.page.max_results + 1), ""};
+  Page<Model> page{
+      work->models().list(call.scope, request.project_name, after->empty() ? 0 : parse_integer(*after).value_or(0),
+                          request.page.max_results + 1),
+      ""};
   if (static_cast<std::int64_t>(page.items.size()) > request.page.max_results) {
     page.items.pop_back();
     page.next_token = make_page_token(query, std::to_string(page.items.back().version));
@@ -105,9 +121,11 @@ Result<std::int64_t> LookoutVision::delete_model(const CallContext& call, const 
     const auto again = replayed(*work, call, "DeleteModel", "MODEL", request.model_version);
     if (!again) return again.error();
     auto found = find_model(*work, call.scope, request);
-    if (*again && (!found || found->status == ModelStatus::deleting)) return parse_integer(request.model_version).value_or(0);
+    if (*again && (!found || found->status == ModelStatus::deleting))
+      return parse_integer(request.model_version).value_or(0);
     if (!found) return found.error();
-    if (!can_move(found->status, ModelStatus::deleting)) return wrong_state(*found, "TRAINED, TRAINING_FAILED or HOSTING_FAILED");
+    if (!can_move(found->status, ModelStatus::deleting))
+      return wrong_state(*found, "TRAINED, TRAINING_FAILED or HOSTING_FAILED");
     work->models().move(found->uid, found->status, ModelStatus::deleting, "The model is being deleted.");
     remember(*work, call, "DeleteModel", found->uid);
     work->commit();
@@ -130,10 +148,12 @@ void LookoutVision::remove_model(const Model& model) {
 }
 
 void LookoutVision::finish_deletions() {
-  for (const auto& [scope, model] : metadata_.read()->models().list_in_states({ModelStatus::deleting})) remove_model(model);
+  for (const auto& [scope, model] : metadata_.read()->models().list_in_states({ModelStatus::deleting}))
+    remove_model(model);
 }
 
-Result<ModelStatus> LookoutVision::start_model(const CallContext& call, const lookoutvision::StartModelRequest& request) {
+Result<ModelStatus> LookoutVision::start_model(const CallContext& call,
+                                               const lookoutvision::StartModelRequest& request) {
   if (request.max_inference_units && *request.max_inference_units < request.min_inference_units)
     return invalid_input("MaxInferenceUnits must not be less than MinInferenceUnits.");
   {
@@ -142,12 +162,16 @@ Result<ModelStatus> LookoutVision::start_model(const CallContext& call, const lo
     if (!again) return again.error();
     auto model = find_model(*work, call.scope, request.model);
     if (!model) return model.error();
-    // One token is used hour after hour by a published client: a replay counts only while the first call's effect stands.
-    if (*again && **again == model->uid && (model->status == ModelStatus::starting_hosting || model->status == ModelStatus::hosted))
+    // One token is used hour after hour by a published client: a replay counts only while the first call's effect
+    // stands.
+    if (*again && **again == model->uid &&
+        (model->status == ModelStatus::starting_hosting || model->status == ModelStatus::hosted))
       return ModelStatus::starting_hosting;
     const auto units = request.max_inference_units.value_or(request.min_inference_units);
     if (units > quotas_.inference_units) {
-      auto error = fail(ErrorKind::quota_exceeded, "A model may have at most " + std::to_string(quotas_.inference_units) + " inference units.", "L-INFERENCE-UNITS");
+      auto error = fail(ErrorKind::quota_exceeded,
+                        "A model may have at most " + std::to_string(quotas_.inference_units) + " inference units.",
+                        "L-INFERENCE-UNITS");
       error.resource_type = "MODEL";
       error.resource_id = std::to_string(model->version);
       return error;
@@ -169,7 +193,8 @@ Result<ModelStatus> LookoutVision::stop_model(const CallContext& call, const loo
     if (!again) return again.error();
     auto model = find_model(*work, call.scope, request);
     if (!model) return model.error();
-    if (*again && **again == model->uid && (model->status == ModelStatus::stopping_hosting || model->status == ModelStatus::trained))
+    if (*again && **again == model->uid &&
+        (model->status == ModelStatus::stopping_hosting || model->status == ModelStatus::trained))
       return ModelStatus::stopping_hosting;
     if (!can_move(model->status, ModelStatus::stopping_hosting)) return wrong_state(*model, "HOSTED");
     work->models().move(model->uid, model->status, ModelStatus::stopping_hosting, "The model is being stopped.");

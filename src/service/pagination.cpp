@@ -17,7 +17,8 @@ std::string make_page_token(std::string_view query, std::string_view after) {
 Result<std::string> read_page_token(std::string_view query, std::string_view token) {
   if (token.empty()) return std::string();
   const auto bytes = from_base64(token);
-  if (!bytes || bytes->size() < kQueryHashLength || !as_text(*bytes).starts_with(sha256_hex(query).substr(0, kQueryHashLength)))
+  if (!bytes || bytes->size() < kQueryHashLength ||
+      !as_text(*bytes).starts_with(sha256_hex(query).substr(0, kQueryHashLength)))
     return invalid_input("The pagination token is not valid for this request.");
   return std::string(as_text(*bytes).substr(kQueryHashLength));
 }

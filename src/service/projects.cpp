@@ -12,7 +12,8 @@ Error LookoutVision::no_project(const std::string& name) {
   return not_found("PROJECT", name, "The project " + name + " does not exist.");
 }
 
-Result<std::optional<std::string>> LookoutVision::replayed(UnitOfWork& work, const CallContext& call, const char* operation, const char* type,
+Result<std::optional<std::string>> LookoutVision::replayed(UnitOfWork& work, const CallContext& call,
+                                                           const char* operation, const char* type,
                                                            const std::string& id) {
   if (call.client_token.empty()) return std::optional<std::string>();
   const auto known = work.tokens().find(call.scope, operation, call.client_token, clock_.now() - kTokenLifetime);
@@ -22,13 +23,15 @@ Result<std::optional<std::string>> LookoutVision::replayed(UnitOfWork& work, con
   return std::optional(known->resource);
 }
 
-void LookoutVision::remember(UnitOfWork& work, const CallContext& call, const char* operation, const std::string& resource) {
+void LookoutVision::remember(UnitOfWork& work, const CallContext& call, const char* operation,
+                             const std::string& resource) {
   if (call.client_token.empty()) return;
   work.tokens().forget_before(clock_.now() - kTokenLifetime);
   work.tokens().remember(call.scope, operation, call.client_token, {call.parameters_hash, resource}, clock_.now());
 }
 
-Result<Project> LookoutVision::create_project(const CallContext& call, const lookoutvision::CreateProjectRequest& request) {
+Result<Project> LookoutVision::create_project(const CallContext& call,
+                                              const lookoutvision::CreateProjectRequest& request) {
   auto work = metadata_.write();
   const auto again = replayed(*work, call, "CreateProject", "PROJECT", request.project_name);
   if (!again) return again.error();
@@ -42,7 +45,8 @@ Result<Project> LookoutVision::create_project(const CallContext& call, const loo
   return project;
 }
 
-Result<LookoutVision::ProjectDetails> LookoutVision::describe_project(const CallContext& call, const lookoutvision::ProjectRequest& request) {
+Result<LookoutVision::ProjectDetails> LookoutVision::describe_project(const CallContext& call,
+                                                                      const lookoutvision::ProjectRequest& request) {
   auto work = metadata_.read();
   auto project = work->projects().find(call.scope, request.project_name);
   if (!project) return no_project(request.project_name);
@@ -69,7 +73,8 @@ Result<void> LookoutVision::delete_project(const CallContext& call, const lookou
     if (*again) return {};
     return no_project(request.project_name);
   }
-  if (!work->datasets().list(call.scope, request.project_name).empty() || !work->models().list(call.scope, request.project_name, 0, 1).empty())
+  if (!work->datasets().list(call.scope, request.project_name).empty() ||
+      !work->models().list(call.scope, request.project_name, 0, 1).empty())
     return conflict("PROJECT", request.project_name, "The project still has datasets or models; delete them first.");
   work->projects().remove(call.scope, request.project_name);
   remember(*work, call, "DeleteProject", request.project_name);

@@ -13,8 +13,8 @@
 #include "store/metadata/metadata.hpp"
 #include "store/objects/objects.hpp"
 
-/// One function per operation of the service `lookoutvision`: typed request in, Result out. Knows no socket and no JSON of the
-/// wire. Thread-safe; everything blocks on database and disk.
+/// One function per operation of the service `lookoutvision`: typed request in, Result out. Knows no socket and no JSON
+/// of the wire. Thread-safe; everything blocks on database and disk.
 namespace vedette {
 
 /// Who calls, where, and under which client token. Authorised already, but for rights on buckets.
@@ -43,8 +43,14 @@ inline constexpr const char* kTrainingJob = "train_model";
 class LookoutVision {
  public:
   /// `wake_jobs` is called after a transaction that inserted a job.
-  LookoutVision(MetadataStore& metadata, ObjectStore& objects, Hosting& hosting, const Clock& clock, Quotas quotas, std::function<void()> wake_jobs)
-      : metadata_(metadata), objects_(objects), hosting_(hosting), clock_(clock), quotas_(quotas), wake_jobs_(std::move(wake_jobs)) {}
+  LookoutVision(MetadataStore& metadata, ObjectStore& objects, Hosting& hosting, const Clock& clock, Quotas quotas,
+                std::function<void()> wake_jobs)
+      : metadata_(metadata),
+        objects_(objects),
+        hosting_(hosting),
+        clock_(clock),
+        quotas_(quotas),
+        wake_jobs_(std::move(wake_jobs)) {}
 
   Result<Project> create_project(const CallContext& call, const lookoutvision::CreateProjectRequest& request);
   struct ProjectDetails {
@@ -57,16 +63,20 @@ class LookoutVision {
 
   Result<Dataset> create_dataset(const CallContext& call, const lookoutvision::CreateDatasetRequest& request);
   Result<Dataset> describe_dataset(const CallContext& call, const lookoutvision::DatasetRequest& request);
-  Result<Page<std::string>> list_dataset_entries(const CallContext& call, const lookoutvision::ListDatasetEntriesRequest& request);
+  Result<Page<std::string>> list_dataset_entries(const CallContext& call,
+                                                 const lookoutvision::ListDatasetEntriesRequest& request);
   Result<void> delete_dataset(const CallContext& call, const lookoutvision::DatasetRequest& request);
 
   Result<Model> create_model(const CallContext& call, const lookoutvision::CreateModelRequest& request);
   Result<Model> describe_model(const CallContext& call, const lookoutvision::ModelRequest& request);
   Result<Page<Model>> list_models(const CallContext& call, const lookoutvision::ListModelsRequest& request);
-  Result<std::int64_t> delete_model(const CallContext& call, const lookoutvision::ModelRequest& request);  ///< the version
+  Result<std::int64_t> delete_model(const CallContext& call,
+                                    const lookoutvision::ModelRequest& request);  ///< the version
   Result<ModelStatus> start_model(const CallContext& call, const lookoutvision::StartModelRequest& request);
   Result<ModelStatus> stop_model(const CallContext& call, const lookoutvision::ModelRequest& request);
-  Result<lookoutvision::DetectionResult> detect_anomalies(const CallContext& call, const lookoutvision::ModelRequest& request, std::string_view content_type,
+  Result<lookoutvision::DetectionResult> detect_anomalies(const CallContext& call,
+                                                          const lookoutvision::ModelRequest& request,
+                                                          std::string_view content_type,
                                                           std::span<const std::uint8_t> image);
 
   /// The version that "latest" or a number names; for authorisation before the operation runs. Fails with not_found.
@@ -77,7 +87,8 @@ class LookoutVision {
 
  private:
   /// The remembered resource if this call repeats an earlier one; fails with conflict if its parameters differ.
-  Result<std::optional<std::string>> replayed(UnitOfWork& work, const CallContext& call, const char* operation, const char* type, const std::string& id);
+  Result<std::optional<std::string>> replayed(UnitOfWork& work, const CallContext& call, const char* operation,
+                                              const char* type, const std::string& id);
   void remember(UnitOfWork& work, const CallContext& call, const char* operation, const std::string& resource);
   static Error no_project(const std::string& name);
   Result<Model> find_model(UnitOfWork& work, const Scope& scope, const lookoutvision::ModelRequest& request);

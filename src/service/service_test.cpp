@@ -8,7 +8,8 @@ namespace {
 
 TEST(Pagination, ATokenIsOnlyGoodForItsQuery) {
   const auto token = make_page_token("ListProjects/1", "p-007");
-  EXPECT_EQ(token.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/+="), std::string::npos);
+  EXPECT_EQ(token.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/+="),
+            std::string::npos);
   EXPECT_EQ(*read_page_token("ListProjects/1", token), "p-007");
   EXPECT_EQ(*read_page_token("ListProjects/1", ""), "");
   EXPECT_FALSE(read_page_token("ListProjects/2", token));

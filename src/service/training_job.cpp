@@ -26,14 +26,25 @@ constexpr std::int64_t kMostAttempts = 3;
 constexpr std::int64_t kPageSize = 1000;
 constexpr std::chrono::milliseconds kImportPoll{300};
 
-double as_float(double value) { return static_cast<double>(static_cast<float>(value)); }
+double as_float(double value) {
+  return static_cast<double>(static_cast<float>(value));
+}
 
 /// One training, from datasets to stored model.
 class Training {
  public:
-  Training(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const fs::path& folder, const fs::path& trainer, const TrainModelJob& job,
-           const Model& model, const Caller& caller, const std::atomic<bool>& cancel)
-      : metadata_(metadata), objects_(objects), clock_(clock), folder_(folder), trainer_(trainer), job_(job), model_(model), caller_(caller), cancel_(cancel) {}
+  Training(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const fs::path& folder,
+           const fs::path& trainer, const TrainModelJob& job, const Model& model, const Caller& caller,
+           const std::atomic<bool>& cancel)
+      : metadata_(metadata),
+        objects_(objects),
+        clock_(clock),
+        folder_(folder),
+        trainer_(trainer),
+        job_(job),
+        model_(model),
+        caller_(caller),
+        cancel_(cancel) {}
 
   /// Fails with invalid_input for the user's sake, unavailable if cancelled, else internal.
   Result<void> run(const Dataset& train, const std::optional<Dataset>& test) {
@@ -53,7 +64,8 @@ class Training {
     }
     if (auto ok = write_job(folder_, work); !ok) return ok;
 
-    auto evaluation = run_trainer(trainer_, folder_, [this](const Progress& p) { report(p); }, &cancel_);
+    auto evaluation = run_trainer(
+        trainer_, folder_, [this](const Progress& p) { report(p); }, &cancel_);
     if (!evaluation) return evaluation.error();
     if (auto ok = check_model(work); !ok) return ok;
     say("Storing the model.");
@@ -76,7 +88,9 @@ class Training {
     std::string message = fmt::format("The model is being trained: {}, {:.0f} % done", p.stage, 100 * p.fraction);
     if (p.seconds_left) message += fmt::format(", about {:.0f} s left", std::ceil(*p.seconds_left));
     say(message + ".");
-    log::info("training", {{"model", arn()}, {"stage", p.stage}, {"fraction", fmt::format("{:.2f}", p.fraction)},
+    log::info("training", {{"model", arn()},
+                           {"stage", p.stage},
+                           {"fraction", fmt::format("{:.2f}", p.fraction)},
                            {"seconds_left", p.seconds_left ? fmt::format("{:.0f}", *p.seconds_left) : "unknown"}});
   }
 
@@ -100,7 +114,8 @@ class Training {
         sample.is_anomalous = entry.is_anomalous;
         const auto stem = fmt::format("images/{}-{:06}", to_text(dataset.type), number);
         sample.image = stem;
-        // A picture that is gone or too large stays missing: the trainer skips and names it, and fails if too few remain.
+        // A picture that is gone or too large stays missing: the trainer skips and names it, and fails if too few
+        // remain.
         if (auto ok = fetch(entry.source_ref, folder_ / sample.image); !ok) return ok.error();
         if (line->mask_ref && *entry.is_anomalous) {
           sample.mask = stem + ".mask";
@@ -115,11 +130,15 @@ class Training {
   Result<void> fetch(const std::string& uri, const fs::path& path) {
     const auto location = parse_s3_uri(uri);
     if (!location) return invalid_input(uri + " is not of the form s3://bucket/key.");
-    if (auto ok = authorize(caller_, "s3:GetObject", object_arn(location->bucket, location->key)); !ok) return invalid_input(ok.error().message);
+    if (auto ok = authorize(caller_, "s3:GetObject", object_arn(location->bucket, location->key)); !ok)
+      return invalid_input(ok.error().message);
     auto bytes = get_bytes(objects_, location->bucket, location->key, kImageLimit);
-    if (!bytes) return bytes.error().kind == ErrorKind::not_found || bytes.error().kind == ErrorKind::too_large ? Result<void>() : bytes.error();
+    if (!bytes)
+      return bytes.error().kind == ErrorKind::not_found || bytes.error().kind == ErrorKind::too_large ? Result<void>()
+                                                                                                      : bytes.error();
     if (const auto header = read_image_header(as_bytes(*bytes)); header && !decodable(*header))
-      return invalid_input(fmt::format("{}: the image has {}x{} pixels; each side must be 64 to 4096.", uri, header->width, header->height));
+      return invalid_input(fmt::format("{}: the image has {}x{} pixels; each side must be 64 to 4096.", uri,
+                                       header->width, header->height));
     std::ofstream file(path, std::ios::binary);
     file.write(bytes->data(), static_cast<std::streamsize>(bytes->size()));
     file.close();
@@ -164,7 +183,11 @@ class Training {
             {"source-ref-metadata", {{"creation-date", date}}},
             {"anomaly-label", p.is_anomalous ? 1 : 0},
             {"anomaly-label-metadata",
-             {{"class-name", name(p.is_anomalous)}, {"type", "groundtruth/image-classification"}, {"human-annotated", "yes"}, {"creation-date", date}, {"job-name", "labeling-job/anomaly-label"}}},
+             {{"class-name", name(p.is_anomalous)},
+              {"type", "groundtruth/image-classification"},
+              {"human-annotated", "yes"},
+              {"creation-date", date},
+              {"job-name", "labeling-job/anomaly-label"}}},
             {"anomaly-label-detected", p.called_anomalous ? 1 : 0},
             {"anomaly-label-detected-metadata",
              {{"class-name", name(p.called_anomalous)},
@@ -184,33 +207,50 @@ class Training {
     auto date = to_extended_iso8601(now);
     date.pop_back();  // as Ground Truth writes it, without zone
     std::string manifest;
-    for (const auto& p : e.predictions) manifest += manifest_line(p, date).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    for (const auto& p : e.predictions)
+      manifest += manifest_line(p, date).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     // In the order real files have it: published code turns the object into a table.
-    OrderedJson metrics = {{"ROCAUC", as_float(e.image_auroc)}, {"AveragePrecision", as_float(e.average_precision)}, {"Precision", as_float(e.precision)},
-                    {"Recall", as_float(e.recall)}, {"F1Score", as_float(e.f1)}};
+    OrderedJson metrics = {{"ROCAUC", as_float(e.image_auroc)},
+                           {"AveragePrecision", as_float(e.average_precision)},
+                           {"Precision", as_float(e.precision)},
+                           {"Recall", as_float(e.recall)},
+                           {"F1Score", as_float(e.f1)}};
     for (const auto& l : e.labels)
-      metrics["PixelAnomalyClassMetrics"].push_back(
-          {{"Precision", as_float(l.precision)}, {"Recall", as_float(l.recall)}, {"F1Score", as_float(l.f1)}, {"AIOU", as_float(l.aiou)}, {"ClassName", l.name}});
+      metrics["PixelAnomalyClassMetrics"].push_back({{"Precision", as_float(l.precision)},
+                                                     {"Recall", as_float(l.recall)},
+                                                     {"F1Score", as_float(l.f1)},
+                                                     {"AIOU", as_float(l.aiou)},
+                                                     {"ClassName", l.name}});
     const OrderedJson result = {{"Version", 1},
-                         {"EvaluationDetails",
-                          {{"ModelArn", arn()}, {"EvaluationEndTimestamp", date}, {"NumberOfTrainingImages", e.training_images}, {"NumberOfTestingImages", e.testing_images}}},
-                         {"AggregatedEvaluationResults", {{"Metrics", metrics}}}};
+                                {"EvaluationDetails",
+                                 {{"ModelArn", arn()},
+                                  {"EvaluationEndTimestamp", date},
+                                  {"NumberOfTrainingImages", e.training_images},
+                                  {"NumberOfTestingImages", e.testing_images}}},
+                                {"AggregatedEvaluationResults", {{"Metrics", metrics}}}};
     const auto suffix = fmt::format("-{}-{}.json", job_.project, job_.version);
     const ObjectLocation manifest_at{model_.output.bucket, model_.output.key + "EvaluationManifest" + suffix};
     const ObjectLocation result_at{model_.output.bucket, model_.output.key + "EvaluationResult" + suffix};
     for (const auto& [location, text] : {std::pair(manifest_at, manifest), std::pair(result_at, result.dump(1))}) {
-      if (auto ok = authorize(caller_, "s3:PutObject", object_arn(location.bucket, location.key)); !ok) return invalid_input(ok.error().message);
+      if (auto ok = authorize(caller_, "s3:PutObject", object_arn(location.bucket, location.key)); !ok)
+        return invalid_input(ok.error().message);
       if (auto ok = put_bytes(objects_, location.bucket, location.key, text, "application/json"); !ok)
-        return ok.error().kind == ErrorKind::not_found ? invalid_input("The output bucket " + location.bucket + " does not exist.") : ok.error();
+        return ok.error().kind == ErrorKind::not_found
+                   ? invalid_input("The output bucket " + location.bucket + " does not exist.")
+                   : ok.error();
     }
     std::string message = "The model is trained.";
-    if (!e.skipped.empty()) message += fmt::format(" {} images could not be used; the first: {}", e.skipped.size(), e.skipped[0]);
+    if (!e.skipped.empty())
+      message += fmt::format(" {} images could not be used; the first: {}", e.skipped.size(), e.skipped[0]);
     auto work = metadata_.write();
     if (work->models().move(model_.uid, ModelStatus::training, ModelStatus::trained, message)) {
       work->models().set_evaluation(model_.uid, {e.f1, e.recall, e.precision}, manifest_at, result_at, now);
       work->commit();
     }
-    log::info("model trained", {{"model", arn()}, {"seconds", fmt::format("{:.1f}", e.seconds)}, {"auroc", fmt::format("{:.3f}", e.image_auroc)}, {"f1", fmt::format("{:.3f}", e.f1)}});
+    log::info("model trained", {{"model", arn()},
+                                {"seconds", fmt::format("{:.1f}", e.seconds)},
+                                {"auroc", fmt::format("{:.3f}", e.image_auroc)},
+                                {"f1", fmt::format("{:.3f}", e.f1)}});
     return {};
   }
 
@@ -229,8 +269,10 @@ class Training {
 
 }  // namespace
 
-JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, fs::path jobs_folder, fs::path trainer) {
-  return [&metadata, &objects, &clock, jobs_folder = std::move(jobs_folder), trainer = std::move(trainer)](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
+JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
+                                         fs::path jobs_folder, fs::path trainer) {
+  return [&metadata, &objects, &clock, jobs_folder = std::move(jobs_folder), trainer = std::move(trainer)](
+             const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
     const auto job = parse_train_model_job(row.payload);
     if (!job) {
       log::error("training", {{"reason", job.error().message}});
@@ -246,7 +288,8 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
       test = work->datasets().find(job->scope, job->project, DatasetType::test);
       user = work->users().find(job->scope.account, job->user);
     }
-    if (!model || model->status != ModelStatus::training) return {};  // done before, by a run that was cut off after its commit
+    if (!model || model->status != ModelStatus::training)
+      return {};  // done before, by a run that was cut off after its commit
     for (const auto* dataset : {&train, &test})
       if (*dataset && (*dataset)->status == DatasetStatus::create_in_progress) return {kImportPoll};
 
@@ -256,7 +299,8 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     if (!policy) {
       outcome = invalid_input("The user who asked for the training no longer exists.");
     } else if (!train || !is_settled(train->status)) {
-      outcome = invalid_input("The training dataset could not be used: " + (train ? train->status_message : "it was deleted") + ".");
+      outcome = invalid_input(
+          "The training dataset could not be used: " + (train ? train->status_message : "it was deleted") + ".");
     } else if (test && !is_settled(test->status)) {
       outcome = invalid_input("The test dataset could not be used: " + test->status_message + ".");
     } else {
@@ -267,11 +311,13 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     fs::remove_all(folder, ignored);
     if (outcome) return {};
     const auto& error = outcome.error();
-    log::error("training failed", {{"model", model_arn(job->scope, job->project, job->version)}, {"reason", error.message}});
+    log::error("training failed",
+               {{"model", model_arn(job->scope, job->project, job->version)}, {"reason", error.message}});
     if (error.kind == ErrorKind::unavailable) return {std::chrono::milliseconds(0)};
     if (error.kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) return {std::chrono::seconds(5)};
     auto work = metadata.write();
-    if (work->models().move(model->uid, ModelStatus::training, ModelStatus::training_failed, error.message)) work->commit();
+    if (work->models().move(model->uid, ModelStatus::training, ModelStatus::training_failed, error.message))
+      work->commit();
     return {};
   };
 }

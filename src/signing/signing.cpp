@@ -11,20 +11,26 @@ constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
 constexpr std::int64_t kLongestExpiry = 604'800;  // seconds: a week
 constexpr std::string_view kMaximumSkewMinutes = "15";
 
-Error unauthenticated(const char* code, std::string message) { return fail(ErrorKind::unauthenticated, std::move(message), code); }
+Error unauthenticated(const char* code, std::string message) {
+  return fail(ErrorKind::unauthenticated, std::move(message), code);
+}
 
 Error incomplete(const std::string& what) {
-  return unauthenticated("IncompleteSignature", "The authorization of this request is incomplete or malformed: " + what + ".");
+  return unauthenticated("IncompleteSignature",
+                         "The authorization of this request is incomplete or malformed: " + what + ".");
 }
 
 Result<CredentialScope> parse_scope(std::string_view text) {
   const auto parts = split(text, '/');
-  if (parts.size() != 5 || parts[4] != "aws4_request" || parts[0].empty() || parts[1].size() != 8 || parts[2].empty() || parts[3].empty())
+  if (parts.size() != 5 || parts[4] != "aws4_request" || parts[0].empty() || parts[1].size() != 8 || parts[2].empty() ||
+      parts[3].empty())
     return incomplete("Credential must have the form key/date/region/service/aws4_request");
   return CredentialScope{std::string(parts[0]), std::string(parts[1]), std::string(parts[2]), std::string(parts[3])};
 }
 
-bool is_signature(std::string_view text) { return text.size() == 64 && from_hex(text).has_value(); }
+bool is_signature(std::string_view text) {
+  return text.size() == 64 && from_hex(text).has_value();
+}
 
 /// Trims and folds inner runs of spaces.
 std::string canonical_value(std::string_view value) {
@@ -41,8 +47,8 @@ struct QueryPair {
   auto operator<=>(const QueryPair&) const = default;
 };
 
-/// Decodes and encodes again, so that clients' differences in escaping do not matter. A broken escape stays as it is: it was
-/// signed by nobody who knows the rules and will not verify.
+/// Decodes and encodes again, so that clients' differences in escaping do not matter. A broken escape stays as it is:
+/// it was signed by nobody who knows the rules and will not verify.
 std::string canonical_component(std::string_view text) {
   const auto decoded = uri_decode(text);
   return decoded ? uri_encode(*decoded) : std::string(text);
@@ -106,7 +112,8 @@ Result<Authorization> parse_authorization(const SignableRequest& request) {
         a.signature = value;
       }
     }
-    if (!has_credential || a.signed_headers.empty() || !is_signature(a.signature)) return incomplete("Credential, SignedHeaders and Signature are needed");
+    if (!has_credential || a.signed_headers.empty() || !is_signature(a.signature))
+      return incomplete("Credential, SignedHeaders and Signature are needed");
     a.timestamp = std::string(trim(header_value(request.headers, "x-amz-date")));
     if (a.timestamp.empty()) {
       const auto date = parse_http_date(header_value(request.headers, "date"));
@@ -132,32 +139,37 @@ Result<Authorization> parse_authorization(const SignableRequest& request) {
     if (!scope) return scope.error();
     a.credential = std::move(*scope);
     a.is_presigned = true;
-    if (!is_signature(a.signature) || a.signed_headers.empty() || !a.expires_seconds || *a.expires_seconds < 1 || *a.expires_seconds > kLongestExpiry)
-      return unauthenticated("AuthorizationQueryParametersError", "The presigned URL lacks a parameter, or X-Amz-Expires is not 1 to 604800.");
+    if (!is_signature(a.signature) || a.signed_headers.empty() || !a.expires_seconds || *a.expires_seconds < 1 ||
+        *a.expires_seconds > kLongestExpiry)
+      return unauthenticated("AuthorizationQueryParametersError",
+                             "The presigned URL lacks a parameter, or X-Amz-Expires is not 1 to 604800.");
   }
   const auto time = parse_timestamp(a.timestamp);
   if (!time || a.timestamp.size() != 16 || !a.timestamp.starts_with(a.credential.date))
     return incomplete("the date must have the form yyyymmddThhmmssZ and match the credential's");
   a.time = *time;
-  if (std::find(a.signed_headers.begin(), a.signed_headers.end(), "host") == a.signed_headers.end()) return incomplete("host must be signed");
+  if (std::find(a.signed_headers.begin(), a.signed_headers.end(), "host") == a.signed_headers.end())
+    return incomplete("host must be signed");
   return a;
 }
 
 Result<void> check_time(const Authorization& a, Timestamp now) {
   const auto skew = std::chrono::minutes(15);
   if (a.is_presigned) {
-    if (now > a.time + std::chrono::seconds(*a.expires_seconds)) return fail(ErrorKind::access_denied, "Request has expired", "AccessDenied");
+    if (now > a.time + std::chrono::seconds(*a.expires_seconds))
+      return fail(ErrorKind::access_denied, "Request has expired", "AccessDenied");
     if (now < a.time - skew) return fail(ErrorKind::access_denied, "Request is not valid yet", "AccessDenied");
     return {};
   }
   if (a.time < now - skew || a.time > now + skew)
-    return unauthenticated("RequestTimeTooSkewed", "Signature expired: " + a.timestamp + " is more than " + std::string(kMaximumSkewMinutes) +
-                                                       " minutes away from the server's time " + to_basic_iso8601(now) + ".");
+    return unauthenticated("RequestTimeTooSkewed",
+                           "Signature expired: " + a.timestamp + " is more than " + std::string(kMaximumSkewMinutes) +
+                               " minutes away from the server's time " + to_basic_iso8601(now) + ".");
   return {};
 }
 
-std::string canonical_request(const SignableRequest& request, const std::vector<std::string>& signed_headers, std::string_view payload_hash,
-                              PathStyle style, bool is_presigned) {
+std::string canonical_request(const SignableRequest& request, const std::vector<std::string>& signed_headers,
+                              std::string_view payload_hash, PathStyle style, bool is_presigned) {
   std::string out = request.method + "\n";
   if (style == PathStyle::s3) {
     const auto decoded = uri_decode(request.path);
@@ -194,17 +206,19 @@ std::string canonical_request(const SignableRequest& request, const std::vector<
   return out;
 }
 
-std::string sign(std::string_view secret, const CredentialScope& scope, std::string_view timestamp, std::string_view canonical) {
+std::string sign(std::string_view secret, const CredentialScope& scope, std::string_view timestamp,
+                 std::string_view canonical) {
   auto key = hmac_sha256(as_bytes("AWS4" + std::string(secret)), scope.date);
   key = hmac_sha256(key, scope.region);
   key = hmac_sha256(key, scope.service);
   key = hmac_sha256(key, "aws4_request");
-  const std::string text = std::string(kAlgorithm) + "\n" + std::string(timestamp) + "\n" + scope.date + "/" + scope.region + "/" + scope.service +
-                           "/aws4_request\n" + sha256_hex(canonical);
+  const std::string text = std::string(kAlgorithm) + "\n" + std::string(timestamp) + "\n" + scope.date + "/" +
+                           scope.region + "/" + scope.service + "/aws4_request\n" + sha256_hex(canonical);
   return to_hex(hmac_sha256(key, text));
 }
 
-bool verify(const Authorization& a, const SignableRequest& request, std::string_view payload_hash, std::string_view secret) {
+bool verify(const Authorization& a, const SignableRequest& request, std::string_view payload_hash,
+            std::string_view secret) {
   const auto style = a.credential.service == "s3" ? PathStyle::s3 : PathStyle::normalized;
   const auto canonical = canonical_request(request, a.signed_headers, payload_hash, style, a.is_presigned);
   return equal_in_constant_time(sign(secret, a.credential, a.timestamp, canonical), to_lower(a.signature));

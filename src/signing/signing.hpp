@@ -40,25 +40,28 @@ struct Authorization {
   bool is_presigned = false;
 };
 
-/// Reads the Authorization header, or the X-Amz-… query parameters of a presigned URL. Fails with unauthenticated and the code
-/// MissingAuthenticationToken, IncompleteSignature or AuthorizationQueryParametersError.
+/// Reads the Authorization header, or the X-Amz-… query parameters of a presigned URL. Fails with unauthenticated and
+/// the code MissingAuthenticationToken, IncompleteSignature or AuthorizationQueryParametersError.
 Result<Authorization> parse_authorization(const SignableRequest& request);
 
-/// Fails with unauthenticated and the code RequestTimeTooSkewed (15 minutes) or, presigned, AccessDenied once it has expired.
+/// Fails with unauthenticated and the code RequestTimeTooSkewed (15 minutes) or, presigned, AccessDenied once it has
+/// expired.
 Result<void> check_time(const Authorization& authorization, Timestamp now);
 
 /// How a service writes the path into the canonical request: S3 as sent, all others normalised and encoded once more.
 enum class PathStyle { s3, normalized };
 
 /// `payload_hash` is the hexadecimal SHA-256 of the body, or the text that stands for it ("UNSIGNED-PAYLOAD").
-std::string canonical_request(const SignableRequest& request, const std::vector<std::string>& signed_headers, std::string_view payload_hash,
-                              PathStyle style, bool is_presigned);
+std::string canonical_request(const SignableRequest& request, const std::vector<std::string>& signed_headers,
+                              std::string_view payload_hash, PathStyle style, bool is_presigned);
 
 /// Lower-case hexadecimal signature.
-std::string sign(std::string_view secret, const CredentialScope& scope, std::string_view timestamp, std::string_view canonical_request);
+std::string sign(std::string_view secret, const CredentialScope& scope, std::string_view timestamp,
+                 std::string_view canonical_request);
 
 /// Whether the signature belongs to request and secret; the comparison takes the same time for any wrong signature.
-bool verify(const Authorization& authorization, const SignableRequest& request, std::string_view payload_hash, std::string_view secret);
+bool verify(const Authorization& authorization, const SignableRequest& request, std::string_view payload_hash,
+            std::string_view secret);
 
 /// The value of a header (name in lower case), or empty.
 std::string_view header_value(const HeaderList& headers, std::string_view name);

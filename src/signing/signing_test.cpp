@@ -7,12 +7,15 @@ namespace {
 
 // The worked example of AWS's documentation ("get-vanilla-query" style, ListUsers of IAM, 2015-08-30).
 SignableRequest list_users() {
-  return {"GET", "/", "Action=ListUsers&Version=2010-05-08",
+  return {"GET",
+          "/",
+          "Action=ListUsers&Version=2010-05-08",
           {{"content-type", "application/x-www-form-urlencoded; charset=utf-8"},
            {"host", "iam.amazonaws.com"},
            {"x-amz-date", "20150830T123600Z"},
            {"authorization",
-            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, SignedHeaders=content-type;host;x-amz-date, "
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, "
+            "SignedHeaders=content-type;host;x-amz-date, "
             "Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"}}};
 }
 constexpr const char* kSecret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -51,7 +54,8 @@ TEST(Signing, AnyChangeOfWhatIsSignedBreaksTheSignature) {
 
 TEST(Signing, PathsAreEncodedTwiceButForS3) {
   SignableRequest request{"GET", "/2020-11-20/tags/arn%3Aaws/../x//y", "", {{"host", "h"}}};
-  EXPECT_TRUE(canonical_request(request, {"host"}, "H", PathStyle::normalized, false).starts_with("GET\n/2020-11-20/tags/x/y\n"));
+  EXPECT_TRUE(canonical_request(request, {"host"}, "H", PathStyle::normalized, false)
+                  .starts_with("GET\n/2020-11-20/tags/x/y\n"));
   request.path = "/a%3Ab";
   EXPECT_TRUE(canonical_request(request, {"host"}, "H", PathStyle::normalized, false).starts_with("GET\n/a%253Ab\n"));
   request.path = "/b//../k%20e+y";
@@ -69,11 +73,12 @@ TEST(Signing, IncompleteAuthorizationsAreNamed) {
   auto request = list_users();
   request.headers.pop_back();
   EXPECT_EQ(parse_authorization(request).error().code, "MissingAuthenticationToken");
-  for (const char* bad : {"Basic abc", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=a/b/c, SignedHeaders=host, Signature=00",
-                          "AWS4-HMAC-SHA256 Credential=AK/20150830/r/s/aws4_request, SignedHeaders=x-amz-date, "
-                          "Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7",
-                          "AWS4-HMAC-SHA256 Credential=AK/20150831/r/s/aws4_request, SignedHeaders=host, "
-                          "Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"}) {
+  for (const char* bad :
+       {"Basic abc", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=a/b/c, SignedHeaders=host, Signature=00",
+        "AWS4-HMAC-SHA256 Credential=AK/20150830/r/s/aws4_request, SignedHeaders=x-amz-date, "
+        "Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7",
+        "AWS4-HMAC-SHA256 Credential=AK/20150831/r/s/aws4_request, SignedHeaders=host, "
+        "Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"}) {
     request = list_users();
     request.headers.back().second = bad;
     const auto a = parse_authorization(request);

@@ -63,7 +63,8 @@ Json to_json(const Evaluation& e, bool with_predictions) {
   if (!e.labels.empty()) {
     Json labels = Json::array();
     for (const auto& l : e.labels)
-      labels.push_back({{"name", l.name}, {"precision", l.precision}, {"recall", l.recall}, {"f1", l.f1}, {"aiou", l.aiou}});
+      labels.push_back(
+          {{"name", l.name}, {"precision", l.precision}, {"recall", l.recall}, {"f1", l.f1}, {"aiou", l.aiou}});
     out["labels"] = labels;
   }
   if (!e.warnings.empty()) out["warnings"] = e.warnings;
@@ -71,8 +72,10 @@ Json to_json(const Evaluation& e, bool with_predictions) {
   out["skipped"] = e.skipped;
   Json predictions = Json::array();
   for (const auto& p : e.predictions)
-    predictions.push_back({{"source_ref", p.source_ref}, {"class", p.is_anomalous ? "anomaly" : "normal"},
-                           {"called", p.called_anomalous ? "anomaly" : "normal"}, {"confidence", p.confidence},
+    predictions.push_back({{"source_ref", p.source_ref},
+                           {"class", p.is_anomalous ? "anomaly" : "normal"},
+                           {"called", p.called_anomalous ? "anomaly" : "normal"},
+                           {"confidence", p.confidence},
                            {"anomaly_score", p.anomaly_score}});
   out["predictions"] = predictions;
   return out;
@@ -108,7 +111,8 @@ Result<TrainingJob> read_job(const fs::path& folder) {
     job.seed = json.at("seed");
     job.letterbox_mixed_sizes = json.at("letterbox_mixed_sizes");
     const auto& m = json.at("minimum");
-    job.minimum = {m.at("train_normal"), m.at("train_anomaly"), m.at("train_per_label"), m.at("test_normal"), m.at("test_anomaly")};
+    job.minimum = {m.at("train_normal"), m.at("train_anomaly"), m.at("train_per_label"), m.at("test_normal"),
+                   m.at("test_anomaly")};
     job.train = samples_from_json(json.at("train"), folder);
     if (json.contains("test")) job.test = samples_from_json(json["test"], folder);
   } catch (const Json::exception& e) {
@@ -158,7 +162,8 @@ Result<Evaluation> read_evaluation(const fs::path& folder) {
     e.skipped = json.at("skipped").get<std::vector<std::string>>();
     e.warnings = json.value("warnings", std::vector<std::string>{});
     for (const auto& p : json.at("predictions"))
-      e.predictions.push_back({p.at("source_ref"), p.at("class") == "anomaly", p.at("called") == "anomaly", p.at("confidence"), p.at("anomaly_score")});
+      e.predictions.push_back({p.at("source_ref"), p.at("class") == "anomaly", p.at("called") == "anomaly",
+                               p.at("confidence"), p.at("anomaly_score")});
   } catch (const Json::exception& error) {
     return internal_error("evaluation.json is damaged: " + std::string(error.what()));
   }
@@ -167,7 +172,9 @@ Result<Evaluation> read_evaluation(const fs::path& folder) {
 
 Result<void> write_failure(const fs::path& folder, const Error& error) {
   const bool is_users = error.kind == ErrorKind::invalid_input;
-  return write_file_atomically(folder / "failure.json", dump(Json{{"message", error.message}, {"fault", is_users ? "input" : "internal"}}) + "\n");
+  return write_file_atomically(
+      folder / "failure.json",
+      dump(Json{{"message", error.message}, {"fault", is_users ? "input" : "internal"}}) + "\n");
 }
 
 }  // namespace vedette

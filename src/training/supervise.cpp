@@ -54,7 +54,8 @@ Error read_failure(const fs::path& folder, int status) {
       return fail(is_users ? ErrorKind::invalid_input : ErrorKind::internal, json.value("message", ""));
     }
   }
-  if (WIFSIGNALED(status)) return internal_error("The trainer was ended by signal " + std::to_string(WTERMSIG(status)) + ".");
+  if (WIFSIGNALED(status))
+    return internal_error("The trainer was ended by signal " + std::to_string(WTERMSIG(status)) + ".");
   return internal_error("The trainer ended with status " + std::to_string(WEXITSTATUS(status)) + ".");
 }
 
@@ -67,7 +68,8 @@ fs::path find_trainer() {
   return !code && fs::exists(beside, code) ? beside : fs::path("vedette-trainer");
 }
 
-Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder, const std::function<void(const Progress&)>& on_progress,
+Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
+                               const std::function<void(const Progress&)>& on_progress,
                                const std::atomic<bool>* cancel) {
   std::error_code ignored;
   for (const char* name : {"progress.jsonl", "evaluation.json", "failure.json"}) fs::remove(folder / name, ignored);
@@ -104,7 +106,8 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder, 
   while (true) {
     const pid_t ended = ::waitpid(child, &status, WNOHANG);
     if (ended == child) break;
-    if (ended < 0 && errno != EINTR) return internal_error("Lost the trainer: " + std::string(std::strerror(errno)) + ".");
+    if (ended < 0 && errno != EINTR)
+      return internal_error("Lost the trainer: " + std::string(std::strerror(errno)) + ".");
     if (cancel != nullptr && *cancel) {
       ::kill(child, SIGKILL);
       ::waitpid(child, &status, 0);

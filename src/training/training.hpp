@@ -11,8 +11,8 @@
 #include "base/result.hpp"
 
 /// The job folder, the contract between whoever wants a model and `vedette-trainer`: `job.json` and pictures in;
-/// `progress.jsonl`, `model/` (the artifact) and `evaluation.json` (or `failure.json`) out. docs/training-job.md shows it.
-/// Both sides can be run by hand.
+/// `progress.jsonl`, `model/` (the artifact) and `evaluation.json` (or `failure.json`) out. docs/training-job.md shows
+/// it. Both sides can be run by hand.
 namespace vedette {
 
 /// One entry of a mask's colour map, as the dataset wrote it.
@@ -22,12 +22,13 @@ struct MaskColor {
 };
 
 struct TrainingSample {
-  std::string source_ref;          ///< names the picture in messages and in the evaluation
-  std::filesystem::path image;     ///< absolute, or relative to the job folder
+  std::string source_ref;            ///< names the picture in messages and in the evaluation
+  std::filesystem::path image;       ///< absolute, or relative to the job folder
   std::optional<bool> is_anomalous;  ///< empty: unlabelled, left out
   std::optional<std::filesystem::path> mask;
   std::vector<MaskColor> mask_colors;
-  bool is_binary_mask = false;  ///< instead of colours: pixels of half brightness and more show the first of mask_colors
+  bool is_binary_mask =
+      false;  ///< instead of colours: pixels of half brightness and more show the first of mask_colors
 };
 
 /// Fewest usable pictures; fewer is a failure that says so.
@@ -73,9 +74,9 @@ struct Evaluation {
   std::int64_t testing_images = 0;
   double image_auroc = 0, average_precision = 0, precision = 0, recall = 0, f1 = 0, ece = 0, brier = 0;
   std::optional<double> pixel_auroc;
-  std::vector<LabelMetrics> labels;    ///< segmentation models only
+  std::vector<LabelMetrics> labels;  ///< segmentation models only
   std::vector<Prediction> predictions;
-  std::vector<std::string> skipped;    ///< "source-ref: reason" of pictures that could not be used
+  std::vector<std::string> skipped;  ///< "source-ref: reason" of pictures that could not be used
   std::vector<std::string> warnings;
   double seconds = 0;
 };
@@ -93,7 +94,8 @@ Result<void> write_failure(const std::filesystem::path& folder, const Error& err
 /// returns its evaluation. Blocks. Setting `cancel` kills the child; the failure is then `unavailable`.
 /// Fails with invalid_input if the pictures are at fault (the message is for the user), else internal.
 Result<Evaluation> run_trainer(const std::filesystem::path& program, const std::filesystem::path& folder,
-                               const std::function<void(const Progress&)>& on_progress, const std::atomic<bool>* cancel);
+                               const std::function<void(const Progress&)>& on_progress,
+                               const std::atomic<bool>* cancel);
 
 /// The trainer beside the running program, if it is there, else the one on the PATH.
 std::filesystem::path find_trainer();

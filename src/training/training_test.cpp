@@ -18,7 +18,8 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   TemporaryFolder folder;
   TrainingJob job;
   job.seed = 7;
-  job.train = {{"s3://b/ü.jpg", "images/1", true, "images/1.mask", {{"crack", "#23A436"}}, false}, {"s3://b/2.jpg", "/abs/2", std::nullopt, {}, {}, false}};
+  job.train = {{"s3://b/ü.jpg", "images/1", true, "images/1.mask", {{"crack", "#23A436"}}, false},
+               {"s3://b/2.jpg", "/abs/2", std::nullopt, {}, {}, false}};
   job.test = std::vector<TrainingSample>{};
   job.minimum.train_per_label = 20;
   ASSERT_TRUE(write_job(folder.path(), job));
@@ -47,17 +48,24 @@ TEST(Training, ProgressIsForwardedAndTheEvaluationReturned) {
   TemporaryFolder folder;
   ASSERT_TRUE(write_evaluation(folder.path(), Evaluation{}));
   const auto prepared = *read_file(folder.path() / "evaluation.json", 1 << 20);
-  const auto program = fake_trainer(folder.path(), "echo '{\"stage\":\"one\",\"fraction\":0.5,\"seconds_left\":3}' >> progress.jsonl\ncat > evaluation.json <<'EOF'\n" +
-                                                       std::string(as_text(prepared)) + "\nEOF\n");
+  const auto program = fake_trainer(folder.path(),
+                                    "echo '{\"stage\":\"one\",\"fraction\":0.5,\"seconds_left\":3}' >> "
+                                    "progress.jsonl\ncat > evaluation.json <<'EOF'\n" +
+                                        std::string(as_text(prepared)) + "\nEOF\n");
   std::vector<std::string> stages;
-  const auto result = run_trainer(program, folder.path(), [&](const Progress& p) { stages.push_back(p.stage + std::to_string(static_cast<int>(*p.seconds_left))); }, nullptr);
+  const auto result = run_trainer(
+      program, folder.path(),
+      [&](const Progress& p) { stages.push_back(p.stage + std::to_string(static_cast<int>(*p.seconds_left))); },
+      nullptr);
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_EQ(stages, (std::vector<std::string>{"one3"}));
 }
 
 TEST(Training, FailuresCarryTheTrainersSentence) {
   TemporaryFolder folder;
-  auto result = run_trainer(fake_trainer(folder.path(), "echo '{\"message\":\"too few\",\"fault\":\"input\"}' > failure.json\nexit 1\n"), folder.path(), {}, nullptr);
+  auto result = run_trainer(
+      fake_trainer(folder.path(), "echo '{\"message\":\"too few\",\"fault\":\"input\"}' > failure.json\nexit 1\n"),
+      folder.path(), {}, nullptr);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::invalid_input);
   EXPECT_EQ(result.error().message, "too few");

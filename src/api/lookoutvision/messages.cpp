@@ -16,10 +16,14 @@ std::optional<std::string> optional_text(const Json& members, const char* name) 
   return it == members.end() ? std::nullopt : std::optional(it->get<std::string>());
 }
 
-double seconds(Timestamp time) { return static_cast<double>(time.time_since_epoch().count()) / 1000.0; }
+double seconds(Timestamp time) {
+  return static_cast<double>(time.time_since_epoch().count()) / 1000.0;
+}
 
 /// A published client turns Confidence into a decimal of 38 digits, which only a float32-exact double fits.
-double as_float(double value) { return static_cast<double>(static_cast<float>(value)); }
+double as_float(double value) {
+  return static_cast<double>(static_cast<float>(value));
+}
 
 Json encode_performance(const Performance& p) {
   return {{"F1Score", as_float(p.f1)}, {"Recall", as_float(p.recall)}, {"Precision", as_float(p.precision)}};
@@ -34,12 +38,15 @@ const ApiModel& api_model() {
 
 CreateProjectRequest::CreateProjectRequest(const Json& m) : project_name(m.at("ProjectName")) {}
 ProjectRequest::ProjectRequest(const Json& m) : project_name(m.at("ProjectName")) {}
-PageRequest::PageRequest(const Json& m) : next_token(m.value("NextToken", "")), max_results(m.value("MaxResults", std::int64_t{100})) {}
+PageRequest::PageRequest(const Json& m)
+    : next_token(m.value("NextToken", "")), max_results(m.value("MaxResults", std::int64_t{100})) {}
 DatasetRequest::DatasetRequest(const Json& m)
-    : project_name(m.at("ProjectName")), dataset_type(*parse_dataset_type(m.at("DatasetType").get_ref<const std::string&>())) {}
+    : project_name(m.at("ProjectName")),
+      dataset_type(*parse_dataset_type(m.at("DatasetType").get_ref<const std::string&>())) {}
 
 CreateDatasetRequest::CreateDatasetRequest(const Json& m)
-    : project_name(m.at("ProjectName")), dataset_type(*parse_dataset_type(m.at("DatasetType").get_ref<const std::string&>())) {
+    : project_name(m.at("ProjectName")),
+      dataset_type(*parse_dataset_type(m.at("DatasetType").get_ref<const std::string&>())) {
   // An empty DatasetSource or GroundTruthManifest means no source.
   const auto source = m.find("DatasetSource");
   if (source == m.end() || !source->contains("GroundTruthManifest")) return;
@@ -49,7 +56,8 @@ CreateDatasetRequest::CreateDatasetRequest(const Json& m)
   manifest = ManifestSource{object.at("Bucket"), object.at("Key"), optional_text(object, "VersionId")};
 }
 
-ListDatasetEntriesRequest::ListDatasetEntriesRequest(const Json& m) : dataset(m), page(m), source_ref_contains(optional_text(m, "SourceRefContains")) {
+ListDatasetEntriesRequest::ListDatasetEntriesRequest(const Json& m)
+    : dataset(m), page(m), source_ref_contains(optional_text(m, "SourceRefContains")) {
   if (m.contains("Labeled")) is_labeled = m["Labeled"].get<bool>();
   if (m.contains("AnomalyClass")) is_anomalous = m["AnomalyClass"] == "anomaly";
   const auto time = [&](const char* name) -> std::optional<Timestamp> {
@@ -61,7 +69,9 @@ ListDatasetEntriesRequest::ListDatasetEntriesRequest(const Json& m) : dataset(m)
 }
 
 CreateModelRequest::CreateModelRequest(const Json& m)
-    : project_name(m.at("ProjectName")), description(optional_text(m, "Description")), kms_key_id(optional_text(m, "KmsKeyId")) {
+    : project_name(m.at("ProjectName")),
+      description(optional_text(m, "Description")),
+      kms_key_id(optional_text(m, "KmsKeyId")) {
   const auto& location = m.at("OutputConfig").at("S3Location");
   output = {location.at("Bucket"), location.value("Prefix", "")};
   for (const auto& tag : m.value("Tags", Json::array())) tags.push_back({tag.at("Key"), tag.at("Value")});
@@ -75,11 +85,16 @@ StartModelRequest::StartModelRequest(const Json& m) : model(m), min_inference_un
 }
 
 Json encode_project_metadata(const Scope& scope, const Project& project) {
-  return {{"ProjectArn", project_arn(scope, project.name)}, {"ProjectName", project.name}, {"CreationTimestamp", seconds(project.created)}};
+  return {{"ProjectArn", project_arn(scope, project.name)},
+          {"ProjectName", project.name},
+          {"CreationTimestamp", seconds(project.created)}};
 }
 
 Json encode_dataset_metadata(const Dataset& d) {
-  return {{"DatasetType", to_text(d.type)}, {"CreationTimestamp", seconds(d.created)}, {"Status", to_text(d.status)}, {"StatusMessage", d.status_message}};
+  return {{"DatasetType", to_text(d.type)},
+          {"CreationTimestamp", seconds(d.created)},
+          {"Status", to_text(d.status)},
+          {"StatusMessage", d.status_message}};
 }
 
 Json encode_project_description(const Scope& scope, const Project& project, const std::vector<Dataset>& datasets) {
@@ -96,7 +111,11 @@ Json encode_dataset_description(const Dataset& d) {
           {"LastUpdatedTimestamp", seconds(d.updated)},
           {"Status", to_text(d.status)},
           {"StatusMessage", d.status_message},
-          {"ImageStats", {{"Total", d.stats.total}, {"Labeled", d.stats.labeled}, {"Normal", d.stats.normal}, {"Anomaly", d.stats.anomaly}}}};
+          {"ImageStats",
+           {{"Total", d.stats.total},
+            {"Labeled", d.stats.labeled},
+            {"Normal", d.stats.normal},
+            {"Anomaly", d.stats.anomaly}}}};
 }
 
 Json encode_model_metadata(const Scope& scope, const Model& m) {
@@ -113,8 +132,10 @@ Json encode_model_metadata(const Scope& scope, const Model& m) {
 Json encode_model_description(const Scope& scope, const Model& m) {
   Json out = encode_model_metadata(scope, m);
   out["OutputConfig"] = {{"S3Location", {{"Bucket", m.output.bucket}, {"Prefix", m.output.key}}}};
-  if (m.evaluation_manifest) out["EvaluationManifest"] = {{"Bucket", m.evaluation_manifest->bucket}, {"Key", m.evaluation_manifest->key}};
-  if (m.evaluation_result) out["EvaluationResult"] = {{"Bucket", m.evaluation_result->bucket}, {"Key", m.evaluation_result->key}};
+  if (m.evaluation_manifest)
+    out["EvaluationManifest"] = {{"Bucket", m.evaluation_manifest->bucket}, {"Key", m.evaluation_manifest->key}};
+  if (m.evaluation_result)
+    out["EvaluationResult"] = {{"Bucket", m.evaluation_result->bucket}, {"Key", m.evaluation_result->key}};
   if (m.evaluation_end) out["EvaluationEndTimestamp"] = seconds(*m.evaluation_end);
   if (m.kms_key_id) out["KmsKeyId"] = *m.kms_key_id;
   if (m.min_inference_units) out["MinInferenceUnits"] = *m.min_inference_units;
@@ -123,11 +144,15 @@ Json encode_model_description(const Scope& scope, const Model& m) {
 }
 
 Json encode_detection(const DetectionResult& result) {
-  Json out = {{"Source", {{"Type", "direct"}}}, {"IsAnomalous", result.is_anomalous}, {"Confidence", static_cast<double>(result.confidence)}};
+  Json out = {{"Source", {{"Type", "direct"}}},
+              {"IsAnomalous", result.is_anomalous},
+              {"Confidence", static_cast<double>(result.confidence)}};
   if (result.segmentation) {
     Json anomalies = Json::array();
     for (const auto& a : result.segmentation->anomalies)
-      anomalies.push_back({{"Name", a.name}, {"PixelAnomaly", {{"TotalPercentageArea", static_cast<double>(a.area_fraction)}, {"Color", a.color}}}});
+      anomalies.push_back(
+          {{"Name", a.name},
+           {"PixelAnomaly", {{"TotalPercentageArea", static_cast<double>(a.area_fraction)}, {"Color", a.color}}}});
     out["Anomalies"] = std::move(anomalies);
     out["AnomalyMask"] = to_base64(as_bytes(result.segmentation->mask_png));
   }
@@ -137,17 +162,38 @@ Json encode_detection(const DetectionResult& result) {
 WireError encode_error(const Error& error) {
   WireError out{500, "InternalServerException", {}, error.retry_after_seconds};
   switch (error.kind) {
-    case ErrorKind::invalid_input: out.name = "ValidationException"; break;
-    case ErrorKind::unauthenticated: out = {403, "InvalidSignatureException", {}, 0}; break;
-    case ErrorKind::access_denied: out.name = "AccessDeniedException"; break;
-    case ErrorKind::not_found: out.name = "ResourceNotFoundException"; break;
-    case ErrorKind::conflict: out.name = "ConflictException"; break;
-    case ErrorKind::quota_exceeded: out.name = "ServiceQuotaExceededException"; break;
-    case ErrorKind::throttled: out.name = "ThrottlingException"; break;
-    case ErrorKind::too_large: out = {413, "RequestEntityTooLargeException", {}, 0}; break;
-    case ErrorKind::unsupported: out = {501, "NotImplemented", {}, 0}; break;
-    case ErrorKind::unavailable: out = {503, "ServiceUnavailable", {}, error.retry_after_seconds}; break;
-    case ErrorKind::internal: break;
+    case ErrorKind::invalid_input:
+      out.name = "ValidationException";
+      break;
+    case ErrorKind::unauthenticated:
+      out = {403, "InvalidSignatureException", {}, 0};
+      break;
+    case ErrorKind::access_denied:
+      out.name = "AccessDeniedException";
+      break;
+    case ErrorKind::not_found:
+      out.name = "ResourceNotFoundException";
+      break;
+    case ErrorKind::conflict:
+      out.name = "ConflictException";
+      break;
+    case ErrorKind::quota_exceeded:
+      out.name = "ServiceQuotaExceededException";
+      break;
+    case ErrorKind::throttled:
+      out.name = "ThrottlingException";
+      break;
+    case ErrorKind::too_large:
+      out = {413, "RequestEntityTooLargeException", {}, 0};
+      break;
+    case ErrorKind::unsupported:
+      out = {501, "NotImplemented", {}, 0};
+      break;
+    case ErrorKind::unavailable:
+      out = {503, "ServiceUnavailable", {}, error.retry_after_seconds};
+      break;
+    case ErrorKind::internal:
+      break;
   }
   // Codes of the layers before the operation, under the names that this protocol gives them.
   struct Named {
@@ -173,7 +219,8 @@ WireError encode_error(const Error& error) {
     if (named.code == error.code) out.status = named.status, out.name = named.name, has_own_code = true;
   if (!has_own_code && out.status == 500) out.status = api_model().error_status(out.name);
   Json body = {{"Message", error.message}};
-  if (error.kind == ErrorKind::conflict || (error.kind == ErrorKind::not_found && !has_own_code) || error.kind == ErrorKind::quota_exceeded) {
+  if (error.kind == ErrorKind::conflict || (error.kind == ErrorKind::not_found && !has_own_code) ||
+      error.kind == ErrorKind::quota_exceeded) {
     body["ResourceId"] = error.resource_id;
     body["ResourceType"] = error.resource_type;
   }

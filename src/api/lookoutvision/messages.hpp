@@ -9,8 +9,8 @@
 #include "api/model.hpp"
 #include "domain/domain.hpp"
 
-/// The service `lookoutvision` on the wire: typed requests from decoded members, response bodies from domain values, errors.
-/// Pure functions. ../model.hpp has checked the members already.
+/// The service `lookoutvision` on the wire: typed requests from decoded members, response bodies from domain values,
+/// errors. Pure functions. ../model.hpp has checked the members already.
 namespace vedette::lookoutvision {
 
 /// The service's API model, parsed once; part of the program.

@@ -18,10 +18,18 @@ std::string escape(std::string_view text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           out += fmt::format("&#x{:x};", static_cast<unsigned char>(c));
@@ -33,24 +41,53 @@ std::string escape(std::string_view text) {
   return out;
 }
 
-std::string element(std::string_view name, std::string_view value) { return fmt::format("<{0}>{1}</{0}>", name, escape(value)); }
+std::string element(std::string_view name, std::string_view value) {
+  return fmt::format("<{0}>{1}</{0}>", name, escape(value));
+}
 
-std::string listed(const Listing& l, std::string_view text) { return l.url_encoded ? uri_encode(text, true) : std::string(text); }
+std::string listed(const Listing& l, std::string_view text) {
+  return l.url_encoded ? uri_encode(text, true) : std::string(text);
+}
 
 std::string encode_entries(const Listing& l) {
   std::string out;
   for (const auto& o : l.objects)
     out += "<Contents>" + element("Key", listed(l, o.key)) + element("LastModified", to_extended_iso8601(o.modified)) +
-           element("ETag", "\"" + o.etag + "\"") + element("Size", std::to_string(o.size_bytes)) + "<StorageClass>STANDARD</StorageClass></Contents>";
-  for (const auto& p : l.common_prefixes) out += "<CommonPrefixes>" + element("Prefix", listed(l, p)) + "</CommonPrefixes>";
+           element("ETag", "\"" + o.etag + "\"") + element("Size", std::to_string(o.size_bytes)) +
+           "<StorageClass>STANDARD</StorageClass></Contents>";
+  for (const auto& p : l.common_prefixes)
+    out += "<CommonPrefixes>" + element("Prefix", listed(l, p)) + "</CommonPrefixes>";
   return out;
 }
 
 /// Query parameters that choose a subresource: an operation of its own.
-constexpr std::array<std::string_view, 27> kSubresources = {
-    "accelerate", "acl", "analytics", "cors", "encryption", "intelligent-tiering", "inventory", "lifecycle", "logging", "metrics", "notification",
-    "object-lock", "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment", "retention", "tagging",
-    "torrent", "uploadId", "uploads", "versioning", "versions", "website", "delete"};
+constexpr std::array<std::string_view, 27> kSubresources = {"accelerate",
+                                                            "acl",
+                                                            "analytics",
+                                                            "cors",
+                                                            "encryption",
+                                                            "intelligent-tiering",
+                                                            "inventory",
+                                                            "lifecycle",
+                                                            "logging",
+                                                            "metrics",
+                                                            "notification",
+                                                            "object-lock",
+                                                            "ownershipControls",
+                                                            "policy",
+                                                            "policyStatus",
+                                                            "publicAccessBlock",
+                                                            "replication",
+                                                            "requestPayment",
+                                                            "retention",
+                                                            "tagging",
+                                                            "torrent",
+                                                            "uploadId",
+                                                            "uploads",
+                                                            "versioning",
+                                                            "versions",
+                                                            "website",
+                                                            "delete"};
 
 Error not_implemented(std::string_view what) {
   return fail(ErrorKind::unsupported, "This server does not offer " + std::string(what) + ".", "NotImplemented");
@@ -65,32 +102,39 @@ std::optional<std::string> Request::parameter(std::string_view name) const {
 }
 
 bool is_bucket_name(std::string_view name) {
-  static constexpr std::array<std::string_view, 7> kReserved = {"console", "healthz", "readyz", "metrics", "openapi.json", "2020-11-20", "favicon.ico"};
-  if (name.size() < 3 || name.size() > 63 || std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end()) return false;
+  static constexpr std::array<std::string_view, 7> kReserved = {"console",      "healthz",    "readyz",     "metrics",
+                                                                "openapi.json", "2020-11-20", "favicon.ico"};
+  if (name.size() < 3 || name.size() > 63 || std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end())
+    return false;
   const auto is_alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  if (!is_alphanumeric(name.front()) || !is_alphanumeric(name.back()) || name.find("..") != std::string_view::npos) return false;
+  if (!is_alphanumeric(name.front()) || !is_alphanumeric(name.back()) || name.find("..") != std::string_view::npos)
+    return false;
   return std::all_of(name.begin(), name.end(), [&](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; });
 }
 
-Result<Request> parse_request(std::string_view method, std::string_view raw_path, std::string_view raw_query, bool is_copy) {
+Result<Request> parse_request(std::string_view method, std::string_view raw_path, std::string_view raw_query,
+                              bool is_copy) {
   Request r{};
   for (auto part : split(raw_query, '&')) {
     if (part.empty()) continue;
     const auto equals = part.find('=');
     auto name = uri_decode(part.substr(0, equals));
     auto value = uri_decode(equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1));
-    if (!name || !value) return fail(ErrorKind::invalid_input, "The query is not percent-encoded correctly.", "InvalidURI");
+    if (!name || !value)
+      return fail(ErrorKind::invalid_input, "The query is not percent-encoded correctly.", "InvalidURI");
     r.query.emplace_back(std::move(*name), std::move(*value));
   }
   if (raw_path.starts_with('/')) raw_path.remove_prefix(1);
   const auto slash = raw_path.find('/');
   auto bucket = uri_decode(raw_path.substr(0, slash));
   auto key = uri_decode(slash == std::string_view::npos ? std::string_view() : raw_path.substr(slash + 1));
-  if (!bucket || !key) return fail(ErrorKind::invalid_input, "The path is not percent-encoded correctly.", "InvalidURI");
+  if (!bucket || !key)
+    return fail(ErrorKind::invalid_input, "The path is not percent-encoded correctly.", "InvalidURI");
   r.bucket = std::move(*bucket);
   r.key = std::move(*key);
   for (const auto& [name, value] : r.query)
-    if (std::find(kSubresources.begin(), kSubresources.end(), name) != kSubresources.end()) return not_implemented("the subresource \"" + name + "\"");
+    if (std::find(kSubresources.begin(), kSubresources.end(), name) != kSubresources.end())
+      return not_implemented("the subresource \"" + name + "\"");
   if (r.parameter("versionId")) return not_implemented("object versions");
   const auto is = [&](OperationKind kind, const char* action) {
     r.kind = kind;
@@ -101,21 +145,32 @@ Result<Request> parse_request(std::string_view method, std::string_view raw_path
   if (r.bucket.empty()) {
     known = method == "GET" && is(OperationKind::list_buckets, "s3:ListAllMyBuckets");
   } else if (r.key.empty()) {
-    if (method == "GET" && r.parameter("location")) known = is(OperationKind::get_bucket_location, "s3:GetBucketLocation");
-    else if (method == "GET" && r.parameter("list-type") == "2") known = is(OperationKind::list_objects_v2, "s3:ListBucket");
-    else if (method == "GET") known = is(OperationKind::list_objects_v1, "s3:ListBucket");
-    else if (method == "PUT") known = is(OperationKind::create_bucket, "s3:CreateBucket");
-    else if (method == "HEAD") known = is(OperationKind::head_bucket, "s3:ListBucket");
-    else if (method == "DELETE") known = is(OperationKind::delete_bucket, "s3:DeleteBucket");
+    if (method == "GET" && r.parameter("location"))
+      known = is(OperationKind::get_bucket_location, "s3:GetBucketLocation");
+    else if (method == "GET" && r.parameter("list-type") == "2")
+      known = is(OperationKind::list_objects_v2, "s3:ListBucket");
+    else if (method == "GET")
+      known = is(OperationKind::list_objects_v1, "s3:ListBucket");
+    else if (method == "PUT")
+      known = is(OperationKind::create_bucket, "s3:CreateBucket");
+    else if (method == "HEAD")
+      known = is(OperationKind::head_bucket, "s3:ListBucket");
+    else if (method == "DELETE")
+      known = is(OperationKind::delete_bucket, "s3:DeleteBucket");
   } else {
     if (method == "PUT" && is_copy) return not_implemented("CopyObject");
-    if (method == "PUT") known = is(OperationKind::put_object, "s3:PutObject");
-    else if (method == "GET") known = is(OperationKind::get_object, "s3:GetObject");
-    else if (method == "HEAD") known = is(OperationKind::head_object, "s3:GetObject");
-    else if (method == "DELETE") known = is(OperationKind::delete_object, "s3:DeleteObject");
+    if (method == "PUT")
+      known = is(OperationKind::put_object, "s3:PutObject");
+    else if (method == "GET")
+      known = is(OperationKind::get_object, "s3:GetObject");
+    else if (method == "HEAD")
+      known = is(OperationKind::head_object, "s3:GetObject");
+    else if (method == "DELETE")
+      known = is(OperationKind::delete_object, "s3:DeleteObject");
   }
   if (!known) return not_implemented(std::string(method) + " here");
-  if (!r.bucket.empty() && !is_bucket_name(r.bucket)) return fail(ErrorKind::invalid_input, "The specified bucket is not valid.", "InvalidBucketName");
+  if (!r.bucket.empty() && !is_bucket_name(r.bucket))
+    return fail(ErrorKind::invalid_input, "The specified bucket is not valid.", "InvalidBucketName");
   if (r.key.size() > 1024) return fail(ErrorKind::invalid_input, "Your key is too long", "KeyTooLongError");
   if (!is_utf8(r.key)) return fail(ErrorKind::invalid_input, "The key is not UTF-8 text.", "InvalidURI");
   return r;
@@ -123,7 +178,8 @@ Result<Request> parse_request(std::string_view method, std::string_view raw_path
 
 std::string encode_listing_v2(const Listing& l) {
   std::string out = fmt::format("{}<ListBucketResult xmlns=\"{}\">", kHeader, kNamespace);
-  out += element("Name", l.bucket) + element("Prefix", listed(l, l.prefix)) + element("KeyCount", std::to_string(l.objects.size() + l.common_prefixes.size())) +
+  out += element("Name", l.bucket) + element("Prefix", listed(l, l.prefix)) +
+         element("KeyCount", std::to_string(l.objects.size() + l.common_prefixes.size())) +
          element("MaxKeys", std::to_string(l.max_keys));
   if (!l.delimiter.empty()) out += element("Delimiter", listed(l, l.delimiter));
   if (l.url_encoded) out += element("EncodingType", "url");
@@ -136,7 +192,8 @@ std::string encode_listing_v2(const Listing& l) {
 
 std::string encode_listing_v1(const Listing& l, std::string_view marker) {
   std::string out = fmt::format("{}<ListBucketResult xmlns=\"{}\">", kHeader, kNamespace);
-  out += element("Name", l.bucket) + element("Prefix", listed(l, l.prefix)) + element("Marker", listed(l, marker)) + element("MaxKeys", std::to_string(l.max_keys));
+  out += element("Name", l.bucket) + element("Prefix", listed(l, l.prefix)) + element("Marker", listed(l, marker)) +
+         element("MaxKeys", std::to_string(l.max_keys));
   if (!l.delimiter.empty()) out += element("Delimiter", listed(l, l.delimiter));
   if (l.url_encoded) out += element("EncodingType", "url");
   out += element("IsTruncated", l.is_truncated ? "true" : "false");
@@ -145,14 +202,17 @@ std::string encode_listing_v1(const Listing& l, std::string_view marker) {
 }
 
 std::string encode_buckets(const std::vector<std::pair<std::string, Timestamp>>& buckets, std::string_view owner) {
-  std::string out = fmt::format("{}<ListAllMyBucketsResult xmlns=\"{}\"><Owner>{}</Owner><Buckets>", kHeader, kNamespace, element("ID", owner) + element("DisplayName", owner));
-  for (const auto& [name, created] : buckets) out += "<Bucket>" + element("Name", name) + element("CreationDate", to_extended_iso8601(created)) + "</Bucket>";
+  std::string out = fmt::format("{}<ListAllMyBucketsResult xmlns=\"{}\"><Owner>{}</Owner><Buckets>", kHeader,
+                                kNamespace, element("ID", owner) + element("DisplayName", owner));
+  for (const auto& [name, created] : buckets)
+    out += "<Bucket>" + element("Name", name) + element("CreationDate", to_extended_iso8601(created)) + "</Bucket>";
   return out + "</Buckets></ListAllMyBucketsResult>";
 }
 
 std::string encode_location(std::string_view region) {
   // us-east-1 is written as an empty constraint; clients map it back.
-  return fmt::format("{}<LocationConstraint xmlns=\"{}\">{}</LocationConstraint>", kHeader, kNamespace, region == "us-east-1" ? "" : escape(region));
+  return fmt::format("{}<LocationConstraint xmlns=\"{}\">{}</LocationConstraint>", kHeader, kNamespace,
+                     region == "us-east-1" ? "" : escape(region));
 }
 
 Result<std::optional<ByteRange>> parse_range(std::string_view header, std::uint64_t size) {
@@ -162,7 +222,8 @@ Result<std::optional<ByteRange>> parse_range(std::string_view header, std::uint6
   if (dash == std::string_view::npos) return std::optional<ByteRange>();
   const auto first_text = header.substr(unit.size(), dash - unit.size()), last_text = header.substr(dash + 1);
   const auto first = parse_integer(first_text), last = parse_integer(last_text);
-  if ((!first && !first_text.empty()) || (!last && !last_text.empty()) || (!first && !last) || (first && *first < 0) || (last && *last < 0))
+  if ((!first && !first_text.empty()) || (!last && !last_text.empty()) || (!first && !last) || (first && *first < 0) ||
+      (last && *last < 0))
     return std::optional<ByteRange>();
   const auto invalid = fail(ErrorKind::invalid_input, "The requested range is not satisfiable", "InvalidRange");
   if (!first) {  // the last n bytes
@@ -182,30 +243,66 @@ WireError encode_error(const Error& error, std::string_view resource, std::strin
     std::string_view code;
     int status;
   };
-  static constexpr Row kRows[] = {{"NoSuchBucket", 404},          {"NoSuchKey", 404},           {"BucketAlreadyOwnedByYou", 409}, {"BucketNotEmpty", 409},
-                                  {"InvalidBucketName", 400},     {"KeyTooLongError", 400},     {"InvalidURI", 400},              {"InvalidArgument", 400},
-                                  {"InvalidRange", 416},          {"BadDigest", 400},           {"InvalidDigest", 400},           {"XAmzContentSHA256Mismatch", 400},
-                                  {"SignatureDoesNotMatch", 403}, {"InvalidAccessKeyId", 403},  {"RequestTimeTooSkewed", 403},    {"AccessDenied", 403},
-                                  {"IncompleteBody", 400},        {"EntityTooLarge", 400},      {"MissingContentLength", 411},    {"PreconditionFailed", 412},
-                                  {"NotImplemented", 501},        {"RequestTimeout", 408},      {"AuthorizationQueryParametersError", 400}};
+  static constexpr Row kRows[] = {{"NoSuchBucket", 404},
+                                  {"NoSuchKey", 404},
+                                  {"BucketAlreadyOwnedByYou", 409},
+                                  {"BucketNotEmpty", 409},
+                                  {"InvalidBucketName", 400},
+                                  {"KeyTooLongError", 400},
+                                  {"InvalidURI", 400},
+                                  {"InvalidArgument", 400},
+                                  {"InvalidRange", 416},
+                                  {"BadDigest", 400},
+                                  {"InvalidDigest", 400},
+                                  {"XAmzContentSHA256Mismatch", 400},
+                                  {"SignatureDoesNotMatch", 403},
+                                  {"InvalidAccessKeyId", 403},
+                                  {"RequestTimeTooSkewed", 403},
+                                  {"AccessDenied", 403},
+                                  {"IncompleteBody", 400},
+                                  {"EntityTooLarge", 400},
+                                  {"MissingContentLength", 411},
+                                  {"PreconditionFailed", 412},
+                                  {"NotImplemented", 501},
+                                  {"RequestTimeout", 408},
+                                  {"AuthorizationQueryParametersError", 400}};
   WireError out{500, "InternalError", {}};
   switch (error.kind) {
-    case ErrorKind::invalid_input: out = {400, "InvalidRequest", {}}; break;
-    case ErrorKind::unauthenticated: out = {403, "AccessDenied", {}}; break;
-    case ErrorKind::access_denied: out = {403, "AccessDenied", {}}; break;
-    case ErrorKind::not_found: out = {404, "NoSuchKey", {}}; break;
-    case ErrorKind::conflict: out = {409, "OperationAborted", {}}; break;
+    case ErrorKind::invalid_input:
+      out = {400, "InvalidRequest", {}};
+      break;
+    case ErrorKind::unauthenticated:
+      out = {403, "AccessDenied", {}};
+      break;
+    case ErrorKind::access_denied:
+      out = {403, "AccessDenied", {}};
+      break;
+    case ErrorKind::not_found:
+      out = {404, "NoSuchKey", {}};
+      break;
+    case ErrorKind::conflict:
+      out = {409, "OperationAborted", {}};
+      break;
     case ErrorKind::quota_exceeded:
-    case ErrorKind::throttled: out = {503, "SlowDown", {}}; break;
-    case ErrorKind::too_large: out = {400, "EntityTooLarge", {}}; break;
-    case ErrorKind::unsupported: out = {501, "NotImplemented", {}}; break;
-    case ErrorKind::unavailable: out = {503, "ServiceUnavailable", {}}; break;
-    case ErrorKind::internal: break;
+    case ErrorKind::throttled:
+      out = {503, "SlowDown", {}};
+      break;
+    case ErrorKind::too_large:
+      out = {400, "EntityTooLarge", {}};
+      break;
+    case ErrorKind::unsupported:
+      out = {501, "NotImplemented", {}};
+      break;
+    case ErrorKind::unavailable:
+      out = {503, "ServiceUnavailable", {}};
+      break;
+    case ErrorKind::internal:
+      break;
   }
   for (const auto& row : kRows)
     if (row.code == error.code) out.status = row.status, out.name = row.code;
-  out.body = std::string(kHeader) + "<Error>" + element("Code", out.name) + element("Message", error.message) + element("Resource", resource) +
-             element("RequestId", request_id) + "</Error>";
+  out.body = std::string(kHeader) + "<Error>" + element("Code", out.name) + element("Message", error.message) +
+             element("Resource", resource) + element("RequestId", request_id) + "</Error>";
   return out;
 }
 

@@ -13,8 +13,17 @@
 namespace vedette::s3 {
 
 enum class OperationKind {
-  list_buckets, create_bucket, head_bucket, delete_bucket, get_bucket_location, list_objects_v1, list_objects_v2, put_object,
-  get_object, head_object, delete_object
+  list_buckets,
+  create_bucket,
+  head_bucket,
+  delete_bucket,
+  get_bucket_location,
+  list_objects_v1,
+  list_objects_v2,
+  put_object,
+  get_object,
+  head_object,
+  delete_object
 };
 
 struct Request {
@@ -26,9 +35,10 @@ struct Request {
   [[nodiscard]] std::optional<std::string> parameter(std::string_view name) const;
 };
 
-/// Recognises the operation. Fails with unsupported (code NotImplemented) if this server does not offer it, invalid_input with
-/// S3's code for a bad bucket name or key.
-Result<Request> parse_request(std::string_view method, std::string_view raw_path, std::string_view raw_query, bool is_copy);
+/// Recognises the operation. Fails with unsupported (code NotImplemented) if this server does not offer it,
+/// invalid_input with S3's code for a bad bucket name or key.
+Result<Request> parse_request(std::string_view method, std::string_view raw_path, std::string_view raw_query,
+                              bool is_copy);
 
 /// S3's rules for names, and not one of the server's own paths.
 bool is_bucket_name(std::string_view name);
@@ -50,8 +60,8 @@ std::string encode_listing_v2(const Listing& listing);
 std::string encode_buckets(const std::vector<std::pair<std::string, Timestamp>>& buckets, std::string_view owner);
 std::string encode_location(std::string_view region);
 
-/// First and last byte of a Range header, for an object of `size` bytes. Empty if the header is no single byte range (it is
-/// then ignored). Fails with invalid_input and the code InvalidRange if it lies outside.
+/// First and last byte of a Range header, for an object of `size` bytes. Empty if the header is no single byte range
+/// (it is then ignored). Fails with invalid_input and the code InvalidRange if it lies outside.
 struct ByteRange {
   std::uint64_t first, last;
 };

@@ -8,8 +8,8 @@
 
 #include "domain/domain.hpp"
 
-/// Everything the server remembers but objects. One interface, a backend in each sibling folder, one test suite over all.
-/// Expected outcomes are values (an optional, a bool); a failing database throws.
+/// Everything the server remembers but objects. One interface, a backend in each sibling folder, one test suite over
+/// all. Expected outcomes are values (an optional, a bool); a failing database throws.
 namespace vedette {
 
 struct User {
@@ -60,7 +60,8 @@ class ProjectRepository {
   virtual ~ProjectRepository() = default;
   virtual bool insert(const Scope& scope, const Project& project) = 0;  ///< false: the name is taken
   virtual std::optional<Project> find(const Scope& scope, const std::string& name) = 0;
-  virtual std::vector<Project> list(const Scope& scope, const std::string& after_name, std::int64_t limit) = 0;  ///< by name
+  virtual std::vector<Project> list(const Scope& scope, const std::string& after_name,
+                                    std::int64_t limit) = 0;  ///< by name
   virtual bool remove(const Scope& scope, const std::string& name) = 0;
   /// The next model version of an existing project; numbers are never used twice.
   virtual std::int64_t next_model_version(const Scope& scope, const std::string& name) = 0;
@@ -73,10 +74,12 @@ class DatasetRepository {
   virtual std::optional<Dataset> find(const Scope& scope, const std::string& project, DatasetType type) = 0;
   virtual std::vector<Dataset> list(const Scope& scope, const std::string& project) = 0;  ///< train first
   /// Compare-and-set by uid; false if the dataset is gone or in another state.
-  virtual bool move(const std::string& uid, DatasetStatus from, DatasetStatus to, const std::string& message, Timestamp now) = 0;
+  virtual bool move(const std::string& uid, DatasetStatus from, DatasetStatus to, const std::string& message,
+                    Timestamp now) = 0;
   virtual bool remove(const std::string& uid) = 0;  ///< with its entries
   virtual void replace_entries(const std::string& uid, const std::vector<DatasetEntry>& entries) = 0;
-  virtual std::vector<NumberedEntry> list_entries(const std::string& uid, const EntryFilter& filter, std::int64_t after_position, std::int64_t limit) = 0;
+  virtual std::vector<NumberedEntry> list_entries(const std::string& uid, const EntryFilter& filter,
+                                                  std::int64_t after_position, std::int64_t limit) = 0;
 };
 
 class ModelRepository {
@@ -85,15 +88,16 @@ class ModelRepository {
   virtual void insert(const Scope& scope, const Model& model) = 0;
   virtual std::optional<Model> find(const Scope& scope, const std::string& project, std::int64_t version) = 0;
   virtual std::optional<Model> find_latest(const Scope& scope, const std::string& project) = 0;
-  virtual std::vector<Model> list(const Scope& scope, const std::string& project, std::int64_t after_version, std::int64_t limit) = 0;
+  virtual std::vector<Model> list(const Scope& scope, const std::string& project, std::int64_t after_version,
+                                  std::int64_t limit) = 0;
   virtual std::vector<ScopedModel> list_in_states(const std::vector<ModelStatus>& states) = 0;
   virtual std::int64_t count_in_state(const Scope& scope, ModelStatus status) = 0;
   /// Compare-and-set by uid.
   virtual bool move(const std::string& uid, ModelStatus from, ModelStatus to, const std::string& message) = 0;
   /// A new message in the same state.
   virtual bool set_message(const std::string& uid, ModelStatus in_state, const std::string& message) = 0;
-  virtual void set_evaluation(const std::string& uid, const Performance& performance, const ObjectLocation& manifest, const ObjectLocation& result,
-                              Timestamp end) = 0;
+  virtual void set_evaluation(const std::string& uid, const Performance& performance, const ObjectLocation& manifest,
+                              const ObjectLocation& result, Timestamp end) = 0;
   virtual void set_units(const std::string& uid, std::int64_t minimum, std::optional<std::int64_t> maximum) = 0;
   virtual bool remove(const std::string& uid) = 0;
 };
@@ -103,12 +107,14 @@ class JobRepository {
   virtual ~JobRepository() = default;
   virtual std::int64_t insert(const std::string& kind, const std::string& payload, Timestamp ready) = 0;
   /// Leases the oldest ready job of the kind in one statement.
-  virtual std::optional<Job> claim(const std::string& kind, const std::string& worker, Timestamp now, Timestamp lease_until) = 0;
+  virtual std::optional<Job> claim(const std::string& kind, const std::string& worker, Timestamp now,
+                                   Timestamp lease_until) = 0;
   virtual bool renew(std::int64_t id, const std::string& worker, Timestamp lease_until) = 0;
   virtual bool complete(std::int64_t id, const std::string& worker) = 0;
   /// Gives the job back, ready again at `ready`.
   virtual bool release(std::int64_t id, const std::string& worker, Timestamp ready) = 0;
-  /// Gives back what workers whose name begins with the prefix held: a node that starts knows that its former self is dead.
+  /// Gives back what workers whose name begins with the prefix held: a node that starts knows that its former self is
+  /// dead.
   virtual void release_all(const std::string& worker_prefix, Timestamp ready) = 0;
 };
 
@@ -126,8 +132,10 @@ class UserRepository {
 class TokenRepository {
  public:
   virtual ~TokenRepository() = default;
-  virtual std::optional<RememberedToken> find(const Scope& scope, const std::string& operation, const std::string& token, Timestamp not_before) = 0;
-  virtual void remember(const Scope& scope, const std::string& operation, const std::string& token, const RememberedToken& value, Timestamp now) = 0;
+  virtual std::optional<RememberedToken> find(const Scope& scope, const std::string& operation,
+                                              const std::string& token, Timestamp not_before) = 0;
+  virtual void remember(const Scope& scope, const std::string& operation, const std::string& token,
+                        const RememberedToken& value, Timestamp now) = 0;
   virtual void forget_before(Timestamp time) = 0;
 };
 

@@ -10,7 +10,9 @@ namespace vedette {
 namespace {
 
 const Scope kScope{"123456789012", "us-east-1"};
-Timestamp at(int second) { return Timestamp{std::chrono::seconds(second)}; }
+Timestamp at(int second) {
+  return Timestamp{std::chrono::seconds(second)};
+}
 
 struct Backend {
   const char* name;
@@ -99,7 +101,9 @@ TEST_P(Metadata, EntriesAreFilteredAndGoWithTheirDataset) {
   EXPECT_TRUE(work->datasets().insert(kScope, d));
   d.uid = "d2";
   EXPECT_FALSE(work->datasets().insert(kScope, d));
-  work->datasets().replace_entries("d1", {{"s3://b/1", false, at(1), "{}"}, {"s3://b/2", true, at(2), "{}"}, {"s3://b/3", std::nullopt, at(3), "{}"}});
+  work->datasets().replace_entries(
+      "d1",
+      {{"s3://b/1", false, at(1), "{}"}, {"s3://b/2", true, at(2), "{}"}, {"s3://b/3", std::nullopt, at(3), "{}"}});
   const auto count = [&](const EntryFilter& f) { return work->datasets().list_entries("d1", f, 0, 10).size(); };
   EXPECT_EQ(count({}), 3U);
   EXPECT_EQ(count({true, {}, {}, {}, {}}), 2U);
@@ -130,7 +134,8 @@ TEST_P(Metadata, ReopeningKeepsEverything) {
   EXPECT_TRUE(store_->read()->projects().find(kScope, "p"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, Metadata, testing::Values(Backend{"Sqlite", open_sqlite_metadata}), [](const auto& backend) { return backend.param.name; });
+INSTANTIATE_TEST_SUITE_P(Backends, Metadata, testing::Values(Backend{"Sqlite", open_sqlite_metadata}),
+                         [](const auto& backend) { return backend.param.name; });
 
 }  // namespace
 }  // namespace vedette

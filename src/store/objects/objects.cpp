@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::size_t kChunkBytes = 1 << 20;
 
-Result<void> for_each_chunk(ObjectReader& reader, const std::function<Result<void>(std::span<const std::uint8_t>)>& use) {
+Result<void> for_each_chunk(ObjectReader& reader,
+                            const std::function<Result<void>(std::span<const std::uint8_t>)>& use) {
   std::vector<std::uint8_t> chunk(kChunkBytes);
   for (std::uint64_t offset = 0; offset < reader.info().size_bytes;) {
     auto n = reader.read(offset, chunk);
@@ -24,7 +25,8 @@ Result<void> for_each_chunk(ObjectReader& reader, const std::function<Result<voi
 
 }  // namespace
 
-Result<ObjectInfo> put_bytes(ObjectStore& store, const std::string& bucket, const std::string& key, std::string_view bytes, const std::string& content_type) {
+Result<ObjectInfo> put_bytes(ObjectStore& store, const std::string& bucket, const std::string& key,
+                             std::string_view bytes, const std::string& content_type) {
   auto staged = store.stage();
   if (!staged) return staged.error();
   if (auto ok = (*staged)->write(as_bytes(bytes)); !ok) return ok.error();
@@ -32,18 +34,24 @@ Result<ObjectInfo> put_bytes(ObjectStore& store, const std::string& bucket, cons
   return store.put(bucket, key, std::move(*staged), content_type, {}, {});
 }
 
-Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, const std::string& key, std::uint64_t limit_bytes) {
+Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, const std::string& key,
+                              std::uint64_t limit_bytes) {
   auto reader = store.get(bucket, key);
   if (!reader) return reader.error();
   if ((*reader)->info().size_bytes > limit_bytes)
-    return fail(ErrorKind::too_large, "The object has " + std::to_string((*reader)->info().size_bytes) + " bytes; at most " + std::to_string(limit_bytes) + " are possible.");
+    return fail(ErrorKind::too_large, "The object has " + std::to_string((*reader)->info().size_bytes) +
+                                          " bytes; at most " + std::to_string(limit_bytes) + " are possible.");
   std::string out;
   out.reserve((*reader)->info().size_bytes);
-  if (auto ok = for_each_chunk(**reader, [&](auto chunk) -> Result<void> { return out += as_text(chunk), Result<void>(); }); !ok) return ok.error();
+  if (auto ok =
+          for_each_chunk(**reader, [&](auto chunk) -> Result<void> { return out += as_text(chunk), Result<void>(); });
+      !ok)
+    return ok.error();
   return out;
 }
 
-Result<void> get_to_file(ObjectStore& store, const std::string& bucket, const std::string& key, const std::filesystem::path& path) {
+Result<void> get_to_file(ObjectStore& store, const std::string& bucket, const std::string& key,
+                         const std::filesystem::path& path) {
   auto reader = store.get(bucket, key);
   if (!reader) return reader.error();
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -57,7 +65,8 @@ Result<void> get_to_file(ObjectStore& store, const std::string& bucket, const st
   return {};
 }
 
-Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::string& key, const std::filesystem::path& path) {
+Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::string& key,
+                      const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return internal_error("cannot read " + path.filename().string());
   auto staged = store.stage();

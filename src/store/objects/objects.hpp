@@ -13,8 +13,8 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 
-/// Buckets of objects. One interface, a backend in each sibling folder. Keys are opaque bytes, 1 … 1,024 of them: "a" stands
-/// beside "a/b", "a//b" and "../x". Thread-safe. Errors carry S3's codes (NoSuchBucket, NoSuchKey, …).
+/// Buckets of objects. One interface, a backend in each sibling folder. Keys are opaque bytes, 1 … 1,024 of them: "a"
+/// stands beside "a/b", "a//b" and "../x". Thread-safe. Errors carry S3's codes (NoSuchBucket, NoSuchKey, …).
 namespace vedette {
 
 struct ObjectInfo {
@@ -47,8 +47,8 @@ class StagedObject {
 
 /// When a put may happen.
 struct PutCondition {
-  bool must_not_exist = false;             ///< If-None-Match: *
-  std::optional<std::string> etag_is;      ///< If-Match
+  bool must_not_exist = false;         ///< If-None-Match: *
+  std::optional<std::string> etag_is;  ///< If-Match
 };
 
 struct ListRequest {
@@ -64,29 +64,38 @@ class ObjectStore {
   virtual Result<void> create_bucket(const std::string& bucket) = 0;  ///< conflict BucketAlreadyOwnedByYou if it exists
   virtual Result<void> delete_bucket(const std::string& bucket) = 0;  ///< conflict BucketNotEmpty
   virtual bool has_bucket(const std::string& bucket) = 0;
-  virtual std::vector<std::pair<std::string, Timestamp>> list_buckets() = 0;  ///< by name; the server's own are left out
+  virtual std::vector<std::pair<std::string, Timestamp>>
+  list_buckets() = 0;  ///< by name; the server's own are left out
 
   virtual Result<std::unique_ptr<StagedObject>> stage() = 0;
   /// Makes finished content an object, atomically and durably: once it returns, a power cut does not lose it.
   /// Fails with PreconditionFailed if the condition does not hold.
-  virtual Result<ObjectInfo> put(const std::string& bucket, const std::string& key, std::unique_ptr<StagedObject> content, const std::string& content_type,
-                                 const std::vector<std::pair<std::string, std::string>>& user_metadata, const PutCondition& condition) = 0;
+  virtual Result<ObjectInfo> put(const std::string& bucket, const std::string& key,
+                                 std::unique_ptr<StagedObject> content, const std::string& content_type,
+                                 const std::vector<std::pair<std::string, std::string>>& user_metadata,
+                                 const PutCondition& condition) = 0;
   virtual Result<ObjectInfo> head(const std::string& bucket, const std::string& key) = 0;
   virtual Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key) = 0;
-  virtual Result<ObjectInfo> copy(const std::string& from_bucket, const std::string& from_key, const std::string& to_bucket, const std::string& to_key) = 0;
+  virtual Result<ObjectInfo> copy(const std::string& from_bucket, const std::string& from_key,
+                                  const std::string& to_bucket, const std::string& to_key) = 0;
   virtual Result<void> remove(const std::string& bucket, const std::string& key) = 0;  ///< no error if there is none
-  virtual Result<std::vector<ObjectInfo>> list(const std::string& bucket, const ListRequest& request) = 0;  ///< in byte order of keys
+  virtual Result<std::vector<ObjectInfo>> list(const std::string& bucket,
+                                               const ListRequest& request) = 0;  ///< in byte order of keys
 };
 
 /// Bucket for the server's own objects (models); not a legal S3 name, so no client can reach or make it.
 inline constexpr const char* kSystemBucket = ".vedette";
 
 // Conveniences over the interface.
-Result<ObjectInfo> put_bytes(ObjectStore& store, const std::string& bucket, const std::string& key, std::string_view bytes, const std::string& content_type);
+Result<ObjectInfo> put_bytes(ObjectStore& store, const std::string& bucket, const std::string& key,
+                             std::string_view bytes, const std::string& content_type);
 /// Fails with too_large above the limit.
-Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, const std::string& key, std::uint64_t limit_bytes);
-Result<void> get_to_file(ObjectStore& store, const std::string& bucket, const std::string& key, const std::filesystem::path& path);
-Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::string& key, const std::filesystem::path& path);
+Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, const std::string& key,
+                              std::uint64_t limit_bytes);
+Result<void> get_to_file(ObjectStore& store, const std::string& bucket, const std::string& key,
+                         const std::filesystem::path& path);
+Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::string& key,
+                      const std::filesystem::path& path);
 /// Deletes every object whose key begins with the prefix.
 Result<void> remove_prefix(ObjectStore& store, const std::string& bucket, const std::string& prefix);
 

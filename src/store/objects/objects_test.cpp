@@ -33,7 +33,8 @@ class Objects : public testing::Test {
 };
 
 TEST_F(Objects, KeysAreOpaqueBytes) {
-  const std::vector<std::string> keys = {"a", "A", "a/b", "a//b", "../x", "/", "ä", "a\u0308", std::string("nul\0x", 5), std::string(1024, 'k')};
+  const std::vector<std::string> keys = {
+      "a", "A", "a/b", "a//b", "../x", "/", "ä", "a\u0308", std::string("nul\0x", 5), std::string(1024, 'k')};
   for (const auto& key : keys) ASSERT_TRUE(put_bytes(*store_, "b", key, "content of " + key, "t"));
   for (const auto& key : keys) EXPECT_EQ(get(key), "content of " + key);
   auto sorted = keys;

@@ -15,11 +15,15 @@ Statement::~Statement() {
   sqlite3_clear_bindings(statement_);
 }
 
-void Statement::fail() const { throw DatabaseError(std::string("database: ") + sqlite3_errmsg(sqlite3_db_handle(statement_))); }
+void Statement::fail() const {
+  throw DatabaseError(std::string("database: ") + sqlite3_errmsg(sqlite3_db_handle(statement_)));
+}
 
 Statement& Statement::bind(std::string_view text) {
   // A null pointer would bind NULL; empty text is something else.
-  if (sqlite3_bind_text(statement_, next_++, text.data() ? text.data() : "", static_cast<int>(text.size()), SQLITE_TRANSIENT) != SQLITE_OK) fail();
+  if (sqlite3_bind_text(statement_, next_++, text.data() ? text.data() : "", static_cast<int>(text.size()),
+                        SQLITE_TRANSIENT) != SQLITE_OK)
+    fail();
   return *this;
 }
 Statement& Statement::bind(std::int64_t value) {
@@ -31,7 +35,9 @@ Statement& Statement::bind(double value) {
   return *this;
 }
 Statement& Statement::bind_blob(std::string_view bytes) {
-  if (sqlite3_bind_blob(statement_, next_++, bytes.data() ? bytes.data() : "", static_cast<int>(bytes.size()), SQLITE_TRANSIENT) != SQLITE_OK) fail();
+  if (sqlite3_bind_blob(statement_, next_++, bytes.data() ? bytes.data() : "", static_cast<int>(bytes.size()),
+                        SQLITE_TRANSIENT) != SQLITE_OK)
+    fail();
   return *this;
 }
 Statement& Statement::bind_null() {
@@ -64,13 +70,24 @@ bool Statement::execute_unless_exists() {
 
 std::string Statement::text(int column) const {
   const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
-  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+  return bytes == nullptr ? std::string()
+                          : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
 }
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
-double Statement::real(int column) const { return sqlite3_column_double(statement_, column); }
-bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
-std::optional<std::string> Statement::optional_text(int column) const { return is_null(column) ? std::nullopt : std::optional(text(column)); }
-std::optional<std::int64_t> Statement::optional_integer(int column) const { return is_null(column) ? std::nullopt : std::optional(integer(column)); }
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
+double Statement::real(int column) const {
+  return sqlite3_column_double(statement_, column);
+}
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+std::optional<std::string> Statement::optional_text(int column) const {
+  return is_null(column) ? std::nullopt : std::optional(text(column));
+}
+std::optional<std::int64_t> Statement::optional_integer(int column) const {
+  return is_null(column) ? std::nullopt : std::optional(integer(column));
+}
 
 Connection::Connection(const std::filesystem::path& path) {
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -94,7 +111,8 @@ Connection::~Connection() {
 
 Statement Connection::prepare(const char* sql) {
   auto& statement = cache_[sql];
-  if (statement == nullptr && sqlite3_prepare_v3(database_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK)
+  if (statement == nullptr &&
+      sqlite3_prepare_v3(database_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK)
     throw DatabaseError(std::string("database: ") + sqlite3_errmsg(database_));
   return Statement(statement);
 }
@@ -108,7 +126,9 @@ void Connection::execute(const std::string& sql) {
   }
 }
 
-std::int64_t Connection::last_insert_id() const { return sqlite3_last_insert_rowid(database_); }
+std::int64_t Connection::last_insert_id() const {
+  return sqlite3_last_insert_rowid(database_);
+}
 
 void migrate(Connection& connection, const std::vector<std::pair<int, std::string_view>>& migrations) {
   for (const auto& [number, sql] : migrations) {

@@ -15,8 +15,8 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-/// A thin layer over SQLite: connections, cached statements, transactions, migrations. A database that fails (full disk,
-/// damage) throws DatabaseError; a violated uniqueness is an ordinary outcome and returned.
+/// A thin layer over SQLite: connections, cached statements, transactions, migrations. A database that fails (full
+/// disk, damage) throws DatabaseError; a violated uniqueness is an ordinary outcome and returned.
 namespace vedette::sqlite {
 
 struct DatabaseError : std::runtime_error {

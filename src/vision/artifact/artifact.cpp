@@ -23,11 +23,20 @@ constexpr int kVersion = 1;
 Json to_json(const Manifest& m) {
   Json graph = Json::array();
   for (const auto& node : m.graph)
-    graph.push_back({{"op", node.op}, {"output", node.output}, {"inputs", node.inputs}, {"tensors", node.tensors}, {"numbers", node.numbers}});
+    graph.push_back({{"op", node.op},
+                     {"output", node.output},
+                     {"inputs", node.inputs},
+                     {"tensors", node.tensors},
+                     {"numbers", node.numbers}});
   Json contestants = Json::array();
   for (const auto& c : m.contestants)
-    contestants.push_back({{"name", c.name}, {"maps", c.maps}, {"pool_fraction", c.pool_fraction}, {"location", c.location},
-                           {"scale", c.scale}, {"score_weight", c.score_weight}, {"map_weight", c.map_weight}});
+    contestants.push_back({{"name", c.name},
+                           {"maps", c.maps},
+                           {"pool_fraction", c.pool_fraction},
+                           {"location", c.location},
+                           {"scale", c.scale},
+                           {"score_weight", c.score_weight},
+                           {"map_weight", c.map_weight}});
   Json golden = Json::array();
   for (const auto& g : m.golden) golden.push_back({{"image", g.image}, {"anomaly_score", g.anomaly_score}});
   Json out = {{"format", "vedette-model"},
@@ -38,7 +47,10 @@ Json to_json(const Manifest& m) {
               {"graph", graph},
               {"contestants", contestants},
               {"fusion_bias", m.fusion_bias},
-              {"decision", {{"threshold", m.threshold}, {"confidence_slope", m.confidence_slope}, {"confidence_limit", m.confidence_limit}}},
+              {"decision",
+               {{"threshold", m.threshold},
+                {"confidence_slope", m.confidence_slope},
+                {"confidence_limit", m.confidence_limit}}},
               {"golden", golden},
               {"tensors", m.tensors}};
   if (m.segmentation) {
@@ -62,10 +74,11 @@ Manifest from_json(const Json& j) {  // throws Json::exception
   m.folds = j.at("folds");
   for (const auto& n : j.at("graph"))
     m.graph.push_back({n.at("op"), n.at("output"), n.at("inputs").get<std::vector<std::string>>(),
-                       n.at("tensors").get<std::map<std::string, std::string>>(), n.at("numbers").get<std::map<std::string, double>>()});
+                       n.at("tensors").get<std::map<std::string, std::string>>(),
+                       n.at("numbers").get<std::map<std::string, double>>()});
   for (const auto& c : j.at("contestants"))
-    m.contestants.push_back({c.at("name"), c.at("maps").get<std::vector<std::string>>(), c.at("pool_fraction"), c.at("location"),
-                             c.at("scale"), c.at("score_weight"), c.at("map_weight")});
+    m.contestants.push_back({c.at("name"), c.at("maps").get<std::vector<std::string>>(), c.at("pool_fraction"),
+                             c.at("location"), c.at("scale"), c.at("score_weight"), c.at("map_weight")});
   m.fusion_bias = j.at("fusion_bias");
   m.threshold = j.at("decision").at("threshold");
   m.confidence_slope = j.at("decision").at("confidence_slope");
@@ -99,24 +112,29 @@ Result<void> check_references(const Artifact& a) {
   std::set<std::string> outputs = {"image"};
   for (const auto& node : m.graph) {
     for (const auto& input : node.inputs)
-      if (!outputs.contains(input)) return broken("node " + node.output + " reads " + input + ", which no earlier node makes");
+      if (!outputs.contains(input))
+        return broken("node " + node.output + " reads " + input + ", which no earlier node makes");
     for (const auto& [role, name] : node.tensors)
       if (!a.tensors.contains(name)) return broken("node " + node.output + " lacks the tensor " + name);
     if (!outputs.insert(node.output).second) return broken("two nodes make " + node.output);
   }
   for (const auto& c : m.contestants) {
-    if (static_cast<std::int64_t>(c.maps.size()) != m.folds) return broken("contestant " + c.name + " has not one map per fold");
+    if (static_cast<std::int64_t>(c.maps.size()) != m.folds)
+      return broken("contestant " + c.name + " has not one map per fold");
     for (const auto& map : c.maps)
       if (!outputs.contains(map)) return broken("contestant " + c.name + " names no output " + map);
-    if (!(c.scale > 0) || !(c.pool_fraction > 0 && c.pool_fraction <= 1)) return broken("contestant " + c.name + " has bad numbers");
+    if (!(c.scale > 0) || !(c.pool_fraction > 0 && c.pool_fraction <= 1))
+      return broken("contestant " + c.name + " has bad numbers");
   }
   if (m.segmentation) {
     const auto& s = *m.segmentation;
-    if (!outputs.contains(s.region_features) || !a.tensors.contains(s.region_bank) || !a.tensors.contains(s.region_labels))
+    if (!outputs.contains(s.region_features) || !a.tensors.contains(s.region_bank) ||
+        !a.tensors.contains(s.region_labels))
       return broken("the segmentation names what does not exist");
     const auto& bank = a.tensors.at(s.region_bank);
     const auto& labels = a.tensors.at(s.region_labels);
-    if (bank.shape.size() != 2 || labels.shape.size() != 1 || bank.size(0) != labels.size(0) || bank.size(0) < 1 || s.labels.empty())
+    if (bank.shape.size() != 2 || labels.shape.size() != 1 || bank.size(0) != labels.size(0) || bank.size(0) < 1 ||
+        s.labels.empty())
       return broken("the region bank has a wrong shape");
     for (float label : *labels.values)
       if (!(label >= 0 && label < static_cast<float>(s.labels.size()))) return broken("a region has no label");
@@ -170,7 +188,8 @@ Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes) 
       const auto range = entry.at("data_offsets").get<std::vector<std::uint64_t>>();
       std::uint64_t count = 1;
       for (auto extent : shape) {
-        if (extent < 0 || extent > (1LL << 31) || count > (1ULL << 32)) return broken("tensor " + name + " has a bad shape");
+        if (extent < 0 || extent > (1LL << 31) || count > (1ULL << 32))
+          return broken("tensor " + name + " has a bad shape");
         count *= static_cast<std::uint64_t>(extent);
       }
       if (entry.at("dtype") != "F32" || range.size() != 2 || range[0] > range[1] || range[1] > data.size() ||
@@ -206,7 +225,9 @@ Result<void> write_artifact(const fs::path& folder, Manifest manifest, const std
 
 Result<Artifact> read_artifact(const fs::path& folder) {
   auto text = read_file(folder / "manifest.json", kManifestLimit);
-  if (!text) return text.error().kind == ErrorKind::not_found ? invalid_input("There is no model in " + folder.string() + ".") : text.error();
+  if (!text)
+    return text.error().kind == ErrorKind::not_found ? invalid_input("There is no model in " + folder.string() + ".")
+                                                     : text.error();
   const Json json = Json::parse(as_text(*text), nullptr, false);
   Artifact artifact;
   try {

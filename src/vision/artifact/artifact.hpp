@@ -11,8 +11,9 @@
 
 #include "base/result.hpp"
 
-/// The trained model on disk: a folder with `manifest.json` and content-addressed `blobs/<sha256>.safetensors`. It holds no
-/// times and no names of projects: the same data and seed give the same bytes. docs/artifact.md describes the format.
+/// The trained model on disk: a folder with `manifest.json` and content-addressed `blobs/<sha256>.safetensors`. It
+/// holds no times and no names of projects: the same data and seed give the same bytes. docs/artifact.md describes the
+/// format.
 namespace vedette {
 
 /// Dense float32 array, row-major. A value that shares its storage: copying is cheap, the numbers never change.
@@ -74,9 +75,9 @@ struct Manifest {
   std::vector<Node> graph;
   std::vector<Contestant> contestants;
   double fusion_bias = 0;
-  double threshold = 0;          ///< on the anomaly score: ≥ is anomalous
-  double confidence_slope = 1;   ///< > 0: logit of the confidence per unit of fused logit beyond the threshold
-  double confidence_limit = 1;   ///< < 1: what so few pictures can support
+  double threshold = 0;         ///< on the anomaly score: ≥ is anomalous
+  double confidence_slope = 1;  ///< > 0: logit of the confidence per unit of fused logit beyond the threshold
+  double confidence_limit = 1;  ///< < 1: what so few pictures can support
   std::optional<Segmentation> segmentation;
   std::vector<GoldenSample> golden;
   std::map<std::string, std::string> tensors;  ///< tensor name → SHA-256 of its blob
@@ -88,10 +89,12 @@ struct Artifact {
 };
 
 /// Writes into an empty or missing folder. `blobs` groups tensor names that belong in one file together.
-Result<void> write_artifact(const std::filesystem::path& folder, Manifest manifest, const std::map<std::string, Tensor>& tensors,
+Result<void> write_artifact(const std::filesystem::path& folder, Manifest manifest,
+                            const std::map<std::string, Tensor>& tensors,
                             const std::vector<std::vector<std::string>>& blobs);
 
-/// Reads and verifies: every blob's hash, every tensor's shape, every reference. Fails with invalid_input naming what is wrong.
+/// Reads and verifies: every blob's hash, every tensor's shape, every reference. Fails with invalid_input naming what
+/// is wrong.
 Result<Artifact> read_artifact(const std::filesystem::path& folder);
 
 /// safetensors (huggingface/safetensors, format 0.3), F32 only.

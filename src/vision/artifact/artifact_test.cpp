@@ -18,13 +18,15 @@ Manifest small_manifest() {
   return m;
 }
 
-const std::map<std::string, Tensor> kTensors = {{"w", Tensor::make({1, 3, 1, 1}, {0.3F, 0.6F, 0.1F})}, {"g", Tensor::make({2}, {1, 2})}};
+const std::map<std::string, Tensor> kTensors = {{"w", Tensor::make({1, 3, 1, 1}, {0.3F, 0.6F, 0.1F})},
+                                                {"g", Tensor::make({2}, {1, 2})}};
 
 TEST(Artifact, WhatIsWrittenIsReadAndTheSameInputGivesTheSameBytes) {
   TemporaryFolder folder;
   ASSERT_TRUE(write_artifact(folder.path() / "a", small_manifest(), kTensors, {{"w"}, {"g"}}));
   ASSERT_TRUE(write_artifact(folder.path() / "b", small_manifest(), kTensors, {{"w"}, {"g"}}));
-  EXPECT_EQ(*read_file(folder.path() / "a/manifest.json", 1 << 20), *read_file(folder.path() / "b/manifest.json", 1 << 20));
+  EXPECT_EQ(*read_file(folder.path() / "a/manifest.json", 1 << 20),
+            *read_file(folder.path() / "b/manifest.json", 1 << 20));
   const auto back = read_artifact(folder.path() / "a");
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(*back->tensors.at("w").values, *kTensors.at("w").values);
@@ -60,7 +62,8 @@ TEST(Artifact, DamagedBlobsNeverCrash) {
   const std::string bytes = to_safetensors(kTensors);
   ASSERT_TRUE(parse_safetensors(bytes));
   Random random(3);
-  for (std::size_t length = 0; length < bytes.size(); ++length) EXPECT_FALSE(parse_safetensors(std::string_view(bytes).substr(0, length)));
+  for (std::size_t length = 0; length < bytes.size(); ++length)
+    EXPECT_FALSE(parse_safetensors(std::string_view(bytes).substr(0, length)));
   for (int round = 0; round < 2000; ++round) {
     std::string damaged = bytes;
     damaged[random.below(damaged.size())] = static_cast<char>(random.next());

@@ -15,7 +15,9 @@
 namespace vedette {
 namespace {
 
-bool is_background(const std::string& name) { return equals_ignore_case(name, "background"); }
+bool is_background(const std::string& name) {
+  return equals_ignore_case(name, "background");
+}
 
 Error at_picture(const TrainingSample& sample, const Error& error) {
   Error out = error;
@@ -23,15 +25,18 @@ Error at_picture(const TrainingSample& sample, const Error& error) {
   return out;
 }
 
-Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<const Label> labels, const RgbImage& image) {
+Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<const Label> labels,
+                                     const RgbImage& image) {
   auto bytes = read_file(*sample.mask, kImageFileLimit);
   if (!bytes) return at_picture(sample, invalid_input("its mask cannot be read"));
   auto header = read_image_header(*bytes);
-  if (!header || header->format != ImageFormat::png) return at_picture(sample, invalid_input("its mask is not a PNG image"));
+  if (!header || header->format != ImageFormat::png)
+    return at_picture(sample, invalid_input("its mask is not a PNG image"));
   auto mask = decode_image(*bytes, kTrainingSizeLimits);
   if (!mask) return at_picture(sample, invalid_input("its mask: " + mask.error().message));
   if (mask->height != image.height || mask->width != image.width)
-    return at_picture(sample, invalid_input(fmt::format("its mask has {}x{} pixels, the picture {}x{}", mask->width, mask->height, image.width, image.height)));
+    return at_picture(sample, invalid_input(fmt::format("its mask has {}x{} pixels, the picture {}x{}", mask->width,
+                                                        mask->height, image.width, image.height)));
   std::vector<MaskLabel> colors;
   for (const auto& c : sample.mask_colors) {
     auto rgb = parse_color(c.color);
@@ -46,8 +51,10 @@ Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<con
       if (labels[l].name == colors[i].name) global[i + 1] = static_cast<std::uint8_t>(l + 1);
   bool holds_any = false;
   for (auto& v : local->values) holds_any |= (v = global[v]) != 0;
-  const bool names_any = !sample.is_binary_mask && std::any_of(colors.begin(), colors.end(), [](const auto& c) { return !is_background(c.name); });
-  if (names_any && !holds_any) return at_picture(sample, invalid_input("its mask holds none of the colours that its internal-color-map names"));
+  const bool names_any = !sample.is_binary_mask && std::any_of(colors.begin(), colors.end(),
+                                                               [](const auto& c) { return !is_background(c.name); });
+  if (names_any && !holds_any)
+    return at_picture(sample, invalid_input("its mask holds none of the colours that its internal-color-map names"));
   return std::move(*local);
 }
 
@@ -58,13 +65,15 @@ std::vector<Label> collect_labels(std::span<const TrainingSample> samples) {
   for (const auto& s : samples) {
     if (!s.is_anomalous.value_or(false) || !s.mask) continue;
     for (const auto& c : s.mask_colors)
-      if (!is_background(c.name) && std::none_of(labels.begin(), labels.end(), [&](const Label& l) { return l.name == c.name; }))
+      if (!is_background(c.name) &&
+          std::none_of(labels.begin(), labels.end(), [&](const Label& l) { return l.name == c.name; }))
         labels.push_back({c.name, c.color});
   }
   return labels;
 }
 
-Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width, bool letterbox_mixed_sizes) {
+Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
+                                 bool letterbox_mixed_sizes) {
   auto bytes = read_file(sample.image, kImageFileLimit);
   if (!bytes) return at_picture(sample, fail(ErrorKind::invalid_input, "the file cannot be read", kUnreadable));
   auto image = decode_image(*bytes, kTrainingSizeLimits);
@@ -77,8 +86,9 @@ Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const L
   }
   if (height > 0 && (out.image.height != height || out.image.width != width)) {
     if (!letterbox_mixed_sizes)
-      return at_picture(sample, invalid_input(fmt::format("the image has {}x{} pixels, the others {}x{}; all must have one size", out.image.width,
-                                                          out.image.height, width, height)));
+      return at_picture(
+          sample, invalid_input(fmt::format("the image has {}x{} pixels, the others {}x{}; all must have one size",
+                                            out.image.width, out.image.height, width, height)));
     out.image = letterbox(out.image, height, width);
     if (out.truth) out.truth = letterbox_mask(*out.truth, height, width);
     out.was_letterboxed = true;
@@ -128,13 +138,15 @@ std::vector<LabelMetrics> SegmentationTally::metrics() const {
     const auto m = classification_metrics({p.intersection, p.predicted - p.intersection, 0, p.truth - p.intersection});
     double sum = 0;
     for (double iou : ious_[l]) sum += iou;
-    out.push_back({names_[l], m.precision, m.recall, m.f1, ious_[l].empty() ? 0.0 : sum / static_cast<double>(ious_[l].size())});
+    out.push_back(
+        {names_[l], m.precision, m.recall, m.f1, ious_[l].empty() ? 0.0 : sum / static_cast<double>(ious_[l].size())});
   }
   return out;
 }
 
-Result<Evaluation> evaluate_model(const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes,
-                                  const std::function<void(std::size_t, const TrainingSample&, const Detection&)>& on_result) {
+Result<Evaluation> evaluate_model(
+    const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes,
+    const std::function<void(std::size_t, const TrainingSample&, const Detection&)>& on_result) {
   Evaluation e;
   const auto& m = engine.manifest();
   const std::vector<Label> labels = m.segmentation ? m.segmentation->labels : std::vector<Label>{};
@@ -159,9 +171,11 @@ Result<Evaluation> evaluate_model(const Engine& engine, std::span<const Training
     auto detection = engine.detect(loaded->image);
     if (!detection) return detection.error();
     if (loaded->was_letterboxed && e.warnings.empty())
-      e.warnings.push_back(fmt::format("pictures of other sizes were letterboxed to {}x{}", m.image_width, m.image_height));
+      e.warnings.push_back(
+          fmt::format("pictures of other sizes were letterboxed to {}x{}", m.image_width, m.image_height));
     if (on_result) on_result(done, sample, *detection);
-    e.predictions.push_back({sample.source_ref, *sample.is_anomalous, detection->is_anomalous, detection->confidence, detection->anomaly_score});
+    e.predictions.push_back({sample.source_ref, *sample.is_anomalous, detection->is_anomalous, detection->confidence,
+                             detection->anomaly_score});
     if (!*sample.is_anomalous || loaded->truth) {
       const auto truth = loaded->truth.value_or(Grid<std::uint8_t>(m.image_height, m.image_width));
       if (detection->label_map) tally.add(*detection->label_map, truth);
@@ -171,12 +185,15 @@ Result<Evaluation> evaluate_model(const Engine& engine, std::span<const Training
       std::vector<std::uint8_t> cells;
       for (int y = 0; y < map.height; ++y)
         for (int x = 0; x < map.width; ++x)
-          cells.push_back(truth.at((2 * y + 1) * truth.height / (2 * map.height), (2 * x + 1) * truth.width / (2 * map.width)));
+          cells.push_back(
+              truth.at((2 * y + 1) * truth.height / (2 * map.height), (2 * x + 1) * truth.width / (2 * map.width)));
       maps.push_back(map.values);
       truths.push_back(std::move(cells));
     }
   }
-  if (e.predictions.empty()) return invalid_input("no labelled picture could be read" + (e.skipped.empty() ? std::string() : "; the first: " + e.skipped[0]));
+  if (e.predictions.empty())
+    return invalid_input("no labelled picture could be read" +
+                         (e.skipped.empty() ? std::string() : "; the first: " + e.skipped[0]));
   summarize_predictions(e);
   if (has_truth) {
     if (m.segmentation) e.labels = tally.metrics();

@@ -30,9 +30,10 @@ inline constexpr std::uint64_t kImageFileLimit = 256ULL << 20;
 /// Error::code of a picture that cannot be read or decoded: such a one may be skipped, a wrong mask or size may not.
 inline constexpr const char* kUnreadable = "unreadable";
 
-/// Decodes picture and mask. If height and width are given and differ, letterboxes or fails with invalid_input. Messages
-/// name the picture. A normal picture's mask is ignored: it can only be background.
-Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width, bool letterbox_mixed_sizes);
+/// Decodes picture and mask. If height and width are given and differ, letterboxes or fails with invalid_input.
+/// Messages name the picture. A normal picture's mask is ignored: it can only be background.
+Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
+                                 bool letterbox_mixed_sizes);
 
 /// Fills the classification figures from predictions; `probability` is of the anomalous class.
 void summarize_predictions(Evaluation& evaluation);
@@ -40,7 +41,8 @@ void summarize_predictions(Evaluation& evaluation);
 /// Per-label pixel counts over a set, then the metrics.
 class SegmentationTally {
  public:
-  explicit SegmentationTally(std::vector<std::string> names) : names_(std::move(names)), pixels_(names_.size()), ious_(names_.size()) {}
+  explicit SegmentationTally(std::vector<std::string> names)
+      : names_(std::move(names)), pixels_(names_.size()), ious_(names_.size()) {}
   void add(const Grid<std::uint8_t>& predicted, const Grid<std::uint8_t>& truth);
   [[nodiscard]] std::vector<LabelMetrics> metrics() const;
 
@@ -55,11 +57,12 @@ class SegmentationTally {
 
 /// Runs the model on every labelled picture. Unreadable ones are skipped and named. `on_result` sees each detection.
 /// Fails with invalid_input if no labelled picture can be read.
-Result<Evaluation> evaluate_model(const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes,
-                                  const std::function<void(std::size_t done, const TrainingSample&, const Detection&)>& on_result);
+Result<Evaluation> evaluate_model(
+    const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes,
+    const std::function<void(std::size_t done, const TrainingSample&, const Detection&)>& on_result);
 
-/// Calls work(i) for i in [0, count) from `threads` threads; each call runs its oneDNN work on one thread. Returns when all
-/// are done. An exception from work is rethrown.
+/// Calls work(i) for i in [0, count) from `threads` threads; each call runs its oneDNN work on one thread. Returns when
+/// all are done. An exception from work is rethrown.
 void parallel_for(std::size_t count, int threads, const std::function<void(std::size_t)>& work);
 
 }  // namespace vedette

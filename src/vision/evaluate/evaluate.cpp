@@ -16,7 +16,9 @@ std::vector<std::size_t> order_by_score(std::span<const double> scores) {
   return order;
 }
 
-double ratio(double part, double whole) { return whole > 0 ? part / whole : 0.0; }
+double ratio(double part, double whole) {
+  return whole > 0 ? part / whole : 0.0;
+}
 
 }  // namespace
 
@@ -26,7 +28,8 @@ double auroc(std::span<const double> scores, std::span<const std::uint8_t> is_po
   for (std::size_t i = 0; i < order.size();) {
     double tied_negatives = 0, tied_positives = 0;
     const double score = scores[order[i]];
-    for (; i < order.size() && scores[order[i]] == score; ++i) (is_positive[order[i]] ? tied_positives : tied_negatives) += 1;
+    for (; i < order.size() && scores[order[i]] == score; ++i)
+      (is_positive[order[i]] ? tied_positives : tied_negatives) += 1;
     won += tied_positives * (negatives + 0.5 * tied_negatives);
     negatives += tied_negatives;
     positives += tied_positives;
@@ -36,7 +39,8 @@ double auroc(std::span<const double> scores, std::span<const std::uint8_t> is_po
 
 double average_precision(std::span<const double> scores, std::span<const std::uint8_t> is_positive) {
   const auto order = order_by_score(scores);
-  const auto positives = static_cast<double>(std::count_if(is_positive.begin(), is_positive.end(), [](auto p) { return p != 0; }));
+  const auto positives =
+      static_cast<double>(std::count_if(is_positive.begin(), is_positive.end(), [](auto p) { return p != 0; }));
   double called = 0, hits = 0, sum = 0;
   for (std::size_t left = order.size(); left > 0;) {
     const double score = scores[order[left - 1]];
@@ -51,7 +55,8 @@ double average_precision(std::span<const double> scores, std::span<const std::ui
   return ratio(sum, positives);
 }
 
-ConfusionCounts count_confusion(std::span<const double> scores, std::span<const std::uint8_t> is_positive, double threshold) {
+ConfusionCounts count_confusion(std::span<const double> scores, std::span<const std::uint8_t> is_positive,
+                                double threshold) {
   ConfusionCounts c;
   for (std::size_t i = 0; i < scores.size(); ++i) {
     if (scores[i] >= threshold) {
@@ -121,7 +126,8 @@ double brier_score(std::span<const double> probability, std::span<const std::uin
   return ratio(sum, static_cast<double>(probability.size()));
 }
 
-OverlapCounts count_overlap(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> truth, std::uint8_t label) {
+OverlapCounts count_overlap(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> truth,
+                            std::uint8_t label) {
   OverlapCounts c;
   for (std::size_t i = 0; i < predicted.size(); ++i) {
     const bool p = predicted[i] == label, t = truth[i] == label;
@@ -141,7 +147,8 @@ double pixel_auroc(std::span<const std::vector<float>> maps, std::span<const std
   const double scale = high > low ? static_cast<double>(kBins - 1) / (static_cast<double>(high) - low) : 0.0;
   for (std::size_t m = 0; m < maps.size(); ++m)
     for (std::size_t i = 0; i < maps[m].size(); ++i)
-      (truths[m][i] ? positive : negative)[static_cast<std::size_t>((static_cast<double>(maps[m][i]) - low) * scale)] += 1;
+      (truths[m][i] ? positive : negative)[static_cast<std::size_t>((static_cast<double>(maps[m][i]) - low) * scale)] +=
+          1;
   double below = 0, won = 0, positives = 0;
   for (std::size_t b = 0; b < kBins; ++b) {
     won += positive[b] * (below + 0.5 * negative[b]);

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-/// Metrics and threshold choice. Pure functions; any thread. "Positive" means anomalous throughout; scores are larger for
-/// more anomalous pictures. Degenerate sets (one class missing, nothing predicted) give 0, never NaN.
+/// Metrics and threshold choice. Pure functions; any thread. "Positive" means anomalous throughout; scores are larger
+/// for more anomalous pictures. Degenerate sets (one class missing, nothing predicted) give 0, never NaN.
 namespace vedette {
 
 /// Area under the ROC curve, ties counted half (the Mann–Whitney statistic). 0 if a class is missing.
@@ -22,15 +22,16 @@ struct ClassificationMetrics {
 };
 
 /// A score ≥ threshold is called positive.
-ConfusionCounts count_confusion(std::span<const double> scores, std::span<const std::uint8_t> is_positive, double threshold);
+ConfusionCounts count_confusion(std::span<const double> scores, std::span<const std::uint8_t> is_positive,
+                                double threshold);
 ClassificationMetrics classification_metrics(const ConfusionCounts& counts);
 
-/// The threshold with the fewest errors, weighted so that both classes count as in a balanced set when they differ in size;
-/// in the middle of the gap that separates the scores there. Both classes must be present and scores finite.
+/// The threshold with the fewest errors, weighted so that both classes count as in a balanced set when they differ in
+/// size; in the middle of the gap that separates the scores there. Both classes must be present and scores finite.
 double minimum_error_threshold(std::span<const double> scores, std::span<const std::uint8_t> is_positive);
 
-/// Expected calibration error over 10 equal-width bins of the predicted probability of the positive class (Guo et al., ICML
-/// 2017, equation 3, on the returned class's confidence).
+/// Expected calibration error over 10 equal-width bins of the predicted probability of the positive class (Guo et al.,
+/// ICML 2017, equation 3, on the returned class's confidence).
 double expected_calibration_error(std::span<const double> probability, std::span<const std::uint8_t> is_positive);
 /// Mean squared difference of probability and outcome (Brier 1950).
 double brier_score(std::span<const double> probability, std::span<const std::uint8_t> is_positive);
@@ -43,7 +44,8 @@ struct OverlapCounts {
     return united > 0 ? static_cast<double>(intersection) / static_cast<double>(united) : 1.0;
   }
 };
-OverlapCounts count_overlap(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> truth, std::uint8_t label);
+OverlapCounts count_overlap(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> truth,
+                            std::uint8_t label);
 
 /// AUROC over very many pixels from histograms: scores are put into equal-width bins between their minimum and maximum.
 double pixel_auroc(std::span<const std::vector<float>> maps, std::span<const std::vector<std::uint8_t>> truths);

@@ -55,7 +55,8 @@ TEST(Evaluate, TheGuidesCheckValues) {
 TEST(Evaluate, TheThresholdLiesInTheGap) {
   EXPECT_DOUBLE_EQ(minimum_error_threshold(std::vector<double>{1, 2, 6, 7}, Labels{0, 0, 1, 1}), 4);
   // One stray in each class: still between the bulks.
-  const double t = minimum_error_threshold(std::vector<double>{1, 1.1, 1.2, 9, 5, 5.1, 5.2, 0}, Labels{0, 0, 0, 0, 1, 1, 1, 1});
+  const double t =
+      minimum_error_threshold(std::vector<double>{1, 1.1, 1.2, 9, 5, 5.1, 5.2, 0}, Labels{0, 0, 0, 0, 1, 1, 1, 1});
   EXPECT_GT(t, 1.2);
   EXPECT_LT(t, 5);
 }

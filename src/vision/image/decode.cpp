@@ -48,8 +48,8 @@ enum class JpegStep { header, size, pixels };
 
 /// C-style body of the decoder: between setjmp and the end no object with a destructor is created. `allocate` gives the
 /// target once the size is known. Returns false with errors.message set.
-bool run_jpeg(std::span<const std::uint8_t> bytes, JpegErrors& errors, ImageHeader& header, JpegStep last, SizeLimits limits,
-              std::vector<std::uint8_t>& pixels, std::vector<std::uint8_t>& row) {
+bool run_jpeg(std::span<const std::uint8_t> bytes, JpegErrors& errors, ImageHeader& header, JpegStep last,
+              SizeLimits limits, std::vector<std::uint8_t>& pixels, std::vector<std::uint8_t>& row) {
   jpeg_decompress_struct info;
   info.err = jpeg_std_error(&errors.base);
   errors.base.error_exit = on_jpeg_error;
@@ -119,13 +119,16 @@ Result<ImageHeader> open_png(spng_ctx* context, std::span<const std::uint8_t> by
 }
 
 Result<void> check_size(const ImageHeader& header, SizeLimits limits) {
-  if (std::min(header.height, header.width) < limits.minimum_side || std::max(header.height, header.width) > limits.maximum_side)
-    return invalid_input(fmt::format("The image has {}x{} pixels; each side must be {} to {}.", header.width, header.height,
-                                     limits.minimum_side, limits.maximum_side));
+  if (std::min(header.height, header.width) < limits.minimum_side ||
+      std::max(header.height, header.width) > limits.maximum_side)
+    return invalid_input(fmt::format("The image has {}x{} pixels; each side must be {} to {}.", header.width,
+                                     header.height, limits.minimum_side, limits.maximum_side));
   return {};
 }
 
-Error unknown_format() { return invalid_input("The bytes are neither a JPEG nor a PNG image."); }
+Error unknown_format() {
+  return invalid_input("The bytes are neither a JPEG nor a PNG image.");
+}
 
 }  // namespace
 
@@ -155,7 +158,8 @@ Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits li
     std::size_t size = 0;
     if (const int code = spng_decoded_image_size(context.get(), SPNG_FMT_RGB8, &size)) return png_error(code);
     image.pixels.resize(size);
-    if (const int code = spng_decode_image(context.get(), image.pixels.data(), size, SPNG_FMT_RGB8, 0)) return png_error(code);
+    if (const int code = spng_decode_image(context.get(), image.pixels.data(), size, SPNG_FMT_RGB8, 0))
+      return png_error(code);
     return image;
   }
   if (!is_jpeg(bytes)) return unknown_format();

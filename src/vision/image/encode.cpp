@@ -33,11 +33,13 @@ Result<Bytes> encode_png(const RgbImage& image, int compression_level) {
   ihdr.color_type = SPNG_COLOR_TYPE_TRUECOLOR;
   ihdr.bit_depth = 8;
   spng_set_ihdr(context.get(), &ihdr);
-  if (const int code = spng_encode_image(context.get(), image.pixels.data(), image.pixels.size(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE))
+  if (const int code = spng_encode_image(context.get(), image.pixels.data(), image.pixels.size(), SPNG_FMT_PNG,
+                                         SPNG_ENCODE_FINALIZE))
     return internal_error(std::string("cannot encode PNG: ") + spng_strerror(code));
   std::size_t size = 0;
   int code = 0;
-  const std::unique_ptr<void, decltype(&std::free)> buffer(spng_get_png_buffer(context.get(), &size, &code), &std::free);
+  const std::unique_ptr<void, decltype(&std::free)> buffer(spng_get_png_buffer(context.get(), &size, &code),
+                                                           &std::free);
   if (!buffer) return internal_error(std::string("cannot encode PNG: ") + spng_strerror(code));
   const auto* begin = static_cast<const std::uint8_t*>(buffer.get());
   return Bytes(begin, begin + size);

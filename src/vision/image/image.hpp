@@ -10,7 +10,8 @@
 #include "base/result.hpp"
 #include "base/text.hpp"
 
-/// Pictures: decode, encode, resize, masks. Pure functions; any thread. Row-major, top row first, (height, width) order.
+/// Pictures: decode, encode, resize, masks. Pure functions; any thread. Row-major, top row first, (height, width)
+/// order.
 namespace vedette {
 
 /// 8-bit sRGB, interleaved R, G, B.
@@ -20,10 +21,12 @@ struct RgbImage {
   std::vector<std::uint8_t> pixels;  ///< [height, width, 3]
 
   [[nodiscard]] const std::uint8_t* at(int y, int x) const {
-    return pixels.data() + (static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)) * 3;
+    return pixels.data() +
+           (static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)) * 3;
   }
   std::uint8_t* at(int y, int x) {
-    return pixels.data() + (static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)) * 3;
+    return pixels.data() +
+           (static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)) * 3;
   }
 };
 
@@ -37,7 +40,9 @@ struct Grid {
   Grid() = default;
   Grid(int h, int w, T fill = T{})
       : height(h), width(w), values(static_cast<std::size_t>(h) * static_cast<std::size_t>(w), fill) {}
-  T& at(int y, int x) { return values[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)]; }
+  T& at(int y, int x) {
+    return values[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)];
+  }
   const T& at(int y, int x) const {
     return values[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)];
   }
@@ -70,9 +75,9 @@ struct SizeLimits {
 Result<ImageHeader> read_image_header(std::span<const std::uint8_t> bytes);
 
 /// Decodes baseline, progressive, grey, YCbCr, RGB, CMYK and YCCK JPEG, and PNG of every colour type, bit depth and
-/// interlacing, to 8-bit RGB. Alpha is dropped, colour profiles and the EXIF orientation are ignored: masks are drawn on the
-/// raw grid. Memory is bounded by the limits, checked before any pixel is decoded.
-/// Fails with invalid_input on broken or truncated data, or sides outside the limits.
+/// interlacing, to 8-bit RGB. Alpha is dropped, colour profiles and the EXIF orientation are ignored: masks are drawn
+/// on the raw grid. Memory is bounded by the limits, checked before any pixel is decoded. Fails with invalid_input on
+/// broken or truncated data, or sides outside the limits.
 Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits limits = {});
 
 /// Lossless, colour type RGB, 8 bit. `compression_level` as zlib's, 0 … 9.
@@ -101,8 +106,8 @@ struct MaskLabel {
   Rgb color;
 };
 
-/// Splits a mask picture into labels: each pixel's RGB must equal a label's colour (→ index + 1) or be black, white or the
-/// BACKGROUND's colour (→ 0). Fails with invalid_input, naming the colour, on any other colour.
+/// Splits a mask picture into labels: each pixel's RGB must equal a label's colour (→ index + 1) or be black, white or
+/// the BACKGROUND's colour (→ 0). Fails with invalid_input, naming the colour, on any other colour.
 Result<Grid<std::uint8_t>> split_mask(const RgbImage& mask, std::span<const MaskLabel> labels);
 /// 1 where the mean of the channels is at least 128, else 0: masks drawn in black and white, perhaps with soft edges.
 Grid<std::uint8_t> threshold_mask(const RgbImage& mask);

@@ -58,10 +58,12 @@ TEST(Image, FlippedBitsNeverCrash) {
   for (const auto& bytes : {*encode_jpeg(image, 70), *encode_png(image)})
     for (int round = 0; round < 300; ++round) {
       auto damaged = bytes;
-      for (int flips = 0; flips < 3; ++flips) damaged[random.below(damaged.size())] ^= static_cast<std::uint8_t>(1U << random.below(8));
+      for (int flips = 0; flips < 3; ++flips)
+        damaged[random.below(damaged.size())] ^= static_cast<std::uint8_t>(1U << random.below(8));
       const auto decoded = decode_image(damaged);
       if (!decoded) continue;
-      EXPECT_EQ(decoded->pixels.size(), static_cast<std::size_t>(decoded->height) * static_cast<std::size_t>(decoded->width) * 3);
+      EXPECT_EQ(decoded->pixels.size(),
+                static_cast<std::size_t>(decoded->height) * static_cast<std::size_t>(decoded->width) * 3);
     }
 }
 

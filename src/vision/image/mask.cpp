@@ -19,7 +19,8 @@ Result<Grid<std::uint8_t>> split_mask(const RgbImage& mask, std::span<const Mask
   Grid<std::uint8_t> out(mask.height, mask.width);
   const auto index_of = [&](const Rgb& color) -> int {
     for (std::size_t i = 0; i < labels.size(); ++i)
-      if (labels[i].color == color) return equals_ignore_case(labels[i].name, "background") ? 0 : static_cast<int>(i) + 1;
+      if (labels[i].color == color)
+        return equals_ignore_case(labels[i].name, "background") ? 0 : static_cast<int>(i) + 1;
     if (color == Rgb{0, 0, 0} || color == Rgb{255, 255, 255}) return 0;
     return -1;
   };
@@ -32,7 +33,8 @@ Result<Grid<std::uint8_t>> split_mask(const RgbImage& mask, std::span<const Mask
       last_index = index_of(color);
     }
     if (last_index < 0)
-      return invalid_input("the mask holds the colour " + to_text(color) + ", which its internal-color-map does not name");
+      return invalid_input("the mask holds the colour " + to_text(color) +
+                           ", which its internal-color-map does not name");
     out.values[i] = static_cast<std::uint8_t>(last_index);
   }
   return out;

@@ -49,7 +49,8 @@ Placement place(int in_height, int in_width, int height, int width) {
 Planes resize_to_planes(const RgbImage& image, int height, int width) {
   const Taps rows = make_taps(image.height, height);
   const Taps columns = make_taps(image.width, width);
-  Planes out{3, height, width, std::vector<float>(3U * static_cast<std::size_t>(height) * static_cast<std::size_t>(width))};
+  Planes out{3, height, width,
+             std::vector<float>(3U * static_cast<std::size_t>(height) * static_cast<std::size_t>(width))};
   const std::size_t stride = static_cast<std::size_t>(image.width) * 3;
   const std::size_t plane = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
   std::vector<float> line(stride);
@@ -57,7 +58,9 @@ Planes resize_to_planes(const RgbImage& image, int height, int width) {
     std::fill(line.begin(), line.end(), 0.0F);
     const int first = rows.first[static_cast<std::size_t>(y)];
     for (int t = 0; t < rows.width; ++t) {
-      const float w = rows.weights[static_cast<std::size_t>(y) * static_cast<std::size_t>(rows.width) + static_cast<std::size_t>(t)] / 255.0F;
+      const float w = rows.weights[static_cast<std::size_t>(y) * static_cast<std::size_t>(rows.width) +
+                                   static_cast<std::size_t>(t)] /
+                      255.0F;
       if (w == 0.0F) continue;
       const std::uint8_t* source = image.pixels.data() + stride * static_cast<std::size_t>(first + t);
       for (std::size_t i = 0; i < stride; ++i) line[i] += w * static_cast<float>(source[i]);
@@ -88,7 +91,8 @@ Grid<float> resize_map(const Grid<float>& map, int height, int width) {
   for (int y = 0; y < height; ++y) {
     std::fill(line.begin(), line.end(), 0.0F);
     for (int t = 0; t < rows.width; ++t) {
-      const float w = rows.weights[static_cast<std::size_t>(y) * static_cast<std::size_t>(rows.width) + static_cast<std::size_t>(t)];
+      const float w = rows.weights[static_cast<std::size_t>(y) * static_cast<std::size_t>(rows.width) +
+                                   static_cast<std::size_t>(t)];
       if (w == 0.0F) continue;
       const float* source = &map.at(rows.first[static_cast<std::size_t>(y)] + t, 0);
       for (int x = 0; x < map.width; ++x) line[static_cast<std::size_t>(x)] += w * source[x];
@@ -110,7 +114,8 @@ RgbImage letterbox(const RgbImage& image, int height, int width) {
   const auto [top, left, h, w] = place(image.height, image.width, height, width);
   const Planes small = resize_to_planes(image, h, w);
   const std::size_t plane = static_cast<std::size_t>(h) * static_cast<std::size_t>(w);
-  RgbImage out{height, width, std::vector<std::uint8_t>(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3)};
+  RgbImage out{height, width,
+               std::vector<std::uint8_t>(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3)};
   for (std::size_t c = 0; c < 3; ++c) {
     double sum = 0;
     for (std::size_t i = 0; i < plane; ++i) sum += small.values[c * plane + i];
@@ -118,8 +123,9 @@ RgbImage letterbox(const RgbImage& image, int height, int width) {
     for (std::size_t i = c; i < out.pixels.size(); i += 3) out.pixels[i] = mean;
     for (int y = 0; y < h; ++y)
       for (int x = 0; x < w; ++x)
-        out.at(top + y, left + x)[c] = static_cast<std::uint8_t>(std::lround(
-            255.0F * small.values[c * plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(w) + static_cast<std::size_t>(x)]));
+        out.at(top + y, left + x)[c] = static_cast<std::uint8_t>(
+            std::lround(255.0F * small.values[c * plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(w) +
+                                              static_cast<std::size_t>(x)]));
   }
   return out;
 }

@@ -45,7 +45,8 @@ dnnl::memory plain_memory(const Shape& dims, Tag tag, const float* data) {
 }
 
 /// Copies [C,H,W] into a buffer with `margin` replicated pixels on every side.
-void pad_replicate(const float* in, std::int64_t channels, std::int64_t height, std::int64_t width, std::int64_t margin, float* out) {
+void pad_replicate(const float* in, std::int64_t channels, std::int64_t height, std::int64_t width, std::int64_t margin,
+                   float* out) {
   const std::int64_t padded_width = width + 2 * margin;
 #pragma omp parallel for collapse(2)
   for (std::int64_t c = 0; c < channels; ++c)
@@ -71,7 +72,8 @@ void box_filter(const float* in, float* out, std::int64_t length, std::int64_t s
 }
 
 /// The same down the columns of a plane, row by row so that memory is read in order.
-void box_filter_columns(const float* in, float* out, std::int64_t height, std::int64_t width, std::int64_t radius, std::vector<double>& sum) {
+void box_filter_columns(const float* in, float* out, std::int64_t height, std::int64_t width, std::int64_t radius,
+                        std::vector<double>& sum) {
   sum.assign(static_cast<std::size_t>(width), 0.0);
   const auto row = [&](std::int64_t y) { return in + std::clamp<std::int64_t>(y, 0, height - 1) * width; };
   for (std::int64_t i = -radius; i <= radius; ++i)
@@ -87,13 +89,15 @@ void box_filter_columns(const float* in, float* out, std::int64_t height, std::i
   }
 }
 
-void box_plane(float* plane, float* scratch, std::int64_t height, std::int64_t width, std::int64_t radius, std::vector<double>& sum) {
+void box_plane(float* plane, float* scratch, std::int64_t height, std::int64_t width, std::int64_t radius,
+               std::vector<double>& sum) {
   for (std::int64_t y = 0; y < height; ++y) box_filter(plane + y * width, scratch + y * width, width, 1, radius);
   box_filter_columns(scratch, plane, height, width, radius, sum);
 }
 
 /// Gaussian by three box filters (Wells, PAMI 1986): the variance of three boxes of radius r is r(r+1).
-void gaussian_plane(float* plane, float* scratch, std::int64_t height, std::int64_t width, double sigma, std::vector<double>& sum) {
+void gaussian_plane(float* plane, float* scratch, std::int64_t height, std::int64_t width, double sigma,
+                    std::vector<double>& sum) {
   const auto radius = std::max<std::int64_t>(1, std::llround(0.5 * (std::sqrt(4.0 * sigma * sigma + 1.0) - 1.0)));
   for (int pass = 0; pass < 3; ++pass) box_plane(plane, scratch, height, width, radius, sum);
 }
@@ -111,9 +115,13 @@ __attribute__((target_clones("avx512f", "avx2", "default"))) float largest(const
   return result;
 }
 
-/// Lowers each cell's squared distance by those to the cells of one exemplar row that are at most `radius` columns away.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void lower_row_distances(const float* cells, const float* exemplar, float* best, std::int64_t width,
-                                                                                      std::int64_t channels, std::int64_t radius) {
+/// Lowers each cell's squared distance by those to the cells of one exemplar row that are at most `radius` columns
+/// away.
+__attribute__((target_clones("avx512f", "avx2", "default"))) void lower_row_distances(const float* cells,
+                                                                                      const float* exemplar,
+                                                                                      float* best, std::int64_t width,
+                                                                                      std::int64_t channels,
+                                                                                      std::int64_t radius) {
   for (std::int64_t x = 0; x < width; ++x) {
     const float* a = cells + x * channels;
     const auto end = std::min(width - 1, x + radius);
@@ -194,12 +202,14 @@ class Planner {
     const auto& t = tensors_.at(it->second);
     if (t.shape.size() != shape.size()) throw PlanFailure{node.output + ": " + role + " has the wrong rank"};
     for (std::size_t i = 0; i < shape.size(); ++i)
-      if (shape[i] >= 0 && t.shape[i] != shape[i]) throw PlanFailure{node.output + ": " + role + " has the wrong shape"};
+      if (shape[i] >= 0 && t.shape[i] != shape[i])
+        throw PlanFailure{node.output + ": " + role + " has the wrong shape"};
     return t;
   }
   static double number(const Node& node, const std::string& name, double low, double high) {
     const auto it = node.numbers.find(name);
-    if (it == node.numbers.end() || !(it->second >= low && it->second <= high)) throw PlanFailure{node.output + ": bad " + name};
+    if (it == node.numbers.end() || !(it->second >= low && it->second <= high))
+      throw PlanFailure{node.output + ": bad " + name};
     return it->second;
   }
   static std::int64_t integer(const Node& node, const std::string& name, std::int64_t low, std::int64_t high) {
@@ -226,11 +236,13 @@ class Planner {
     if (rank != 2 && rank != 3) throw PlanFailure{node.output + " reads a value of the wrong rank"};
     const auto& in = input(node, rank);
     const auto& transform = input(node, 1, 1);
-    if (transform.shape[0] != 3 || in.shape[rank - 1] < 2 || in.shape[rank - 2] < 2) throw PlanFailure{node.output + " cannot warp"};
+    if (transform.shape[0] != 3 || in.shape[rank - 1] < 2 || in.shape[rank - 2] < 2)
+      throw PlanFailure{node.output + " cannot warp"};
     const double scale = number(node, "scale", 1e-3, 1e3);
     auto& out = make_output(node, in.shape);
     steps_.emplace_back([&in, &transform, &out, rank, scale, function] {
-      function(in.data.data(), out.data.data(), rank == 3 ? static_cast<int>(in.shape[0]) : 1, static_cast<int>(in.shape[rank - 2]), static_cast<int>(in.shape[rank - 1]),
+      function(in.data.data(), out.data.data(), rank == 3 ? static_cast<int>(in.shape[0]) : 1,
+               static_cast<int>(in.shape[rank - 2]), static_cast<int>(in.shape[rank - 1]),
                {transform.data[0], transform.data[1], transform.data[2]}, scale);
     });
   }
@@ -247,7 +259,8 @@ class Planner {
       for (std::int64_t c = 0; c < in.shape[0]; ++c) {
         const float* x = in.data.data() + c * plane;
         float* y = out.data.data() + c * plane;
-        std::vector<float> mean(x, x + plane), square(static_cast<std::size_t>(plane)), scratch(static_cast<std::size_t>(plane));
+        std::vector<float> mean(x, x + plane), square(static_cast<std::size_t>(plane)),
+            scratch(static_cast<std::size_t>(plane));
         std::vector<double> sum;
         for (std::int64_t i = 0; i < plane; ++i) square[static_cast<std::size_t>(i)] = x[i] * x[i];
         gaussian_plane(mean.data(), scratch.data(), height, width, sigma, sum);
@@ -272,7 +285,8 @@ class Planner {
     const auto margin = kernel / 2;
     auto& out = make_output(node, {outputs, (height - 1) / stride + 1, (width - 1) / stride + 1});
 
-    auto padded = std::make_shared<std::vector<float>>(static_cast<std::size_t>(channels * (height + 2 * margin) * (width + 2 * margin)));
+    auto padded = std::make_shared<std::vector<float>>(
+        static_cast<std::size_t>(channels * (height + 2 * margin) * (width + 2 * margin)));
     const Shape source_dims = {1, channels, height + 2 * margin, width + 2 * margin};
     const Shape target_dims = {1, outputs, out.shape[1], out.shape[2]};
     const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_auto,
@@ -287,10 +301,12 @@ class Planner {
     const auto target = plain_memory(target_dims, Tag::nchw, out.data.data());
     std::vector<Execution> executions;
     if (plan.dst_desc() == target.get_desc()) {
-      executions.push_back({dnnl::convolution_forward(plan), {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, packed_weights}, {DNNL_ARG_DST, target}}});
+      executions.push_back({dnnl::convolution_forward(plan),
+                            {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, packed_weights}, {DNNL_ARG_DST, target}}});
     } else {
       const dnnl::memory blocked(plan.dst_desc(), cpu());
-      executions.push_back({dnnl::convolution_forward(plan), {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, packed_weights}, {DNNL_ARG_DST, blocked}}});
+      executions.push_back({dnnl::convolution_forward(plan),
+                            {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, packed_weights}, {DNNL_ARG_DST, blocked}}});
       executions.push_back({dnnl::reorder(blocked, target), {{DNNL_ARG_FROM, blocked}, {DNNL_ARG_TO, target}}});
     }
     stream->wait();
@@ -421,7 +437,8 @@ class Planner {
     steps_.emplace_back([&in, &out, channels, cells] {
 #pragma omp parallel for
       for (std::int64_t i = 0; i < cells; ++i)
-        for (std::int64_t c = 0; c < channels; ++c) out.data[static_cast<std::size_t>(i * channels + c)] = in.data[static_cast<std::size_t>(c * cells + i)];
+        for (std::int64_t c = 0; c < channels; ++c)
+          out.data[static_cast<std::size_t>(i * channels + c)] = in.data[static_cast<std::size_t>(c * cells + i)];
     });
   }
 
@@ -431,8 +448,8 @@ class Planner {
     const auto& weights = tensor(node, "weights", {channels, -1});
     const auto& bias = tensor(node, "bias", {weights.size(1)});
     auto& out = make_output(node, {rows, weights.size(1)});
-    const dnnl::matmul::desc desc({in.shape, kF32, Tag::ab}, {weights.shape, kF32, Tag::ab}, {{1, weights.size(1)}, kF32, Tag::ab},
-                                  {out.shape, kF32, Tag::ab});
+    const dnnl::matmul::desc desc({in.shape, kF32, Tag::ab}, {weights.shape, kF32, Tag::ab},
+                                  {{1, weights.size(1)}, kF32, Tag::ab}, {out.shape, kF32, Tag::ab});
     auto stream = std::make_shared<dnnl::stream>(cpu());
     Execution execution{dnnl::matmul({desc, cpu()}),
                         {{DNNL_ARG_SRC, plain_memory(in.shape, Tag::ab, in.data.data())},
@@ -451,10 +468,12 @@ class Planner {
     const auto& t = tensor(node, "groups", {-1});
     std::vector<std::int64_t> offsets;
     for (float v : *t.values) {
-      if (!(v >= 0 && v <= static_cast<float>(rows)) || (!offsets.empty() && v <= static_cast<float>(offsets.back()))) throw PlanFailure{node.output + ": bad groups"};
+      if (!(v >= 0 && v <= static_cast<float>(rows)) || (!offsets.empty() && v <= static_cast<float>(offsets.back())))
+        throw PlanFailure{node.output + ": bad groups"};
       offsets.push_back(std::llround(v));
     }
-    if (offsets.size() < 2 || offsets.front() != 0 || offsets.back() != rows) throw PlanFailure{node.output + ": bad groups"};
+    if (offsets.size() < 2 || offsets.front() != 0 || offsets.back() != rows)
+      throw PlanFailure{node.output + ": bad groups"};
     return offsets;
   }
 
@@ -472,7 +491,8 @@ class Planner {
     auto bias = std::make_shared<std::vector<float>>();
     for (std::int64_t b = 0; b < entries; ++b) {
       double sum = 0;
-      for (std::int64_t c = 0; c < channels; ++c) sum += static_cast<double>(bank.data()[b * channels + c]) * bank.data()[b * channels + c];
+      for (std::int64_t c = 0; c < channels; ++c)
+        sum += static_cast<double>(bank.data()[b * channels + c]) * bank.data()[b * channels + c];
       bias->push_back(static_cast<float>(-0.5 * sum));
     }
     const std::int64_t block = std::min<std::int64_t>(rows, 256);
@@ -487,18 +507,20 @@ class Planner {
     for (std::int64_t first = 0; first < rows; first += block) {
       const auto n = std::min(block, rows - first);
       if (!primitives.contains(n)) {
-        const dnnl::matmul::desc desc({{n, channels}, kF32, Tag::ab}, {{channels, entries}, kF32, Tag::ba}, {{1, entries}, kF32, Tag::ab},
-                                      {{n, entries}, kF32, Tag::ab});
+        const dnnl::matmul::desc desc({{n, channels}, kF32, Tag::ab}, {{channels, entries}, kF32, Tag::ba},
+                                      {{1, entries}, kF32, Tag::ab}, {{n, entries}, kF32, Tag::ab});
         primitives.emplace(n, dnnl::matmul({desc, cpu()}));
       }
-      blocks.push_back({first, n,
+      blocks.push_back({first,
+                        n,
                         {primitives.at(n),
                          {{DNNL_ARG_SRC, plain_memory({n, channels}, Tag::ab, in.data.data() + first * channels)},
                           {DNNL_ARG_WEIGHTS, plain_memory({channels, entries}, Tag::ba, bank.data())},
                           {DNNL_ARG_BIAS, plain_memory({1, entries}, Tag::ab, bias->data())},
                           {DNNL_ARG_DST, plain_memory({n, entries}, Tag::ab, products->data())}}}});
     }
-    steps_.emplace_back([&in, &out, bank, bias, products, stream, channels, entries, rows, offsets, groups, blocks = std::move(blocks)] {
+    steps_.emplace_back([&in, &out, bank, bias, products, stream, channels, entries, rows, offsets, groups,
+                         blocks = std::move(blocks)] {
       for (const auto& b : blocks) {
         b.execution.run(*stream);
         stream->wait();
@@ -535,7 +557,8 @@ class Planner {
           std::fill(best, best + width, 3.4e38F);
           for (auto i = offsets[static_cast<std::size_t>(g)]; i < offsets[static_cast<std::size_t>(g) + 1]; ++i)
             for (auto ny = std::max<std::int64_t>(0, y - radius); ny <= std::min(height - 1, y + radius); ++ny)
-              lower_row_distances(in.data.data() + y * width * channels, exemplars.data() + (i * rows + ny * width) * channels, best, width, channels, radius);
+              lower_row_distances(in.data.data() + y * width * channels,
+                                  exemplars.data() + (i * rows + ny * width) * channels, best, width, channels, radius);
           for (std::int64_t x = 0; x < width; ++x) best[x] = std::sqrt(best[x]);
         }
     });
@@ -605,7 +628,8 @@ class Planner {
 
 }  // namespace
 
-Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::string, Tensor>& tensors, int input_height, int input_width) {
+Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::string, Tensor>& tensors,
+                          int input_height, int input_width) {
   Graph graph;
   auto image = std::make_unique<Value>();
   image->shape = {3, input_height, input_width};

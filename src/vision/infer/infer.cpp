@@ -11,8 +11,12 @@
 namespace vedette {
 namespace {
 
-double softplus(double x) { return x > 30 ? x : std::log1p(std::exp(x)); }
-double inverse_softplus(double y) { return y > 30 ? y : std::log(std::expm1(std::max(y, 1e-300))); }
+double softplus(double x) {
+  return x > 30 ? x : std::log1p(std::exp(x));
+}
+double inverse_softplus(double y) {
+  return y > 30 ? y : std::log(std::expm1(std::max(y, 1e-300)));
+}
 
 /// Which fold maps take part.
 std::vector<std::size_t> chosen_folds(const ContestantOutput& output, std::optional<std::int64_t> fold) {
@@ -23,7 +27,8 @@ std::vector<std::size_t> chosen_folds(const ContestantOutput& output, std::optio
 }
 
 /// The label whose described training regions are nearest on average (three nearest neighbours, Euclidean).
-std::size_t classify_region(std::span<const float> description, const Tensor& bank, const Tensor& labels, std::size_t label_count) {
+std::size_t classify_region(std::span<const float> description, const Tensor& bank, const Tensor& labels,
+                            std::size_t label_count) {
   const auto channels = static_cast<std::size_t>(bank.size(1));
   std::vector<std::vector<double>> distances(label_count);
   for (std::size_t r = 0; r < static_cast<std::size_t>(bank.size(0)); ++r) {
@@ -59,8 +64,10 @@ Grid<std::uint8_t> draw_labels(const Artifact& artifact, const Grid<float>& map,
   std::vector<std::uint8_t> label_of(static_cast<std::size_t>(count) + 1, 0);
   for (int r = 1; r <= count; ++r)
     label_of[static_cast<std::size_t>(r)] = static_cast<std::uint8_t>(
-        1 + (s.labels.size() == 1 ? 0 : classify_region(describe_region(regions, r, features), artifact.tensors.at(s.region_bank),
-                                                        artifact.tensors.at(s.region_labels), s.labels.size())));
+        1 + (s.labels.size() == 1
+                 ? 0
+                 : classify_region(describe_region(regions, r, features), artifact.tensors.at(s.region_bank),
+                                   artifact.tensors.at(s.region_labels), s.labels.size())));
   const auto enlarged = resize_map(map, m.image_height, m.image_width);
   for (int y = 0; y < out.height; ++y) {
     const int cy = y * map.height / out.height;
@@ -71,7 +78,8 @@ Grid<std::uint8_t> draw_labels(const Artifact& artifact, const Grid<float>& map,
       // Interpolation may reach half a cell beyond the region: ask the neighbours.
       for (int dy = -1; dy <= 1 && region == 0; ++dy)
         for (int dx = -1; dx <= 1 && region == 0; ++dx)
-          if (cy + dy >= 0 && cy + dy < map.height && cx + dx >= 0 && cx + dx < map.width) region = regions.at(cy + dy, cx + dx);
+          if (cy + dy >= 0 && cy + dy < map.height && cx + dx >= 0 && cx + dx < map.width)
+            region = regions.at(cy + dy, cx + dx);
       out.at(y, x) = label_of[static_cast<std::size_t>(region)];
     }
   }
@@ -81,7 +89,8 @@ Grid<std::uint8_t> draw_labels(const Artifact& artifact, const Grid<float>& map,
 }  // namespace
 
 double pool_largest(std::span<const float> values, double fraction) {
-  const auto n = std::clamp<std::size_t>(static_cast<std::size_t>(std::llround(fraction * static_cast<double>(values.size()))), 1, values.size());
+  const auto n = std::clamp<std::size_t>(
+      static_cast<std::size_t>(std::llround(fraction * static_cast<double>(values.size()))), 1, values.size());
   std::vector<float> copy(values.begin(), values.end());
   std::nth_element(copy.begin(), copy.begin() + static_cast<std::ptrdiff_t>(n - 1), copy.end(), std::greater<>());
   // Summed in descending order, so that the result does not depend on nth_element's leftovers.
@@ -91,7 +100,8 @@ double pool_largest(std::span<const float> values, double fraction) {
   return sum / static_cast<double>(n);
 }
 
-Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOutput> outputs, std::optional<std::int64_t> fold) {
+Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOutput> outputs,
+                         std::optional<std::int64_t> fold) {
   const auto& first = outputs[0].maps[0];
   Grid<float> map(first.height, first.width);
   double weight_sum = 0;
@@ -101,7 +111,8 @@ Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOut
     if (contestant.map_weight <= 0 || !(weight_sum > 0)) continue;
     const auto folds = chosen_folds(outputs[c], fold);
     // exp(location) is the typical score of a good picture: in that unit the contestants' maps can be averaged.
-    const auto w = static_cast<float>(contestant.map_weight / weight_sum / std::exp(contestant.location) / static_cast<double>(folds.size()));
+    const auto w = static_cast<float>(contestant.map_weight / weight_sum / std::exp(contestant.location) /
+                                      static_cast<double>(folds.size()));
     for (auto f : folds)
       for (std::size_t i = 0; i < map.values.size(); ++i) map.values[i] += w * outputs[c].maps[f].values[i];
   }
@@ -145,8 +156,8 @@ std::vector<float> describe_region(const Grid<int>& regions, int region, std::sp
   return mean;
 }
 
-Detection combine(const Artifact& artifact, std::span<const ContestantOutput> outputs, std::span<const float> region_features,
-                  std::optional<std::int64_t> fold) {
+Detection combine(const Artifact& artifact, std::span<const ContestantOutput> outputs,
+                  std::span<const float> region_features, std::optional<std::int64_t> fold) {
   const auto& m = artifact.manifest;
   double fused = m.fusion_bias;
   for (std::size_t c = 0; c < outputs.size(); ++c) {
@@ -155,7 +166,8 @@ Detection combine(const Artifact& artifact, std::span<const ContestantOutput> ou
     const auto folds = chosen_folds(outputs[c], fold);
     double z = 0;
     for (auto f : folds)
-      z += (std::log(std::max(outputs[c].scores[f], 1e-12)) - contestant.location) / contestant.scale / static_cast<double>(folds.size());
+      z += (std::log(std::max(outputs[c].scores[f], 1e-12)) - contestant.location) / contestant.scale /
+           static_cast<double>(folds.size());
     fused += contestant.score_weight * z;
   }
   Detection detection;
@@ -170,8 +182,8 @@ Detection combine(const Artifact& artifact, std::span<const ContestantOutput> ou
 
 struct Engine::State {
   Artifact artifact;
-  std::mutex mutex;                            // guards idle
-  std::vector<std::unique_ptr<Graph>> idle;    // planned graphs that no call is using
+  std::mutex mutex;                          // guards idle
+  std::vector<std::unique_ptr<Graph>> idle;  // planned graphs that no call is using
   std::size_t weight_bytes = 0;
 
   Result<std::unique_ptr<Graph>> take() {
@@ -209,7 +221,8 @@ struct Engine::State {
       }
       measurement.outputs.push_back(std::move(output));
     }
-    if (artifact.manifest.segmentation) measurement.region_features = (*graph)->output(artifact.manifest.segmentation->region_features).data;
+    if (artifact.manifest.segmentation)
+      measurement.region_features = (*graph)->output(artifact.manifest.segmentation->region_features).data;
     give_back(std::move(*graph));
     return measurement;
   }
@@ -218,14 +231,19 @@ struct Engine::State {
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Engine::~Engine() = default;
 
-const Manifest& Engine::manifest() const { return state_->artifact.manifest; }
+const Manifest& Engine::manifest() const {
+  return state_->artifact.manifest;
+}
 
-std::size_t Engine::approximate_bytes() const { return state_->weight_bytes; }
+std::size_t Engine::approximate_bytes() const {
+  return state_->weight_bytes;
+}
 
 Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact) {
   auto state = std::make_unique<State>();
   state->artifact = std::move(artifact);
-  for (const auto& [name, tensor] : state->artifact.tensors) state->weight_bytes += tensor.values->size() * sizeof(float);
+  for (const auto& [name, tensor] : state->artifact.tensors)
+    state->weight_bytes += tensor.values->size() * sizeof(float);
   auto graph = state->take();
   if (!graph) return graph.error();
   const auto& m = state->artifact.manifest;
@@ -236,8 +254,11 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact) {
         return invalid_input("The model cannot run: its anomaly maps differ in size.");
   if (m.segmentation) {
     const auto& shape = (*graph)->output(m.segmentation->region_features).shape;
-    if (shape.size() != 2 || shape[0] != map_shape[0] * map_shape[1] || shape[1] != state->artifact.tensors.at(m.segmentation->region_bank).size(1))
-      return invalid_input(fmt::format("The model cannot run: its region features have a wrong shape ({}x{}, not {}x{}).", shape[0], shape[1], map_shape[0] * map_shape[1], state->artifact.tensors.at(m.segmentation->region_bank).size(1)));
+    if (shape.size() != 2 || shape[0] != map_shape[0] * map_shape[1] ||
+        shape[1] != state->artifact.tensors.at(m.segmentation->region_bank).size(1))
+      return invalid_input(fmt::format(
+          "The model cannot run: its region features have a wrong shape ({}x{}, not {}x{}).", shape[0], shape[1],
+          map_shape[0] * map_shape[1], state->artifact.tensors.at(m.segmentation->region_bank).size(1)));
   }
   state->give_back(std::move(*graph));
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
@@ -251,16 +272,19 @@ Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& 
   const auto& state = *(*engine)->state_;
   for (const auto& golden : state.artifact.manifest.golden) {
     const auto& image = state.artifact.tensors.at(golden.image);
-    Planes planes{3, static_cast<int>(image.size(0)), static_cast<int>(image.size(1)), std::vector<float>(image.values->size())};
+    Planes planes{3, static_cast<int>(image.size(0)), static_cast<int>(image.size(1)),
+                  std::vector<float>(image.values->size())};
     const std::size_t plane = image.values->size() / 3;
     for (std::size_t i = 0; i < plane; ++i)
       for (std::size_t c = 0; c < 3; ++c) planes.values[c * plane + i] = image.data()[3 * i + c] / 255.0F;
     auto measurement = (*engine)->state_->run(planes);
     if (!measurement) return measurement.error();
     const auto detection = combine(state.artifact, measurement->outputs, measurement->region_features, std::nullopt);
-    if (!(std::abs(detection.anomaly_score - golden.anomaly_score) <= kGoldenTolerance * (1.0 + std::abs(golden.anomaly_score))))
-      return invalid_input(fmt::format("The model does not reproduce its golden sample on this machine: {} instead of {}.",
-                                       detection.anomaly_score, golden.anomaly_score));
+    if (!(std::abs(detection.anomaly_score - golden.anomaly_score) <=
+          kGoldenTolerance * (1.0 + std::abs(golden.anomaly_score))))
+      return invalid_input(
+          fmt::format("The model does not reproduce its golden sample on this machine: {} instead of {}.",
+                      detection.anomaly_score, golden.anomaly_score));
   }
   return engine;
 }
@@ -268,8 +292,8 @@ Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& 
 Result<Engine::Measurement> Engine::measure(const RgbImage& image) const {
   const auto& m = state_->artifact.manifest;
   if (image.height != m.image_height || image.width != m.image_width)
-    return invalid_input(fmt::format("The image has {}x{} pixels, but the model was trained with {}x{}.", image.width, image.height,
-                                     m.image_width, m.image_height));
+    return invalid_input(fmt::format("The image has {}x{} pixels, but the model was trained with {}x{}.", image.width,
+                                     image.height, m.image_width, m.image_height));
   return state_->run(resize_to_planes(image, m.input_height, m.input_width));
 }
 

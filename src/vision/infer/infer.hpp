@@ -22,10 +22,10 @@ struct ContestantOutput {
 
 /// What one model says about one picture. A value: copy it, move it, keep it.
 struct Detection {
-  double anomaly_score = 0;  ///< > 0, larger is more anomalous; not comparable between models
-  double confidence = 0;     ///< 0.5 … 1, calibrated out of fold, of the class returned: the API's Confidence
+  double anomaly_score = 0;   ///< > 0, larger is more anomalous; not comparable between models
+  double confidence = 0;      ///< 0.5 … 1, calibrated out of fold, of the class returned: the API's Confidence
   bool is_anomalous = false;  ///< anomaly_score ≥ the artifact's threshold
-  Grid<float> anomaly_map;   ///< [grid height, grid width], ≥ 0; 1 is the height that good pictures reach
+  Grid<float> anomaly_map;    ///< [grid height, grid width], ≥ 0; 1 is the height that good pictures reach
   /// Segmentation models only: [picture height, picture width], 0 is background, else index of the label + 1.
   std::optional<Grid<std::uint8_t>> label_map;
 
@@ -38,11 +38,12 @@ double pool_largest(std::span<const float> values, double fraction);
 
 /// Combines contestants with the manifest's numbers, using one fold's maps or, if `fold` is empty, all folds'.
 /// `region_features` is the value the manifest's segmentation names, [cells, channels]; unused without segmentation.
-Detection combine(const Artifact& artifact, std::span<const ContestantOutput> outputs, std::span<const float> region_features,
-                  std::optional<std::int64_t> fold);
+Detection combine(const Artifact& artifact, std::span<const ContestantOutput> outputs,
+                  std::span<const float> region_features, std::optional<std::int64_t> fold);
 
 /// The anomaly map alone, with the given map weights.
-Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOutput> outputs, std::optional<std::int64_t> fold);
+Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOutput> outputs,
+                         std::optional<std::int64_t> fold);
 
 /// Connected regions (8 neighbours) of cells at or above the threshold: 0 is none, else the region's number from 1.
 Grid<int> find_regions(const Grid<float>& map, double threshold, int& count);
@@ -79,7 +80,8 @@ class Engine {
   std::unique_ptr<State> state_;
 };
 
-/// Relative deviation of the golden samples' scores that still counts as the same model (other processors round differently).
+/// Relative deviation of the golden samples' scores that still counts as the same model (other processors round
+/// differently).
 inline constexpr double kGoldenTolerance = 1e-2;
 
 }  // namespace vedette

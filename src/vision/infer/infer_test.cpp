@@ -32,7 +32,8 @@ TEST(Graph, ConvolutionAgreesWithTheDefinition) {
   constexpr int height = 17, width = 23, outputs = 5, kernel = 5;
   for (const int stride : {1, 2}) {
     const std::map<std::string, Tensor> tensors = {{"w", random_tensor({outputs, 3, kernel, kernel}, 1)}};
-    auto graph = Graph::plan({{"convolution", "y", {"image"}, {{"weights", "w"}}, {{"stride", stride}}}}, tensors, height, width);
+    auto graph = Graph::plan({{"convolution", "y", {"image"}, {{"weights", "w"}}, {{"stride", stride}}}}, tensors,
+                             height, width);
     ASSERT_TRUE(graph) << graph.error().message;
     const auto picture = random_picture(height, width, 2);
     graph->run(picture);
@@ -45,8 +46,10 @@ TEST(Graph, ConvolutionAgreesWithTheDefinition) {
           for (int ch = 0; ch < 3; ++ch)
             for (int ky = 0; ky < kernel; ++ky)
               for (int kx = 0; kx < kernel; ++kx) {
-                const auto sy = std::clamp<std::int64_t>(r * stride + ky - 2, 0, height - 1), sx = std::clamp<std::int64_t>(c * stride + kx - 2, 0, width - 1);
-                sum += static_cast<double>(tensors.at("w").data()[((o * 3 + ch) * kernel + ky) * kernel + kx]) * picture.values[static_cast<std::size_t>((ch * height + sy) * width + sx)];
+                const auto sy = std::clamp<std::int64_t>(r * stride + ky - 2, 0, height - 1),
+                           sx = std::clamp<std::int64_t>(c * stride + kx - 2, 0, width - 1);
+                sum += static_cast<double>(tensors.at("w").data()[((o * 3 + ch) * kernel + ky) * kernel + kx]) *
+                       picture.values[static_cast<std::size_t>((ch * height + sy) * width + sx)];
               }
           ASSERT_NEAR(y.data[static_cast<std::size_t>((o * y.shape[1] + r) * y.shape[2] + c)], sum, 1e-4);
         }
@@ -54,17 +57,29 @@ TEST(Graph, ConvolutionAgreesWithTheDefinition) {
 }
 
 /// Tokens of a picture, projected by a random matrix: [cells, channels].
-const std::vector<Node> kTokens = {{"tokens", "t", {"image"}, {}, {}}, {"project", "x", {"t"}, {{"weights", "w"}, {"bias", "b"}}, {}}};
+const std::vector<Node> kTokens = {{"tokens", "t", {"image"}, {}, {}},
+                                   {"project", "x", {"t"}, {{"weights", "w"}, {"bias", "b"}}, {}}};
 
 TEST(Graph, NearestDistancesAgreeWithBruteForceGroupByGroup) {
   constexpr int height = 19, width = 29, channels = 7, entries = 83;
-  std::map<std::string, Tensor> tensors = {{"w", random_tensor({3, channels}, 1)}, {"b", random_tensor({channels}, 2)}, {"bank", random_tensor({entries, channels}, 3)},
-                                           {"groups", Tensor::make({4}, {0, 30, 31, 83})}, {"exemplars", random_tensor({3, height * width, channels}, 4)},
+  std::map<std::string, Tensor> tensors = {{"w", random_tensor({3, channels}, 1)},
+                                           {"b", random_tensor({channels}, 2)},
+                                           {"bank", random_tensor({entries, channels}, 3)},
+                                           {"groups", Tensor::make({4}, {0, 30, 31, 83})},
+                                           {"exemplars", random_tensor({3, height * width, channels}, 4)},
                                            {"pictures", Tensor::make({3}, {0, 1, 3})}};
   auto nodes = kTokens;
-  nodes.push_back({"nearest_distance", "bank", {"x"}, {{"bank", "bank"}, {"groups", "groups"}}, {{"height", height}, {"width", width}}});
+  nodes.push_back({"nearest_distance",
+                   "bank",
+                   {"x"},
+                   {{"bank", "bank"}, {"groups", "groups"}},
+                   {{"height", height}, {"width", width}}});
   nodes.push_back({"nearest_other_group", "others", {"bank"}, {}, {{"group", 1}}});
-  nodes.push_back({"position_nearest", "place", {"x"}, {{"exemplars", "exemplars"}, {"groups", "pictures"}}, {{"height", height}, {"width", width}, {"radius", 1}}});
+  nodes.push_back({"position_nearest",
+                   "place",
+                   {"x"},
+                   {{"exemplars", "exemplars"}, {"groups", "pictures"}},
+                   {{"height", height}, {"width", width}, {"radius", 1}}});
   auto graph = Graph::plan(nodes, tensors, height, width);
   ASSERT_TRUE(graph) << graph.error().message;
   graph->run(random_picture(height, width, 5));
@@ -84,15 +99,21 @@ TEST(Graph, NearestDistancesAgreeWithBruteForceGroupByGroup) {
     for (int p = 0; p < 3; ++p)
       for (int y = std::max(0, cy - 1); y <= std::min(height - 1, cy + 1); ++y)
         for (int c = std::max(0, cx - 1); c <= std::min(width - 1, cx + 1); ++c)
-          place[p > 0] = std::min(place[p > 0], distance(cell, tensors.at("exemplars").data() + static_cast<std::ptrdiff_t>((p * height + y) * width + c) * channels));
-    for (std::size_t g = 0; g < 3; ++g) ASSERT_NEAR(graph->output("bank").data[g * height * width + cell], nearest[g], 2e-3);
-    for (std::size_t g = 0; g < 2; ++g) ASSERT_NEAR(graph->output("place").data[g * height * width + cell], place[g], 1e-4);
+          place[p > 0] = std::min(
+              place[p > 0], distance(cell, tensors.at("exemplars").data() +
+                                               static_cast<std::ptrdiff_t>((p * height + y) * width + c) * channels));
+    for (std::size_t g = 0; g < 3; ++g)
+      ASSERT_NEAR(graph->output("bank").data[g * height * width + cell], nearest[g], 2e-3);
+    for (std::size_t g = 0; g < 2; ++g)
+      ASSERT_NEAR(graph->output("place").data[g * height * width + cell], place[g], 1e-4);
     ASSERT_NEAR(graph->output("others").data[cell], std::min(nearest[0], nearest[2]), 2e-3);
   }
 }
 
 TEST(Graph, ImpossibleGraphsAreRefused) {
-  const std::map<std::string, Tensor> tensors = {{"w", random_tensor({2, 4, 3, 3}, 1)}, {"even", random_tensor({2, 3, 4, 4}, 1)}, {"g", Tensor::make({2}, {0, 5})}};
+  const std::map<std::string, Tensor> tensors = {{"w", random_tensor({2, 4, 3, 3}, 1)},
+                                                 {"even", random_tensor({2, 3, 4, 4}, 1)},
+                                                 {"g", Tensor::make({2}, {0, 5})}};
   for (const auto& node : std::vector<Node>{{"explode", "y", {"image"}, {}, {}},
                                             {"convolution", "y", {"image"}, {{"weights", "w"}}, {{"stride", 1}}},
                                             {"convolution", "y", {"image"}, {{"weights", "even"}}, {{"stride", 1}}},
@@ -125,7 +146,8 @@ Grid<float> scene(double dy, double dx, double angle) {
     for (int x = 0; x < 80; ++x) {
       const double u = x - 39.5 - dx, v = y - 29.5 - dy;
       const double qx = std::cos(angle) * u + std::sin(angle) * v, qy = -std::sin(angle) * u + std::cos(angle) * v;
-      out.at(y, x) = static_cast<float>(std::exp(-(qx * qx + qy * qy) / 300) + 0.5 * std::exp(-((qx - 12) * (qx - 12) + (qy - 5) * (qy - 5)) / 12) +
+      out.at(y, x) = static_cast<float>(std::exp(-(qx * qx + qy * qy) / 300) +
+                                        0.5 * std::exp(-((qx - 12) * (qx - 12) + (qy - 5) * (qy - 5)) / 12) +
                                         0.4 * std::exp(-((qx + 9) * (qx + 9) + (qy + 8) * (qy + 8)) / 9));
     }
   return out;
@@ -133,7 +155,8 @@ Grid<float> scene(double dy, double dx, double angle) {
 
 TEST(Registration, FindsHowThePartLies) {
   const auto reference = scene(0, 0, 0);
-  for (const auto& [dy, dx, angle] : {std::tuple{0.0, 0.0, 0.0}, {2.3, -3.6, 0.0}, {-1.5, 2.0, 0.07}, {3.0, 3.0, -0.11}}) {
+  for (const auto& [dy, dx, angle] :
+       {std::tuple{0.0, 0.0, 0.0}, {2.3, -3.6, 0.0}, {-1.5, 2.0, 0.07}, {3.0, 3.0, -0.11}}) {
     const auto moved = scene(dy, dx, angle);
     const auto found = estimate_registration(reference, moved);
     EXPECT_NEAR(found.dy, dy, 0.25);
@@ -178,9 +201,14 @@ Artifact bright_model() {
   auto& m = a.manifest;
   m.image_height = m.image_width = m.input_height = m.input_width = 64;
   m.folds = 1;
-  m.graph = {{"tokens", "t", {"image"}, {}, {}}, {"nearest_distance", "d", {"t"}, {{"bank", "zero"}, {"groups", "g"}}, {{"height", 64}, {"width", 64}}},
-             {"nearest_distance", "d2", {"t"}, {{"bank", "two"}, {"groups", "g2"}}, {{"height", 64}, {"width", 64}}}, {"nearest_other_group", "map", {"d2"}, {}, {{"group", 1}}}};
-  a.tensors = {{"zero", Tensor::make({1, 3}, {0, 0, 0})}, {"g", Tensor::make({2}, {0, 1})}, {"two", Tensor::make({2, 3}, {0, 0, 0, 9, 9, 9})}, {"g2", Tensor::make({3}, {0, 1, 2})}};
+  m.graph = {{"tokens", "t", {"image"}, {}, {}},
+             {"nearest_distance", "d", {"t"}, {{"bank", "zero"}, {"groups", "g"}}, {{"height", 64}, {"width", 64}}},
+             {"nearest_distance", "d2", {"t"}, {{"bank", "two"}, {"groups", "g2"}}, {{"height", 64}, {"width", 64}}},
+             {"nearest_other_group", "map", {"d2"}, {}, {{"group", 1}}}};
+  a.tensors = {{"zero", Tensor::make({1, 3}, {0, 0, 0})},
+               {"g", Tensor::make({2}, {0, 1})},
+               {"two", Tensor::make({2, 3}, {0, 0, 0, 9, 9, 9})},
+               {"g2", Tensor::make({3}, {0, 1, 2})}};
   m.contestants = {{"bright", {"map"}, 0.5, 0.0, 1.0, 1.0, 1.0}};
   m.threshold = std::log1p(std::exp(std::log(0.8)));
   m.confidence_slope = 3;
@@ -203,7 +231,8 @@ TEST(Infer, DecidesAndIsCertainWithinTheLimit) {
   EXPECT_FALSE(dark->is_anomalous);
   EXPECT_DOUBLE_EQ(dark->confidence, 0.95);
   EXPECT_LT(dark->anomaly_score, bright->anomaly_score);
-  EXPECT_EQ((*engine)->detect(RgbImage{65, 64, std::vector<std::uint8_t>(65 * 64 * 3)}).error().kind, ErrorKind::invalid_input);
+  EXPECT_EQ((*engine)->detect(RgbImage{65, 64, std::vector<std::uint8_t>(65 * 64 * 3)}).error().kind,
+            ErrorKind::invalid_input);
 }
 
 }  // namespace

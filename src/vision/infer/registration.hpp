@@ -12,23 +12,25 @@ struct RigidTransform {
 };
 
 /// Largest displacement and rotation that are looked for.
-inline constexpr double kLargestShift = 0.1;      ///< of the shorter side
-inline constexpr double kLargestAngle = 0.157;    ///< 9°
+inline constexpr double kLargestShift = 0.1;    ///< of the shorter side
+inline constexpr double kLargestAngle = 0.157;  ///< 9°
 
 /// A picture's luminance reduced by four: what registration works on.
 Grid<float> registration_map(const Planes& image);
 
-/// Finds the transform with the highest normalised cross-correlation: exhaustive search at half the map's size, then pattern
-/// search (Hooke & Jeeves 1961) at full size, to about a tenth of a pixel. Both maps have the same size.
+/// Finds the transform with the highest normalised cross-correlation: exhaustive search at half the map's size, then
+/// pattern search (Hooke & Jeeves 1961) at full size, to about a tenth of a pixel. Both maps have the same size.
 RigidTransform estimate_registration(const Grid<float>& reference, const Grid<float>& picture);
 
 /// Normalised cross-correlation, −1 … 1, of reference and picture under the transform, borders left out.
 double registration_score(const Grid<float>& reference, const Grid<float>& picture, const RigidTransform& transform);
 
-/// The picture as the reference sees it, channel by channel; beyond its border the nearest pixel. `scale`: pixels of this picture per
-/// pixel of the transform's map.
-void warp_to_reference(const float* in, float* out, int channels, int height, int width, const RigidTransform& transform, double scale);
+/// The picture as the reference sees it, channel by channel; beyond its border the nearest pixel. `scale`: pixels of
+/// this picture per pixel of the transform's map.
+void warp_to_reference(const float* in, float* out, int channels, int height, int width,
+                       const RigidTransform& transform, double scale);
 /// The opposite direction: back to where things lie in the picture.
-void warp_from_reference(const float* in, float* out, int channels, int height, int width, const RigidTransform& transform, double scale);
+void warp_from_reference(const float* in, float* out, int channels, int height, int width,
+                         const RigidTransform& transform, double scale);
 
 }  // namespace vedette

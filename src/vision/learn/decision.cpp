@@ -9,12 +9,16 @@
 namespace vedette {
 namespace {
 
-constexpr double kPenalty = 0.02;         // L2, per contestant
-constexpr double kLossMargin = 0.01;      // a richer fusion must beat a simpler one by this much log loss
+constexpr double kPenalty = 0.02;     // L2, per contestant
+constexpr double kLossMargin = 0.01;  // a richer fusion must beat a simpler one by this much log loss
 constexpr double kHighestSlope = 6.0;
 
-double softplus(double x) { return x > 30 ? x : std::log1p(std::exp(x)); }
-double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+double softplus(double x) {
+  return x > 30 ? x : std::log1p(std::exp(x));
+}
+double sigmoid(double x) {
+  return 1.0 / (1.0 + std::exp(-x));
+}
 
 struct ClassWeights {
   double normal, anomaly;
@@ -28,7 +32,8 @@ struct ClassWeights {
 };
 
 bool has_both(std::span<const std::uint8_t> labels) {
-  return std::count(labels.begin(), labels.end(), 0) > 0 && std::any_of(labels.begin(), labels.end(), [](auto l) { return l != 0; });
+  return std::count(labels.begin(), labels.end(), 0) > 0 &&
+         std::any_of(labels.begin(), labels.end(), [](auto l) { return l != 0; });
 }
 
 }  // namespace
@@ -72,8 +77,8 @@ Fusion fit_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomal
   return f;
 }
 
-FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomalous, std::span<const std::int64_t> fold,
-                           std::int64_t folds) {
+FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomalous,
+                           std::span<const std::int64_t> fold, std::int64_t folds) {
   const std::size_t width = rows.empty() ? 0 : rows[0].size();
   if (!has_both(is_anomalous)) {
     FusionChoice choice{{std::vector<double>(width, 1.0 / static_cast<double>(width)), 0.0}, {}};
@@ -96,7 +101,8 @@ FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> 
   const auto fit = [&](const Candidate& candidate, const ScoreRows& r, std::span<const std::uint8_t> labels) {
     if (!candidate.is_mean) return fit_fusion(r, labels, candidate.enabled);
     ScoreRows means;
-    for (const auto& row : r) means.push_back({std::accumulate(row.begin(), row.end(), 0.0) / static_cast<double>(width)});
+    for (const auto& row : r)
+      means.push_back({std::accumulate(row.begin(), row.end(), 0.0) / static_cast<double>(width)});
     const Fusion one = fit_fusion(means, labels, {true});
     return Fusion{std::vector<double>(width, one.weights[0] / static_cast<double>(width)), one.bias};
   };
@@ -127,7 +133,8 @@ FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> 
 
 Decision choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous) {
   Decision d;
-  const auto anomalies = static_cast<double>(std::count_if(is_anomalous.begin(), is_anomalous.end(), [](auto l) { return l != 0; }));
+  const auto anomalies =
+      static_cast<double>(std::count_if(is_anomalous.begin(), is_anomalous.end(), [](auto l) { return l != 0; }));
   const auto normals = static_cast<double>(is_anomalous.size()) - anomalies;
   // Laplace: after n pictures of the rarer class without a surprise the next one surprises with about 1 in n + 2.
   const double evidence = normals > 0 && anomalies > 0 ? std::min(normals, anomalies) : 0.5 * (normals + anomalies);
@@ -143,7 +150,8 @@ Decision choose_decision(std::span<const double> logits, std::span<const std::ui
       double derivative = 0;
       for (std::size_t i = 0; i < logits.size(); ++i) {
         const double x = logits[i] - d.threshold;
-        derivative += importance.of(is_anomalous[i]) * (sigmoid(slope * x) - (is_anomalous[i] ? high_target : low_target)) * x;
+        derivative +=
+            importance.of(is_anomalous[i]) * (sigmoid(slope * x) - (is_anomalous[i] ? high_target : low_target)) * x;
       }
       (derivative > 0 ? high : low) = slope;
     }
@@ -152,7 +160,8 @@ Decision choose_decision(std::span<const double> logits, std::span<const std::ui
   }
   double mean = 0, square = 0;
   for (double l : logits) mean += l / static_cast<double>(logits.size());
-  for (double l : logits) square += (l - mean) * (l - mean) / std::max<double>(1.0, static_cast<double>(logits.size()) - 1);
+  for (double l : logits)
+    square += (l - mean) * (l - mean) / std::max<double>(1.0, static_cast<double>(logits.size()) - 1);
   const double deviation = std::max(std::sqrt(square), 1e-3);
   const auto [lowest, highest] = std::minmax_element(logits.begin(), logits.end());
   if (normals > 0) {
@@ -160,7 +169,7 @@ Decision choose_decision(std::span<const double> logits, std::span<const std::ui
     const double budget = 1.0 / std::max(200.0, 2 * normals);
     const double t = std::sqrt(-2 * std::log(budget));
     const double z = t - (2.30753 + 0.27061 * t) / (1 + 0.99229 * t + 0.04481 * t * t);  // Abramowitz & Stegun 26.2.22
-    const double widened = z * (1 + (z * z + 1) / (4 * std::max(4.0, normals - 1)));      // A & S 26.7.5, first term
+    const double widened = z * (1 + (z * z + 1) / (4 * std::max(4.0, normals - 1)));     // A & S 26.7.5, first term
     d.threshold = std::max(mean + widened * deviation, *highest + 0.25 * deviation);
   } else {
     d.threshold = *lowest - 0.25 * deviation;

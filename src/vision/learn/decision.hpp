@@ -22,15 +22,15 @@ struct Fusion {
 /// `enabled` restricts it to some contestants (others get 0). Both classes must be present.
 Fusion fit_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomalous, const std::vector<bool>& enabled);
 
-/// Chooses between each contestant alone, their mean and a free fusion by the logistic loss on pictures of folds that took no
-/// part in the fit; a richer model must win clearly. With one class only: the mean of all, unfitted.
-/// fold[i] is picture i's fold.
+/// Chooses between each contestant alone, their mean and a free fusion by the logistic loss on pictures of folds that
+/// took no part in the fit; a richer model must win clearly. With one class only: the mean of all, unfitted. fold[i] is
+/// picture i's fold.
 struct FusionChoice {
   Fusion fusion;
   std::vector<double> cross_fitted_logits;  ///< of each picture, by a fusion fitted without its fold
 };
-FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomalous, std::span<const std::int64_t> fold,
-                           std::int64_t folds);
+FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomalous,
+                           std::span<const std::int64_t> fold, std::int64_t folds);
 
 /// Threshold and confidence on one score axis (the fused logit).
 struct Decision {
@@ -38,9 +38,9 @@ struct Decision {
   double confidence_slope = 1;  ///< logit of the confidence per unit beyond the threshold
   double confidence_limit = 0.99;
 };
-/// With both classes: fewest balanced errors, slope by maximum likelihood with Platt's smoothed targets (Platt 1999; Lin et
-/// al. 2007). With good pictures only: a normal tail fitted to their scores, at the height that one good picture in
-/// max(200, 2 n) would pass, and never below what was seen. With defects only: below the lowest of them.
+/// With both classes: fewest balanced errors, slope by maximum likelihood with Platt's smoothed targets (Platt 1999;
+/// Lin et al. 2007). With good pictures only: a normal tail fitted to their scores, at the height that one good picture
+/// in max(200, 2 n) would pass, and never below what was seen. With defects only: below the lowest of them.
 Decision choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous);
 
 }  // namespace vedette

@@ -51,7 +51,9 @@ Kernel normalized(Kernel k) {
   return k;
 }
 
-Kernel laplacian(int side, double sigma) { return sum(oriented(side, 2, 0, sigma, sigma), oriented(side, 2, std::numbers::pi / 2, sigma, sigma)); }
+Kernel laplacian(int side, double sigma) {
+  return sum(oriented(side, 2, 0, sigma, sigma), oriented(side, 2, std::numbers::pi / 2, sigma, sigma));
+}
 
 /// Every filter on every input channel: [filters · channels, channels, side, side].
 Tensor bank(const std::vector<Kernel>& filters, std::size_t channels) {
@@ -60,9 +62,12 @@ Tensor bank(const std::vector<Kernel>& filters, std::size_t channels) {
   for (std::size_t c = 0; c < channels; ++c)
     for (std::size_t f = 0; f < filters.size(); ++f) {
       const Kernel k = normalized(filters[f]);
-      for (std::size_t i = 0; i < area; ++i) weights[((c * filters.size() + f) * channels + c) * area + i] = static_cast<float>(k.values[i]);
+      for (std::size_t i = 0; i < area; ++i)
+        weights[((c * filters.size() + f) * channels + c) * area + i] = static_cast<float>(k.values[i]);
     }
-  return Tensor::make({static_cast<std::int64_t>(channels * filters.size()), static_cast<std::int64_t>(channels), filters[0].side, filters[0].side}, std::move(weights));
+  return Tensor::make({static_cast<std::int64_t>(channels * filters.size()), static_cast<std::int64_t>(channels),
+                       filters[0].side, filters[0].side},
+                      std::move(weights));
 }
 
 /// Edges and bars in six directions, a Laplacian, and the finest contrast: a pixel against its surroundings.
@@ -70,7 +75,8 @@ Tensor luminance_bank() {
   constexpr int side = 9;
   std::vector<Kernel> filters;
   for (int order = 1; order <= 2; ++order)
-    for (int o = 0; o < kOrientations; ++o) filters.push_back(oriented(side, order, o * std::numbers::pi / kOrientations, 1.0, 2.2));
+    for (int o = 0; o < kOrientations; ++o)
+      filters.push_back(oriented(side, order, o * std::numbers::pi / kOrientations, 1.0, 2.2));
   filters.push_back(laplacian(side, 1.5));
   Kernel point{side, std::vector<double>(side * side, 0.0)};
   point.values[side * side / 2] = 1;
@@ -80,7 +86,8 @@ Tensor luminance_bank() {
 
 Tensor color_bank() {
   constexpr int side = 7;
-  return bank({oriented(side, 1, 0, 1.2, 1.2), oriented(side, 1, std::numbers::pi / 2, 1.2, 1.2), laplacian(side, 1.2)}, 2);
+  return bank({oriented(side, 1, 0, 1.2, 1.2), oriented(side, 1, std::numbers::pi / 2, 1.2, 1.2), laplacian(side, 1.2)},
+              2);
 }
 
 /// 5×5 binomial low pass per channel, for halving the size (Burt & Adelson 1983).
@@ -89,17 +96,20 @@ Tensor pyramid_filter(std::size_t channels) {
   std::vector<float> weights(channels * channels * 25, 0.0F);
   for (std::size_t c = 0; c < channels; ++c)
     for (std::size_t y = 0; y < 5; ++y)
-      for (std::size_t x = 0; x < 5; ++x) weights[(c * channels + c) * 25 + y * 5 + x] = static_cast<float>(binomial[y] * binomial[x]);
+      for (std::size_t x = 0; x < 5; ++x)
+        weights[(c * channels + c) * 25 + y * 5 + x] = static_cast<float>(binomial[y] * binomial[x]);
   const auto n = static_cast<std::int64_t>(channels);
   return Tensor::make({n, n, 5, 5}, std::move(weights));
 }
 
-int pool_of(int octave) { return kCell >> octave; }
+int pool_of(int octave) {
+  return kCell >> octave;
+}
 
 class Builder {
  public:
-  std::string add(std::string op, std::string output, std::vector<std::string> inputs, std::map<std::string, std::string> tensors = {},
-                  std::map<std::string, double> numbers = {}) {
+  std::string add(std::string op, std::string output, std::vector<std::string> inputs,
+                  std::map<std::string, std::string> tensors = {}, std::map<std::string, double> numbers = {}) {
     nodes.push_back({std::move(op), output, std::move(inputs), std::move(tensors), std::move(numbers)});
     return output;
   }
@@ -139,11 +149,15 @@ FeatureGraph make_feature_graph(InputSize input, const std::optional<Tensor>& re
     std::vector<std::string> parts;
     for (const std::string kind : {"luminance", "color"}) {
       const auto named = [&](const std::string& what, int octave) { return name(kind + "." + what, octave); };
-      std::string level = b.add("convolution", named("level", 0), {picture}, {{"weights", "filters." + kind}}, {{"stride", 1}});
+      std::string level =
+          b.add("convolution", named("level", 0), {picture}, {{"weights", "filters." + kind}}, {{"stride", 1}});
       for (int octave = 0; octave < kOctaves; ++octave) {
-        if (octave > 0) level = b.add("convolution", named("level", octave), {level}, {{"weights", "filters." + kind + ".pyramid"}}, {{"stride", 2}});
+        if (octave > 0)
+          level = b.add("convolution", named("level", octave), {level}, {{"weights", "filters." + kind + ".pyramid"}},
+                        {{"stride", 2}});
         if (kind == "color" && octave < kFirstColorOctave) continue;
-        const std::string response = b.add("convolution", named("response", octave), {level}, {{"weights", "filters." + kind + ".bank"}}, {{"stride", 1}});
+        const std::string response = b.add("convolution", named("response", octave), {level},
+                                           {{"weights", "filters." + kind + ".bank"}}, {{"stride", 1}});
         const std::string magnitude = b.add("absolute", named("magnitude", octave), {response});
         // Every octave ends on the grid of cells: the fine ones are averaged.
         const auto to_grid = [&](const std::string& what, const std::string& value) {

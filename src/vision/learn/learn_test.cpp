@@ -32,13 +32,15 @@ TEST(Coreset, CoversAllRowsAndRepeatsBySeed) {
 }
 
 TEST(Whitening, DifferencesBetweenSimilarRowsBecomeUnitsAndStructureStaysLarge) {
-  // Channel 0 has two levels, 50 apart; all channels have noise of deviation 1. Many, so that no two rows are alike by chance.
+  // Channel 0 has two levels, 50 apart; all channels have noise of deviation 1. Many, so that no two rows are alike by
+  // chance.
   constexpr int channels = 16;
   Random random(2);
   std::vector<float> rows;
   std::vector<std::int32_t> picture;
   for (int i = 0; i < 4000; ++i) {
-    for (int c = 0; c < channels; ++c) rows.push_back(static_cast<float>((c == 0 ? 50 * (i % 2) : 3) + random.normal()));
+    for (int c = 0; c < channels; ++c)
+      rows.push_back(static_cast<float>((c == 0 ? 50 * (i % 2) : 3) + random.normal()));
     picture.push_back(i / 400);
   }
   const auto w = fit_whitening(rows, channels, picture, channels, 1);
@@ -55,7 +57,7 @@ TEST(Whitening, DifferencesBetweenSimilarRowsBecomeUnitsAndStructureStaysLarge) 
     return std::sqrt(sum);
   };
   EXPECT_GT(distance(base, other_level), 4 * distance(base, noisy));  // scaled by its spread it would be 0.7 times
-  EXPECT_NEAR(distance(base, noisy), 3, 1.5);  // the unit is the difference of similar rows
+  EXPECT_NEAR(distance(base, noisy), 3, 1.5);                         // the unit is the difference of similar rows
 }
 
 TEST(PositionStatistics, AddAndShrink) {
@@ -71,7 +73,8 @@ TEST(PositionStatistics, AddAndShrink) {
 }
 
 /// Scores where the first contestant sees the defects and the second is noise.
-void make_scores(int count, double shift, ScoreRows& rows, Labels& labels, std::vector<std::int64_t>& fold, std::uint64_t seed) {
+void make_scores(int count, double shift, ScoreRows& rows, Labels& labels, std::vector<std::int64_t>& fold,
+                 std::uint64_t seed) {
   Random random(seed);
   for (int i = 0; i < count; ++i) {
     labels.push_back(static_cast<std::uint8_t>(i % 2));

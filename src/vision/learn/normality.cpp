@@ -21,8 +21,10 @@ constexpr double kPriorPictures = 4;
 using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// Lowers each row's distance to the chosen set by its distance to one new row.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void lower_distances(const float* rows, const float* centre, float* nearest,
-                                                                                  std::size_t count, std::size_t channels) {
+__attribute__((target_clones("avx512f", "avx2", "default"))) void lower_distances(const float* rows,
+                                                                                  const float* centre, float* nearest,
+                                                                                  std::size_t count,
+                                                                                  std::size_t channels) {
   for (std::size_t r = 0; r < count; ++r) {
     const float* row = rows + r * channels;
     float sums[16] = {};
@@ -44,8 +46,8 @@ __attribute__((target_clones("avx512f", "avx2", "default"))) void lower_distance
 
 }  // namespace
 
-Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std::span<const std::int32_t> picture_of, std::int64_t most_components,
-                        std::uint64_t seed) {
+Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std::span<const std::int32_t> picture_of,
+                        std::int64_t most_components, std::uint64_t seed) {
   const auto n = static_cast<Eigen::Index>(rows.size()) / channels;
   const Eigen::Map<const RowMatrix> x(rows.data(), n, channels);
   const Eigen::RowVectorXf mean = x.cast<double>().colwise().mean().cast<float>();
@@ -54,17 +56,21 @@ Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std:
 
   // A channel starts in units of its own spread, but one that hardly moves (a grey camera's colours) is not blown up.
   const Eigen::VectorXd spread = total.diagonal().cwiseSqrt();
-  Eigen::MatrixXd map = spread.cwiseMax(std::max(1e-6, kSmallestSpread * spread.maxCoeff())).cwiseInverse().asDiagonal();
+  Eigen::MatrixXd map =
+      spread.cwiseMax(std::max(1e-6, kSmallestSpread * spread.maxCoeff())).cwiseInverse().asDiagonal();
 
   Random random(seed);
-  std::vector<Eigen::Index> queries(static_cast<std::size_t>(std::min<Eigen::Index>(n, kQueries))), candidates(static_cast<std::size_t>(std::min<Eigen::Index>(n, kCandidates)));
+  std::vector<Eigen::Index> queries(static_cast<std::size_t>(std::min<Eigen::Index>(n, kQueries))),
+      candidates(static_cast<std::size_t>(std::min<Eigen::Index>(n, kCandidates)));
   for (auto& q : queries) q = static_cast<Eigen::Index>(random.below(static_cast<std::uint64_t>(n)));
   for (auto& c : candidates) c = static_cast<Eigen::Index>(random.below(static_cast<std::uint64_t>(n)));
   for (int round = 0; round < kRounds; ++round) {
     const Eigen::MatrixXf m = map.cast<float>();
-    RowMatrix q(static_cast<Eigen::Index>(queries.size()), channels), c(static_cast<Eigen::Index>(candidates.size()), channels);
+    RowMatrix q(static_cast<Eigen::Index>(queries.size()), channels),
+        c(static_cast<Eigen::Index>(candidates.size()), channels);
     for (std::size_t i = 0; i < queries.size(); ++i) q.row(static_cast<Eigen::Index>(i)) = centred.row(queries[i]) * m;
-    for (std::size_t i = 0; i < candidates.size(); ++i) c.row(static_cast<Eigen::Index>(i)) = centred.row(candidates[i]) * m;
+    for (std::size_t i = 0; i < candidates.size(); ++i)
+      c.row(static_cast<Eigen::Index>(i)) = centred.row(candidates[i]) * m;
     const Eigen::RowVectorXf half_norms = 0.5F * c.rowwise().squaredNorm().transpose();
     Eigen::MatrixXd differences = Eigen::MatrixXd::Zero(channels, channels);
     double pairs = 0;
@@ -77,7 +83,9 @@ Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std:
         const auto own = picture_of[static_cast<std::size_t>(queries[static_cast<std::size_t>(first + r)])];
         Eigen::Index best = -1;
         for (Eigen::Index k = 0; k < c.rows(); ++k)
-          if (picture_of[static_cast<std::size_t>(candidates[static_cast<std::size_t>(k)])] != own && (best < 0 || closeness(r, k) > closeness(r, best))) best = k;
+          if (picture_of[static_cast<std::size_t>(candidates[static_cast<std::size_t>(k)])] != own &&
+              (best < 0 || closeness(r, k) > closeness(r, best)))
+            best = k;
         if (best < 0) continue;
         const Eigen::VectorXd d = (q.row(first + r) - c.row(best)).cast<double>();
         differences.noalias() += d * d.transpose();
@@ -86,7 +94,8 @@ Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std:
     }
     differences /= std::max(1.0, pairs);
     const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(differences);
-    const Eigen::VectorXd values = solver.eigenvalues().array() + kDifferenceFloor * std::max(solver.eigenvalues().mean(), 1e-12);
+    const Eigen::VectorXd values =
+        solver.eigenvalues().array() + kDifferenceFloor * std::max(solver.eigenvalues().mean(), 1e-12);
     map = map * solver.eigenvectors() * values.cwiseSqrt().cwiseInverse().asDiagonal();
   }
 
@@ -94,7 +103,8 @@ Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std:
   const Eigen::VectorXd& values = solver.eigenvalues();  // ascending
   const double sum = std::max(values.sum(), 1e-12);
   std::int64_t kept = 0;
-  for (double held = 0; kept < std::min(channels, most_components) && held < kKeptVariance * sum; ++kept) held += values[channels - 1 - kept];
+  for (double held = 0; kept < std::min(channels, most_components) && held < kKeptVariance * sum; ++kept)
+    held += values[channels - 1 - kept];
   kept = std::max<std::int64_t>(kept, 1);
   Eigen::MatrixXd weights(channels, kept);
   for (std::int64_t k = 0; k < kept; ++k) {
@@ -125,7 +135,8 @@ std::vector<float> apply_whitening(const Whitening& whitening, std::span<const f
   return out;
 }
 
-std::vector<std::size_t> select_coreset(std::span<const float> embeddings, std::int64_t channels, std::size_t keep, std::uint64_t seed) {
+std::vector<std::size_t> select_coreset(std::span<const float> embeddings, std::int64_t channels, std::size_t keep,
+                                        std::uint64_t seed) {
   const auto width = static_cast<std::size_t>(channels);
   const std::size_t rows = embeddings.size() / width;
   keep = std::min(keep, rows);
@@ -142,7 +153,10 @@ std::vector<std::size_t> select_coreset(std::span<const float> embeddings, std::
 }
 
 PositionStatistics::PositionStatistics(std::int64_t cells, std::int64_t components)
-    : cells_(cells), components_(components), sum_(static_cast<std::size_t>(cells * components)), square_(sum_.size()) {}
+    : cells_(cells),
+      components_(components),
+      sum_(static_cast<std::size_t>(cells * components)),
+      square_(sum_.size()) {}
 
 void PositionStatistics::add(std::span<const float> embeddings) {
   count_ += 1;
@@ -169,7 +183,8 @@ PositionStatistics::Tensors PositionStatistics::finish() const {
   // The median over cells: edges of a part that moves vary so much that a mean would hide what flat areas can tell.
   std::vector<double> typical(components), column(static_cast<std::size_t>(cells_));
   for (std::size_t k = 0; k < components; ++k) {
-    for (std::size_t cell = 0; cell < column.size(); ++cell) column[cell] = deviation_square(cell * components + k) / count_;
+    for (std::size_t cell = 0; cell < column.size(); ++cell)
+      column[cell] = deviation_square(cell * components + k) / count_;
     const auto middle = column.begin() + static_cast<std::ptrdiff_t>(column.size() / 2);
     std::nth_element(column.begin(), middle, column.end());
     typical[k] = *middle;
@@ -177,10 +192,12 @@ PositionStatistics::Tensors PositionStatistics::finish() const {
   std::vector<float> mean(sum_.size()), inverse(sum_.size());
   for (std::size_t i = 0; i < sum_.size(); ++i) {
     mean[i] = static_cast<float>(sum_[i] / count_);
-    const double variance = (deviation_square(i) + kPriorPictures * typical[i % components]) / (count_ + kPriorPictures);
+    const double variance =
+        (deviation_square(i) + kPriorPictures * typical[i % components]) / (count_ + kPriorPictures);
     inverse[i] = static_cast<float>(1.0 / std::sqrt(variance + 1e-3));
   }
-  return {Tensor::make({cells_, components_}, std::move(mean)), Tensor::make({cells_, components_}, std::move(inverse))};
+  return {Tensor::make({cells_, components_}, std::move(mean)),
+          Tensor::make({cells_, components_}, std::move(inverse))};
 }
 
 }  // namespace vedette

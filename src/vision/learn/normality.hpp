@@ -15,13 +15,13 @@ struct Whitening {
   Tensor bias;     ///< [components]
 };
 
-/// Fits on feature rows of good pictures, [rows, channels], row i of picture picture_of[i]. The unit of the space is how much a
-/// row differs from the most similar row of another good picture: the covariance of these differences becomes the identity
-/// (within-class covariance normalisation; Hatch et al., Interspeech 2006), so that noise and harmless variation count little
-/// and structure much. Then the principal components that hold all but 0.1 % of the variance are kept, at most
-/// `most_components`. Needs rows of two pictures.
-Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std::span<const std::int32_t> picture_of, std::int64_t most_components,
-                        std::uint64_t seed);
+/// Fits on feature rows of good pictures, [rows, channels], row i of picture picture_of[i]. The unit of the space is
+/// how much a row differs from the most similar row of another good picture: the covariance of these differences
+/// becomes the identity (within-class covariance normalisation; Hatch et al., Interspeech 2006), so that noise and
+/// harmless variation count little and structure much. Then the principal components that hold all but 0.1 % of the
+/// variance are kept, at most `most_components`. Needs rows of two pictures.
+Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std::span<const std::int32_t> picture_of,
+                        std::int64_t most_components, std::uint64_t seed);
 
 /// rows [n, channels] → [n, components].
 std::vector<float> apply_whitening(const Whitening& whitening, std::span<const float> rows);
@@ -29,8 +29,10 @@ std::vector<float> apply_whitening(const Whitening& whitening, std::span<const f
 /// Picks few rows that cover all of them (greedy k-centre): start at a row drawn by `seed`, then keep adding the row
 /// farthest from those chosen. PatchCore stores the result as its memory bank.
 ///   Sener & Savarese, ICLR 2018 (arXiv:1708.00489); Roth et al., CVPR 2022 (arXiv:2106.08265), section 3.2
-/// embeddings [rows, channels], finite. Returns min(keep, rows) row numbers in the order chosen. Time O(rows · keep · channels).
-std::vector<std::size_t> select_coreset(std::span<const float> embeddings, std::int64_t channels, std::size_t keep, std::uint64_t seed);
+/// embeddings [rows, channels], finite. Returns min(keep, rows) row numbers in the order chosen. Time O(rows · keep ·
+/// channels).
+std::vector<std::size_t> select_coreset(std::span<const float> embeddings, std::int64_t channels, std::size_t keep,
+                                        std::uint64_t seed);
 
 /// Mean and deviation of each cell's components over pictures, shrunk towards the typical (median) cell's: PaDiM
 /// (Defard et al., ICPR 2020, arXiv:2011.08785) with a diagonal covariance, which few pictures can support.

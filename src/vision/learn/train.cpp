@@ -29,14 +29,15 @@ constexpr std::size_t kExemplars = 24;         // good pictures kept whole, for 
 constexpr double kSearchRadius = 1;            // cells that a part may be displaced
 constexpr std::size_t kReferencePictures = 48;
 constexpr int kReferenceRounds = 2;
-constexpr double kLeastCorrelation = 0.5;      // below, the pictures show no common part
-constexpr double kLargestRemainder = 0.7;      // of what correlation leaves unexplained, or registration is not worth its risk
-constexpr double kLevelPower = 4;              // norm that a cell's level is: rare specks must raise it
-constexpr double kPriorPictures = 4;           // that the average cell counts for when a cell's own level is estimated
-constexpr double kMapBlur = 1.0;  // cells
+constexpr double kLeastCorrelation = 0.5;  // below, the pictures show no common part
+constexpr double kLargestRemainder =
+    0.7;                              // of what correlation leaves unexplained, or registration is not worth its risk
+constexpr double kLevelPower = 4;     // norm that a cell's level is: rare specks must raise it
+constexpr double kPriorPictures = 4;  // that the average cell counts for when a cell's own level is estimated
+constexpr double kMapBlur = 1.0;      // cells
 constexpr std::size_t kChunk = 16;
 constexpr std::size_t kMostMapPictures = 400;  // pictures per class whose maps are kept to choose the map threshold
-constexpr double kNormalWeight = 0.25;  // of a good picture when the map threshold is chosen
+constexpr double kNormalWeight = 0.25;         // of a good picture when the map threshold is chosen
 constexpr std::size_t kThresholds = 400;
 /// Shares of the map that a contestant's score may average: from a single spot to a changed surface.
 const std::vector<double> kPoolFractions = {0.001, 0.01, 0.05};
@@ -79,7 +80,8 @@ struct OutOfFold {
 
 class Trainer {
  public:
-  Trainer(const TrainingJob& job, int threads, const ProgressSink& progress) : job_(job), threads_(threads), meter_(progress), random_(job.seed) {}
+  Trainer(const TrainingJob& job, int threads, const ProgressSink& progress)
+      : job_(job), threads_(threads), meter_(progress), random_(job.seed) {}
 
   Result<Evaluation> run(const std::filesystem::path& folder) {
     if (auto ok = select_pictures(); !ok) return ok.error();
@@ -104,12 +106,14 @@ class Trainer {
   }
 
  private:
-  // ---- which pictures -------------------------------------------------------------------------------------------------
+  // ---- which pictures
+  // -------------------------------------------------------------------------------------------------
 
   Result<void> select_pictures() {
     meter_.report("checking pictures", 0.0);
     labels_ = collect_labels(job_.train);
-    if (labels_.size() > 100) return invalid_input(fmt::format("There are {} anomaly labels; at most 100 are possible.", labels_.size()));
+    if (labels_.size() > 100)
+      return invalid_input(fmt::format("There are {} anomaly labels; at most 100 are possible.", labels_.size()));
     if (auto ok = choose_image_size(); !ok) return ok;
 
     std::vector<const TrainingSample*> candidates;
@@ -146,22 +150,27 @@ class Trainer {
     }
     const auto letterboxed = std::count(was_letterboxed.begin(), was_letterboxed.end(), 1);
     if (letterboxed > 0)
-      evaluation_.warnings.push_back(fmt::format("{} pictures of other sizes were letterboxed to {}x{}", letterboxed, image_width_, image_height_));
+      evaluation_.warnings.push_back(fmt::format("{} pictures of other sizes were letterboxed to {}x{}", letterboxed,
+                                                 image_width_, image_height_));
 
-    const auto anomalies = std::count_if(pictures_.begin(), pictures_.end(), [](const auto& p) { return p.is_anomalous; });
+    const auto anomalies =
+        std::count_if(pictures_.begin(), pictures_.end(), [](const auto& p) { return p.is_anomalous; });
     const auto normals = static_cast<std::int64_t>(pictures_.size()) - anomalies;
     const auto need = [&](const char* what, std::int64_t have, std::int64_t minimum) -> Result<void> {
       if (have >= minimum) return {};
-      std::string message = fmt::format("Training needs at least {} {} images, but only {} can be used.", minimum, what, have);
-      if (!evaluation_.skipped.empty()) message += fmt::format(" {} could not be read; the first: {}", evaluation_.skipped.size(), evaluation_.skipped[0]);
+      std::string message =
+          fmt::format("Training needs at least {} {} images, but only {} can be used.", minimum, what, have);
+      if (!evaluation_.skipped.empty())
+        message +=
+            fmt::format(" {} could not be read; the first: {}", evaluation_.skipped.size(), evaluation_.skipped[0]);
       return invalid_input(message);
     };
     if (auto ok = need("normal", normals, std::max<std::int64_t>(4, job_.minimum.train_normal)); !ok) return ok;
     if (auto ok = need("anomalous", anomalies, job_.minimum.train_anomaly); !ok) return ok;
     is_segmentation_ = std::any_of(pictures_.begin(), pictures_.end(), [](const auto& p) { return p.has_mask; });
     if (is_segmentation_ && *std::max_element(alone.begin(), alone.end()) < job_.minimum.train_per_label)
-      return invalid_input(fmt::format("At least {} training images must show only one anomaly label; \"{}\" has {}.", job_.minimum.train_per_label,
-                                       labels_[0].name, alone[0]));
+      return invalid_input(fmt::format("At least {} training images must show only one anomaly label; \"{}\" has {}.",
+                                       job_.minimum.train_per_label, labels_[0].name, alone[0]));
     return {};
   }
 
@@ -183,7 +192,8 @@ class Trainer {
       }
     }
     if (sizes.empty()) return invalid_input("None of the training images can be read.");
-    const auto best = std::max_element(sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto best =
+        std::max_element(sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     std::tie(image_height_, image_width_) = best->first;
     std::vector<int> heights, widths;
     for (const auto& [size, count] : sizes) {
@@ -201,7 +211,8 @@ class Trainer {
   }
 
   void assign_folds() {
-    const auto normals = std::count_if(pictures_.begin(), pictures_.end(), [](const auto& p) { return !p.is_anomalous; });
+    const auto normals =
+        std::count_if(pictures_.begin(), pictures_.end(), [](const auto& p) { return !p.is_anomalous; });
     folds_ = std::clamp<std::int64_t>(normals / kNormalsPerFold, 2, kMostFolds);
     for (const bool anomalous : {false, true}) {
       std::vector<std::size_t> members;
@@ -209,7 +220,8 @@ class Trainer {
         if (pictures_[i].is_anomalous == anomalous) members.push_back(i);
       Random random = random_.fork(anomalous ? 2 : 1);
       for (std::size_t i = members.size(); i > 1; --i) std::swap(members[i - 1], members[random.below(i)]);
-      for (std::size_t i = 0; i < members.size(); ++i) pictures_[members[i]].fold = static_cast<std::int64_t>(i) % folds_;
+      for (std::size_t i = 0; i < members.size(); ++i)
+        pictures_[members[i]].fold = static_cast<std::int64_t>(i) % folds_;
     }
     for (std::size_t i = 0; i < pictures_.size(); ++i)
       if (!pictures_[i].is_anomalous) normals_.push_back(i);
@@ -222,7 +234,8 @@ class Trainer {
     std::vector<Grid<float>> maps(count);
     std::vector<std::optional<Error>> failures(count);
     parallel_for(count, threads_, [&](std::size_t i) {
-      auto loaded = load_sample(*pictures_[normals_[i]].sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
+      auto loaded =
+          load_sample(*pictures_[normals_[i]].sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
       if (loaded) {
         maps[i] = registration_map(resize_to_planes(loaded->image, input_.height, input_.width));
       } else {
@@ -237,12 +250,16 @@ class Trainer {
       parallel_for(count, threads_, [&](std::size_t i) { transforms[i] = estimate_registration(reference, maps[i]); });
       // The mean pose, not the first picture's, is the frame: else every warp would carry that picture's offset.
       RigidTransform mean;
-      for (const auto& t : transforms) mean.dy += t.dy / static_cast<double>(count), mean.dx += t.dx / static_cast<double>(count), mean.angle += t.angle / static_cast<double>(count);
+      for (const auto& t : transforms)
+        mean.dy += t.dy / static_cast<double>(count), mean.dx += t.dx / static_cast<double>(count),
+            mean.angle += t.angle / static_cast<double>(count);
       Grid<float> sum(reference.height, reference.width), warped = sum;
       for (std::size_t i = 0; i < count; ++i) {
-        const RigidTransform t{transforms[i].dy - mean.dy, transforms[i].dx - mean.dx, transforms[i].angle - mean.angle};
+        const RigidTransform t{transforms[i].dy - mean.dy, transforms[i].dx - mean.dx,
+                               transforms[i].angle - mean.angle};
         warp_to_reference(maps[i].values.data(), warped.values.data(), 1, warped.height, warped.width, t, 1);
-        for (std::size_t k = 0; k < sum.values.size(); ++k) sum.values[k] += warped.values[k] / static_cast<float>(count);
+        for (std::size_t k = 0; k < sum.values.size(); ++k)
+          sum.values[k] += warped.values[k] / static_cast<float>(count);
       }
       reference = std::move(sum);
     }
@@ -252,21 +269,27 @@ class Trainer {
       before[i] = registration_score(reference, maps[i], {});
       after[i] = registration_score(reference, maps[i], estimate_registration(reference, maps[i]));
     });
-    for (std::size_t i = 0; i < count; ++i) plain += before[i] / static_cast<double>(count), registered += after[i] / static_cast<double>(count);
+    for (std::size_t i = 0; i < count; ++i)
+      plain += before[i] / static_cast<double>(count), registered += after[i] / static_cast<double>(count);
     const bool helps = registered > kLeastCorrelation && 1 - registered < kLargestRemainder * (1 - plain);
-    features_ = make_feature_graph(input_, helps ? std::optional(Tensor::make({reference.height, reference.width}, reference.values)) : std::nullopt);
+    features_ = make_feature_graph(
+        input_,
+        helps ? std::optional(Tensor::make({reference.height, reference.width}, reference.values)) : std::nullopt);
     is_registered_ = helps;
     return {};
   }
 
-  // ---- fitting --------------------------------------------------------------------------------------------------------
+  // ---- fitting
+  // --------------------------------------------------------------------------------------------------------
 
   std::size_t variants() const { return kLightVariants.size(); }
   std::int64_t cells() const { return static_cast<std::int64_t>(features_.grid_height) * features_.grid_width; }
 
-  /// Runs the feature graph over the good pictures in chunks; `use` sees each chunk's values [picture][variant] in order.
-  Result<void> for_each_normal(const char* stage, double from, double to,
-                               const std::function<void(std::size_t first, const std::vector<std::vector<std::vector<float>>>&)>& use) {
+  /// Runs the feature graph over the good pictures in chunks; `use` sees each chunk's values [picture][variant] in
+  /// order.
+  Result<void> for_each_normal(
+      const char* stage, double from, double to,
+      const std::function<void(std::size_t first, const std::vector<std::vector<std::vector<float>>>&)>& use) {
     std::vector<std::unique_ptr<Graph>> graphs;
     for (int t = 0; t < threads_; ++t) {
       auto graph = Graph::plan(features_.nodes, features_.tensors, input_.height, input_.width);
@@ -281,7 +304,8 @@ class Trainer {
       // One strand of pictures per graph: a graph is not thread-safe.
       parallel_for(graphs.size(), threads_, [&](std::size_t t) {
         for (std::size_t i = t; i < count; i += graphs.size()) {
-          auto loaded = load_sample(*pictures_[normals_[first + i]].sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
+          auto loaded = load_sample(*pictures_[normals_[first + i]].sample, {}, image_height_, image_width_,
+                                    job_.letterbox_mixed_sizes);
           if (!loaded) {
             failures[i] = loaded.error();
             continue;
@@ -309,7 +333,9 @@ class Trainer {
           channels_ = static_cast<std::int64_t>(all.size()) / cells();
           std::vector<float> drawn;
           drawn.reserve(rows.size() * static_cast<std::size_t>(channels_));
-          for (auto row : rows) drawn.insert(drawn.end(), all.begin() + static_cast<std::ptrdiff_t>(row) * channels_, all.begin() + static_cast<std::ptrdiff_t>(row + 1) * channels_);
+          for (auto row : rows)
+            drawn.insert(drawn.end(), all.begin() + static_cast<std::ptrdiff_t>(row) * channels_,
+                         all.begin() + static_cast<std::ptrdiff_t>(row + 1) * channels_);
           samples_[first + i].push_back(std::move(drawn));
         }
       }
@@ -335,11 +361,13 @@ class Trainer {
       const std::size_t v = m / folds;
       std::vector<float> rows;
       for (std::size_t i = 0; i < normals_.size(); ++i)
-        if (pictures_[normals_[i]].fold == static_cast<std::int64_t>(m % folds)) rows.insert(rows.end(), samples_[i][v].begin(), samples_[i][v].end());
+        if (pictures_[normals_[i]].fold == static_cast<std::int64_t>(m % folds))
+          rows.insert(rows.end(), samples_[i][v].begin(), samples_[i][v].end());
       const auto embedded = apply_whitening(whitenings_[v], rows);
       const auto components = whitenings_[v].weights.size(1);
       for (auto row : select_coreset(embedded, components, kBankRows / folds, random_.fork(100 + m).next()))
-        parts[m].insert(parts[m].end(), embedded.begin() + static_cast<std::ptrdiff_t>(row) * components, embedded.begin() + static_cast<std::ptrdiff_t>(row + 1) * components);
+        parts[m].insert(parts[m].end(), embedded.begin() + static_cast<std::ptrdiff_t>(row) * components,
+                        embedded.begin() + static_cast<std::ptrdiff_t>(row + 1) * components);
     });
     for (std::size_t v = 0; v < variants(); ++v) {
       const auto components = whitenings_[v].weights.size(1);
@@ -349,7 +377,8 @@ class Trainer {
         offsets.push_back(static_cast<float>(static_cast<std::int64_t>(bank.size()) / components));
       }
       const auto entries = static_cast<std::int64_t>(bank.size()) / components;
-      banks_.push_back({Tensor::make({entries, components}, std::move(bank)), Tensor::make({folds_ + 1}, std::move(offsets))});
+      banks_.push_back(
+          {Tensor::make({entries, components}, std::move(bank)), Tensor::make({folds_ + 1}, std::move(offsets))});
     }
     samples_.clear();
   }
@@ -357,19 +386,23 @@ class Trainer {
   Result<void> fit_positions() {
     const auto folds = static_cast<std::size_t>(folds_);
     std::vector<PositionStatistics> statistics;
-    for (const auto& w : whitenings_) statistics.insert(statistics.end(), folds, PositionStatistics(cells(), w.weights.size(1)));
+    for (const auto& w : whitenings_)
+      statistics.insert(statistics.end(), folds, PositionStatistics(cells(), w.weights.size(1)));
     // The first pictures of each fold are exemplars; the folds are shuffled, so they are a fair choice.
     std::vector<std::vector<std::vector<float>>> exemplars(variants(), std::vector<std::vector<float>>(folds));
     std::vector<std::size_t> kept(folds);
     std::vector<char> is_exemplar(normals_.size());
-    for (std::size_t i = 0; i < normals_.size(); ++i) is_exemplar[i] = kept[static_cast<std::size_t>(pictures_[normals_[i]].fold)]++ < std::max<std::size_t>(1, kExemplars / folds);
+    for (std::size_t i = 0; i < normals_.size(); ++i)
+      is_exemplar[i] =
+          kept[static_cast<std::size_t>(pictures_[normals_[i]].fold)]++ < std::max<std::size_t>(1, kExemplars / folds);
     auto ok = for_each_normal("learning positions", 0.35, 0.5, [&](std::size_t first, const auto& values) {
       parallel_for(variants(), threads_, [&](std::size_t v) {
         for (std::size_t i = 0; i < values.size(); ++i) {
           const auto fold = static_cast<std::size_t>(pictures_[normals_[first + i]].fold);
           const auto embedded = apply_whitening(whitenings_[v], values[i][v]);
           statistics[v * folds + fold].add(embedded);
-          if (is_exemplar[first + i]) exemplars[v][fold].insert(exemplars[v][fold].end(), embedded.begin(), embedded.end());
+          if (is_exemplar[first + i])
+            exemplars[v][fold].insert(exemplars[v][fold].end(), embedded.begin(), embedded.end());
         }
       });
     });
@@ -389,7 +422,8 @@ class Trainer {
         offsets.push_back(static_cast<float>(static_cast<std::int64_t>(all.size()) / (cells() * components)));
       }
       const auto count = static_cast<std::int64_t>(all.size()) / (cells() * components);
-      exemplars_.push_back({Tensor::make({count, cells(), components}, std::move(all)), Tensor::make({folds_ + 1}, std::move(offsets))});
+      exemplars_.push_back(
+          {Tensor::make({count, cells(), components}, std::move(all)), Tensor::make({folds_ + 1}, std::move(offsets))});
     }
     return {};
   }
@@ -404,7 +438,8 @@ class Trainer {
     m.graph = features_.nodes;
     artifact_.tensors = features_.tensors;
     blobs_.resize(2);
-    for (const auto& [name, tensor] : features_.tensors) blobs_[name.starts_with("filters.") ? 0 : 1].push_back(name);  // filters are equal in all models: one blob
+    for (const auto& [name, tensor] : features_.tensors)
+      blobs_[name.starts_with("filters.") ? 0 : 1].push_back(name);  // filters are equal in all models: one blob
     const auto keep = [&](const std::string& name, const Tensor& tensor) {
       artifact_.tensors.insert_or_assign(name, tensor);
       blobs_[1].push_back(name);
@@ -415,12 +450,24 @@ class Trainer {
     search["radius"] = kSearchRadius;
     for (std::size_t v = 0; v < variants(); ++v) {
       const std::string prefix = kLightVariants[v] + ".";
-      m.graph.push_back({"project", prefix + "embeddings", {features_.outputs[v]},
-                         {{"weights", keep(prefix + "whitening.weights", whitenings_[v].weights)}, {"bias", keep(prefix + "whitening.bias", whitenings_[v].bias)}}, {}});
-      m.graph.push_back({"nearest_distance", prefix + "bank_distance", {prefix + "embeddings"},
-                         {{"bank", keep(prefix + "bank", banks_[v].values)}, {"groups", keep(prefix + "bank.groups", banks_[v].groups)}}, grid});
-      m.graph.push_back({"position_nearest", prefix + "exemplar_distance", {prefix + "embeddings"},
-                         {{"exemplars", keep(prefix + "exemplars", exemplars_[v].values)}, {"groups", keep(prefix + "exemplars.groups", exemplars_[v].groups)}}, search});
+      m.graph.push_back({"project",
+                         prefix + "embeddings",
+                         {features_.outputs[v]},
+                         {{"weights", keep(prefix + "whitening.weights", whitenings_[v].weights)},
+                          {"bias", keep(prefix + "whitening.bias", whitenings_[v].bias)}},
+                         {}});
+      m.graph.push_back({"nearest_distance",
+                         prefix + "bank_distance",
+                         {prefix + "embeddings"},
+                         {{"bank", keep(prefix + "bank", banks_[v].values)},
+                          {"groups", keep(prefix + "bank.groups", banks_[v].groups)}},
+                         grid});
+      m.graph.push_back({"position_nearest",
+                         prefix + "exemplar_distance",
+                         {prefix + "embeddings"},
+                         {{"exemplars", keep(prefix + "exemplars", exemplars_[v].values)},
+                          {"groups", keep(prefix + "exemplars.groups", exemplars_[v].groups)}},
+                         search});
       Contestant bank{"memory_bank." + kLightVariants[v], {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
       Contestant gaussian{"position_gaussian." + kLightVariants[v], {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
       Contestant exemplar{"position_exemplar." + kLightVariants[v], {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
@@ -429,22 +476,37 @@ class Trainer {
         const auto& position = positions_[v * static_cast<std::size_t>(folds_) + static_cast<std::size_t>(fold)];
         const std::map<std::string, double> group = {{"group", static_cast<double>(fold)}};
         m.graph.push_back({"nearest_other_group", own + "bank", {prefix + "bank_distance"}, {}, group});
-        m.graph.push_back({"position_distance", own + "gaussian", {prefix + "embeddings"},
-                           {{"mean", keep(own + "position.mean", position.mean)}, {"inverse_deviation", keep(own + "position.inverse_deviation", position.inverse_deviation)}}, grid});
+        m.graph.push_back(
+            {"position_distance",
+             own + "gaussian",
+             {prefix + "embeddings"},
+             {{"mean", keep(own + "position.mean", position.mean)},
+              {"inverse_deviation", keep(own + "position.inverse_deviation", position.inverse_deviation)}},
+             grid});
         m.graph.push_back({"nearest_other_group", own + "exemplar", {prefix + "exemplar_distance"}, {}, group});
         for (auto& [contestant, name] : {std::pair(&bank, "bank"), {&gaussian, "gaussian"}, {&exemplar, "exemplar"}}) {
           // Factors of one until calibrate_cells() has measured them.
-          const auto ones = Tensor::make({features_.grid_height, features_.grid_width}, std::vector<float>(static_cast<std::size_t>(cells()), 1.0F));
+          const auto ones = Tensor::make({features_.grid_height, features_.grid_width},
+                                         std::vector<float>(static_cast<std::size_t>(cells()), 1.0F));
           m.graph.push_back({"blur", own + name + "_smooth", {own + name}, {}, {{"sigma", kMapBlur}}});
-          m.graph.push_back({"scale_cells", own + name + "_map", {own + name + "_smooth"}, {{"factors", keep(own + name + ".factors", ones)}}, {}});
+          m.graph.push_back({"scale_cells",
+                             own + name + "_map",
+                             {own + name + "_smooth"},
+                             {{"factors", keep(own + name + ".factors", ones)}},
+                             {}});
           contestant->maps.push_back(own + name + "_map");
           if (!is_registered_) continue;
-          m.graph.push_back({"warp_from_reference", own + name + "_in_place", {own + name + "_map", kTransform}, {}, {{"scale", kCellsPerReferencePixel}}});
+          m.graph.push_back({"warp_from_reference",
+                             own + name + "_in_place",
+                             {own + name + "_map", kTransform},
+                             {},
+                             {{"scale", kCellsPerReferencePixel}}});
           contestant->maps.back() = own + name + "_in_place";
         }
       }
       for (const char* name : {"bank", "gaussian", "exemplar"})
-        for (std::int64_t fold = 0; fold < folds_; ++fold) factor_names_.push_back(fmt::format("{}{}.{}.factors", prefix, fold, name));
+        for (std::int64_t fold = 0; fold < folds_; ++fold)
+          factor_names_.push_back(fmt::format("{}{}.{}.factors", prefix, fold, name));
       m.contestants.insert(m.contestants.end(), {bank, gaussian, exemplar});
     }
     if (is_segmentation_) {
@@ -453,22 +515,32 @@ class Trainer {
       s.labels = labels_;
       s.region_features = "raw.embeddings";
       if (is_registered_) {
-        m.graph.push_back({"warp_from_reference", "region.features", {features_.features[0], kTransform}, {}, {{"scale", kCellsPerReferencePixel}}});
+        m.graph.push_back({"warp_from_reference",
+                           "region.features",
+                           {features_.features[0], kTransform},
+                           {},
+                           {{"scale", kCellsPerReferencePixel}}});
         m.graph.push_back({"tokens", "region.tokens", {"region.features"}, {}, {}});
-        m.graph.push_back({"project", "region.embeddings", {"region.tokens"}, {{"weights", "raw.whitening.weights"}, {"bias", "raw.whitening.bias"}}, {}});
+        m.graph.push_back({"project",
+                           "region.embeddings",
+                           {"region.tokens"},
+                           {{"weights", "raw.whitening.weights"}, {"bias", "raw.whitening.bias"}},
+                           {}});
         s.region_features = "region.embeddings";
       }
       s.region_bank = "regions.bank";
       s.region_labels = "regions.labels";
       const auto components = whitenings_[0].weights.size(1);
-      artifact_.tensors.insert_or_assign(s.region_bank, Tensor::make({1, components}, std::vector<float>(static_cast<std::size_t>(components))));
+      artifact_.tensors.insert_or_assign(
+          s.region_bank, Tensor::make({1, components}, std::vector<float>(static_cast<std::size_t>(components))));
       artifact_.tensors.insert_or_assign(s.region_labels, Tensor::make({1}, {0.0F}));
       m.segmentation = std::move(s);
     }
   }
 
-  /// Good pictures are farther from the models at some places (edges of a part that moves) than at others: each fold's map is
-  /// divided by the level that good pictures outside the fold, each judged by its own fold's models, have at the place.
+  /// Good pictures are farther from the models at some places (edges of a part that moves) than at others: each fold's
+  /// map is divided by the level that good pictures outside the fold, each judged by its own fold's models, have at the
+  /// place.
   Result<void> calibrate_cells() {
     // Levels belong to places on the part: measured before the maps are warped back.
     Artifact in_reference = artifact_;
@@ -486,7 +558,8 @@ class Trainer {
       std::vector<std::optional<Engine::Measurement>> measured(count);
       std::vector<std::optional<Error>> failures(count);
       parallel_for(count, threads_, [&](std::size_t i) {
-        auto loaded = load_sample(*pictures_[normals_[first + i]].sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
+        auto loaded = load_sample(*pictures_[normals_[first + i]].sample, {}, image_height_, image_width_,
+                                  job_.letterbox_mixed_sizes);
         auto measurement = loaded ? (*engine)->measure(loaded->image) : Result<Engine::Measurement>(loaded.error());
         if (measurement) {
           measured[i] = std::move(*measurement);
@@ -500,7 +573,8 @@ class Trainer {
         counts[fold] += 1;
         for (std::size_t c = 0; c < contestants; ++c) {
           const auto& map = measured[i]->outputs[c].maps[fold].values;
-          for (std::size_t k = 0; k < map.size(); ++k) sums[c * folds + fold][k] += std::pow(static_cast<double>(map[k]), kLevelPower);
+          for (std::size_t k = 0; k < map.size(); ++k)
+            sums[c * folds + fold][k] += std::pow(static_cast<double>(map[k]), kLevelPower);
         }
       }
     }
@@ -511,17 +585,23 @@ class Trainer {
         for (std::size_t g = 0; g < folds; ++g) {
           if (g == f) continue;
           count += counts[g];
-          for (std::size_t k = 0; k < level.size(); ++k) level[k] += sums[c * folds + g][k], total += sums[c * folds + g][k];
+          for (std::size_t k = 0; k < level.size(); ++k)
+            level[k] += sums[c * folds + g][k], total += sums[c * folds + g][k];
         }
         const double average = std::max(total / count / static_cast<double>(cells()), 1e-9);
         std::vector<float> factors;
-        for (double sum : level) factors.push_back(static_cast<float>(std::pow((count + kPriorPictures) / (sum + kPriorPictures * average), 1 / kLevelPower)));
-        artifact_.tensors.insert_or_assign(factor_names_[c * folds + f], Tensor::make({features_.grid_height, features_.grid_width}, std::move(factors)));
+        for (double sum : level)
+          factors.push_back(static_cast<float>(
+              std::pow((count + kPriorPictures) / (sum + kPriorPictures * average), 1 / kLevelPower)));
+        artifact_.tensors.insert_or_assign(
+            factor_names_[c * folds + f],
+            Tensor::make({features_.grid_height, features_.grid_width}, std::move(factors)));
       }
     return {};
   }
 
-  // ---- deciding -------------------------------------------------------------------------------------------------------
+  // ---- deciding
+  // -------------------------------------------------------------------------------------------------------
 
   Result<void> measure_out_of_fold() {
     auto engine = Engine::create(artifact_);
@@ -535,7 +615,8 @@ class Trainer {
       if (!pictures_[i].is_anomalous) keep_maps[i] = kept_normals++ < kMostMapPictures;
     }
     for (std::size_t first = 0; first < pictures_.size(); first += kChunk) {
-      meter_.report("scoring out of fold", 0.65 + 0.3 * static_cast<double>(first) / static_cast<double>(pictures_.size()));
+      meter_.report("scoring out of fold",
+                    0.65 + 0.3 * static_cast<double>(first) / static_cast<double>(pictures_.size()));
       parallel_for(std::min(kChunk, pictures_.size() - first), threads_, [&](std::size_t k) {
         const std::size_t i = first + k;
         const auto& picture = pictures_[i];
@@ -591,13 +672,14 @@ class Trainer {
       double mean = 0, square = 0;
       const auto log_score = [&](std::size_t i) { return std::log(std::max(measured_[i].pooled[c][best], 1e-12)); };
       for (auto i : normals_) mean += log_score(i) / static_cast<double>(normals_.size());
-      for (auto i : normals_) square += (log_score(i) - mean) * (log_score(i) - mean) / static_cast<double>(normals_.size());
+      for (auto i : normals_)
+        square += (log_score(i) - mean) * (log_score(i) - mean) / static_cast<double>(normals_.size());
       contestant.location = mean;
       contestant.scale = std::max(std::sqrt(square), 1e-3);
       for (std::size_t i = 0; i < pictures_.size(); ++i) rows[i].push_back((log_score(i) - mean) / contestant.scale);
     }
-    // A score twenty deviations out says no more than one six out: tame the tail before fitting by the same rule as serving
-    // (none: the logistic model sees what infer computes), the penalty keeps the weights small instead.
+    // A score twenty deviations out says no more than one six out: tame the tail before fitting by the same rule as
+    // serving (none: the logistic model sees what infer computes), the penalty keeps the weights small instead.
     const auto choice = choose_fusion(rows, labels, fold, folds_);
     std::vector<double> logits;
     for (const auto& row : rows) logits.push_back(choice.fusion.logit(row));
@@ -625,14 +707,17 @@ class Trainer {
       for (std::size_t i = 0; i < pictures_.size(); ++i) {
         if (fold[i] != f) continue;
         const double beyond = choice.cross_fitted_logits[i] - judge.threshold;
-        const double confidence = std::clamp(1 / (1 + std::exp(-judge.confidence_slope * std::abs(beyond))), 0.5, judge.confidence_limit);
-        evaluation_.predictions[i] = {pictures_[i].sample->source_ref, pictures_[i].is_anomalous, beyond >= 0, confidence, softplus(beyond + decision.threshold)};
+        const double confidence =
+            std::clamp(1 / (1 + std::exp(-judge.confidence_slope * std::abs(beyond))), 0.5, judge.confidence_limit);
+        evaluation_.predictions[i] = {pictures_[i].sample->source_ref, pictures_[i].is_anomalous, beyond >= 0,
+                                      confidence, softplus(beyond + decision.threshold)};
       }
     }
     summarize_predictions(evaluation_);
   }
 
-  // ---- segmentation ---------------------------------------------------------------------------------------------------
+  // ---- segmentation
+  // ---------------------------------------------------------------------------------------------------
 
   /// Share of each cell that the truth covers, any label.
   Grid<float> coverage(const Grid<std::uint8_t>& truth) const {
@@ -651,8 +736,8 @@ class Trainer {
   struct MapChoice {
     double quality = -1, threshold = 0;
   };
-  /// The threshold with the best IoU, averaged over pictures so that small defects count as much as large ones, cells weighted
-  /// by how far the truth covers them. Good pictures count a little: 1 if nothing is marked in them, else 0.
+  /// The threshold with the best IoU, averaged over pictures so that small defects count as much as large ones, cells
+  /// weighted by how far the truth covers them. Good pictures count a little: 1 if nothing is marked in them, else 0.
   MapChoice best_threshold(const std::vector<std::size_t>& kept, const std::vector<Grid<float>>& coverages) const {
     struct Curve {
       std::vector<float> values;    // descending
@@ -681,7 +766,9 @@ class Trainer {
     for (std::size_t p = 0; p < pooled.size(); p += step) {
       double sum = 0, weights = 0;
       for (const auto& curve : curves) {
-        const auto called = static_cast<std::size_t>(std::upper_bound(curve.values.begin(), curve.values.end(), pooled[p], std::greater<>()) - curve.values.begin());
+        const auto called = static_cast<std::size_t>(
+            std::upper_bound(curve.values.begin(), curve.values.end(), pooled[p], std::greater<>()) -
+            curve.values.begin());
         const double hit = curve.covered[called], united = static_cast<double>(called) + curve.covered.back() - hit;
         sum += curve.weight * (united > 0 ? hit / united : 1.0);
         weights += curve.weight;
@@ -714,7 +801,8 @@ class Trainer {
     std::vector<double> best_weights;
     for (const auto& weights : candidates) {
       for (std::size_t c = 0; c < weights.size(); ++c) m.contestants[c].map_weight = weights[c];
-      if (const auto choice = best_threshold(kept, coverages); choice.quality > best.quality) best = choice, best_weights = weights;
+      if (const auto choice = best_threshold(kept, coverages); choice.quality > best.quality)
+        best = choice, best_weights = weights;
     }
     for (std::size_t c = 0; c < best_weights.size(); ++c) m.contestants[c].map_weight = best_weights[c];
     s.map_threshold = best.threshold;
@@ -734,7 +822,8 @@ class Trainer {
         const auto& truth = *measured_[i].truth;
         for (int y = 0; y < truth.height; ++y)
           for (int x = 0; x < truth.width; ++x)
-            if (truth.at(y, x) == l + 1) cells.at(y * cells.height / truth.height, x * cells.width / truth.width) = 1, any = true;
+            if (truth.at(y, x) == l + 1)
+              cells.at(y * cells.height / truth.height, x * cells.width / truth.width) = 1, any = true;
         if (any) regions.push_back({pictures_[i].fold, l, describe_region(cells, 1, measured_[i].region_features)});
       }
     }
@@ -776,7 +865,8 @@ class Trainer {
     evaluation_.pixel_auroc = pixel_auroc(maps, truths);
   }
 
-  // ---- writing --------------------------------------------------------------------------------------------------------
+  // ---- writing
+  // --------------------------------------------------------------------------------------------------------
 
   Result<void> write(const std::filesystem::path& folder) {
     meter_.report("writing the model", 0.97);
@@ -792,8 +882,12 @@ class Trainer {
     const std::size_t plane = planes.values.size() / 3;
     RgbImage small{input_.height, input_.width, std::vector<std::uint8_t>(planes.values.size())};
     for (std::size_t i = 0; i < plane; ++i)
-      for (std::size_t c = 0; c < 3; ++c) small.pixels[3 * i + c] = static_cast<std::uint8_t>(std::lround(255.0F * std::clamp(planes.values[c * plane + i], 0.0F, 1.0F)));
-    artifact_.tensors.insert_or_assign("golden.0", Tensor::make({input_.height, input_.width, 3}, std::vector<float>(small.pixels.begin(), small.pixels.end())));
+      for (std::size_t c = 0; c < 3; ++c)
+        small.pixels[3 * i + c] =
+            static_cast<std::uint8_t>(std::lround(255.0F * std::clamp(planes.values[c * plane + i], 0.0F, 1.0F)));
+    artifact_.tensors.insert_or_assign(
+        "golden.0",
+        Tensor::make({input_.height, input_.width, 3}, std::vector<float>(small.pixels.begin(), small.pixels.end())));
     blobs_.push_back({"golden.0"});
     // Measured as the engine will at load time: the picture already at the model's input size.
     Artifact at_input_size = artifact_;
@@ -814,11 +908,13 @@ class Trainer {
     if (!engine) return internal_error(engine.error().message);
     auto tested = evaluate_model(**engine, *job_.test, job_.letterbox_mixed_sizes, {});
     if (!tested) return invalid_input("The test dataset cannot be used: " + tested.error().message);
-    const auto anomalies = std::count_if(tested->predictions.begin(), tested->predictions.end(), [](const auto& p) { return p.is_anomalous; });
+    const auto anomalies = std::count_if(tested->predictions.begin(), tested->predictions.end(),
+                                         [](const auto& p) { return p.is_anomalous; });
     const auto normals = static_cast<std::int64_t>(tested->predictions.size()) - anomalies;
     if (normals < job_.minimum.test_normal || anomalies < job_.minimum.test_anomaly)
-      return invalid_input(fmt::format("The test dataset needs at least {} normal and {} anomalous images; {} and {} can be used.", job_.minimum.test_normal,
-                                       job_.minimum.test_anomaly, normals, anomalies));
+      return invalid_input(
+          fmt::format("The test dataset needs at least {} normal and {} anomalous images; {} and {} can be used.",
+                      job_.minimum.test_normal, job_.minimum.test_anomaly, normals, anomalies));
     tested->skipped.insert(tested->skipped.begin(), evaluation_.skipped.begin(), evaluation_.skipped.end());
     tested->warnings.insert(tested->warnings.begin(), evaluation_.warnings.begin(), evaluation_.warnings.end());
     evaluation_ = std::move(*tested);
@@ -844,7 +940,7 @@ class Trainer {
   struct Grouped {
     Tensor values, groups;
   };
-  std::vector<Whitening> whitenings_;                   ///< per variant, like the next two
+  std::vector<Whitening> whitenings_;  ///< per variant, like the next two
   std::vector<Grouped> banks_, exemplars_;
   std::vector<PositionStatistics::Tensors> positions_;  ///< [variant · folds + fold]
   Artifact artifact_;
@@ -855,7 +951,8 @@ class Trainer {
 
 }  // namespace
 
-Result<Evaluation> train(const TrainingJob& job, const std::filesystem::path& model_folder, int threads, const ProgressSink& progress) {
+Result<Evaluation> train(const TrainingJob& job, const std::filesystem::path& model_folder, int threads,
+                         const ProgressSink& progress) {
   return Trainer(job, std::max(1, threads), progress).run(model_folder);
 }
 

@@ -19,17 +19,31 @@ constexpr double kPi = std::numbers::pi;
 struct Vector {
   double x, y, z;
 };
-Vector operator+(Vector a, Vector b) { return {a.x + b.x, a.y + b.y, a.z + b.z}; }
-Vector operator*(Vector a, double s) { return {a.x * s, a.y * s, a.z * s}; }
-double dot(Vector a, Vector b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
-Vector normalized(Vector a) { return a * (1 / std::sqrt(dot(a, a))); }
+Vector operator+(Vector a, Vector b) {
+  return {a.x + b.x, a.y + b.y, a.z + b.z};
+}
+Vector operator*(Vector a, double s) {
+  return {a.x * s, a.y * s, a.z * s};
+}
+double dot(Vector a, Vector b) {
+  return a.x * b.x + a.y * b.y + a.z * b.z;
+}
+Vector normalized(Vector a) {
+  return a * (1 / std::sqrt(dot(a, a)));
+}
 
 struct Color {
   double r, g, b;
 };
-Color operator*(Color c, double s) { return {c.r * s, c.g * s, c.b * s}; }
-Color operator+(Color a, Color b) { return {a.r + b.r, a.g + b.g, a.b + b.b}; }
-Color mix(Color a, Color b, double t) { return a * (1 - t) + b * t; }
+Color operator*(Color c, double s) {
+  return {c.r * s, c.g * s, c.b * s};
+}
+Color operator+(Color a, Color b) {
+  return {a.r + b.r, a.g + b.g, a.b + b.b};
+}
+Color mix(Color a, Color b, double t) {
+  return a * (1 - t) + b * t;
+}
 
 struct Point {
   double x, y;
@@ -73,14 +87,16 @@ class Scene {
     if (cover > 0) out = mix(out, metal(x, y, solid), cover);
     const double u = px / kWidth - 0.5, v = py / kHeight - 0.5;
     const double field = (1 + falloff_.x * u + falloff_.y * v) * (1 - 0.22 * (u * u + v * v));
-    return {out.r * exposure_ * field * (1 + warmth_), out.g * exposure_ * field, out.b * exposure_ * field * (1 - warmth_)};
+    return {out.r * exposure_ * field * (1 + warmth_), out.g * exposure_ * field,
+            out.b * exposure_ * field * (1 - warmth_)};
   }
 
   double blur() const { return blur_; }
   double sensor_noise(int x, int y, int channel) const {
     // Three uniform numbers make a good enough bell.
     double sum = 0;
-    for (std::uint64_t i = 0; i < 3; ++i) sum += hash_noise(x, y, noise_seed_ + static_cast<std::uint64_t>(channel) * 7 + i) - 0.5;
+    for (std::uint64_t i = 0; i < 3; ++i)
+      sum += hash_noise(x, y, noise_seed_ + static_cast<std::uint64_t>(channel) * 7 + i) - 0.5;
     return 2 * noise_level_ * sum;
   }
 
@@ -113,15 +129,18 @@ class Scene {
   /// Rubber belt: a woven imprint, dust, the shadow of the part.
   Color belt(double px, double py, double inside) const {
     const double x = px + belt_shift_.x, y = py + belt_shift_.y;
-    const double weave = 0.5 + 0.25 * std::sin(x * 0.9 + 0.6 * value_noise(x / 9, y / 9, belt_seed_)) + 0.25 * std::sin(y * 0.9 + 0.6 * value_noise(y / 9, x / 9, belt_seed_ + 1));
+    const double weave = 0.5 + 0.25 * std::sin(x * 0.9 + 0.6 * value_noise(x / 9, y / 9, belt_seed_)) +
+                         0.25 * std::sin(y * 0.9 + 0.6 * value_noise(y / 9, x / 9, belt_seed_ + 1));
     const double wear = fractal_noise(x / 70, y / 70, 4, belt_seed_ + 2);
     const double grain = value_noise(x / 1.4, y / 1.4, belt_seed_ + 3);
     double value = 0.055 + 0.02 * weave + 0.03 * wear + 0.018 * grain;
-    if (hash_noise(static_cast<std::int64_t>(x / 2), static_cast<std::int64_t>(y / 2), belt_seed_ + 4) > 0.9988) value += 0.07;  // dust
+    if (hash_noise(static_cast<std::int64_t>(x / 2), static_cast<std::int64_t>(y / 2), belt_seed_ + 4) > 0.9988)
+      value += 0.07;  // dust
     // The shadow lies away from the light, soft where it ends.
     const double sx = px + light_.x * 16, sy = py + light_.y * 16;
     const double dx = (sx - centre_.x) / scale_, dy = (sy - centre_.y) / scale_;
-    const double x2 = dx * std::cos(angle_) + dy * std::sin(angle_), y2 = -dx * std::sin(angle_) + dy * std::cos(angle_);
+    const double x2 = dx * std::cos(angle_) + dy * std::sin(angle_),
+                 y2 = -dx * std::sin(angle_) + dy * std::cos(angle_);
     const double shadow = smoothstep(-9, 8, solid_at(x2, y2).inside);
     const double occlusion = 0.55 * std::exp(inside / 14);
     value *= (1 - 0.62 * shadow) * (1 - std::min(0.7, occlusion));
@@ -158,7 +177,8 @@ class Scene {
     normal.y += scratch_edge * scratch_normal_.y;
 
     normal = normalized(normal);
-    const Point light_in_part{light_.x * std::cos(angle_) + light_.y * std::sin(angle_), -light_.x * std::sin(angle_) + light_.y * std::cos(angle_)};
+    const Point light_in_part{light_.x * std::cos(angle_) + light_.y * std::sin(angle_),
+                              -light_.x * std::sin(angle_) + light_.y * std::cos(angle_)};
     const Vector light{light_in_part.x, light_in_part.y, light_.z};
     const Vector half = normalized(light + Vector{0, 0, 1});
     const double diffuse = std::max(0.0, dot(normal, light));
@@ -179,7 +199,8 @@ class Scene {
     return out;
   }
 
-  // ---- damage ---------------------------------------------------------------------------------------------------------
+  // ---- damage
+  // ---------------------------------------------------------------------------------------------------------
 
   /// A point on the face, clear of edges.
   Point point_on_face(Random& random, double margin) const {
@@ -223,7 +244,8 @@ class Scene {
             direction += bend * 2;
             p = {p.x + 2 * std::cos(direction), p.y + 2 * std::sin(direction)};
           }
-        } while (std::any_of(scratch_.begin(), scratch_.end(), [&](const Point& p) { return solid_at(p.x, p.y).inside < kChamfer; }));
+        } while (std::any_of(scratch_.begin(), scratch_.end(),
+                             [&](const Point& p) { return solid_at(p.x, p.y).inside < kChamfer; }));
         break;
       }
     }
@@ -260,7 +282,9 @@ class Scene {
     double nearest = 1e9, side = 0, along = 0;
     for (std::size_t i = 0; i < scratch_.size(); ++i) {
       const double dx = x - scratch_[i].x, dy = y - scratch_[i].y, d = dx * dx + dy * dy;
-      if (d < nearest) nearest = d, side = dx * scratch_normal_.x + dy * scratch_normal_.y, along = static_cast<double>(i) / static_cast<double>(scratch_.size() - 1);
+      if (d < nearest)
+        nearest = d, side = dx * scratch_normal_.x + dy * scratch_normal_.y,
+        along = static_cast<double>(i) / static_cast<double>(scratch_.size() - 1);
     }
     const double width = scratch_width_ * (0.45 + 0.55 * std::sin(kPi * std::clamp(along, 0.04, 0.96)));
     const double d = std::abs(side) < std::sqrt(nearest) + 1 ? std::sqrt(nearest) : std::abs(side);
@@ -277,9 +301,12 @@ class Scene {
         const Point b = bolt(missing_hole_);
         return std::hypot(x - b.x, y - b.y) <= kBoltRadius;
       }
-      case Defect::dent: return inside > 0 && dent_distance(x, y) <= 1.1;
-      case Defect::stain: return inside > 0 && stain_amount(x, y) > 0.3;
-      case Defect::scratch: return inside > 0 && scratch_depth(x, y, unused) > 0.3;
+      case Defect::dent:
+        return inside > 0 && dent_distance(x, y) <= 1.1;
+      case Defect::stain:
+        return inside > 0 && stain_amount(x, y) > 0.3;
+      case Defect::scratch:
+        return inside > 0 && scratch_depth(x, y, unused) > 0.3;
     }
     return false;
   }
@@ -293,7 +320,8 @@ class Scene {
   Color steel_{};
   int missing_hole_ = 0;
   Point dent_{}, stain_{}, scratch_normal_{};
-  double dent_radius_ = 1, dent_depth_ = 0, stain_radius_ = 1, stain_strength_ = 0, scratch_width_ = 1, scratch_darkness_ = 0;
+  double dent_radius_ = 1, dent_depth_ = 0, stain_radius_ = 1, stain_strength_ = 0, scratch_width_ = 1,
+         scratch_darkness_ = 0;
   std::uint64_t dent_seed_ = 0, stain_seed_ = 0;
   std::vector<Point> scratch_;
 };
@@ -308,11 +336,14 @@ void soften(std::vector<Color>& pixels, double sigma) {
     line.resize(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) {
       Color c = at(i) * weights[0];
-      for (int k = 1; k < 3; ++k) c = c + at(std::max(0, i - k)) * weights[k] + at(std::min(count - 1, i + k)) * weights[k];
+      for (int k = 1; k < 3; ++k)
+        c = c + at(std::max(0, i - k)) * weights[k] + at(std::min(count - 1, i + k)) * weights[k];
       line[static_cast<std::size_t>(i)] = c * (1 / sum);
     }
   };
-  const auto pixel = [&](int y, int x) -> Color& { return pixels[static_cast<std::size_t>(y) * kWidth + static_cast<std::size_t>(x)]; };
+  const auto pixel = [&](int y, int x) -> Color& {
+    return pixels[static_cast<std::size_t>(y) * kWidth + static_cast<std::size_t>(x)];
+  };
   for (int y = 0; y < kHeight; ++y) {
     filter(kWidth, [&](int x) { return pixel(y, x); });
     std::copy(line.begin(), line.end(), &pixel(y, 0));
@@ -333,10 +364,14 @@ std::uint8_t to_srgb(double linear) {
 
 DefectLabel label_of(Defect defect) {
   switch (defect) {
-    case Defect::scratch: return {"scratch", "#E53935"};
-    case Defect::dent: return {"dent", "#1E88E5"};
-    case Defect::stain: return {"stain", "#8E24AA"};
-    case Defect::missing_hole: return {"missinghole", "#43A047"};
+    case Defect::scratch:
+      return {"scratch", "#E53935"};
+    case Defect::dent:
+      return {"dent", "#1E88E5"};
+    case Defect::stain:
+      return {"stain", "#8E24AA"};
+    case Defect::missing_hole:
+      return {"missinghole", "#43A047"};
   }
   return {"", ""};
 }

@@ -8,7 +8,8 @@ namespace vedette::render {
 
 /// Uniform in [0, 1), by hashing integer coordinates.
 inline double hash_noise(std::int64_t x, std::int64_t y, std::uint64_t seed) {
-  std::uint64_t h = seed ^ (static_cast<std::uint64_t>(x) * 0x9E3779B97F4A7C15ULL) ^ (static_cast<std::uint64_t>(y) * 0xC2B2AE3D27D4EB4FULL);
+  std::uint64_t h = seed ^ (static_cast<std::uint64_t>(x) * 0x9E3779B97F4A7C15ULL) ^
+                    (static_cast<std::uint64_t>(y) * 0xC2B2AE3D27D4EB4FULL);
   h = (h ^ (h >> 31)) * 0xBF58476D1CE4E5B9ULL;
   h = (h ^ (h >> 29)) * 0x94D049BB133111EBULL;
   return static_cast<double>((h ^ (h >> 32)) >> 11) * 0x1.0p-53;

@@ -24,19 +24,20 @@ struct DefectLabel {
 DefectLabel label_of(Defect defect);
 
 struct Picture {
-  RgbImage image;            ///< 640 × 480
-  Grid<std::uint8_t> mask;   ///< 1 where the defect is
+  RgbImage image;           ///< 640 × 480
+  Grid<std::uint8_t> mask;  ///< 1 where the defect is
 };
 
-/// A turned steel flange with six bolt holes on a conveyor belt, seen from above. Pose, light, belt, machining marks, focus and
-/// sensor noise vary with the seed; at most one defect.
+/// A turned steel flange with six bolt holes on a conveyor belt, seen from above. Pose, light, belt, machining marks,
+/// focus and sensor noise vary with the seed; at most one defect.
 Picture render_flange(std::uint64_t seed, std::optional<Defect> defect);
 
-/// Writes a set of `count` pictures (two thirds to train, one third to test, half of each defective) as JPEG with PNG masks and
-/// Ground Truth manifests with relative references:
+/// Writes a set of `count` pictures (two thirds to train, one third to test, half of each defective) as JPEG with PNG
+/// masks and Ground Truth manifests with relative references:
 ///   manifests/{train,test}.manifest  training-images/  test-images/  mask-images/
-/// `progress` is called after each picture, from any thread. Fails with invalid_input if count < 60, else if a file cannot be
-/// written.
-Result<void> write_sample(const std::filesystem::path& folder, std::uint64_t seed, int count, int threads, const std::function<void(int done)>& progress);
+/// `progress` is called after each picture, from any thread. Fails with invalid_input if count < 60, else if a file
+/// cannot be written.
+Result<void> write_sample(const std::filesystem::path& folder, std::uint64_t seed, int count, int threads,
+                          const std::function<void(int done)>& progress);
 
 }  // namespace vedette::render

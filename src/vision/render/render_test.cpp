@@ -19,7 +19,8 @@ TEST(Render, TheMaskCoversWhatTheDefectChanged) {
     EXPECT_LT(area, 640 * 480 / 40) << label_of(defect).name;
     double inside = 0, outside = 0;
     for (int y = 0; y < 480; ++y)
-      for (int x = 0; x < 640; ++x) (bad.mask.at(y, x) ? inside : outside) += std::abs(bad.image.at(y, x)[1] - good.image.at(y, x)[1]);
+      for (int x = 0; x < 640; ++x)
+        (bad.mask.at(y, x) ? inside : outside) += std::abs(bad.image.at(y, x)[1] - good.image.at(y, x)[1]);
     inside /= static_cast<double>(area);
     outside /= 640.0 * 480 - static_cast<double>(area);
     EXPECT_GT(inside, 6) << label_of(defect).name;

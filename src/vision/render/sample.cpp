@@ -32,25 +32,37 @@ std::vector<Item> plan(std::uint64_t seed, int count) {
     const int number = ++(is_normal ? normal : anomaly)[is_test];
     std::optional<Defect> defect;
     if (!is_normal) defect = kDefects[static_cast<std::size_t>(number - 1) % kDefects.size()];
-    items.push_back({is_test, defect, fmt::format("{}{}-{}", is_test ? "test-" : "", is_normal ? "normal" : "anomaly", number), random.fork(static_cast<std::uint64_t>(i)).next()});
+    items.push_back({is_test, defect,
+                     fmt::format("{}{}-{}", is_test ? "test-" : "", is_normal ? "normal" : "anomaly", number),
+                     random.fork(static_cast<std::uint64_t>(i)).next()});
   }
   return items;
 }
 
-std::string folder_of(const Item& item) { return item.is_test ? "test-images" : "training-images"; }
+std::string folder_of(const Item& item) {
+  return item.is_test ? "test-images" : "training-images";
+}
 
 /// One line in Ground Truth form; every text in it is our own, so nothing needs escaping.
 std::string manifest_line(const Item& item) {
   const auto metadata = [](const char* type, const std::string& members) {
-    return fmt::format(R"({{{}"type":"groundtruth/{}","human-annotated":"yes","creation-date":"{}","job-name":"labeling-job/sample"}})", members, type, kDate);
+    return fmt::format(
+        R"({{{}"type":"groundtruth/{}","human-annotated":"yes","creation-date":"{}","job-name":"labeling-job/sample"}})",
+        members, type, kDate);
   };
-  std::string line = fmt::format(R"({{"source-ref":"{}/{}.jpg","anomaly-label":{},"anomaly-label-metadata":{})", folder_of(item), item.name, item.defect ? 1 : 0,
-                                 metadata("image-classification", fmt::format(R"("class-name":"{}","confidence":1,)", item.defect ? "anomaly" : "normal")));
+  std::string line = fmt::format(R"({{"source-ref":"{}/{}.jpg","anomaly-label":{},"anomaly-label-metadata":{})",
+                                 folder_of(item), item.name, item.defect ? 1 : 0,
+                                 metadata("image-classification", fmt::format(R"("class-name":"{}","confidence":1,)",
+                                                                              item.defect ? "anomaly" : "normal")));
   if (item.defect) {
     const auto label = label_of(*item.defect);
-    line += fmt::format(R"(,"anomaly-mask-ref":"mask-images/{}.png","anomaly-mask-ref-metadata":{})", item.name,
-                        metadata("semantic-segmentation", fmt::format(R"("internal-color-map":{{"0":{{"class-name":"BACKGROUND","hex-color":"#ffffff","confidence":0}},"1":{{"class-name":"{}","hex-color":"{}","confidence":0}}}},)",
-                                                                      label.name, label.color)));
+    line += fmt::format(
+        R"(,"anomaly-mask-ref":"mask-images/{}.png","anomaly-mask-ref-metadata":{})", item.name,
+        metadata(
+            "semantic-segmentation",
+            fmt::format(
+                R"("internal-color-map":{{"0":{{"class-name":"BACKGROUND","hex-color":"#ffffff","confidence":0}},"1":{{"class-name":"{}","hex-color":"{}","confidence":0}}}},)",
+                label.name, label.color)));
   }
   return line + "}\n";
 }
@@ -63,7 +75,8 @@ Result<void> write_item(const std::filesystem::path& folder, const Item& item) {
   if (!item.defect) return {};
   const auto color = parse_color(label_of(*item.defect).color);
   if (!color) return color.error();
-  RgbImage mask{picture.mask.height, picture.mask.width, std::vector<std::uint8_t>(picture.mask.values.size() * 3, 255)};
+  RgbImage mask{picture.mask.height, picture.mask.width,
+                std::vector<std::uint8_t>(picture.mask.values.size() * 3, 255)};
   for (std::size_t i = 0; i < picture.mask.values.size(); ++i)
     if (picture.mask.values[i] != 0) std::copy(color->begin(), color->end(), &mask.pixels[3 * i]);
   const auto png = encode_png(mask);
@@ -73,10 +86,12 @@ Result<void> write_item(const std::filesystem::path& folder, const Item& item) {
 
 }  // namespace
 
-Result<void> write_sample(const std::filesystem::path& folder, std::uint64_t seed, int count, int threads, const std::function<void(int)>& progress) {
+Result<void> write_sample(const std::filesystem::path& folder, std::uint64_t seed, int count, int threads,
+                          const std::function<void(int)>& progress) {
   if (count < kSmallestSet) return invalid_input(fmt::format("A sample needs at least {} pictures.", kSmallestSet));
   std::error_code code;
-  for (const char* name : {"manifests", "training-images", "test-images", "mask-images"}) std::filesystem::create_directories(folder / name, code);
+  for (const char* name : {"manifests", "training-images", "test-images", "mask-images"})
+    std::filesystem::create_directories(folder / name, code);
   if (code) return internal_error("cannot create " + folder.string() + ": " + code.message());
   const auto items = plan(seed, count);
   std::atomic<std::size_t> next{0};
@@ -101,7 +116,9 @@ Result<void> write_sample(const std::filesystem::path& folder, std::uint64_t see
     std::string text;
     for (const auto& item : items)
       if (item.is_test == is_test) text += manifest_line(item);
-    if (auto ok = write_file_atomically(folder / "manifests" / (is_test ? "test.manifest" : "train.manifest"), text); !ok) return ok;
+    if (auto ok = write_file_atomically(folder / "manifests" / (is_test ? "test.manifest" : "train.manifest"), text);
+        !ok)
+      return ok;
   }
   return {};
 }

@@ -24,13 +24,20 @@ using Access = sqlite::Transaction::Access;
 
 constexpr std::size_t kContentNameLength = 26;  // 130 random bits
 
-Error s3_error(ErrorKind kind, const char* code, std::string message) { return fail(kind, std::move(message), code); }
-Error no_such_bucket() { return s3_error(ErrorKind::not_found, "NoSuchBucket", "The specified bucket does not exist"); }
-Error no_such_key() { return s3_error(ErrorKind::not_found, "NoSuchKey", "The specified key does not exist."); }
+Error s3_error(ErrorKind kind, const char* code, std::string message) {
+  return fail(kind, std::move(message), code);
+}
+Error no_such_bucket() {
+  return s3_error(ErrorKind::not_found, "NoSuchBucket", "The specified bucket does not exist");
+}
+Error no_such_key() {
+  return s3_error(ErrorKind::not_found, "NoSuchKey", "The specified key does not exist.");
+}
 
 Error disk_failure(const char* action) {
   const int number = errno;
-  if (number == ENOSPC || number == EDQUOT) return fail(ErrorKind::unavailable, "The server's disk is full.", "ServiceUnavailable");
+  if (number == ENOSPC || number == EDQUOT)
+    return fail(ErrorKind::unavailable, "The server's disk is full.", "ServiceUnavailable");
   return internal_error(std::string("The object store cannot ") + action + ": " + std::strerror(number));
 }
 
@@ -127,19 +134,29 @@ class StagedFile : public StagedObject {
 
 class FilesystemObjects : public ObjectStore {
  public:
-  FilesystemObjects(const fs::path& folder, const Clock& clock) : contents_(folder / "contents"), pool_(folder / "index.sqlite"), clock_(clock) {
+  FilesystemObjects(const fs::path& folder, const Clock& clock)
+      : contents_(folder / "contents"), pool_(folder / "index.sqlite"), clock_(clock) {
     fs::create_directories(contents_);
-    for (char a : std::string_view("abcdefghijkmnpqrstuvwxyz23456789")) fs::create_directory(contents_ / std::string(1, a));
+    for (char a : std::string_view("abcdefghijkmnpqrstuvwxyz23456789"))
+      fs::create_directory(contents_ / std::string(1, a));
     sqlite::Connection connection(folder / "index.sqlite");
     sqlite::migrate(connection, {{1, embedded::objects_migration_0001}});
-    connection.prepare("INSERT OR IGNORE INTO buckets (name, created) VALUES (?, ?)").bind(kSystemBucket).bind(now()).execute();
+    connection.prepare("INSERT OR IGNORE INTO buckets (name, created) VALUES (?, ?)")
+        .bind(kSystemBucket)
+        .bind(now())
+        .execute();
     remove_orphans(connection);
   }
 
   Result<void> create_bucket(const std::string& bucket) override {
     sqlite::Transaction t(pool_, Access::write);
-    if (!t.connection().prepare("INSERT INTO buckets (name, created) VALUES (?, ?)").bind(bucket).bind(now()).execute_unless_exists())
-      return s3_error(ErrorKind::conflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.");
+    if (!t.connection()
+             .prepare("INSERT INTO buckets (name, created) VALUES (?, ?)")
+             .bind(bucket)
+             .bind(now())
+             .execute_unless_exists())
+      return s3_error(ErrorKind::conflict, "BucketAlreadyOwnedByYou",
+                      "Your previous request to create the named bucket succeeded and you already own it.");
     t.commit();
     return {};
   }
@@ -147,7 +164,8 @@ class FilesystemObjects : public ObjectStore {
     sqlite::Transaction t(pool_, Access::write);
     if (!bucket_exists(t.connection(), bucket)) return no_such_bucket();
     auto any = t.connection().prepare("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1");
-    if (any.bind(bucket).step()) return s3_error(ErrorKind::conflict, "BucketNotEmpty", "The bucket you tried to delete is not empty");
+    if (any.bind(bucket).step())
+      return s3_error(ErrorKind::conflict, "BucketNotEmpty", "The bucket you tried to delete is not empty");
     t.connection().prepare("DELETE FROM buckets WHERE name = ?").bind(bucket).execute();
     t.commit();
     return {};
@@ -173,8 +191,10 @@ class FilesystemObjects : public ObjectStore {
     return std::unique_ptr<StagedObject>(std::make_unique<StagedFile>(std::move(path), std::move(name), fd));
   }
 
-  Result<ObjectInfo> put(const std::string& bucket, const std::string& key, std::unique_ptr<StagedObject> content, const std::string& content_type,
-                         const std::vector<std::pair<std::string, std::string>>& user_metadata, const PutCondition& condition) override {
+  Result<ObjectInfo> put(const std::string& bucket, const std::string& key, std::unique_ptr<StagedObject> content,
+                         const std::string& content_type,
+                         const std::vector<std::pair<std::string, std::string>>& user_metadata,
+                         const PutCondition& condition) override {
     auto& file = static_cast<StagedFile&>(*content);
     if (auto ok = file.sync(); !ok) return ok.error();
     std::optional<std::string> replaced;
@@ -185,15 +205,28 @@ class FilesystemObjects : public ObjectStore {
       {
         auto old = t.connection().prepare("SELECT content, etag FROM objects WHERE bucket = ? AND key = ?");
         const bool exists = old.bind(bucket).bind_blob(key).step();
-        if ((condition.must_not_exist && exists) || (condition.etag_is && (!exists || old.text(1) != *condition.etag_is)))
-          return s3_error(ErrorKind::conflict, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
+        if ((condition.must_not_exist && exists) ||
+            (condition.etag_is && (!exists || old.text(1) != *condition.etag_is)))
+          return s3_error(ErrorKind::conflict, "PreconditionFailed",
+                          "At least one of the pre-conditions you specified did not hold");
         if (exists) replaced = old.text(0);
       }
       t.connection()
-          .prepare("INSERT OR REPLACE INTO objects (bucket, key, content, size, etag, sha256, content_type, user_metadata, modified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-          .bind(bucket).bind_blob(key).bind(file.name()).bind(static_cast<std::int64_t>(file.size())).bind(info.etag).bind(file.sha256_hex())
-          .bind(content_type).bind(encode_metadata(user_metadata)).bind(info.modified.time_since_epoch().count()).execute();
-      // From here on the index may name the file: better an orphan, should the commit fail, than an object without content.
+          .prepare(
+              "INSERT OR REPLACE INTO objects (bucket, key, content, size, etag, sha256, content_type, user_metadata, "
+              "modified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+          .bind(bucket)
+          .bind_blob(key)
+          .bind(file.name())
+          .bind(static_cast<std::int64_t>(file.size()))
+          .bind(info.etag)
+          .bind(file.sha256_hex())
+          .bind(content_type)
+          .bind(encode_metadata(user_metadata))
+          .bind(info.modified.time_since_epoch().count())
+          .execute();
+      // From here on the index may name the file: better an orphan, should the commit fail, than an object without
+      // content.
       file.keep();
       t.commit();
     }
@@ -221,7 +254,8 @@ class FilesystemObjects : public ObjectStore {
     return internal_error("The content of an object is missing.");
   }
 
-  Result<ObjectInfo> copy(const std::string& from_bucket, const std::string& from_key, const std::string& to_bucket, const std::string& to_key) override {
+  Result<ObjectInfo> copy(const std::string& from_bucket, const std::string& from_key, const std::string& to_bucket,
+                          const std::string& to_key) override {
     auto reader = get(from_bucket, from_key);
     if (!reader) return reader.error();
     auto staged = stage();
@@ -263,7 +297,8 @@ class FilesystemObjects : public ObjectStore {
     while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xFF) end.pop_back();
     if (!end.empty()) end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
     auto q = t.connection().prepare(
-        "SELECT content, size, etag, content_type, user_metadata, modified, key FROM objects WHERE bucket = ?1 AND key >= ?2 AND key > ?3 "
+        "SELECT content, size, etag, content_type, user_metadata, modified, key FROM objects WHERE bucket = ?1 AND key "
+        ">= ?2 AND key > ?3 "
         "AND (?4 IS NULL OR key < ?4) ORDER BY key LIMIT ?5");
     q.bind(bucket).bind_blob(request.prefix).bind_blob(request.start_after);
     if (end.empty()) {
@@ -286,14 +321,22 @@ class FilesystemObjects : public ObjectStore {
   std::int64_t now() const { return clock_.now().time_since_epoch().count(); }
   fs::path content_path(const std::string& name) const { return contents_ / name.substr(0, 1) / name; }
 
-  static bool bucket_exists(sqlite::Connection& c, const std::string& bucket) { return c.prepare("SELECT 1 FROM buckets WHERE name = ?").bind(bucket).step(); }
+  static bool bucket_exists(sqlite::Connection& c, const std::string& bucket) {
+    return c.prepare("SELECT 1 FROM buckets WHERE name = ?").bind(bucket).step();
+  }
 
   static ObjectInfo read_info(const Statement& q, std::string key) {
-    return {std::move(key), static_cast<std::uint64_t>(q.integer(1)), q.text(2), q.text(3), decode_metadata(q.text(4)), Timestamp{std::chrono::milliseconds{q.integer(5)}}};
+    return {std::move(key),
+            static_cast<std::uint64_t>(q.integer(1)),
+            q.text(2),
+            q.text(3),
+            decode_metadata(q.text(4)),
+            Timestamp{std::chrono::milliseconds{q.integer(5)}}};
   }
 
   static Result<Found> find(sqlite::Connection& c, const std::string& bucket, const std::string& key) {
-    auto q = c.prepare("SELECT content, size, etag, content_type, user_metadata, modified FROM objects WHERE bucket = ? AND key = ?");
+    auto q = c.prepare(
+        "SELECT content, size, etag, content_type, user_metadata, modified FROM objects WHERE bucket = ? AND key = ?");
     q.bind(bucket).bind_blob(key);
     if (!q.step()) return bucket_exists(c, bucket) ? no_such_key() : no_such_bucket();
     return Found{read_info(q, key), q.text(0)};
@@ -302,7 +345,8 @@ class FilesystemObjects : public ObjectStore {
   void remove_orphans(sqlite::Connection& c) {
     for (const auto& shelf : fs::directory_iterator(contents_))
       for (const auto& file : fs::directory_iterator(shelf))
-        if (!c.prepare("SELECT 1 FROM objects WHERE content = ?").bind(file.path().filename().string()).step()) fs::remove(file.path());
+        if (!c.prepare("SELECT 1 FROM objects WHERE content = ?").bind(file.path().filename().string()).step())
+          fs::remove(file.path());
   }
 
   fs::path contents_;
