@@ -1,0 +1,188 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/files.hpp"
+#include "vision/assess/assess.hpp"
+#include "vision/infer/registration.hpp"
+#include "vision/learn/trainer.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::int64_t kMostFolds = 5;
+constexpr std::int64_t kNormalsPerFold = 4;  // fewer folds when a fold would hold less
+constexpr std::size_t kReferencePictures = 48;
+constexpr int kReferenceRounds = 2;
+constexpr double kLeastCorrelation = 0.5;  // below, the pictures show no common part
+constexpr double kLargestRemainder =
+    0.7;  // of what correlation leaves unexplained, or registration is not worth its risk
+
+}  // namespace
+
+Result<void> Trainer::select_pictures() {
+  meter_.report("checking pictures", 0.0);
+  labels_ = collect_labels(job_.train);
+  if (labels_.size() > 100)
+    return invalid_input(fmt::format("There are {} anomaly labels; at most 100 are possible.", labels_.size()));
+  if (auto ok = choose_image_size(); !ok) return ok;
+
+  std::vector<const TrainingSample*> candidates;
+  for (const auto& s : job_.train)
+    if (s.is_anomalous) candidates.push_back(&s);
+  std::vector<std::optional<Error>> failures(candidates.size());
+  std::vector<char> has_mask(candidates.size()), was_letterboxed(candidates.size());
+  std::vector<std::vector<char>> holds(candidates.size());
+  parallel_for(candidates.size(), threads_, [&](std::size_t i) {
+    auto loaded = load_sample(*candidates[i], labels_, image_height_, image_width_, job_.letterbox_mixed_sizes);
+    if (!loaded) {
+      failures[i] = loaded.error();
+      return;
+    }
+    was_letterboxed[i] = loaded->was_letterboxed;
+    has_mask[i] = loaded->truth.has_value();
+    holds[i].assign(labels_.size() + 1, 0);
+    if (loaded->truth)
+      for (auto v : loaded->truth->values) holds[i][v] = 1;
+  });
+  std::vector<std::int64_t> alone(labels_.size());
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    if (failures[i]) {
+      if (failures[i]->code != kUnreadable) return *failures[i];
+      evaluation_.skipped.push_back(failures[i]->message);
+      continue;
+    }
+    pictures_.push_back({candidates[i], *candidates[i]->is_anomalous, has_mask[i] != 0});
+    if (has_mask[i]) {
+      const auto held = std::count(holds[i].begin() + 1, holds[i].end(), 1);
+      for (std::size_t l = 0; l < labels_.size(); ++l)
+        if (held == 1 && holds[i][l + 1]) ++alone[l];
+    }
+  }
+  const auto letterboxed = std::count(was_letterboxed.begin(), was_letterboxed.end(), 1);
+  if (letterboxed > 0)
+    evaluation_.warnings.push_back(
+        fmt::format("{} pictures of other sizes were letterboxed to {}x{}", letterboxed, image_width_, image_height_));
+
+  const auto anomalies =
+      std::count_if(pictures_.begin(), pictures_.end(), [](const auto& p) { return p.is_anomalous; });
+  const auto normals = static_cast<std::int64_t>(pictures_.size()) - anomalies;
+  const auto need = [&](const char* what, std::int64_t have, std::int64_t minimum) -> Result<void> {
+    if (have >= minimum) return {};
+    std::string message =
+        fmt::format("Training needs at least {} {} images, but only {} can be used.", minimum, what, have);
+    if (!evaluation_.skipped.empty())
+      message +=
+          fmt::format(" {} could not be read; the first: {}", evaluation_.skipped.size(), evaluation_.skipped[0]);
+    return invalid_input(message);
+  };
+  if (auto ok = need("normal", normals, std::max<std::int64_t>(4, job_.minimum.train_normal)); !ok) return ok;
+  if (auto ok = need("anomalous", anomalies, job_.minimum.train_anomaly); !ok) return ok;
+  is_segmentation_ = std::any_of(pictures_.begin(), pictures_.end(), [](const auto& p) { return p.has_mask; });
+  if (is_segmentation_ && *std::max_element(alone.begin(), alone.end()) < job_.minimum.train_per_label)
+    return invalid_input(fmt::format("At least {} training images must show only one anomaly label; \"{}\" has {}.",
+                                     job_.minimum.train_per_label, labels_[0].name, alone[0]));
+  return {};
+}
+
+Result<void> Trainer::choose_image_size() {
+  std::vector<std::pair<std::pair<int, int>, int>> sizes;
+  for (const auto& s : job_.train) {
+    if (!s.is_anomalous) continue;
+    const auto bytes = read_file(s.image, kImageFileLimit);
+    if (!bytes) continue;
+    const auto header = read_image_header(*bytes);
+    if (!header) continue;
+    const std::pair size{header->height, header->width};
+    const auto it = std::find_if(sizes.begin(), sizes.end(), [&](const auto& e) { return e.first == size; });
+    if (it == sizes.end()) {
+      sizes.emplace_back(size, 1);
+    } else {
+      ++it->second;
+    }
+  }
+  if (sizes.empty()) return invalid_input("None of the training images can be read.");
+  const auto best =
+      std::max_element(sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  std::tie(image_height_, image_width_) = best->first;
+  std::vector<int> heights, widths;
+  for (const auto& [size, count] : sizes) {
+    heights.insert(heights.end(), static_cast<std::size_t>(count), size.first);
+    widths.insert(widths.end(), static_cast<std::size_t>(count), size.second);
+  }
+  if (static_cast<std::size_t>(best->second) * 2 < heights.size()) {
+    std::sort(heights.begin(), heights.end());
+    std::sort(widths.begin(), widths.end());
+    image_height_ = heights[heights.size() / 2];
+    image_width_ = widths[widths.size() / 2];
+  }
+  input_ = choose_input_size(image_height_, image_width_);
+  return {};
+}
+
+void Trainer::assign_folds() {
+  const auto normals = std::count_if(pictures_.begin(), pictures_.end(), [](const auto& p) { return !p.is_anomalous; });
+  folds_ = std::clamp<std::int64_t>(normals / kNormalsPerFold, 2, kMostFolds);
+  for (const bool anomalous : {false, true}) {
+    std::vector<std::size_t> members;
+    for (std::size_t i = 0; i < pictures_.size(); ++i)
+      if (pictures_[i].is_anomalous == anomalous) members.push_back(i);
+    Random random = random_.fork(anomalous ? 2 : 1);
+    for (std::size_t i = members.size(); i > 1; --i) std::swap(members[i - 1], members[random.below(i)]);
+    for (std::size_t i = 0; i < members.size(); ++i) pictures_[members[i]].fold = static_cast<std::int64_t>(i) % folds_;
+  }
+  for (std::size_t i = 0; i < pictures_.size(); ++i)
+    if (!pictures_[i].is_anomalous) normals_.push_back(i);
+}
+
+Result<void> Trainer::find_reference() {
+  meter_.report("looking for a common pose", 0.03);
+  const std::size_t count = std::min(kReferencePictures, normals_.size());
+  std::vector<Grid<float>> maps(count);
+  std::vector<std::optional<Error>> failures(count);
+  parallel_for(count, threads_, [&](std::size_t i) {
+    auto loaded =
+        load_sample(*pictures_[normals_[i]].sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
+    if (loaded) {
+      maps[i] = registration_map(resize_to_planes(loaded->image, input_.height, input_.width));
+    } else {
+      failures[i] = loaded.error();
+    }
+  });
+  for (const auto& failure : failures)
+    if (failure) return *failure;
+  Grid<float> reference = maps[0];
+  std::vector<RigidTransform> transforms(count);
+  for (int round = 0; round < kReferenceRounds; ++round) {
+    parallel_for(count, threads_, [&](std::size_t i) { transforms[i] = estimate_registration(reference, maps[i]); });
+    // The mean pose, not the first picture's, is the frame: else every warp would carry that picture's offset.
+    RigidTransform mean;
+    for (const auto& t : transforms)
+      mean.dy += t.dy / static_cast<double>(count), mean.dx += t.dx / static_cast<double>(count),
+          mean.angle += t.angle / static_cast<double>(count);
+    Grid<float> sum(reference.height, reference.width), warped = sum;
+    for (std::size_t i = 0; i < count; ++i) {
+      const RigidTransform t{transforms[i].dy - mean.dy, transforms[i].dx - mean.dx, transforms[i].angle - mean.angle};
+      warp_to_reference(maps[i].values.data(), warped.values.data(), 1, warped.height, warped.width, t, 1);
+      for (std::size_t k = 0; k < sum.values.size(); ++k) sum.values[k] += warped.values[k] / static_cast<float>(count);
+    }
+    reference = std::move(sum);
+  }
+  double plain = 0, registered = 0;
+  std::vector<double> before(count), after(count);
+  parallel_for(count, threads_, [&](std::size_t i) {
+    before[i] = registration_score(reference, maps[i], {});
+    after[i] = registration_score(reference, maps[i], estimate_registration(reference, maps[i]));
+  });
+  for (std::size_t i = 0; i < count; ++i)
+    plain += before[i] / static_cast<double>(count), registered += after[i] / static_cast<double>(count);
+  const bool helps = registered > kLeastCorrelation && 1 - registered < kLargestRemainder * (1 - plain);
+  features_ = make_feature_graph(
+      input_,
+      helps ? std::optional(Tensor::make({reference.height, reference.width}, reference.values)) : std::nullopt);
+  is_registered_ = helps;
+  return {};
+}
+
+}  // namespace vedette

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "vision/artifact/artifact.hpp"
+#include "vision/infer/infer.hpp"
+#include "vision/learn/features.hpp"
+#include "vision/learn/learn.hpp"
+#include "vision/learn/normality.hpp"
+
+/// The steps of one training, in the order of run(): pictures.cpp, fit.cpp, judge.cpp, segmentation.cpp, train.cpp.
+/// Internal to vision/learn.
+namespace vedette {
+
+inline constexpr std::size_t kChunk = 16;  ///< pictures in memory at once, with their feature maps
+/// Shares of the map that a contestant's score may average: from a single spot to a changed surface.
+inline constexpr std::array kPoolFractions = {0.001, 0.01, 0.05};
+inline constexpr std::size_t kDefaultPool = 0;
+
+/// Maps the steps of one training to a fraction of the whole and an estimate of the time left.
+class ProgressMeter {
+ public:
+  ProgressMeter(const ProgressSink& sink) : sink_(sink), start_(std::chrono::steady_clock::now()) {}
+  void report(const char* stage, double fraction) {
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    Progress p{stage, fraction, {}};
+    if (fraction > 0.05) p.seconds_left = seconds * (1 - fraction) / fraction;
+    if (sink_) sink_(p);
+  }
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  const ProgressSink& sink_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+/// A labelled picture that takes part.
+struct Picture {
+  const TrainingSample* sample;
+  bool is_anomalous;
+  bool has_mask;
+  std::int64_t fold = 0;
+};
+
+/// What one picture's own fold models (which had not seen it) make of it.
+struct OutOfFold {
+  std::vector<std::vector<double>> pooled;  ///< [contestant][pool fraction]
+  std::vector<ContestantOutput> maps;       ///< one map each; empty if not kept
+  std::vector<float> region_features;
+  std::optional<Grid<std::uint8_t>> truth;
+};
+
+class Trainer {
+ public:
+  Trainer(const TrainingJob& job, int threads, const ProgressSink& progress)
+      : job_(job), threads_(threads), meter_(progress), random_(job.seed) {}
+
+  Result<Evaluation> run(const std::filesystem::path& folder);
+
+ private:
+  // Which pictures (pictures.cpp).
+  Result<void> select_pictures();
+  /// The size most pictures have; where none has a majority (cropped parts), the median height and width.
+  Result<void> choose_image_size();
+  void assign_folds();
+  /// Do the good pictures show one part in slightly different places? Then all is compared in the frame of their mean.
+  Result<void> find_reference();
+
+  // Models of good pictures (fit.cpp).
+  [[nodiscard]] std::size_t variants() const { return kLightVariants.size(); }
+  [[nodiscard]] std::int64_t cells() const {
+    return static_cast<std::int64_t>(features_.grid_height) * features_.grid_width;
+  }
+  /// Runs the feature graph over the good pictures in chunks; `use` sees each chunk's values [picture][variant] in
+  /// order.
+  Result<void> for_each_normal(
+      const char* stage, double from, double to,
+      const std::function<void(std::size_t first, const std::vector<std::vector<std::vector<float>>>&)>& use);
+  Result<void> sample_features();
+  /// Whitening is shared; every other model part is kept per fold, so that a fold's models are all parts but its own.
+  void fit_banks();
+  Result<void> fit_positions();
+  void build_artifact();
+  /// Good pictures are farther from the models at some places (edges of a part that moves) than at others: each fold's
+  /// map is divided by the level that good pictures outside the fold, each judged by its own fold's models, have at the
+  /// place.
+  Result<void> calibrate_cells();
+
+  // Verdicts (judge.cpp).
+  Result<void> measure_out_of_fold();
+  void decide();
+
+  // Masks (segmentation.cpp).
+  struct MapChoice {
+    double quality = -1, threshold = 0;
+  };
+  /// Share of each cell that the truth covers, any label.
+  Grid<float> coverage(const Grid<std::uint8_t>& truth) const;
+  /// The threshold with the best IoU, averaged over pictures so that small defects count as much as large ones, cells
+  /// weighted by how far the truth covers them. Good pictures count a little: 1 if nothing is marked in them, else 0.
+  MapChoice best_threshold(const std::vector<std::size_t>& kept, const std::vector<Grid<float>>& coverages) const;
+  void fit_segmentation();
+
+  // Results (train.cpp).
+  Result<void> write(const std::filesystem::path& folder);
+  Result<void> evaluate_test_set(const std::filesystem::path& folder);
+
+  const TrainingJob& job_;
+  const int threads_;
+  ProgressMeter meter_;
+  const Random random_;
+  int image_height_ = 0, image_width_ = 0;
+  InputSize input_{};
+  FeatureGraph features_;
+  std::vector<Label> labels_;
+  bool is_segmentation_ = false, is_registered_ = false;
+  std::vector<std::string> factor_names_;  ///< tensors of scale_cells, [contestant · folds + fold]
+  std::vector<Picture> pictures_;
+  std::vector<std::size_t> normals_;  ///< indices into pictures_
+  std::int64_t folds_ = 0, channels_ = 0;
+  std::vector<std::vector<std::vector<float>>> samples_;  ///< [normal][variant], drawn feature rows
+  /// Rows or pictures of all folds, and where each fold's begin.
+  struct Grouped {
+    Tensor values, groups;
+  };
+  std::vector<Whitening> whitenings_;  ///< per variant, like the next two
+  std::vector<Grouped> banks_, exemplars_;
+  std::vector<PositionStatistics::Tensors> positions_;  ///< [variant · folds + fold]
+  Artifact artifact_;
+  std::vector<std::vector<std::string>> blobs_;
+  std::vector<OutOfFold> measured_;  ///< per picture
+  Evaluation evaluation_;
+};
+
+}  // namespace vedette
