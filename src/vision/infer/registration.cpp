@@ -81,12 +81,17 @@ double registration_score(const Grid<float>& reference, const Grid<float>& pictu
 RigidTransform estimate_registration(const Grid<float>& reference, const Grid<float>& picture) {
   const Grid<float> small_reference = halve(reference), small_picture = halve(picture);
   const int margin = margin_of(small_reference);
-  RigidTransform best;
-  double best_score = -2;
-  Grid<float> turned(small_picture.height, small_picture.width);
   const int angle_steps = static_cast<int>(kLargestAngle / kCoarseAngleStep);
+  struct Candidate {
+    RigidTransform transform;
+    double score = -2;
+  };
+  std::vector<Candidate> candidates(static_cast<std::size_t>(2 * angle_steps + 1));  // the best of each angle
+#pragma omp parallel for schedule(dynamic)
   for (int step = -angle_steps; step <= angle_steps; ++step) {
+    auto& best_here = candidates[static_cast<std::size_t>(step + angle_steps)];
     const double angle = step * kCoarseAngleStep;
+    Grid<float> turned(small_picture.height, small_picture.width);
     warp(small_picture.values.data(), turned.values.data(), 1, turned.height, turned.width, std::cos(angle),
          std::sin(angle), 0, 0);
     for (int dy = -margin; dy <= margin; ++dy)
@@ -100,16 +105,18 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
           n += static_cast<float>(turned.width - 2 * margin);
         }
         const double score = Correlation{n, a, b, aa, bb, ab}.value();
-        if (score > best_score) {
-          best_score = score;
-          // The shift was applied after turning: carry it into the picture's frame.
-          best = {2 * (std::sin(angle) * dx + std::cos(angle) * dy), 2 * (std::cos(angle) * dx - std::sin(angle) * dy),
-                  angle};
-        }
+        // The shift was applied after turning: carry it into the picture's frame.
+        if (score > best_here.score)
+          best_here = {{2 * (std::sin(angle) * dx + std::cos(angle) * dy),
+                        2 * (std::cos(angle) * dx - std::sin(angle) * dy), angle},
+                       score};
       }
   }
+  RigidTransform best = std::max_element(candidates.begin(), candidates.end(), [](const auto& x, const auto& y) {
+                          return x.score < y.score;
+                        })->transform;
   // Pattern search: try each parameter both ways, halve the steps when nothing helps.
-  best_score = registration_score(reference, picture, best);
+  double best_score = registration_score(reference, picture, best);
   double shift_step = 1, angle_step = 0.013;
   while (shift_step > 0.06) {
     bool improved = false;
