@@ -12,6 +12,8 @@ namespace {
 constexpr double kPenalty = 0.02;     // L2, per contestant
 constexpr double kLossMargin = 0.01;  // a richer fusion must beat a simpler one by this much log loss
 constexpr double kHighestSlope = 6.0;
+constexpr double kFalseAlarmBudget =
+    0.02;  // share of good pictures that may be called anomalous when no defect was shown
 
 double softplus(double x) {
   return x > 30 ? x : std::log1p(std::exp(x));
@@ -165,12 +167,14 @@ Decision choose_decision(std::span<const double> logits, std::span<const std::ui
   const double deviation = std::max(std::sqrt(square), 1e-3);
   const auto [lowest, highest] = std::minmax_element(logits.begin(), logits.end());
   if (normals > 0) {
-    // Upper tail of a normal distribution at 1/max(200, 2n), widened as Student's t for few pictures.
-    const double budget = 1.0 / std::max(200.0, 2 * normals);
+    // Upper tail of a normal distribution at the false-alarm budget, widened as Student's t for few pictures.
+    const double budget = kFalseAlarmBudget;
     const double t = std::sqrt(-2 * std::log(budget));
     const double z = t - (2.30753 + 0.27061 * t) / (1 + 0.99229 * t + 0.04481 * t * t);  // Abramowitz & Stegun 26.2.22
     const double widened = z * (1 + (z * z + 1) / (4 * std::max(4.0, normals - 1)));     // A & S 26.7.5, first term
-    d.threshold = std::max(mean + widened * deviation, *highest + 0.25 * deviation);
+    d.threshold = mean + widened * deviation;
+    // Fewer pictures than the budget speaks of: then none of them may be an alarm.
+    if (normals * budget < 1) d.threshold = std::max(d.threshold, *highest + 0.25 * deviation);
   } else {
     d.threshold = *lowest - 0.25 * deviation;
   }
