@@ -106,7 +106,7 @@ std::vector<TrainingSample> read_samples(const PictureOptions& options) {
       s.image = fs::absolute(picture);
       s.is_anomalous = anomalous;
       if (anomalous && !options.masks.empty()) {
-        const auto mask = (fs::path(options.masks) / fs::relative(picture, folder)).replace_extension(".png");
+        const auto mask = (fs::path(options.masks) / picture.lexically_relative(folder)).replace_extension(".png");
         if (fs::exists(mask)) {
           s.mask = fs::absolute(mask);
           s.mask_colors = {{kFolderLabel, kFolderColor}};

@@ -81,6 +81,18 @@ class Tools(unittest.TestCase):
         summary = json.loads(run("evaluate", model, "--normal", folders["normal"], "--anomaly", folders["anomaly"], "--json").splitlines()[-1])
         self.assertGreater(summary["image_auroc"], 0.8)
 
+        # Defects and black-and-white masks beside them make a segmentation model with one label.
+        masks = os.path.join(self.folder, "black-and-white")
+        os.makedirs(masks)
+        for name in os.listdir(self.sample + "/mask-images"):
+            mask = Image.open(os.path.join(self.sample, "mask-images", name)).convert("L").point(lambda v: 0 if v == 255 else 255)
+            mask.save(os.path.join(masks, name))
+        pictures = ["--normal", folders["normal"], "--anomaly", folders["anomaly"], "--masks", masks]
+        run("train", *pictures, "--out", os.path.join(self.folder, "masked"))
+        summary = json.loads(run("evaluate", os.path.join(self.folder, "masked"), *pictures, "--json").splitlines()[-1])
+        self.assertEqual(list(summary["aiou"]), ["anomaly"])
+        self.assertGreater(summary["pixel_auroc"], 0.9)
+
     def test_errors_name_what_is_wrong(self):
         manifest = os.path.join(self.folder, "bad.manifest")
         with open(manifest, "w", encoding="utf-8") as file:

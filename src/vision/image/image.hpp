@@ -89,7 +89,8 @@ Result<Bytes> encode_jpeg(const RgbImage& image, int quality);
 Planes resize_to_planes(const RgbImage& image, int height, int width);
 /// Bilinear enlargement or reduction of a map, corners not aligned (pixel centres at half-integers).
 Grid<float> resize_map(const Grid<float>& map, int height, int width);
-/// Fits the picture into height × width, keeping its aspect, centred, edges filled with its mean colour.
+/// Fits the picture into height × width, keeping its aspect, centred, continued by its mirror image: a flat border would be
+/// the strongest edge of all, at another place in every picture.
 RgbImage letterbox(const RgbImage& image, int height, int width);
 /// The same placement for a mask; nearest neighbour, filled with 0.
 Grid<std::uint8_t> letterbox_mask(const Grid<std::uint8_t>& mask, int height, int width);

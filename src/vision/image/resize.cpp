@@ -44,6 +44,13 @@ Placement place(int in_height, int in_width, int height, int width) {
   return {(height - h) / 2, (width - w) / 2, h, w};
 }
 
+/// Index i of a row that goes on as its mirror image at both ends.
+int mirrored(int i, int count) {
+  const int period = 2 * count;
+  i = ((i % period) + period) % period;
+  return i < count ? i : period - 1 - i;
+}
+
 }  // namespace
 
 Planes resize_to_planes(const RgbImage& image, int height, int width) {
@@ -116,17 +123,13 @@ RgbImage letterbox(const RgbImage& image, int height, int width) {
   const std::size_t plane = static_cast<std::size_t>(h) * static_cast<std::size_t>(w);
   RgbImage out{height, width,
                std::vector<std::uint8_t>(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3)};
-  for (std::size_t c = 0; c < 3; ++c) {
-    double sum = 0;
-    for (std::size_t i = 0; i < plane; ++i) sum += small.values[c * plane + i];
-    const auto mean = static_cast<std::uint8_t>(std::lround(255.0 * sum / static_cast<double>(plane)));
-    for (std::size_t i = c; i < out.pixels.size(); i += 3) out.pixels[i] = mean;
-    for (int y = 0; y < h; ++y)
-      for (int x = 0; x < w; ++x)
-        out.at(top + y, left + x)[c] = static_cast<std::uint8_t>(
-            std::lround(255.0F * small.values[c * plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(w) +
-                                              static_cast<std::size_t>(x)]));
-  }
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x) {
+      const auto i = static_cast<std::size_t>(mirrored(y - top, h)) * static_cast<std::size_t>(w) +
+                     static_cast<std::size_t>(mirrored(x - left, w));
+      for (std::size_t c = 0; c < 3; ++c)
+        out.at(y, x)[c] = static_cast<std::uint8_t>(std::lround(255.0F * small.values[c * plane + i]));
+    }
   return out;
 }
 
