@@ -157,12 +157,8 @@ class Planner {
         {"light_normalize", &Planner::light_normalize},
         {"convolution", &Planner::convolution},
         {"absolute", &Planner::absolute},
-        {"square", &Planner::square},
         {"square_root", &Planner::square_root},
-        {"maximum_pool", &Planner::maximum_pool},
         {"average_pool", &Planner::average_pool},
-        {"smooth", &Planner::smooth},
-        {"resize", &Planner::resize},
         {"concatenate", &Planner::concatenate},
         {"tokens", &Planner::tokens},
         {"project", &Planner::project},
@@ -329,9 +325,6 @@ class Planner {
   void absolute(const Node& node) {
     element_wise(node, 3, [](float x) { return std::abs(x); });
   }
-  void square(const Node& node) {
-    element_wise(node, 3, [](float x) { return x * x; });
-  }
   void square_root(const Node& node) {
     element_wise(node, 3, [](float x) { return std::sqrt(std::max(x, 0.0F)); });
   }
@@ -355,61 +348,6 @@ class Planner {
           }
           for (std::int64_t x = 0; x < columns; ++x) target[x] *= scale;
         }
-    });
-  }
-
-  void maximum_pool(const Node& node) {
-    const auto& in = input(node, 3);
-    const auto size = integer(node, "size", 1, 64);
-    auto& out = make_output(node, {in.shape[0], in.shape[1] / size, in.shape[2] / size});
-    steps_.emplace_back([&in, &out, size] {
-      const auto height = in.shape[1], width = in.shape[2], rows = out.shape[1], columns = out.shape[2];
-#pragma omp parallel for collapse(2)
-      for (std::int64_t c = 0; c < in.shape[0]; ++c)
-        for (std::int64_t y = 0; y < rows; ++y) {
-          float* target = out.data.data() + (c * rows + y) * columns;
-          std::fill(target, target + columns, -3.4e38F);
-          for (std::int64_t dy = 0; dy < size; ++dy) {
-            const float* row = in.data.data() + (c * height + y * size + dy) * width;
-            for (std::int64_t x = 0; x < columns; ++x)
-              for (std::int64_t dx = 0; dx < size; ++dx) target[x] = std::max(target[x], row[x * size + dx]);
-          }
-        }
-    });
-  }
-
-  void smooth(const Node& node) {
-    const auto& in = input(node, 3);
-    auto& out = make_output(node, in.shape);
-    const auto radius = integer(node, "radius", 1, 64);
-    steps_.emplace_back([&in, &out, radius] {
-      const auto height = in.shape[1], width = in.shape[2], plane = height * width;
-#pragma omp parallel
-      {
-        std::vector<float> scratch(static_cast<std::size_t>(plane));
-        std::vector<double> sum;
-#pragma omp for
-        for (std::int64_t c = 0; c < in.shape[0]; ++c) {
-          float* target = out.data.data() + c * plane;
-          std::copy_n(in.data.data() + c * plane, plane, target);
-          box_plane(target, scratch.data(), height, width, radius, sum);
-        }
-      }
-    });
-  }
-
-  void resize(const Node& node) {
-    const auto& in = input(node, 3);
-    auto& out = make_output(node, {in.shape[0], integer(node, "height", 1, 16384), integer(node, "width", 1, 16384)});
-    steps_.emplace_back([&in, &out] {
-      const auto plane = in.shape[1] * in.shape[2];
-#pragma omp parallel for
-      for (std::int64_t c = 0; c < in.shape[0]; ++c) {
-        Grid<float> map(static_cast<int>(in.shape[1]), static_cast<int>(in.shape[2]));
-        std::copy_n(in.data.data() + c * plane, plane, map.values.data());
-        const auto resized = resize_map(map, static_cast<int>(out.shape[1]), static_cast<int>(out.shape[2]));
-        std::copy(resized.values.begin(), resized.values.end(), out.data.begin() + c * out.shape[1] * out.shape[2]);
-      }
     });
   }
 

@@ -17,25 +17,25 @@ namespace vedette {
 /// shared).
 ///
 /// The input is the value "image" [3, height, width], 0 … 1. Operations (inputs → output; tensors; numbers):
-///   register         [3,H,W] → [3]; reference [H/4,W/4]; the rigid transform dy, dx, angle (registration.hpp)
-///   warp_to_reference, warp_from_reference  [C,H,W] or [H,W], and a transform → same shape; scale: pixels here per
-///   pixel of
-///                    the reference
-///   light_normalize  [C,H,W] → same; sigma       (x − mean) / (deviation + 0.05), Gaussian neighbourhood of sigma
-///   pixels convolution      [C,H,W] → [O,H/s,W/s]; weights [O,C,k,k], k odd, edges replicated; stride absolute,
-///   square, square_root   element-wise average_pool, maximum_pool  [C,H,W] → [C,H/s,W/s]; size = stride smooth [C,H,W]
-///   → same; mean over a (2·radius + 1)² window, edges replicated; radius resize           [C,H,W] → [C,height,width],
-///   bilinear; height, width concatenate      several [Ci,H,W] → [ΣCi,H,W] tokens           [C,H,W] → [H·W, C] project
-///   [N,C] → [N,D]; weights [C,D], bias [D] nearest_distance [N,D] → [G,height,width]; bank [M,D], groups [G+1];
-///   Euclidean distance to the nearest of the rows
-///                    groups[g] … groups[g+1]−1, exact
-///   position_nearest [N,D] → [G,height,width]; exemplars [I,N,D], groups [G+1]; radius; the same over the cells up to
-///   radius
-///                    away in the exemplar pictures groups[g] … groups[g+1]−1
-///   position_distance [N,D] → [height,width]; mean [N,D], inverse_deviation [N,D]; root mean square of the deviations
-///   nearest_other_group [G,H,W] → [H,W]; group; minimum over all groups but that one
-///   scale_cells      [H,W] → same; factors [H,W]
-///   blur             [H,W] → same; sigma, in cells
+///   register             [3,H,W] → [3]; reference [H/4,W/4]; the transform dy, dx, angle (registration.hpp)
+///   warp_to_reference, warp_from_reference
+///                        [C,H,W] or [H,W], and a transform → same shape; scale: pixels here per pixel of the reference
+///   light_normalize      [C,H,W] → same; sigma; (x − mean) / (deviation + 0.05), Gaussian neighbourhood of sigma pixels
+///   convolution          [C,H,W] → [O,H/s,W/s]; weights [O,C,k,k], k odd, edges replicated; stride
+///   absolute, square_root  element-wise
+///   average_pool         [C,H,W] → [C,H/s,W/s]; size = stride
+///   concatenate          several [Ci,H,W] → [ΣCi,H,W]
+///   tokens               [C,H,W] → [H·W, C]
+///   project              [N,C] → [N,D]; weights [C,D], bias [D]
+///   nearest_distance     [N,D] → [G,height,width]; bank [M,D], groups [G+1]; height, width; Euclidean distance to the
+///                        nearest of the rows groups[g] … groups[g+1]−1, exact
+///   position_nearest     [N,D] → [G,height,width]; exemplars [I,N,D], groups [G+1]; height, width, radius; the same over
+///                        the cells up to radius away in the exemplar pictures groups[g] … groups[g+1]−1
+///   nearest_other_group  [G,H,W] → [H,W]; group; minimum over all groups but that one
+///   position_distance    [N,D] → [height,width]; mean [N,D], inverse_deviation [N,D]; height, width; root mean square of
+///                        the deviations
+///   scale_cells          [H,W] → same; factors [H,W]
+///   blur                 [H,W] → same; sigma, in cells
 class Graph {
  public:
   struct Value {

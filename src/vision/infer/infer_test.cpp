@@ -120,7 +120,6 @@ TEST(Graph, ImpossibleGraphsAreRefused) {
                                             {"convolution", "y", {"image"}, {}, {{"stride", 1}}},
                                             {"average_pool", "y", {"image"}, {}, {{"size", 0}}},
                                             {"average_pool", "y", {"image"}, {}, {{"size", 64}}},
-                                            {"resize", "y", {"image"}, {}, {{"height", 16384}, {"width", 16384}}},
                                             {"blur", "y", {"image"}, {}, {{"sigma", 1}}},
                                             {"tokens", "y", {}, {}, {}}}) {
     const auto graph = Graph::plan({node}, tensors, 32, 32);

@@ -199,8 +199,7 @@ class Scene {
     return out;
   }
 
-  // ---- damage
-  // ---------------------------------------------------------------------------------------------------------
+  // Damage.
 
   /// A point on the face, clear of edges.
   Point point_on_face(Random& random, double margin) const {
