@@ -131,7 +131,7 @@ bool is_utf8(std::string_view text) {
   while (i < text.size()) {
     const auto c = static_cast<unsigned char>(text[i]);
     std::size_t length = 1;
-    std::uint32_t code = c;
+    std::uint32_t code = 0;
     if (c >= 0x80) {
       if (c >= 0xC2 && c <= 0xDF) {
         length = 2, code = c & 0x1F;

@@ -109,7 +109,7 @@ Result<Response> put_object(S3Call& call) {
 }
 
 Result<Response> get_object(const S3Call& call, bool is_head) {
-  auto reader = call.objects.get(call.request.bucket, call.request.key);
+  auto reader = call.objects.get(call.request.bucket, call.request.key, call.request.parameter("versionId"));
   if (!reader) return reader.error();
   const auto& info = (*reader)->info();
   auto early = check_read_conditions(call.headers, info);

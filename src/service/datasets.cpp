@@ -23,8 +23,9 @@ Result<Dataset> LookoutVision::create_dataset(const CallContext& call,
                                               const lookoutvision::CreateDatasetRequest& request) {
   if (request.manifest) {
     const auto& source = *request.manifest;
+    // A bucket that keeps no versions must say so now, not in a job that the caller has to look for.
     if (source.version_id)
-      return fail(ErrorKind::unsupported, "VersionId: buckets keep no versions on this server.", "NotImplemented");
+      if (auto info = objects_.head(source.bucket, source.key, source.version_id); !info) return info.error();
     if (auto ok = authorize(call.caller, "s3:GetObject", object_arn(source.bucket, source.key)); !ok) return ok.error();
   }
   auto work = metadata_.write();
@@ -46,10 +47,11 @@ Result<Dataset> LookoutVision::create_dataset(const CallContext& call,
     return conflict("DATASET", id,
                     "The project already has a " + std::string(to_text(request.dataset_type)) + " dataset.");
   if (request.manifest)
-    work->jobs().insert(kImportJob,
-                        to_payload(ImportJob{call.scope, call.caller.user, dataset.project, dataset.type, dataset.uid,
-                                             request.manifest->bucket, request.manifest->key}),
-                        clock_.now());
+    work->jobs().insert(
+        kImportJob,
+        to_payload(ImportJob{call.scope, call.caller.user, dataset.project, dataset.type, dataset.uid,
+                             request.manifest->bucket, request.manifest->key, request.manifest->version_id}),
+        clock_.now());
   remember(*work, call, "CreateDataset", dataset.uid);
   work->commit();
   if (request.manifest) wake_jobs_();

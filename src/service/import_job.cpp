@@ -24,7 +24,7 @@ class Import {
 
   Result<std::vector<DatasetEntry>> run() {
     if (auto ok = authorize(caller_, "s3:GetObject", object_arn(job_.bucket, job_.key)); !ok) return ok.error();
-    auto text = get_bytes(objects_, job_.bucket, job_.key, kManifestLimit);
+    auto text = get_bytes(objects_, job_.bucket, job_.key, kManifestLimit, job_.version_id);
     if (!text)
       return invalid_input("The manifest s3://" + job_.bucket + "/" + job_.key +
                            " cannot be read: " + text.error().message);
@@ -65,7 +65,7 @@ class Import {
       return invalid_input("all images must be in one bucket, but " + uri + " is not in " + bucket_);
     if (auto ok = authorize(caller_, "s3:GetObject", object_arn(location->bucket, location->key)); !ok) return ok;
     if (!known_.insert(location->key).second) return {};
-    if (auto info = objects_.head(location->bucket, location->key); !info)
+    if (auto info = objects_.head(location->bucket, location->key, std::nullopt); !info)
       return invalid_input(std::string(what) + " " + uri + " does not exist");
     return {};
   }

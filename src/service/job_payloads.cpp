@@ -6,10 +6,11 @@ namespace vedette {
 using Json = nlohmann::json;
 
 std::string to_payload(const ImportJob& j) {
-  return Json{
+  Json out = {
       {"account", j.scope.account}, {"region", j.scope.region},     {"user", j.user},     {"project", j.project},
-      {"type", to_text(j.type)},    {"dataset_uid", j.dataset_uid}, {"bucket", j.bucket}, {"key", j.key}}
-      .dump();
+      {"type", to_text(j.type)},    {"dataset_uid", j.dataset_uid}, {"bucket", j.bucket}, {"key", j.key}};
+  if (j.version_id) out["version_id"] = *j.version_id;
+  return out.dump();
 }
 
 std::string to_payload(const TrainModelJob& j) {
@@ -30,7 +31,8 @@ Result<ImportJob> parse_import_job(const std::string& payload) {
                      j.at("type") == "test" ? DatasetType::test : DatasetType::train,
                      j.at("dataset_uid"),
                      j.at("bucket"),
-                     j.at("key")};
+                     j.at("key"),
+                     j.contains("version_id") ? std::optional(j["version_id"].get<std::string>()) : std::nullopt};
   } catch (const Json::exception&) {
     return internal_error("A job in the database is damaged.");
   }

@@ -16,6 +16,7 @@ struct ImportJob {
   DatasetType type = DatasetType::train;
   std::string dataset_uid;
   std::string bucket, key;
+  std::optional<std::string> version_id;
 };
 
 struct TrainModelJob {

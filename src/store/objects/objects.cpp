@@ -35,8 +35,8 @@ Result<ObjectInfo> put_bytes(ObjectStore& store, const std::string& bucket, cons
 }
 
 Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, const std::string& key,
-                              std::uint64_t limit_bytes) {
-  auto reader = store.get(bucket, key);
+                              std::uint64_t limit_bytes, const std::optional<std::string>& version_id) {
+  auto reader = store.get(bucket, key, version_id);
   if (!reader) return reader.error();
   if ((*reader)->info().size_bytes > limit_bytes)
     return fail(ErrorKind::too_large, "The object has " + std::to_string((*reader)->info().size_bytes) +
@@ -52,7 +52,7 @@ Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, con
 
 Result<void> get_to_file(ObjectStore& store, const std::string& bucket, const std::string& key,
                          const std::filesystem::path& path) {
-  auto reader = store.get(bucket, key);
+  auto reader = store.get(bucket, key, std::nullopt);
   if (!reader) return reader.error();
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   auto ok = for_each_chunk(**reader, [&](auto chunk) -> Result<void> {

@@ -24,6 +24,7 @@ struct ObjectInfo {
   std::string content_type;
   std::vector<std::pair<std::string, std::string>> user_metadata;  ///< x-amz-meta-…, names without the prefix
   Timestamp modified{};
+  std::optional<std::string> version_id;  ///< in buckets that keep versions
 };
 
 /// An object's content, opened: deleting or replacing the object does not disturb it. One thread.
@@ -74,8 +75,11 @@ class ObjectStore {
                                  std::unique_ptr<StagedObject> content, const std::string& content_type,
                                  const std::vector<std::pair<std::string, std::string>>& user_metadata,
                                  const PutCondition& condition) = 0;
-  virtual Result<ObjectInfo> head(const std::string& bucket, const std::string& key) = 0;
-  virtual Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key) = 0;
+  /// `version_id` empty: the newest. A backend that keeps no versions fails with unsupported (NotImplemented) if it is given.
+  virtual Result<ObjectInfo> head(const std::string& bucket, const std::string& key,
+                                  const std::optional<std::string>& version_id) = 0;
+  virtual Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key,
+                                                    const std::optional<std::string>& version_id) = 0;
   virtual Result<ObjectInfo> copy(const std::string& from_bucket, const std::string& from_key,
                                   const std::string& to_bucket, const std::string& to_key) = 0;
   virtual Result<void> remove(const std::string& bucket, const std::string& key) = 0;  ///< no error if there is none
@@ -91,7 +95,7 @@ Result<ObjectInfo> put_bytes(ObjectStore& store, const std::string& bucket, cons
                              std::string_view bytes, const std::string& content_type);
 /// Fails with too_large above the limit.
 Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, const std::string& key,
-                              std::uint64_t limit_bytes);
+                              std::uint64_t limit_bytes, const std::optional<std::string>& version_id = std::nullopt);
 Result<void> get_to_file(ObjectStore& store, const std::string& bucket, const std::string& key,
                          const std::filesystem::path& path);
 Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::string& key,

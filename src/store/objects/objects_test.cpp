@@ -57,7 +57,7 @@ TEST_F(Objects, ListingTakesPrefixAndStart) {
 
 TEST_F(Objects, ReplacingKeepsOpenReadersAndLeavesNoOldFile) {
   ASSERT_TRUE(put_bytes(*store_, "b", "k", "old", "t"));
-  auto reader = store_->get("b", "k");
+  auto reader = store_->get("b", "k", std::nullopt);
   ASSERT_TRUE(reader);
   ASSERT_TRUE(put_bytes(*store_, "b", "k", "new!", "t"));
   std::vector<std::uint8_t> bytes(3);
@@ -95,6 +95,12 @@ TEST_F(Objects, WhatWasNotCommittedIsInvisibleAndSweptAtTheNextStart) {
   store_ = open_filesystem_objects(folder_.path(), kClock);
   EXPECT_EQ(content_files(), 1U);
   EXPECT_EQ(get("k"), "kept");
+}
+
+TEST_F(Objects, AVersionThatIsNotKeptIsNotPassedOffAsTheNewest) {
+  ASSERT_TRUE(put_bytes(*store_, "b", "k", "x", "t"));
+  EXPECT_EQ(store_->head("b", "k", "v1").error().kind, ErrorKind::unsupported);
+  EXPECT_EQ(store_->get("b", "k", "v1").error().kind, ErrorKind::unsupported);
 }
 
 TEST_F(Objects, BucketsHaveLives) {

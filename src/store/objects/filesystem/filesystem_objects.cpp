@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string_view>
+#include <system_error>
 
 #include "base/digest.hpp"
 #include "base/files.hpp"
@@ -33,12 +33,16 @@ Error no_such_bucket() {
 Error no_such_key() {
   return s3_error(ErrorKind::not_found, "NoSuchKey", "The specified key does not exist.");
 }
+Error no_versions() {
+  return s3_error(ErrorKind::unsupported, "NotImplemented", "Buckets keep no object versions on this server.");
+}
 
 Error disk_failure(const char* action) {
   const int number = errno;
   if (number == ENOSPC || number == EDQUOT)
     return fail(ErrorKind::unavailable, "The server's disk is full.", "ServiceUnavailable");
-  return internal_error(std::string("The object store cannot ") + action + ": " + std::strerror(number));
+  return internal_error(std::string("The object store cannot ") + action + ": " +
+                        std::generic_category().message(number));
 }
 
 std::string encode_metadata(const std::vector<std::pair<std::string, std::string>>& metadata) {
@@ -198,7 +202,7 @@ class FilesystemObjects : public ObjectStore {
     auto& file = static_cast<StagedFile&>(*content);
     if (auto ok = file.sync(); !ok) return ok.error();
     std::optional<std::string> replaced;
-    ObjectInfo info{key, file.size(), file.md5_hex(), content_type, user_metadata, clock_.now()};
+    ObjectInfo info{key, file.size(), file.md5_hex(), content_type, user_metadata, clock_.now(), {}};
     {
       sqlite::Transaction t(pool_, Access::write);
       if (!bucket_exists(t.connection(), bucket)) return no_such_bucket();
@@ -234,14 +238,18 @@ class FilesystemObjects : public ObjectStore {
     return info;
   }
 
-  Result<ObjectInfo> head(const std::string& bucket, const std::string& key) override {
+  Result<ObjectInfo> head(const std::string& bucket, const std::string& key,
+                          const std::optional<std::string>& version_id) override {
+    if (version_id) return no_versions();
     sqlite::Transaction t(pool_, Access::read);
     auto found = find(t.connection(), bucket, key);
     if (!found) return found.error();
     return found->info;
   }
 
-  Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key) override {
+  Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key,
+                                            const std::optional<std::string>& version_id) override {
+    if (version_id) return no_versions();
     // A replacement may unlink the file between index and open: then look again.
     for (int attempt = 0; attempt < 5; ++attempt) {
       sqlite::Transaction t(pool_, Access::read);
@@ -256,7 +264,7 @@ class FilesystemObjects : public ObjectStore {
 
   Result<ObjectInfo> copy(const std::string& from_bucket, const std::string& from_key, const std::string& to_bucket,
                           const std::string& to_key) override {
-    auto reader = get(from_bucket, from_key);
+    auto reader = get(from_bucket, from_key, std::nullopt);
     if (!reader) return reader.error();
     auto staged = stage();
     if (!staged) return staged.error();
@@ -331,7 +339,7 @@ class FilesystemObjects : public ObjectStore {
             q.text(2),
             q.text(3),
             decode_metadata(q.text(4)),
-            Timestamp{std::chrono::milliseconds{q.integer(5)}}};
+            Timestamp{std::chrono::milliseconds{q.integer(5)}}, {}};
   }
 
   static Result<Found> find(sqlite::Connection& c, const std::string& bucket, const std::string& key) {
