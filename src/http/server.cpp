@@ -113,6 +113,7 @@ class Connection {
           head_error == asio::error::connection_reset)
         co_return false;
       co_await refuse_head(head_error == http::error::header_limit ? 431 : 400);
+      co_await linger();
       co_return false;
     }
     const bool is_head = parser.get().method() == http::verb::head;
