@@ -1,7 +1,5 @@
 #include "vision/infer/graph.hpp"
 
-#include "vision/infer/registration.hpp"
-
 #include <fmt/format.h>
 #include <omp.h>
 
@@ -10,6 +8,9 @@
 #include <dnnl.hpp>
 #include <numeric>
 #include <unordered_map>
+
+#include "base/target_clones.hpp"
+#include "vision/infer/registration.hpp"
 
 namespace vedette {
 namespace {
@@ -103,7 +104,7 @@ void gaussian_plane(float* plane, float* scratch, std::int64_t height, std::int6
 }
 
 /// Row minimum of (bias − row) over one block: the largest a·b − |b|²/2 is the nearest b.
-__attribute__((target_clones("avx512f", "avx2", "default"))) float largest(const float* row, std::int64_t n) {
+VEDETTE_TARGET_CLONES float largest(const float* row, std::int64_t n) {
   float best[16];
   for (int j = 0; j < 16; ++j) best[j] = -3.4e38F;
   std::int64_t i = 0;
@@ -117,11 +118,8 @@ __attribute__((target_clones("avx512f", "avx2", "default"))) float largest(const
 
 /// Lowers each cell's squared distance by those to the cells of one exemplar row that are at most `radius` columns
 /// away.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void lower_row_distances(const float* cells,
-                                                                                      const float* exemplar,
-                                                                                      float* best, std::int64_t width,
-                                                                                      std::int64_t channels,
-                                                                                      std::int64_t radius) {
+VEDETTE_TARGET_CLONES void lower_row_distances(const float* cells, const float* exemplar, float* best,
+                                               std::int64_t width, std::int64_t channels, std::int64_t radius) {
   for (std::int64_t x = 0; x < width; ++x) {
     const float* a = cells + x * channels;
     const auto end = std::min(width - 1, x + radius);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/random.hpp"
+#include "base/target_clones.hpp"
 
 namespace vedette {
 namespace {
@@ -21,10 +22,8 @@ constexpr double kPriorPictures = 4;
 using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// Lowers each row's distance to the chosen set by its distance to one new row.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void lower_distances(const float* rows,
-                                                                                  const float* centre, float* nearest,
-                                                                                  std::size_t count,
-                                                                                  std::size_t channels) {
+VEDETTE_TARGET_CLONES void lower_distances(const float* rows, const float* centre, float* nearest, std::size_t count,
+                                           std::size_t channels) {
   for (std::size_t r = 0; r < count; ++r) {
     const float* row = rows + r * channels;
     float sums[16] = {};
