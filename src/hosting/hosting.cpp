@@ -131,7 +131,7 @@ void Hosting::reconcile() {
     if (!loaded) {
       log::error("model cannot be hosted",
                  {{"model", model_arn(scope, model.project, model.version)}, {"reason", loaded.error().message}});
-      move(model, ModelStatus::hosting_failed, "The model could not be started: " + loaded.error().message);
+      move(model, ModelStatus::hosting_failed, "The model could not be started; the server's log says why.");
       continue;
     }
     if (model.status == ModelStatus::starting_hosting) move(model, ModelStatus::hosted, kHostedMessage);
@@ -157,7 +157,7 @@ Result<ModelLease> Hosting::lease(const std::string& uid) {
   const std::lock_guard one_at_a_time(loading_);
   if (auto model = find()) return model;
   auto loaded = load(uid);
-  if (!loaded) return conflict("MODEL", "", loaded.error().message);
+  if (!loaded) return internal_error(loaded.error().message);
   const std::lock_guard lock(mutex_);
   models_[uid] = *loaded;
   return loaded;

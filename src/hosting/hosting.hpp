@@ -63,7 +63,7 @@ class Hosting {
   void stop();
 
   /// The model, loaded if the desired state says hosted and this node has not got to it yet (it blocks for that).
-  /// Fails with conflict if it cannot be loaded.
+  /// Fails with internal if it cannot be loaded.
   Result<ModelLease> lease(const std::string& model_uid);
   /// Decodes and judges one picture on the compute pool.
   Result<Detection> detect(const ModelLease& model, std::span<const std::uint8_t> image_bytes);

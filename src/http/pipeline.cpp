@@ -193,10 +193,13 @@ class PipelineExchange : public Exchange {
     return {};
   }
 
-  Response refuse(const Error& error) const {
+  Response refuse(Error error) const {
     Response r;
-    if (error.kind == ErrorKind::internal)
+    if (error.kind == ErrorKind::internal) {
+      // What went wrong inside (paths, the system's words) is for the log; the request id leads there.
       log::error("internal error", {{"request", request_id_}, {"reason", error.message}});
+      error.message = "The server failed. Its log says more under the request id " + request_id_ + ".";
+    }
     if (service_ == Service::s3) {
       auto wire = s3::encode_error(error, head_.path, request_id_);
       r.status = wire.status;

@@ -315,9 +315,12 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
                {{"model", model_arn(job->scope, job->project, job->version)}, {"reason", error.message}});
     if (error.kind == ErrorKind::unavailable) return {std::chrono::milliseconds(0)};
     if (error.kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) return {std::chrono::seconds(5)};
+    // Only what the pictures' owner can mend is told; the server's own troubles are in the log above.
+    const auto message = error.kind == ErrorKind::invalid_input
+                             ? error.message
+                             : std::string("The training failed by a fault of the server; its log says more.");
     auto work = metadata.write();
-    if (work->models().move(model->uid, ModelStatus::training, ModelStatus::training_failed, error.message))
-      work->commit();
+    if (work->models().move(model->uid, ModelStatus::training, ModelStatus::training_failed, message)) work->commit();
     return {};
   };
 }
