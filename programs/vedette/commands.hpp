@@ -7,7 +7,11 @@
 namespace vedette {
 
 void add_serve(CLI::App& app, int& status);
+void add_user(CLI::App& app, int& status);
 void add_key(CLI::App& app, int& status);
+void add_policy(CLI::App& app, int& status);
+void add_client_model(CLI::App& app, int& status);
+void add_import(CLI::App& app, int& status);
 void add_sample(CLI::App& app, int& status);
 void add_train(CLI::App& app, int& status);
 void add_evaluate(CLI::App& app, int& status);

@@ -4,12 +4,12 @@
 #include <memory>
 #include <string>
 
-#include "auth/auth.hpp"
+#include "auth/identities.hpp"
 #include "store/metadata/metadata.hpp"
 
 namespace vedette {
 
-/// Name and policy of the user that the first start makes.
+/// Name of the user that the first start makes.
 inline constexpr const char* kAdministrator = "admin";
 
 /// Where things lie below the data folder.
@@ -22,6 +22,7 @@ struct DataFolder {
   [[nodiscard]] std::filesystem::path objects() const { return root / "objects"; }
   [[nodiscard]] std::filesystem::path jobs() const { return root / "jobs"; }
   [[nodiscard]] std::filesystem::path model_cache() const { return root / "model-cache"; }
+  [[nodiscard]] std::filesystem::path audit() const { return root / "audit"; }
   [[nodiscard]] std::filesystem::path lock() const { return root / "lock"; }
 };
 

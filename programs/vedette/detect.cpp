@@ -5,6 +5,7 @@
 
 #include "base/files.hpp"
 #include "commands.hpp"
+#include "model_files.hpp"
 #include "pictures.hpp"
 #include "vision/assess/assess.hpp"
 
@@ -39,9 +40,8 @@ RgbImage draw(const Manifest& manifest, const Detection& d) {
 }
 
 int detect(const DetectOptions& options) {
-  auto engine = Engine::load(options.model);
-  if (!engine) throw std::runtime_error(options.model + ": " + engine.error().message);
-  const auto& manifest = (*engine)->manifest();
+  const auto engine = load_model(options.model);
+  const auto& manifest = engine->manifest();
   if (!options.masks_out.empty()) fs::create_directories(options.masks_out);
   int failures = 0;
   for (const auto& path : options.images) {
@@ -49,7 +49,7 @@ int detect(const DetectOptions& options) {
     sample.source_ref = path;
     sample.image = path;
     auto loaded = load_sample(sample, {}, manifest.image_height, manifest.image_width, true);
-    auto detection = loaded ? (*engine)->detect(loaded->image) : Result<Detection>(loaded.error());
+    auto detection = loaded ? engine->detect(loaded->image) : Result<Detection>(loaded.error());
     if (!detection) {
       std::fprintf(stderr, "vedette: %s\n", detection.error().message.c_str());
       ++failures;
@@ -99,7 +99,9 @@ int detect(const DetectOptions& options) {
 void add_detect(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("detect", "Judge pictures by a model");
   auto options = std::make_shared<DetectOptions>();
-  command->add_option("MODEL_DIR", options->model, "Folder of the model")->required()->check(CLI::ExistingDirectory);
+  command->add_option("MODEL_DIR", options->model, "Folder or archive (.zip) of the model")
+      ->required()
+      ->check(CLI::ExistingPath);
   command->add_option("IMAGE", options->images, "Pictures to judge")->required();
   command->add_flag("--json", options->json, "One JSON object per picture");
   command->add_option("--masks-out", options->masks_out,

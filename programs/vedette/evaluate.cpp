@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "commands.hpp"
+#include "model_files.hpp"
 #include "pictures.hpp"
 #include "vision/assess/assess.hpp"
 
@@ -19,11 +20,10 @@ struct EvaluateOptions {
 
 void evaluate(const EvaluateOptions& options) {
   const auto samples = read_samples(options.pictures);
-  auto engine = Engine::load(options.model);
-  if (!engine) throw std::runtime_error(options.model + ": " + engine.error().message);
+  const auto engine = load_model(options.model);
   const auto start = std::chrono::steady_clock::now();
   auto evaluation =
-      evaluate_model(**engine, samples, true, [&](std::size_t done, const TrainingSample& sample, const Detection& d) {
+      evaluate_model(*engine, samples, true, [&](std::size_t done, const TrainingSample& sample, const Detection& d) {
         if (options.json)
           std::printf("%s\n", nlohmann::json{{"image", sample.source_ref},
                                              {"class", *sample.is_anomalous ? "anomaly" : "normal"},
@@ -57,7 +57,9 @@ void evaluate(const EvaluateOptions& options) {
 void add_evaluate(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("evaluate", "Judge a model on labelled pictures");
   auto options = std::make_shared<EvaluateOptions>();
-  command->add_option("MODEL_DIR", options->model, "Folder of the model")->required()->check(CLI::ExistingDirectory);
+  command->add_option("MODEL_DIR", options->model, "Folder or archive (.zip) of the model")
+      ->required()
+      ->check(CLI::ExistingPath);
   add_picture_options(*command, options->pictures);
   command->add_flag("--json", options->json, "One JSON object per picture, then the summary");
   command->callback([options, &status] {

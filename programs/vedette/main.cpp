@@ -9,7 +9,11 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", VEDETTE_VERSION);
   int status = 0;
   vedette::add_serve(app, status);
+  vedette::add_user(app, status);
   vedette::add_key(app, status);
+  vedette::add_policy(app, status);
+  vedette::add_client_model(app, status);
+  vedette::add_import(app, status);
   vedette::add_sample(app, status);
   vedette::add_train(app, status);
   vedette::add_evaluate(app, status);

@@ -15,9 +15,13 @@
 #include "commands.hpp"
 #include "data_folder.hpp"
 #include "hosting/hosting.hpp"
+#include "http/json_service.hpp"
 #include "http/pipeline.hpp"
+#include "http/s3_service.hpp"
 #include "http/server.hpp"
+#include "http/sts_service.hpp"
 #include "jobs/jobs.hpp"
+#include "service/extension.hpp"
 #include "service/job_handlers.hpp"
 #include "service/service.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
@@ -33,7 +37,11 @@ struct ServeOptions {
   std::string listen = "127.0.0.1:8420";
   std::string account = "123456789012";
   bool insecure_http = false;
+  std::string tls_certificate, tls_key;
+  std::vector<std::string> regions;
   Quotas quotas;
+  double requests_per_second = 0;
+  int audit_days = 365;
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 };
 
@@ -68,9 +76,13 @@ ServerOptions parse_listen(const ServeOptions& options) {
   if (server.address == "localhost") server.address = "127.0.0.1";
   server.port = static_cast<std::uint16_t>(*port);
   const bool is_loopback = server.address.starts_with("127.") || server.address == "::1";
-  if (!is_loopback && !options.insecure_http)
+  if (options.tls_certificate.empty() != options.tls_key.empty())
+    throw std::runtime_error("--tls-cert and --tls-key go together");
+  server.tls_certificate = options.tls_certificate;
+  server.tls_key = options.tls_key;
+  if (!is_loopback && options.tls_certificate.empty() && !options.insecure_http)
     throw std::runtime_error(
-        "plain HTTP is offered on loopback only; put a TLS proxy in front, or say --insecure-http");
+        "plain HTTP is offered on loopback only; give --tls-cert and --tls-key, or say --insecure-http");
   return server;
 }
 
@@ -104,23 +116,49 @@ void serve(const ServeOptions& options) {
   }
 
   const std::string worker = node + "/" + random_id(8);
-  JobWorker imports(*metadata, clock, kImportJob, worker, make_import_handler(*metadata, *objects, clock));
+  const auto& images = options.quotas.images;
+  JobWorker imports(*metadata, clock, kImportJob, worker, make_import_handler(*metadata, *objects, clock, images));
+  JobWorker updates(*metadata, clock, kUpdateJob, worker, make_update_handler(*metadata, *objects, clock, images));
   JobWorker trainings(*metadata, clock, kTrainingJob, worker,
-                      make_training_handler(*metadata, *objects, clock, folder.jobs(), find_trainer()));
+                      make_training_handler(*metadata, *objects, clock, images, folder.jobs(), find_trainer()));
+  JobWorker packagings(*metadata, clock, kPackagingJob, worker,
+                       make_packaging_handler(*metadata, *objects, clock, folder.jobs()));
+  const auto workers = {&imports, &updates, &trainings, &packagings};
+  Metrics metrics(*metadata, clock);
+  AuditLog audit(folder.audit(), clock, options.audit_days);
   Hosting hosting(*metadata, *objects, folder.model_cache(), options.threads);
-  LookoutVision lookout_vision(*metadata, *objects, hosting, clock, options.quotas, [&] {
-    imports.wake();
-    trainings.wake();
+  LookoutVision lookout_vision(*metadata, *objects, hosting, metrics, clock, options.quotas, [&] {
+    for (auto* w : workers) w->wake();
   });
   lookout_vision.finish_deletions();
-  Pipeline pipeline(keys, clock, lookout_vision, *objects, {options.account});
+  Identities identities(*metadata, clock);
+  ExtensionServices extension_services{lookout_vision, *metadata, metrics, identities, keys};
+
+  RateLimiter limiter(options.requests_per_second);
+  JsonService lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision),
+                                    lookout_vision, metrics, limiter);
+  JsonService extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision,
+                                metrics, limiter);
+  S3Service s3_service(*objects);
+  StsService sts_service;
+  const OpenPaths open_paths({&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION, metrics, [&] {
+    try {
+      metadata->read()->users().find(options.account, kAdministrator);
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
+  });
+  Pipeline pipeline(keys, clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service}, open_paths,
+                    audit, options.regions);
   HttpServer server(pipeline, server_options);
 
   hosting.start();
-  imports.start();
-  trainings.start();
+  metrics.start();
+  for (auto* w : workers) w->start();
   server.start();
-  log::info("listening", {{"address", server_options.address + ":" + std::to_string(server.port())},
+  log::info("listening", {{"scheme", options.tls_certificate.empty() ? "http" : "https"},
+                          {"address", server_options.address + ":" + std::to_string(server.port())},
                           {"data", folder.root.string()},
                           {"credentials", folder.credentials().string()}});
 
@@ -128,9 +166,9 @@ void serve(const ServeOptions& options) {
   sigwait(&signals, &received);
   log::info("stopping", {{"signal", std::to_string(received)}});
   server.stop();
-  imports.stop();
-  trainings.stop();
+  for (auto* w : workers) w->stop();
   hosting.stop();
+  metrics.stop();
   log::info("stopped");
 }
 
@@ -140,7 +178,7 @@ std::string set_up(const DataFolder& folder, const std::string& account, Metadat
   if (auto id = read_file(folder.node_id(), 100)) return std::string(trim(as_text(*id)));
   {
     auto work = metadata.write();
-    if (work->users().insert({account, kAdministrator, kAdministratorPolicy})) work->commit();
+    if (work->users().insert({account, kAdministrator, {kAdministratorAccess}, SystemClock().now()})) work->commit();
   }
   const auto key = keys.create_key(account, kAdministrator);
   if (!key) throw std::runtime_error(key.error().message);
@@ -166,17 +204,43 @@ void add_serve(CLI::App& app, int& status) {
       ->capture_default_str()
       ->envname("VEDETTE_ACCOUNT");
   command->add_flag("--insecure-http", options->insecure_http, "Offer plain HTTP beyond loopback, too");
+  command
+      ->add_option("--tls-cert", options->tls_certificate,
+                   "PEM file with the certificate and its chain: speak TLS; read again when it changes")
+      ->envname("VEDETTE_TLS_CERT");
+  command->add_option("--tls-key", options->tls_key, "PEM file with the certificate's private key")
+      ->envname("VEDETTE_TLS_KEY");
+  command
+      ->add_option("--region", options->regions,
+                   "A region that callers may sign for; may be given several times. Any region if none is given")
+      ->envname("VEDETTE_REGIONS")
+      ->delimiter(',');
   command->add_option("--threads", options->threads, "Threads for one detection")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
+  command->add_option("--audit-days", options->audit_days, "Days that audit files are kept; 0 keeps them for ever")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 36500));
   command
-      ->add_option("--trainings-at-once", options->quotas.trainings_at_once,
-                   "Trainings per region that may be under way")
+      ->add_option("--requests-per-second", options->requests_per_second,
+                   "Calls of each operation per account and region, DetectAnomalies excepted; 0: no limit")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1000));
-  command->add_option("--inference-units", options->quotas.inference_units, "Most inference units of one model")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100000));
+      ->check(CLI::Range(0.0, 1e6));
+  const auto quota = [&](const char* flag, std::int64_t& value, std::int64_t least, const char* text) {
+    command->add_option(flag, value, text)->capture_default_str()->check(CLI::Range(least, std::int64_t{1} << 31));
+  };
+  auto& quotas = options->quotas;
+  quota("--trainings-at-once", quotas.trainings_at_once, 1, "Trainings per region that may be under way");
+  quota("--inference-units", quotas.inference_units, 1, "Most inference units of one model");
+  quota("--max-projects", quotas.projects, 0, "Most projects per region; 0: no limit");
+  quota("--max-models", quotas.models_per_project, 0, "Most models of a project; 0: no limit");
+  quota("--max-hosted-models", quotas.hosted_models, 0, "Most models hosted at once per region; 0: no limit");
+  quota("--max-train-images", quotas.images.train, 1, "Most images of a training dataset");
+  quota("--max-test-images", quotas.images.test, 1, "Most images of a test dataset");
+  quota("--max-segmentation-train-images", quotas.images.segmentation_train, 1,
+        "Most labelled training images of a segmentation model");
+  quota("--max-segmentation-test-images", quotas.images.segmentation_test, 1,
+        "Most labelled test images of a segmentation model");
   command->callback([options, &status] {
     serve(*options);
     status = 0;

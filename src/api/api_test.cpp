@@ -2,8 +2,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/json_errors.hpp"
 #include "api/lookoutvision/messages.hpp"
 #include "api/s3/messages.hpp"
+#include "api/sts/messages.hpp"
+#include "api/vedette/messages.hpp"
 
 namespace vedette {
 namespace {
@@ -21,6 +24,7 @@ const Operation& operation(const std::string& name) {
 
 TEST(ApiModel, AllOperationsAreThereAndRoute) {
   EXPECT_EQ(model().operations().size(), 22U);
+  EXPECT_EQ(extension::api_model().operations().size(), 16U);
   for (const auto& op : model().operations()) {
     std::string path;
     for (const auto& segment : op.path) path += "/" + (segment.starts_with('{') ? "x1" : segment);
@@ -28,7 +32,7 @@ TEST(ApiModel, AllOperationsAreThereAndRoute) {
     ASSERT_TRUE(route) << op.name;
     EXPECT_EQ(route->operation->name, op.name);
     EXPECT_EQ(op.action, "lookoutvision:" + op.name);
-    for (const auto& error : op.errors) EXPECT_GE(model().error_status(error), 400) << error;
+    for (const auto& error : op.errors) EXPECT_TRUE(model().find_error(error)) << error;
     // A longer path is another operation or none, but for tags: there an unescaped ARN may hold slashes.
     const auto longer = model().route(op.method, path + "/more");
     if (op.resource == "arn") continue;
@@ -132,12 +136,16 @@ TEST(ApiModel, RequiredMembersAndRangesAndEnums) {
 }
 
 TEST(Errors, EveryKindHasItsNameAndStatus) {
-  const auto wire = [](Error e) { return lookoutvision::encode_error(e); };
+  const auto wire = [](Error e) { return encode_json_error(model(), e); };
   EXPECT_EQ(wire(invalid_input("m")).status, 400);
   EXPECT_EQ(wire(conflict("MODEL", "1", "m")).body, R"({"Message":"m","ResourceId":"1","ResourceType":"MODEL"})");
   EXPECT_EQ(wire(not_found("PROJECT", "p", "m")).name, "ResourceNotFoundException");
   EXPECT_EQ(wire(fail(ErrorKind::quota_exceeded, "m", "L-X")).status, 402);
+  EXPECT_EQ(wire(fail(ErrorKind::quota_exceeded, "m", "L-X")).body,
+            R"({"Message":"m","QuotaCode":"L-X","ServiceCode":"lookoutvision"})");
   EXPECT_EQ(wire(fail(ErrorKind::throttled, "m")).status, 429);
+  EXPECT_EQ(wire(fail(ErrorKind::throttled, "m")).body, R"({"Message":"m","ServiceCode":"lookoutvision"})");
+  EXPECT_GT(wire(internal_error("m")).retry_after_seconds, 0);
   EXPECT_EQ(wire(fail(ErrorKind::not_found, "m", "UnknownOperationException")).name, "UnknownOperationException");
   EXPECT_EQ(wire(fail(ErrorKind::unauthenticated, "m", "InvalidAccessKeyId")).name, "UnrecognizedClientException");
   EXPECT_EQ(wire(internal_error("m")).name, "InternalServerException");
@@ -151,6 +159,14 @@ TEST(Messages, NumbersAreFloat32Exact) {
       R"({"DetectAnomalyResult":{"Confidence":0.983975887298584,"IsAnomalous":false,"Source":{"Type":"direct"}}})");
   r.segmentation = {{{"background", "#FFFFFF", static_cast<float>(8008.0 / 442368)}}, "png"};
   EXPECT_NE(lookoutvision::encode_detection(r).dump().find("0.018102575093507767"), std::string::npos);
+}
+
+TEST(Sts, OnlyGetCallerIdentityIsOffered) {
+  EXPECT_TRUE(sts::parse_action("Version=2011-06-15&Action=GetCallerIdentity"));
+  EXPECT_EQ(sts::parse_action("Action=AssumeRole&Version=2011-06-15").error().code, "InvalidAction");
+  EXPECT_EQ(sts::parse_action("").error().code, "MissingAction");
+  EXPECT_NE(sts::encode_caller_identity("1", "a<b", "arn:x", "id").find("<UserId>a&lt;b</UserId>"), std::string::npos);
+  EXPECT_EQ(sts::encode_error(fail(ErrorKind::unauthenticated, "m", "InvalidAccessKeyId"), "id").status, 403);
 }
 
 TEST(S3, PathsAreSplitAndReservedNamesRefused) {

@@ -2,6 +2,7 @@
 
 #include <re2/re2.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -14,12 +15,16 @@ using Json = nlohmann::json;
 struct ApiModel::State {
   std::map<std::string, ApiType> types;
   std::vector<Operation> operations;
-  std::map<std::string, int> error_statuses;
+  std::map<std::string, ApiError> errors;
+  std::string service, version;
+  std::string_view source;
 };
 
 namespace {
 
 constexpr int kDeepestNesting = 16;
+constexpr std::uint64_t kMostInteger = std::numeric_limits<std::int32_t>::max();
+constexpr std::uint64_t kMostLong = std::numeric_limits<std::int64_t>::max();
 
 /// RE2 refuses repetition counts above 1,000; the length is checked by the type's own limits, so a star says the same.
 std::string without_long_counts(std::string pattern) {
@@ -30,9 +35,10 @@ std::string without_long_counts(std::string pattern) {
 
 ValueKind kind_of(const std::string& text) {
   static const std::map<std::string, ValueKind> kinds = {
-      {"string", ValueKind::string},   {"integer", ValueKind::integer},     {"float", ValueKind::floating},
-      {"boolean", ValueKind::boolean}, {"timestamp", ValueKind::timestamp}, {"blob", ValueKind::blob},
-      {"list", ValueKind::list},       {"structure", ValueKind::structure}};
+      {"string", ValueKind::string},       {"integer", ValueKind::integer}, {"long", ValueKind::long_integer},
+      {"float", ValueKind::floating},      {"double", ValueKind::floating}, {"boolean", ValueKind::boolean},
+      {"timestamp", ValueKind::timestamp}, {"blob", ValueKind::blob},       {"list", ValueKind::list},
+      {"structure", ValueKind::structure}};
   return kinds.at(text);
 }
 
@@ -86,7 +92,8 @@ Result<void> check_text(const ApiType& type, const std::string& path, const std:
 /// A value from query, header or path.
 Result<Json> from_text(const ApiType& type, const std::string& path, const std::string& text) {
   switch (type.kind) {
-    case ValueKind::integer: {
+    case ValueKind::integer:
+    case ValueKind::long_integer: {
       const auto value = parse_integer(text);
       if (!value) return constraint(path, text, "Member must be an integer");
       if (auto ok = check_range(type, path, text, *value, "value"); !ok) return ok.error();
@@ -116,10 +123,12 @@ Result<Json> from_json(const ApiType& type, const std::string& path, const Json&
       if (auto ok = check_text(type, path, value.get_ref<const std::string&>()); !ok) return ok.error();
       return value;
     }
-    case ValueKind::integer: {
+    case ValueKind::integer:
+    case ValueKind::long_integer: {
       if (!value.is_number_integer()) return wrong_type();
-      if (value.is_number_unsigned() && value.get<std::uint64_t>() > (1ULL << 31))
-        return constraint(path, value.dump(), "Member must have value less than or equal to 2147483647");
+      const auto most = type.kind == ValueKind::integer ? kMostInteger : kMostLong;
+      if (value.is_number_unsigned() && value.get<std::uint64_t>() > most)
+        return constraint(path, value.dump(), "Member must have value less than or equal to " + std::to_string(most));
       const auto number = value.get<std::int64_t>();
       if (auto ok = check_range(type, path, value.dump(), number, "value"); !ok) return ok.error();
       return value;
@@ -182,6 +191,12 @@ bool Operation::has_payload() const {
   return false;
 }
 
+bool Operation::takes_client_token() const {
+  for (const auto& m : input)
+    if (m.name == "ClientToken") return true;
+  return false;
+}
+
 ApiModel::ApiModel(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ApiModel::~ApiModel() = default;
 ApiModel::ApiModel(ApiModel&&) noexcept = default;
@@ -235,7 +250,15 @@ ApiModel ApiModel::parse(std::string_view text) {
     op.errors = entry.at("errors").get<std::vector<std::string>>();
     state->operations.push_back(std::move(op));
   }
-  for (const auto& [name, entry] : json.at("errors").items()) state->error_statuses[name] = entry.at("status");
+  for (const auto& [name, entry] : json.at("errors").items()) {
+    ApiError error{entry.at("status"), {}};
+    for (const auto& [member, description] : entry.at("members").items())
+      if (!description.contains("header")) error.members.push_back(member);
+    state->errors.emplace(name, std::move(error));
+  }
+  state->service = json.at("service");
+  state->version = json.at("version");
+  state->source = text;
   return ApiModel(std::move(state));
 }
 
@@ -243,9 +266,19 @@ const std::vector<Operation>& ApiModel::operations() const {
   return state_->operations;
 }
 
-int ApiModel::error_status(const std::string& name) const {
-  const auto it = state_->error_statuses.find(name);
-  return it == state_->error_statuses.end() ? 500 : it->second;
+const ApiError* ApiModel::find_error(const std::string& name) const {
+  const auto it = state_->errors.find(name);
+  return it == state_->errors.end() ? nullptr : &it->second;
+}
+
+const std::string& ApiModel::service() const {
+  return state_->service;
+}
+const std::string& ApiModel::version() const {
+  return state_->version;
+}
+std::string_view ApiModel::source() const {
+  return state_->source;
 }
 
 Result<ApiModel::Route> ApiModel::route(std::string_view method, std::string_view raw_path) const {

@@ -19,7 +19,7 @@ class RE2;
 /// and validation here, and the tests, documents and client models elsewhere. docs/api-model.md describes the file.
 namespace vedette {
 
-enum class ValueKind { string, integer, floating, boolean, timestamp, blob, list, structure };
+enum class ValueKind { string, integer, long_integer, floating, boolean, timestamp, blob, list, structure };
 
 struct ApiType {
   std::string name;
@@ -57,6 +57,12 @@ struct Operation {
   std::vector<InputMember> input;
   std::vector<std::string> errors;
   [[nodiscard]] bool has_payload() const;
+  [[nodiscard]] bool takes_client_token() const;
+};
+
+struct ApiError {
+  int status = 500;
+  std::vector<std::string> members;  ///< of the body
 };
 
 /// Everything of a request that carries members.
@@ -70,7 +76,7 @@ struct OperationInput {
 /// Immutable after parse; any thread.
 class ApiModel {
  public:
-  /// Throws std::runtime_error if the text is not a model: it is part of the program.
+  /// The text must outlive the model. Throws std::runtime_error if it is not a model: it is part of the program.
   static ApiModel parse(std::string_view json);
   ~ApiModel();
   ApiModel(ApiModel&&) noexcept;
@@ -88,7 +94,10 @@ class ApiModel {
   [[nodiscard]] Result<nlohmann::json> decode(const Operation& operation, const OperationInput& input) const;
 
   [[nodiscard]] const std::vector<Operation>& operations() const;
-  [[nodiscard]] int error_status(const std::string& name) const;  ///< 500 if unknown
+  [[nodiscard]] const ApiError* find_error(const std::string& name) const;  ///< null if unknown
+  [[nodiscard]] const std::string& service() const;                         ///< also its signing name
+  [[nodiscard]] const std::string& version() const;
+  [[nodiscard]] std::string_view source() const;  ///< the JSON text, for those who turn it into other descriptions
 
  private:
   struct State;

@@ -1,8 +1,8 @@
 #include "auth/auth.hpp"
 
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "auth/identities.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
@@ -10,90 +10,41 @@
 namespace vedette {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::size_t kMasterKeyBytes = 32;
-
-/// Glob match with * and ?; iterative, so that no pattern can make it slow (linear backtracking to the last star).
-bool matches(std::string_view pattern, std::string_view text) {
-  std::size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t]) && pattern[p] != '*') {
-      ++p, ++t;
-    } else if (p < pattern.size() && pattern[p] == '*') {
-      star = p++, mark = t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1, t = ++mark;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
-
-Result<std::vector<std::string>> one_or_many(const Json& value) {
-  if (value.is_string()) return std::vector{value.get<std::string>()};
-  if (!value.is_array()) return invalid_input("The policy must list texts.");
-  std::vector<std::string> out;
-  for (const auto& v : value) {
-    if (!v.is_string()) return invalid_input("The policy must list texts.");
-    out.push_back(v.get<std::string>());
-  }
-  return out;
-}
 
 }  // namespace
 
-const char* const kAdministratorPolicy =
-    R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]})";
-
-Result<Policy> Policy::parse(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object() || !json.contains("Statement"))
-    return invalid_input("The policy is not a JSON object with a Statement.");
-  const Json statements = json["Statement"].is_array() ? json["Statement"] : Json::array({json["Statement"]});
-  Policy policy;
-  for (const auto& s : statements) {
-    if (!s.is_object()) return invalid_input("A statement of the policy is not an object.");
-    for (const auto& [name, value] : s.items())
-      if (name != "Sid" && name != "Effect" && name != "Action" && name != "NotAction" && name != "Resource")
-        return invalid_input("The policy uses " + name + ", which is not supported.");
-    const auto effect = s.value("Effect", Json());
-    if (effect != "Allow" && effect != "Deny") return invalid_input("A statement's Effect must be Allow or Deny.");
-    if (s.contains("Action") == s.contains("NotAction") || !s.contains("Resource"))
-      return invalid_input("A statement needs Action or NotAction, and Resource.");
-    auto actions = one_or_many(s.contains("Action") ? s["Action"] : s["NotAction"]);
-    auto resources = one_or_many(s["Resource"]);
-    if (!actions) return actions.error();
-    if (!resources) return resources.error();
-    for (auto& action : *actions) action = to_lower(action);
-    policy.statements_.push_back(
-        {effect == "Allow", s.contains("NotAction"), std::move(*actions), std::move(*resources)});
-  }
-  return policy;
-}
-
-bool Policy::allows(std::string_view action, std::string_view resource) const {
-  const std::string lower = to_lower(action);
-  bool allowed = false;
-  for (const auto& s : statements_) {
-    bool names_action = false, names_resource = false;
-    for (const auto& a : s.actions) names_action |= matches(a, lower);
-    for (const auto& r : s.resources) names_resource |= matches(r, resource);
-    if (names_action == s.is_not_action || !names_resource) continue;
-    if (!s.is_allow) return false;
-    allowed = true;
-  }
-  return allowed;
-}
-
-Result<void> authorize(const Caller& caller, std::string_view action, std::string_view resource) {
-  if (caller.policy && caller.policy->allows(action, resource)) return {};
+Result<void> authorize(const Caller& caller, std::string_view action, std::string_view resource,
+                       const TagContext& tags) {
+  const PolicyContext context{caller.account,        caller.user,       caller.source_ip, caller.is_secure,
+                              caller.is_via_service, tags.request_tags, tags.untags,      tags.resource_tags};
+  auto decision = Decision::not_allowed;
+  if (caller.policies)
+    for (const auto& policy : *caller.policies) {
+      const auto d = policy.decide(action, resource, context);
+      if (d == Decision::explicitly_denied) {
+        decision = d;
+        break;
+      }
+      if (d == Decision::allowed) decision = d;
+    }
+  if (decision == Decision::allowed) return {};
   return fail(ErrorKind::access_denied,
               "User: " + caller.arn() + " is not authorized to perform: " + std::string(action) +
-                  " on resource: " + std::string(resource),
+                  " on resource: " + std::string(resource) +
+                  (decision == Decision::explicitly_denied
+                       ? " with an explicit deny in an identity-based policy"
+                       : " because no identity-based policy allows the " + std::string(action) + " action"),
               "AccessDenied");
+}
+
+Result<Caller> caller_of_job(MetadataStore& store, const std::string& account, const std::string& name) {
+  auto work = store.read();
+  const auto user = work->users().find(account, name);
+  if (!user) return invalid_input("The user " + name + ", who asked for this, no longer exists.");
+  Caller caller{account, name, "", std::make_shared<const std::vector<Policy>>(policies_of(work->users(), *user))};
+  caller.is_via_service = true;
+  return caller;
 }
 
 KeyRing::KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file)
@@ -119,8 +70,9 @@ Result<KeyRing::NewKey> KeyRing::create_key(const std::string& account, const st
   key.secret = to_base64(random_bytes(30));
   const auto sealed = seal(master_key_, key.secret, key.access_key_id);
   auto work = store_.write();
-  if (!work->users().find(account, user)) return invalid_input("There is no user " + user + ".");
-  work->users().insert_key({key.access_key_id, account, user, std::string(as_text(sealed)), true, clock_.now()});
+  if (!work->users().find(account, user)) return not_found("USER", user, "There is no user " + user + ".");
+  key.created = clock_.now();
+  work->users().insert_key({key.access_key_id, account, user, std::string(as_text(sealed)), true, key.created});
   work->commit();
   return key;
 }
@@ -137,10 +89,8 @@ Result<KeyRing::KnownKey> KeyRing::look_up(const std::string& access_key_id) {
   if (!user) return unknown();
   auto secret = unseal(master_key_, as_bytes(key->sealed_secret), access_key_id);
   if (!secret) return secret.error();
-  auto policy = Policy::parse(user->policy);
-  if (!policy) return internal_error("The policy of user " + user->name + " cannot be read.");
-  return KnownKey{{key->account, key->user, access_key_id, std::make_shared<const Policy>(std::move(*policy))},
-                  std::move(*secret)};
+  auto policies = std::make_shared<const std::vector<Policy>>(policies_of(work->users(), *user));
+  return KnownKey{{key->account, key->user, access_key_id, std::move(policies)}, std::move(*secret)};
 }
 
 }  // namespace vedette

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/policy.hpp"
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "signing/signing.hpp"
@@ -14,33 +15,29 @@
 /// Who is calling, and what they may do. Thread-safe.
 namespace vedette {
 
-/// An IAM-style policy document: statements of Effect, Action or NotAction, Resource, with * and ? as wildcards. An
-/// explicit deny wins; what nothing allows is denied. Condition is not offered yet: a document with one is refused.
-class Policy {
- public:
-  /// Fails with invalid_input naming what is wrong.
-  static Result<Policy> parse(std::string_view json);
-  [[nodiscard]] bool allows(std::string_view action, std::string_view resource) const;
-
- private:
-  struct Statement {
-    bool is_allow, is_not_action;
-    std::vector<std::string> actions, resources;
-  };
-  std::vector<Statement> statements_;
-};
-
+/// A user at work: in a request, or in a job that acts for them.
 struct Caller {
   std::string account, user, access_key_id;
-  std::shared_ptr<const Policy> policy;
-  [[nodiscard]] std::string arn() const { return "arn:aws:iam::" + account + ":user/" + user; }
+  std::shared_ptr<const std::vector<Policy>> policies;
+  std::string source_ip = {};
+  bool is_secure = false, is_via_service = false;
+  [[nodiscard]] std::string arn() const { return user_arn(account, user); }
+};
+
+/// What a call says about tags, for policies with conditions on them.
+struct TagContext {
+  std::vector<Tag> request_tags = {};
+  std::vector<std::string> untags = {};
+  std::function<std::vector<Tag>()> resource_tags = {};
 };
 
 /// Fails with access_denied, worded as AWS does.
-Result<void> authorize(const Caller& caller, std::string_view action, std::string_view resource);
+Result<void> authorize(const Caller& caller, std::string_view action, std::string_view resource,
+                       const TagContext& tags = {});
 
-/// Allows everything: the first user's policy.
-extern const char* const kAdministratorPolicy;
+/// The user as a job acts for them (aws:ViaAWSService), with the rights they have now. Fails with invalid_input if they
+/// no longer exist.
+Result<Caller> caller_of_job(MetadataStore& store, const std::string& account, const std::string& user);
 
 class KeyRing {
  public:
@@ -49,15 +46,16 @@ class KeyRing {
 
   struct NewKey {
     std::string access_key_id, secret;
+    Timestamp created;
   };
-  /// The secret is told only here.
+  /// The secret is told only here. Fails with not_found USER.
   Result<NewKey> create_key(const std::string& account, const std::string& user);
 
   struct KnownKey {
     Caller caller;
     std::string secret;
   };
-  /// Reads the store on every call, so that a revocation works at once. Fails with unauthenticated
+  /// Reads the store on every call, so that a revocation or a changed policy works at once. Fails with unauthenticated
   /// (InvalidAccessKeyId).
   Result<KnownKey> look_up(const std::string& access_key_id);
 

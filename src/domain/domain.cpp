@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace vedette {
 namespace {
 
@@ -30,6 +32,20 @@ constexpr std::array<std::pair<ModelStatus, std::string_view>, 9> kModelStatus =
     {ModelStatus::stopping_hosting, "STOPPING_HOSTING"},
     {ModelStatus::system_updating, "SYSTEM_UPDATING"},
     {ModelStatus::deleting, "DELETING"},
+}};
+
+constexpr std::array<std::pair<PackagingJobStatus, std::string_view>, 4> kPackagingJobStatus = {{
+    {PackagingJobStatus::created, "CREATED"},
+    {PackagingJobStatus::running, "RUNNING"},
+    {PackagingJobStatus::succeeded, "SUCCEEDED"},
+    {PackagingJobStatus::failed, "FAILED"},
+}};
+
+constexpr std::array<std::pair<PackagingJobStatus, PackagingJobStatus>, 4> kPackagingJobMoves = {{
+    {PackagingJobStatus::created, PackagingJobStatus::running},
+    {PackagingJobStatus::created, PackagingJobStatus::failed},
+    {PackagingJobStatus::running, PackagingJobStatus::succeeded},
+    {PackagingJobStatus::running, PackagingJobStatus::failed},
 }};
 
 constexpr std::array<std::pair<ModelStatus, ModelStatus>, 13> kModelMoves = {{
@@ -64,6 +80,13 @@ constexpr std::array<std::pair<DatasetStatus, DatasetStatus>, 12> kDatasetMoves 
 }};
 
 template <typename Table, typename Value>
+bool has_move(const Table& table, Value from, Value to) {
+  for (const auto& move : table)
+    if (move.first == from && move.second == to) return true;
+  return false;
+}
+
+template <typename Table, typename Value>
 std::string_view text_of(const Table& table, Value value) {
   for (const auto& [v, text] : table)
     if (v == value) return text;
@@ -89,6 +112,10 @@ std::string_view to_text(ModelStatus status) {
   return text_of(kModelStatus, status);
 }
 
+std::string_view to_text(PackagingJobStatus status) {
+  return text_of(kPackagingJobStatus, status);
+}
+
 std::optional<DatasetType> parse_dataset_type(std::string_view text) {
   if (text == "train") return DatasetType::train;
   if (text == "test") return DatasetType::test;
@@ -100,17 +127,18 @@ DatasetStatus parse_dataset_status(std::string_view text) {
 ModelStatus parse_model_status(std::string_view text) {
   return value_of(kModelStatus, text);
 }
-
-bool can_move(ModelStatus from, ModelStatus to) {
-  for (const auto& move : kModelMoves)
-    if (move.first == from && move.second == to) return true;
-  return false;
+PackagingJobStatus parse_packaging_job_status(std::string_view text) {
+  return value_of(kPackagingJobStatus, text);
 }
 
+bool can_move(ModelStatus from, ModelStatus to) {
+  return has_move(kModelMoves, from, to);
+}
 bool can_move(DatasetStatus from, DatasetStatus to) {
-  for (const auto& move : kDatasetMoves)
-    if (move.first == from && move.second == to) return true;
-  return false;
+  return has_move(kDatasetMoves, from, to);
+}
+bool can_move(PackagingJobStatus from, PackagingJobStatus to) {
+  return has_move(kPackagingJobMoves, from, to);
 }
 
 bool is_settled(DatasetStatus status) {
@@ -124,6 +152,27 @@ std::string project_arn(const Scope& scope, std::string_view project) {
 std::string model_arn(const Scope& scope, std::string_view project, std::int64_t version) {
   return "arn:aws:lookoutvision:" + scope.region + ":" + scope.account + ":model/" + std::string(project) + "/" +
          std::to_string(version);
+}
+std::optional<ModelArn> parse_model_arn(std::string_view arn) {
+  const auto parts = split(arn, ':');
+  if (parts.size() != 6 || parts[0] != "arn" || parts[2] != "lookoutvision" || parts[3].empty() || parts[4].empty())
+    return std::nullopt;
+  const auto resource = split(parts[5], '/');
+  if (resource.size() != 3 || resource[0] != "model" || resource[1].empty()) return std::nullopt;
+  const auto version = parse_integer(resource[2]);
+  // Written as the API writes it: no sign, no leading zeros.
+  if (!version || *version < 1 || std::to_string(*version) != resource[2]) return std::nullopt;
+  return ModelArn{{std::string(parts[4]), std::string(parts[3])}, std::string(resource[1]), *version};
+}
+std::string component_arn(const Scope& scope, std::string_view name, std::string_view version) {
+  return "arn:aws:greengrass:" + scope.region + ":" + scope.account + ":components:" + std::string(name) +
+         ":versions:" + std::string(version);
+}
+std::string user_arn(std::string_view account, std::string_view name) {
+  return "arn:aws:iam::" + std::string(account) + ":user/" + std::string(name);
+}
+std::string bucket_arn(std::string_view bucket) {
+  return "arn:aws:s3:::" + std::string(bucket);
 }
 std::string object_arn(std::string_view bucket, std::string_view key) {
   return "arn:aws:s3:::" + std::string(bucket) + "/" + std::string(key);

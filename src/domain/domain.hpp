@@ -103,22 +103,54 @@ struct Model {
   std::optional<Timestamp> evaluation_end;
 };
 
-std::string_view to_text(DatasetType type);      ///< "train"
-std::string_view to_text(DatasetStatus status);  ///< "CREATE_COMPLETE"
-std::string_view to_text(ModelStatus status);    ///< "TRAINED"
+enum class PackagingJobStatus { created, running, succeeded, failed };
+
+/// Makes a model archive in a bucket; also remembers that its component name and version are taken.
+struct PackagingJob {
+  std::string project;
+  std::string name;
+  std::int64_t model_version = 0;
+  std::optional<std::string> description;
+  std::string configuration;  ///< JSON: the Greengrass configuration as the caller gave it
+  std::string component_name, component_version;
+  PackagingJobStatus status = PackagingJobStatus::created;
+  std::string status_message;
+  Timestamp created{}, updated{};
+};
+
+inline constexpr std::size_t kMostTags = 50;  ///< of one model
+
+std::string_view to_text(DatasetType type);           ///< "train"
+std::string_view to_text(DatasetStatus status);       ///< "CREATE_COMPLETE"
+std::string_view to_text(ModelStatus status);         ///< "TRAINED"
+std::string_view to_text(PackagingJobStatus status);  ///< "RUNNING"
 std::optional<DatasetType> parse_dataset_type(std::string_view text);
 /// Of stored text; an unknown one is a damaged database and throws std::invalid_argument.
 DatasetStatus parse_dataset_status(std::string_view text);
 ModelStatus parse_model_status(std::string_view text);
+PackagingJobStatus parse_packaging_job_status(std::string_view text);
 
 /// The one transition table; every status change is a compare-and-set along one of its edges.
 bool can_move(ModelStatus from, ModelStatus to);
 bool can_move(DatasetStatus from, DatasetStatus to);
+bool can_move(PackagingJobStatus from, PackagingJobStatus to);
 /// Finished importing or updating: may be trained on, updated, deleted.
 bool is_settled(DatasetStatus status);
 
 std::string project_arn(const Scope& scope, std::string_view project);
 std::string model_arn(const Scope& scope, std::string_view project, std::int64_t version);
+/// Names one model: arn:<partition>:lookoutvision:<region>:<account>:model/<project>/<version>.
+struct ModelArn {
+  Scope scope;
+  std::string project;
+  std::int64_t version;
+};
+/// Empty if the text has no such form.
+std::optional<ModelArn> parse_model_arn(std::string_view arn);
+std::string user_arn(std::string_view account, std::string_view name);
+std::string bucket_arn(std::string_view bucket);
 std::string object_arn(std::string_view bucket, std::string_view key);
+/// arn:aws:greengrass:<region>:<account>:components:<name>:versions:<version>
+std::string component_arn(const Scope& scope, std::string_view name, std::string_view version);
 
 }  // namespace vedette

@@ -19,6 +19,7 @@ struct RequestHead {
   HeaderList headers;       ///< names in lower case
   std::optional<std::uint64_t> content_length;
   std::string remote_address;
+  bool is_secure = false;  ///< over TLS
 };
 
 struct Response {

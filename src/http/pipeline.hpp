@@ -1,32 +1,40 @@
 #pragma once
 
+#include <vector>
+
+#include "audit/audit.hpp"
 #include "auth/auth.hpp"
 #include "base/clock.hpp"
 #include "http/exchange.hpp"
-#include "service/service.hpp"
-#include "store/objects/objects.hpp"
+#include "http/open_paths.hpp"
+#include "http/wire_service.hpp"
 
 namespace vedette {
-
-struct PipelineOptions {
-  std::string account;  ///< 12 digits
-};
 
 /// From a request's head and body to its answer: service by credential scope, signature, operation. Thread-safe.
 class Pipeline : public RequestHandler {
  public:
-  Pipeline(KeyRing& keys, const Clock& clock, LookoutVision& lookout_vision, ObjectStore& objects,
-           PipelineOptions options)
-      : keys_(keys), clock_(clock), lookout_vision_(lookout_vision), objects_(objects), options_(std::move(options)) {}
+  /// `regions` empty: a region is whatever the caller signs for.
+  Pipeline(KeyRing& keys, const Clock& clock, std::vector<WireService*> services, const OpenPaths& open_paths,
+           AuditLog& audit, std::vector<std::string> regions)
+      : keys_(keys),
+        clock_(clock),
+        services_(std::move(services)),
+        open_paths_(open_paths),
+        audit_(audit),
+        regions_(std::move(regions)) {}
   std::unique_ptr<Exchange> open(RequestHead head) override;
 
  private:
   friend class PipelineExchange;
+  [[nodiscard]] WireService* service_named(std::string_view signing_name) const;
+
   KeyRing& keys_;
   const Clock& clock_;
-  LookoutVision& lookout_vision_;
-  ObjectStore& objects_;
-  const PipelineOptions options_;
+  const std::vector<WireService*> services_;
+  const OpenPaths& open_paths_;
+  AuditLog& audit_;
+  const std::vector<std::string> regions_;
 };
 
 }  // namespace vedette

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "http/operations.hpp"
+#include "http/s3_operations.hpp"
 
 namespace vedette {
 namespace {

@@ -2,13 +2,16 @@
 
 #include <atomic>
 #include <boost/asio.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
 #include <stdexcept>
 #include <thread>
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "http/tls.hpp"
 
 namespace vedette {
 namespace {
@@ -16,6 +19,7 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
+namespace ssl = asio::ssl;
 using asio::ip::tcp;
 using boost::system::error_code;
 
@@ -23,12 +27,14 @@ constexpr std::uint32_t kHeadLimit = 32 * 1024;
 constexpr std::size_t kBodyChunk = 256 * 1024;
 constexpr std::size_t kContentChunk = 1024 * 1024;
 constexpr auto kIdleTimeout = std::chrono::seconds(75);
+constexpr auto kHandshakeTimeout = std::chrono::seconds(10);
 constexpr auto kHeadTimeout = std::chrono::seconds(20);
 constexpr auto kBodyTimeout = std::chrono::seconds(30);   // for each piece
 constexpr auto kWriteTimeout = std::chrono::seconds(60);  // for each piece
 constexpr auto kLingerTimeout = std::chrono::seconds(3);
 constexpr std::uint64_t kLingerBytes = 64ULL << 20;
 constexpr auto kDrainTime = std::chrono::seconds(10);
+constexpr auto kCertificateCheck = std::chrono::seconds(2);
 
 /// Runs work on the pool and resumes the coroutine on its own executor. Exceptions travel along.
 template <typename R>
@@ -56,7 +62,8 @@ asio::awaitable<R> run_on(asio::thread_pool& pool, std::function<R()> work) {
       std::move(initiate), asio::use_awaitable, std::move(work));
 }
 
-using Stream = beast::tcp_stream;
+using PlainStream = beast::tcp_stream;
+using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 using Parser = http::request_parser<http::buffer_body>;
 
 /// Shared by server and connections.
@@ -76,29 +83,45 @@ Response internal_failure() {
   return r;
 }
 
+template <typename Stream>
 class Connection {
  public:
-  Connection(tcp::socket socket, Shared& shared) : stream_(std::move(socket)), shared_(shared) {
+  static constexpr bool kIsTls = std::is_same_v<Stream, TlsStream>;
+
+  Connection(Stream stream, Shared& shared) : stream_(std::move(stream)), shared_(shared) {
     error_code ignored;
-    stream_.socket().set_option(tcp::no_delay(true), ignored);
-    const auto remote = stream_.socket().remote_endpoint(ignored);
+    lowest().socket().set_option(tcp::no_delay(true), ignored);
+    const auto remote = lowest().socket().remote_endpoint(ignored);
     if (!ignored) remote_ = remote.address().to_string();
   }
 
   asio::awaitable<void> serve() {
+    if constexpr (kIsTls) {
+      lowest().expires_after(kHandshakeTimeout);
+      auto [error] = co_await stream_.async_handshake(ssl::stream_base::server, kNoThrow);
+      if (error) co_return;
+    }
     for (bool keep_alive = true; keep_alive && !shared_.stopping;) keep_alive = co_await serve_one();
+    if constexpr (kIsTls) {
+      // Tells the client that nothing was cut off.
+      lowest().expires_after(kLingerTimeout);
+      auto [error] = co_await stream_.async_shutdown(kNoThrow);
+      if (error) co_return;
+    }
     error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
   }
 
  private:
   static constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
+  /// The layer that has time-outs.
+  beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
 
   /// One request and its answer. False if the connection must end.
   asio::awaitable<bool> serve_one() {
     // The first byte may take long on an idle connection; from then on the head has its own deadline.
     if (buffer_.size() == 0) {
-      stream_.expires_after(kIdleTimeout);
+      lowest().expires_after(kIdleTimeout);
       auto [wait_error, n] = co_await stream_.async_read_some(buffer_.prepare(16 * 1024), kNoThrow);
       if (wait_error) co_return false;
       buffer_.commit(n);
@@ -106,7 +129,7 @@ class Connection {
     Parser parser;
     parser.header_limit(kHeadLimit);
     parser.body_limit(boost::none);
-    stream_.expires_after(kHeadTimeout);
+    lowest().expires_after(kHeadTimeout);
     auto [head_error, head_bytes] = co_await http::async_read_header(stream_, buffer_, parser, kNoThrow);
     if (head_error) {
       if (head_error == http::error::end_of_stream || head_error == beast::error::timeout ||
@@ -137,7 +160,7 @@ class Connection {
     if (!answer) {
       if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
         http::response<http::empty_body> go_on{http::status::continue_, 11};
-        stream_.expires_after(kWriteTimeout);
+        lowest().expires_after(kWriteTimeout);
         auto [error, bytes] = co_await http::async_write(stream_, go_on, kNoThrow);
         if (error) co_return false;
       }
@@ -175,6 +198,7 @@ class Connection {
       head.headers.emplace_back(to_lower(std::string(field.name_string())), std::string(field.value()));
     if (const auto length = parser.content_length()) head.content_length = *length;
     head.remote_address = remote_;
+    head.is_secure = kIsTls;
     return head;
   }
 
@@ -187,7 +211,7 @@ class Connection {
       while (filled < chunk.size() && !parser.is_done()) {
         parser.get().body().data = chunk.data() + filled;
         parser.get().body().size = chunk.size() - filled;
-        stream_.expires_after(kBodyTimeout);
+        lowest().expires_after(kBodyTimeout);
         auto [error, bytes] = co_await http::async_read_some(stream_, buffer_, parser, kNoThrow);
         filled = chunk.size() - parser.get().body().size;
         if (error == http::error::need_buffer) break;
@@ -237,7 +261,7 @@ class Connection {
     message.body().data = nullptr;
     message.body().more = false;
     http::response_serializer<http::buffer_body> serializer(message);
-    stream_.expires_after(kWriteTimeout);
+    lowest().expires_after(kWriteTimeout);
     // One write for head and body of the usual small answer saves a packet and a wake-up of the client.
     if (!response.content && !is_head && !response.body.empty()) {
       message.body().data = response.body.data();
@@ -257,7 +281,7 @@ class Connection {
       n = co_await run_on_result(read);
       // The head is out: a broken connection is the only way left to say that the body is not whole.
       if (!n || *n == 0) co_return false;
-      stream_.expires_after(kWriteTimeout);
+      lowest().expires_after(kWriteTimeout);
       auto [write_error, written] = co_await asio::async_write(stream_, asio::buffer(chunk.data(), *n), kNoThrow);
       if (write_error) co_return false;
       sent += *n;
@@ -285,11 +309,11 @@ class Connection {
   /// a while.
   asio::awaitable<void> linger() {
     error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
     std::vector<std::uint8_t> waste(kBodyChunk);
     const auto until = std::chrono::steady_clock::now() + kLingerTimeout;
     for (std::uint64_t total = 0; total < kLingerBytes && std::chrono::steady_clock::now() < until;) {
-      stream_.expires_after(kLingerTimeout);
+      lowest().expires_after(kLingerTimeout);
       auto [error, n] = co_await stream_.async_read_some(asio::buffer(waste), kNoThrow);
       if (error) co_return;
       total += n;
@@ -306,20 +330,38 @@ class Connection {
 
 struct HttpServer::State {
   State(RequestHandler& handler, const ServerOptions& o)
-      : options(o), pool(o.request_threads), acceptor(io), shared{handler, pool} {}
+      : options(o), pool(o.request_threads), acceptor(io), shared{handler, pool} {
+    if (!o.tls_certificate.empty()) tls.emplace(o.tls_certificate, o.tls_key);
+  }
 
   ServerOptions options;
   asio::io_context io{1};
   asio::thread_pool pool;
   tcp::acceptor acceptor;
   Shared shared;
+  std::optional<TlsFiles> tls;
   std::thread thread;
+
+  asio::awaitable<void> watch_certificate() {
+    asio::steady_timer timer(io);
+    while (!shared.stopping) {
+      timer.expires_after(kCertificateCheck);
+      co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+      tls->reload_if_changed();
+    }
+  }
 
   asio::awaitable<void> serve_connection(tcp::socket socket) {
     ++shared.connections;
     try {
-      Connection connection(std::move(socket), shared);
-      co_await connection.serve();
+      if (tls) {
+        const auto context = tls->current();  // as long as the connection lives
+        Connection<TlsStream> connection(TlsStream(beast::tcp_stream(std::move(socket)), *context), shared);
+        co_await connection.serve();
+      } else {
+        Connection<PlainStream> connection(PlainStream(std::move(socket)), shared);
+        co_await connection.serve();
+      }
     } catch (const std::exception& e) {
       log::error("connection failed", {{"reason", e.what()}});
     }
@@ -371,6 +413,10 @@ std::uint16_t HttpServer::port() const {
 void HttpServer::start() {
   auto accepting = state_->accept();
   asio::co_spawn(state_->io, std::move(accepting), asio::detached);
+  if (state_->tls) {
+    auto watching = state_->watch_certificate();
+    asio::co_spawn(state_->io, std::move(watching), asio::detached);
+  }
   state_->thread = std::thread([this] { state_->io.run(); });
 }
 

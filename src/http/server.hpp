@@ -13,13 +13,14 @@ struct ServerOptions {
   std::uint16_t port = 8420;  ///< 0: any free one
   std::size_t request_threads = 16;
   std::size_t most_connections = 1024;
+  std::string tls_certificate, tls_key;  ///< PEM files; empty: plain HTTP
 };
 
 /// HTTP/1.1 on one port: coroutines on one io thread, everything that may block on a bounded pool. Heads are limited to
-/// 32 KB; heads, bodies and idle connections have deadlines.
+/// 32 KB; heads, bodies and idle connections have deadlines. With a certificate it speaks TLS only.
 class HttpServer {
  public:
-  /// Binds at once. Throws std::runtime_error if the address cannot be used.
+  /// Binds at once. Throws std::runtime_error if the address or the certificate cannot be used.
   HttpServer(RequestHandler& handler, const ServerOptions& options);
   ~HttpServer();  ///< stops
   HttpServer(const HttpServer&) = delete;

@@ -1,5 +1,6 @@
 #include "manifest/manifest.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
@@ -10,6 +11,7 @@ namespace {
 using Json = nlohmann::ordered_json;  // the user's member order is kept
 
 constexpr std::string_view kMetadata = "-metadata";
+constexpr std::size_t kMostLabels = 20;  // of one mask, background aside
 
 std::string text_member(const Json& object, const char* name) {
   const auto it = object.find(name);
@@ -20,6 +22,38 @@ std::optional<bool> class_of(const std::string& name) {
   if (equals_ignore_case(trim(name), "normal")) return false;
   if (equals_ignore_case(trim(name), "anomaly")) return true;
   return std::nullopt;
+}
+
+struct Mask {
+  std::string reference;
+  std::vector<ManifestColor> colors;
+};
+
+/// The mask that a metadata member describes.
+Result<Mask> read_mask(const Json& line, const std::string& attribute, const std::string& name, const Json& metadata) {
+  Mask mask{text_member(line, attribute.c_str()), {}};
+  if (mask.reference.empty()) return invalid_input(attribute + " is missing beside " + name);
+  const auto map = metadata.find("internal-color-map");
+  if (map == metadata.end() || !map->is_object()) return invalid_input(name + " has no internal-color-map");
+  for (const auto& [index, entry] : map->items()) {
+    if (!entry.is_object()) return invalid_input("an entry of internal-color-map is not an object");
+    ManifestColor color{text_member(entry, "class-name"), text_member(entry, "hex-color")};
+    const bool is_color =
+        color.color.size() == 7 && color.color[0] == '#' && from_hex(std::string_view(color.color).substr(1));
+    if (color.name.empty() || !is_color)
+      return invalid_input("an entry of internal-color-map lacks class-name or hex-color (#rrggbb)");
+    const bool is_background = equals_ignore_case(color.name, "background");
+    // The API returns label names, whose pattern allows only letters and digits.
+    const bool is_plain = color.name.size() <= 256 &&
+                          color.name.find_first_not_of(
+                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == std::string::npos;
+    if (!is_background && !is_plain)
+      return invalid_input("the anomaly label \"" + color.name + "\" may hold only letters and digits");
+    mask.colors.push_back(std::move(color));
+  }
+  if (mask.colors.size() > kMostLabels + 1)
+    return invalid_input("internal-color-map names more than 20 anomaly labels");
+  return mask;
 }
 
 }  // namespace
@@ -51,44 +85,35 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
   out.source_ref = text_member(json, "source-ref");
   if (out.source_ref.empty()) return invalid_input("source-ref is missing");
 
+  bool is_from_human = false;
   for (auto& [name, metadata] : json.items()) {
     if (!metadata.is_object() || !name.ends_with(kMetadata) || name.size() == kMetadata.size()) continue;
     const std::string attribute = name.substr(0, name.size() - kMetadata.size());
     const std::string type = text_member(metadata, "type");
-    if (type.empty()) return invalid_input(name + " has no type");
-    if (type == "groundtruth/image-classification" && !out.is_anomalous) {
+    if (type.empty() && (metadata.contains("class-name") || metadata.contains("internal-color-map")))
+      return invalid_input(name + " has no type");
+    if (type == "groundtruth/image-classification") {
       const auto it = json.find(attribute);
       if (it == json.end()) return invalid_input(attribute + " is missing beside " + name);
-      out.is_anomalous = class_of(text_member(metadata, "class-name"));
+      const auto label = class_of(text_member(metadata, "class-name"));
+      // Chained jobs, and evaluation manifests, have several: a person's word counts before a model's, then the first.
+      const bool by_human = !equals_ignore_case(text_member(metadata, "human-annotated"), "no");
+      if (!label || (out.is_anomalous && (is_from_human || !by_human))) continue;
+      out.is_anomalous = label;
+      is_from_human = by_human;
       out.creation_date = parse_timestamp(text_member(metadata, "creation-date"));
-      if (out.is_anomalous) {
-        *it = *out.is_anomalous ? 1 : 0;
-        metadata["class-name"] = *out.is_anomalous ? "anomaly" : "normal";
-      }
+      *it = *label ? 1 : 0;
+      metadata["class-name"] = *label ? "anomaly" : "normal";
     } else if (type == "groundtruth/semantic-segmentation" && !out.mask_ref) {
-      const std::string reference = text_member(json, attribute.c_str());
-      if (reference.empty()) return invalid_input(attribute + " is missing beside " + name);
-      const auto map = metadata.find("internal-color-map");
-      if (map == metadata.end() || !map->is_object()) return invalid_input(name + " has no internal-color-map");
-      for (const auto& [index, entry] : map->items()) {
-        if (!entry.is_object()) return invalid_input("an entry of internal-color-map is not an object");
-        ManifestColor color{text_member(entry, "class-name"), text_member(entry, "hex-color")};
-        const bool is_color =
-            color.color.size() == 7 && color.color[0] == '#' && from_hex(std::string_view(color.color).substr(1));
-        if (color.name.empty() || !is_color)
-          return invalid_input("an entry of internal-color-map lacks class-name or hex-color (#rrggbb)");
-        const bool is_background = equals_ignore_case(color.name, "background");
-        // The API returns label names, whose pattern allows only letters and digits.
-        const bool is_plain =
-            color.name.size() <= 256 &&
-            color.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") ==
-                std::string::npos;
-        if (!is_background && !is_plain)
-          return invalid_input("the anomaly label \"" + color.name + "\" may hold only letters and digits");
-        out.mask_colors.push_back(std::move(color));
-      }
-      if (out.mask_colors.size() > 21) return invalid_input("internal-color-map names more than 20 anomaly labels");
-      out.mask_ref = reference;
+      auto mask = read_mask(json, attribute, name, metadata);
+      if (!mask) return mask.error();
+      // A map of nothing but background says that there is nothing to see, whatever the picture beside it.
+      const bool has_labels = std::any_of(mask->colors.begin(), mask->colors.end(), [](const auto& color) {
+        return !equals_ignore_case(color.name, "background");
+      });
+      if (!has_labels) continue;
+      out.mask_ref = std::move(mask->reference);
+      out.mask_colors = std::move(mask->colors);
     }
   }
   out.text = json.dump();

@@ -41,6 +41,33 @@ TEST(Manifest, ColorMapsWithoutBackgroundOrConfidenceAreAccepted) {
   EXPECT_EQ(line->mask_colors[0].color, "#23A436");
 }
 
+TEST(Manifest, EvaluationManifestsCanBeReadAgainWithTheirTruth) {
+  const auto line = parse_manifest_line(
+      R"({"source-ref":"s3://b/k","source-ref-metadata":{"creation-date":"2022-03-01T10:00:00"},)"
+      R"("anomaly-label-detected":0,"anomaly-label-detected-metadata":{"class-name":"normal","confidence":0.9,"type":"groundtruth/image-classification","human-annotated":"no"},)"
+      R"("anomaly-label":"1","anomaly-label-metadata":{"class-name":"ANOMALY","type":"groundtruth/image-classification","human-annotated":"yes"}})");
+  ASSERT_TRUE(line) << line.error().message;
+  EXPECT_TRUE(line->is_anomalous.value());
+  EXPECT_NE(line->text.find(R"("anomaly-label":1)"), std::string::npos) << line->text;
+}
+
+TEST(Manifest, AChainOfJobsIsLabelledByTheOneThatSaysNormalOrAnomaly) {
+  const auto line = parse_manifest_line(
+      R"({"source-ref":"s3://b/k","color":3,"color-metadata":{"class-name":"red","type":"groundtruth/image-classification"},)"
+      R"("quality":0,"quality-metadata":{"class-name":"anomaly","type":"groundtruth/image-classification"}})");
+  ASSERT_TRUE(line);
+  EXPECT_TRUE(line->is_anomalous.value());
+}
+
+TEST(Manifest, AMapOfNothingButBackgroundIsNoMaskAndForeignMembersStay) {
+  const auto line = parse_manifest_line(
+      R"({"source-ref":"s3://b/k","line-metadata":{"speed":3},"anomaly-mask-ref":"s3://b/white.png","anomaly-mask-ref-metadata":)"
+      R"({"internal-color-map":{"0":{"class-name":"BACKGROUND","hex-color":"#ffffff"}},"type":"groundtruth/semantic-segmentation"}})");
+  ASSERT_TRUE(line) << line.error().message;
+  EXPECT_FALSE(line->mask_ref);
+  EXPECT_NE(line->text.find("line-metadata"), std::string::npos);
+}
+
 TEST(Manifest, BadLinesSayWhy) {
   for (
       const auto& [text, reason] : std::vector<std::pair<std::string, std::string>>{

@@ -23,10 +23,15 @@ Result<Dataset> LookoutVision::create_dataset(const CallContext& call,
                                               const lookoutvision::CreateDatasetRequest& request) {
   if (request.manifest) {
     const auto& source = *request.manifest;
+    auto reader = call.caller;
+    reader.is_via_service = true;
+    const char* read = source.version_id ? "s3:GetObjectVersion" : "s3:GetObject";
+    if (auto ok = authorize(reader, "s3:GetBucketLocation", bucket_arn(source.bucket)); !ok) return ok.error();
+    if (auto ok = authorize(reader, read, object_arn(source.bucket, source.key)); !ok) return ok.error();
     // A bucket that keeps no versions must say so now, not in a job that the caller has to look for.
     if (source.version_id)
-      if (auto info = objects_.head(source.bucket, source.key, source.version_id); !info) return info.error();
-    if (auto ok = authorize(call.caller, "s3:GetObject", object_arn(source.bucket, source.key)); !ok) return ok.error();
+      if (auto info = objects_.head(source.bucket, source.key, source.version_id); !info)
+        return invalid_input("The manifest cannot be read: " + info.error().message);
   }
   auto work = metadata_.write();
   const auto id = dataset_id(request.project_name, request.dataset_type);
@@ -47,11 +52,12 @@ Result<Dataset> LookoutVision::create_dataset(const CallContext& call,
     return conflict("DATASET", id,
                     "The project already has a " + std::string(to_text(request.dataset_type)) + " dataset.");
   if (request.manifest)
-    work->jobs().insert(
-        kImportJob,
-        to_payload(ImportJob{call.scope, call.caller.user, dataset.project, dataset.type, dataset.uid,
-                             request.manifest->bucket, request.manifest->key, request.manifest->version_id}),
-        clock_.now());
+    work->jobs().insert(kImportJob,
+                        to_payload(ImportJob{{call.scope, call.caller.user, dataset.project, dataset.type, dataset.uid},
+                                             request.manifest->bucket,
+                                             request.manifest->key,
+                                             request.manifest->version_id}),
+                        clock_.now());
   remember(*work, call, "CreateDataset", dataset.uid);
   work->commit();
   if (request.manifest) wake_jobs_();
@@ -95,6 +101,32 @@ Result<Page<std::string>> LookoutVision::list_dataset_entries(const CallContext&
     page.items.push_back(e.entry.line);
   }
   return page;
+}
+
+Result<DatasetStatus> LookoutVision::update_dataset_entries(const CallContext& call,
+                                                            const lookoutvision::UpdateDatasetEntriesRequest& request) {
+  const auto& d = request.dataset;
+  auto work = metadata_.write();
+  const auto id = dataset_id(d.project_name, d.dataset_type);
+  const auto again = replayed(*work, call, "UpdateDatasetEntries", "DATASET", id);
+  if (!again) return again.error();
+  if (!work->projects().find(call.scope, d.project_name)) return no_project(d.project_name);
+  const auto dataset = work->datasets().find(call.scope, d.project_name, d.dataset_type);
+  if (!dataset) return no_dataset(d.project_name, d.dataset_type);
+  if (*again && **again == dataset->uid) return DatasetStatus::update_in_progress;
+  if (!can_move(dataset->status, DatasetStatus::update_in_progress))
+    return conflict("DATASET", id,
+                    "The dataset is " + std::string(to_text(dataset->status)) + "; it cannot be updated now.");
+  work->datasets().move(dataset->uid, dataset->status, DatasetStatus::update_in_progress,
+                        "The dataset is being updated.", clock_.now());
+  // The changes travel with the job: acknowledged, they survive whatever happens before it runs.
+  work->jobs().insert(
+      kUpdateJob, to_payload(DatasetJob{call.scope, call.caller.user, d.project_name, d.dataset_type, dataset->uid}),
+      clock_.now(), request.changes);
+  remember(*work, call, "UpdateDatasetEntries", dataset->uid);
+  work->commit();
+  wake_jobs_();
+  return DatasetStatus::update_in_progress;
 }
 
 Result<void> LookoutVision::delete_dataset(const CallContext& call, const lookoutvision::DatasetRequest& request) {

@@ -53,29 +53,53 @@ Result<lookoutvision::DetectionResult::Segmentation> encode_segmentation(const s
   return out;
 }
 
+Result<ImageFormat> parse_content_type(std::string_view content_type) {
+  const auto type = trim(content_type.substr(0, content_type.find(';')));
+  if (equals_ignore_case(type, "image/jpeg")) return ImageFormat::jpeg;
+  if (equals_ignore_case(type, "image/png")) return ImageFormat::png;
+  return invalid_input("content-type must be one of the following. image/jpeg, image/png");
+}
+
+/// What can be said of a picture before a model is asked.
+Result<void> check_picture(ImageFormat format, std::span<const std::uint8_t> image) {
+  const auto header = read_image_header(image);
+  if (!header) return header.error();
+  if (header->format != format) return invalid_input("The image is not of the type that content-type names.");
+  return {};
+}
+
 }  // namespace
 
 Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const CallContext& call,
                                                                        const lookoutvision::ModelRequest& request,
                                                                        std::string_view content_type,
                                                                        std::span<const std::uint8_t> image) {
-  const auto type = trim(content_type.substr(0, content_type.find(';')));
-  const bool is_jpeg = equals_ignore_case(type, "image/jpeg");
-  if (!is_jpeg && !equals_ignore_case(type, "image/png"))
-    return invalid_input("content-type must be one of the following. image/jpeg, image/png");
+  const auto format = parse_content_type(content_type);
+  if (!format) return format.error();
   auto model = find_model(*metadata_.read(), call.scope, request);
   if (!model) return model.error();
+  const auto version = std::to_string(model->version);
+  const auto count = [&](Metric metric, double value) {
+    metrics_.add(call.scope, model->project, version, metric, value);
+  };
   if (model->status != ModelStatus::hosted)
-    return conflict("MODEL", std::to_string(model->version),
-                    "The model is " + std::string(to_text(model->status)) + "; start it first.");
-  auto header = read_image_header(image);
-  if (!header) return header.error();
-  if ((header->format == ImageFormat::jpeg) != is_jpeg)
-    return invalid_input("The image is not of the type that content-type names.");
+    return conflict("MODEL", version, "The model is " + std::string(to_text(model->status)) + "; start it first.");
+  if (auto ok = check_picture(*format, image); !ok) {
+    count(Metric::invalid_image_count, 1);
+    return ok.error();
+  }
   auto lease = hosting_.lease(model->uid);
   if (!lease) return lease.error();
+  const auto start = std::chrono::steady_clock::now();
   auto detection = hosting_.detect(*lease, image);
-  if (!detection) return detection.error();
+  if (!detection) {
+    if (detection.error().kind == ErrorKind::invalid_input) count(Metric::invalid_image_count, 1);
+    return detection.error();
+  }
+  const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
+  count(Metric::time, elapsed.count());
+  count(Metric::processed_image_count, 1);
+  count(Metric::detected_anomaly_count, detection->is_anomalous ? 1 : 0);
   lookoutvision::DetectionResult result;
   result.is_anomalous = detection->is_anomalous;
   result.confidence = static_cast<float>(detection->confidence);

@@ -1,50 +1,75 @@
 #include "service/job_payloads.hpp"
 
+#include <functional>
 #include <nlohmann/json.hpp>
 
 namespace vedette {
+namespace {
+
 using Json = nlohmann::json;
 
+Json encode(const DatasetJob& j) {
+  return {{"account", j.scope.account}, {"region", j.scope.region}, {"user", j.user},
+          {"project", j.project},       {"type", to_text(j.type)},  {"dataset_uid", j.dataset_uid}};
+}
+
+DatasetJob decode_dataset(const Json& j) {
+  return {{j.at("account"), j.at("region")},
+          j.at("user"),
+          j.at("project"),
+          j.at("type") == "test" ? DatasetType::test : DatasetType::train,
+          j.at("dataset_uid")};
+}
+
+template <typename F>
+auto parsed(const std::string& payload, F&& decode) -> Result<decltype(decode(Json()))> {
+  try {
+    return decode(Json::parse(payload));
+  } catch (const Json::exception&) {
+    return internal_error("A job in the database is damaged.");
+  }
+}
+
+}  // namespace
+
+std::string to_payload(const DatasetJob& job) {
+  return encode(job).dump();
+}
+
 std::string to_payload(const ImportJob& j) {
-  Json out = {
-      {"account", j.scope.account}, {"region", j.scope.region},     {"user", j.user},     {"project", j.project},
-      {"type", to_text(j.type)},    {"dataset_uid", j.dataset_uid}, {"bucket", j.bucket}, {"key", j.key}};
+  Json out = encode(j.dataset);
+  out["bucket"] = j.bucket;
+  out["key"] = j.key;
   if (j.version_id) out["version_id"] = *j.version_id;
   return out.dump();
 }
 
-std::string to_payload(const TrainModelJob& j) {
-  return Json{{"account", j.scope.account},
+std::string to_payload(const ModelJob& j) {
+  Json out = {{"account", j.scope.account},
               {"region", j.scope.region},
               {"user", j.user},
               {"project", j.project},
-              {"version", j.version}}
-      .dump();
+              {"version", j.version}};
+  if (!j.name.empty()) out["name"] = j.name;
+  return out.dump();
+}
+
+Result<DatasetJob> parse_dataset_job(const std::string& payload) {
+  return parsed(payload, decode_dataset);
 }
 
 Result<ImportJob> parse_import_job(const std::string& payload) {
-  try {
-    const Json j = Json::parse(payload);
-    return ImportJob{{j.at("account"), j.at("region")},
-                     j.at("user"),
-                     j.at("project"),
-                     j.at("type") == "test" ? DatasetType::test : DatasetType::train,
-                     j.at("dataset_uid"),
-                     j.at("bucket"),
-                     j.at("key"),
+  return parsed(payload, [](const Json& j) {
+    return ImportJob{decode_dataset(j), j.at("bucket"), j.at("key"),
                      j.contains("version_id") ? std::optional(j["version_id"].get<std::string>()) : std::nullopt};
-  } catch (const Json::exception&) {
-    return internal_error("A job in the database is damaged.");
-  }
+  });
 }
 
-Result<TrainModelJob> parse_train_model_job(const std::string& payload) {
-  try {
-    const Json j = Json::parse(payload);
-    return TrainModelJob{{j.at("account"), j.at("region")}, j.at("user"), j.at("project"), j.at("version")};
-  } catch (const Json::exception&) {
-    return internal_error("A job in the database is damaged.");
-  }
+Result<ModelJob> parse_model_job(const std::string& payload) {
+  return parsed(payload, [](const Json& j) {
+    return ModelJob{
+        {j.at("account"), j.at("region")}, j.at("user"), j.at("project"), j.at("version"), j.value("name", "")};
+  });
 }
 
 }  // namespace vedette

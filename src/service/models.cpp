@@ -3,7 +3,9 @@
 #include "base/text.hpp"
 #include "service/job_payloads.hpp"
 #include "service/pagination.hpp"
+#include "service/quota_errors.hpp"
 #include "service/service.hpp"
+#include "service/tags.hpp"
 
 namespace vedette {
 namespace {
@@ -42,8 +44,17 @@ Result<std::int64_t> LookoutVision::resolve_version(const Scope& scope, const st
 Result<Model> LookoutVision::create_model(const CallContext& call, const lookoutvision::CreateModelRequest& request) {
   // The evaluation files are written with the caller's rights; better refused now than after the training.
   const auto output = request.output.key + "EvaluationResult-" + request.project_name;
-  if (auto ok = authorize(call.caller, "s3:PutObject", object_arn(request.output.bucket, output)); !ok)
-    return ok.error();
+  auto writer = call.caller;
+  writer.is_via_service = true;
+  if (auto ok = authorize(writer, "s3:GetBucketLocation", bucket_arn(request.output.bucket)); !ok) return ok.error();
+  if (auto ok = authorize(writer, "s3:PutObject", object_arn(request.output.bucket, output)); !ok) return ok.error();
+  if (!request.tags.empty()) {
+    const auto any_version = "arn:aws:lookoutvision:" + call.scope.region + ":" + call.scope.account + ":model/" +
+                             request.project_name + "/*";
+    if (auto ok = authorize(call.caller, "lookoutvision:TagResource", any_version, {request.tags}); !ok)
+      return ok.error();
+    if (auto ok = check_tags(request.tags); !ok) return ok.error();
+  }
   auto work = metadata_.write();
   const auto again = replayed(*work, call, "CreateModel", "PROJECT", request.project_name);
   if (!again) return again.error();
@@ -64,13 +75,17 @@ Result<Model> LookoutVision::create_model(const CallContext& call, const lookout
       return conflict("DATASET", id, "The dataset is " + std::string(to_text(dataset->status)) + ".");
   }
   if (work->models().count_in_state(call.scope, ModelStatus::training) >= quotas_.trainings_at_once) {
-    auto error = fail(ErrorKind::quota_exceeded,
-                      "At most " + std::to_string(quotas_.trainings_at_once) + " models may train at the same time.",
-                      "L-TRAININGS");
-    error.resource_type = "PROJECT";
-    error.resource_id = request.project_name;
-    return error;
+    return quota_exceeded(
+        quotas::kTrainings, "PROJECT", request.project_name,
+        "At most " + std::to_string(quotas_.trainings_at_once) + " models may train at the same time.");
   }
+  if (quotas_.models_per_project > 0 &&
+      work->models().count(call.scope, request.project_name) >= quotas_.models_per_project)
+    return quota_exceeded(quotas::kModels, "PROJECT", request.project_name,
+                          "A project may have at most " + std::to_string(quotas_.models_per_project) + " models.");
+  if (request.tags.size() > kMostTags)
+    return quota_exceeded(quotas::kTags, "MODEL", request.project_name,
+                          "A model may have at most " + std::to_string(kMostTags) + " tags.");
   Model model;
   model.project = request.project_name;
   model.version = work->projects().next_model_version(call.scope, request.project_name);
@@ -83,9 +98,8 @@ Result<Model> LookoutVision::create_model(const CallContext& call, const lookout
   model.output = request.output;
   model.tags = request.tags;
   work->models().insert(call.scope, model);
-  work->jobs().insert(kTrainingJob,
-                      to_payload(TrainModelJob{call.scope, call.caller.user, model.project, model.version}),
-                      clock_.now());
+  work->jobs().insert(
+      kTrainingJob, to_payload(ModelJob{call.scope, call.caller.user, model.project, model.version, ""}), clock_.now());
   remember(*work, call, "CreateModel", std::to_string(model.version));
   work->commit();
   wake_jobs_();
@@ -168,15 +182,17 @@ Result<ModelStatus> LookoutVision::start_model(const CallContext& call,
         (model->status == ModelStatus::starting_hosting || model->status == ModelStatus::hosted))
       return ModelStatus::starting_hosting;
     const auto units = request.max_inference_units.value_or(request.min_inference_units);
-    if (units > quotas_.inference_units) {
-      auto error = fail(ErrorKind::quota_exceeded,
-                        "A model may have at most " + std::to_string(quotas_.inference_units) + " inference units.",
-                        "L-INFERENCE-UNITS");
-      error.resource_type = "MODEL";
-      error.resource_id = std::to_string(model->version);
-      return error;
-    }
+    const auto id = std::to_string(model->version);
+    if (units > quotas_.inference_units)
+      return quota_exceeded(
+          quotas::kInferenceUnits, "MODEL", id,
+          "A model may have at most " + std::to_string(quotas_.inference_units) + " inference units.");
     if (!can_move(model->status, ModelStatus::starting_hosting)) return wrong_state(*model, "TRAINED");
+    if (quotas_.hosted_models > 0 && work->models().count_in_state(call.scope, ModelStatus::hosted) +
+                                             work->models().count_in_state(call.scope, ModelStatus::starting_hosting) >=
+                                         quotas_.hosted_models)
+      return quota_exceeded(quotas::kHostedModels, "MODEL", id,
+                            "At most " + std::to_string(quotas_.hosted_models) + " models may be hosted.");
     work->models().move(model->uid, model->status, ModelStatus::starting_hosting, "The model is being started.");
     work->models().set_units(model->uid, request.min_inference_units, request.max_inference_units);
     remember(*work, call, "StartModel", model->uid);

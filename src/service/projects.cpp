@@ -1,4 +1,5 @@
 #include "service/pagination.hpp"
+#include "service/quota_errors.hpp"
 #include "service/service.hpp"
 
 namespace vedette {
@@ -38,6 +39,10 @@ Result<Project> LookoutVision::create_project(const CallContext& call,
   if (*again)
     if (auto project = work->projects().find(call.scope, request.project_name)) return *project;
   const Project project{request.project_name, clock_.now()};
+  if (quotas_.projects > 0 && !work->projects().find(call.scope, request.project_name) &&
+      work->projects().count(call.scope) >= quotas_.projects)
+    return quota_exceeded(quotas::kProjects, "PROJECT", request.project_name,
+                          "At most " + std::to_string(quotas_.projects) + " projects may exist.");
   if (!work->projects().insert(call.scope, project))
     return conflict("PROJECT", request.project_name, "The project " + request.project_name + " already exists.");
   remember(*work, call, "CreateProject", request.project_name);

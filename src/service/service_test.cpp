@@ -18,15 +18,15 @@ TEST(Pagination, ATokenIsOnlyGoodForItsQuery) {
 }
 
 TEST(JobPayloads, RoundTripAndDamageIsNoticed) {
-  const ImportJob job{{"123456789012", "r"}, "admin", "p", DatasetType::test, "uid", "b", "k/ü", "v1"};
+  const ImportJob job{{{"123456789012", "r"}, "admin", "p", DatasetType::test, "uid"}, "b", "k/ü", "v1"};
   const auto back = parse_import_job(to_payload(job));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->key, "k/ü");
   EXPECT_EQ(back->version_id, "v1");
-  EXPECT_EQ(back->type, DatasetType::test);
+  EXPECT_EQ(back->dataset.type, DatasetType::test);
   EXPECT_FALSE(parse_import_job("{}"));
-  EXPECT_EQ(parse_train_model_job(to_payload(TrainModelJob{{"1", "r"}, "u", "p", 12}))->version, 12);
-  EXPECT_FALSE(parse_train_model_job("nonsense"));
+  EXPECT_EQ(parse_model_job(to_payload(ModelJob{{"1", "r"}, "u", "p", 12, ""}))->version, 12);
+  EXPECT_FALSE(parse_model_job("nonsense"));
 }
 
 }  // namespace

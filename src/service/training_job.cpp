@@ -33,12 +33,13 @@ double as_float(double value) {
 /// One training, from datasets to stored model.
 class Training {
  public:
-  Training(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const fs::path& folder,
-           const fs::path& trainer, const TrainModelJob& job, const Model& model, const Caller& caller,
-           const std::atomic<bool>& cancel)
+  Training(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const ImageQuotas& quotas,
+           const fs::path& folder, const fs::path& trainer, const ModelJob& job, const Model& model,
+           const Caller& caller, const std::atomic<bool>& cancel)
       : metadata_(metadata),
         objects_(objects),
         clock_(clock),
+        quotas_(quotas),
         folder_(folder),
         trainer_(trainer),
         job_(job),
@@ -62,6 +63,7 @@ class Training {
       if (!test_samples) return test_samples.error();
       work.test = std::move(*test_samples);
     }
+    if (auto ok = check_segmentation_counts(work); !ok) return ok;
     if (auto ok = write_job(folder_, work); !ok) return ok;
 
     auto evaluation = run_trainer(
@@ -87,11 +89,32 @@ class Training {
     last_stage_ = p.stage;
     std::string message = fmt::format("The model is being trained: {}, {:.0f} % done", p.stage, 100 * p.fraction);
     if (p.seconds_left) message += fmt::format(", about {:.0f} s left", std::ceil(*p.seconds_left));
-    say(message + ".");
+    {
+      auto work = metadata_.write();
+      if (work->models().set_message(model_.uid, ModelStatus::training, message + ".")) {
+        work->models().set_progress(
+            model_.uid, {clock_.now(), clock_.now(), p.stage, std::clamp(p.fraction, 0.0, 1.0), p.seconds_left});
+        work->commit();
+      }
+    }
     log::info("training", {{"model", arn()},
                            {"stage", p.stage},
                            {"fraction", fmt::format("{:.2f}", p.fraction)},
                            {"seconds_left", p.seconds_left ? fmt::format("{:.0f}", *p.seconds_left) : "unknown"}});
+  }
+
+  /// Segmentation is decided by the training pictures' masks and has lower limits.
+  Result<void> check_segmentation_counts(const TrainingJob& work) const {
+    const bool is_segmentation =
+        std::any_of(work.train.begin(), work.train.end(), [](const auto& sample) { return sample.mask.has_value(); });
+    if (!is_segmentation) return {};
+    for (const auto& [count, most, name] :
+         {std::tuple{work.train.size(), quotas_.segmentation_train, "training"},
+          std::tuple{work.test ? work.test->size() : 0, quotas_.segmentation_test, "test"}})
+      if (static_cast<std::int64_t>(count) > most)
+        return invalid_input(
+            fmt::format("A segmentation model takes at most {} {} images; there are {}.", most, name, count));
+    return {};
   }
 
   std::string arn() const { return model_arn(job_.scope, job_.project, job_.version); }
@@ -257,9 +280,10 @@ class Training {
   MetadataStore& metadata_;
   ObjectStore& objects_;
   const Clock& clock_;
+  const ImageQuotas& quotas_;
   const fs::path& folder_;
   const fs::path& trainer_;
-  const TrainModelJob& job_;
+  const ModelJob& job_;
   const Model& model_;
   const Caller& caller_;
   const std::atomic<bool>& cancel_;
@@ -270,23 +294,21 @@ class Training {
 }  // namespace
 
 JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
-                                         fs::path jobs_folder, fs::path trainer) {
-  return [&metadata, &objects, &clock, jobs_folder = std::move(jobs_folder), trainer = std::move(trainer)](
+                                         const ImageQuotas& quotas, fs::path jobs_folder, fs::path trainer) {
+  return [&metadata, &objects, &clock, quotas, jobs_folder = std::move(jobs_folder), trainer = std::move(trainer)](
              const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
-    const auto job = parse_train_model_job(row.payload);
+    const auto job = parse_model_job(row.payload);
     if (!job) {
       log::error("training", {{"reason", job.error().message}});
       return {};
     }
     std::optional<Model> model;
     std::optional<Dataset> train, test;
-    std::optional<User> user;
     {
       auto work = metadata.read();
       model = work->models().find(job->scope, job->project, job->version);
       train = work->datasets().find(job->scope, job->project, DatasetType::train);
       test = work->datasets().find(job->scope, job->project, DatasetType::test);
-      user = work->users().find(job->scope.account, job->user);
     }
     if (!model || model->status != ModelStatus::training)
       return {};  // done before, by a run that was cut off after its commit
@@ -295,17 +317,17 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
 
     const auto folder = jobs_folder / model->uid;
     Result<void> outcome;
-    const auto policy = user ? Policy::parse(user->policy) : Result<Policy>(internal_error(""));
-    if (!policy) {
-      outcome = invalid_input("The user who asked for the training no longer exists.");
+    const auto caller = caller_of_job(metadata, job->scope.account, job->user);
+    if (!caller) {
+      outcome = caller.error();
     } else if (!train || !is_settled(train->status)) {
       outcome = invalid_input(
           "The training dataset could not be used: " + (train ? train->status_message : "it was deleted") + ".");
     } else if (test && !is_settled(test->status)) {
       outcome = invalid_input("The test dataset could not be used: " + test->status_message + ".");
     } else {
-      const Caller caller{user->account, user->name, "", std::make_shared<const Policy>(*policy)};
-      outcome = Training(metadata, objects, clock, folder, trainer, *job, *model, caller, cancel).run(*train, test);
+      outcome =
+          Training(metadata, objects, clock, quotas, folder, trainer, *job, *model, *caller, cancel).run(*train, test);
     }
     std::error_code ignored;
     fs::remove_all(folder, ignored);

@@ -45,9 +45,9 @@ class Server:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError("the server ended: " + self.log()[offset:])
-            match = re.search(r"listening address=(\S+)", self.log()[offset:])
+            match = re.search(r"listening scheme=(\S+) address=(\S+)", self.log()[offset:])
             if match:
-                self.address = match.group(1)
+                self.scheme, self.address = match.groups()
                 return
             time.sleep(0.02)
         raise RuntimeError("the server did not start: " + self.log())
@@ -58,7 +58,7 @@ class Server:
 
     @property
     def url(self):
-        return "http://" + self.address
+        return self.scheme + "://" + self.address
 
     def kill(self):
         self.process.kill()

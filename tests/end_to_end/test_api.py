@@ -108,11 +108,11 @@ class Projects(unittest.TestCase):
             self.assertEqual((status, error), (400, "SerializationException"), body)
         self.assertEqual(signed("POST", "/2020-11-20/projects", b"{}")[:2], (400, "ValidationException"))
 
-    def test_unknown_and_later_operations_answer_as_documented(self):
+    def test_unknown_operations_and_resources_answer_as_documented(self):
         self.assertEqual(signed("GET", "/2020-11-20/nothing")[:2], (404, "UnknownOperationException"))
         self.assertEqual(signed("PUT", "/2020-11-20/projects")[:2], (404, "UnknownOperationException"))
         arn = "arn:aws:lookoutvision:us-east-1:123456789012:model/p/1"
-        self.assertEqual(code_of(self.api.list_tags_for_resource, ResourceArn=arn), ("UnknownOperationException", 404))
+        self.assertEqual(code_of(self.api.list_tags_for_resource, ResourceArn=arn), ("ResourceNotFoundException", 404))
 
 
 class Signatures(unittest.TestCase):

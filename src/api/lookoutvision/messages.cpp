@@ -16,6 +16,13 @@ std::optional<std::string> optional_text(const Json& members, const char* name) 
   return it == members.end() ? std::nullopt : std::optional(it->get<std::string>());
 }
 
+std::vector<Tag> decode_tags(const Json& members) {
+  std::vector<Tag> tags;
+  if (const auto it = members.find("Tags"); it != members.end())
+    for (const auto& tag : *it) tags.push_back({tag.at("Key"), tag.at("Value")});
+  return tags;
+}
+
 double seconds(Timestamp time) {
   return static_cast<double>(time.time_since_epoch().count()) / 1000.0;
 }
@@ -68,13 +75,16 @@ ListDatasetEntriesRequest::ListDatasetEntriesRequest(const Json& m)
   created_after = time("AfterCreationDate");
 }
 
+UpdateDatasetEntriesRequest::UpdateDatasetEntriesRequest(const Json& m)
+    : dataset(m), changes(m.at("Changes").get_ref<const std::string&>()) {}
+
 CreateModelRequest::CreateModelRequest(const Json& m)
     : project_name(m.at("ProjectName")),
       description(optional_text(m, "Description")),
       kms_key_id(optional_text(m, "KmsKeyId")) {
   const auto& location = m.at("OutputConfig").at("S3Location");
   output = {location.at("Bucket"), location.value("Prefix", "")};
-  for (const auto& tag : m.value("Tags", Json::array())) tags.push_back({tag.at("Key"), tag.at("Value")});
+  tags = decode_tags(m);
 }
 
 ModelRequest::ModelRequest(const Json& m) : project_name(m.at("ProjectName")), model_version(m.at("ModelVersion")) {}
@@ -83,6 +93,30 @@ ListModelsRequest::ListModelsRequest(const Json& m) : project_name(m.at("Project
 StartModelRequest::StartModelRequest(const Json& m) : model(m), min_inference_units(m.at("MinInferenceUnits")) {
   if (m.contains("MaxInferenceUnits")) max_inference_units = m["MaxInferenceUnits"].get<std::int64_t>();
 }
+
+TagsRequest::TagsRequest(const Json& m) : resource_arn(m.at("ResourceArn")), tags(decode_tags(m)) {
+  if (m.contains("TagKeys")) keys = m["TagKeys"].get<std::vector<std::string>>();
+}
+
+StartModelPackagingJobRequest::StartModelPackagingJobRequest(const Json& m)
+    : model(m),
+      job_name(optional_text(m, "JobName")),
+      description(optional_text(m, "Description")),
+      configuration(m.at("Configuration").dump()) {
+  const auto& greengrass = m.at("Configuration").at("Greengrass");
+  has_target_device = greengrass.contains("TargetDevice");
+  has_target_platform = greengrass.contains("TargetPlatform");
+  has_accelerator = has_target_platform && greengrass["TargetPlatform"].contains("Accelerator");
+  compiler_options = optional_text(greengrass, "CompilerOptions");
+  const auto& location = greengrass.at("S3OutputLocation");
+  output = {location.at("Bucket"), location.value("Prefix", "")};
+  component_name = greengrass.at("ComponentName");
+  component_version = optional_text(greengrass, "ComponentVersion");
+}
+
+PackagingJobRequest::PackagingJobRequest(const Json& m)
+    : project_name(m.at("ProjectName")), job_name(m.at("JobName")) {}
+ListPackagingJobsRequest::ListPackagingJobsRequest(const Json& m) : project_name(m.at("ProjectName")), page(m) {}
 
 Json encode_project_metadata(const Scope& scope, const Project& project) {
   return {{"ProjectArn", project_arn(scope, project.name)},
@@ -159,76 +193,34 @@ Json encode_detection(const DetectionResult& result) {
   return {{"DetectAnomalyResult", std::move(out)}};
 }
 
-WireError encode_error(const Error& error) {
-  WireError out{500, "InternalServerException", {}, error.retry_after_seconds};
-  switch (error.kind) {
-    case ErrorKind::invalid_input:
-      out.name = "ValidationException";
-      break;
-    case ErrorKind::unauthenticated:
-      out = {403, "InvalidSignatureException", {}, 0};
-      break;
-    case ErrorKind::access_denied:
-      out.name = "AccessDeniedException";
-      break;
-    case ErrorKind::not_found:
-      out.name = "ResourceNotFoundException";
-      break;
-    case ErrorKind::conflict:
-      out.name = "ConflictException";
-      break;
-    case ErrorKind::quota_exceeded:
-      out.name = "ServiceQuotaExceededException";
-      break;
-    case ErrorKind::throttled:
-      out.name = "ThrottlingException";
-      break;
-    case ErrorKind::too_large:
-      out = {413, "RequestEntityTooLargeException", {}, 0};
-      break;
-    case ErrorKind::unsupported:
-      out = {501, "NotImplemented", {}, 0};
-      break;
-    case ErrorKind::unavailable:
-      out = {503, "ServiceUnavailable", {}, error.retry_after_seconds};
-      break;
-    case ErrorKind::internal:
-      break;
-  }
-  // Codes of the layers before the operation, under the names that this protocol gives them.
-  struct Named {
-    std::string_view code;
-    int status;
-    const char* name;
-  };
-  static constexpr Named kNamed[] = {
-      {"MissingAuthenticationToken", 403, "MissingAuthenticationTokenException"},
-      {"IncompleteSignature", 403, "IncompleteSignatureException"},
-      {"AuthorizationQueryParametersError", 403, "IncompleteSignatureException"},
-      {"RequestTimeTooSkewed", 403, "InvalidSignatureException"},
-      {"SignatureDoesNotMatch", 403, "InvalidSignatureException"},
-      {"XAmzContentSHA256Mismatch", 403, "InvalidSignatureException"},
-      {"InvalidAccessKeyId", 403, "UnrecognizedClientException"},
-      {"UnknownOperationException", 404, "UnknownOperationException"},
-      {"SerializationException", 400, "SerializationException"},
-      {"IncompleteBody", 400, "SerializationException"},
-      {"RequestTimeout", 408, "RequestTimeoutException"},
-  };
-  bool has_own_code = false;
-  for (const auto& named : kNamed)
-    if (named.code == error.code) out.status = named.status, out.name = named.name, has_own_code = true;
-  if (!has_own_code && out.status == 500) out.status = api_model().error_status(out.name);
-  Json body = {{"Message", error.message}};
-  if (error.kind == ErrorKind::conflict || (error.kind == ErrorKind::not_found && !has_own_code) ||
-      error.kind == ErrorKind::quota_exceeded) {
-    body["ResourceId"] = error.resource_id;
-    body["ResourceType"] = error.resource_type;
-  }
-  if (error.kind == ErrorKind::quota_exceeded) {
-    body["QuotaCode"] = error.code;
-    body["ServiceCode"] = "lookoutvision";
-  }
-  out.body = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+Json encode_tags(const std::vector<Tag>& tags) {
+  Json out = Json::array();
+  for (const auto& tag : tags) out.push_back({{"Key", tag.key}, {"Value", tag.value}});
+  return out;
+}
+
+Json encode_packaging_job_metadata(const PackagingJob& j) {
+  Json out = {{"JobName", j.name},
+              {"ProjectName", j.project},
+              {"ModelVersion", std::to_string(j.model_version)},
+              {"ModelPackagingMethod", "Greengrass"},
+              {"Status", to_text(j.status)},
+              {"StatusMessage", j.status_message},
+              {"CreationTimestamp", seconds(j.created)},
+              {"LastUpdatedTimestamp", seconds(j.updated)}};
+  if (j.description) out["ModelPackagingJobDescription"] = *j.description;
+  return out;
+}
+
+Json encode_packaging_job_description(const Scope& scope, const PackagingJob& j) {
+  Json out = encode_packaging_job_metadata(j);
+  out["ModelPackagingConfiguration"] = Json::parse(j.configuration);
+  if (j.status == PackagingJobStatus::succeeded)
+    out["ModelPackagingOutputDetails"] = {
+        {"Greengrass",
+         {{"ComponentVersionArn", component_arn(scope, j.component_name, j.component_version)},
+          {"ComponentName", j.component_name},
+          {"ComponentVersion", j.component_version}}}};
   return out;
 }
 

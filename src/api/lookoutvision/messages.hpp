@@ -9,8 +9,8 @@
 #include "api/model.hpp"
 #include "domain/domain.hpp"
 
-/// The service `lookoutvision` on the wire: typed requests from decoded members, response bodies from domain values,
-/// errors. Pure functions. ../model.hpp has checked the members already.
+/// The service `lookoutvision` on the wire: typed requests from decoded members, response bodies from domain values.
+/// Pure functions. ../model.hpp has checked the members already.
 namespace vedette::lookoutvision {
 
 /// The service's API model, parsed once; part of the program.
@@ -54,6 +54,11 @@ struct ListDatasetEntriesRequest {
   std::optional<Timestamp> created_before, created_after;
   std::optional<std::string> source_ref_contains;
 };
+struct UpdateDatasetEntriesRequest {
+  explicit UpdateDatasetEntriesRequest(const Json& members);
+  DatasetRequest dataset;
+  std::string changes;  ///< JSON Lines
+};
 struct CreateModelRequest {
   explicit CreateModelRequest(const Json& members);
   std::string project_name;
@@ -76,6 +81,34 @@ struct StartModelRequest {
   ModelRequest model;
   std::int64_t min_inference_units;
   std::optional<std::int64_t> max_inference_units;
+};
+
+struct TagsRequest {  ///< TagResource, UntagResource, ListTagsForResource
+  explicit TagsRequest(const Json& members);
+  std::string resource_arn;
+  std::vector<Tag> tags;
+  std::vector<std::string> keys;
+};
+struct StartModelPackagingJobRequest {
+  explicit StartModelPackagingJobRequest(const Json& members);
+  ModelRequest model;
+  std::optional<std::string> job_name, description;
+  std::string configuration;  ///< JSON: ModelPackagingConfiguration
+  // Of it, what the service looks at:
+  bool has_target_device, has_target_platform, has_accelerator;
+  std::optional<std::string> compiler_options;
+  ObjectLocation output;  ///< bucket and prefix
+  std::string component_name;
+  std::optional<std::string> component_version;
+};
+struct PackagingJobRequest {
+  explicit PackagingJobRequest(const Json& members);
+  std::string project_name, job_name;
+};
+struct ListPackagingJobsRequest {
+  explicit ListPackagingJobsRequest(const Json& members);
+  std::string project_name;
+  PageRequest page;
 };
 
 /// One label of a DetectAnomalies answer.
@@ -101,14 +134,8 @@ Json encode_dataset_description(const Dataset& dataset);
 Json encode_model_metadata(const Scope& scope, const Model& model);
 Json encode_model_description(const Scope& scope, const Model& model);
 Json encode_detection(const DetectionResult& result);
-
-/// An error as this service words it.
-struct WireError {
-  int status;
-  std::string name;  ///< x-amzn-ErrorType
-  std::string body;
-  int retry_after_seconds = 0;
-};
-WireError encode_error(const Error& error);
+Json encode_tags(const std::vector<Tag>& tags);
+Json encode_packaging_job_metadata(const PackagingJob& job);
+Json encode_packaging_job_description(const Scope& scope, const PackagingJob& job);
 
 }  // namespace vedette::lookoutvision

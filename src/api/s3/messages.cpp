@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "api/xml.hpp"
 #include "base/text.hpp"
 
 namespace vedette::s3 {
@@ -13,36 +14,8 @@ namespace {
 constexpr std::string_view kHeader = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 constexpr std::string_view kNamespace = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-/// XML 1.0 cannot hold most control characters at all; clients ask for encoding-type=url where keys may have them.
-std::string escape(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += fmt::format("&#x{:x};", static_cast<unsigned char>(c));
-        } else {
-          out += c;
-        }
-    }
-  }
-  return out;
-}
-
 std::string element(std::string_view name, std::string_view value) {
-  return fmt::format("<{0}>{1}</{0}>", name, escape(value));
+  return fmt::format("<{0}>{1}</{0}>", name, xml_escape(value));
 }
 
 std::string listed(const Listing& l, std::string_view text) {
@@ -102,8 +75,9 @@ std::optional<std::string> Request::parameter(std::string_view name) const {
 }
 
 bool is_bucket_name(std::string_view name) {
-  static constexpr std::array<std::string_view, 7> kReserved = {"console",      "healthz",    "readyz",     "metrics",
-                                                                "openapi.json", "2020-11-20", "favicon.ico"};
+  static constexpr std::array<std::string_view, 9> kReserved = {"console",    "healthz",      "readyz",
+                                                                "metrics",    "openapi.json", "2020-11-20",
+                                                                "2026-11-01", "favicon.ico",  "client-models"};
   if (name.size() < 3 || name.size() > 63 || std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end())
     return false;
   const auto is_alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
@@ -213,7 +187,7 @@ std::string encode_buckets(const std::vector<std::pair<std::string, Timestamp>>&
 std::string encode_location(std::string_view region) {
   // us-east-1 is written as an empty constraint; clients map it back.
   return fmt::format("{}<LocationConstraint xmlns=\"{}\">{}</LocationConstraint>", kHeader, kNamespace,
-                     region == "us-east-1" ? "" : escape(region));
+                     region == "us-east-1" ? "" : xml_escape(region));
 }
 
 Result<std::optional<ByteRange>> parse_range(std::string_view header, std::uint64_t size) {

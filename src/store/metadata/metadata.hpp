@@ -14,7 +14,15 @@ namespace vedette {
 
 struct User {
   std::string account, name;
-  std::string policy;  ///< IAM-style JSON document
+  std::vector<std::string> policies;  ///< names of those attached, sorted
+  Timestamp created{};
+};
+
+/// A named policy of the account's own; managed ones are part of the program (auth/).
+struct StoredPolicy {
+  std::string account, name;
+  std::string document;  ///< IAM-style JSON
+  Timestamp created{};
 };
 
 struct AccessKey {
@@ -47,12 +55,40 @@ struct Job {
   std::string kind;
   std::string payload;  ///< JSON
   std::int64_t attempts = 0;
+  std::string attachment;  ///< bytes, empty unless given
 };
 
 /// What a client token stood for.
 struct RememberedToken {
   std::string parameters_hash;
   std::string resource;  ///< what the operation needs to answer again
+};
+
+/// How far a training is, as its last report said.
+struct TrainingProgress {
+  Timestamp started{}, updated{};
+  std::string stage;
+  double fraction = 0;  ///< 0 … 1
+  std::optional<double> seconds_left;
+};
+
+/// What happened to one metric in [start, start + period).
+struct MetricPoint {
+  Scope scope;
+  std::string metric, project, version;  ///< version may be empty: calls that concern no model
+  std::int64_t start = 0;                ///< seconds since the epoch, a multiple of the period
+  std::int64_t period = 60;              ///< seconds
+  double sum = 0;
+  std::int64_t count = 0;
+  double minimum = 0, maximum = 0;
+};
+
+struct MetricQuery {
+  Scope scope;
+  std::string metric;
+  std::optional<std::string> project, version;  ///< empty: all together
+  std::int64_t start = 0, end = 0;              ///< seconds since the epoch, end excluded
+  std::int64_t period = 60;                     ///< seconds per answered point
 };
 
 class ProjectRepository {
@@ -62,6 +98,7 @@ class ProjectRepository {
   virtual std::optional<Project> find(const Scope& scope, const std::string& name) = 0;
   virtual std::vector<Project> list(const Scope& scope, const std::string& after_name,
                                     std::int64_t limit) = 0;  ///< by name
+  virtual std::int64_t count(const Scope& scope) = 0;
   virtual bool remove(const Scope& scope, const std::string& name) = 0;
   /// The next model version of an existing project; numbers are never used twice.
   virtual std::int64_t next_model_version(const Scope& scope, const std::string& name) = 0;
@@ -78,6 +115,8 @@ class DatasetRepository {
                     Timestamp now) = 0;
   virtual bool remove(const std::string& uid) = 0;  ///< with its entries
   virtual void replace_entries(const std::string& uid, const std::vector<DatasetEntry>& entries) = 0;
+  /// Entries whose source_ref is there already take the old one's place, others follow at the end.
+  virtual void update_entries(const std::string& uid, const std::vector<DatasetEntry>& entries) = 0;
   virtual std::vector<NumberedEntry> list_entries(const std::string& uid, const EntryFilter& filter,
                                                   std::int64_t after_position, std::int64_t limit) = 0;
 };
@@ -99,13 +138,38 @@ class ModelRepository {
   virtual void set_evaluation(const std::string& uid, const Performance& performance, const ObjectLocation& manifest,
                               const ObjectLocation& result, Timestamp end) = 0;
   virtual void set_units(const std::string& uid, std::int64_t minimum, std::optional<std::int64_t> maximum) = 0;
+  virtual void set_tag(const std::string& uid, const Tag& tag) = 0;
+  virtual void remove_tag(const std::string& uid, const std::string& key) = 0;
+  virtual void set_progress(const std::string& uid, const TrainingProgress& progress) = 0;  ///< keeps an earlier start
+  virtual std::optional<TrainingProgress> progress(const std::string& uid) = 0;
+  virtual std::int64_t count(const Scope& scope, const std::string& project) = 0;
   virtual bool remove(const std::string& uid) = 0;
+};
+
+class PackagingJobRepository {
+ public:
+  virtual ~PackagingJobRepository() = default;
+  virtual bool insert(const Scope& scope, const PackagingJob& job) = 0;  ///< false: the project has a job of this name
+  virtual std::optional<PackagingJob> find(const Scope& scope, const std::string& project, const std::string& name) = 0;
+  /// In order of creation, then name; those behind a place in that order.
+  struct Place {
+    std::int64_t created_ms = 0;
+    std::string name;
+  };
+  virtual std::vector<PackagingJob> list(const Scope& scope, const std::string& project, const Place& after,
+                                         std::int64_t limit) = 0;
+  /// Whether a job that has not failed makes or made this component.
+  virtual bool has_component(const Scope& scope, const std::string& name, const std::string& version) = 0;
+  /// Compare-and-set.
+  virtual bool move(const Scope& scope, const std::string& project, const std::string& name, PackagingJobStatus from,
+                    PackagingJobStatus to, const std::string& message, Timestamp now) = 0;
 };
 
 class JobRepository {
  public:
   virtual ~JobRepository() = default;
-  virtual std::int64_t insert(const std::string& kind, const std::string& payload, Timestamp ready) = 0;
+  virtual std::int64_t insert(const std::string& kind, const std::string& payload, Timestamp ready,
+                              const std::string& attachment = {}) = 0;
   /// Leases the oldest ready job of the kind in one statement.
   virtual std::optional<Job> claim(const std::string& kind, const std::string& worker, Timestamp now,
                                    Timestamp lease_until) = 0;
@@ -121,11 +185,25 @@ class JobRepository {
 class UserRepository {
  public:
   virtual ~UserRepository() = default;
-  virtual bool insert(const User& user) = 0;
+  virtual bool insert(const User& user) = 0;  ///< with the policies attached; false: there is one of this name
   virtual std::optional<User> find(const std::string& account, const std::string& name) = 0;
+  virtual std::vector<User> list(const std::string& account, const std::string& after_name, std::int64_t limit) = 0;
+  virtual bool remove(const std::string& account, const std::string& name) = 0;  ///< with keys and attachments
+  virtual bool attach(const std::string& account, const std::string& user,
+                      const std::string& policy) = 0;  ///< false: it was attached
+  virtual bool detach(const std::string& account, const std::string& user, const std::string& policy) = 0;
+
+  virtual void put_policy(const StoredPolicy& policy) = 0;  ///< new, or a new document
+  virtual std::optional<StoredPolicy> find_policy(const std::string& account, const std::string& name) = 0;
+  virtual std::vector<StoredPolicy> list_policies(const std::string& account) = 0;  ///< by name
+  virtual bool remove_policy(const std::string& account, const std::string& name) = 0;
+  virtual bool is_attached(const std::string& account, const std::string& policy) = 0;  ///< to anybody
+
   virtual void insert_key(const AccessKey& key) = 0;
   virtual std::optional<AccessKey> find_key(const std::string& access_key_id) = 0;
-  virtual std::vector<AccessKey> list_keys() = 0;
+  /// By creation; of one user, or of all.
+  virtual std::vector<AccessKey> list_keys(const std::optional<std::string>& account,
+                                           const std::optional<std::string>& user) = 0;
   virtual bool deactivate_key(const std::string& access_key_id) = 0;  ///< false: no such key
 };
 
@@ -139,6 +217,19 @@ class TokenRepository {
   virtual void forget_before(Timestamp time) = 0;
 };
 
+/// Metrics, kept for 15 months: a point per minute for 15 days, per 5 minutes for 63, then per hour.
+class MetricPointRepository {
+ public:
+  virtual ~MetricPointRepository() = default;
+  virtual void add(const MetricPoint& point) = 0;  ///< adds to what is there
+  /// In time order; empty periods are left out. Each point's start is a multiple of the query's period.
+  virtual std::vector<MetricPoint> query(const MetricQuery& query) = 0;
+  /// Metrics, projects and versions that have points; sums and times are not filled in.
+  virtual std::vector<MetricPoint> list(const Scope& scope) = 0;
+  /// Makes old points coarser and drops the oldest.
+  virtual void compact(Timestamp now) = 0;
+};
+
 /// One transaction across all repositories; undone unless committed. Used by one thread.
 class UnitOfWork {
  public:
@@ -146,9 +237,11 @@ class UnitOfWork {
   virtual ProjectRepository& projects() = 0;
   virtual DatasetRepository& datasets() = 0;
   virtual ModelRepository& models() = 0;
+  virtual PackagingJobRepository& packaging_jobs() = 0;
   virtual JobRepository& jobs() = 0;
   virtual UserRepository& users() = 0;
   virtual TokenRepository& tokens() = 0;
+  virtual MetricPointRepository& metric_points() = 0;
   virtual void commit() = 0;
 };
 

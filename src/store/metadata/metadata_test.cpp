@@ -118,6 +118,118 @@ TEST_P(Metadata, EntriesAreFilteredAndGoWithTheirDataset) {
   EXPECT_EQ(count({}), 0U);
 }
 
+TEST_P(Metadata, UpdatedEntriesKeepTheirPlaceAndNewOnesFollow) {
+  auto work = store_->write();
+  Dataset d;
+  d.project = "p";
+  d.uid = "d1";
+  work->datasets().insert(kScope, d);
+  work->datasets().replace_entries("d1", {{"a", false, at(1), "1"}, {"b", false, at(1), "2"}});
+  work->datasets().update_entries("d1", {{"c", std::nullopt, at(2), "3"}, {"a", true, at(2), "4"}});
+  std::string lines;
+  for (const auto& e : work->datasets().list_entries("d1", {}, 0, 10)) lines += e.entry.line;
+  EXPECT_EQ(lines, "423");
+  const auto stats = work->datasets().find(kScope, "p", DatasetType::train)->stats;
+  EXPECT_EQ(stats.total, 3);
+  EXPECT_EQ(stats.normal, 1);
+  EXPECT_EQ(stats.anomaly, 1);
+}
+
+TEST_P(Metadata, TagsAndProgressBelongToTheirModel) {
+  auto work = store_->write();
+  Model m;
+  m.project = "p";
+  m.version = 1;
+  m.uid = "u1";
+  m.output = {"b", ""};
+  m.tags = {{"stage", "test"}};
+  work->models().insert(kScope, m);
+  work->models().set_tag("u1", {"stage", "production"});
+  work->models().set_tag("u1", {"line", ""});
+  work->models().remove_tag("u1", "nothing");
+  const auto tags = work->models().find(kScope, "p", 1)->tags;
+  ASSERT_EQ(tags.size(), 2U);
+  EXPECT_EQ(tags[1].value, "production");
+  EXPECT_FALSE(work->models().progress("u1"));
+  work->models().set_progress("u1", {at(5), at(5), "features", 0.25, 10.0});
+  work->models().set_progress("u1", {at(6), at(6), "judging", 0.5, std::nullopt});
+  const auto progress = work->models().progress("u1");
+  EXPECT_EQ(progress->started, at(5));
+  EXPECT_EQ(progress->stage, "judging");
+  EXPECT_FALSE(progress->seconds_left);
+  EXPECT_EQ(work->models().count(kScope, "p"), 1);
+  EXPECT_TRUE(work->models().remove("u1"));
+  EXPECT_FALSE(work->models().progress("u1"));
+}
+
+TEST_P(Metadata, PackagingJobsAreListedByAgeAndGoWithTheirProject) {
+  auto work = store_->write();
+  PackagingJob job{"p", "b", 1, std::nullopt, "{}", "part", "1.0.0", PackagingJobStatus::created, "m", at(5), at(5)};
+  EXPECT_TRUE(work->packaging_jobs().insert(kScope, job));
+  EXPECT_FALSE(work->packaging_jobs().insert(kScope, job));
+  job.name = "a";
+  EXPECT_TRUE(work->packaging_jobs().insert(kScope, job));
+  const auto listed = work->packaging_jobs().list(kScope, "p", {}, 10);
+  ASSERT_EQ(listed.size(), 2U);
+  EXPECT_EQ(listed[0].name, "a");
+  EXPECT_EQ(work->packaging_jobs().list(kScope, "p", {5000, "a"}, 10).size(), 1U);
+  EXPECT_TRUE(work->packaging_jobs().has_component(kScope, "part", "1.0.0"));
+  for (const char* name : {"a", "b"})
+    EXPECT_TRUE(work->packaging_jobs().move(kScope, "p", name, PackagingJobStatus::created, PackagingJobStatus::failed,
+                                            "no", at(6)));
+  EXPECT_FALSE(work->packaging_jobs().has_component(kScope, "part", "1.0.0"));
+  EXPECT_TRUE(work->projects().remove(kScope, "p"));
+  EXPECT_FALSE(work->packaging_jobs().find(kScope, "p", "a"));
+}
+
+TEST_P(Metadata, UsersHavePoliciesAndKeysAndGoWithThem) {
+  auto work = store_->write();
+  EXPECT_TRUE(work->users().insert({"1", "ann", {"read"}, at(1)}));
+  EXPECT_FALSE(work->users().insert({"1", "ann", {}, at(1)}));
+  EXPECT_TRUE(work->users().attach("1", "ann", "detect"));
+  EXPECT_FALSE(work->users().attach("1", "ann", "detect"));
+  EXPECT_EQ(work->users().find("1", "ann")->policies, (std::vector<std::string>{"detect", "read"}));
+  EXPECT_TRUE(work->users().detach("1", "ann", "read"));
+  EXPECT_FALSE(work->users().is_attached("1", "read"));
+  work->users().put_policy({"1", "mine", "{}", at(2)});
+  work->users().put_policy({"1", "mine", "{1}", at(3)});
+  EXPECT_EQ(work->users().find_policy("1", "mine")->document, "{1}");
+  EXPECT_EQ(work->users().list_policies("1").size(), 1U);
+  work->users().insert_key({"AKIA1", "1", "ann", "sealed", true, at(2)});
+  EXPECT_EQ(work->users().list_keys("1", "ann").size(), 1U);
+  EXPECT_EQ(work->users().list_keys("1", "bob").size(), 0U);
+  EXPECT_EQ(work->users().list("1", "", 10).size(), 1U);
+  EXPECT_TRUE(work->users().remove("1", "ann"));
+  EXPECT_FALSE(work->users().find_key("AKIA1"));
+}
+
+TEST_P(Metadata, MetricsAddUpAndGrowCoarserWithAge) {
+  auto work = store_->write();
+  const std::int64_t day = 86'400, start = 1'000 * day;
+  for (const std::int64_t minute : {0, 1, 7}) {
+    work->metric_points().add({kScope, "Time", "p", "1", start + minute * 60, 60, 10, 1, 10, 10});
+    work->metric_points().add({kScope, "Time", "p", "1", start + minute * 60, 60, 20, 1, 20, 20});
+    work->metric_points().add({kScope, "Time", "p", "2", start + minute * 60, 60, 1, 1, 1, 1});
+  }
+  const auto ask = [&](std::int64_t period, std::optional<std::string> version) {
+    return work->metric_points().query({kScope, "Time", "p", version, start, start + day, period});
+  };
+  EXPECT_EQ(ask(60, "1").size(), 3U);
+  EXPECT_EQ(ask(60, "1")[0].sum, 30);
+  EXPECT_EQ(ask(day, {})[0].sum, 93);
+  EXPECT_EQ(ask(day, {})[0].minimum, 1);
+  EXPECT_EQ(ask(day, {})[0].maximum, 20);
+  for (const auto& [age, points] :
+       {std::pair<std::int64_t, std::size_t>{14, 3}, {16, 2}, {64, 1}, {400, 1}, {500, 0}}) {
+    work->metric_points().compact(Timestamp{std::chrono::seconds(start + age * day)});
+    EXPECT_EQ(ask(60, "1").size(), points) << age;
+    double sum = 0;
+    for (const auto& point : ask(day, {})) sum += point.sum;
+    EXPECT_EQ(sum, points > 0 ? 93 : 0) << age;
+  }
+  EXPECT_TRUE(work->metric_points().list(kScope).empty());
+}
+
 TEST_P(Metadata, TokensAreForgottenInTime) {
   auto work = store_->write();
   work->tokens().remember(kScope, "CreateProject", "t", {"hash", "p"}, at(100));

@@ -1,28 +1,13 @@
 #pragma once
 
 #include <memory>
-#include <string_view>
 
-#include "api/model.hpp"
 #include "api/s3/messages.hpp"
 #include "auth/auth.hpp"
 #include "http/exchange.hpp"
-#include "service/service.hpp"
 #include "store/objects/objects.hpp"
 
-/// The one place that binds an operation to its codec and its service function.
 namespace vedette {
-
-struct LookoutVisionCall {
-  LookoutVision& service;
-  const Caller& caller;
-  const Scope& scope;
-  const ApiModel::Route& route;
-  const RequestHead& head;
-  std::string_view body;
-};
-/// Decodes and checks the members, authorises, runs the operation, encodes its answer.
-Result<Response> run_lookoutvision(const LookoutVisionCall& call);
 
 struct S3Call {
   ObjectStore& objects;

@@ -1,0 +1,120 @@
+#include "comparison.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "manifest/manifest.hpp"
+
+namespace vedette {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Scores {
+  int true_positives = 0, false_positives = 0, false_negatives = 0, right = 0, total = 0;
+  void add(const EvaluatedPicture& p) {
+    true_positives += p.is_anomalous && p.called_anomalous;
+    false_positives += !p.is_anomalous && p.called_anomalous;
+    false_negatives += p.is_anomalous && !p.called_anomalous;
+    right += p.is_anomalous == p.called_anomalous;
+    ++total;
+  }
+  static double ratio(int part, int whole) { return whole == 0 ? 0 : static_cast<double>(part) / whole; }
+  [[nodiscard]] double precision() const { return ratio(true_positives, true_positives + false_positives); }
+  [[nodiscard]] double recall() const { return ratio(true_positives, true_positives + false_negatives); }
+  [[nodiscard]] double f1() const {
+    return ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives);
+  }
+  [[nodiscard]] Json json() const {
+    return {{"precision", precision()}, {"recall", recall()}, {"f1", f1()}, {"right", right}, {"images", total}};
+  }
+};
+
+std::string verdict(const EvaluatedPicture* p) {
+  if (p == nullptr) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, "%s %.3f", p->called_anomalous ? "anomaly" : "normal ", p->confidence);
+  return text;
+}
+
+const char* change(const ComparedPicture& p) {
+  if (p.before == nullptr || p.after == nullptr) return "";
+  const bool was = p.before->is_anomalous == p.before->called_anomalous;
+  const bool is = p.after->is_anomalous == p.after->called_anomalous;
+  return was == is ? "" : is ? "better" : "worse";
+}
+
+int rank(const ComparedPicture& p) {
+  const std::string c = change(p);
+  return c == "worse" ? 0 : c == "better" ? 1 : 2;
+}
+
+}  // namespace
+
+std::map<std::string, EvaluatedPicture> read_evaluation(const std::string& json_lines) {
+  std::map<std::string, EvaluatedPicture> out;
+  for (const auto line : manifest_lines(json_lines)) {
+    const auto json = Json::parse(line, nullptr, false);
+    if (!json.is_object() || !json.contains("source-ref") || !json["source-ref"].is_string()) continue;
+    EvaluatedPicture picture;
+    bool has_truth = false, has_verdict = false;
+    for (const auto& [name, metadata] : json.items()) {
+      if (!metadata.is_object() || !name.ends_with("-metadata") || !metadata.contains("class-name")) continue;
+      const bool is_anomaly = metadata["class-name"] == "anomaly";
+      if (name.ends_with("-detected-metadata")) {
+        picture.called_anomalous = is_anomaly;
+        if (const auto it = metadata.find("confidence"); it != metadata.end() && it->is_number())
+          picture.confidence = it->get<double>();
+        has_verdict = true;
+      } else {
+        picture.is_anomalous = is_anomaly;
+        has_truth = true;
+      }
+    }
+    if (has_truth && has_verdict) out[json["source-ref"]] = picture;
+  }
+  return out;
+}
+
+void print_comparison(const std::vector<ComparedPicture>& pictures, bool json) {
+  auto sorted = pictures;
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  Scores before, after;
+  int better = 0, worse = 0;
+  if (!json) std::printf("%-8s  %-15s  %-15s  %-6s  %s\n", "truth", "old service", "Vedette", "", "picture");
+  for (const auto& p : sorted) {
+    const std::string changed = change(p);
+    better += changed == "better";
+    worse += changed == "worse";
+    if (p.before && p.after) before.add(*p.before), after.add(*p.after);
+    const bool truth = (p.after ? p.after : p.before)->is_anomalous;
+    if (json) {
+      const auto encode = [](const EvaluatedPicture* e) {
+        return e ? Json{{"is_anomalous", e->called_anomalous}, {"confidence", e->confidence}} : Json();
+      };
+      std::printf("%s\n", Json{{"image", p.name},
+                               {"class", truth ? "anomaly" : "normal"},
+                               {"before", encode(p.before)},
+                               {"after", encode(p.after)},
+                               {"change", changed}}
+                              .dump(-1, ' ', false, Json::error_handler_t::replace)
+                              .c_str());
+    } else {
+      std::printf("%-8s  %-15s  %-15s  %-6s  %s\n", truth ? "anomaly" : "normal", verdict(p.before).c_str(),
+                  verdict(p.after).c_str(), changed.c_str(), p.name.c_str());
+    }
+  }
+  if (json) {
+    std::printf(
+        "%s\n",
+        Json{{"before", before.json()}, {"after", after.json()}, {"better", better}, {"worse", worse}}.dump().c_str());
+    return;
+  }
+  std::printf("\non the %d pictures that both tested: %d better, %d worse\n", before.total, better, worse);
+  std::printf("%-12s  %9s  %9s  %9s  %7s\n", "", "precision", "recall", "F1", "right");
+  for (const auto& [name, s] : {std::pair{"old service", before}, std::pair{"Vedette", after}})
+    std::printf("%-12s  %9.3f  %9.3f  %9.3f  %3d/%3d\n", name, s.precision(), s.recall(), s.f1(), s.right, s.total);
+}
+
+}  // namespace vedette

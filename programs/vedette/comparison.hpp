@@ -1,0 +1,30 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace vedette {
+
+/// What an evaluation says of one picture.
+struct EvaluatedPicture {
+  bool is_anomalous = false;      ///< truth
+  bool called_anomalous = false;  ///< verdict
+  double confidence = 0;          ///< of the verdict
+};
+
+/// An evaluation manifest (docs of the original service: one JSON line per test picture), by source-ref. Lines that say
+/// neither truth nor verdict are left out.
+std::map<std::string, EvaluatedPicture> read_evaluation(const std::string& json_lines);
+
+struct ComparedPicture {
+  std::string name;
+  const EvaluatedPicture* before;  ///< null: not tested then
+  const EvaluatedPicture* after;   ///< null: not tested now
+};
+
+/// Prints picture by picture, those first whose verdict changed, and precision, recall and F1 of both on the pictures
+/// that both tested. `json`: a line per picture, then a summary line.
+void print_comparison(const std::vector<ComparedPicture>& pictures, bool json);
+
+}  // namespace vedette

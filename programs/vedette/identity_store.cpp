@@ -1,0 +1,34 @@
+#include "identity_store.hpp"
+
+#include <stdexcept>
+
+#include "store/metadata/sqlite/sqlite_metadata.hpp"
+
+namespace vedette {
+namespace {
+
+std::unique_ptr<MetadataStore> open_existing(const DataFolder& folder) {
+  if (!std::filesystem::exists(folder.metadata()))
+    throw std::runtime_error("there is no Vedette data in " + folder.root.string());
+  return open_sqlite_metadata(folder.metadata());
+}
+
+}  // namespace
+
+IdentityStore::IdentityStore(const std::string& data)
+    : folder{data}, metadata(open_existing(folder)), identities(*metadata, clock) {}
+
+std::shared_ptr<IdentityOptions> add_identity_options(CLI::App& command) {
+  auto options = std::make_shared<IdentityOptions>();
+  command.require_subcommand(1);
+  command.add_option("--data", options->data, "The server's data folder")
+      ->capture_default_str()
+      ->envname("VEDETTE_DATA");
+  command.add_option("--account", options->account, "Account number")
+      ->capture_default_str()
+      ->envname("VEDETTE_ACCOUNT");
+  command.fallthrough();
+  return options;
+}
+
+}  // namespace vedette

@@ -1,0 +1,136 @@
+#include "import_source.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+
+#include "base/digest.hpp"
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "manifest/manifest.hpp"
+
+namespace vedette {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::uint64_t kLargestFile = 1'000'000'000;  // a manifest; images are far smaller
+
+std::string last_part(const std::string& name) {
+  return name.substr(name.rfind('/') + 1);
+}
+
+/// How many trailing parts two paths share.
+std::size_t shared_parts(const std::string& a, const std::string& b) {
+  const auto x = split(a, '/'), y = split(b, '/');
+  std::size_t n = 0;
+  while (n < x.size() && n < y.size() && x[x.size() - 1 - n] == y[y.size() - 1 - n]) ++n;
+  return n;
+}
+
+const char* type_of(const std::string& name) {
+  const auto lower = to_lower(name);
+  if (lower.ends_with(".png")) return "image/png";
+  if (lower.ends_with(".jpg") || lower.ends_with(".jpeg")) return "image/jpeg";
+  return "binary/octet-stream";
+}
+
+class FolderSource : public ImportSource {
+ public:
+  FolderSource(fs::path root, ApiClient& client) : root_(std::move(root)), client_(client) {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(root_, fs::directory_options::follow_directory_symlink))
+      if (entry.is_regular_file()) names.push_back(fs::relative(entry.path(), root_).generic_string());
+    set_names(std::move(names));
+  }
+  std::string read(const std::string& name) override {
+    const auto bytes = read_file(root_ / name, kLargestFile);
+    if (!bytes) throw std::runtime_error(bytes.error().message);
+    return std::string(as_text(*bytes));
+  }
+  std::string to_object(const std::string& name, const std::string& bucket, const std::string& prefix) override {
+    const auto key = prefix + name;
+    const auto content = read(name);
+    Hasher md5(Hasher::Algorithm::md5);
+    md5.update(as_bytes(content));
+    // What an import that was cut off has sent already is not sent again.
+    if (client_.etag(bucket, key) != to_hex(md5.finish())) client_.put_object(bucket, key, content, type_of(name));
+    return key;
+  }
+
+ private:
+  const fs::path root_;
+  ApiClient& client_;
+};
+
+class BucketSource : public ImportSource {
+ public:
+  BucketSource(std::string bucket, const std::string& prefix, ApiClient& client)
+      : bucket_(std::move(bucket)), client_(client) {
+    set_names(client_.list_keys(bucket_, prefix));
+  }
+  std::string read(const std::string& name) override { return client_.get_object(bucket_, name); }
+  std::string to_object(const std::string& name, const std::string&, const std::string&) override { return name; }
+  [[nodiscard]] std::optional<std::string> own_bucket() const override { return bucket_; }
+
+ private:
+  const std::string bucket_;
+  ApiClient& client_;
+};
+
+}  // namespace
+
+std::unique_ptr<ImportSource> ImportSource::open(const std::string& location, ApiClient& client) {
+  if (location.starts_with("s3://")) {
+    const auto rest = location.substr(5);
+    const auto slash = rest.find('/');
+    return std::make_unique<BucketSource>(rest.substr(0, slash),
+                                          slash == std::string::npos ? "" : rest.substr(slash + 1), client);
+  }
+  if (!fs::is_directory(location)) throw std::runtime_error(location + " is neither a folder nor s3://bucket/prefix");
+  return std::make_unique<FolderSource>(location, client);
+}
+
+void ImportSource::set_names(std::vector<std::string> names) {
+  names_ = std::move(names);
+  std::sort(names_.begin(), names_.end());
+  for (const auto& name : names_) by_last_part_.emplace(last_part(name), name);
+}
+
+std::optional<std::string> ImportSource::find(const std::string& reference, const std::string& folder) const {
+  const auto uri = parse_s3_uri(reference);
+  const auto path = uri ? uri->key : reference;
+  const auto [begin, end] = by_last_part_.equal_range(last_part(path));
+  std::optional<std::string> best;
+  std::size_t best_score = 0;
+  for (auto it = begin; it != end; ++it) {
+    const auto parts = split(it->second, '/');
+    const bool is_in_folder = std::find(parts.begin(), parts.end(), folder) != parts.end();
+    const auto score = 2 * shared_parts(path, it->second) + (is_in_folder ? 1 : 0);
+    if (score > best_score) best = it->second, best_score = score;
+  }
+  return best;
+}
+
+std::optional<std::string> ImportSource::find_manifest(const std::string& type) const {
+  const std::string other = type == "train" ? "training" : "validation";
+  for (const auto& ending :
+       {"datasets/" + type + ".manifest", "manifests/" + type + ".manifest", type + ".manifest", other + ".manifest"})
+    for (const auto& name : names_)
+      if (name == ending || name.ends_with("/" + ending)) return name;
+  return std::nullopt;
+}
+
+std::optional<std::string> ImportSource::find_evaluation(const std::string& kind) const {
+  std::optional<std::string> best;
+  std::int64_t best_version = -1;
+  for (const auto& name : names_) {
+    const auto file = last_part(name);
+    if (file.find("Evaluation" + kind + "-") == std::string::npos || !file.ends_with(".json")) continue;
+    const auto stem = file.substr(0, file.size() - 5);
+    const auto version = parse_integer(std::string_view(stem).substr(stem.rfind('-') + 1)).value_or(0);
+    if (version > best_version) best = name, best_version = version;
+  }
+  return best;
+}
+
+}  // namespace vedette

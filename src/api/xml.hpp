@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace vedette {
+
+/// Text for an XML element or attribute. XML 1.0 cannot hold most control characters at all; clients of S3 ask for
+/// encoding-type=url where keys may have them.
+std::string xml_escape(std::string_view text);
+
+}  // namespace vedette

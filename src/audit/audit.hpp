@@ -1,0 +1,51 @@
+#pragma once
+
+#include <filesystem>
+#include <mutex>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "base/clock.hpp"
+
+/// Who did what: one line of JSON per call, in the shape of AWS CloudTrail records.
+///   https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+namespace vedette {
+
+struct AuditEvent {
+  std::string source;  ///< "lookoutvision.amazonaws.com"
+  std::string name;    ///< operation
+  std::string account, user, user_arn, access_key_id;
+  std::string region, source_ip, user_agent, request_id;
+  std::string error_code, error_message;  ///< empty: it succeeded
+  std::string request_parameters;         ///< JSON object, or empty
+  std::string response_elements;          ///< JSON object of calls that change something, or empty
+  bool is_read_only = true;
+};
+
+/// Members as CloudTrail names them: first letters small; secrets and blobs left out.
+std::string audit_parameters(const nlohmann::json& members);
+
+/// Appends to <folder>/<yyyy-mm-dd>.jsonl (UTC), mode 0600; a line is written whole, by one call of the system, before
+/// the answer goes out. Files older than the limit are deleted. Thread-safe.
+class AuditLog {
+ public:
+  /// Throws std::runtime_error if the folder cannot be made. `days_kept` 0: for ever.
+  AuditLog(std::filesystem::path folder, const Clock& clock, int days_kept);
+  ~AuditLog();
+  AuditLog(const AuditLog&) = delete;
+  AuditLog& operator=(const AuditLog&) = delete;
+  /// A line that cannot be written goes to the server's log instead: the call has happened.
+  void write(const AuditEvent& event);
+
+ private:
+  void open(const std::string& day);
+
+  const std::filesystem::path folder_;
+  const Clock& clock_;
+  const int days_kept_;
+  std::mutex mutex_;  // guards day_, file_
+  std::string day_;
+  int file_ = -1;
+};
+
+}  // namespace vedette

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/auth.hpp"
+
+/// Users, their policies and keys: what `vedette user | key | policy` and the service `vedette` offer. Thread-safe.
+namespace vedette {
+
+/// Attached to the first user: everything.
+inline constexpr const char* kAdministratorAccess = "AdministratorAccess";
+
+struct PolicyDescription {
+  std::string name;
+  std::string document;  ///< JSON
+  bool is_managed = false;
+};
+
+/// A policy that is part of the program, by name: the four of the original service, and roles of our own.
+std::optional<std::string> managed_policy(std::string_view name);
+
+/// Resolves a user's attachments. A name that no longer exists grants nothing.
+std::vector<Policy> policies_of(UserRepository& users, const User& user);
+
+class Identities {
+ public:
+  Identities(MetadataStore& store, const Clock& clock) : store_(store), clock_(clock) {}
+
+  /// Names have 1 … 64 letters, digits and +=,.@_-. Fails with conflict USER if the name is taken.
+  Result<User> create_user(const std::string& account, const std::string& name);
+  Result<User> find_user(const std::string& account, const std::string& name);
+  std::vector<User> list_users(const std::string& account, const std::string& after, std::int64_t limit);
+  Result<void> delete_user(const std::string& account, const std::string& name);  ///< with the user's keys
+
+  /// Checks and stores a document under a name of 1 … 128 such characters. Fails with conflict POLICY if a managed
+  /// policy has that name.
+  Result<void> put_policy(const std::string& account, const std::string& name, const std::string& document);
+  Result<PolicyDescription> find_policy(const std::string& account, const std::string& name);
+  std::vector<PolicyDescription> list_policies(const std::string& account);  ///< managed ones first
+  /// Fails with conflict POLICY while it is attached to anybody, or managed.
+  Result<void> delete_policy(const std::string& account, const std::string& name);
+  Result<void> attach(const std::string& account, const std::string& user, const std::string& policy);
+  Result<void> detach(const std::string& account, const std::string& user, const std::string& policy);
+
+  Result<std::vector<AccessKey>> list_keys(const std::string& account, const std::string& user);
+  /// Revokes for good. Fails with not_found ACCESS_KEY if the user has no such key.
+  Result<void> revoke_key(const std::string& account, const std::string& user, const std::string& access_key_id);
+
+ private:
+  MetadataStore& store_;
+  const Clock& clock_;
+};
+
+}  // namespace vedette

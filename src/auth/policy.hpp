@@ -1,0 +1,62 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "domain/domain.hpp"
+
+namespace vedette {
+
+/// What the conditions of a policy may ask about a call.
+struct PolicyContext {
+  std::string account, username;
+  std::string source_ip;            ///< aws:SourceIp; empty inside jobs
+  bool is_secure = false;           ///< aws:SecureTransport
+  bool is_via_service = false;      ///< aws:ViaAWSService: an import, training or packaging acts for the user
+  std::vector<Tag> request_tags;    ///< aws:RequestTag/…; their keys are aws:TagKeys
+  std::vector<std::string> untags;  ///< keys that the call removes: aws:TagKeys, too
+  /// aws:ResourceTag/…; asked only if a statement needs them. Empty function: the resource has no tags.
+  std::function<std::vector<Tag>()> resource_tags;
+};
+
+enum class Decision { allowed, not_allowed, explicitly_denied };
+
+/// An IAM-style policy document: statements of Effect, Action or NotAction, Resource or NotResource with * and ?, and
+/// Condition. An explicit deny wins; what nothing allows is denied.
+///   https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
+/// Condition operators: String(Not)Equals(IgnoreCase), String(Not)Like, Arn(Not)Equals, Arn(Not)Like, Bool,
+/// (Not)IpAddress, Null; with …IfExists, ForAllValues: and ForAnyValue:. Keys: those of PolicyContext, aws:username,
+/// aws:PrincipalArn, aws:PrincipalAccount. Variables: ${aws:username}, ${aws:PrincipalAccount}. Whatever else a
+/// document uses is refused when it is parsed, since ignoring it could allow too much. Immutable; any thread.
+class Policy {
+ public:
+  static constexpr std::size_t kLongestDocument = 10'240;  ///< bytes
+
+  /// Fails with invalid_input naming what is wrong.
+  static Result<Policy> parse(std::string_view json);
+  [[nodiscard]] Decision decide(std::string_view action, std::string_view resource, const PolicyContext& context) const;
+
+  struct Condition {
+    enum class Test { string, string_ignore_case, like, boolean, ip_address, null };
+    enum class Values { one, all, any };
+    Test test = Test::string;
+    bool is_negated = false, if_exists = false;
+    Values values = Values::one;
+    std::string key;  ///< lower case
+    std::vector<std::string> wanted;
+  };
+
+ private:
+  struct Statement {
+    bool is_allow, is_not_action, is_not_resource;
+    std::vector<std::string> actions, resources;
+    std::vector<Condition> conditions;
+  };
+  std::vector<Statement> statements_;
+};
+
+}  // namespace vedette

@@ -1,0 +1,125 @@
+#include "http/encoding.hpp"
+#include "http/json_service.hpp"
+#include "service/extension.hpp"
+
+namespace vedette {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string text(const Invocation& i, const char* name) {
+  return i.members.at(name).get<std::string>();
+}
+
+Json encode(const User& user) {
+  return extension::encode_user(user.account, user.name, user.policies, user.created);
+}
+Json encode(const AccessKey& key) {
+  return extension::encode_access_key(key.access_key_id, key.user, key.is_active, key.created);
+}
+Json encode(const PolicyDescription& policy) {
+  return extension::encode_policy(policy.name, policy.document, policy.is_managed);
+}
+
+}  // namespace
+
+JsonOperations extension_operations(ExtensionServices& s) {
+  auto& ids = s.identities;
+  return {
+      {"GetTrainingProgress",
+       [&](const Invocation& i) {
+         return encoded(training_progress(s, i.context, lookoutvision::ModelRequest(i.members)),
+                        [&](const auto& state) {
+                          return extension::encode_progress(i.context.scope, state.model, state.progress);
+                        });
+       }},
+      {"ListMetrics",
+       [&](const Invocation& i) {
+         return encoded(list_metrics(s, i.context, lookoutvision::PageRequest(i.members)), [](const auto& page) {
+           return encode_page(page, "Metrics", [](const MetricPoint& p) {
+             Json out = {{"MetricName", p.metric}};
+             if (!p.project.empty()) out["ProjectName"] = p.project;
+             if (!p.version.empty()) out["ModelVersion"] = p.version;
+             return out;
+           });
+         });
+       }},
+      {"GetMetricStatistics",
+       [&](const Invocation& i) {
+         const extension::MetricStatisticsRequest request(i.members);
+         return encoded(metric_statistics(s, i.context, request),
+                        [&](const auto& points) { return extension::encode_datapoints(request.metric, points); });
+       }},
+      {"CreateUser",
+       [&](const Invocation& i) {
+         return encoded(ids.create_user(i.context.scope.account, text(i, "UserName")), [](const User& user) {
+           return Json{{"User", encode(user)}};
+         });
+       }},
+      {"GetUser",
+       [&](const Invocation& i) {
+         return encoded(ids.find_user(i.context.scope.account, text(i, "UserName")), [](const User& user) {
+           return Json{{"User", encode(user)}};
+         });
+       }},
+      {"ListUsers",
+       [&](const Invocation& i) {
+         return encoded(list_users(s, i.context, lookoutvision::PageRequest(i.members)), [](const auto& page) {
+           return encode_page(page, "Users", [](const User& user) { return encode(user); });
+         });
+       }},
+      {"DeleteUser",
+       [&](const Invocation& i) { return empty(ids.delete_user(i.context.scope.account, text(i, "UserName"))); }},
+      {"CreateAccessKey",
+       [&](const Invocation& i) {
+         const auto user = text(i, "UserName");
+         return encoded(s.keys.create_key(i.context.scope.account, user), [&](const KeyRing::NewKey& key) {
+           auto out = extension::encode_access_key(key.access_key_id, user, true, key.created);
+           out["SecretAccessKey"] = key.secret;
+           return Json{{"AccessKey", std::move(out)}};
+         });
+       }},
+      {"ListAccessKeys",
+       [&](const Invocation& i) {
+         return encoded(ids.list_keys(i.context.scope.account, text(i, "UserName")), [](const auto& keys) {
+           Json list = Json::array();
+           for (const auto& key : keys) list.push_back(encode(key));
+           return Json{{"AccessKeys", std::move(list)}};
+         });
+       }},
+      {"RevokeAccessKey",
+       [&](const Invocation& i) {
+         return empty(ids.revoke_key(i.context.scope.account, text(i, "UserName"), text(i, "AccessKeyId")));
+       }},
+      {"PutPolicy",
+       [&](const Invocation& i) -> Result<Json> {
+         const auto name = text(i, "PolicyName"), document = text(i, "PolicyDocument");
+         if (auto ok = ids.put_policy(i.context.scope.account, name, document); !ok) return ok.error();
+         return Json{{"Policy", extension::encode_policy(name, document, false)}};
+       }},
+      {"GetPolicy",
+       [&](const Invocation& i) {
+         return encoded(ids.find_policy(i.context.scope.account, text(i, "PolicyName")), [](const auto& policy) {
+           return Json{{"Policy", encode(policy)}};
+         });
+       }},
+      {"ListPolicies",
+       [&](const Invocation& i) -> Result<Json> {
+         Json list = Json::array();
+         for (const auto& policy : ids.list_policies(i.context.scope.account)) list.push_back(encode(policy));
+         return Json{{"Policies", std::move(list)}};
+       }},
+      {"DeletePolicy",
+       [&](const Invocation& i) { return empty(ids.delete_policy(i.context.scope.account, text(i, "PolicyName"))); }},
+      {"AttachUserPolicy",
+       [&](const Invocation& i) {
+         return empty(ids.attach(i.context.scope.account, text(i, "UserName"), text(i, "PolicyName")));
+       }},
+      {"DetachUserPolicy",
+       [&](const Invocation& i) {
+         return empty(ids.detach(i.context.scope.account, text(i, "UserName"), text(i, "PolicyName")));
+       }},
+  };
+}
+
+}  // namespace vedette

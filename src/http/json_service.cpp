@@ -1,0 +1,195 @@
+#include "http/json_service.hpp"
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "api/json_errors.hpp"
+#include "base/digest.hpp"
+#include "base/text.hpp"
+
+namespace vedette {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint64_t kJsonLimit = 1 << 20;
+constexpr std::uint64_t kChangesLimit = 15 << 20;  // 10 MiB as base64, and the JSON around it
+constexpr std::uint64_t kImageLimit = 8 << 20;
+
+/// What a call is about: for authorisation, metrics and audit.
+struct Subject {
+  std::string arn = "*";
+  std::string project, version;
+  std::function<std::vector<Tag>()> tags = {};
+};
+
+Result<OperationInput> input_of(const ApiModel::Route& route, const RequestHead& head, std::string_view body) {
+  OperationInput input;
+  input.path_labels = route.labels;
+  for (auto part : split(head.query, '&')) {
+    if (part.empty()) continue;
+    const auto equals = part.find('=');
+    auto name = uri_decode(part.substr(0, equals));
+    auto value = uri_decode(equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1));
+    if (!name) return name.error();
+    if (!value) return value.error();
+    input.query.emplace_back(std::move(*name), std::move(*value));
+  }
+  input.headers = head.headers;
+  input.body = body;
+  return input;
+}
+
+bool is_reader(const std::string& operation) {
+  return operation.starts_with("Describe") || operation.starts_with("List") || operation.starts_with("Get");
+}
+
+}  // namespace
+
+class JsonCall : public PendingCall {
+ public:
+  JsonCall(JsonService& service, ApiModel::Route route, const RequestHead& head, const CallIdentity& identity)
+      : service_(service), route_(std::move(route)), head_(head), identity_(identity) {
+    operation = route_.operation->name;
+    body_limit = route_.operation->has_payload()       ? kImageLimit
+                 : operation == "UpdateDatasetEntries" ? kChangesLimit
+                                                       : kJsonLimit;
+    if (route_.operation->has_payload()) oversize_error = invalid_input("The image exceeds 8 MB.");
+  }
+
+  Result<Response> run(std::string_view body, AuditEvent& audit) override {
+    audit.name = operation;
+    audit.source = service_.model_.service() + ".amazonaws.com";
+    audit.is_read_only = is_reader(operation);
+    Subject subject;
+    auto answer = run_operation(body, subject, audit);
+    count(subject, answer);
+    if (!answer) {
+      const auto wire = encode_json_error(service_.model_, answer.error());
+      audit.error_code = wire.name;
+      audit.error_message = answer.error().message;
+      return answer.error();
+    }
+    if (!audit.is_read_only && !route_.operation->has_payload()) audit.response_elements = audit_parameters(*answer);
+    Response response;
+    response.status = route_.operation->success_status;
+    response.headers.emplace_back("content-type", "application/json");
+    response.body = answer->dump(-1, ' ', false, Json::error_handler_t::replace);
+    return response;
+  }
+
+ private:
+  Result<Json> run_operation(std::string_view body, Subject& subject, AuditEvent& audit) {
+    const auto input = input_of(route_, head_, body);
+    if (!input) return input.error();
+    const auto members = service_.model_.decode(*route_.operation, *input);
+    if (!members) return members.error();
+    audit.request_parameters = audit_parameters(*members);
+    subject = subject_of(*members);
+    TagContext tags{{}, {}, subject.tags};
+    if (const auto it = members->find("Tags"); it != members->end())
+      for (const auto& tag : *it) tags.request_tags.push_back({tag.at("Key"), tag.at("Value")});
+    if (const auto it = members->find("TagKeys"); it != members->end())
+      tags.untags = it->get<std::vector<std::string>>();
+    const auto& action = route_.operation->action;
+    if (auto ok = authorize(identity_.caller, action, subject.arn, tags); !ok) return ok.error();
+    if (!route_.operation->has_payload()) {  // those are bounded by their model's inference units
+      const auto key = identity_.scope.account + "/" + identity_.scope.region + "/" + action;
+      if (auto ok = service_.limiter_.admit(key, std::chrono::steady_clock::now()); !ok) return ok.error();
+    }
+    CallContext context{identity_.caller, identity_.scope, members->value("ClientToken", ""), ""};
+    if (!context.client_token.empty()) {
+      Json parameters = *members;
+      parameters.erase("ClientToken");
+      // A binary form, since blobs need not be text.
+      context.parameters_hash = sha256_hex(as_text(Json::to_cbor(parameters)));
+    }
+    return service_.operations_.at(operation)({context, *members, body});
+  }
+
+  /// What a policy must allow the action on.
+  Subject subject_of(const Json& members) const {
+    const auto& scope = identity_.scope;
+    const auto& kind = route_.operation->resource;
+    const auto text = [&](const char* name) { return members.value(name, std::string()); };
+    Subject subject;
+    subject.project = text("ProjectName");
+    const auto model_tags = [&](const std::string& project, std::int64_t version) {
+      return [this, project, version] { return service_.models_.tags_of(identity_.scope, project, version); };
+    };
+    if (kind == "project") {
+      subject.arn = project_arn(scope, subject.project);
+    } else if (kind == "model") {
+      subject.arn = "arn:aws:lookoutvision:" + scope.region + ":" + scope.account + ":model/" + subject.project + "/";
+      if (!members.contains("ModelVersion")) {
+        subject.arn += "*";
+        return subject;
+      }
+      subject.version = text("ModelVersion");
+      const auto number = service_.models_.resolve_version(scope, subject.project, subject.version);
+      if (number) {
+        subject.version = std::to_string(*number);
+        subject.tags = model_tags(subject.project, *number);
+      }
+      subject.arn += subject.version;
+    } else if (kind == "arn") {
+      subject.arn = text("ResourceArn");
+      if (const auto model = parse_model_arn(subject.arn); model && model->scope == scope) {
+        subject.project = model->project;
+        subject.version = std::to_string(model->version);
+        subject.tags = model_tags(model->project, model->version);
+      }
+    } else if (kind == "user") {
+      subject.arn = user_arn(scope.account, text("UserName"));
+    } else if (kind == "policy") {
+      subject.arn = "arn:aws:iam::" + scope.account + ":policy/" + text("PolicyName");
+    }
+    return subject;
+  }
+
+  /// Calls are counted by project and version, but only by such as exist: names in failing calls are anybody's.
+  void count(const Subject& subject, const Result<Json>& answer) const {
+    auto project = subject.project, version = subject.version;
+    auto metric = Metric::successful_request_count;
+    if (!answer) {
+      const auto& error = answer.error();
+      metric = error.kind == ErrorKind::throttled ? Metric::throttled_count : Metric::error_count;
+      const bool is_unsure = error.kind == ErrorKind::access_denied || error.kind == ErrorKind::invalid_input;
+      if (is_unsure || error.resource_type == "PROJECT") project.clear();
+      if (is_unsure || error.kind == ErrorKind::not_found) version.clear();
+    }
+    if (project.empty()) version.clear();
+    service_.metrics_.add(identity_.scope, project, version, metric, 1);
+  }
+
+  JsonService& service_;
+  const ApiModel::Route route_;
+  const RequestHead& head_;
+  const CallIdentity& identity_;
+};
+
+JsonService::JsonService(const ApiModel& model, JsonOperations operations, LookoutVision& models, Metrics& metrics,
+                         RateLimiter& limiter)
+    : model_(model), operations_(std::move(operations)), models_(models), metrics_(metrics), limiter_(limiter) {
+  for (const auto& operation : model_.operations())
+    if (!operations_.contains(operation.name)) throw std::logic_error("nothing runs the operation " + operation.name);
+}
+
+Result<std::unique_ptr<PendingCall>> JsonService::open(const RequestHead& head, const CallIdentity& identity) {
+  auto route = model_.route(head.method, head.path);
+  if (!route) return route.error();
+  return std::unique_ptr<PendingCall>(std::make_unique<JsonCall>(*this, std::move(*route), head, identity));
+}
+
+Response JsonService::encode_error(const Error& error, const RequestHead&, const std::string&) const {
+  auto wire = encode_json_error(model_, error);
+  Response r;
+  r.status = wire.status;
+  r.headers.emplace_back("content-type", "application/json");
+  r.headers.emplace_back("x-amzn-ErrorType", wire.name);
+  if (wire.retry_after_seconds > 0) r.headers.emplace_back("retry-after", std::to_string(wire.retry_after_seconds));
+  r.body = std::move(wire.body);
+  return r;
+}
+
+}  // namespace vedette

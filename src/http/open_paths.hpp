@@ -1,0 +1,31 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/model.hpp"
+#include "http/exchange.hpp"
+#include "metrics/metrics.hpp"
+
+namespace vedette {
+
+/// The reserved paths that need no signature: health, metrics, the descriptions of the API. Buckets may not take their
+/// names. Thread-safe.
+class OpenPaths {
+ public:
+  /// `is_ready` says whether this node can serve: its database answers.
+  OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version, const Metrics& metrics,
+            std::function<bool()> is_ready);
+  /// An answer, or nothing if the path is not one of them.
+  std::optional<Response> answer(const RequestHead& head) const;
+
+ private:
+  std::map<std::string, std::string> documents_;  // by path; JSON
+  const Metrics& metrics_;
+  const std::function<bool()> is_ready_;
+};
+
+}  // namespace vedette

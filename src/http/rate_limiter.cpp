@@ -1,0 +1,27 @@
+#include "http/rate_limiter.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "service/quota_errors.hpp"
+
+namespace vedette {
+
+Result<void> RateLimiter::admit(const std::string& key, std::chrono::steady_clock::time_point now) {
+  if (per_second_ <= 0) return {};
+  const double most = std::max(1.0, per_second_);
+  const std::lock_guard lock(mutex_);
+  auto& bucket = buckets_.try_emplace(key, Bucket{most, now}).first->second;
+  const std::chrono::duration<double> elapsed = now - bucket.filled;
+  bucket.tokens = std::min(most, bucket.tokens + elapsed.count() * per_second_);
+  bucket.filled = now;
+  if (bucket.tokens >= 1) {
+    bucket.tokens -= 1;
+    return {};
+  }
+  auto error = fail(ErrorKind::throttled, "Rate exceeded", quotas::kRequests);
+  error.retry_after_seconds = static_cast<int>(std::ceil((1 - bucket.tokens) / per_second_));
+  return error;
+}
+
+}  // namespace vedette

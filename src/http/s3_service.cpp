@@ -1,0 +1,76 @@
+#include "http/s3_service.hpp"
+
+#include "api/s3/messages.hpp"
+#include "http/s3_operations.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::uint64_t kObjectLimit = 5ULL << 30;  // S3's largest single put
+constexpr std::uint64_t kXmlLimit = 1 << 20;
+
+class S3PendingCall : public PendingCall {
+ public:
+  S3PendingCall(ObjectStore& objects, s3::Request request, const RequestHead& head, const CallIdentity& identity)
+      : objects_(objects), request_(std::move(request)), head_(head), identity_(identity) {
+    operation = request_.action;
+    body_limit = kXmlLimit;
+  }
+  Result<Response> run(std::string_view, AuditEvent& audit) override {
+    auto response =
+        run_s3(S3Call{objects_, identity_.caller, identity_.scope, request_, head_.headers, std::move(content)});
+    if (changes_bucket()) {
+      audit.name = request_.action.substr(request_.action.find(':') + 1);
+      audit.source = "s3.amazonaws.com";
+      audit.is_read_only = false;
+      audit.request_parameters = R"({"bucketName":")" + request_.bucket + "\"}";
+      if (!response) {
+        audit.error_code = response.error().code;
+        audit.error_message = response.error().message;
+      }
+    }
+    return response;
+  }
+
+ private:
+  /// CloudTrail's management events; what happens to objects are data events, which it leaves out unless asked, too.
+  [[nodiscard]] bool changes_bucket() const {
+    return request_.kind == s3::OperationKind::create_bucket || request_.kind == s3::OperationKind::delete_bucket;
+  }
+  ObjectStore& objects_;
+  const s3::Request request_;
+  const RequestHead& head_;
+  const CallIdentity& identity_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, const CallIdentity& identity) {
+  const bool is_copy = !header_value(head.headers, "x-amz-copy-source").empty();
+  auto request = s3::parse_request(head.method, head.path, head.query, is_copy);
+  if (!request) return request.error();
+  const auto resource = request->key.empty() ? bucket_arn(request->bucket) : object_arn(request->bucket, request->key);
+  if (auto ok = authorize(identity.caller, request->action, resource); !ok) return ok.error();
+  const bool is_put = request->kind == s3::OperationKind::put_object;
+  if (is_put && !objects_.has_bucket(request->bucket))
+    return fail(ErrorKind::not_found, "The specified bucket does not exist", "NoSuchBucket");
+  auto call = std::make_unique<S3PendingCall>(objects_, std::move(*request), head, identity);
+  if (is_put) {
+    auto staged = objects_.stage();
+    if (!staged) return staged.error();
+    call->content = std::move(*staged);
+    call->body_limit = kObjectLimit;
+  }
+  return std::unique_ptr<PendingCall>(std::move(call));
+}
+
+Response S3Service::encode_error(const Error& error, const RequestHead& head, const std::string& request_id) const {
+  auto wire = s3::encode_error(error, head.path, request_id);
+  Response r;
+  r.status = wire.status;
+  r.headers.emplace_back("content-type", "application/xml");
+  r.body = head.method == "HEAD" ? "" : std::move(wire.body);
+  return r;
+}
+
+}  // namespace vedette

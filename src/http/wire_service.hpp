@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "audit/audit.hpp"
+#include "auth/auth.hpp"
+#include "domain/domain.hpp"
+#include "http/exchange.hpp"
+#include "store/objects/objects.hpp"
+
+/// A service as the pipeline sees it: it recognises an operation by the head, says what body it wants, and runs it.
+namespace vedette {
+
+/// Who calls, known by the key alone until the signature is verified.
+struct CallIdentity {
+  Caller caller;
+  Scope scope;
+  std::string request_id;
+};
+
+/// One call, from its head to its answer. Used by one thread at a time.
+class PendingCall {
+ public:
+  virtual ~PendingCall() = default;
+  std::string operation = "-";  ///< for the log
+  std::uint64_t body_limit = 1 << 20;
+  std::unique_ptr<StagedObject> content;  ///< if set, the body goes there instead of into memory
+  std::optional<Error> oversize_error;    ///< what a body above the limit means, if not simply too_large
+
+  /// The body is whole, its hash and the signature are verified. `audit` is empty but for what the pipeline knows; if
+  /// its name is set afterwards, it is written.
+  virtual Result<Response> run(std::string_view body, AuditEvent& audit) = 0;
+};
+
+class WireService {
+ public:
+  virtual ~WireService() = default;
+  /// In credential scopes: "lookoutvision".
+  [[nodiscard]] virtual std::string_view signing_name() const = 0;
+  /// Nothing that costs much or changes anything happens here: the signature may not be verified yet.
+  virtual Result<std::unique_ptr<PendingCall>> open(const RequestHead& head, const CallIdentity& identity) = 0;
+  [[nodiscard]] virtual Response encode_error(const Error& error, const RequestHead& head,
+                                              const std::string& request_id) const = 0;
+  /// The header that carries the request id.
+  [[nodiscard]] virtual std::string_view request_id_header() const { return "x-amzn-RequestId"; }
+  /// Whether a request without x-amz-content-sha256 is refused.
+  [[nodiscard]] virtual bool demands_payload_hash() const { return false; }
+};
+
+}  // namespace vedette

@@ -1,0 +1,201 @@
+#include "metrics/metrics.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <set>
+
+#include "base/log.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::int64_t kMinute = 60;
+constexpr std::chrono::seconds kFlushInterval{10};
+constexpr int kFlushesPerSample = 6, kFlushesPerCompaction = 360;
+
+struct Description {
+  Metric metric;
+  std::string_view name, help;
+  bool is_gauge;
+};
+constexpr std::array<Description, 11> kDescriptions = {{
+    {Metric::detected_anomaly_count, "DetectedAnomalyCount", "Pictures found anomalous", false},
+    {Metric::processed_image_count, "ProcessedImageCount", "Pictures judged", false},
+    {Metric::invalid_image_count, "InvalidImageCount", "Pictures that could not be judged", false},
+    {Metric::successful_request_count, "SuccessfulRequestCount", "API calls that succeeded", false},
+    {Metric::error_count, "ErrorCount", "API calls that failed", false},
+    {Metric::throttled_count, "ThrottledCount", "API calls refused for want of capacity", false},
+    {Metric::time, "Time", "Milliseconds to judge a picture", false},
+    {Metric::min_inference_units, "MinInferenceUnits", "Inference units asked for at least", true},
+    {Metric::max_inference_units, "MaxInferenceUnits", "Inference units allowed at most", true},
+    {Metric::desired_inference_units, "DesiredInferenceUnits", "Inference units that scaling aims at", true},
+    {Metric::in_service_inference_units, "InServiceInferenceUnits", "Inference units in service", true},
+}};
+
+const Description& description_of(Metric metric) {
+  return kDescriptions[static_cast<std::size_t>(metric)];
+}
+
+/// A label's value in the exposition format.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view to_text(Metric metric) {
+  return description_of(metric).name;
+}
+
+void Metrics::Sum::add(double value) {
+  minimum = count == 0 ? value : std::min(minimum, value);
+  maximum = count == 0 ? value : std::max(maximum, value);
+  sum += value;
+  last = value;
+  ++count;
+}
+
+Metrics::~Metrics() {
+  stop();
+}
+
+void Metrics::add(const Scope& scope, const std::string& project, const std::string& version, Metric metric,
+                  double value) {
+  const auto now = std::chrono::floor<std::chrono::seconds>(clock_.now()).time_since_epoch().count();
+  Series series{scope, project, version, metric};
+  const std::lock_guard lock(mutex_);
+  totals_[series].add(value);
+  pending_[{now / kMinute * kMinute, std::move(series)}].add(value);
+}
+
+void Metrics::sample_hosting() {
+  const auto hosted = store_.read()->models().list_in_states({ModelStatus::hosted});
+  std::set<Series> live;
+  for (const auto& [scope, model] : hosted) {
+    const auto minimum = static_cast<double>(model.min_inference_units.value_or(1));
+    const auto maximum = static_cast<double>(model.max_inference_units.value_or(model.min_inference_units.value_or(1)));
+    const auto version = std::to_string(model.version);
+    for (const auto& [metric, value] :
+         {std::pair{Metric::min_inference_units, minimum}, std::pair{Metric::max_inference_units, maximum},
+          std::pair{Metric::desired_inference_units, minimum},
+          std::pair{Metric::in_service_inference_units, minimum}}) {
+      add(scope, model.project, version, metric, value);
+      live.insert({scope, model.project, version, metric});
+    }
+  }
+  // A gauge of a model that is no longer hosted must not stand still at its last value.
+  const std::lock_guard lock(mutex_);
+  std::erase_if(totals_, [&](const auto& entry) {
+    return description_of(entry.first.metric).is_gauge && !live.contains(entry.first);
+  });
+}
+
+void Metrics::flush() {
+  std::map<std::pair<std::int64_t, Series>, Sum> pending;
+  {
+    const std::lock_guard lock(mutex_);
+    pending.swap(pending_);
+  }
+  if (pending.empty()) return;
+  try {
+    auto work = store_.write();
+    for (const auto& [key, sum] : pending) {
+      const auto& [minute, series] = key;
+      work->metric_points().add({series.scope, std::string(to_text(series.metric)), series.project, series.version,
+                                 minute, kMinute, sum.sum, sum.count, sum.minimum, sum.maximum});
+    }
+    work->commit();
+  } catch (...) {
+    // Kept for the next try.
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, sum] : pending) {
+      auto& there = pending_[key];
+      there.minimum = there.count == 0 ? sum.minimum : std::min(there.minimum, sum.minimum);
+      there.maximum = there.count == 0 ? sum.maximum : std::max(there.maximum, sum.maximum);
+      there.sum += sum.sum;
+      there.count += sum.count;
+    }
+    throw;
+  }
+}
+
+std::vector<MetricPoint> Metrics::query(const MetricQuery& query) {
+  flush();
+  return store_.read()->metric_points().query(query);
+}
+
+std::vector<MetricPoint> Metrics::list(const Scope& scope) {
+  flush();
+  return store_.read()->metric_points().list(scope);
+}
+
+std::string Metrics::to_prometheus() const {
+  const std::lock_guard lock(mutex_);
+  std::string out;
+  const Description* described = nullptr;
+  for (const auto& [series, sum] : totals_) {
+    const auto& d = description_of(series.metric);
+    const bool is_summary = series.metric == Metric::time;
+    if (described != &d) {
+      out += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", d.name, d.help,
+                         is_summary   ? "summary"
+                         : d.is_gauge ? "gauge"
+                                      : "counter");
+      described = &d;
+    }
+    const auto labels = fmt::format("{{project=\"{}\",version=\"{}\",region=\"{}\"}}", escaped(series.project),
+                                    escaped(series.version), escaped(series.scope.region));
+    if (is_summary) {
+      out += fmt::format("{0}_sum{1} {2}\n{0}_count{1} {3}\n", d.name, labels, sum.sum, sum.count);
+    } else {
+      out += fmt::format("{}{} {}\n", d.name, labels, d.is_gauge ? sum.last : sum.sum);
+    }
+  }
+  return out;
+}
+
+void Metrics::start() {
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Metrics::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Metrics::loop() {
+  for (int turn = 0;; ++turn) {
+    bool is_last = false;
+    {
+      std::unique_lock lock(mutex_);
+      is_last =
+          changed_.wait_for(lock, turn == 0 ? std::chrono::seconds(0) : kFlushInterval, [this] { return stopping_; });
+    }
+    try {
+      if (turn % kFlushesPerSample == 0) sample_hosting();
+      flush();
+      if (turn % kFlushesPerCompaction == 0) {
+        auto work = store_.write();
+        work->metric_points().compact(clock_.now());
+        work->commit();
+      }
+    } catch (const std::exception& e) {
+      log::error("metrics not stored", {{"reason", e.what()}});
+    }
+    if (is_last) return;
+  }
+}
+
+}  // namespace vedette

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/vedette/messages.hpp"
+#include "auth/identities.hpp"
+#include "metrics/metrics.hpp"
+#include "service/service.hpp"
+
+/// The operations of the service `vedette` that need more than one call of auth/identities.hpp or metrics/metrics.hpp.
+/// Thread-safe; everything blocks on the database.
+namespace vedette {
+
+struct ExtensionServices {
+  LookoutVision& lookout_vision;
+  MetadataStore& metadata;
+  Metrics& metrics;
+  Identities& identities;
+  KeyRing& keys;
+};
+
+struct TrainingState {
+  Model model;
+  std::optional<extension::Progress> progress;  ///< empty before the first report
+};
+Result<TrainingState> training_progress(ExtensionServices& services, const CallContext& call,
+                                        const lookoutvision::ModelRequest& request);
+
+/// Fails with invalid_input if the frame is empty, a period is no multiple of a minute, or there would be more than
+/// 100,000 points.
+Result<std::vector<extension::Datapoint>> metric_statistics(ExtensionServices& services, const CallContext& call,
+                                                            const extension::MetricStatisticsRequest& request);
+
+/// Series by metric, project and version.
+Result<Page<MetricPoint>> list_metrics(ExtensionServices& services, const CallContext& call,
+                                       const lookoutvision::PageRequest& request);
+Result<Page<User>> list_users(ExtensionServices& services, const CallContext& call,
+                              const lookoutvision::PageRequest& request);
+
+}  // namespace vedette

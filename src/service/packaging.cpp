@@ -1,0 +1,131 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.hpp"
+#include "base/text.hpp"
+#include "service/job_payloads.hpp"
+#include "service/pagination.hpp"
+#include "service/service.hpp"
+
+namespace vedette {
+namespace {
+
+using Json = nlohmann::json;
+
+Error no_job(const std::string& project, const std::string& name) {
+  return not_found("MODEL_PACKAGE_JOB", name, "The project " + project + " has no model packaging job " + name + ".");
+}
+
+/// The compiler options as JSON; the original's documents print them with single quotes, too.
+Result<Json> parse_compiler_options(std::string text) {
+  auto options = Json::parse(text, nullptr, false);
+  if (options.is_discarded()) {
+    std::replace(text.begin(), text.end(), '\'', '"');
+    options = Json::parse(text, nullptr, false);
+  }
+  if (!options.is_object()) return invalid_input("CompilerOptions must hold a JSON object.");
+  return options;
+}
+
+/// The rules between members, which the API model cannot say.
+Result<void> check_target(const lookoutvision::StartModelPackagingJobRequest& request) {
+  if (request.has_target_device == request.has_target_platform)
+    return invalid_input("Exactly one of TargetDevice and TargetPlatform must be given.");
+  if (request.has_target_device && request.compiler_options)
+    return invalid_input("CompilerOptions cannot be given with TargetDevice.");
+  if (request.has_accelerator && !request.compiler_options)
+    return invalid_input("With the accelerator NVIDIA, CompilerOptions must name gpu-code, trt-ver and cuda-ver.");
+  if (!request.compiler_options) return {};
+  const auto options = parse_compiler_options(*request.compiler_options);
+  if (!options) return options.error();
+  if (request.has_accelerator)
+    for (const char* name : {"gpu-code", "trt-ver", "cuda-ver"})
+      if (!options->contains(name) || !(*options)[name].is_string())
+        return invalid_input("With the accelerator NVIDIA, CompilerOptions must name gpu-code, trt-ver and cuda-ver.");
+  return {};
+}
+
+bool is_usable(ModelStatus status) {
+  return status != ModelStatus::training && status != ModelStatus::training_failed && status != ModelStatus::deleting;
+}
+
+}  // namespace
+
+Result<std::string> LookoutVision::start_packaging_job(const CallContext& call,
+                                                       const lookoutvision::StartModelPackagingJobRequest& request) {
+  if (auto ok = check_target(request); !ok) return ok.error();
+  auto writer = call.caller;
+  writer.is_via_service = true;
+  if (auto ok = authorize(writer, "s3:GetBucketLocation", bucket_arn(request.output.bucket)); !ok) return ok.error();
+  if (auto ok = authorize(writer, "s3:PutObject",
+                          object_arn(request.output.bucket, request.output.key + request.component_name));
+      !ok)
+    return ok.error();
+  const auto& project = request.model.project_name;
+  auto work = metadata_.write();
+  const auto again =
+      replayed(*work, call, "StartModelPackagingJob", "MODEL_PACKAGE_JOB", request.job_name.value_or(project));
+  if (!again) return again.error();
+  auto model = find_model(*work, call.scope, request.model);
+  if (!model) return model.error();
+  if (*again && work->packaging_jobs().find(call.scope, project, **again)) return **again;
+  if (!is_usable(model->status))
+    return conflict("MODEL", std::to_string(model->version),
+                    "The model is " + std::string(to_text(model->status)) + "; only a trained model can be packaged.");
+  if (!objects_.has_bucket(request.output.bucket))
+    return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
+  PackagingJob job;
+  job.project = project;
+  job.name = request.job_name.value_or(random_uuid());
+  job.model_version = model->version;
+  job.description = request.description;
+  job.configuration = request.configuration;
+  job.component_name = request.component_name;
+  job.component_version = request.component_version.value_or(std::to_string(model->version) + ".0.0");
+  job.status_message = "The job is waiting to run.";
+  job.created = job.updated = clock_.now();
+  if (work->packaging_jobs().has_component(call.scope, job.component_name, job.component_version))
+    return conflict("MODEL_PACKAGE_JOB", job.name,
+                    "The component " + job.component_name + " " + job.component_version + " exists already.");
+  if (!work->packaging_jobs().insert(call.scope, job))
+    return conflict("MODEL_PACKAGE_JOB", job.name, "The project already has a job named " + job.name + ".");
+  work->jobs().insert(kPackagingJob,
+                      to_payload(ModelJob{call.scope, call.caller.user, project, model->version, job.name}),
+                      clock_.now());
+  remember(*work, call, "StartModelPackagingJob", job.name);
+  work->commit();
+  wake_jobs_();
+  return job.name;
+}
+
+Result<PackagingJob> LookoutVision::describe_packaging_job(const CallContext& call,
+                                                           const lookoutvision::PackagingJobRequest& request) {
+  auto work = metadata_.read();
+  if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
+  auto job = work->packaging_jobs().find(call.scope, request.project_name, request.job_name);
+  if (!job) return no_job(request.project_name, request.job_name);
+  return *job;
+}
+
+Result<Page<PackagingJob>> LookoutVision::list_packaging_jobs(const CallContext& call,
+                                                              const lookoutvision::ListPackagingJobsRequest& request) {
+  auto work = metadata_.read();
+  if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
+  const std::string query =
+      "ListModelPackagingJobs/" + call.scope.account + "/" + call.scope.region + "/" + request.project_name;
+  const auto after = read_page_token(query, request.page.next_token);
+  if (!after) return after.error();
+  PackagingJobRepository::Place place;
+  if (const auto slash = after->find('/'); slash != std::string::npos)
+    place = {parse_integer(std::string_view(*after).substr(0, slash)).value_or(0), after->substr(slash + 1)};
+  Page<PackagingJob> page{
+      work->packaging_jobs().list(call.scope, request.project_name, place, request.page.max_results + 1), ""};
+  if (static_cast<std::int64_t>(page.items.size()) > request.page.max_results) {
+    page.items.pop_back();
+    const auto& last = page.items.back();
+    page.next_token = make_page_token(query, std::to_string(last.created.time_since_epoch().count()) + "/" + last.name);
+  }
+  return page;
+}
+
+}  // namespace vedette

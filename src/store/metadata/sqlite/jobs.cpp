@@ -1,0 +1,66 @@
+#include "store/metadata/sqlite/repositories.hpp"
+
+namespace vedette::sqlite {
+namespace {
+
+class Jobs : public JobRepository {
+ public:
+  explicit Jobs(Connection& c) : c_(c) {}
+  std::int64_t insert(const std::string& kind, const std::string& payload, Timestamp ready,
+                      const std::string& attachment) override {
+    c_.prepare("INSERT INTO jobs (kind, payload, ready, attachment) VALUES (?, ?, ?, ?)")
+        .bind(kind)
+        .bind(payload)
+        .bind(stored(ready))
+        .bind_blob(attachment)
+        .execute();
+    return c_.last_insert_id();
+  }
+  std::optional<Job> claim(const std::string& kind, const std::string& worker, Timestamp now,
+                           Timestamp lease_until) override {
+    auto q = c_.prepare(
+        "UPDATE jobs SET worker = ?, ready = ?, attempts = attempts + 1 WHERE id = "
+        "(SELECT id FROM jobs WHERE kind = ? AND ready <= ? ORDER BY ready, id LIMIT 1) RETURNING id, kind, payload, "
+        "attempts, attachment");
+    q.bind(worker).bind(stored(lease_until)).bind(kind).bind(stored(now));
+    if (!q.step()) return std::nullopt;
+    Job job{q.integer(0), q.text(1), q.text(2), q.integer(3), q.text(4)};
+    q.execute();
+    return job;
+  }
+  bool renew(std::int64_t id, const std::string& worker, Timestamp lease_until) override {
+    return c_.prepare("UPDATE jobs SET ready = ? WHERE id = ? AND worker = ?")
+               .bind(stored(lease_until))
+               .bind(id)
+               .bind(worker)
+               .execute() > 0;
+  }
+  bool complete(std::int64_t id, const std::string& worker) override {
+    return c_.prepare("DELETE FROM jobs WHERE id = ? AND worker = ?").bind(id).bind(worker).execute() > 0;
+  }
+  bool release(std::int64_t id, const std::string& worker, Timestamp ready) override {
+    return c_.prepare("UPDATE jobs SET ready = ?, worker = NULL WHERE id = ? AND worker = ?")
+               .bind(stored(ready))
+               .bind(id)
+               .bind(worker)
+               .execute() > 0;
+  }
+  void release_all(const std::string& worker_prefix, Timestamp ready) override {
+    c_.prepare(
+          "UPDATE jobs SET ready = ?1, worker = NULL WHERE worker IS NOT NULL AND substr(worker, 1, length(?2)) = ?2")
+        .bind(stored(ready))
+        .bind(worker_prefix)
+        .execute();
+  }
+
+ private:
+  Connection& c_;
+};
+
+}  // namespace
+
+std::unique_ptr<JobRepository> make_jobs(Connection& c) {
+  return std::make_unique<Jobs>(c);
+}
+
+}  // namespace vedette::sqlite

@@ -1,0 +1,116 @@
+#include "store/metadata/sqlite/repositories.hpp"
+
+namespace vedette::sqlite {
+namespace {
+
+constexpr std::int64_t kDay = 86'400;
+/// Points finer than `period` become points of it once they are older than `days`: the ages that CloudWatch used.
+constexpr struct { std::int64_t days, period; } kCoarser[] = {{15, 300}, {63, 3600}};
+constexpr std::int64_t kKeptDays = 455;
+
+class MetricPoints : public MetricPointRepository {
+ public:
+  explicit MetricPoints(Connection& c) : c_(c) {}
+  void add(const MetricPoint& p) override {
+    c_.prepare(
+          "INSERT INTO metric_points (account, region, metric, project, version, period, start, sum, count, minimum, "
+          "maximum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sum = sum + excluded.sum, count "
+          "= count + excluded.count, minimum = MIN(minimum, excluded.minimum), maximum = MAX(maximum, "
+          "excluded.maximum)")
+        .bind(p.scope.account)
+        .bind(p.scope.region)
+        .bind(p.metric)
+        .bind(p.project)
+        .bind(p.version)
+        .bind(p.period)
+        .bind(p.start)
+        .bind(p.sum)
+        .bind(p.count)
+        .bind(p.minimum)
+        .bind(p.maximum)
+        .execute();
+  }
+  std::vector<MetricPoint> query(const MetricQuery& r) override {
+    // With a project the primary key leads straight to its rows; without one, to the metric's.
+    auto q = c_.prepare(
+        r.project ? "SELECT (start / ?6) * ?6 AS slot, SUM(sum), SUM(count), MIN(minimum), MAX(maximum) FROM "
+                    "metric_points WHERE account = ?1 AND region = ?2 AND metric = ?3 AND project = ?7 AND (?8 IS NULL "
+                    "OR version = ?8) AND start >= ?4 AND start < ?5 GROUP BY slot ORDER BY slot"
+                  : "SELECT (start / ?6) * ?6 AS slot, SUM(sum), SUM(count), MIN(minimum), MAX(maximum) FROM "
+                    "metric_points WHERE account = ?1 AND region = ?2 AND metric = ?3 AND (?7 IS NULL OR project = ?7) "
+                    "AND (?8 IS NULL OR version = ?8) AND start >= ?4 AND start < ?5 GROUP BY slot ORDER BY slot");
+    q.bind(r.scope.account)
+        .bind(r.scope.region)
+        .bind(r.metric)
+        .bind(r.start)
+        .bind(r.end)
+        .bind(r.period)
+        .bind(r.project)
+        .bind(r.version);
+    std::vector<MetricPoint> out;
+    while (q.step()) {
+      MetricPoint p;
+      p.scope = r.scope;
+      p.metric = r.metric;
+      p.project = r.project.value_or("");
+      p.version = r.version.value_or("");
+      p.period = r.period;
+      p.start = q.integer(0);
+      p.sum = q.real(1);
+      p.count = q.integer(2);
+      p.minimum = q.real(3);
+      p.maximum = q.real(4);
+      out.push_back(std::move(p));
+    }
+    return out;
+  }
+  std::vector<MetricPoint> list(const Scope& s) override {
+    auto q = c_.prepare(
+        "SELECT DISTINCT metric, project, version FROM metric_points WHERE account = ? AND region = ? ORDER BY metric, "
+        "project, version");
+    q.bind(s.account).bind(s.region);
+    std::vector<MetricPoint> out;
+    while (q.step()) {
+      MetricPoint p;
+      p.scope = s;
+      p.metric = q.text(0);
+      p.project = q.text(1);
+      p.version = q.text(2);
+      out.push_back(std::move(p));
+    }
+    return out;
+  }
+  void compact(Timestamp now) override {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
+    for (const auto& [days, period] : kCoarser) {
+      // Only whole coarse periods, so that a point never changes again once it is coarse.
+      const auto until = (seconds - days * kDay) / period * period;
+      c_.prepare(
+            "INSERT INTO metric_points (account, region, metric, project, version, period, start, sum, count, minimum, "
+            "maximum) SELECT account, region, metric, project, version, ?1, (start / ?1) * ?1, SUM(sum), SUM(count), "
+            "MIN(minimum), MAX(maximum) FROM metric_points WHERE period < ?1 AND start < ?2 GROUP BY account, region, "
+            "metric, project, version, (start / ?1) * ?1 ON CONFLICT DO UPDATE SET sum = sum + excluded.sum, count = "
+            "count + excluded.count, minimum = MIN(minimum, excluded.minimum), maximum = MAX(maximum, "
+            "excluded.maximum)")
+          .bind(period)
+          .bind(until)
+          .execute();
+      c_.prepare("DELETE FROM metric_points WHERE period < ? AND start < ?").bind(period).bind(until).execute();
+    }
+    c_.prepare("DELETE FROM metric_points WHERE period = ? AND start < ?")
+        .bind(kCoarser[1].period)
+        .bind(seconds - kKeptDays * kDay)
+        .execute();
+  }
+
+ private:
+  Connection& c_;
+};
+
+}  // namespace
+
+std::unique_ptr<MetricPointRepository> make_metric_points(Connection& c) {
+  return std::make_unique<MetricPoints>(c);
+}
+
+}  // namespace vedette::sqlite

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+
+#include "store/metadata/metadata.hpp"
+#include "store/sqlite/sqlite.hpp"
+
+/// The repositories over one connection, a source file each. Used by one thread.
+namespace vedette::sqlite {
+
+std::unique_ptr<ProjectRepository> make_projects(Connection& connection);
+std::unique_ptr<DatasetRepository> make_datasets(Connection& connection);
+std::unique_ptr<ModelRepository> make_models(Connection& connection);
+std::unique_ptr<PackagingJobRepository> make_packaging_jobs(Connection& connection);
+std::unique_ptr<JobRepository> make_jobs(Connection& connection);
+std::unique_ptr<UserRepository> make_users(Connection& connection);
+std::unique_ptr<TokenRepository> make_tokens(Connection& connection);
+std::unique_ptr<MetricPointRepository> make_metric_points(Connection& connection);
+
+inline std::int64_t stored(Timestamp time) {
+  return time.time_since_epoch().count();
+}
+inline Timestamp loaded(std::int64_t milliseconds) {
+  return Timestamp{std::chrono::milliseconds{milliseconds}};
+}
+
+}  // namespace vedette::sqlite
