@@ -42,7 +42,13 @@ class PipelineExchange : public Exchange {
   std::optional<Response> begin() override {
     if (auto answer = pipeline_.open_paths_.answer(head_)) return done(std::move(*answer));
     service_ = pipeline_.service_named(service_by_path(head_));
-    if (auto ok = check_head(); !ok) return done(refuse(ok.error()));
+    Result<void> ok;
+    try {
+      ok = check_head();
+    } catch (const std::exception& e) {
+      ok = internal_error(e.what());
+    }
+    if (!ok) return done(refuse(ok.error()));
     return std::nullopt;
   }
 

@@ -1,0 +1,439 @@
+"""The server against its API models: for every operation and member the value at each limit passes and the one just outside fails with
+the right error; every error with a documented cause is provoked; authentication and serialisation have tables of their own. Prints the
+number of checks."""
+import concurrent.futures
+import datetime
+import io
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+import unittest
+
+from PIL import Image
+
+from values import Model
+from wire import Wire
+from harness import Server, run, upload_set, wait_while
+
+LOOKOUT, EXTENSION = Model("lookoutvision"), Model("vedette")
+CONSTRAINT = "failed to satisfy constraint"
+CHECKS = {}
+GREENGRASS = {"S3OutputLocation": {"Bucket": "conformance", "Prefix": "packages/"}, "ComponentName": "part", "TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}}
+
+
+def checked(kind):
+    CHECKS[kind] = CHECKS.get(kind, 0) + 1
+
+
+def tearDownModule():
+    print("\n" + "".join(f"{n:6} {kind}\n" for kind, n in CHECKS.items()) + f"{sum(CHECKS.values()):6} checks, none skipped")
+
+
+def variants(model, name, in_text):
+    """(where below the member, why, value, expected error or None) for every limit of a type, at any depth."""
+    for why, value in model.good(name):
+        yield "", why, value, None
+    for why, value, error in model.bad(name, in_text):
+        yield "", why, value, error
+    type_ = model.types[name]
+    if type_["type"] == "list":
+        for where, why, value, error in variants(model, type_["item"], in_text):
+            yield "[0]" + where, why, [value], error
+    if type_["type"] == "structure":
+        plain = model.sample(name)
+        yield "", "an unknown member", {**plain, "NoSuchMember": [1]}, None
+        for member, m in type_["members"].items():
+            if m.get("required"):
+                yield "." + member, "required but missing", {k: v for k, v in plain.items() if k != member}, "ValidationException"
+                yield "." + member, "required but null", {**plain, member: None}, "ValidationException"
+            else:
+                yield "." + member, "null instead of absent", {**plain, member: None}, None
+            for where, why, value, error in variants(model, m["type"], False):
+                yield "." + member + where, why, {**plain, member: value}, error
+
+
+def defaults(model, operation):
+    """Required members that are valid and name nothing that exists."""
+    members = {}
+    for m in operation["input"]:
+        if not m.get("required") or m["in"] == "payload":
+            continue
+        members[m["name"]] = {"ProjectName": "conformance-none", "ContentType": "image/jpeg", "UserName": "conformance-none", "PolicyName": "conformance-none",
+                              "ResourceArn": "arn:aws:lookoutvision:us-east-1:123456789012:model/conformance-none/1", "TagKeys": ["k"],
+                              "EndTime": "2022-03-02T10:00:00Z", "Configuration": {"Greengrass": GREENGRASS}}.get(m["name"]) or model.sample(m["type"])
+    return members
+
+
+class Members(unittest.TestCase):
+    """Limits, patterns, enums, types and required members, all generated."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.wires = {m.service: Wire(cls.server, service=m.service) for m in (LOOKOUT, EXTENSION)}
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.destroy()
+
+    def expect(self, answer, error, text, value):
+        shown = f"{text}: {answer!r}"
+        if error is None:
+            self.assertNotEqual(answer.error, "SerializationException", shown)
+            self.assertNotIn(CONSTRAINT, answer.message(), shown)
+            self.assertLess(answer.status, 500, shown)
+        elif value == "" and answer.error == "UnknownOperationException":
+            self.assertEqual(answer.status, 404, shown)  # nothing in the path is another path
+        else:
+            self.assertEqual((answer.error, answer.status), (error, 400), shown)
+            if error == "ValidationException":
+                self.assertIn(CONSTRAINT, answer.message(), shown)
+        checked("members at and outside their limits")
+
+    def try_service(self, model):
+        wire = self.wires[model.service]
+        for name, operation in model.operations.items():
+            base = defaults(model, operation)
+            for m in operation["input"]:
+                if m["in"] == "payload":
+                    continue
+                in_text = m["in"] != "body"
+                if m.get("required") and m["in"] != "path":
+                    without = {k: v for k, v in base.items() if k != m["name"]}
+                    self.expect(wire.call(operation, without), "ValidationException", f"{name} without {m['name']}", None)
+                    if not in_text:
+                        self.expect(wire.call(operation, {**base, m["name"]: None}), "ValidationException", f"{name}, {m['name']} null", None)
+                for where, why, value, error in variants(model, m["type"], in_text):
+                    if in_text and value == [] and error is None:
+                        continue  # no items and no member are the same in a query string
+                    answer = wire.call(operation, {**base, m["name"]: value})
+                    self.expect(answer, error, f"{name}, {m['name']}{where}: {why}", value)
+            answer = wire.call(operation, base, extra_body={"NoSuchMember": {"a": 1}}, extra_headers={"X-No-Such-Header": "1"})
+            self.expect(answer, None, f"{name}: unknown members", None)
+
+    def test_lookoutvision(self):
+        self.try_service(LOOKOUT)
+
+    def test_vedette(self):
+        self.try_service(EXTENSION)
+
+    def test_bodies_that_are_no_json_object(self):
+        for model in (LOOKOUT, EXTENSION):
+            wire = self.wires[model.service]
+            for name, operation in model.operations.items():
+                if not any(m["in"] == "body" for m in operation["input"]):
+                    continue
+                path = operation["path"]
+                for m in operation["input"]:
+                    if m["in"] == "path":
+                        path = path.replace("{%s}" % m["wire"], "p" if m["name"] != "DatasetType" else "train")
+                for body in (b"nonsense", b"[]", b"5", b"\"text\"", b"{", b"{\"a\":}", b"{\"a\":\"\xff\"}", b"[" * 5000, b"{\"a\":" * 5000, b"{\"a\":NaN}"):
+                    answer = wire.request(operation["method"], path, body, {"Content-Type": "application/json"})
+                    self.assertEqual((answer.error, answer.status), ("SerializationException", 400), f"{name} {body[:20]}: {answer!r}")
+                    checked("serialisation errors")
+
+
+class Authentication(unittest.TestCase):
+    """The table of errors before an operation runs."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.destroy()
+
+    def test_table(self):
+        server, keys = self.server, self.server.credentials()
+        wire, path = Wire(server), "/2020-11-20/projects"
+        good = wire.signed_headers("GET", path)
+        authorization = good["Authorization"]
+
+        def with_header(name, value):
+            return {**good, name: value}
+
+        def shifted(minutes):
+            import botocore.auth
+            real = botocore.auth.datetime
+
+            class Shifted(datetime.datetime):
+                @classmethod
+                def utcnow(cls):
+                    return datetime.datetime.utcnow() + datetime.timedelta(minutes=minutes)
+            botocore.auth.datetime = type("module", (), {"datetime": Shifted})
+            try:
+                return wire.signed_headers("GET", path)
+            finally:
+                botocore.auth.datetime = real
+
+        wrong_secret = Wire(server, {**keys, "aws_secret_access_key": "x" * 40}).signed_headers("GET", path)
+        unknown_key = Wire(server, {**keys, "aws_access_key_id": "AKIAAAAAAAAAAAAAAAAA"}).signed_headers("GET", path)
+        other_service = Wire(server, service="dynamodb").signed_headers("GET", path)
+        table = [
+            ("no authorization", {}, "MissingAuthenticationTokenException"),
+            ("another scheme", with_header("Authorization", "Basic YTpi"), "IncompleteSignatureException"),
+            ("nothing after the scheme", with_header("Authorization", "AWS4-HMAC-SHA256"), "IncompleteSignatureException"),
+            ("no signature", with_header("Authorization", authorization.rsplit(",", 1)[0]), "IncompleteSignatureException"),
+            ("a short signature", with_header("Authorization", authorization[:-1]), "IncompleteSignatureException"),
+            ("a scope of four parts", with_header("Authorization", authorization.replace("/aws4_request", "")), "IncompleteSignatureException"),
+            ("another terminator", with_header("Authorization", authorization.replace("aws4_request", "aws9_request")), "IncompleteSignatureException"),
+            ("no date", {k: v for k, v in good.items() if k.lower() != "x-amz-date"}, "IncompleteSignatureException"),
+            ("a date that is not the scope's", with_header("X-Amz-Date", "20010101T000000Z"), "IncompleteSignatureException"),
+            ("host not signed", with_header("Authorization", authorization.replace("host;", "")), "IncompleteSignatureException"),
+            ("a service that is not here", other_service, "InvalidSignatureException"),
+            ("an unknown key", unknown_key, "UnrecognizedClientException"),
+            ("a wrong secret", wrong_secret, "InvalidSignatureException"),
+            ("a flipped bit in the signature", with_header("Authorization", authorization[:-1] + ("0" if authorization[-1] != "0" else "1")), "InvalidSignatureException"),
+            ("a session token", with_header("X-Amz-Security-Token", "abc"), "UnrecognizedClientException"),
+            ("16 minutes early", shifted(-16), "InvalidSignatureException"),
+            ("16 minutes late", shifted(16), "InvalidSignatureException"),
+            ("a declared hash that is not the body's", wire.signed_headers("GET", path, headers={"x-amz-content-sha256": "0" * 64}), "InvalidSignatureException"),
+        ]
+        for why, headers, error in table:
+            answer = wire.send("GET", path, headers=headers)
+            self.assertEqual((answer.error, answer.status), (error, 403), f"{why}: {answer!r}")
+            self.assertIn("Message", answer.json, why)
+            self.assertRegex(answer.headers["x-amzn-RequestId"], "^[0-9a-f-]{36}$")
+            checked("authentication errors")
+        for minutes in (-14, 14):
+            self.assertEqual(wire.send("GET", path, headers=shifted(minutes)).status, 200)
+            checked("authentication errors")
+        for method, target in (("GET", path + "?maxResults=5&nextToken="), ("DELETE", path), ("GET", path + "/%70rojects")):
+            headers = wire.signed_headers("GET", path)
+            answer = wire.send(method, target, headers=headers)
+            self.assertEqual((answer.error, answer.status), ("InvalidSignatureException", 403) if method == "GET" else (answer.error, answer.status), f"{method} {target}: {answer!r}")
+            checked("authentication errors")
+
+
+# Errors that the service model lists for an operation, for which no source names a cause.
+NO_CAUSE = {
+    ("CreateProject", "ResourceNotFoundException"), ("ListProjects", "ResourceNotFoundException"), ("CreateDataset", "ServiceQuotaExceededException"),
+    ("StartModelPackagingJob", "ServiceQuotaExceededException"),
+    *((name, "ConflictException") for name in ("DescribeProject", "ListProjects", "DescribeDataset", "ListDatasetEntries", "DescribeModel", "ListModels", "TagResource",
+                                               "UntagResource", "ListTagsForResource")),
+}
+
+
+class Errors(unittest.TestCase):
+    """Every error that has a cause, by that cause, with its status, name, members and headers."""
+
+    provoked = set()
+
+    def expect(self, model, operation, error, answer):
+        status, members = model.errors[error]["status"], model.errors[error]["members"]
+        text = f"{operation} {error}: {answer!r}"
+        self.assertEqual((answer.error, answer.status), (error, status), text)
+        self.assertEqual(answer.headers["content-type"], "application/json", text)
+        self.assertRegex(answer.headers["x-amzn-RequestId"], "^[0-9a-f-]{36}$")
+        in_body = {m: d for m, d in members.items() if "header" not in d}
+        for member, d in in_body.items():
+            if d.get("required") or member in answer.json:
+                self.assertEqual(model.problems(d["type"], answer.json.get(member), member), [], text)
+        self.assertEqual(set(answer.json) - set(in_body), set(), text)
+        if "RetryAfterSeconds" in members:
+            self.assertRegex(answer.headers["retry-after"], "^[1-9][0-9]*$", text)
+        else:
+            self.assertNotIn("retry-after", answer.headers, text)
+        self.provoked.add((model.service, operation, error))
+        checked("errors by their cause")
+
+    def each(self):
+        for model in (LOOKOUT, EXTENSION):
+            for name, operation in model.operations.items():
+                yield model, name, operation, defaults(model, operation)
+
+    def test_1_access_denied_without_a_policy(self):
+        server = Server()
+        self.addCleanup(server.destroy)
+        run("user", "create", "nobody", "--data", server.data)
+        keys = dict(line.split(" = ") for line in run("key", "create", "--user", "nobody", "--data", server.data).splitlines()[1:])
+        for model, name, operation, members in self.each():
+            answer = Wire(server, keys, model.service).call(operation, members)
+            self.expect(model, name, "AccessDeniedException", answer)
+            self.assertRegex(answer.message(), rf"^User: arn:aws:iam::123456789012:user/nobody is not authorized to perform: {operation['action']} on resource: ")
+
+    def test_2_throttling_above_the_configured_rate(self):
+        server = Server(extra=["--requests-per-second", "0.001"])
+        self.addCleanup(server.destroy)
+        for model, name, operation, members in self.each():
+            if name == "DetectAnomalies":
+                continue  # bounded by inference units, below
+            wire = Wire(server, service=model.service)
+            self.assertNotEqual(wire.call(operation, members).error, "ThrottlingException", name)
+            self.expect(model, name, "ThrottlingException", wire.call(operation, members))
+
+    def test_3_internal_errors_when_the_database_breaks(self):
+        server = Server()
+        self.addCleanup(server.destroy)
+        wires = {m.service: Wire(server, service=m.service) for m in (LOOKOUT, EXTENSION)}
+        database = sqlite3.connect(os.path.join(server.data, "metadata.sqlite"), timeout=30)
+
+        def break_tables(*tables):
+            database.execute("PRAGMA legacy_alter_table=ON")
+            for table in tables:
+                database.execute(f"ALTER TABLE {table} RENAME TO broken_{table}")
+            database.commit()
+
+        break_tables("projects", "datasets", "models", "packaging_jobs", "client_tokens", "metric_points", "training_progress")
+        identities = ("User", "AccessKey", "Policy", "Policies", "Users", "AccessKeys")
+        for model, name, operation, members in self.each():
+            if not name.endswith(identities):
+                answer = wires[model.service].call(operation, members)
+                self.expect(model, name, "InternalServerException", answer)
+                self.assertNotIn("table", answer.message())
+        break_tables("users")
+        for model, name, operation, members in self.each():
+            if name.endswith(identities):
+                self.expect(model, name, "InternalServerException", wires[model.service].call(operation, members))
+        self.assertIn("no such table", server.log())
+
+    def test_4_validation(self):
+        server = Server()
+        self.addCleanup(server.destroy)
+        for model, name, operation, members in self.each():
+            for m in operation["input"]:
+                bad = [value for _, _, value, error in variants(model, m["type"], m["in"] != "body") if error == "ValidationException" and value != ""]
+                if bad and m["in"] != "payload":
+                    self.expect(model, name, "ValidationException", Wire(server, service=model.service).call(operation, {**members, m["name"]: bad[0]}))
+                    break
+            else:
+                self.assertEqual(operation["input"], [], name)  # nothing to get wrong
+                self.provoked.add((model.service, name, "ValidationException"))
+
+    def test_5_missing_resources_conflicts_and_quotas(self):
+        sample = tempfile.mkdtemp(prefix="vedette-sample-")
+        self.addCleanup(shutil.rmtree, sample)
+        run("sample", sample)
+        server = Server(extra=["--trainings-at-once", "1", "--inference-units", "2", "--max-projects", "4"])
+        self.addCleanup(server.destroy)
+        wire, extension = Wire(server), Wire(server, service="vedette")
+        api, s3 = server.client("lookoutvision"), server.client("s3")
+
+        def call(name, payload=b"", **members):
+            model = LOOKOUT if name in LOOKOUT.operations else EXTENSION
+            operation = model.operations[name]
+            return (wire if model is LOOKOUT else extension).call(operation, {**defaults(model, operation), **members}, payload=payload)
+
+        def expect(name, error, payload=b"", **members):
+            self.expect(LOOKOUT if name in LOOKOUT.operations else EXTENSION, name, error, call(name, payload, **members))
+
+        def succeed(name, **members):
+            answer = call(name, **members)
+            self.assertLess(answer.status, 300, f"{name}: {answer!r}")
+            model = LOOKOUT if name in LOOKOUT.operations else EXTENSION
+            outputs = {m["name"]: m["type"] for m in model.operations[name]["output"]}
+            self.assertEqual(answer.status, model.operations[name]["status"], name)
+            self.assertEqual(set(answer.json) - set(outputs), set(), name)
+            problems = [p for member, value in answer.json.items() for p in model.problems(outputs[member], value, member)]
+            self.assertEqual(problems, [], name)
+            checked("answers against their model")
+            return answer.json
+
+        # Nothing is there.
+        for model, name, operation, _ in self.each():
+            if "ResourceNotFoundException" in operation["errors"] and (name, "ResourceNotFoundException") not in NO_CAUSE:
+                expect(name, "ResourceNotFoundException")
+        arn = "arn:aws:lookoutvision:us-east-1:123456789012:model/job/1"
+
+        # While a model trains.
+        upload_set(s3, sample, "conformance", ["train.manifest", "test.manifest"])
+        succeed("CreateProject", ProjectName="job")
+        expect("CreateProject", "ConflictException", ProjectName="job")
+        output = {"S3Location": {"Bucket": "conformance", "Prefix": "out/"}}
+        expect("CreateModel", "ResourceNotFoundException", ProjectName="job", OutputConfig=output)
+        for kind in ("train", "test"):
+            succeed("CreateDataset", ProjectName="job", DatasetType=kind,
+                    DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "conformance", "Key": f"manifests/{kind}.manifest"}}})
+        expect("CreateDataset", "ConflictException", ProjectName="job", DatasetType="train")
+        succeed("CreateModel", ProjectName="job", OutputConfig=output, Description="conformance", KmsKeyId="alias/key", Tags=[{"Key": "stage", "Value": ""}])
+        expect("CreateModel", "ServiceQuotaExceededException", ProjectName="job", OutputConfig=output)
+        expect("DeleteModel", "ConflictException", ProjectName="job")
+        expect("StartModel", "ConflictException", ProjectName="job")
+        expect("StopModel", "ConflictException", ProjectName="job")
+        expect("DetectAnomalies", "ConflictException", ProjectName="job")
+        expect("DeleteProject", "ConflictException", ProjectName="job")
+        expect("StartModelPackagingJob", "ConflictException", ProjectName="job", ModelVersion="1", Configuration={"Greengrass": GREENGRASS})
+        expect("TagResource", "ServiceQuotaExceededException", ResourceArn=arn, Tags=[{"Key": f"k{i}", "Value": "v"} for i in range(51)])
+        expect("TagResource", "ValidationException", ResourceArn=arn, Tags=[{"Key": "aws:mine", "Value": "v"}])
+        expect("TagResource", "ValidationException", ResourceArn=arn.replace("model/job/1", "project/job"))
+        time.sleep(1.5)
+        progress = succeed("GetTrainingProgress", ProjectName="job", ModelVersion="latest")["TrainingProgress"]
+        self.assertEqual(progress["Status"], "TRAINING")
+
+        # A dataset whose import failed cannot be updated, and no token can mean two things.
+        s3.put_object(Bucket="conformance", Key="bad.manifest", Body=b"nonsense")
+        succeed("CreateProject", ProjectName="bad")
+        succeed("CreateDataset", ProjectName="bad", DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "conformance", "Key": "bad.manifest"}}})
+        wait_while(lambda: api.describe_dataset(ProjectName="bad", DatasetType="train")["DatasetDescription"], ["CREATE_IN_PROGRESS"], 0.05)
+        expect("UpdateDatasetEntries", "ConflictException", ProjectName="bad", Changes="e30=")
+        expect("CreateModel", "ConflictException", ProjectName="bad", OutputConfig=output)
+        succeed("DeleteDataset", ProjectName="bad", DatasetType="train", ClientToken="once")
+        expect("DeleteDataset", "ConflictException", ProjectName="bad", DatasetType="test", ClientToken="once")
+        succeed("CreateProject", ProjectName="third")
+        succeed("CreateProject", ProjectName="fourth")
+        expect("CreateProject", "ServiceQuotaExceededException", ProjectName="fifth")
+
+        trained = wait_while(lambda: api.describe_model(ProjectName="job", ModelVersion="1")["ModelDescription"], ["TRAINING"])
+        self.assertEqual(trained["Status"], "TRAINED", trained["StatusMessage"])
+        expect("StopModel", "ConflictException", ProjectName="job")
+        expect("StartModel", "ServiceQuotaExceededException", ProjectName="job", MinInferenceUnits=3)
+        expect("StartModel", "ValidationException", ProjectName="job", MinInferenceUnits=2, MaxInferenceUnits=1)
+        succeed("StartModel", ProjectName="job", MinInferenceUnits=1, MaxInferenceUnits=2)
+        hosted = wait_while(lambda: api.describe_model(ProjectName="job", ModelVersion="1")["ModelDescription"], ["STARTING_HOSTING"], 0.05)
+        self.assertEqual(hosted["Status"], "HOSTED", hosted["StatusMessage"])
+        expect("DeleteModel", "ConflictException", ProjectName="job")
+        self.throttle_detection(server, sample)
+
+        # Answers of everything that reads, checked against the model.
+        for name, members in (("DescribeProject", {}), ("ListProjects", {}), ("DescribeDataset", {}), ("ListDatasetEntries", {"MaxResults": 3}), ("DescribeModel", {}),
+                              ("ListModels", {}), ("ListTagsForResource", {"ResourceArn": arn}), ("ListModelPackagingJobs", {})):
+            succeed(name, **({"ProjectName": "job"} if name != "ListTagsForResource" else {}), **members)
+        with open(os.path.join(sample, "test-images", sorted(os.listdir(os.path.join(sample, "test-images")))[0]), "rb") as file:
+            answer = call("DetectAnomalies", file.read(), ProjectName="job")
+        self.assertEqual(LOOKOUT.problems("DetectAnomalyResult", answer.json["DetectAnomalyResult"], "DetectAnomalyResult"), [])
+        succeed("StartModelPackagingJob", ProjectName="job", ModelVersion="latest", JobName="package-1", Description="For line 7 (x86)", Configuration={"Greengrass": GREENGRASS})
+        wait_while(lambda: api.describe_model_packaging_job(ProjectName="job", JobName="package-1")["ModelPackagingDescription"], ["CREATED", "RUNNING"], 0.1)
+        self.assertEqual(succeed("DescribeModelPackagingJob", ProjectName="job", JobName="package-1")["ModelPackagingDescription"]["Status"], "SUCCEEDED")
+        succeed("TagResource", ResourceArn=arn, Tags=[{"Key": "stage", "Value": "production"}])
+        succeed("UntagResource", ResourceArn=arn, TagKeys=["stage", "never there"])
+        for name, members in (("ListMetrics", {}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),
+                              ("ListUsers", {}), ("ListPolicies", {}), ("GetUser", {"UserName": "admin"}), ("ListAccessKeys", {"UserName": "admin"}),
+                              ("GetPolicy", {"PolicyName": "AdministratorAccess"}), ("CreateUser", {"UserName": "ann"}), ("CreateAccessKey", {"UserName": "ann"}),
+                              ("PutPolicy", {"PolicyName": "mine"}), ("AttachUserPolicy", {"UserName": "ann", "PolicyName": "mine"})):
+            succeed(name, **members)
+        expect("CreateUser", "ConflictException", UserName="ann")
+        expect("PutPolicy", "ConflictException", PolicyName="AdministratorAccess")
+        expect("DeletePolicy", "ConflictException", PolicyName="mine")
+        for name, members in (("DetachUserPolicy", {"UserName": "ann", "PolicyName": "mine"}), ("DeletePolicy", {"PolicyName": "mine"}), ("DeleteUser", {"UserName": "ann"})):
+            succeed(name, **members)
+        succeed("StopModel", ProjectName="job")
+
+    def throttle_detection(self, server, sample):
+        """More calls than the model's units can take."""
+        with open(os.path.join(sample, "test-images", os.listdir(os.path.join(sample, "test-images"))[0]), "rb") as file:
+            body = file.read()
+        operation = LOOKOUT.operations["DetectAnomalies"]
+
+        def many(_):
+            wire = Wire(server)
+            return [wire.call(operation, {"ProjectName": "job", "ModelVersion": "1", "ContentType": "image/jpeg"}, payload=body) for _ in range(4)]
+        with concurrent.futures.ThreadPoolExecutor(40) as pool:
+            answers = [a for answers in pool.map(many, range(40)) for a in answers]
+        refused = [a for a in answers if a.status != 200]
+        self.assertTrue(refused, "160 calls at once were all taken")
+        for answer in refused:
+            self.expect(LOOKOUT, "DetectAnomalies", "ThrottlingException", answer)
+
+    def test_6_every_error_with_a_cause_was_provoked(self):
+        wanted = {(model.service, name, error) for model, name, operation, _ in self.each() for error in operation["errors"] if (name, error) not in NO_CAUSE}
+        self.assertEqual(wanted - self.provoked, set())
+        for name, error in NO_CAUSE:
+            self.assertIn(error, LOOKOUT.operations[name]["errors"])
+
+
+if __name__ == "__main__":
+    unittest.main()
