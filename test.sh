@@ -3,7 +3,17 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . tools/build.sh
-install_packages "${build_packages[@]}" "${client_packages[@]}" awscli python3-pil procps
+install_packages "${build_packages[@]}" "${client_packages[@]}" awscli python3-pil procps openssl
+# Node may come from elsewhere.
+command -v node >/dev/null || install_packages nodejs
+command -v npm >/dev/null || install_packages npm
 build
+mkdir -p build/release/js-client
+if ! cmp -s tests/end_to_end/js/package.json build/release/js-client/package.json; then
+  say "Fetching the AWS SDK for JavaScript"
+  rm -rf build/release/js-client/node_modules
+  cp tests/end_to_end/js/package.json build/release/js-client/
+  (cd build/release/js-client && npm install --no-audit --no-fund --no-package-lock --loglevel=error >/dev/null) || { rm -f build/release/js-client/package.json; exit 1; }
+fi
 say "Testing"
 ctest --test-dir build/release --output-on-failure --no-tests=error -j 2

@@ -29,7 +29,7 @@ struct ImportOptions {
 /// A bucket name for a project: lower case, without what buckets may not have.
 std::string bucket_for(const std::string& project) {
   std::string out = "import-";
-  for (char c : to_lower(project)) out += c == '_' ? '-' : c;
+  for (char c : to_lower(project)) out += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
   while (out.back() == '-') out.pop_back();
   return out.substr(0, 63);
 }
@@ -43,12 +43,12 @@ class Importer {
         bucket_(source.own_bucket().value_or(options.bucket.empty() ? bucket_for(options.project) : options.bucket)) {}
 
   void run() {
-    if (!source_.own_bucket()) client_.create_bucket(bucket_);
     const auto train = options_.manifest.empty() ? source_.find_manifest("train") : options_.manifest;
     const auto test = options_.test_manifest.empty() ? source_.find_manifest("test") : options_.test_manifest;
     if (!train)
       throw std::runtime_error("no train.manifest is in " + options_.source + "; name the manifest with --manifest");
     create_project();
+    if (!source_.own_bucket()) client_.create_bucket(bucket_);
     import_dataset("train", *train);
     if (test && *test != *train) import_dataset("test", *test);
     if (options_.no_train) return;

@@ -137,3 +137,56 @@ def labelled_pictures(folder, manifest):
             entry = json.loads(line)
             kinds = [m["class-name"] for m in entry.values() if isinstance(m, dict) and m.get("type") == "groundtruth/image-classification"]
             yield os.path.join(folder, entry["source-ref"]), kinds[0] == "anomaly"
+
+
+def write_tiny_set(folder, normal=20, anomaly=10, masks=False, seed=1):
+    """A set that trains in seconds: 96 × 96 pictures of grain, the bad ones with a dark spot. Writes images/, masks/ and all.manifest with
+    relative references; the lines as dictionaries."""
+    import random
+
+    from PIL import Image, ImageDraw, ImageFilter
+    random.seed(seed)
+    os.makedirs(os.path.join(folder, "images"), exist_ok=True)
+    os.makedirs(os.path.join(folder, "masks"), exist_ok=True)
+    lines = []
+    for i in range(normal + anomaly):
+        is_anomalous = i >= normal
+        name = f"{'bad' if is_anomalous else 'good'}{i:03}.png"
+        picture = Image.effect_noise((96, 96), 30).filter(ImageFilter.GaussianBlur(1)).convert("RGB")
+        line = {"source-ref": "images/" + name, "anomaly-label": int(is_anomalous), "anomaly-label-metadata": {
+            "class-name": "anomaly" if is_anomalous else "normal", "type": "groundtruth/image-classification", "human-annotated": "yes",
+            "creation-date": f"2022-03-{1 + i % 28:02}T10:00:00.000", "job-name": "labeling-job/tiny", "confidence": 1}}
+        if is_anomalous:
+            x, y, r = random.randrange(20, 76), random.randrange(20, 76), random.randrange(8, 14)
+            ImageDraw.Draw(picture).ellipse((x - r, y - r, x + r, y + r), fill=(15, 10, 10))
+            if masks:
+                mask = Image.new("RGB", picture.size, "white")
+                ImageDraw.Draw(mask).ellipse((x - r, y - r, x + r, y + r), fill=(0x23, 0xA4, 0x36))
+                mask.save(os.path.join(folder, "masks", name))
+                line["anomaly-mask-ref"] = "masks/" + name
+                line["anomaly-mask-ref-metadata"] = {"internal-color-map": {"0": {"class-name": "BACKGROUND", "hex-color": "#ffffff"}, "1": {"class-name": "spot", "hex-color": "#23A436"}},
+                                                     "type": "groundtruth/semantic-segmentation", "human-annotated": "yes"}
+        picture.save(os.path.join(folder, "images", name))
+        lines.append(line)
+    with open(os.path.join(folder, "all.manifest"), "w", encoding="utf-8") as file:
+        file.write("".join(json.dumps(line) + "\n" for line in lines))
+    return lines
+
+
+def upload_lines(s3, folder, bucket, lines, key, prefix=""):
+    """Uploads the pictures and masks of some lines, and a manifest that names them in the bucket."""
+    try:
+        s3.create_bucket(Bucket=bucket)
+    except s3.exceptions.BucketAlreadyOwnedByYou:
+        pass
+    out = []
+    for line in lines:
+        line = dict(line)
+        for member in ("source-ref", "anomaly-mask-ref"):
+            if member in line:
+                with open(os.path.join(folder, line[member]), "rb") as body:
+                    s3.put_object(Bucket=bucket, Key=prefix + line[member], Body=body.read())
+                line[member] = f"s3://{bucket}/{prefix}{line[member]}"
+        out.append(line)
+    s3.put_object(Bucket=bucket, Key=key, Body="\n".join(map(json.dumps, out)).encode())
+    return out

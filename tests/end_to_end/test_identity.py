@@ -1,0 +1,262 @@
+"""Users, keys and policies: what each may do, on resources, by tags, through jobs; by the commands and by the service `vedette`."""
+import json
+import os
+import shutil
+import tempfile
+import time
+import unittest
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from harness import REGION, Server, run, upload_lines, wait_while, write_tiny_set
+
+SERVER = MODELS = FOLDER = LINES = None
+
+
+def setUpModule():
+    global SERVER, MODELS, FOLDER, LINES
+    SERVER = Server()
+    MODELS, FOLDER = tempfile.mkdtemp(prefix="vedette-models-"), tempfile.mkdtemp(prefix="vedette-tiny-")
+    run("client-model", "install", "--dir", MODELS)
+    LINES = [{k: v for k, v in line.items() if not k.startswith("anomaly-mask")} for line in write_tiny_set(FOLDER)]
+
+
+def tearDownModule():
+    SERVER.destroy()
+    shutil.rmtree(MODELS)
+    shutil.rmtree(FOLDER)
+
+
+def extension(credentials=None, server=None):
+    """A client of the service `vedette`, from the model that the server's own command installs."""
+    os.environ["AWS_DATA_PATH"] = MODELS
+    server = server or SERVER
+    return boto3.Session().client("vedette", endpoint_url=server.url, region_name=REGION, config=Config(retries={"max_attempts": 1}), **(credentials or server.credentials()))
+
+
+def allow(*actions, resource="*", **more):
+    return {"Effect": "Allow", "Action": list(actions), "Resource": resource, **more}
+
+
+class Identity(unittest.TestCase):
+    def user(self, name, *statements):
+        """Keys of a new user with one policy of these statements."""
+        api = extension()
+        api.create_user(UserName=name)
+        key = api.create_access_key(UserName=name)["AccessKey"]
+        if statements:
+            self.put(name + "-policy", *statements)
+            api.attach_user_policy(UserName=name, PolicyName=name + "-policy")
+        return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+
+    def put(self, name, *statements):
+        extension().put_policy(PolicyName=name, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
+
+    def denied(self, call, **members):
+        with self.assertRaises(ClientError) as caught:
+            call(**members)
+        error = caught.exception.response
+        self.assertIn(error["Error"]["Code"], ("AccessDeniedException", "AccessDenied"), error)
+        self.assertEqual(error["ResponseMetadata"]["HTTPStatusCode"], 403)
+        return error["Error"]["Message"]
+
+    def test_a_new_user_may_nothing_but_ask_who_it_is(self):
+        keys = self.user("new")
+        identity = SERVER.client("sts", keys).get_caller_identity()
+        self.assertEqual((identity["Arn"], identity["Account"]), ("arn:aws:iam::123456789012:user/new", "123456789012"))
+        message = self.denied(SERVER.client("lookoutvision", keys).list_projects)
+        self.assertEqual(message, "User: arn:aws:iam::123456789012:user/new is not authorized to perform: lookoutvision:ListProjects on resource: * because no identity-based policy "
+                                  "allows the lookoutvision:ListProjects action")
+        self.denied(SERVER.client("s3", keys).list_buckets)
+        self.denied(extension(keys).create_user, UserName="mallory")
+        self.denied(extension(keys).attach_user_policy, UserName="new", PolicyName="AdministratorAccess")
+
+    def test_resources_with_wildcards_and_an_explicit_deny(self):
+        keys = self.user("line7", allow("lookoutvision:*", resource="arn:aws:lookoutvision:*:*:project/line7*"),
+                         {"Effect": "Deny", "Action": "lookoutvision:Delete*", "Resource": "*"})
+        api = SERVER.client("lookoutvision", keys)
+        api.create_project(ProjectName="line7-bolts")
+        self.denied(api.create_project, ProjectName="line8")
+        self.assertIn("with an explicit deny in an identity-based policy", self.denied(api.delete_project, ProjectName="line7-bolts"))
+        self.assertEqual(SERVER.client("lookoutvision").describe_project(ProjectName="line7-bolts")["ProjectDescription"]["Datasets"], [])
+
+    def test_managed_policies_are_three_roles(self):
+        read, detect = self.user("reader"), self.user("detector")
+        extension().attach_user_policy(UserName="reader", PolicyName="AmazonLookoutVisionReadOnlyAccess")
+        extension().attach_user_policy(UserName="detector", PolicyName="VedetteDetectOnlyAccess")
+        SERVER.client("lookoutvision", read).list_projects()
+        self.denied(SERVER.client("lookoutvision", read).create_project, ProjectName="x")
+        self.denied(SERVER.client("lookoutvision", detect).list_projects)
+        with self.assertRaises(ClientError) as caught:
+            SERVER.client("lookoutvision", detect).detect_anomalies(ProjectName="none", ModelVersion="1", ContentType="image/png", Body=b"x")
+        self.assertEqual(caught.exception.response["Error"]["Code"], "ResourceNotFoundException")
+
+    def test_imports_and_trainings_act_with_their_callers_rights_and_tags_govern_models(self):
+        admin, s3 = SERVER.client("lookoutvision"), SERVER.client("s3")
+        upload_lines(s3, FOLDER, "secret", LINES, "train.manifest")
+        upload_lines(s3, FOLDER, "open", LINES, "train.manifest")
+        mixed = s3.get_object(Bucket="secret", Key="train.manifest")["Body"].read()
+        s3.put_object(Bucket="open", Key="mixed.manifest", Body=mixed)
+        s3.create_bucket(Bucket="results")
+        keys = self.user("engineer", allow("lookoutvision:*"), allow("s3:GetObject", "s3:GetBucketLocation", resource=["arn:aws:s3:::open", "arn:aws:s3:::open/*"]),
+                         {"Effect": "Deny", "Action": ["lookoutvision:DeleteModel", "lookoutvision:StartModel"], "Resource": "*",
+                          "Condition": {"StringEquals": {"aws:ResourceTag/stage": "production"}}},
+                         {"Effect": "Deny", "Action": ["lookoutvision:TagResource", "lookoutvision:UntagResource"], "Resource": "*",
+                          "Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": "stage"}}})
+        api = SERVER.client("lookoutvision", keys)
+        api.create_project(ProjectName="rights")
+        source = lambda bucket, key: {"GroundTruthManifest": {"S3Object": {"Bucket": bucket, "Key": key}}}  # noqa: E731
+        self.denied(api.create_dataset, ProjectName="rights", DatasetType="train", DatasetSource=source("secret", "train.manifest"))
+        # A manifest that may be read, but names what may not.
+        api.create_dataset(ProjectName="rights", DatasetType="train", DatasetSource=source("open", "mixed.manifest"))
+        describe = lambda: api.describe_dataset(ProjectName="rights", DatasetType="train")["DatasetDescription"]  # noqa: E731
+        failed = wait_while(describe, ["CREATE_IN_PROGRESS"], 0.05)
+        self.assertEqual(failed["Status"], "CREATE_FAILED")
+        self.assertIn("not authorized to perform: s3:GetObject on resource: arn:aws:s3:::secret/", failed["StatusMessage"])
+        api.delete_dataset(ProjectName="rights", DatasetType="train")
+        api.create_dataset(ProjectName="rights", DatasetType="train", DatasetSource=source("open", "train.manifest"))
+        self.assertEqual(wait_while(describe, ["CREATE_IN_PROGRESS"], 0.05)["Status"], "CREATE_COMPLETE")
+        # Results may be written only where the caller may write.
+        output = {"S3Location": {"Bucket": "results", "Prefix": ""}}
+        self.denied(api.create_model, ProjectName="rights", OutputConfig=output)
+        self.put("write-results", allow("s3:PutObject", "s3:GetBucketLocation", resource=["arn:aws:s3:::results", "arn:aws:s3:::results/*"]))
+        extension().attach_user_policy(UserName="engineer", PolicyName="write-results")
+        self.denied(api.create_model, ProjectName="rights", OutputConfig=output, Tags=[{"Key": "stage", "Value": "test"}])
+        api.create_model(ProjectName="rights", OutputConfig=output, Tags=[{"Key": "owner", "Value": "e"}])
+        model = {"ProjectName": "rights", "ModelVersion": "1"}
+        trained = wait_while(lambda: api.describe_model(**model)["ModelDescription"], ["TRAINING"])
+        self.assertEqual(trained["Status"], "TRAINED", trained["StatusMessage"])
+        # The tag decides: who may not set it, may not start what has it.
+        self.denied(api.tag_resource, ResourceArn=trained["ModelArn"], Tags=[{"Key": "stage", "Value": "x"}])
+        admin.tag_resource(ResourceArn=trained["ModelArn"], Tags=[{"Key": "stage", "Value": "production"}])
+        self.denied(api.untag_resource, ResourceArn=trained["ModelArn"], TagKeys=["stage"])
+        self.denied(api.start_model, **model, MinInferenceUnits=1)
+        self.denied(api.delete_model, **model)
+        self.denied(api.start_model, ProjectName="rights", ModelVersion="latest", MinInferenceUnits=1)
+        greengrass = {"Greengrass": {"ComponentName": "c", "S3OutputLocation": {"Bucket": "open"}, "TargetDevice": "jetson_xavier"}}
+        self.denied(api.start_model_packaging_job, **model, Configuration=greengrass)
+        admin.tag_resource(ResourceArn=trained["ModelArn"], Tags=[{"Key": "stage", "Value": "test"}])
+        api.start_model(**model, MinInferenceUnits=1)
+        wait_while(lambda: api.describe_model(**model)["ModelDescription"], ["STARTING_HOSTING"], 0.05)
+        api.stop_model(**model)
+
+    def test_commands_and_service_see_the_same_and_changes_work_at_once(self):
+        def cli(*words):
+            return run(*words, "--data", SERVER.data)
+        cli("user", "create", "bob", "--policy", "VedetteReadOnlyAccess")
+        fields = dict(line.split(" = ") for line in cli("key", "create", "--user", "bob").splitlines()[1:])
+        api = SERVER.client("lookoutvision", fields)
+        api.list_projects()
+        self.assertIn("VedetteReadOnlyAccess", cli("user", "list"))
+        self.assertEqual(extension().get_user(UserName="bob")["User"]["AttachedPolicies"], ["VedetteReadOnlyAccess"])
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}, file)
+            file.flush()
+            cli("policy", "put", "nothing", file.name)
+        cli("policy", "attach", "nothing", "--user", "bob")
+        self.denied(api.list_projects)
+        self.assertIn("nothing", cli("policy", "list"))
+        self.assertIn("Deny", cli("policy", "show", "nothing"))
+        cli("policy", "detach", "nothing", "--user", "bob")
+        api.list_projects()
+        cli("policy", "delete", "nothing")
+        keys = extension().list_access_keys(UserName="bob")["AccessKeys"]
+        self.assertNotIn("SecretAccessKey", keys[0])
+        extension().revoke_access_key(UserName="bob", AccessKeyId=keys[0]["AccessKeyId"])
+        with self.assertRaises(ClientError) as caught:
+            api.list_projects()
+        self.assertEqual(caught.exception.response["Error"]["Code"], "UnrecognizedClientException")
+        cli("user", "delete", "bob")
+        with self.assertRaises(ClientError) as caught:
+            extension().get_user(UserName="bob")
+        self.assertEqual(caught.exception.response["Error"]["Code"], "ResourceNotFoundException")
+        for bad in (("policy", "attach", "none", "--user", "admin"), ("user", "create", "a b"), ("policy", "delete", "AdministratorAccess"), ("key", "revoke", "AKIANONE")):
+            with self.assertRaises(RuntimeError):
+                cli(*bad)
+
+    def test_pages_of_users(self):
+        api = extension()
+        for i in range(5):
+            api.create_user(UserName=f"page{i}")
+        listed = [u["UserName"] for page in api.get_paginator("list_users").paginate(PaginationConfig={"PageSize": 2}) for u in page["Users"]]
+        self.assertEqual(listed, sorted(listed))
+        self.assertTrue({f"page{i}" for i in range(5)} < set(listed))
+        for i in range(5):
+            api.delete_user(UserName=f"page{i}")
+
+
+class AuditAndMetrics(unittest.TestCase):
+    def test_every_call_leaves_a_line_and_pictures_are_counted(self):
+        server = Server()
+        self.addCleanup(server.destroy)
+        api, s3 = server.client("lookoutvision"), server.client("s3")
+        upload_lines(s3, FOLDER, "counted", LINES, "train.manifest")
+        api.create_project(ProjectName="counted", ClientToken="audit-token")
+        api.create_dataset(ProjectName="counted", DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "counted", "Key": "train.manifest"}}})
+        api.create_model(ProjectName="counted", OutputConfig={"S3Location": {"Bucket": "counted", "Prefix": ""}})
+        model = {"ProjectName": "counted", "ModelVersion": "1"}
+        describe = lambda: api.describe_model(**model)["ModelDescription"]  # noqa: E731
+        self.assertEqual(wait_while(describe, ["TRAINING"])["Status"], "TRAINED")
+        progress = extension(server=server).get_training_progress(**model)["TrainingProgress"]
+        self.assertEqual((progress["Status"], progress["FractionDone"]), ("TRAINED", 1))
+        self.assertGreaterEqual(progress["LastUpdatedTimestamp"], progress["StartTimestamp"])
+        api.start_model(**model, MinInferenceUnits=2, MaxInferenceUnits=3)
+        wait_while(describe, ["STARTING_HOSTING"], 0.05)
+        verdicts = []
+        for line in LINES[:3] + LINES[-5:]:
+            with open(os.path.join(FOLDER, line["source-ref"]), "rb") as file:
+                verdicts.append(api.detect_anomalies(**model, ContentType="image/png", Body=file.read())["DetectAnomalyResult"]["IsAnomalous"])
+        with self.assertRaises(ClientError):
+            api.detect_anomalies(**model, ContentType="image/png", Body=b"no picture")
+
+        vedette = extension(server=server)
+        def total(metric, **more):
+            points = vedette.get_metric_statistics(MetricName=metric, StartTime=time.time() - 3600, EndTime=time.time() + 60, Period=7200, **more)["Datapoints"]
+            return sum(p["Sum"] for p in points)
+        for dimensions in ({"ProjectName": "counted", "ModelVersion": "1"}, {"ProjectName": "counted"}, {}):
+            self.assertEqual(total("ProcessedImageCount", **dimensions), 8)
+            self.assertEqual(total("DetectedAnomalyCount", **dimensions), sum(verdicts))
+            self.assertEqual(total("InvalidImageCount", **dimensions), 1)
+        self.assertEqual(total("ProcessedImageCount", ProjectName="counted", ModelVersion="2"), 0)
+        time_points = vedette.get_metric_statistics(MetricName="Time", ProjectName="counted", StartTime=time.time() - 3600, EndTime=time.time() + 60, Period=7200)
+        self.assertEqual(time_points["Unit"], "Milliseconds")
+        self.assertEqual(sum(p["SampleCount"] for p in time_points["Datapoints"]), 8)
+        names = {m["MetricName"] for m in vedette.list_metrics()["Metrics"]}
+        self.assertLessEqual({"ProcessedImageCount", "DetectedAnomalyCount", "InvalidImageCount", "SuccessfulRequestCount", "ErrorCount", "Time"}, names)
+        for bad in ({"Period": 61}, {"Period": 60, "StartTime": 0}, {"ModelVersion": "1"}, {"StartTime": time.time() + 100}):
+            with self.assertRaises(ClientError) as caught:
+                vedette.get_metric_statistics(**{"MetricName": "Time", "StartTime": time.time() - 3600, "EndTime": time.time(), **bad})
+            self.assertEqual(caught.exception.response["Error"]["Code"], "ValidationException", bad)
+        # Prometheus sees the same, and what was counted survives a restart.
+        from urllib.request import urlopen
+        text = urlopen(server.url + "/metrics").read().decode()
+        self.assertIn('ProcessedImageCount{project="counted",version="1",region="us-east-1"} 8', text)
+        server.stop()
+        server.start()
+        vedette = extension(server=server)
+        self.assertEqual(total("ProcessedImageCount", ProjectName="counted"), 8)
+
+        (audit,) = os.listdir(os.path.join(server.data, "audit"))
+        path = os.path.join(server.data, "audit", audit)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        with open(path, encoding="utf-8") as file:
+            events = [json.loads(line) for line in file]
+        by_name = {}
+        for event in events:
+            by_name.setdefault(event["eventName"], []).append(event)
+        created = by_name["CreateProject"][0]
+        self.assertEqual(created["requestParameters"], {"projectName": "counted", "clientToken": "audit-token"})
+        self.assertEqual(created["responseElements"]["projectMetadata"]["projectName"], "counted")
+        self.assertEqual((created["eventSource"], created["readOnly"], created["awsRegion"], created["userIdentity"]["userName"]), ("lookoutvision.amazonaws.com", False, REGION, "admin"))
+        self.assertIn("Boto", created["userAgent"])
+        self.assertEqual(len(by_name["DetectAnomalies"]), 9)
+        self.assertEqual(by_name["DetectAnomalies"][0]["requestParameters"], {"projectName": "counted", "modelVersion": "1", "contentType": "image/png"})
+        self.assertEqual(by_name["DetectAnomalies"][-1]["errorCode"], "ValidationException")
+        self.assertIn("CreateBucket", by_name)
+        self.assertIn("GetMetricStatistics", by_name)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,119 @@
+"""`vedette import`: what customers kept of the old service becomes a project again, and its verdicts stand beside the new ones."""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from harness import VEDETTE, Server, write_tiny_set
+
+SERVER = FOLDER = LINES = None
+
+
+def setUpModule():
+    global SERVER, FOLDER, LINES
+    SERVER = Server()
+    FOLDER = tempfile.mkdtemp(prefix="vedette-tiny-")
+    LINES = write_tiny_set(FOLDER, normal=25, anomaly=20, masks=True)
+
+
+def tearDownModule():
+    SERVER.destroy()
+    shutil.rmtree(FOLDER)
+
+
+def old_reference(key):
+    return "s3://gone-bucket/line 7/" + key
+
+
+def kept(folder, wrong=3):
+    """The layout that AWS's export script leaves, with the evaluation manifest of version 3, in which the first pictures are judged wrongly."""
+    for kind in ("images", "masks"):
+        shutil.copytree(os.path.join(FOLDER, kind), os.path.join(folder, "train", kind, "line 7", kind))
+    os.makedirs(os.path.join(folder, "datasets"))
+    evaluation = []
+    with open(os.path.join(folder, "datasets", "train.manifest"), "w", encoding="utf-8") as file:
+        for n, line in enumerate(LINES):
+            line = {**line, "source-ref": old_reference(line["source-ref"])}
+            if "anomaly-mask-ref" in line:
+                line["anomaly-mask-ref"] = old_reference(line["anomaly-mask-ref"])
+            file.write(json.dumps(line) + "\n")
+            truth = line["anomaly-label"]
+            called = truth if n >= wrong else 1 - truth
+            name = ["normal", "anomaly"]
+            evaluation.append({"source-ref": line["source-ref"], "source-ref-metadata": {"creation-date": "2022-05-01T00:00:00"}, "anomaly-label": truth,
+                               "anomaly-label-metadata": {"class-name": name[truth], "type": "groundtruth/image-classification", "human-annotated": "yes"},
+                               "anomaly-label-detected": called, "anomaly-label-detected-metadata": {"class-name": name[called], "confidence": 0.87, "human-annotated": "no",
+                                                                                                     "type": "groundtruth/image-classification"}})
+    for version, lines in ((2, evaluation[:5]), (3, evaluation)):
+        with open(os.path.join(folder, f"k_EvaluationManifest-old-{version}.json"), "w", encoding="utf-8") as file:
+            file.write("".join(json.dumps(e) + "\n" for e in lines))
+
+
+def import_(*words):
+    done = subprocess.run([VEDETTE, "import", *words, "--endpoint", SERVER.url, "--data", SERVER.data], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Import(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="vedette-kept-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.api, self.s3 = SERVER.client("lookoutvision"), SERVER.client("s3")
+
+    def test_a_folder_becomes_a_project_and_verdicts_are_compared(self):
+        kept(self.folder)
+        os.remove(os.path.join(self.folder, "train", "images", "line 7", "images", "good024.png"))
+        status, out, err = import_(self.folder, "--project", "taken_over", "--json")
+        self.assertEqual(status, 0, err)
+        self.assertIn("good024.png was not kept", err)
+        *pictures, summary = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(len(pictures), 45)
+        by_name = {os.path.basename(p["image"]): p for p in pictures}
+        self.assertIsNone(by_name["good024.png"]["after"])
+        self.assertEqual((by_name["bad030.png"]["class"], by_name["bad030.png"]["before"]), ("anomaly", {"is_anomalous": True, "confidence": 0.87}))
+        self.assertEqual(summary["before"]["images"], 44)
+        self.assertEqual(summary["before"]["right"], 41)
+        changed = [p["change"] for p in pictures]
+        self.assertEqual((changed.count("better"), changed.count("worse")), (summary["better"], summary["worse"]))
+        self.assertGreaterEqual(summary["better"], 1)
+        description = self.api.describe_dataset(ProjectName="taken_over", DatasetType="train")["DatasetDescription"]
+        self.assertEqual(description["ImageStats"], {"Total": 44, "Labeled": 44, "Normal": 24, "Anomaly": 20})
+        # Again, as after an interruption: nothing is made twice but the model.
+        status, out, err = import_(self.folder, "--project", "taken_over")
+        self.assertEqual(status, 0, err)
+        self.assertIn("exists already", err)
+        self.assertIn("on the 44 pictures that both tested", out)
+        self.assertEqual(len(self.api.list_models(ProjectName="taken_over")["Models"]), 2)
+
+    def test_a_bucket_of_the_server_is_taken_as_it_is(self):
+        kept(self.folder)
+        self.s3.create_bucket(Bucket="kept")
+        for root, _, files in os.walk(self.folder):
+            for name in files:
+                path = os.path.join(root, name)
+                self.s3.upload_file(path, "kept", "saved/" + os.path.relpath(path, self.folder))
+        before = len(self.s3.list_objects_v2(Bucket="kept")["Contents"])
+        status, _, err = import_("s3://kept/saved/", "--project", "bucket", "--no-train")
+        self.assertEqual(status, 0, err)
+        entries = self.api.list_dataset_entries(ProjectName="bucket", DatasetType="train")["DatasetEntries"]
+        self.assertEqual(json.loads(entries[0])["source-ref"], "s3://kept/saved/train/images/line 7/images/good000.png")
+        self.assertEqual(len(self.s3.list_objects_v2(Bucket="kept")["Contents"]), before + 1)  # the manifest
+
+    def test_what_cannot_be_imported_says_why(self):
+        for words, reason in ((("/nowhere", "--project", "x"), "neither a folder nor"), ((self.folder, "--project", "x"), "no train.manifest"),
+                              (("s3://none/x", "--project", "x"), "NoSuchBucket")):
+            status, _, err = import_(*words)
+            self.assertEqual(status, 1)
+            self.assertIn(reason, err)
+        os.makedirs(os.path.join(self.folder, "datasets"))
+        with open(os.path.join(self.folder, "datasets", "train.manifest"), "w", encoding="utf-8") as file:
+            file.write(json.dumps(LINES[0]) + "\n")
+        self.assertIn("none of the pictures", import_(self.folder, "--project", "empty")[2])
+        status, _, err = import_(self.folder, "--project", "no spaces allowed")
+        self.assertIn("ValidationException", err)
+
+
+if __name__ == "__main__":
+    unittest.main()
