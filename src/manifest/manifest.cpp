@@ -117,6 +117,7 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
     }
   }
   out.text = json.dump();
+  if (utf8_length(out.text) > kManifestLineLimit) return invalid_input("it is longer than 8192 characters");
   return out;
 }
 

@@ -1,0 +1,18 @@
+// The Authorization header, and X-Amz-Date beside it, up to the comparison of signatures.
+#include "signing/signing.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace vedette;
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  const auto line = text.find('\n');
+  SignableRequest request{"GET", "/2020-11-20/projects", "", {{"host", "h"}, {"authorization", text.substr(0, line)}}};
+  request.headers.emplace_back("x-amz-date", line == std::string::npos ? "20220301T100000Z" : text.substr(line + 1));
+  if (const auto authorization = parse_authorization(request)) {
+    (void)check_time(*authorization, Timestamp{std::chrono::seconds(1'646'128'800)});
+    (void)verify(*authorization, request, "UNSIGNED-PAYLOAD", "secret");
+  }
+  // As a presigned URL.
+  const SignableRequest presigned{"GET", "/b/k", text, {{"host", "h"}}};
+  if (const auto authorization = parse_authorization(presigned)) (void)verify(*authorization, presigned, "UNSIGNED-PAYLOAD", "secret");
+  return 0;
+}

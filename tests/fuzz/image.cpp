@@ -1,0 +1,18 @@
+// Pictures and masks: any bytes decode or are refused; what decodes has the size that its header says.
+#include <cstdlib>
+#include <span>
+
+#include "vision/image/image.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace vedette;
+  const std::span<const std::uint8_t> bytes(data, size);
+  const auto header = read_image_header(bytes);
+  // A picture of the largest size takes a second here; what matters is found on small ones.
+  if (header && static_cast<std::int64_t>(header->height) * header->width > 512 * 512) return 0;
+  const auto image = decode_image(bytes);
+  if (!image) return 0;
+  if (!header || image->height != header->height || image->width != header->width) std::abort();
+  if (image->pixels.size() != static_cast<std::size_t>(image->height) * image->width * 3) std::abort();
+  return 0;
+}
