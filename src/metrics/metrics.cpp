@@ -186,9 +186,9 @@ void Metrics::loop() {
     try {
       if (turn % kFlushesPerSample == 0) sample_hosting();
       flush();
-      if (turn % kFlushesPerCompaction == 0) {
+      for (bool is_more = turn % kFlushesPerCompaction == 0; is_more;) {
         auto work = store_.write();
-        work->metric_points().compact(clock_.now());
+        is_more = work->metric_points().compact(clock_.now());
         work->commit();
       }
     } catch (const std::exception& e) {

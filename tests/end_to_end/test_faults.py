@@ -67,6 +67,40 @@ class Kills(unittest.TestCase):
         self.assertIn("IsAnomalous", answer["DetectAnomalyResult"])
         self.assertEqual(self.describe()["Status"], "HOSTED")
 
+        # A packaging job that was acknowledged is done by whoever starts next.
+        greengrass = {"S3OutputLocation": {"Bucket": "parts", "Prefix": "out/"}, "TargetDevice": "jetson_xavier"}
+        for n, delay in enumerate((0, 0.05, 0.2)):
+            name = f"kill-{n}"
+            self.server.client("lookoutvision").start_model_packaging_job(ProjectName="p", ModelVersion="1", JobName=name, Configuration={"Greengrass": {**greengrass, "ComponentName": name}})
+            time.sleep(delay)
+            self.server.kill()
+            self.server.start()
+            job = wait_while(lambda: self.server.client("lookoutvision").describe_model_packaging_job(ProjectName="p", JobName=name)["ModelPackagingDescription"],  # noqa: B023
+                             ["CREATED", "RUNNING"])
+            self.assertEqual(job["Status"], "SUCCEEDED", job["StatusMessage"])
+            self.server.client("s3").head_object(Bucket="parts", Key=f"out/{name}/1.0.0/{name}-1.0.0-greengrass_model_component.zip")
+
+    def test_an_update_that_was_acknowledged_is_applied_whole_whenever_the_kill_comes(self):
+        api, s3 = self.server.client("lookoutvision"), self.server.client("s3")
+        s3.create_bucket(Bucket="many")
+        for i in range(300):
+            s3.put_object(Bucket="many", Key=f"{i}.png", Body=b"x")
+        def lines(label):
+            return "\n".join(json.dumps({"source-ref": f"s3://many/{i}.png", "l": 0, "l-metadata": {"class-name": label, "type": "groundtruth/image-classification", "x": "y" * 2000}})
+                             for i in range(300))
+        api.create_project(ProjectName="u")
+        api.create_dataset(ProjectName="u", DatasetType="train")
+        for turn, delay in enumerate((0, 0.003, 0.01, 0.02, 0.04, 0.08)):
+            label = ("normal", "anomaly")[turn % 2]
+            self.server.client("lookoutvision").update_dataset_entries(ProjectName="u", DatasetType="train", Changes=lines(label))
+            time.sleep(delay)
+            self.server.kill()
+            self.server.start()
+            api = self.server.client("lookoutvision")
+            done = wait_while(lambda: api.describe_dataset(ProjectName="u", DatasetType="train")["DatasetDescription"], ["UPDATE_IN_PROGRESS"], 0.02)  # noqa: B023
+            self.assertEqual(done["Status"], "UPDATE_COMPLETE", done["StatusMessage"])
+            self.assertEqual(done["ImageStats"], {"Total": 300, "Labeled": 300, "Normal": 300 * (label == "normal"), "Anomaly": 300 * (label == "anomaly")})
+
     def test_acknowledged_objects_survive_a_kill_and_a_second_server_is_refused(self):
         s3 = self.server.client("s3")
         s3.create_bucket(Bucket="kept")

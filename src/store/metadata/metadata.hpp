@@ -226,8 +226,8 @@ class MetricPointRepository {
   virtual std::vector<MetricPoint> query(const MetricQuery& query) = 0;
   /// Metrics, projects and versions that have points; sums and times are not filled in.
   virtual std::vector<MetricPoint> list(const Scope& scope) = 0;
-  /// Makes old points coarser and drops the oldest.
-  virtual void compact(Timestamp now) = 0;
+  /// Makes old points coarser and drops the oldest, a few thousand in one go; true if there is more to do.
+  virtual bool compact(Timestamp now) = 0;
 };
 
 /// One transaction across all repositories; undone unless committed. Used by one thread.

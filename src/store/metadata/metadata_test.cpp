@@ -221,13 +221,28 @@ TEST_P(Metadata, MetricsAddUpAndGrowCoarserWithAge) {
   EXPECT_EQ(ask(day, {})[0].maximum, 20);
   for (const auto& [age, points] :
        {std::pair<std::int64_t, std::size_t>{14, 3}, {16, 2}, {64, 1}, {400, 1}, {500, 0}}) {
-    work->metric_points().compact(Timestamp{std::chrono::seconds(start + age * day)});
+    while (work->metric_points().compact(Timestamp{std::chrono::seconds(start + age * day)})) {
+    }
     EXPECT_EQ(ask(60, "1").size(), points) << age;
     double sum = 0;
     for (const auto& point : ask(day, {})) sum += point.sum;
     EXPECT_EQ(sum, points > 0 ? 93 : 0) << age;
   }
   EXPECT_TRUE(work->metric_points().list(kScope).empty());
+}
+
+TEST_P(Metadata, ManyOldMetricsGrowCoarserInSeveralGoes) {
+  auto work = store_->write();
+  const std::int64_t start = 1'000 * 86'400;
+  for (int i = 0; i < 12'000; ++i) work->metric_points().add({kScope, "Time", "p", "1", start + i * 60, 60, 1, 1, 1, 1});
+  int goes = 1;
+  while (work->metric_points().compact(Timestamp{std::chrono::seconds(start + 30 * 86'400)})) ++goes;
+  EXPECT_GT(goes, 1);
+  const auto points = work->metric_points().query({kScope, "Time", "p", "1", start, start + 12'000 * 60, 60});
+  EXPECT_EQ(points.size(), 2'400U);
+  double sum = 0;
+  for (const auto& point : points) sum += point.sum;
+  EXPECT_EQ(sum, 12'000);
 }
 
 TEST_P(Metadata, TokensAreForgottenInTime) {

@@ -1,12 +1,17 @@
+#include <algorithm>
+
 #include "store/metadata/sqlite/repositories.hpp"
 
 namespace vedette::sqlite {
 namespace {
 
 constexpr std::int64_t kDay = 86'400;
-/// Points finer than `period` become points of it once they are older than `days`: the ages that CloudWatch used.
-constexpr struct { std::int64_t days, period; } kCoarser[] = {{15, 300}, {63, 3600}};
-constexpr std::int64_t kKeptDays = 455;
+/// Points of one period become points of the next once they are older than `days`: the ages that CloudWatch used.
+constexpr struct {
+  std::int64_t period, days, next;
+} kCoarser[] = {{60, 15, 300}, {300, 63, 3600}};
+constexpr std::int64_t kCoarsest = 3600, kKeptDays = 455;
+constexpr std::int64_t kMostPoints = 5'000;  // looked at in one go: the transaction holds up other writers
 
 class MetricPoints : public MetricPointRepository {
  public:
@@ -80,30 +85,43 @@ class MetricPoints : public MetricPointRepository {
     }
     return out;
   }
-  void compact(Timestamp now) override {
+  bool compact(Timestamp now) override {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
-    for (const auto& [days, period] : kCoarser) {
+    bool is_more = false;
+    for (const auto& [period, days, next] : kCoarser) {
       // Only whole coarse periods, so that a point never changes again once it is coarse.
-      const auto until = (seconds - days * kDay) / period * period;
+      const auto until = bound(period, (seconds - days * kDay) / next * next, next, is_more);
       c_.prepare(
             "INSERT INTO metric_points (account, region, metric, project, version, period, start, sum, count, minimum, "
             "maximum) SELECT account, region, metric, project, version, ?1, (start / ?1) * ?1, SUM(sum), SUM(count), "
-            "MIN(minimum), MAX(maximum) FROM metric_points WHERE period < ?1 AND start < ?2 GROUP BY account, region, "
+            "MIN(minimum), MAX(maximum) FROM metric_points WHERE period = ?3 AND start < ?2 GROUP BY account, region, "
             "metric, project, version, (start / ?1) * ?1 ON CONFLICT DO UPDATE SET sum = sum + excluded.sum, count = "
             "count + excluded.count, minimum = MIN(minimum, excluded.minimum), maximum = MAX(maximum, "
             "excluded.maximum)")
-          .bind(period)
+          .bind(next)
           .bind(until)
+          .bind(period)
           .execute();
-      c_.prepare("DELETE FROM metric_points WHERE period < ? AND start < ?").bind(period).bind(until).execute();
+      remove(period, until);
     }
-    c_.prepare("DELETE FROM metric_points WHERE period = ? AND start < ?")
-        .bind(kCoarser[1].period)
-        .bind(seconds - kKeptDays * kDay)
-        .execute();
+    remove(kCoarsest, bound(kCoarsest, (seconds - kKeptDays * kDay) / kCoarsest * kCoarsest, kCoarsest, is_more));
+    return is_more;
   }
 
  private:
+  /// The end of the oldest points of a period that may be looked at in one go, a multiple of `step`, at most `until`.
+  std::int64_t bound(std::int64_t period, std::int64_t until, std::int64_t step, bool& is_more) {
+    auto q = c_.prepare(
+        "SELECT start FROM metric_points WHERE period = ? AND start < ? ORDER BY start LIMIT 1 OFFSET ?");
+    q.bind(period).bind(until).bind(kMostPoints);
+    if (!q.step()) return until;
+    const auto end = (q.integer(0) / step + 1) * step;
+    is_more = is_more || end < until;
+    return std::min(end, until);
+  }
+  void remove(std::int64_t period, std::int64_t until) {
+    c_.prepare("DELETE FROM metric_points WHERE period = ? AND start < ?").bind(period).bind(until).execute();
+  }
   Connection& c_;
 };
 

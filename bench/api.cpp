@@ -1,0 +1,342 @@
+// The API alone: requests per second, p50 and p99 of a started server, over keep-alive connections with signed requests, beside 10 and
+// beside 10,000 unrelated projects. Both servers run at once and are measured in turns, so that the machine's moods hit both; the last
+// line holds each operation's growth. No operation may take longer because other projects exist.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <thread>
+
+#include "base/files.hpp"
+#include "http_client/http_client.hpp"
+#include "store/metadata/sqlite/sqlite_metadata.hpp"
+#include "store/objects/filesystem/filesystem_objects.hpp"
+
+extern char** environ;
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace vedette;
+using Json = nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kProject = "measured";
+constexpr int kEntries = 16'000;
+const Scope kScope{"123456789012", "us-east-1"};
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+template <typename T>
+T required(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return std::move(*result);
+}
+
+/// About 650 bytes, as lines with a mask are: 16,000 of them make the 10 MB that a call may have.
+std::string entry_line(int number) {
+  char name[32];
+  std::snprintf(name, sizeof name, "images/%06d.png", number);
+  const bool bad = number % 2 == 1;
+  Json line = {{"source-ref", std::string("s3://pictures/") + name},
+               {"anomaly-label", bad ? 1 : 0},
+               {"anomaly-label-metadata",
+                {{"class-name", bad ? "anomaly" : "normal"},
+                 {"type", "groundtruth/image-classification"},
+                 {"human-annotated", "yes"},
+                 {"creation-date", "2022-03-01T10:00:00.000"},
+                 {"job-name", "labeling-job/" + std::string(bad ? 20 : 355, 'j')},
+                 {"confidence", 1}}}};
+  if (bad) {
+    line["anomaly-mask-ref"] = std::string("s3://pictures/") + name;
+    line["anomaly-mask-ref-metadata"] = {
+        {"internal-color-map", {{"0", {{"class-name", "scratch"}, {"hex-color", "#23A436"}}}}},
+        {"type", "groundtruth/semantic-segmentation"},
+        {"human-annotated", "yes"},
+        {"creation-date", "2022-03-01T10:00:00.000"},
+        {"job-name", "labeling-job/masks"}};
+  }
+  return line.dump();
+}
+
+/// Pictures and the project that is measured: a dataset of 16,000 entries and a trained model.
+void make_data(const fs::path& data) {
+  const SystemClock clock;
+  fs::create_directories(data);
+  {
+    const auto objects = open_filesystem_objects(data / "objects", clock);
+    if (auto ok = objects->create_bucket("pictures"); !ok) throw std::runtime_error(ok.error().message);
+    std::atomic<int> next{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 8; ++t)
+      threads.emplace_back([&] {
+        for (int i = next++; i < kEntries; i = next++) {
+          const std::string key = Json::parse(entry_line(i))["source-ref"].get<std::string>().substr(14);
+          if (!put_bytes(*objects, "pictures", key, "x", "image/png")) std::abort();
+        }
+      });
+    for (auto& thread : threads) thread.join();
+  }
+  const auto metadata = open_sqlite_metadata(data / "metadata.sqlite");
+  auto work = metadata->write();
+  work->projects().insert(kScope, {kProject, clock.now()});
+  Dataset dataset;
+  dataset.project = kProject;
+  dataset.uid = "measured-dataset";
+  dataset.status_message = "The dataset was created.";
+  dataset.created = dataset.updated = clock.now();
+  work->datasets().insert(kScope, dataset);
+  std::vector<DatasetEntry> entries;
+  for (int i = 0; i < kEntries; ++i) {
+    auto line = entry_line(i);
+    entries.push_back({Json::parse(line)["source-ref"], i % 2 == 1, clock.now(), std::move(line)});
+  }
+  work->datasets().replace_entries(dataset.uid, entries);
+  Model model;
+  model.project = kProject;
+  model.version = work->projects().next_model_version(kScope, kProject);
+  model.uid = "measured-model";
+  model.status = ModelStatus::trained;
+  model.status_message = "The model is trained.";
+  model.created = clock.now();
+  model.output = {"pictures", "out/"};
+  model.tags = {{"stage", "production"}};
+  work->models().insert(kScope, model);
+  work->models().set_evaluation(model.uid, {0.9, 0.9, 0.9}, {"pictures", "m"}, {"pictures", "r"}, clock.now());
+  work->commit();
+}
+
+/// Other people's projects, each with a dataset, a model with tags, a packaging job, a client token and an hour of metrics.
+void add_projects(const fs::path& data, int count) {
+  const SystemClock clock;
+  const auto metadata = open_sqlite_metadata(data / "metadata.sqlite");
+  const auto first_minute = std::chrono::floor<std::chrono::minutes>(clock.now()).time_since_epoch().count() * 60 - 7200;
+  auto work = metadata->write();
+  for (int i = 0; i < count; ++i) {
+    const auto name = "other-" + std::to_string(i);
+    work->projects().insert(kScope, {name, clock.now()});
+    Dataset dataset;
+    dataset.project = name;
+    dataset.uid = name;
+    dataset.created = dataset.updated = clock.now();
+    work->datasets().insert(kScope, dataset);
+    work->datasets().replace_entries(name, {{"s3://b/k", false, clock.now(), "{}"}});
+    Model model;
+    model.project = name;
+    model.version = work->projects().next_model_version(kScope, name);
+    model.uid = "model-" + name;
+    model.status = ModelStatus::trained;
+    model.created = clock.now();
+    model.output = {"b", ""};
+    model.tags = {{"line", "7"}};
+    work->models().insert(kScope, model);
+    work->packaging_jobs().insert(kScope, {name, "job", 1, std::nullopt, "{}", name, "1.0.0", PackagingJobStatus::succeeded,
+                                           "", clock.now(), clock.now()});
+    work->tokens().remember(kScope, "CreateProject", name, {"hash", name}, clock.now());
+    for (int minute = 0; minute < 60; ++minute)
+      work->metric_points().add({kScope, "ProcessedImageCount", name, "1", first_minute + minute * 60, 60, 1, 1, 1, 1});
+  }
+  work->commit();
+}
+
+class ServerProcess {
+ public:
+  ServerProcess(const std::string& program, const fs::path& data) {
+    const auto log = data / "server.log";
+    const std::string folder = data.string();
+    const char* arguments[] = {program.c_str(), "serve", "--data", folder.c_str(), "--listen", "127.0.0.1:0", nullptr};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 2, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    const int failed = posix_spawn(&pid_, program.c_str(), &actions, nullptr, const_cast<char**>(arguments), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (failed) throw std::runtime_error("cannot start " + program);
+    for (int i = 0; i < 600 && endpoint_.empty(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      std::ifstream in(log);
+      const std::string text{std::istreambuf_iterator<char>(in), {}};
+      const std::string mark = "listening scheme=http address=";
+      if (const auto at = text.find(mark); at != std::string::npos && text.find(' ', at + mark.size()) != std::string::npos)
+        endpoint_ = "http://" + text.substr(at + mark.size(), text.find(' ', at + mark.size()) - at - mark.size());
+    }
+    if (endpoint_.empty()) throw std::runtime_error("the server did not start");
+    credentials_ = required(read_credentials(data / "admin-credentials", "default"));
+  }
+  ~ServerProcess() {
+    ::kill(pid_, SIGTERM);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  ServerProcess(const ServerProcess&) = delete;
+  ServerProcess& operator=(const ServerProcess&) = delete;
+  [[nodiscard]] std::unique_ptr<ServiceClient> client() const {
+    ServiceClientOptions options;
+    options.endpoint = endpoint_;
+    options.credentials = credentials_;
+    return std::make_unique<ServiceClient>(options);
+  }
+
+ private:
+  pid_t pid_ = 0;
+  std::string endpoint_;
+  ClientCredentials credentials_;
+};
+
+Json call(ServiceClient& client, const char* method, const std::string& path, const std::string& query = "",
+          const std::string& body = "") {
+  ServiceClient::Call request{"lookoutvision", method, "/2020-11-20" + path, query, {}, body};
+  if (!body.empty()) request.headers.emplace_back("content-type", "application/json");
+  const auto response = required(client.send(request));
+  if (response.status >= 300) throw std::runtime_error(path + ": " + response.body);
+  return Json::parse(response.body);
+}
+
+struct Measured {
+  std::vector<double> ms;
+  double seconds = 0;
+  [[nodiscard]] double quantile(double q) const {
+    auto sorted = ms;
+    std::sort(sorted.begin(), sorted.end());
+    return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1))];
+  }
+};
+
+using Work = std::function<void(ServiceClient&, int)>;
+
+/// `rounds` calls on each of `connections` connections.
+void measure(const ServerProcess& server, int connections, int rounds, int offset, const Work& work, Measured& out) {
+  std::vector<std::vector<double>> times(static_cast<std::size_t>(connections));
+  const auto start = Clock::now();
+  std::vector<std::thread> threads;
+  for (int c = 0; c < connections; ++c)
+    threads.emplace_back([&, c] {
+      const auto client = server.client();
+      call(*client, "GET", std::string("/projects/") + kProject);  // connects
+      for (int i = 0; i < rounds; ++i) {
+        const auto begin = Clock::now();
+        work(*client, offset + c * rounds + i);
+        times[static_cast<std::size_t>(c)].push_back(ms_since(begin));
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  out.seconds += ms_since(start) / 1000;
+  for (const auto& t : times) out.ms.insert(out.ms.end(), t.begin(), t.end());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Measures the API alone; one JSON object per line");
+  int turns = 5, many = 10'000;
+  app.add_option("--turns", turns, "Turns per operation and server")->capture_default_str();
+  app.add_option("--projects", many, "Unrelated projects of the second server")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  const auto program = fs::canonical("/proc/self/exe").parent_path().parent_path() / "vedette";
+
+  const TemporaryFolder folder;
+  std::fprintf(stderr, "making %d objects and entries\n", kEntries);
+  make_data(folder.path() / "few");
+  fs::copy(folder.path() / "few", folder.path() / "many", fs::copy_options::recursive);
+  add_projects(folder.path() / "few", 10);
+  add_projects(folder.path() / "many", many);
+  const ServerProcess few(program, folder.path() / "few"), other(program, folder.path() / "many");
+
+  const std::string project = std::string("/projects/") + kProject;
+  const std::string model_arn_path = "/tags/arn%3Aaws%3Alookoutvision%3Aus-east-1%3A123456789012%3Amodel%2Fmeasured%2F1";
+  std::string changes;
+  for (int i = 0; i < kEntries && changes.size() < 10'400'000; ++i) changes += entry_line(i) + "\n";
+  if (changes.size() > 10'485'760) changes.resize(changes.rfind('\n', 10'485'759) + 1);
+  const std::string update_body = Json{{"Changes", to_base64(as_bytes(changes))}}.dump();
+  const auto settle = [&](ServiceClient& c) {
+    while (call(c, "GET", project + "/datasets/train")["DatasetDescription"]["Status"] != "UPDATE_COMPLETE")
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  };
+  struct Operation {
+    const char* name;
+    int connections, rounds;
+    Work work;
+  };
+  const std::vector<Operation> operations = {
+      {"DescribeModel", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", project + "/models/1"); }},
+      {"DescribeModel, 8 connections", 8, 200, [&](ServiceClient& c, int) { call(c, "GET", project + "/models/latest"); }},
+      {"DescribeProject", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", project); }},
+      {"DescribeDataset", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", project + "/datasets/train"); }},
+      {"ListProjects, a page of 10", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", "/projects", "maxResults=10"); }},
+      {"ListModels", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", project + "/models"); }},
+      {"ListModelPackagingJobs", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", project + "/modelpackagingjobs"); }},
+      {"ListTagsForResource", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", model_arn_path); }},
+      {"TagResource", 1, 100,
+       [&](ServiceClient& c, int) { call(c, "POST", model_arn_path, "", R"({"Tags":[{"Key":"k","Value":"v"}]})"); }},
+      {"ListDatasetEntries, a page of 100", 1, 200,
+       [&](ServiceClient& c, int) { call(c, "GET", project + "/datasets/train/entries", "maxResults=100"); }},
+      {"ListDatasetEntries, all 16,000", 1, 1,
+       [&](ServiceClient& c, int) {
+         std::string token;
+         std::size_t count = 0;
+         do {
+           const auto page = call(c, "GET", project + "/datasets/train/entries",
+                                  "maxResults=100" + (token.empty() ? "" : "&nextToken=" + uri_encode(token)));
+           count += page["DatasetEntries"].size();
+           token = page.value("NextToken", "");
+         } while (!token.empty());
+         if (count != kEntries) throw std::runtime_error("entries are missing");
+       }},
+      {"ListDatasetEntries, a filter that matches nothing", 1, 40,
+       [&](ServiceClient& c, int) { call(c, "GET", project + "/datasets/train/entries", "sourceRefContains=nowhere"); }},
+      {"CreateProject and DeleteProject", 1, 50,
+       [&](ServiceClient& c, int n) {
+         const auto name = "made-" + std::to_string(n);
+         call(c, "POST", "/projects", "", Json{{"ProjectName", name}}.dump());
+         call(c, "DELETE", "/projects/" + name);
+       }},
+      {"UpdateDatasetEntries of 10 MB, accepted", 1, 1,
+       [&](ServiceClient& c, int) { call(c, "PATCH", project + "/datasets/train/entries", "", update_body); }},
+      {"UpdateDatasetEntries of 10 MB, complete", 1, 1, [&](ServiceClient& c, int) { settle(c); }},
+  };
+  // An update that was accepted must be complete before the next one: both lines are measured turn by turn.
+  std::vector<std::array<Measured, 2>> results(operations.size());
+  for (int turn = 0; turn < turns; ++turn)
+    for (std::size_t o = 0; o < operations.size(); ++o)
+      for (int which = 0; which < 2; ++which) {
+        const auto& op = operations[o];
+        measure(which == 0 ? few : other, op.connections, op.rounds, turn * op.connections * op.rounds, op.work,
+                results[o][static_cast<std::size_t>(which)]);
+        if (o + 2 == operations.size()) {
+          measure(which == 0 ? few : other, 1, 1, 0, operations.back().work, results.back()[static_cast<std::size_t>(which)]);
+        } else if (o + 1 == operations.size()) {
+          results[o][static_cast<std::size_t>(which)].ms.pop_back();  // measured above already
+        }
+      }
+  Json growth = Json::object();
+  for (std::size_t o = 0; o < operations.size(); ++o) {
+    for (int which = 0; which < 2; ++which) {
+      const auto& m = results[o][static_cast<std::size_t>(which)];
+      std::printf("%s\n", Json{{"operation", operations[o].name},
+                               {"projects", which == 0 ? 10 : many},
+                               {"connections", operations[o].connections},
+                               {"calls", m.ms.size()},
+                               {"requests_per_second", static_cast<double>(m.ms.size()) / m.seconds},
+                               {"p50_ms", m.quantile(0.5)},
+                               {"p99_ms", m.quantile(0.99)}}
+                              .dump()
+                              .c_str());
+    }
+    growth[operations[o].name] = results[o][1].quantile(0.5) / results[o][0].quantile(0.5);
+  }
+  std::printf("%s\n", Json{{"p50_growth_from_10_to_" + std::to_string(many), growth}, {"changes_bytes", changes.size()}}.dump().c_str());
+  return 0;
+}
