@@ -135,10 +135,10 @@ void serve(const ServeOptions& options) {
   ExtensionServices extension_services{lookout_vision, *metadata, metrics, identities, keys};
 
   RateLimiter limiter(options.requests_per_second);
-  JsonService lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision),
-                                    lookout_vision, metrics, limiter);
-  JsonService extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision,
-                                metrics, limiter);
+  JsonService lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
+                                    limiter, &metrics);
+  JsonService extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision, limiter,
+                                nullptr);
   S3Service s3_service(*objects);
   StsService sts_service;
   const OpenPaths open_paths({&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION, metrics, [&] {

@@ -64,7 +64,7 @@ constexpr std::array<std::pair<ModelStatus, ModelStatus>, 13> kModelMoves = {{
     {ModelStatus::stopping_hosting, ModelStatus::trained},
 }};
 
-constexpr std::array<std::pair<DatasetStatus, DatasetStatus>, 12> kDatasetMoves = {{
+constexpr std::array<std::pair<DatasetStatus, DatasetStatus>, 15> kDatasetMoves = {{
     {DatasetStatus::create_in_progress, DatasetStatus::create_complete},
     {DatasetStatus::create_in_progress, DatasetStatus::create_failed},
     {DatasetStatus::create_complete, DatasetStatus::update_in_progress},
@@ -77,6 +77,9 @@ constexpr std::array<std::pair<DatasetStatus, DatasetStatus>, 12> kDatasetMoves 
     {DatasetStatus::update_complete, DatasetStatus::delete_in_progress},
     {DatasetStatus::update_failed_rollback_complete, DatasetStatus::delete_in_progress},
     {DatasetStatus::create_failed, DatasetStatus::delete_in_progress},
+    {DatasetStatus::delete_in_progress, DatasetStatus::delete_complete},
+    {DatasetStatus::delete_in_progress, DatasetStatus::delete_failed},
+    {DatasetStatus::delete_failed, DatasetStatus::delete_in_progress},
 }};
 
 template <typename Table, typename Value>

@@ -36,7 +36,7 @@ JsonOperations extension_operations(ExtensionServices& s) {
       {"ListMetrics",
        [&](const Invocation& i) {
          return encoded(list_metrics(s, i.context, lookoutvision::PageRequest(i.members)), [](const auto& page) {
-           return encode_page(page, "Metrics", [](const MetricPoint& p) {
+           return encode_page(page, "Metrics", [](const MetricSeries& p) {
              Json out = {{"MetricName", p.metric}};
              if (!p.project.empty()) out["ProjectName"] = p.project;
              if (!p.version.empty()) out["ModelVersion"] = p.version;

@@ -63,7 +63,7 @@ class JsonCall : public PendingCall {
     audit.is_read_only = is_reader(operation);
     Subject subject;
     auto answer = run_operation(body, subject, audit);
-    count(subject, answer);
+    if (service_.metrics_) count(subject, answer);
     if (!answer) {
       const auto wire = encode_json_error(service_.model_, answer.error());
       audit.error_code = wire.name;
@@ -159,7 +159,7 @@ class JsonCall : public PendingCall {
       if (is_unsure || error.kind == ErrorKind::not_found) version.clear();
     }
     if (project.empty()) version.clear();
-    service_.metrics_.add(identity_.scope, project, version, metric, 1);
+    service_.metrics_->add(identity_.scope, project, version, metric, 1);
   }
 
   JsonService& service_;
@@ -168,9 +168,9 @@ class JsonCall : public PendingCall {
   const CallIdentity& identity_;
 };
 
-JsonService::JsonService(const ApiModel& model, JsonOperations operations, LookoutVision& models, Metrics& metrics,
-                         RateLimiter& limiter)
-    : model_(model), operations_(std::move(operations)), models_(models), metrics_(metrics), limiter_(limiter) {
+JsonService::JsonService(const ApiModel& model, JsonOperations operations, LookoutVision& models, RateLimiter& limiter,
+                         Metrics* metrics)
+    : model_(model), operations_(std::move(operations)), models_(models), limiter_(limiter), metrics_(metrics) {
   for (const auto& operation : model_.operations())
     if (!operations_.contains(operation.name)) throw std::logic_error("nothing runs the operation " + operation.name);
 }

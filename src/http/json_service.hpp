@@ -33,10 +33,10 @@ JsonOperations extension_operations(ExtensionServices& services);
 
 class JsonService : public WireService {
  public:
-  /// `models` resolves versions and tags of the models that members name. Throws std::logic_error if an operation of
-  /// the model is missing.
-  JsonService(const ApiModel& model, JsonOperations operations, LookoutVision& models, Metrics& metrics,
-              RateLimiter& limiter);
+  /// `models` resolves versions and tags of the models that members name; `metrics` null: calls are not counted. Throws
+  /// std::logic_error if an operation of the model is missing.
+  JsonService(const ApiModel& model, JsonOperations operations, LookoutVision& models, RateLimiter& limiter,
+              Metrics* metrics);
   [[nodiscard]] std::string_view signing_name() const override { return model_.service(); }
   Result<std::unique_ptr<PendingCall>> open(const RequestHead& head, const CallIdentity& identity) override;
   [[nodiscard]] Response encode_error(const Error& error, const RequestHead& head,
@@ -47,8 +47,8 @@ class JsonService : public WireService {
   const ApiModel& model_;
   const JsonOperations operations_;
   LookoutVision& models_;
-  Metrics& metrics_;
   RateLimiter& limiter_;
+  Metrics* const metrics_;
 };
 
 }  // namespace vedette

@@ -13,6 +13,7 @@ namespace vedette {
 namespace {
 
 constexpr std::int64_t kMinute = 60;
+constexpr std::size_t kMostSeries = 100'000;  // regions are the callers' choice: they must not fill the memory
 constexpr std::chrono::seconds kFlushInterval{10};
 constexpr int kFlushesPerSample = 6, kFlushesPerCompaction = 360;
 
@@ -72,6 +73,7 @@ void Metrics::add(const Scope& scope, const std::string& project, const std::str
   const auto now = std::chrono::floor<std::chrono::seconds>(clock_.now()).time_since_epoch().count();
   Series series{scope, project, version, metric};
   const std::lock_guard lock(mutex_);
+  if (totals_.size() >= kMostSeries && !totals_.contains(series)) return;
   totals_[series].add(value);
   pending_[{now / kMinute * kMinute, std::move(series)}].add(value);
 }
@@ -132,9 +134,9 @@ std::vector<MetricPoint> Metrics::query(const MetricQuery& query) {
   return store_.read()->metric_points().query(query);
 }
 
-std::vector<MetricPoint> Metrics::list(const Scope& scope) {
+std::vector<MetricSeries> Metrics::list(const Scope& scope, const MetricSeries& after, std::int64_t limit) {
   flush();
-  return store_.read()->metric_points().list(scope);
+  return store_.read()->metric_points().list(scope, after, limit);
 }
 
 std::string Metrics::to_prometheus() const {

@@ -49,8 +49,8 @@ class Metrics {
   void flush();
   /// Sums per period; what was just added is in it.
   std::vector<MetricPoint> query(const MetricQuery& query);
-  /// Which metrics there are, beyond a place in the order of metric, project and version; sums are not filled in.
-  std::vector<MetricPoint> list(const Scope& scope);
+  /// Which metrics have been recorded, in order, behind a place in it.
+  std::vector<MetricSeries> list(const Scope& scope, const MetricSeries& after, std::int64_t limit);
   /// Text exposition format 0.0.4: counters since the start of this process, gauges as last sampled.
   ///   https://prometheus.io/docs/instrumenting/exposition_formats/
   std::string to_prometheus() const;

@@ -34,7 +34,7 @@ TEST_F(MetricsTest, AreCountedPerMinuteAndAnswerOverAnyPeriod) {
   EXPECT_EQ(minutes[0].sum, 30);
   EXPECT_EQ(minutes[0].count, 2);
   EXPECT_EQ(query(3600).at(0).maximum, 60);
-  EXPECT_EQ(metrics_.list(kScope).size(), 2U);
+  EXPECT_EQ(metrics_.list(kScope, {}, 10).size(), 2U);
 }
 
 TEST_F(MetricsTest, PrometheusSeesTheSameNames) {

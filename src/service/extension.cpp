@@ -1,5 +1,6 @@
 #include "service/extension.hpp"
 
+#include "base/text.hpp"
 #include "service/pagination.hpp"
 
 namespace vedette {
@@ -10,11 +11,6 @@ constexpr std::int64_t kMinute = 60;
 
 std::int64_t seconds_of(Timestamp time) {
   return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
-
-/// In the order of the triple: the separator sorts before every character of a name.
-std::string place_of(const MetricPoint& p) {
-  return p.metric + '\x01' + p.project + '\x01' + p.version;
 }
 
 }  // namespace
@@ -45,19 +41,19 @@ Result<std::vector<extension::Datapoint>> metric_statistics(ExtensionServices& s
   return out;
 }
 
-Result<Page<MetricPoint>> list_metrics(ExtensionServices& services, const CallContext& call,
+Result<Page<MetricSeries>> list_metrics(ExtensionServices& services, const CallContext& call,
                                        const lookoutvision::PageRequest& request) {
   const std::string query = "ListMetrics/" + call.scope.account + "/" + call.scope.region;
   const auto after = read_page_token(query, request.next_token);
   if (!after) return after.error();
-  Page<MetricPoint> page;
-  for (auto& series : services.metrics.list(call.scope)) {
-    if (!after->empty() && place_of(series) <= *after) continue;
-    if (static_cast<std::int64_t>(page.items.size()) == request.max_results) {
-      page.next_token = make_page_token(query, place_of(page.items.back()));
-      break;
-    }
-    page.items.push_back(std::move(series));
+  MetricSeries place;
+  if (const auto parts = split(*after, '/'); parts.size() == 3)
+    place = {std::string(parts[0]), std::string(parts[1]), std::string(parts[2])};
+  Page<MetricSeries> page{services.metrics.list(call.scope, place, request.max_results + 1), ""};
+  if (static_cast<std::int64_t>(page.items.size()) > request.max_results) {
+    page.items.pop_back();
+    const auto& last = page.items.back();
+    page.next_token = make_page_token(query, last.metric + "/" + last.project + "/" + last.version);
   }
   return page;
 }

@@ -32,8 +32,7 @@ Result<TrainingState> training_progress(ExtensionServices& services, const CallC
 Result<std::vector<extension::Datapoint>> metric_statistics(ExtensionServices& services, const CallContext& call,
                                                             const extension::MetricStatisticsRequest& request);
 
-/// Series by metric, project and version.
-Result<Page<MetricPoint>> list_metrics(ExtensionServices& services, const CallContext& call,
+Result<Page<MetricSeries>> list_metrics(ExtensionServices& services, const CallContext& call,
                                        const lookoutvision::PageRequest& request);
 Result<Page<User>> list_users(ExtensionServices& services, const CallContext& call,
                               const lookoutvision::PageRequest& request);

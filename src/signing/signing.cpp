@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
 constexpr std::int64_t kLongestExpiry = 604'800;  // seconds: a week
 constexpr std::string_view kMaximumSkewMinutes = "15";
+constexpr std::size_t kLongestRegion = 32;
 
 Error unauthenticated(const char* code, std::string message) {
   return fail(ErrorKind::unauthenticated, std::move(message), code);
@@ -25,6 +26,11 @@ Result<CredentialScope> parse_scope(std::string_view text) {
   if (parts.size() != 5 || parts[4] != "aws4_request" || parts[0].empty() || parts[1].size() != 8 || parts[2].empty() ||
       parts[3].empty())
     return incomplete("Credential must have the form key/date/region/service/aws4_request");
+  // The region becomes part of ARNs, which policies compare: no colons, no wildcards.
+  const bool is_region = parts[2].size() <= kLongestRegion && std::all_of(parts[2].begin(), parts[2].end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  });
+  if (!is_region) return incomplete("the region has letters, digits and hyphens, at most 32");
   return CredentialScope{std::string(parts[0]), std::string(parts[1]), std::string(parts[2]), std::string(parts[3])};
 }
 

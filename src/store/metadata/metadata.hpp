@@ -83,6 +83,11 @@ struct MetricPoint {
   double minimum = 0, maximum = 0;
 };
 
+/// Whose points of which metric.
+struct MetricSeries {
+  std::string metric, project, version;
+};
+
 struct MetricQuery {
   Scope scope;
   std::string metric;
@@ -224,8 +229,8 @@ class MetricPointRepository {
   virtual void add(const MetricPoint& point) = 0;  ///< adds to what is there
   /// In time order; empty periods are left out. Each point's start is a multiple of the query's period.
   virtual std::vector<MetricPoint> query(const MetricQuery& query) = 0;
-  /// Metrics, projects and versions that have points; sums and times are not filled in.
-  virtual std::vector<MetricPoint> list(const Scope& scope) = 0;
+  /// Series that were ever added to, in the order of metric, project and version, behind a place in it.
+  virtual std::vector<MetricSeries> list(const Scope& scope, const MetricSeries& after, std::int64_t limit) = 0;
   /// Makes old points coarser and drops the oldest, a few thousand in one go; true if there is more to do.
   virtual bool compact(Timestamp now) = 0;
 };

@@ -228,7 +228,9 @@ TEST_P(Metadata, MetricsAddUpAndGrowCoarserWithAge) {
     for (const auto& point : ask(day, {})) sum += point.sum;
     EXPECT_EQ(sum, points > 0 ? 93 : 0) << age;
   }
-  EXPECT_TRUE(work->metric_points().list(kScope).empty());
+  const auto series = work->metric_points().list(kScope, {}, 10);
+  ASSERT_EQ(series.size(), 2U);
+  EXPECT_EQ(work->metric_points().list(kScope, series[0], 10).at(0).version, "2");
 }
 
 TEST_P(Metadata, ManyOldMetricsGrowCoarserInSeveralGoes) {

@@ -47,3 +47,8 @@ CREATE TABLE metric_points (
   PRIMARY KEY (account, region, metric, project, start, version, period)
 ) WITHOUT ROWID;
 CREATE INDEX metric_points_by_age ON metric_points (period, start);
+-- What ListMetrics lists, without a walk through all points.
+CREATE TABLE metric_series (
+  account TEXT NOT NULL, region TEXT NOT NULL, metric TEXT NOT NULL, project TEXT NOT NULL, version TEXT NOT NULL,
+  PRIMARY KEY (account, region, metric, project, version)
+) WITHOUT ROWID;

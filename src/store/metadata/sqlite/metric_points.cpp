@@ -17,6 +17,13 @@ class MetricPoints : public MetricPointRepository {
  public:
   explicit MetricPoints(Connection& c) : c_(c) {}
   void add(const MetricPoint& p) override {
+    c_.prepare("INSERT OR IGNORE INTO metric_series (account, region, metric, project, version) VALUES (?, ?, ?, ?, ?)")
+        .bind(p.scope.account)
+        .bind(p.scope.region)
+        .bind(p.metric)
+        .bind(p.project)
+        .bind(p.version)
+        .execute();
     c_.prepare(
           "INSERT INTO metric_points (account, region, metric, project, version, period, start, sum, count, minimum, "
           "maximum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sum = sum + excluded.sum, count "
@@ -69,20 +76,13 @@ class MetricPoints : public MetricPointRepository {
     }
     return out;
   }
-  std::vector<MetricPoint> list(const Scope& s) override {
+  std::vector<MetricSeries> list(const Scope& s, const MetricSeries& after, std::int64_t limit) override {
     auto q = c_.prepare(
-        "SELECT DISTINCT metric, project, version FROM metric_points WHERE account = ? AND region = ? ORDER BY metric, "
-        "project, version");
-    q.bind(s.account).bind(s.region);
-    std::vector<MetricPoint> out;
-    while (q.step()) {
-      MetricPoint p;
-      p.scope = s;
-      p.metric = q.text(0);
-      p.project = q.text(1);
-      p.version = q.text(2);
-      out.push_back(std::move(p));
-    }
+        "SELECT metric, project, version FROM metric_series WHERE account = ? AND region = ? AND (metric, project, "
+        "version) > (?, ?, ?) ORDER BY metric, project, version LIMIT ?");
+    q.bind(s.account).bind(s.region).bind(after.metric).bind(after.project).bind(after.version).bind(limit);
+    std::vector<MetricSeries> out;
+    while (q.step()) out.push_back({q.text(0), q.text(1), q.text(2)});
     return out;
   }
   bool compact(Timestamp now) override {

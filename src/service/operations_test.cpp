@@ -1,0 +1,231 @@
+// Operations against a real database and a clock that tests move: client tokens, pages while data change, quotas, jobs.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "auth/identities.hpp"
+#include "base/files.hpp"
+#include "service/job_handlers.hpp"
+#include "service/service.hpp"
+#include "store/metadata/sqlite/sqlite_metadata.hpp"
+#include "store/objects/filesystem/filesystem_objects.hpp"
+
+namespace vedette {
+namespace {
+
+using namespace lookoutvision;  // NOLINT: the request types' own namespace
+
+class Operations : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto work = metadata_->write();
+    work->users().insert({kScope.account, "admin", {kAdministratorAccess}, clock_.now()});
+    work->commit();
+    work.reset();
+    call_.caller = *caller_of_job(*metadata_, kScope.account, "admin");
+    call_.scope = kScope;
+    ASSERT_TRUE(objects_->create_bucket("bucket"));
+  }
+
+  CallContext with_token(std::string token, std::string hash = "h") {
+    auto call = call_;
+    call.client_token = std::move(token);
+    call.parameters_hash = std::move(hash);
+    return call;
+  }
+  Result<Project> create(const CallContext& call, const std::string& name) {
+    return service_.create_project(call, CreateProjectRequest(Json{{"ProjectName", name}}));
+  }
+  std::string line(const std::string& key, const char* label) {
+    EXPECT_TRUE(put_bytes(*objects_, "bucket", key, "x", "image/png"));
+    return Json{{"source-ref", "s3://bucket/" + key},
+                {"l", 0},
+                {"l-metadata", {{"class-name", label}, {"type", "groundtruth/image-classification"}}}}
+               .dump() +
+           "\n";
+  }
+  Result<DatasetStatus> update(const CallContext& call, const std::string& changes) {
+    return service_.update_dataset_entries(
+        call, UpdateDatasetEntriesRequest(Json{{"ProjectName", "p"}, {"DatasetType", "train"}, {"Changes", changes}}));
+  }
+  Dataset dataset() {
+    return *service_.describe_dataset(call_, DatasetRequest(Json{{"ProjectName", "p"}, {"DatasetType", "train"}}));
+  }
+  void make_dataset() {
+    ASSERT_TRUE(create(call_, "p"));
+    ASSERT_TRUE(service_.create_dataset(call_, CreateDatasetRequest(Json{{"ProjectName", "p"}, {"DatasetType", "train"}})));
+  }
+  /// Runs the updates that wait.
+  void run_updates(ImageQuotas quotas = {}) {
+    JobWorker worker(*metadata_, clock_, kUpdateJob, "w", make_update_handler(*metadata_, *objects_, clock_, quotas));
+    while (worker.run_one()) {
+    }
+  }
+
+  inline static const Scope kScope{"123456789012", "us-east-1"};
+  TemporaryFolder folder_;
+  FakeClock clock_{Timestamp{std::chrono::hours(500'000)}};
+  std::unique_ptr<MetadataStore> metadata_ = open_sqlite_metadata(folder_.path() / "m.sqlite");
+  std::unique_ptr<ObjectStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
+  Hosting hosting_{*metadata_, *objects_, folder_.path() / "cache", 1};
+  Metrics metrics_{*metadata_, clock_};
+  LookoutVision service_{*metadata_, *objects_, hosting_, metrics_, clock_, Quotas{}, [] {}};
+  CallContext call_;
+};
+
+TEST_F(Operations, AClientTokenIsRememberedForEightHours) {
+  ASSERT_TRUE(create(with_token("t"), "p"));
+  clock_.advance(std::chrono::hours(8));
+  EXPECT_TRUE(create(with_token("t"), "p"));
+  EXPECT_EQ(create(with_token("t", "other"), "q").error().kind, ErrorKind::conflict);
+  clock_.advance(std::chrono::seconds(1));
+  EXPECT_EQ(create(with_token("t"), "p").error().resource_type, "PROJECT");  // a new call, and the name is taken
+  EXPECT_TRUE(create(with_token("t", "other"), "q"));
+}
+
+TEST_F(Operations, AFailedCallIsNotRememberedAndTokensBelongToTheirOperation) {
+  ASSERT_TRUE(create(call_, "p"));
+  EXPECT_FALSE(create(with_token("t"), "p"));
+  EXPECT_TRUE(create(with_token("t", "other"), "q"));
+  EXPECT_TRUE(service_.delete_project(with_token("t"), ProjectRequest(Json{{"ProjectName", "p"}})));
+  EXPECT_TRUE(service_.delete_project(with_token("t"), ProjectRequest(Json{{"ProjectName", "p"}})));
+}
+
+TEST_F(Operations, PagesStayWholeWhileProjectsComeAndGo) {
+  for (const char* name : {"b", "d", "f", "h"}) ASSERT_TRUE(create(call_, name));
+  const auto first = service_.list_projects(call_, PageRequest(Json{{"MaxResults", 2}}));
+  ASSERT_TRUE(create(call_, "a"));
+  ASSERT_TRUE(create(call_, "e"));
+  ASSERT_TRUE(service_.delete_project(call_, ProjectRequest(Json{{"ProjectName", "d"}})));
+  const auto second = service_.list_projects(call_, PageRequest(Json{{"MaxResults", 10}, {"NextToken", first->next_token}}));
+  std::string names;
+  for (const auto& project : second->items) names += project.name;
+  EXPECT_EQ(names, "efh");
+  EXPECT_EQ(service_.list_models(call_, ListModelsRequest(Json{{"ProjectName", "b"}, {"NextToken", first->next_token}}))
+                .error()
+                .kind,
+            ErrorKind::invalid_input);
+}
+
+TEST_F(Operations, EntryPagesStayWholeWhileTheDatasetIsUpdatedAndEndWithIt) {
+  make_dataset();
+  ASSERT_TRUE(update(call_, line("1", "normal") + line("2", "normal") + line("3", "normal")));
+  run_updates();
+  const Json members = {{"ProjectName", "p"}, {"DatasetType", "train"}};
+  auto page_of = [&](const std::string& token) {
+    Json m = members;
+    m["MaxResults"] = 2;
+    if (!token.empty()) m["NextToken"] = token;
+    return service_.list_dataset_entries(call_, ListDatasetEntriesRequest(m));
+  };
+  const auto first = page_of("");
+  ASSERT_TRUE(update(call_, line("4", "normal") + line("1", "anomaly")));
+  run_updates();
+  const auto second = page_of(first->next_token);
+  ASSERT_EQ(second->items.size(), 2U);
+  EXPECT_NE(second->items[0].find("bucket/3"), std::string::npos);
+  ASSERT_TRUE(service_.delete_dataset(call_, DatasetRequest(members)));
+  ASSERT_TRUE(service_.create_dataset(call_, CreateDatasetRequest(members)));
+  EXPECT_EQ(page_of(first->next_token).error().kind, ErrorKind::invalid_input);  // it was another dataset's
+}
+
+TEST_F(Operations, AnUpdateIsAppliedWholeOrNotAtAll) {
+  make_dataset();
+  EXPECT_EQ(*update(with_token("t"), line("1", "normal") + line("2", "anomaly")), DatasetStatus::update_in_progress);
+  EXPECT_EQ(dataset().status, DatasetStatus::update_in_progress);
+  EXPECT_EQ(*update(with_token("t"), "the same"), DatasetStatus::update_in_progress);  // a replay queues nothing
+  EXPECT_EQ(update(call_, "{}").error().kind, ErrorKind::conflict);                    // busy
+  run_updates();
+  EXPECT_EQ(dataset().status, DatasetStatus::update_complete);
+  EXPECT_EQ(dataset().stats.total, 2);
+
+  struct Case {
+    std::string changes, reason;
+  };
+  for (const auto& [changes, reason] :
+       {Case{line("3", "normal") + "nonsense", "Line 2"},
+        Case{R"({"source-ref":"s3://bucket/none"})", "does not exist"},
+        Case{R"({"source-ref":"s3://other/1"})", "one bucket"}}) {
+    ASSERT_TRUE(update(call_, changes));
+    run_updates();
+    EXPECT_EQ(dataset().status, DatasetStatus::update_failed_rollback_complete);
+    EXPECT_NE(dataset().status_message.find(reason), std::string::npos) << dataset().status_message;
+    EXPECT_EQ(dataset().stats.total, 2);
+  }
+  ImageQuotas quotas;
+  quotas.train = 3;
+  ASSERT_TRUE(update(call_, line("3", "normal") + line("4", "normal")));
+  run_updates(quotas);
+  EXPECT_EQ(dataset().status, DatasetStatus::update_failed_rollback_complete);
+  EXPECT_EQ(dataset().stats.total, 2);
+  ASSERT_TRUE(update(call_, line("3", "normal") + line("1", "anomaly")));
+  run_updates(quotas);
+  EXPECT_EQ(dataset().status, DatasetStatus::update_complete);
+  EXPECT_EQ(dataset().stats.anomaly, 2);
+  EXPECT_EQ(dataset().stats.normal, 1);
+}
+
+TEST_F(Operations, AnUpdateThatWasCutOffInItsRollbackEndsIt) {
+  make_dataset();
+  ASSERT_TRUE(update(call_, "nonsense"));
+  auto work = metadata_->write();
+  work->datasets().move(dataset().uid, DatasetStatus::update_in_progress, DatasetStatus::update_failed_rollback_in_progress,
+                        "cut off", clock_.now());
+  work->commit();
+  work.reset();
+  run_updates();
+  EXPECT_EQ(dataset().status, DatasetStatus::update_failed_rollback_complete);
+}
+
+TEST_F(Operations, AnUpdateOfADatasetThatIsGoneChangesNothing) {
+  make_dataset();
+  ASSERT_TRUE(update(call_, line("1", "normal")));
+  auto work = metadata_->write();
+  work->datasets().remove(dataset().uid);
+  work->commit();
+  work.reset();
+  run_updates();
+  EXPECT_FALSE(service_.describe_dataset(call_, DatasetRequest(Json{{"ProjectName", "p"}, {"DatasetType", "train"}})));
+}
+
+TEST_F(Operations, JobsEndForUsersWhoAreGone) {
+  make_dataset();
+  ASSERT_TRUE(update(call_, line("1", "normal")));
+  auto work = metadata_->write();
+  work->users().remove(kScope.account, "admin");
+  work->commit();
+  work.reset();
+  run_updates();
+  EXPECT_EQ(dataset().status, DatasetStatus::update_failed_rollback_complete);
+  EXPECT_NE(dataset().status_message.find("no longer exists"), std::string::npos);
+}
+
+TEST_F(Operations, PackagingTargetsFollowTheirRules) {
+  make_dataset();
+  const auto start = [&](const Json& greengrass) {
+    Json configuration = {{"Greengrass", {{"ComponentName", "c"}, {"S3OutputLocation", {{"Bucket", "bucket"}}}}}};
+    configuration["Greengrass"].update(greengrass);
+    return service_
+        .start_packaging_job(call_, StartModelPackagingJobRequest(
+                                        Json{{"ProjectName", "p"}, {"ModelVersion", "1"}, {"Configuration", configuration}}))
+        .error()
+        .kind;
+  };
+  const Json x86 = {{"Os", "LINUX"}, {"Arch", "X86_64"}};
+  const Json nvidia = {{"Os", "LINUX"}, {"Arch", "ARM64"}, {"Accelerator", "NVIDIA"}};
+  const char* compiler = "{'gpu-code': 'sm_72', 'trt-ver': '7.1.3', 'cuda-ver': '10.2'}";  // as the documents print it
+  // What passes the rules goes on to the model, which is not there.
+  for (const auto& good : {Json{{"TargetDevice", "jetson_xavier"}}, Json{{"TargetPlatform", x86}},
+                           Json{{"TargetPlatform", x86}, {"CompilerOptions", R"({"mcpu": "core-avx2"})"}},
+                           Json{{"TargetPlatform", nvidia}, {"CompilerOptions", compiler}}})
+    EXPECT_EQ(start(good), ErrorKind::not_found) << good;
+  for (const auto& bad :
+       {Json::object(), Json{{"TargetDevice", "jetson_xavier"}, {"TargetPlatform", x86}},
+        Json{{"TargetDevice", "jetson_xavier"}, {"CompilerOptions", compiler}}, Json{{"TargetPlatform", nvidia}},
+        Json{{"TargetPlatform", nvidia}, {"CompilerOptions", R"({"gpu-code":"sm_72"})"}},
+        Json{{"TargetPlatform", x86}, {"CompilerOptions", "nonsense"}}, Json{{"TargetPlatform", x86}, {"CompilerOptions", "[1]"}}})
+    EXPECT_EQ(start(bad), ErrorKind::invalid_input) << bad;
+}
+
+}  // namespace
+}  // namespace vedette
