@@ -1,0 +1,32 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <cstddef>
+#include <memory>
+
+#include "http/exchange.hpp"
+
+/// A client's connection from accept to close. Included by the server and by the two files that compile it, one per kind
+/// of stream: the templates underneath take their time.
+namespace vedette {
+
+/// What all connections of a server share.
+struct ConnectionContext {
+  RequestHandler& handler;
+  boost::asio::thread_pool& pool;
+  std::atomic<std::size_t> connections{0};
+  std::atomic<bool> stopping{false};
+};
+
+/// Serves requests until the client or a deadline ends it, or the server stops. Runs on the io thread.
+boost::asio::awaitable<void> serve_plain(boost::asio::ip::tcp::socket socket, ConnectionContext& context);
+/// The same over TLS; the certificate stays as it was when the connection began.
+boost::asio::awaitable<void> serve_tls(boost::asio::ip::tcp::socket socket,
+                                       std::shared_ptr<boost::asio::ssl::context> certificate,
+                                       ConnectionContext& context);
+
+}  // namespace vedette

@@ -1,0 +1,311 @@
+#pragma once
+
+#include <boost/asio.hpp>
+#include <boost/asio/ssl/stream_base.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <functional>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "http/connection.hpp"
+
+/// The class behind serve_plain() and serve_tls(); for their two files only.
+namespace vedette {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+using Parser = http::request_parser<http::buffer_body>;
+
+constexpr std::uint32_t kHeadLimit = 32 * 1024;
+constexpr std::size_t kBodyChunk = 256 * 1024;
+constexpr std::size_t kContentChunk = 1024 * 1024;
+constexpr auto kIdleTimeout = std::chrono::seconds(75);
+constexpr auto kHandshakeTimeout = std::chrono::seconds(10);
+constexpr auto kHeadTimeout = std::chrono::seconds(20);
+constexpr auto kBodyTimeout = std::chrono::seconds(30);   // for each piece
+constexpr auto kWriteTimeout = std::chrono::seconds(60);  // for each piece
+constexpr auto kLingerTimeout = std::chrono::seconds(3);
+constexpr std::uint64_t kLingerBytes = 64ULL << 20;
+
+/// Runs work on the pool and resumes the coroutine on its own executor. Exceptions travel along.
+template <typename R>
+asio::awaitable<R> run_on(asio::thread_pool& pool, std::function<R()> work) {
+  auto initiate = [&pool](auto handler, std::function<R()> w) {
+    auto executor = asio::get_associated_executor(handler);
+    asio::post(pool, [handler = std::move(handler), executor, w = std::move(w)]() mutable {
+      std::exception_ptr failure;
+      std::optional<R> result;
+      try {
+        result.emplace(w());
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      asio::post(executor, [handler = std::move(handler), failure, result = std::move(result)]() mutable {
+        if (failure) {
+          std::move(handler)(failure, R{});
+        } else {
+          std::move(handler)(nullptr, std::move(*result));
+        }
+      });
+    });
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, R)>(
+      std::move(initiate), asio::use_awaitable, std::move(work));
+}
+
+inline Response internal_failure() {
+  Response r;
+  r.status = 500;
+  r.headers.emplace_back("content-type", "application/json");
+  r.headers.emplace_back("x-amzn-ErrorType", "InternalServerException");
+  r.body = R"({"Message":"The server failed."})";
+  return r;
+}
+
+template <typename Stream, bool kIsTls>
+class Connection {
+ public:
+  Connection(Stream stream, ConnectionContext& shared) : stream_(std::move(stream)), shared_(shared) {
+    error_code ignored;
+    lowest().socket().set_option(tcp::no_delay(true), ignored);
+    const auto remote = lowest().socket().remote_endpoint(ignored);
+    if (!ignored) remote_ = remote.address().to_string();
+  }
+
+  asio::awaitable<void> serve() {
+    if constexpr (kIsTls) {
+      lowest().expires_after(kHandshakeTimeout);
+      auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::server, kNoThrow);
+      if (error) co_return;
+    }
+    for (bool keep_alive = true; keep_alive && !shared_.stopping;) keep_alive = co_await serve_one();
+    if constexpr (kIsTls) {
+      // Tells the client that nothing was cut off.
+      lowest().expires_after(kLingerTimeout);
+      auto [error] = co_await stream_.async_shutdown(kNoThrow);
+      if (error) co_return;
+    }
+    error_code ignored;
+    lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
+  }
+
+ private:
+  static constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
+  /// The layer that has time-outs.
+  beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
+
+  /// One request and its answer. False if the connection must end.
+  asio::awaitable<bool> serve_one() {
+    // The first byte may take long on an idle connection; from then on the head has its own deadline.
+    if (buffer_.size() == 0) {
+      lowest().expires_after(kIdleTimeout);
+      auto [wait_error, n] = co_await stream_.async_read_some(buffer_.prepare(16 * 1024), kNoThrow);
+      if (wait_error) co_return false;
+      buffer_.commit(n);
+    }
+    Parser parser;
+    parser.header_limit(kHeadLimit);
+    parser.body_limit(boost::none);
+    lowest().expires_after(kHeadTimeout);
+    auto [head_error, head_bytes] = co_await http::async_read_header(stream_, buffer_, parser, kNoThrow);
+    if (head_error) {
+      if (head_error == http::error::end_of_stream || head_error == beast::error::timeout ||
+          head_error == asio::error::connection_reset)
+        co_return false;
+      co_await refuse_head(head_error == http::error::header_limit ? 431 : 400);
+      co_await linger();
+      co_return false;
+    }
+    const bool is_head = parser.get().method() == http::verb::head;
+    bool keep_alive = parser.get().keep_alive();
+    auto exchange = shared_.handler.open(read_head(parser));
+
+    std::function<std::optional<Response>()> begin = [&] { return exchange->begin(); };
+    std::optional<Response> answer;
+    bool failed = false;
+    try {
+      answer = co_await run_on<std::optional<Response>>(shared_.pool, begin);
+    } catch (const std::exception& e) {
+      log::error("request failed", {{"reason", e.what()}});
+      failed = true;
+    }
+    if (failed) answer = internal_failure();
+    if (!answer) {
+      const auto declared = parser.content_length();
+      if (declared && *declared > exchange->body_limit()) answer = exchange->abort(too_large(exchange->body_limit()));
+    }
+    if (!answer) {
+      if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+        http::response<http::empty_body> go_on{http::status::continue_, 11};
+        lowest().expires_after(kWriteTimeout);
+        auto [error, bytes] = co_await http::async_write(stream_, go_on, kNoThrow);
+        if (error) co_return false;
+      }
+      auto trouble = co_await read_body(parser, *exchange);
+      if (trouble) {
+        std::function<Response()> abort = [&] { return exchange->abort(*trouble); };
+        answer = co_await finish_safely(abort);
+      } else {
+        std::function<Response()> finish = [&] { return exchange->finish(); };
+        answer = co_await finish_safely(finish);
+      }
+    }
+    // An unread body would be taken for the next request.
+    const bool unread = !parser.is_done();
+    keep_alive = keep_alive && !unread && !shared_.stopping;
+    const bool written = co_await write(std::move(*answer), is_head, keep_alive);
+    if (written && unread) co_await linger();
+    co_return written&& keep_alive;
+  }
+
+  static Error too_large(std::uint64_t limit) {
+    return fail(ErrorKind::too_large, "The request body exceeds " + std::to_string(limit) + " bytes.",
+                "EntityTooLarge");
+  }
+
+  RequestHead read_head(const Parser& parser) const {
+    const auto& request = parser.get();
+    RequestHead head;
+    head.method = std::string(request.method_string());
+    head.target = std::string(request.target());
+    const auto question = head.target.find('?');
+    head.path = head.target.substr(0, question);
+    if (question != std::string::npos) head.query = head.target.substr(question + 1);
+    for (const auto& field : request)
+      head.headers.emplace_back(to_lower(std::string(field.name_string())), std::string(field.value()));
+    if (const auto length = parser.content_length()) head.content_length = *length;
+    head.remote_address = remote_;
+    head.is_secure = kIsTls;
+    return head;
+  }
+
+  /// What went wrong, if anything did.
+  asio::awaitable<std::optional<Error>> read_body(Parser& parser, Exchange& exchange) {
+    std::vector<std::uint8_t> chunk(parser.is_done() ? 0 : kBodyChunk);
+    std::uint64_t total = 0;
+    while (!parser.is_done()) {
+      std::size_t filled = 0;
+      while (filled < chunk.size() && !parser.is_done()) {
+        parser.get().body().data = chunk.data() + filled;
+        parser.get().body().size = chunk.size() - filled;
+        lowest().expires_after(kBodyTimeout);
+        auto [error, bytes] = co_await http::async_read_some(stream_, buffer_, parser, kNoThrow);
+        filled = chunk.size() - parser.get().body().size;
+        if (error == http::error::need_buffer) break;
+        if (error == beast::error::timeout)
+          co_return fail(ErrorKind::invalid_input, "The request body did not arrive in time.", "RequestTimeout");
+        if (error)
+          co_return fail(ErrorKind::invalid_input, "The request body is shorter than its Content-Length, or malformed.",
+                         "IncompleteBody");
+      }
+      total += filled;
+      if (total > exchange.body_limit()) co_return too_large(exchange.body_limit());
+      const auto piece = std::span<const std::uint8_t>(chunk.data(), filled);
+      Result<void> accepted;
+      if (exchange.accept_blocks()) {
+        std::function<Result<void>()> accept = [&] { return exchange.accept(piece); };
+        accepted = co_await run_on<Result<void>>(shared_.pool, accept);
+      } else {
+        accepted = exchange.accept(piece);
+      }
+      if (!accepted) co_return accepted.error();
+    }
+    co_return std::nullopt;
+  }
+
+  asio::awaitable<Response> finish_safely(std::function<Response()> work) {
+    Response response;
+    bool failed = false;
+    try {
+      response = co_await run_on<Response>(shared_.pool, std::move(work));
+    } catch (const std::exception& e) {
+      log::error("request failed", {{"reason", e.what()}});
+      failed = true;
+    }
+    if (failed) response = internal_failure();
+    co_return response;
+  }
+
+  asio::awaitable<bool> write(Response response, bool is_head, bool keep_alive) {
+    http::response<http::buffer_body> message;
+    message.version(11);
+    message.result(static_cast<unsigned>(response.status));
+    message.keep_alive(keep_alive);
+    for (const auto& [name, value] : response.headers) message.insert(name, value);
+    const std::uint64_t length = response.content ? response.length : response.body.size();
+    const bool has_no_body = response.status == 204 || response.status == 304;
+    if (!has_no_body) message.content_length(response.head_length.value_or(length));
+    message.body().data = nullptr;
+    message.body().more = false;
+    http::response_serializer<http::buffer_body> serializer(message);
+    lowest().expires_after(kWriteTimeout);
+    // One write for head and body of the usual small answer saves a packet and a wake-up of the client.
+    if (!response.content && !is_head && !response.body.empty()) {
+      message.body().data = response.body.data();
+      message.body().size = response.body.size();
+      auto [error, bytes] = co_await http::async_write(stream_, serializer, kNoThrow);
+      co_return !error;
+    }
+    auto [error, bytes] = co_await http::async_write_header(stream_, serializer, kNoThrow);
+    if (error) co_return false;
+    if (is_head || !response.content) co_return true;
+    std::vector<std::uint8_t> chunk(static_cast<std::size_t>(std::min<std::uint64_t>(length, kContentChunk)));
+    for (std::uint64_t sent = 0; sent < length;) {
+      const auto piece =
+          std::span(chunk).first(static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), length - sent)));
+      std::function<Result<std::size_t>()> read = [&] { return response.content->read(response.offset + sent, piece); };
+      Result<std::size_t> n = internal_error("");
+      n = co_await run_on_result(read);
+      // The head is out: a broken connection is the only way left to say that the body is not whole.
+      if (!n || *n == 0) co_return false;
+      lowest().expires_after(kWriteTimeout);
+      auto [write_error, written] = co_await asio::async_write(stream_, asio::buffer(chunk.data(), *n), kNoThrow);
+      if (write_error) co_return false;
+      sent += *n;
+    }
+    co_return true;
+  }
+
+  asio::awaitable<Result<std::size_t>> run_on_result(std::function<Result<std::size_t>()> work) {
+    std::function<std::optional<Result<std::size_t>>()> wrapped = [work = std::move(work)] {
+      return std::optional(work());
+    };
+    auto result = co_await run_on<std::optional<Result<std::size_t>>>(shared_.pool, std::move(wrapped));
+    co_return std::move(*result);
+  }
+
+  asio::awaitable<void> refuse_head(int status) {
+    Response response;
+    response.status = status;
+    response.headers.emplace_back("content-type", "text/plain");
+    response.body = status == 431 ? "The request head is too large.\n" : "This is not an HTTP/1.1 request.\n";
+    co_await write(std::move(response), false, false);
+  }
+
+  /// Closing with unread input makes the kernel reset the connection, which may destroy the answer on its way: read on
+  /// a while.
+  asio::awaitable<void> linger() {
+    error_code ignored;
+    lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
+    std::vector<std::uint8_t> waste(kBodyChunk);
+    const auto until = std::chrono::steady_clock::now() + kLingerTimeout;
+    for (std::uint64_t total = 0; total < kLingerBytes && std::chrono::steady_clock::now() < until;) {
+      lowest().expires_after(kLingerTimeout);
+      auto [error, n] = co_await stream_.async_read_some(asio::buffer(waste), kNoThrow);
+      if (error) co_return;
+      total += n;
+    }
+  }
+
+  Stream stream_;
+  ConnectionContext& shared_;
+  beast::flat_buffer buffer_;
+  std::string remote_;
+};
+
+}  // namespace vedette
