@@ -77,7 +77,19 @@ std::map<std::string, EvaluatedPicture> read_evaluation(const std::string& json_
   return out;
 }
 
-void print_comparison(const std::vector<ComparedPicture>& pictures, bool json) {
+std::optional<ReportedFigures> read_evaluation_result(const std::string& text) {
+  try {
+    const Json json = Json::parse(text);
+    const auto& metrics = json.at("AggregatedEvaluationResults").at("Metrics");
+    return ReportedFigures{metrics.at("Precision"), metrics.at("Recall"), metrics.at("F1Score"),
+                           json.at("EvaluationDetails").at("NumberOfTestingImages")};
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+}
+
+void print_comparison(const std::vector<ComparedPicture>& pictures, const std::optional<ReportedFigures>& reported,
+                      bool json) {
   auto sorted = pictures;
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return rank(a) < rank(b); });
   Scores before, after;
@@ -106,15 +118,22 @@ void print_comparison(const std::vector<ComparedPicture>& pictures, bool json) {
     }
   }
   if (json) {
-    std::printf(
-        "%s\n",
-        Json{{"before", before.json()}, {"after", after.json()}, {"better", better}, {"worse", worse}}.dump().c_str());
+    Json summary = {{"before", before.json()}, {"after", after.json()}, {"better", better}, {"worse", worse}};
+    if (reported)
+      summary["reported_before"] = {{"precision", reported->precision},
+                                    {"recall", reported->recall},
+                                    {"f1", reported->f1},
+                                    {"images", reported->test_images}};
+    std::printf("%s\n", summary.dump().c_str());
     return;
   }
   std::printf("\non the %d pictures that both tested: %d better, %d worse\n", before.total, better, worse);
-  std::printf("%-12s  %9s  %9s  %9s  %7s\n", "", "precision", "recall", "F1", "right");
+  std::printf("%-26s  %9s  %9s  %9s  %7s\n", "", "precision", "recall", "F1", "right");
   for (const auto& [name, s] : {std::pair{"old service", before}, std::pair{"Vedette", after}})
-    std::printf("%-12s  %9.3f  %9.3f  %9.3f  %3d/%3d\n", name, s.precision(), s.recall(), s.f1(), s.right, s.total);
+    std::printf("%-26s  %9.3f  %9.3f  %9.3f  %3d/%3d\n", name, s.precision(), s.recall(), s.f1(), s.right, s.total);
+  if (reported)
+    std::printf("%-26s  %9.3f  %9.3f  %9.3f  %3s/%3d\n", "old service, as reported", reported->precision,
+                reported->recall, reported->f1, "", reported->test_images);
 }
 
 }  // namespace vedette

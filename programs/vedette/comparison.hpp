@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,17 @@ struct ComparedPicture {
   const EvaluatedPicture* after;   ///< null: not tested now
 };
 
-/// Prints picture by picture, those first whose verdict changed, and precision, recall and F1 of both on the pictures
-/// that both tested. `json`: a line per picture, then a summary line.
-void print_comparison(const std::vector<ComparedPicture>& pictures, bool json);
+/// The figures that an evaluation result gives for its own test pictures.
+struct ReportedFigures {
+  double precision = 0, recall = 0, f1 = 0;
+  int test_images = 0;
+};
+/// Reads an EvaluationResult file; empty if it is none.
+std::optional<ReportedFigures> read_evaluation_result(const std::string& json);
+
+/// Prints picture by picture, those first whose verdict changed, then precision, recall and F1 of both on the pictures
+/// that both tested, and what the old service reported itself. `json`: a line per picture, then a summary line.
+void print_comparison(const std::vector<ComparedPicture>& pictures, const std::optional<ReportedFigures>& reported,
+                      bool json);
 
 }  // namespace vedette

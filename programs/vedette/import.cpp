@@ -186,7 +186,9 @@ class Importer {
     }
     std::vector<ComparedPicture> list;
     for (const auto& [name, picture] : pictures) list.push_back(picture);
-    print_comparison(list, options_.json);
+    const auto result_file = source_.find_evaluation("Result");
+    print_comparison(list, result_file ? read_evaluation_result(source_.read(*result_file)) : std::nullopt,
+                     options_.json);
   }
 
   const ImportOptions& options_;

@@ -49,6 +49,9 @@ def kept(folder, wrong=3):
     for version, lines in ((2, evaluation[:5]), (3, evaluation)):
         with open(os.path.join(folder, f"k_EvaluationManifest-old-{version}.json"), "w", encoding="utf-8") as file:
             file.write("".join(json.dumps(e) + "\n" for e in lines))
+    with open(os.path.join(folder, "k_EvaluationResult-old-3.json"), "w", encoding="utf-8") as file:
+        json.dump({"Version": 1, "EvaluationDetails": {"NumberOfTestingImages": 45}, "AggregatedEvaluationResults": {"Metrics": {
+            "ROCAUC": 0.9, "AveragePrecision": 0.9, "Precision": 0.87, "Recall": 1.0, "F1Score": 0.93}}}, file)
 
 
 def import_(*words):
@@ -75,6 +78,7 @@ class Import(unittest.TestCase):
         self.assertEqual((by_name["bad030.png"]["class"], by_name["bad030.png"]["before"]), ("anomaly", {"is_anomalous": True, "confidence": 0.87}))
         self.assertEqual(summary["before"]["images"], 44)
         self.assertEqual(summary["before"]["right"], 41)
+        self.assertEqual(summary["reported_before"], {"precision": 0.87, "recall": 1.0, "f1": 0.93, "images": 45})
         changed = [p["change"] for p in pictures]
         self.assertEqual((changed.count("better"), changed.count("worse")), (summary["better"], summary["worse"]))
         self.assertGreaterEqual(summary["better"], 1)

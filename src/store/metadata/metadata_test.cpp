@@ -5,6 +5,11 @@
 
 #include "base/files.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
+#include "store/sqlite/sqlite.hpp"
+
+namespace vedette::embedded {
+extern const std::string_view migration_0001;
+}
 
 namespace vedette {
 namespace {
@@ -261,6 +266,27 @@ TEST_P(Metadata, ReopeningKeepsEverything) {
   store_.reset();
   store_ = GetParam().open(folder_.path() / "metadata");
   EXPECT_TRUE(store_->read()->projects().find(kScope, "p"));
+}
+
+// A database as the first version wrote it: its users keep their rights, its projects their models.
+TEST(SqliteMigrations, TheFirstVersionsDataIsTakenOver) {
+  TemporaryFolder folder;
+  {
+    sqlite::Connection old(folder.path() / "m.sqlite");
+    sqlite::migrate(old, {{1, embedded::migration_0001}});
+    old.execute("INSERT INTO users VALUES ('1', 'admin', '{\"Statement\":[]}')");
+    old.execute("INSERT INTO access_keys VALUES ('AKIA', '1', 'admin', x'00', 1, 5)");
+    old.execute("INSERT INTO projects VALUES ('1', 'r', 'p', 5, 7)");
+    old.execute("INSERT INTO jobs (kind, payload, ready) VALUES ('train_model', '{}', 5)");
+  }
+  const auto store = open_sqlite_metadata(folder.path() / "m.sqlite");
+  auto work = store->write();
+  EXPECT_EQ(work->users().find("1", "admin")->policies, std::vector<std::string>{"AdministratorAccess"});
+  EXPECT_TRUE(work->users().find_key("AKIA")->is_active);
+  EXPECT_EQ(work->projects().next_model_version({"1", "r"}, "p"), 8);
+  const auto job = work->jobs().claim("train_model", "w", at(10), at(20));
+  ASSERT_TRUE(job);
+  EXPECT_EQ(job->attachment, "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, Metadata, testing::Values(Backend{"Sqlite", open_sqlite_metadata}),
