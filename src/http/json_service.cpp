@@ -62,7 +62,7 @@ class JsonCall : public PendingCall {
     audit.source = service_.model_.service() + ".amazonaws.com";
     audit.is_read_only = is_reader(operation);
     Subject subject;
-    auto answer = run_operation(body, subject, audit);
+    auto answer = guarded_operation(body, subject, audit);
     if (service_.metrics_) count(subject, answer);
     if (!answer) {
       const auto wire = encode_json_error(service_.model_, answer.error());
@@ -79,6 +79,15 @@ class JsonCall : public PendingCall {
   }
 
  private:
+  /// A broken machine, or a bug, is an answer like others: it is counted and audited.
+  Result<Json> guarded_operation(std::string_view body, Subject& subject, AuditEvent& audit) {
+    try {
+      return run_operation(body, subject, audit);
+    } catch (const std::exception& e) {
+      return internal_error(e.what());
+    }
+  }
+
   Result<Json> run_operation(std::string_view body, Subject& subject, AuditEvent& audit) {
     const auto input = input_of(route_, head_, body);
     if (!input) return input.error();

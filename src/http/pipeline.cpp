@@ -146,10 +146,7 @@ class PipelineExchange : public Exchange {
     try {
       return call_->run(body_, event);
     } catch (const std::exception& e) {
-      // A broken machine, or a bug: answered in the service's own words, and audited like every call.
-      event.error_code = "InternalServerException";
-      event.error_message = "The server failed.";
-      return internal_error(e.what());
+      return internal_error(e.what());  // answered in the service's own words
     }
   }
 

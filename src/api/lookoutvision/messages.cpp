@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/members.hpp"
 #include "base/text.hpp"
 
 namespace vedette::embedded {
@@ -11,20 +12,11 @@ extern const std::string_view lookoutvision_model;
 namespace vedette::lookoutvision {
 namespace {
 
-std::optional<std::string> optional_text(const Json& members, const char* name) {
-  const auto it = members.find(name);
-  return it == members.end() ? std::nullopt : std::optional(it->get<std::string>());
-}
-
 std::vector<Tag> decode_tags(const Json& members) {
   std::vector<Tag> tags;
   if (const auto it = members.find("Tags"); it != members.end())
     for (const auto& tag : *it) tags.push_back({tag.at("Key"), tag.at("Value")});
   return tags;
-}
-
-double seconds(Timestamp time) {
-  return static_cast<double>(time.time_since_epoch().count()) / 1000.0;
 }
 
 /// A published client turns Confidence into a decimal of 38 digits, which only a float32-exact double fits.

@@ -2,23 +2,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/members.hpp"
+
 namespace vedette::embedded {
 extern const std::string_view vedette_model;
 }
 
 namespace vedette::extension {
-namespace {
-
-double seconds(Timestamp time) {
-  return static_cast<double>(time.time_since_epoch().count()) / 1000.0;
-}
-
-std::optional<std::string> optional_text(const Json& members, const char* name) {
-  const auto it = members.find(name);
-  return it == members.end() ? std::nullopt : std::optional(it->get<std::string>());
-}
-
-}  // namespace
 
 const ApiModel& api_model() {
   static const ApiModel model = ApiModel::parse(embedded::vedette_model);
