@@ -6,6 +6,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "http/exchange.hpp"
@@ -20,6 +21,7 @@ struct ConnectionContext {
   boost::asio::thread_pool& pool;
   std::atomic<std::size_t> connections{0};
   std::atomic<bool> stopping{false};
+  std::atomic<std::uint64_t> buffered_bytes{0};  ///< of bodies that wait in memory to be whole
 };
 
 /// Serves requests until the client or a deadline ends it, or the server stops. Runs on the io thread.

@@ -30,6 +30,7 @@ constexpr auto kHeadTimeout = std::chrono::seconds(20);
 constexpr auto kBodyTimeout = std::chrono::seconds(30);   // for each piece
 constexpr auto kWriteTimeout = std::chrono::seconds(60);  // for each piece
 constexpr auto kLingerTimeout = std::chrono::seconds(3);
+constexpr std::uint64_t kMostBuffered = 1ULL << 30;
 constexpr std::uint64_t kLingerBytes = 64ULL << 20;
 
 /// Runs work on the pool and resumes the coroutine on its own executor. Exceptions travel along.
@@ -124,6 +125,7 @@ class Connection {
     const bool is_head = parser.get().method() == http::verb::head;
     bool keep_alive = parser.get().keep_alive();
     auto exchange = shared_.handler.open(read_head(parser));
+    Buffered buffered(shared_.buffered_bytes);
 
     std::function<std::optional<Response>()> begin = [&] { return exchange->begin(); };
     std::optional<Response> answer;
@@ -146,7 +148,7 @@ class Connection {
         auto [error, bytes] = co_await http::async_write(stream_, go_on, kNoThrow);
         if (error) co_return false;
       }
-      auto trouble = co_await read_body(parser, *exchange);
+      auto trouble = co_await read_body(parser, *exchange, buffered);
       if (trouble) {
         std::function<Response()> abort = [&] { return exchange->abort(*trouble); };
         answer = co_await finish_safely(abort);
@@ -184,8 +186,26 @@ class Connection {
     return head;
   }
 
+  /// This connection's part of the memory that bodies take; given back when the request ends.
+  class Buffered {
+   public:
+    explicit Buffered(std::atomic<std::uint64_t>& all) : all_(all) {}
+    ~Buffered() { all_ -= mine_; }
+    Buffered(const Buffered&) = delete;
+    Buffered& operator=(const Buffered&) = delete;
+    /// False if all connections together would have too much.
+    bool add(std::uint64_t bytes) {
+      mine_ += bytes;
+      return (all_ += bytes) <= kMostBuffered;
+    }
+
+   private:
+    std::atomic<std::uint64_t>& all_;
+    std::uint64_t mine_ = 0;
+  };
+
   /// What went wrong, if anything did.
-  asio::awaitable<std::optional<Error>> read_body(Parser& parser, Exchange& exchange) {
+  asio::awaitable<std::optional<Error>> read_body(Parser& parser, Exchange& exchange, Buffered& buffered) {
     std::vector<std::uint8_t> chunk(parser.is_done() ? 0 : kBodyChunk);
     std::uint64_t total = 0;
     while (!parser.is_done()) {
@@ -205,6 +225,9 @@ class Connection {
       }
       total += filled;
       if (total > exchange.body_limit()) co_return too_large(exchange.body_limit());
+      // Whoever knows a key's id may send a body before its signature is looked at: together they must not fill the memory.
+      if (!exchange.accept_blocks() && !buffered.add(filled))
+        co_return fail(ErrorKind::unavailable, "The server has too many requests in hand.");
       const auto piece = std::span<const std::uint8_t>(chunk.data(), filled);
       Result<void> accepted;
       if (exchange.accept_blocks()) {

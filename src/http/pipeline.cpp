@@ -125,17 +125,20 @@ class PipelineExchange : public Exchange {
   /// If the client says what the body hashes to, the signature can be checked before the body is read.
   Result<void> check_payload_hash() {
     declared_hash_ = std::string(header_value(head_.headers, "x-amz-content-sha256"));
-    if (authorization_.is_presigned) declared_hash_ = kUnsignedPayload;
+    const bool is_s3 = service_->has_s3_payloads();
+    if (authorization_.is_presigned && is_s3) declared_hash_ = kUnsignedPayload;
     if (declared_hash_.starts_with("STREAMING-"))
       return fail(ErrorKind::unsupported,
                   "This server does not offer chunked signatures (aws-chunked); sign the whole payload.",
                   "NotImplemented");
     if (declared_hash_.empty()) {
-      if (service_->demands_payload_hash())
+      if (is_s3)
         return fail(ErrorKind::invalid_input, "Missing required header for this request: x-amz-content-sha256",
                     "InvalidArgument");
       return {};
     }
+    if (declared_hash_ == kUnsignedPayload && !is_s3 && !head_.is_secure)
+      return fail(ErrorKind::unauthenticated, "An unsigned payload is accepted over TLS only.", "SignatureDoesNotMatch");
     if (!verify(authorization_, signable(), declared_hash_, secret_)) return wrong_signature();
     declared_hash_ = declared_hash_ == kUnsignedPayload ? declared_hash_ : to_lower(declared_hash_);
     is_verified_ = true;

@@ -14,7 +14,7 @@ class S3Service : public WireService {
   [[nodiscard]] Response encode_error(const Error& error, const RequestHead& head,
                                       const std::string& request_id) const override;
   [[nodiscard]] std::string_view request_id_header() const override { return "x-amz-request-id"; }
-  [[nodiscard]] bool demands_payload_hash() const override { return true; }
+  [[nodiscard]] bool has_s3_payloads() const override { return true; }
 
  private:
   ObjectStore& objects_;

@@ -47,8 +47,9 @@ class WireService {
                                               const std::string& request_id) const = 0;
   /// The header that carries the request id.
   [[nodiscard]] virtual std::string_view request_id_header() const { return "x-amzn-RequestId"; }
-  /// Whether a request without x-amz-content-sha256 is refused.
-  [[nodiscard]] virtual bool demands_payload_hash() const { return false; }
+  /// S3's rules for payloads: x-amz-content-sha256 must be there, and may say UNSIGNED-PAYLOAD; presigned URLs leave the
+  /// body unsigned. All others sign every body, and leave it unsigned over TLS only, if the client says so.
+  [[nodiscard]] virtual bool has_s3_payloads() const { return false; }
 };
 
 }  // namespace vedette

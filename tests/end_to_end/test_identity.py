@@ -66,6 +66,10 @@ class Identity(unittest.TestCase):
         keys = self.user("new")
         identity = SERVER.client("sts", keys).get_caller_identity()
         self.assertEqual((identity["Arn"], identity["Account"]), ("arn:aws:iam::123456789012:user/new", "123456789012"))
+        # As other services verify an identity: by a presigned URL.
+        from urllib.request import urlopen
+        url = SERVER.client("sts", keys).generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
+        self.assertIn("<Arn>arn:aws:iam::123456789012:user/new</Arn>", urlopen(url).read().decode())
         message = self.denied(SERVER.client("lookoutvision", keys).list_projects)
         self.assertEqual(message, "User: arn:aws:iam::123456789012:user/new is not authorized to perform: lookoutvision:ListProjects on resource: * because no identity-based policy "
                                   "allows the lookoutvision:ListProjects action")
