@@ -215,6 +215,7 @@ class AwslabsHelper(Flow):
         self.poll(describe, ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"])
         self.assertIn("ConflictException", self.name_of_error(self.dataset, project="helper", kind="train", bucket="helper", key="training.manifest"))
         for _ in range(3):  # update_datasets: deleted and made again in one breath
+            self.poll(describe, ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"])
             for d in api.describe_project(ProjectName="helper")["ProjectDescription"]["Datasets"]:
                 api.delete_dataset(ProjectName="helper", DatasetType=d["DatasetType"])
             self.dataset("helper", "train", "helper", "training.manifest")
