@@ -177,8 +177,31 @@ TEST(S3, PathsAreSplitAndReservedNamesRefused) {
   EXPECT_EQ(s3::parse_request("PUT", "/console/x", "", false).error().code, "InvalidBucketName");
   EXPECT_EQ(s3::parse_request("PUT", "/2020-11-20/x", "", false).error().code, "InvalidBucketName");
   EXPECT_EQ(s3::parse_request("PUT", "/.vedette/x", "", false).error().code, "InvalidBucketName");
-  EXPECT_EQ(s3::parse_request("POST", "/bucket/key", "uploads", false).error().code, "NotImplemented");
+  EXPECT_EQ(s3::parse_request("POST", "/bucket/key", "select", false).error().code, "NotImplemented");
+  EXPECT_EQ(s3::parse_request("POST", "/bucket/key", "uploads", false)->kind,
+            s3::OperationKind::create_multipart_upload);
+  EXPECT_EQ(s3::parse_request("PUT", "/bucket/key", "partNumber=1&uploadId=x", true)->kind,
+            s3::OperationKind::upload_part_copy);
   EXPECT_EQ(s3::parse_request("GET", "/bucket/%zz", "", false).error().code, "InvalidURI");
+}
+
+TEST(S3, BodiesAreReadOrRefused) {
+  const auto request = s3::parse_delete(
+      R"(<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Object><Key>a &amp; b</Key></Object><Object><Key>&#x63;</Key></Object><Quiet>true</Quiet></Delete>)");
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->keys, (std::vector<std::string>{"a & b", "c"}));
+  EXPECT_TRUE(request->is_quiet);
+  for (const char* bad : {"", "<Delete>", "<Delete/>", "<Other/>", "<Delete><Object><Key/></Object></Delete>", "{}"})
+    EXPECT_EQ(s3::parse_delete(bad).error().code, "MalformedXML") << bad;
+  const auto parts = s3::parse_complete(
+      "<CompleteMultipartUpload><Part><PartNumber>2</PartNumber><ETag>\"abc\"</ETag></Part></CompleteMultipartUpload>");
+  ASSERT_TRUE(parts);
+  EXPECT_EQ(parts->at(0), (std::pair<int, std::string>(2, "abc")));
+  EXPECT_EQ(s3::parse_complete("<CompleteMultipartUpload/>").error().code, "MalformedXML");
+  EXPECT_EQ(*s3::parse_copy_source("/b/a%20b//c"), (std::pair<std::string, std::string>("b", "a b//c")));
+  EXPECT_EQ(s3::parse_copy_source("b/k?versionId=1").error().code, "NotImplemented");
+  for (const char* bad : {"", "b", "/b", "b/", "%zz/k"})
+    EXPECT_EQ(s3::parse_copy_source(bad).error().code, "InvalidArgument") << bad;
 }
 
 TEST(S3, Ranges) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/checksum.hpp"
 #include "base/clock.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
@@ -94,6 +95,28 @@ TEST(Random, BelowStaysBelowAndForksDiffer) {
   Random random(7);
   for (int i = 0; i < 1000; ++i) EXPECT_LT(random.below(3), 3U);
   EXPECT_NE(random.fork(1).next(), random.fork(2).next());
+}
+
+// The check values of the catalogues of CRCs, and of FIPS 180-4, over "123456789".
+TEST(Checksum, KnownValuesInOnePieceAndInMany) {
+  for (const auto& [name, expected] :
+       {std::pair{"crc32", "cbf43926"}, std::pair{"CRC32C", "e3069283"}, std::pair{"crc64nvme", "ae8b14860a799888"},
+        std::pair{"sha1", "f7c3bc1d808e04732adf679965ccc34ca7ae3441"}}) {
+    const auto algorithm = parse_checksum_algorithm(name);
+    ASSERT_TRUE(algorithm) << name;
+    Checksum whole(*algorithm), pieces(*algorithm);
+    whole.update(as_bytes("123456789"));
+    for (const char c : std::string_view("123456789")) pieces.update(as_bytes(std::string_view(&c, 1)));
+    EXPECT_EQ(whole.finish(), to_base64(*from_hex(expected))) << name;
+    EXPECT_EQ(pieces.finish(), to_base64(*from_hex(expected))) << name;
+  }
+  EXPECT_FALSE(parse_checksum_algorithm("md5"));
+  Checksum odd(ChecksumAlgorithm::crc32c), even(ChecksumAlgorithm::crc32c);
+  const std::string text(1000, 'x');
+  odd.update(as_bytes(text.substr(0, 333)));
+  odd.update(as_bytes(text.substr(333)));
+  even.update(as_bytes(text));
+  EXPECT_EQ(odd.finish(), even.finish());
 }
 
 }  // namespace

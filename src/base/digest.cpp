@@ -52,8 +52,10 @@ struct Hasher::Context {
 };
 
 Hasher::Hasher(Algorithm algorithm) : context_(std::make_unique<Context>()) {
-  require(EVP_DigestInit_ex(context_->md, algorithm == Algorithm::sha256 ? EVP_sha256() : EVP_md5(), nullptr),
-          "digest");
+  const auto* method = algorithm == Algorithm::sha256 ? EVP_sha256()
+                       : algorithm == Algorithm::md5  ? EVP_md5()
+                                                      : EVP_sha1();
+  require(EVP_DigestInit_ex(context_->md, method, nullptr), "digest");
 }
 Hasher::~Hasher() = default;
 Hasher::Hasher(Hasher&&) noexcept = default;

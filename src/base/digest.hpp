@@ -20,10 +20,10 @@ Sha256 sha256(std::span<const std::uint8_t> data);
 Sha256 hmac_sha256(std::span<const std::uint8_t> key, std::string_view data);
 std::string sha256_hex(std::string_view data);
 
-/// Incremental digest: SHA-256 or MD5 (S3's ETag). Not thread-safe.
+/// Incremental digest: SHA-256, MD5 (S3's ETag) or SHA-1 (a checksum that S3 clients may choose). Not thread-safe.
 class Hasher {
  public:
-  enum class Algorithm { sha256, md5 };
+  enum class Algorithm { sha256, md5, sha1 };
   explicit Hasher(Algorithm algorithm);
   ~Hasher();
   Hasher(Hasher&&) noexcept;

@@ -8,12 +8,14 @@
 #include "base/digest.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "signing/chunked.hpp"
 
 namespace vedette {
 namespace {
 
 constexpr const char* kUnsignedPayload = "UNSIGNED-PAYLOAD";
 constexpr std::size_t kLongestUserAgent = 1024;
+constexpr std::uint64_t kChunkedOverhead = 64 << 10;
 
 /// The dialect for errors of requests that are not signed well enough to say which service they mean.
 std::string_view service_by_path(const RequestHead& head) {
@@ -52,17 +54,27 @@ class PipelineExchange : public Exchange {
     return std::nullopt;
   }
 
-  [[nodiscard]] std::uint64_t body_limit() const override { return call_->body_limit; }
+  [[nodiscard]] std::uint64_t body_limit() const override {
+    // The coding adds a line per chunk.
+    return chunked_ ? call_->body_limit + call_->body_limit / 64 + kChunkedOverhead : call_->body_limit;
+  }
   [[nodiscard]] bool accept_blocks() const override { return call_->content != nullptr; }
 
   Result<void> accept(std::span<const std::uint8_t> bytes) override {
-    if (call_->content) return call_->content->write(bytes);
-    body_.append(as_text(bytes));
-    return {};
+    const auto take = [this](std::span<const std::uint8_t> content) -> Result<void> {
+      if (call_->content) return call_->content->write(content);
+      body_.append(as_text(content));
+      return {};
+    };
+    return chunked_ ? chunked_->feed(bytes, take) : take(bytes);
   }
 
   Response finish() override {
     std::string actual;
+    if (chunked_) {
+      if (auto ok = chunked_->finish(); !ok) return done(refuse(ok.error()));
+      call_->trailers = chunked_->trailers();
+    }
     if (call_->content) {
       auto hash = call_->content->finish();
       if (!hash) return done(refuse(hash.error()));
@@ -72,7 +84,7 @@ class PipelineExchange : public Exchange {
     }
     if (!is_verified_) {
       if (!verify(authorization_, signable(), actual, secret_)) return done(refuse(wrong_signature()));
-    } else if (declared_hash_ != kUnsignedPayload && !equal_in_constant_time(actual, declared_hash_)) {
+    } else if (!chunked_ && declared_hash_ != kUnsignedPayload && !equal_in_constant_time(actual, declared_hash_)) {
       return done(refuse(fail(ErrorKind::invalid_input,
                               "The provided 'x-amz-content-sha256' header does not match what was computed.",
                               "XAmzContentSHA256Mismatch")));
@@ -119,6 +131,9 @@ class PipelineExchange : public Exchange {
     auto call = service_->open(head_, identity_);
     if (!call) return call.error();
     call_ = std::move(*call);
+    if (chunked_ && chunked_->decoded_length() > call_->body_limit)
+      return fail(ErrorKind::too_large, "Your proposed upload exceeds the maximum allowed object size.",
+                  "EntityTooLarge");
     return {};
   }
 
@@ -127,10 +142,7 @@ class PipelineExchange : public Exchange {
     declared_hash_ = std::string(header_value(head_.headers, "x-amz-content-sha256"));
     const bool is_s3 = service_->has_s3_payloads();
     if (authorization_.is_presigned && is_s3) declared_hash_ = kUnsignedPayload;
-    if (declared_hash_.starts_with("STREAMING-"))
-      return fail(ErrorKind::unsupported,
-                  "This server does not offer chunked signatures (aws-chunked); sign the whole payload.",
-                  "NotImplemented");
+    if (declared_hash_.starts_with("STREAMING-")) return begin_chunked();
     if (declared_hash_.empty()) {
       if (is_s3)
         return fail(ErrorKind::invalid_input, "Missing required header for this request: x-amz-content-sha256",
@@ -138,10 +150,27 @@ class PipelineExchange : public Exchange {
       return {};
     }
     if (declared_hash_ == kUnsignedPayload && !is_s3 && !head_.is_secure)
-      return fail(ErrorKind::unauthenticated, "An unsigned payload is accepted over TLS only.", "SignatureDoesNotMatch");
+      return fail(ErrorKind::unauthenticated, "An unsigned payload is accepted over TLS only.",
+                  "SignatureDoesNotMatch");
     if (!verify(authorization_, signable(), declared_hash_, secret_)) return wrong_signature();
     declared_hash_ = declared_hash_ == kUnsignedPayload ? declared_hash_ : to_lower(declared_hash_);
     is_verified_ = true;
+    return {};
+  }
+
+  /// The head is signed as it stands; chunks and trailer follow, each perhaps with a signature of its own.
+  Result<void> begin_chunked() {
+    const auto format = parse_chunked_format(declared_hash_);
+    if (!format || !service_->has_s3_payloads())
+      return fail(ErrorKind::unsupported, "This server does not offer the payload signature " + declared_hash_ + ".",
+                  "NotImplemented");
+    const auto length = parse_integer(trim(header_value(head_.headers, "x-amz-decoded-content-length")));
+    if (!length || *length < 0)
+      return fail(ErrorKind::invalid_input, "You must provide the x-amz-decoded-content-length HTTP header.",
+                  "MissingContentLength");
+    if (!verify(authorization_, signable(), declared_hash_, secret_)) return wrong_signature();
+    is_verified_ = true;
+    chunked_.emplace(*format, static_cast<std::uint64_t>(*length), authorization_, secret_);
     return {};
   }
 
@@ -202,6 +231,7 @@ class PipelineExchange : public Exchange {
   Authorization authorization_;
   std::string secret_, declared_hash_;
   bool is_verified_ = false;
+  std::optional<ChunkedDecoder> chunked_;
   std::unique_ptr<PendingCall> call_;
   std::string body_;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "api/s3/messages.hpp"
 #include "auth/auth.hpp"
@@ -15,9 +16,14 @@ struct S3Call {
   const Scope& scope;
   const s3::Request& request;
   const HeaderList& headers;
-  std::unique_ptr<StagedObject> content;  ///< of a put, finished
+  const HeaderList& trailers;             ///< of an aws-chunked body
+  std::string_view body;                  ///< XML
+  std::unique_ptr<StagedObject> content;  ///< of a put or a part, finished
 };
-/// The caller is authorised already: all that S3's actions need is in the path.
+/// The caller is authorised already, but for single keys of DeleteObjects and the source of a copy.
 Result<Response> run_s3(S3Call call);
+
+/// The checksum that a request announces, in a header or for its trailer.
+std::optional<ChecksumAlgorithm> announced_checksum(const HeaderList& headers);
 
 }  // namespace vedette

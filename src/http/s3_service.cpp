@@ -7,7 +7,7 @@ namespace vedette {
 namespace {
 
 constexpr std::uint64_t kObjectLimit = 5ULL << 30;  // S3's largest single put
-constexpr std::uint64_t kXmlLimit = 1 << 20;
+constexpr std::uint64_t kXmlLimit = 4 << 20;        // 1,000 keys of 1,024 bytes, escaped
 
 class S3PendingCall : public PendingCall {
  public:
@@ -16,9 +16,9 @@ class S3PendingCall : public PendingCall {
     operation = request_.action;
     body_limit = kXmlLimit;
   }
-  Result<Response> run(std::string_view, AuditEvent& audit) override {
-    auto response =
-        run_s3(S3Call{objects_, identity_.caller, identity_.scope, request_, head_.headers, std::move(content)});
+  Result<Response> run(std::string_view body, AuditEvent& audit) override {
+    auto response = run_s3(S3Call{objects_, identity_.caller, identity_.scope, request_, head_.headers, trailers, body,
+                                  std::move(content)});
     if (changes_bucket()) {
       audit.name = request_.action.substr(request_.action.find(':') + 1);
       audit.source = "s3.amazonaws.com";
@@ -51,13 +51,14 @@ Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, co
   if (!request) return request.error();
   const auto resource = request->key.empty() ? bucket_arn(request->bucket) : object_arn(request->bucket, request->key);
   if (auto ok = authorize(identity.caller, request->action, resource); !ok) return ok.error();
-  const bool is_put = request->kind == s3::OperationKind::put_object;
+  const bool is_put = request->kind == s3::OperationKind::put_object || request->kind == s3::OperationKind::upload_part;
   if (is_put && !objects_.has_bucket(request->bucket))
     return fail(ErrorKind::not_found, "The specified bucket does not exist", "NoSuchBucket");
   auto call = std::make_unique<S3PendingCall>(objects_, std::move(*request), head, identity);
   if (is_put) {
     auto staged = objects_.stage();
     if (!staged) return staged.error();
+    if (const auto algorithm = announced_checksum(head.headers)) (*staged)->add_checksum(*algorithm);
     call->content = std::move(*staged);
     call->body_limit = kObjectLimit;
   }

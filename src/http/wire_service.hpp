@@ -29,6 +29,7 @@ class PendingCall {
   std::string operation = "-";  ///< for the log
   std::uint64_t body_limit = 1 << 20;
   std::unique_ptr<StagedObject> content;  ///< if set, the body goes there instead of into memory
+  HeaderList trailers;                    ///< of a body in the coding aws-chunked; set before run()
   std::optional<Error> oversize_error;    ///< what a body above the limit means, if not simply too_large
 
   /// The body is whole, its hash and the signature are verified. `audit` is empty but for what the pipeline knows; if

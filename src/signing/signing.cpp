@@ -27,9 +27,10 @@ Result<CredentialScope> parse_scope(std::string_view text) {
       parts[3].empty())
     return incomplete("Credential must have the form key/date/region/service/aws4_request");
   // The region becomes part of ARNs, which policies compare: no colons, no wildcards.
-  const bool is_region = parts[2].size() <= kLongestRegion && std::all_of(parts[2].begin(), parts[2].end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-  });
+  const bool is_region =
+      parts[2].size() <= kLongestRegion && std::all_of(parts[2].begin(), parts[2].end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+      });
   if (!is_region) return incomplete("the region has letters, digits and hyphens, at most 32");
   return CredentialScope{std::string(parts[0]), std::string(parts[1]), std::string(parts[2]), std::string(parts[3])};
 }
@@ -212,12 +213,16 @@ std::string canonical_request(const SignableRequest& request, const std::vector<
   return out;
 }
 
-std::string sign(std::string_view secret, const CredentialScope& scope, std::string_view timestamp,
-                 std::string_view canonical) {
+Sha256 signing_key(std::string_view secret, const CredentialScope& scope) {
   auto key = hmac_sha256(as_bytes("AWS4" + std::string(secret)), scope.date);
   key = hmac_sha256(key, scope.region);
   key = hmac_sha256(key, scope.service);
-  key = hmac_sha256(key, "aws4_request");
+  return hmac_sha256(key, "aws4_request");
+}
+
+std::string sign(std::string_view secret, const CredentialScope& scope, std::string_view timestamp,
+                 std::string_view canonical) {
+  const auto key = signing_key(secret, scope);
   const std::string text = std::string(kAlgorithm) + "\n" + std::string(timestamp) + "\n" + scope.date + "/" +
                            scope.region + "/" + scope.service + "/aws4_request\n" + sha256_hex(canonical);
   return to_hex(hmac_sha256(key, text));

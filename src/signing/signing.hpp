@@ -55,6 +55,9 @@ enum class PathStyle { s3, normalized };
 std::string canonical_request(const SignableRequest& request, const std::vector<std::string>& signed_headers,
                               std::string_view payload_hash, PathStyle style, bool is_presigned);
 
+/// The key that signs everything of one day, region and service.
+Sha256 signing_key(std::string_view secret, const CredentialScope& scope);
+
 /// Lower-case hexadecimal signature.
 std::string sign(std::string_view secret, const CredentialScope& scope, std::string_view timestamp,
                  std::string_view canonical_request);

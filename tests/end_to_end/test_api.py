@@ -1,15 +1,19 @@
 """Projects, datasets, keys, signatures and buckets through boto3 and raw requests, against a started server."""
 import datetime
+import hashlib
 import http.client
+import io
 import json
 import os
 import socket
 import subprocess
+import tempfile
 import unittest
 
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from harness import REGION, VEDETTE, Server, run, wait_while
@@ -240,6 +244,59 @@ class Buckets(unittest.TestCase):
         path = url[len(SERVER.url):]
         self.assertEqual(send("GET", path)[0::2], (200, b"hello"))
         self.assertEqual(send("GET", path.replace("a%20b", "a"))[0], 403)
+
+    def test_large_objects_go_by_parts_and_copies_stay_on_the_server(self):
+        s3 = SERVER.client("s3")
+        s3.create_bucket(Bucket="parts")
+        body = os.urandom(17_000_000)
+        key = "big file+1 ü"
+        s3.upload_fileobj(io.BytesIO(body), "parts", key, ExtraArgs={"Metadata": {"line": "7"}, "ContentType": "x/y"})
+        got = s3.get_object(Bucket="parts", Key=key)
+        self.assertEqual((got["Body"].read() == body, got["Metadata"], got["ContentType"]), (True, {"line": "7"}, "x/y"))
+        pieces = [hashlib.md5(body[i:i + (8 << 20)]).digest() for i in range(0, len(body), 8 << 20)]
+        self.assertEqual(got["ETag"], f'"{hashlib.md5(b"".join(pieces)).hexdigest()}-{len(pieces)}"')
+        s3.copy({"Bucket": "parts", "Key": key}, "parts", "copied", Config=TransferConfig(multipart_threshold=6 << 20, multipart_chunksize=6 << 20))
+        self.assertEqual(s3.get_object(Bucket="parts", Key="copied")["Body"].read(), body)
+        s3.copy_object(Bucket="parts", Key="renamed", CopySource={"Bucket": "parts", "Key": key}, MetadataDirective="REPLACE", Metadata={"z": "1"})
+        self.assertEqual(s3.head_object(Bucket="parts", Key="renamed")["Metadata"], {"z": "1"})
+        self.assertEqual(code_of(s3.copy_object, Bucket="parts", Key=key, CopySource={"Bucket": "parts", "Key": key}), ("InvalidRequest", 400))
+        self.assertEqual(code_of(s3.copy_object, Bucket="parts", Key="x", CopySource={"Bucket": "parts", "Key": "none"}), ("NoSuchKey", 404))
+        upload = {"Bucket": "parts", "Key": "half", "UploadId": s3.create_multipart_upload(Bucket="parts", Key="half")["UploadId"]}
+        part = s3.upload_part(**upload, PartNumber=3, Body=b"x")
+        self.assertEqual([p["PartNumber"] for p in s3.list_parts(**upload)["Parts"]], [3])
+        self.assertEqual([u["Key"] for u in s3.list_multipart_uploads(Bucket="parts")["Uploads"]], ["half"])
+        self.assertEqual(code_of(s3.complete_multipart_upload, **upload, MultipartUpload={"Parts": [{"PartNumber": 4, "ETag": part["ETag"]}]}), ("InvalidPart", 400))
+        self.assertEqual(code_of(s3.upload_part, **upload, PartNumber=10_001, Body=b"x"), ("InvalidArgument", 400))
+        s3.abort_multipart_upload(**upload)
+        self.assertEqual(code_of(s3.list_parts, **upload), ("NoSuchUpload", 404))
+
+    def test_checksums_are_verified_kept_and_told(self):
+        s3 = SERVER.client("s3")
+        s3.create_bucket(Bucket="sums")
+        s3.put_object(Bucket="sums", Key="crc", Body=b"123456789", ChecksumAlgorithm="CRC32")
+        self.assertEqual(s3.head_object(Bucket="sums", Key="crc", ChecksumMode="ENABLED")["ChecksumCRC32"], "y/Q5Jg==")
+        self.assertNotIn("ChecksumCRC32", s3.head_object(Bucket="sums", Key="crc"))
+        s3.put_object(Bucket="sums", Key="sha", Body=io.BytesIO(b"123456789"), ChecksumAlgorithm="SHA256")
+        self.assertEqual(code_of(s3.put_object, Bucket="sums", Key="wrong", Body=b"abc", ChecksumCRC32="AAAAAA=="), ("BadDigest", 400))
+        self.assertEqual(code_of(s3.head_object, Bucket="sums", Key="wrong"), ("404", 404))
+
+    def test_many_keys_are_deleted_at_once_each_with_its_own_right(self):
+        s3 = SERVER.client("s3")
+        s3.create_bucket(Bucket="many-keys")
+        keys = [f"d/{i}&<ü" for i in range(5)] + ["kept/1"]
+        for key in keys:
+            s3.put_object(Bucket="many-keys", Key=key, Body=b"x")
+        run("user", "create", "cleaner", "--data", SERVER.data)
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*/kept/*"}]}, file)
+            file.flush()
+            run("policy", "put", "cleaning", file.name, "--data", SERVER.data)
+        run("policy", "attach", "cleaning", "--user", "cleaner", "--data", SERVER.data)
+        fields = dict(line.split(" = ") for line in run("key", "create", "--user", "cleaner", "--data", SERVER.data).splitlines()[1:])
+        answer = SERVER.client("s3", fields).delete_objects(Bucket="many-keys", Delete={"Objects": [{"Key": k} for k in keys + ["none"]]})
+        self.assertEqual(sorted(d["Key"] for d in answer["Deleted"]), sorted(keys[:5] + ["none"]))
+        self.assertEqual([(e["Key"], e["Code"]) for e in answer["Errors"]], [("kept/1", "AccessDenied")])
+        self.assertEqual([o["Key"] for o in s3.list_objects_v2(Bucket="many-keys")["Contents"]], ["kept/1"])
 
     def test_the_aws_cli_works(self):
         keys = SERVER.credentials()

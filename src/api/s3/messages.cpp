@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <pugixml.hpp>
 
 #include "api/xml.hpp"
 #include "base/text.hpp"
@@ -34,33 +35,37 @@ std::string encode_entries(const Listing& l) {
 }
 
 /// Query parameters that choose a subresource: an operation of its own.
-constexpr std::array<std::string_view, 27> kSubresources = {"accelerate",
-                                                            "acl",
-                                                            "analytics",
-                                                            "cors",
-                                                            "encryption",
-                                                            "intelligent-tiering",
-                                                            "inventory",
-                                                            "lifecycle",
-                                                            "logging",
-                                                            "metrics",
-                                                            "notification",
-                                                            "object-lock",
-                                                            "ownershipControls",
-                                                            "policy",
-                                                            "policyStatus",
-                                                            "publicAccessBlock",
-                                                            "replication",
-                                                            "requestPayment",
-                                                            "retention",
-                                                            "tagging",
-                                                            "torrent",
-                                                            "uploadId",
-                                                            "uploads",
-                                                            "versioning",
-                                                            "versions",
-                                                            "website",
-                                                            "delete"};
+constexpr std::array<std::string_view, 24> kSubresources = {"accelerate",        "acl",
+                                                            "analytics",         "cors",
+                                                            "encryption",        "intelligent-tiering",
+                                                            "inventory",         "lifecycle",
+                                                            "logging",           "metrics",
+                                                            "notification",      "object-lock",
+                                                            "ownershipControls", "policy",
+                                                            "policyStatus",      "publicAccessBlock",
+                                                            "replication",       "requestPayment",
+                                                            "retention",         "tagging",
+                                                            "torrent",           "versioning",
+                                                            "versions",          "website"};
+
+constexpr std::size_t kMostDeleted = 1000;
+constexpr std::int64_t kMostPartNumber = 10'000;
+
+std::string quoted(std::string_view etag) {
+  return "\"" + std::string(etag) + "\"";
+}
+
+Error malformed() {
+  return fail(ErrorKind::invalid_input,
+              "The XML you provided was not well-formed or did not validate against our published schema",
+              "MalformedXML");
+}
+
+/// The root element of a body, if it has this name. pugixml resolves no external entities and no document types.
+pugi::xml_node parsed(pugi::xml_document& document, std::string_view xml, const char* root) {
+  if (!document.load_buffer(xml.data(), xml.size(), pugi::parse_default, pugi::encoding_utf8)) return {};
+  return document.child(root);
+}
 
 Error not_implemented(std::string_view what) {
   return fail(ErrorKind::unsupported, "This server does not offer " + std::string(what) + ".", "NotImplemented");
@@ -122,6 +127,10 @@ Result<Request> parse_request(std::string_view method, std::string_view raw_path
   } else if (r.key.empty()) {
     if (method == "GET" && r.parameter("location"))
       known = is(OperationKind::get_bucket_location, "s3:GetBucketLocation");
+    else if (method == "GET" && r.parameter("uploads"))
+      known = is(OperationKind::list_multipart_uploads, "s3:ListBucketMultipartUploads");
+    else if (method == "POST" && r.parameter("delete"))
+      known = is(OperationKind::delete_objects, "s3:ListBucket");  // each key is authorised by itself
     else if (method == "GET" && r.parameter("list-type") == "2")
       known = is(OperationKind::list_objects_v2, "s3:ListBucket");
     else if (method == "GET")
@@ -132,9 +141,21 @@ Result<Request> parse_request(std::string_view method, std::string_view raw_path
       known = is(OperationKind::head_bucket, "s3:ListBucket");
     else if (method == "DELETE")
       known = is(OperationKind::delete_bucket, "s3:DeleteBucket");
-  } else {
-    if (method == "PUT" && is_copy) return not_implemented("CopyObject");
+  } else if (r.parameter("uploadId")) {
     if (method == "PUT")
+      known = is(is_copy ? OperationKind::upload_part_copy : OperationKind::upload_part, "s3:PutObject");
+    else if (method == "POST")
+      known = is(OperationKind::complete_multipart_upload, "s3:PutObject");
+    else if (method == "DELETE")
+      known = is(OperationKind::abort_multipart_upload, "s3:AbortMultipartUpload");
+    else if (method == "GET")
+      known = is(OperationKind::list_parts, "s3:ListMultipartUploadParts");
+  } else {
+    if (method == "POST" && r.parameter("uploads"))
+      known = is(OperationKind::create_multipart_upload, "s3:PutObject");
+    else if (method == "PUT" && is_copy)
+      known = is(OperationKind::copy_object, "s3:PutObject");
+    else if (method == "PUT")
       known = is(OperationKind::put_object, "s3:PutObject");
     else if (method == "GET")
       known = is(OperationKind::get_object, "s3:GetObject");
@@ -190,6 +211,102 @@ std::string encode_location(std::string_view region) {
                      region == "us-east-1" ? "" : xml_escape(region));
 }
 
+Result<DeleteRequest> parse_delete(std::string_view xml) {
+  pugi::xml_document document;
+  const auto root = parsed(document, xml, "Delete");
+  if (!root) return malformed();
+  DeleteRequest request;
+  request.is_quiet = std::string_view(root.child_value("Quiet")) == "true";
+  for (const auto object : root.children("Object")) {
+    if (object.child("VersionId")) return not_implemented("object versions");
+    request.keys.emplace_back(object.child_value("Key"));
+    if (request.keys.back().empty() || request.keys.size() > kMostDeleted) return malformed();
+  }
+  if (request.keys.empty()) return malformed();
+  return request;
+}
+
+Result<std::vector<std::pair<int, std::string>>> parse_complete(std::string_view xml) {
+  pugi::xml_document document;
+  const auto root = parsed(document, xml, "CompleteMultipartUpload");
+  if (!root) return malformed();
+  std::vector<std::pair<int, std::string>> parts;
+  for (const auto part : root.children("Part")) {
+    const auto number = parse_integer(part.child_value("PartNumber"));
+    std::string_view etag = part.child_value("ETag");
+    if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
+    if (!number || *number < 1 || *number > kMostPartNumber || etag.empty()) return malformed();
+    parts.emplace_back(static_cast<int>(*number), std::string(etag));
+  }
+  if (parts.empty()) return malformed();
+  return parts;
+}
+
+Result<std::pair<std::string, std::string>> parse_copy_source(std::string_view header) {
+  const auto question = header.find('?');
+  if (question != std::string_view::npos) return not_implemented("copies of object versions");
+  const auto decoded = uri_decode(header);
+  std::string_view path = decoded ? std::string_view(*decoded) : std::string_view();
+  if (path.starts_with('/')) path.remove_prefix(1);
+  const auto slash = path.find('/');
+  if (slash == std::string_view::npos || slash == 0 || slash + 1 == path.size() || !is_utf8(path))
+    return fail(ErrorKind::invalid_input, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+                "InvalidArgument");
+  return std::pair(std::string(path.substr(0, slash)), std::string(path.substr(slash + 1)));
+}
+
+std::string encode_deleted(const std::vector<DeletedKey>& keys, bool is_quiet) {
+  std::string out = fmt::format("{}<DeleteResult xmlns=\"{}\">", kHeader, kNamespace);
+  for (const auto& [key, error] : keys) {
+    if (error)
+      out += "<Error>" + element("Key", key) + element("Code", encode_error(*error, "", "").name) +
+             element("Message", error->message) + "</Error>";
+    else if (!is_quiet)
+      out += "<Deleted>" + element("Key", key) + "</Deleted>";
+  }
+  return out + "</DeleteResult>";
+}
+
+std::string encode_copied(std::string_view root, std::string_view etag, Timestamp modified) {
+  return fmt::format("{}<{} xmlns=\"{}\">{}{}</{}>", kHeader, root, kNamespace,
+                     element("LastModified", to_extended_iso8601(modified)), element("ETag", quoted(etag)), root);
+}
+
+std::string encode_upload_started(std::string_view bucket, std::string_view key, std::string_view upload) {
+  return fmt::format("{}<InitiateMultipartUploadResult xmlns=\"{}\">{}{}{}</InitiateMultipartUploadResult>", kHeader,
+                     kNamespace, element("Bucket", bucket), element("Key", key), element("UploadId", upload));
+}
+
+std::string encode_upload_completed(std::string_view bucket, std::string_view key, std::string_view etag) {
+  return fmt::format("{}<CompleteMultipartUploadResult xmlns=\"{}\">{}{}{}</CompleteMultipartUploadResult>", kHeader,
+                     kNamespace, element("Bucket", bucket), element("Key", key), element("ETag", quoted(etag)));
+}
+
+std::string encode_parts(std::string_view bucket, std::string_view key, std::string_view upload,
+                         const std::vector<ListedPart>& parts, int max_parts, bool is_truncated) {
+  std::string out =
+      fmt::format("{}<ListPartsResult xmlns=\"{}\">{}{}{}{}{}", kHeader, kNamespace, element("Bucket", bucket),
+                  element("Key", key), element("UploadId", upload), element("MaxParts", std::to_string(max_parts)),
+                  element("IsTruncated", is_truncated ? "true" : "false"));
+  if (is_truncated) out += element("NextPartNumberMarker", std::to_string(parts.back().number));
+  for (const auto& part : parts)
+    out += "<Part>" + element("PartNumber", std::to_string(part.number)) +
+           element("LastModified", to_extended_iso8601(part.modified)) + element("ETag", quoted(part.etag)) +
+           element("Size", std::to_string(part.size_bytes)) + "</Part>";
+  return out + "</ListPartsResult>";
+}
+
+std::string encode_uploads(std::string_view bucket, std::string_view prefix, const std::vector<ListedUpload>& uploads,
+                           bool is_truncated) {
+  std::string out = fmt::format("{}<ListMultipartUploadsResult xmlns=\"{}\">{}{}{}{}", kHeader, kNamespace,
+                                element("Bucket", bucket), element("Prefix", prefix), element("MaxUploads", "1000"),
+                                element("IsTruncated", is_truncated ? "true" : "false"));
+  for (const auto& upload : uploads)
+    out += "<Upload>" + element("Key", upload.key) + element("UploadId", upload.id) +
+           element("Initiated", to_extended_iso8601(upload.initiated)) + "</Upload>";
+  return out + "</ListMultipartUploadsResult>";
+}
+
 Result<std::optional<ByteRange>> parse_range(std::string_view header, std::uint64_t size) {
   constexpr std::string_view unit = "bytes=";
   if (!header.starts_with(unit) || header.find(',') != std::string_view::npos) return std::optional<ByteRange>();
@@ -220,6 +337,12 @@ WireError encode_error(const Error& error, std::string_view resource, std::strin
   };
   static constexpr Row kRows[] = {{"NoSuchBucket", 404},
                                   {"NoSuchKey", 404},
+                                  {"NoSuchUpload", 404},
+                                  {"InvalidPart", 400},
+                                  {"InvalidPartOrder", 400},
+                                  {"EntityTooSmall", 400},
+                                  {"MalformedXML", 400},
+                                  {"InvalidRequest", 400},
                                   {"BucketAlreadyOwnedByYou", 409},
                                   {"BucketNotEmpty", 409},
                                   {"InvalidBucketName", 400},

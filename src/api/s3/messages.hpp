@@ -23,7 +23,16 @@ enum class OperationKind {
   put_object,
   get_object,
   head_object,
-  delete_object
+  delete_object,
+  copy_object,
+  delete_objects,
+  create_multipart_upload,
+  upload_part,
+  upload_part_copy,
+  complete_multipart_upload,
+  abort_multipart_upload,
+  list_parts,
+  list_multipart_uploads
 };
 
 struct Request {
@@ -39,6 +48,18 @@ struct Request {
 /// invalid_input with S3's code for a bad bucket name or key.
 Result<Request> parse_request(std::string_view method, std::string_view raw_path, std::string_view raw_query,
                               bool is_copy);
+
+/// Keys of a DeleteObjects body. Fails with MalformedXML, also above 1,000 keys.
+struct DeleteRequest {
+  std::vector<std::string> keys;
+  bool is_quiet = false;
+};
+Result<DeleteRequest> parse_delete(std::string_view xml);
+/// Part numbers and etags of a CompleteMultipartUpload body, in its order. Fails with MalformedXML.
+Result<std::vector<std::pair<int, std::string>>> parse_complete(std::string_view xml);
+/// Bucket and key of x-amz-copy-source: "/bucket/key", percent-encoded. Fails with InvalidArgument, or NotImplemented for
+/// a version.
+Result<std::pair<std::string, std::string>> parse_copy_source(std::string_view header);
 
 /// S3's rules for names, and not one of the server's own paths.
 bool is_bucket_name(std::string_view name);
@@ -59,6 +80,29 @@ std::string encode_listing_v1(const Listing& listing, std::string_view marker);
 std::string encode_listing_v2(const Listing& listing);
 std::string encode_buckets(const std::vector<std::pair<std::string, Timestamp>>& buckets, std::string_view owner);
 std::string encode_location(std::string_view region);
+struct DeletedKey {
+  std::string key;
+  std::optional<Error> error;
+};
+std::string encode_deleted(const std::vector<DeletedKey>& keys, bool is_quiet);
+/// `root`: CopyObjectResult or CopyPartResult.
+std::string encode_copied(std::string_view root, std::string_view etag, Timestamp modified);
+std::string encode_upload_started(std::string_view bucket, std::string_view key, std::string_view upload);
+std::string encode_upload_completed(std::string_view bucket, std::string_view key, std::string_view etag);
+struct ListedPart {
+  int number;
+  std::string etag;
+  std::uint64_t size_bytes;
+  Timestamp modified;
+};
+std::string encode_parts(std::string_view bucket, std::string_view key, std::string_view upload,
+                         const std::vector<ListedPart>& parts, int max_parts, bool is_truncated);
+struct ListedUpload {
+  std::string key, id;
+  Timestamp initiated;
+};
+std::string encode_uploads(std::string_view bucket, std::string_view prefix, const std::vector<ListedUpload>& uploads,
+                           bool is_truncated);
 
 /// First and last byte of a Range header, for an object of `size` bytes. Empty if the header is no single byte range
 /// (it is then ignored). Fails with invalid_input and the code InvalidRange if it lies outside.

@@ -107,7 +107,7 @@ TEST_F(Objects, BucketsHaveLives) {
   EXPECT_EQ(store_->create_bucket("b").error().code, "BucketAlreadyOwnedByYou");
   ASSERT_TRUE(put_bytes(*store_, "b", "k", "x", "t"));
   EXPECT_EQ(store_->delete_bucket("b").error().code, "BucketNotEmpty");
-  EXPECT_TRUE(store_->copy("b", "k", "b", "k2"));
+  EXPECT_TRUE(store_->copy("b", "k", "b", "k2", std::nullopt));
   EXPECT_EQ(get("k2"), "x");
   EXPECT_TRUE(remove_prefix(*store_, "b", ""));
   EXPECT_TRUE(store_->remove("b", "k"));
@@ -115,6 +115,75 @@ TEST_F(Objects, BucketsHaveLives) {
   EXPECT_EQ(get("k"), "error NoSuchBucket");
   EXPECT_TRUE(store_->list_buckets().empty());
   EXPECT_TRUE(store_->has_bucket(kSystemBucket));
+}
+
+class Multipart : public Objects {
+ protected:
+  std::string part(const std::string& upload, int number, const std::string& content) {
+    auto staged = store_->stage();
+    EXPECT_TRUE((*staged)->write(as_bytes(content)));
+    EXPECT_TRUE((*staged)->finish());
+    const auto stored = store_->put_part("b", "k", upload, number, std::move(*staged));
+    EXPECT_TRUE(stored);
+    return stored->etag;
+  }
+  const std::string large_ = std::string(kSmallestPart, 'x');
+};
+
+TEST_F(Multipart, PartsBecomeOneObjectAndCompletingAgainAnswersTheSame) {
+  const auto upload = *store_->create_upload("b", "k", {"text/plain", {{"a", "1"}}});
+  const auto second = part(upload, 7, "end");
+  part(upload, 2, "replaced");
+  const auto first = part(upload, 2, large_);
+  EXPECT_EQ(store_->list_parts("b", "k", upload)->size(), 2U);
+  EXPECT_EQ(store_->list_uploads("b", "", 10)->size(), 1U);
+  EXPECT_EQ(store_->list_uploads("b", "other", 10)->size(), 0U);
+  EXPECT_EQ(store_->head("b", "k", std::nullopt).error().code, "NoSuchKey");
+  const auto done = store_->complete_upload("b", "k", upload, {{2, first}, {7, second}}, {});
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_TRUE(done->etag.ends_with("-2")) << done->etag;
+  EXPECT_EQ(*get_bytes(*store_, "b", "k", 1ULL << 30), large_ + "end");
+  EXPECT_EQ(store_->head("b", "k", std::nullopt)->user_metadata.size(), 1U);
+  EXPECT_EQ(store_->complete_upload("b", "k", upload, {{2, first}, {7, second}}, {})->etag, done->etag);
+  EXPECT_EQ(store_->list_parts("b", "k", upload).error().code, "NoSuchUpload");
+}
+
+TEST_F(Multipart, WrongPartsAreRefusedAndTheUploadStays) {
+  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}});
+  const auto small = part(upload, 1, "small"), last = part(upload, 2, "last");
+  const auto complete = [&](std::vector<std::pair<int, std::string>> parts) {
+    return store_->complete_upload("b", "k", upload, parts, {}).error().code;
+  };
+  EXPECT_EQ(complete({{2, last}, {1, small}}), "InvalidPartOrder");
+  EXPECT_EQ(complete({{1, last}}), "InvalidPart");
+  EXPECT_EQ(complete({{3, last}}), "InvalidPart");
+  EXPECT_EQ(complete({{1, small}, {2, last}}), "EntityTooSmall");
+  EXPECT_EQ(store_->complete_upload("b", "other", upload, {{1, small}}, {}).error().code, "NoSuchUpload");
+  EXPECT_TRUE(store_->complete_upload("b", "k", upload, {{1, small}}, {}));
+}
+
+TEST_F(Multipart, PartsSurviveARestartAndGoWithAnAbort) {
+  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}});
+  part(upload, 1, "kept");
+  store_.reset();
+  store_ = open_filesystem_objects(folder_.path(), kClock);
+  EXPECT_EQ(store_->list_parts("b", "k", upload)->at(0).size_bytes, 4U);
+  EXPECT_TRUE(store_->abort_upload("b", "k", upload));
+  EXPECT_EQ(store_->abort_upload("b", "k", upload).error().code, "NoSuchUpload");
+}
+
+TEST_F(Objects, ChecksumsAreKeptAndCopiesMayHaveOtherAttributes) {
+  auto staged = store_->stage();
+  (*staged)->add_checksum(ChecksumAlgorithm::crc32);
+  EXPECT_TRUE((*staged)->write(as_bytes("123456789")));
+  EXPECT_TRUE((*staged)->finish());
+  EXPECT_TRUE(store_->put("b", "k", std::move(*staged), "text/plain", {{"a", "1"}}, {}));
+  EXPECT_EQ(store_->head("b", "k", std::nullopt)->checksum->value, "y/Q5Jg==");
+  EXPECT_EQ(store_->copy("b", "k", "b", "same", std::nullopt)->user_metadata.size(), 1U);
+  const auto other = store_->copy("b", "k", "b", "other", ObjectAttributes{"text/html", {}});
+  EXPECT_EQ(other->content_type, "text/html");
+  EXPECT_TRUE(other->user_metadata.empty());
+  EXPECT_EQ(other->checksum->value, "y/Q5Jg==");
 }
 
 }  // namespace
