@@ -24,7 +24,8 @@ fi
 for path in /etc/npmrc /root/.npmrc; do [ -e "$path" ] && cp -a "$path" "$root$path" || true; done
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 [ -e /etc/hosts ] && cp /etc/hosts "$root/etc/hosts"
-[ -d /usr/local/share/ca-certificates ] && mkdir -p "$root/usr/local/share" "$root/etc/ssl" && cp -a /etc/ssl/certs "$root/etc/ssl/" || true
+[ -d /usr/local/share/ca-certificates ] && mkdir -p "$root/usr/local/share" "$root/etc/ssl" && cp -a /etc/ssl/certs "$root/etc/ssl/" &&
+  cp -a /usr/local/share/ca-certificates "$root/usr/local/share/" || true
 for mount in proc sys dev dev/pts; do mountpoint -q "$root/$mount" || mount --bind "/$mount" "$root/$mount"; done
 
 rm -rf "$root/home/vedette"
