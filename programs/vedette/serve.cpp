@@ -39,6 +39,7 @@ struct ServeOptions {
   bool insecure_http = false;
   std::string tls_certificate, tls_key;
   std::vector<std::string> regions;
+  std::string s3_domain;
   Quotas quotas;
   double requests_per_second = 0;
   int audit_days = 365;
@@ -135,11 +136,11 @@ void serve(const ServeOptions& options) {
   ExtensionServices extension_services{lookout_vision, *metadata, metrics, identities, keys};
 
   RateLimiter limiter(options.requests_per_second);
-  JsonService lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
-                                    limiter, &metrics);
-  JsonService extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision, limiter,
-                                nullptr);
-  S3Service s3_service(*objects);
+  JsonService lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision),
+                                    lookout_vision, limiter, &metrics);
+  JsonService extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision,
+                                limiter, nullptr);
+  S3Service s3_service(*objects, options.s3_domain);
   StsService sts_service;
   const OpenPaths open_paths({&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION, metrics, [&] {
     try {
@@ -215,6 +216,10 @@ void add_serve(CLI::App& app, int& status) {
                    "A region that callers may sign for; may be given several times. Any region if none is given")
       ->envname("VEDETTE_REGIONS")
       ->delimiter(',');
+  command
+      ->add_option("--s3-domain", options->s3_domain,
+                   "Domain below which hosts name buckets (virtual-host style): BUCKET.DOMAIN")
+      ->envname("VEDETTE_S3_DOMAIN");
   command->add_option("--threads", options->threads, "Threads for one detection")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));

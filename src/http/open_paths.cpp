@@ -27,6 +27,9 @@ OpenPaths::OpenPaths(const std::vector<const ApiModel*>& models, const std::stri
 
 std::optional<Response> OpenPaths::answer(const RequestHead& head) const {
   if (head.method != "GET" && head.method != "HEAD") return std::nullopt;
+  // A signed request means a service: by its host it may name an object of this path.
+  if (!header_value(head.headers, "authorization").empty() || head.query.find("X-Amz-Signature") != std::string::npos)
+    return std::nullopt;
   const auto shown = [&](Response r) {
     if (head.method == "HEAD") {
       r.head_length = r.body.size();
@@ -43,9 +46,7 @@ std::optional<Response> OpenPaths::answer(const RequestHead& head) const {
     return shown(text(200, metrics_.to_prometheus(), "text/plain; version=0.0.4; charset=utf-8"));
   if (const auto it = documents_.find(head.path); it != documents_.end())
     return shown(text(200, it->second, "application/json"));
-  const bool is_signed =
-      !header_value(head.headers, "authorization").empty() || head.query.find("X-Amz-Signature") != std::string::npos;
-  if (head.path == "/" && !is_signed)
+  if (head.path == "/")
     return shown(text(200,
                       "Vedette is running. Point an AWS client for lookoutvision and s3 at this address.\n"
                       "The API: /openapi.json; models for SDKs: vedette client-model install.\n"));

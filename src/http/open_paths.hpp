@@ -12,8 +12,8 @@
 
 namespace vedette {
 
-/// The reserved paths that need no signature: health, metrics, the descriptions of the API. Buckets may not take their
-/// names. Thread-safe.
+/// The reserved paths that unsigned requests reach: health, metrics, the descriptions of the API. Buckets may not take
+/// their names. Thread-safe.
 class OpenPaths {
  public:
   /// `is_ready` says whether this node can serve: its database answers.

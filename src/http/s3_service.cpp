@@ -1,6 +1,7 @@
 #include "http/s3_service.hpp"
 
 #include "api/s3/messages.hpp"
+#include "base/text.hpp"
 #include "http/s3_operations.hpp"
 
 namespace vedette {
@@ -43,11 +44,22 @@ class S3PendingCall : public PendingCall {
   const CallIdentity& identity_;
 };
 
+/// "line7" of "line7.s3.plant.example:8420" under the domain "s3.plant.example"; else empty.
+std::string bucket_of_host(std::string_view host, std::string_view domain) {
+  host = host.substr(0, host.rfind(':') == std::string_view::npos ? host.size() : host.rfind(':'));
+  if (domain.empty() || host.size() <= domain.size() + 1) return {};
+  const auto at = host.size() - domain.size();
+  if (!equals_ignore_case(host.substr(at), domain) || host[at - 1] != '.') return {};
+  return to_lower(host.substr(0, at - 1));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, const CallIdentity& identity) {
   const bool is_copy = !header_value(head.headers, "x-amz-copy-source").empty();
-  auto request = s3::parse_request(head.method, head.path, head.query, is_copy);
+  const auto bucket = bucket_of_host(header_value(head.headers, "host"), domain_);
+  const auto path = bucket.empty() ? head.path : "/" + bucket + (head.path == "/" ? "" : head.path);
+  auto request = s3::parse_request(head.method, path, head.query, is_copy);
   if (!request) return request.error();
   const auto resource = request->key.empty() ? bucket_arn(request->bucket) : object_arn(request->bucket, request->key);
   if (auto ok = authorize(identity.caller, request->action, resource); !ok) return ok.error();

@@ -8,7 +8,8 @@ namespace vedette {
 /// Buckets and objects, as far as clients of the original service need them. Thread-safe.
 class S3Service : public WireService {
  public:
-  explicit S3Service(ObjectStore& objects) : objects_(objects) {}
+  /// Requests to <bucket>.<domain> name their bucket by the host; all others by the path. Empty: always by the path.
+  S3Service(ObjectStore& objects, std::string domain) : objects_(objects), domain_(std::move(domain)) {}
   [[nodiscard]] std::string_view signing_name() const override { return "s3"; }
   Result<std::unique_ptr<PendingCall>> open(const RequestHead& head, const CallIdentity& identity) override;
   [[nodiscard]] Response encode_error(const Error& error, const RequestHead& head,
@@ -18,6 +19,7 @@ class S3Service : public WireService {
 
  private:
   ObjectStore& objects_;
+  const std::string domain_;
 };
 
 }  // namespace vedette

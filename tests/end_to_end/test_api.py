@@ -270,6 +270,27 @@ class Buckets(unittest.TestCase):
         s3.abort_multipart_upload(**upload)
         self.assertEqual(code_of(s3.list_parts, **upload), ("NoSuchUpload", 404))
 
+    def test_a_host_may_name_the_bucket(self):
+        server = Server(extra=["--s3-domain", "s3.plant.example"])
+        self.addCleanup(server.destroy)
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="by-host")
+        s3.put_object(Bucket="by-host", Key="a b/c", Body=b"by path")
+        keys = server.credentials()
+        def get(host, path):
+            request = botocore.awsrequest.AWSRequest(method="GET", url=f"http://{host}{path}")
+            botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"]), "s3", REGION).add_auth(request)
+            connection = http.client.HTTPConnection(server.address, timeout=30)
+            connection.request("GET", path, headers={**dict(request.headers), "Host": host})
+            return connection.getresponse()
+        self.assertEqual(get("by-host.s3.plant.example:8420", "/a%20b/c").read(), b"by path")
+        self.assertIn(b"<Name>by-host</Name>", get("by-host.s3.plant.example", "/?list-type=2").read())
+        self.assertIn(b"<Name>by-host</Name>", get("s3.plant.example", "/").read())  # the list of buckets
+        s3.put_object(Bucket="by-host", Key="metrics", Body=b"an object")
+        self.assertEqual(get("by-host.s3.plant.example", "/metrics").read(), b"an object")  # signed: not the server's own page
+        self.assertEqual(get("none.s3.plant.example", "/k").status, 404)
+        self.assertEqual(get("evils3.plant.example", "/by-host/a%20b/c").read(), b"by path")  # another host: by the path
+
     def test_checksums_are_verified_kept_and_told(self):
         s3 = SERVER.client("s3")
         s3.create_bucket(Bucket="sums")

@@ -1,0 +1,115 @@
+"""Objects under faults: kills in the middle of many puts, of multipart uploads, and a disk that fills up."""
+import hashlib
+import os
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from harness import Server
+
+
+def content(number):
+    return hashlib.sha256(str(number).encode()).digest() * (1 + number % 300)
+
+
+class Kills(unittest.TestCase):
+    def test_every_acknowledged_object_is_whole_and_no_other_is_visible(self):
+        server = Server()
+        self.addCleanup(server.destroy)
+        server.client("s3").create_bucket(Bucket="kills")
+        acknowledged, sent, next_number, lock = set(), set(), iter(range(1000)), threading.Lock()
+
+        def put_until_it_breaks():
+            s3 = server.client("s3", retries={"max_attempts": 0})
+            while True:
+                with lock:
+                    number = next(next_number, None)
+                    if number is None:
+                        return
+                    sent.add(number)
+                try:
+                    s3.put_object(Bucket="kills", Key=str(number), Body=content(number))
+                except (BotoCoreError, ClientError):
+                    return
+                with lock:
+                    acknowledged.add(number)
+
+        for kill_at in (150, 400, 700):
+            threads = [threading.Thread(target=put_until_it_breaks) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            while len(acknowledged) < kill_at and any(t.is_alive() for t in threads):
+                time.sleep(0.001)
+            server.kill()
+            for thread in threads:
+                thread.join()
+            server.start()
+        put_until_it_breaks()
+        s3 = server.client("s3")
+        listed = [o["Key"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket="kills") for o in page["Contents"]]
+        self.assertEqual(len(listed), len(set(listed)))
+        self.assertLessEqual({str(n) for n in acknowledged}, set(listed))
+        self.assertLessEqual(set(listed), {str(n) for n in sent})
+        for key in listed:  # what was cut off before its answer is there whole or not at all
+            self.assertEqual(s3.get_object(Bucket="kills", Key=key)["Body"].read(), content(int(key)), key)
+        # Nothing of what was cut off is left on the disk.
+        files = sum(len(names) for _, _, names in os.walk(os.path.join(server.data, "objects", "contents")))
+        server.stop()
+        server.start()
+        files = sum(len(names) for _, _, names in os.walk(os.path.join(server.data, "objects", "contents")))
+        self.assertEqual(files, len(listed))
+
+    def test_a_multipart_upload_goes_on_after_a_kill(self):
+        server = Server()
+        self.addCleanup(server.destroy)
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="parts")
+        upload = {"Bucket": "parts", "Key": "k", "UploadId": s3.create_multipart_upload(Bucket="parts", Key="k")["UploadId"]}
+        body = os.urandom(5 << 20)
+        first = s3.upload_part(**upload, PartNumber=1, Body=body)["ETag"]
+        server.kill()
+        server.start()
+        s3 = server.client("s3")
+        self.assertEqual([p["ETag"] for p in s3.list_parts(**upload)["Parts"]], [first])
+        second = s3.upload_part(**upload, PartNumber=2, Body=b"end")["ETag"]
+        parts = {"Parts": [{"PartNumber": 1, "ETag": first}, {"PartNumber": 2, "ETag": second}]}
+        s3.complete_multipart_upload(**upload, MultipartUpload=parts)
+        server.kill()
+        server.start()
+        self.assertEqual(server.client("s3").get_object(Bucket="parts", Key="k")["Body"].read(), body + b"end")
+
+
+class FullDisk(unittest.TestCase):
+    @unittest.skipUnless(os.geteuid() == 0, "mounting a small disk needs root")
+    def test_a_full_disk_gives_an_error_and_keeps_what_was_there(self):
+        folder = tempfile.mkdtemp(prefix="vedette-disk-")
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True).returncode != 0:
+            self.skipTest("this machine mounts no small disks")
+        self.addCleanup(os.rmdir, folder)
+        self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
+        server = Server(data=os.path.join(folder, "data"))
+        self.addCleanup(server.destroy)
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="full")
+        body, kept = os.urandom(4 << 20), []
+        with self.assertRaises(ClientError) as caught:
+            for number in range(40):
+                s3.put_object(Bucket="full", Key=str(number), Body=body)
+                kept.append(str(number))
+        self.assertIn(caught.exception.response["ResponseMetadata"]["HTTPStatusCode"], (500, 503))
+        self.assertGreater(len(kept), 5)
+        self.assertEqual([o["Key"] for o in s3.list_objects_v2(Bucket="full")["Contents"]], sorted(kept))
+        for key in kept:
+            self.assertEqual(s3.get_object(Bucket="full", Key=key)["Body"].read(), body)
+        # Room again: it goes on.
+        s3.delete_objects(Bucket="full", Delete={"Objects": [{"Key": k} for k in kept[:3]]})
+        s3.put_object(Bucket="full", Key="after", Body=body)
+        self.assertEqual(s3.get_object(Bucket="full", Key="after")["Body"].read(), body)
+
+
+if __name__ == "__main__":
+    unittest.main()
