@@ -21,7 +21,7 @@ if [ ! -x "$root/bin/bash" ]; then
   done
 fi
 # And of its npm.
-for path in /etc/npmrc /root/.npmrc; do [ -e "$path" ] && cp -a "$path" "$root$path" || true; done
+for path in /etc/npmrc "$HOME/.npmrc"; do [ -e "$path" ] && cp -a "$path" "$root$path" || true; done
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 [ -e /etc/hosts ] && cp /etc/hosts "$root/etc/hosts"
 [ -d /usr/local/share/ca-certificates ] && mkdir -p "$root/usr/local/share" "$root/etc/ssl" && cp -a /etc/ssl/certs "$root/etc/ssl/" &&

@@ -6,10 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <string_view>
-#include <system_error>
 
-#include "base/digest.hpp"
-#include "base/files.hpp"
+#include "store/objects/filesystem/content_files.hpp"
 #include "store/sqlite/sqlite.hpp"
 
 namespace vedette::embedded {
@@ -17,7 +15,6 @@ extern const std::string_view objects_migration_0001, objects_migration_0002;
 }
 
 namespace vedette {
-namespace fs = std::filesystem;
 namespace {
 
 using sqlite::Statement;
@@ -43,14 +40,6 @@ Error no_such_upload() {
 }
 Error no_versions() {
   return s3_error(ErrorKind::unsupported, "NotImplemented", "Buckets keep no object versions on this server.");
-}
-
-Error disk_failure(const char* action) {
-  const int number = errno;
-  if (number == ENOSPC || number == EDQUOT)
-    return fail(ErrorKind::unavailable, "The server's disk is full.", "ServiceUnavailable");
-  return internal_error(std::string("The object store cannot ") + action + ": " +
-                        std::generic_category().message(number));
 }
 
 std::string encode_metadata(const std::vector<std::pair<std::string, std::string>>& metadata) {
@@ -90,86 +79,6 @@ std::string multipart_etag(const std::vector<std::pair<int, std::string>>& parts
     if (const auto bytes = from_hex(etag)) md5.update(*bytes);
   return to_hex(md5.finish()) + "-" + std::to_string(parts.size());
 }
-
-class FileReader : public ObjectReader {
- public:
-  FileReader(int fd, ObjectInfo info) : fd_(fd), info_(std::move(info)) {}
-  ~FileReader() override { ::close(fd_); }
-  FileReader(const FileReader&) = delete;
-  FileReader& operator=(const FileReader&) = delete;
-  [[nodiscard]] const ObjectInfo& info() const override { return info_; }
-  Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> out) override {
-    std::size_t done = 0;
-    while (done < out.size()) {
-      const auto n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return disk_failure("read");
-      if (n == 0) break;
-      done += static_cast<std::size_t>(n);
-    }
-    return done;
-  }
-
- private:
-  int fd_;
-  ObjectInfo info_;
-};
-
-class StagedFile : public StagedObject {
- public:
-  StagedFile(fs::path path, std::string name, int fd) : path_(std::move(path)), name_(std::move(name)), fd_(fd) {}
-  ~StagedFile() override {
-    if (fd_ >= 0) ::close(fd_);
-    if (!is_kept_) ::unlink(path_.c_str());
-  }
-  StagedFile(const StagedFile&) = delete;
-  StagedFile& operator=(const StagedFile&) = delete;
-  void add_checksum(ChecksumAlgorithm algorithm) override { summing_.emplace(algorithm); }
-  Result<void> write(std::span<const std::uint8_t> bytes) override {
-    sha256_.update(bytes);
-    md5_.update(bytes);
-    if (summing_) summing_->update(bytes);
-    size_ += bytes.size();
-    while (!bytes.empty()) {
-      const auto n = ::write(fd_, bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return disk_failure("write");
-      bytes = bytes.subspan(static_cast<std::size_t>(n));
-    }
-    return {};
-  }
-  Result<std::string> finish() override {
-    sha256_hex_ = to_hex(sha256_.finish());
-    md5_hex_ = to_hex(md5_.finish());
-    if (summing_) checksum_ = ObjectChecksum{summing_->algorithm(), summing_->finish()};
-    return sha256_hex_;
-  }
-  [[nodiscard]] const std::string& md5_hex() const override { return md5_hex_; }
-  [[nodiscard]] const std::optional<ObjectChecksum>& checksum() const override { return checksum_; }
-
-  Result<void> sync() {
-    if (::fsync(fd_) != 0) return disk_failure("sync");
-    ::close(fd_);
-    fd_ = -1;
-    return sync_path(path_.parent_path());
-  }
-  void keep() { is_kept_ = true; }
-  [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] const std::string& sha256_hex() const { return sha256_hex_; }
-  [[nodiscard]] std::uint64_t size() const { return size_; }
-
- private:
-  fs::path path_;
-  std::string name_;
-  int fd_;
-  bool is_kept_ = false;
-  std::uint64_t size_ = 0;
-  Hasher sha256_{Hasher::Algorithm::sha256};
-  Hasher md5_{Hasher::Algorithm::md5};
-  std::optional<Checksum> summing_;
-  std::optional<ObjectChecksum> checksum_;
-  std::string sha256_hex_, md5_hex_;
-};
 
 class FilesystemObjects : public ObjectStore {
  public:
