@@ -62,7 +62,9 @@ Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, co
   auto request = s3::parse_request(head.method, path, head.query, is_copy);
   if (!request) return request.error();
   const auto resource = request->key.empty() ? bucket_arn(request->bucket) : object_arn(request->bucket, request->key);
-  if (auto ok = authorize(identity.caller, request->action, resource); !ok) return ok.error();
+  // The keys of DeleteObjects stand in its body; each is authorised by itself.
+  if (request->kind != s3::OperationKind::delete_objects)
+    if (auto ok = authorize(identity.caller, request->action, resource); !ok) return ok.error();
   const bool is_put = request->kind == s3::OperationKind::put_object || request->kind == s3::OperationKind::upload_part;
   if (is_put && !objects_.has_bucket(request->bucket))
     return fail(ErrorKind::not_found, "The specified bucket does not exist", "NoSuchBucket");

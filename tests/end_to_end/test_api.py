@@ -309,7 +309,7 @@ class Buckets(unittest.TestCase):
             s3.put_object(Bucket="many-keys", Key=key, Body=b"x")
         run("user", "create", "cleaner", "--data", SERVER.data)
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump({"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*/kept/*"}]}, file)
+            json.dump({"Statement": [{"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": "*"}, {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*/kept/*"}]}, file)
             file.flush()
             run("policy", "put", "cleaning", file.name, "--data", SERVER.data)
         run("policy", "attach", "cleaning", "--user", "cleaner", "--data", SERVER.data)

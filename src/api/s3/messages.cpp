@@ -130,7 +130,7 @@ Result<Request> parse_request(std::string_view method, std::string_view raw_path
     else if (method == "GET" && r.parameter("uploads"))
       known = is(OperationKind::list_multipart_uploads, "s3:ListBucketMultipartUploads");
     else if (method == "POST" && r.parameter("delete"))
-      known = is(OperationKind::delete_objects, "s3:ListBucket");  // each key is authorised by itself
+      known = is(OperationKind::delete_objects, "s3:DeleteObject");
     else if (method == "GET" && r.parameter("list-type") == "2")
       known = is(OperationKind::list_objects_v2, "s3:ListBucket");
     else if (method == "GET")
