@@ -163,9 +163,11 @@ class JsonCall : public PendingCall {
     if (!answer) {
       const auto& error = answer.error();
       metric = error.kind == ErrorKind::throttled ? Metric::throttled_count : Metric::error_count;
-      const bool is_unsure = error.kind == ErrorKind::access_denied || error.kind == ErrorKind::invalid_input;
-      if (is_unsure || error.resource_type == "PROJECT") project.clear();
-      if (is_unsure || error.kind == ErrorKind::not_found) version.clear();
+      const bool exists = error.kind == ErrorKind::conflict || error.kind == ErrorKind::not_found ||
+                          error.kind == ErrorKind::quota_exceeded ||
+                          (error.kind == ErrorKind::throttled && route_.operation->has_payload());
+      if (!exists || (error.resource_type == "PROJECT" && error.kind != ErrorKind::conflict)) project.clear();
+      if (error.kind == ErrorKind::not_found) version.clear();
     }
     if (project.empty()) version.clear();
     service_.metrics_->add(identity_.scope, project, version, metric, 1);
