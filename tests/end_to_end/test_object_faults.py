@@ -57,7 +57,6 @@ class Kills(unittest.TestCase):
         for key in listed:  # what was cut off before its answer is there whole or not at all
             self.assertEqual(s3.get_object(Bucket="kills", Key=key)["Body"].read(), content(int(key)), key)
         # Nothing of what was cut off is left on the disk.
-        files = sum(len(names) for _, _, names in os.walk(os.path.join(server.data, "objects", "contents")))
         server.stop()
         server.start()
         files = sum(len(names) for _, _, names in os.walk(os.path.join(server.data, "objects", "contents")))
