@@ -27,6 +27,7 @@
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "training/training.hpp"
+#include "upkeep/upkeep.hpp"
 
 namespace vedette {
 namespace fs = std::filesystem;
@@ -43,6 +44,7 @@ struct ServeOptions {
   Quotas quotas;
   double requests_per_second = 0;
   int audit_days = 365;
+  UpkeepOptions upkeep;
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 };
 
@@ -126,6 +128,7 @@ void serve(const ServeOptions& options) {
                        make_packaging_handler(*metadata, *objects, clock, folder.jobs()));
   const auto workers = {&imports, &updates, &trainings, &packagings};
   Metrics metrics(*metadata, clock);
+  Upkeep upkeep(*objects, clock, options.upkeep);
   AuditLog audit(folder.audit(), clock, options.audit_days);
   Hosting hosting(*metadata, *objects, folder.model_cache(), options.threads);
   LookoutVision lookout_vision(*metadata, *objects, hosting, metrics, clock, options.quotas, [&] {
@@ -142,7 +145,8 @@ void serve(const ServeOptions& options) {
                                 limiter, nullptr);
   S3Service s3_service(*objects, options.s3_domain);
   StsService sts_service;
-  const OpenPaths open_paths({&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION, metrics, [&] {
+  const auto show_metrics = [&] { return metrics.to_prometheus() + upkeep.to_prometheus(); };
+  const OpenPaths open_paths({&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION, show_metrics, [&] {
     try {
       metadata->read()->users().find(options.account, kAdministrator);
       return true;
@@ -156,6 +160,7 @@ void serve(const ServeOptions& options) {
 
   hosting.start();
   metrics.start();
+  upkeep.start();
   for (auto* w : workers) w->start();
   server.start();
   log::info("listening", {{"scheme", options.tls_certificate.empty() ? "http" : "https"},
@@ -170,6 +175,7 @@ void serve(const ServeOptions& options) {
   for (auto* w : workers) w->stop();
   hosting.stop();
   metrics.stop();
+  upkeep.stop();
   log::info("stopped");
 }
 
@@ -231,6 +237,11 @@ void add_serve(CLI::App& app, int& status) {
                    "Calls of each operation per account and region, DetectAnomalies excepted; 0: no limit")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1e6));
+  command
+      ->add_option("--check-days", options->upkeep.check_days,
+                   "Days in which every object is read again and compared with its checksum; 0: never")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 3650));
   const auto quota = [&](const char* flag, std::int64_t& value, std::int64_t least, const char* text) {
     command->add_option(flag, value, text)->capture_default_str()->check(CLI::Range(least, std::int64_t{1} << 31));
   };

@@ -187,9 +187,13 @@ TEST(S3, PathsAreSplitAndReservedNamesRefused) {
 
 TEST(S3, BodiesAreReadOrRefused) {
   const auto request = s3::parse_delete(
-      R"(<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Object><Key>a &amp; b</Key></Object><Object><Key>&#x63;</Key></Object><Quiet>true</Quiet></Delete>)");
+      R"(<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Object><Key>a &amp; b</Key><VersionId>7</VersionId></Object><Object><Key> </Key></Object><Quiet>true</Quiet></Delete>)");
   ASSERT_TRUE(request);
-  EXPECT_EQ(request->keys, (std::vector<std::string>{"a & b", "c"}));
+  ASSERT_EQ(request->objects.size(), 2U);
+  EXPECT_EQ(request->objects[0].key, "a & b");
+  EXPECT_EQ(request->objects[0].version_id, "7");
+  EXPECT_EQ(request->objects[1].key, " ");
+  EXPECT_FALSE(request->objects[1].version_id);
   EXPECT_TRUE(request->is_quiet);
   for (const char* bad : {"", "<Delete>", "<Delete/>", "<Other/>", "<Delete><Object><Key/></Object></Delete>", "{}"})
     EXPECT_EQ(s3::parse_delete(bad).error().code, "MalformedXML") << bad;
@@ -198,10 +202,91 @@ TEST(S3, BodiesAreReadOrRefused) {
   ASSERT_TRUE(parts);
   EXPECT_EQ(parts->at(0), (std::pair<int, std::string>(2, "abc")));
   EXPECT_EQ(s3::parse_complete("<CompleteMultipartUpload/>").error().code, "MalformedXML");
-  EXPECT_EQ(*s3::parse_copy_source("/b/a%20b//c"), (std::pair<std::string, std::string>("b", "a b//c")));
-  EXPECT_EQ(s3::parse_copy_source("b/k?versionId=1").error().code, "NotImplemented");
-  for (const char* bad : {"", "b", "/b", "b/", "%zz/k"})
+  EXPECT_EQ(s3::parse_copy_source("/b/a%20b//c")->key, "a b//c");
+  EXPECT_EQ(s3::parse_copy_source("b/k%3F?versionId=1")->version_id, "1");
+  EXPECT_EQ(s3::parse_copy_source("b/k%3F?versionId=1")->key, "k?");
+  for (const char* bad : {"", "b", "/b", "b/", "%zz/k", "b/k?versionId=", "b/k?x"})
     EXPECT_EQ(s3::parse_copy_source(bad).error().code, "InvalidArgument") << bad;
+}
+
+TEST(S3, SubresourcesAreNeverMistakenForThePlainOperation) {
+  const auto kind = [](const char* method, const char* path, const char* query) {
+    const auto request = s3::parse_request(method, path, query, false);
+    return request ? std::optional(request->kind) : std::nullopt;
+  };
+  using Kind = s3::OperationKind;
+  EXPECT_EQ(kind("GET", "/bucket", "versioning"), Kind::get_versioning);
+  EXPECT_EQ(kind("GET", "/bucket", "versions&prefix=x"), Kind::list_object_versions);
+  EXPECT_EQ(kind("DELETE", "/bucket", "cors="), Kind::delete_setting);
+  EXPECT_EQ(kind("GET", "/bucket", "policy"), Kind::get_absent_setting);
+  EXPECT_EQ(kind("DELETE", "/bucket/k", "versionId=1"), Kind::delete_object);
+  EXPECT_EQ(s3::parse_request("DELETE", "/bucket/k", "versionId=1", false)->action, "s3:DeleteObjectVersion");
+  EXPECT_EQ(kind("GET", "/bucket/cors", "prefix"), Kind::get_object);
+  for (const auto& [method, path, query] :
+       {std::tuple("DELETE", "/bucket", "versioning"), std::tuple("DELETE", "/bucket", "policy"),
+        std::tuple("PUT", "/bucket", "notification"), std::tuple("DELETE", "/bucket", "versions"),
+        std::tuple("PUT", "/bucket/k", "uploads"), std::tuple("DELETE", "/bucket/k", "acl"),
+        std::tuple("PUT", "/bucket/k", "retention"), std::tuple("PUT", "/", ""), std::tuple("POST", "/bucket", "")})
+    EXPECT_EQ(s3::parse_request(method, path, query, false).error().code, "NotImplemented") << method << path << query;
+}
+
+TEST(S3, SettingsThatCouldNotBeKeptAreRefused) {
+  const auto code = [](const char* name, const std::string& xml) {
+    const auto document = s3::check_setting(*s3::find_setting(name), xml);
+    return document ? *document : document.error().code;
+  };
+  const auto lifecycle = [&](const std::string& inner) {
+    return code("lifecycle", "<LifecycleConfiguration><Rule><ID>r</ID><Status>Enabled</Status>" + inner +
+                                 "</Rule></LifecycleConfiguration>");
+  };
+  EXPECT_TRUE(
+      lifecycle("<Filter><Prefix>a/</Prefix></Filter><Expiration><Days>3</Days></Expiration>").starts_with("<Life"));
+  EXPECT_EQ(lifecycle("<Filter/>"), "InvalidRequest");
+  EXPECT_EQ(lifecycle("<Expiration><Days>0</Days></Expiration>"), "InvalidArgument");
+  EXPECT_EQ(lifecycle("<Filter><Tag/></Filter><Expiration><Days>3</Days></Expiration>"), "NotImplemented");
+  EXPECT_EQ(lifecycle("<Transition><Days>3</Days></Transition>"), "NotImplemented");
+  EXPECT_EQ(lifecycle("<NoncurrentVersionExpiration><NewerNoncurrentVersions>3</NewerNoncurrentVersions>"
+                      "</NoncurrentVersionExpiration>"),
+            "MalformedXML");
+  EXPECT_EQ(code("lifecycle", "<LifecycleConfiguration/>"), "MalformedXML");
+  EXPECT_EQ(
+      code("cors", "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>"),
+      "MalformedXML");
+  EXPECT_EQ(code("cors",
+                 "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>PATCH</AllowedMethod>"
+                 "</CORSRule></CORSConfiguration>"),
+            "InvalidRequest");
+  EXPECT_EQ(code("ownershipControls",
+                 "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule>"
+                 "</OwnershipControls>"),
+            "NotImplemented");
+  EXPECT_EQ(code("encryption",
+                 "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>"
+                 "<SSEAlgorithm>none</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>"
+                 "</ServerSideEncryptionConfiguration>"),
+            "MalformedXML");
+  EXPECT_EQ(s3::parse_versioning("<VersioningConfiguration><Status>On</Status></VersioningConfiguration>").error().code,
+            "MalformedXML");
+  EXPECT_EQ(s3::parse_tagging_header("a=1&a=2").error().code, "InvalidTag");
+  EXPECT_EQ(s3::parse_tagging_header("a%20b=c%3D")->at(0), (std::pair<std::string, std::string>("a b", "c=")));
+}
+
+TEST(S3, TheFirstFittingCorsRuleAnswers) {
+  const auto rules = *s3::parse_cors(
+      "<CORSConfiguration><CORSRule><AllowedOrigin>https://*.plant.example</AllowedOrigin><AllowedMethod>PUT</"
+      "AllowedMethod>"
+      "<AllowedHeader>x-amz-*</AllowedHeader><ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds></"
+      "CORSRule>"
+      "<CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>");
+  const auto allowed = [&](const char* origin, const char* method, std::optional<std::string> headers) {
+    const auto answer = s3::cors_headers(rules, origin, method, headers);
+    return answer.empty() ? std::string() : answer[0].second;
+  };
+  EXPECT_EQ(allowed("https://a.plant.example", "PUT", "X-Amz-Date, x-amz-acl"), "https://a.plant.example");
+  EXPECT_EQ(allowed("https://a.plant.example", "PUT", "content-type"), "");
+  EXPECT_EQ(allowed("https://a.plant.example", "DELETE", std::nullopt), "");
+  EXPECT_EQ(allowed("https://plant.example", "PUT", std::nullopt), "");
+  EXPECT_EQ(allowed("http://elsewhere", "GET", std::nullopt), "*");
 }
 
 TEST(S3, Ranges) {

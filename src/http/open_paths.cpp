@@ -15,9 +15,9 @@ Response text(int status, std::string body, const char* type = "text/plain; char
 
 }  // namespace
 
-OpenPaths::OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version, const Metrics& metrics,
+OpenPaths::OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version, std::function<std::string()> metrics,
                      std::function<bool()> is_ready)
-    : metrics_(metrics), is_ready_(std::move(is_ready)) {
+    : metrics_(std::move(metrics)), is_ready_(std::move(is_ready)) {
   documents_["/openapi.json"] = openapi_document(models, version);
   for (const auto* model : models)
     for (auto& file : botocore_model(*model))
@@ -43,7 +43,7 @@ std::optional<Response> OpenPaths::answer(const RequestHead& head) const {
     return shown(text(ready ? 200 : 503, ready ? "ok\n" : "the database does not answer\n"));
   }
   if (head.path == "/metrics")
-    return shown(text(200, metrics_.to_prometheus(), "text/plain; version=0.0.4; charset=utf-8"));
+    return shown(text(200, metrics_(), "text/plain; version=0.0.4; charset=utf-8"));
   if (const auto it = documents_.find(head.path); it != documents_.end())
     return shown(text(200, it->second, "application/json"));
   if (head.path == "/")

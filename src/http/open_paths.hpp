@@ -8,7 +8,6 @@
 
 #include "api/model.hpp"
 #include "http/exchange.hpp"
-#include "metrics/metrics.hpp"
 
 namespace vedette {
 
@@ -17,14 +16,14 @@ namespace vedette {
 class OpenPaths {
  public:
   /// `is_ready` says whether this node can serve: its database answers.
-  OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version, const Metrics& metrics,
+  OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version, std::function<std::string()> metrics,
             std::function<bool()> is_ready);
   /// An answer, or nothing if the path is not one of them.
   std::optional<Response> answer(const RequestHead& head) const;
 
  private:
   std::map<std::string, std::string> documents_;  // by path; JSON
-  const Metrics& metrics_;
+  std::function<std::string()> metrics_;
   const std::function<bool()> is_ready_;
 };
 

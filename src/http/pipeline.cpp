@@ -46,6 +46,8 @@ class PipelineExchange : public Exchange {
     service_ = pipeline_.service_named(service_by_path(head_));
     Result<void> ok;
     try {
+      if (head_.method == "OPTIONS")
+        if (auto answer = service_->preflight(head_)) return done(std::move(*answer));
       ok = check_head();
     } catch (const std::exception& e) {
       ok = internal_error(e.what());
@@ -208,6 +210,13 @@ class PipelineExchange : public Exchange {
   /// Every answer passes here: request id, one log line.
   Response done(Response r) const {
     r.headers.emplace_back(service_ ? service_->request_id_header() : "x-amzn-RequestId", identity_.request_id);
+    if (service_ && !header_value(head_.headers, "origin").empty()) {
+      try {
+        service_->add_cors_headers(head_, r);
+      } catch (const std::exception& e) {
+        log::error("CORS", {{"request", identity_.request_id}, {"reason", e.what()}});
+      }
+    }
     r.headers.emplace_back("date", to_http_date(pipeline_.clock_.now()));
     r.headers.emplace_back("server", "Vedette");
     const auto us =

@@ -6,12 +6,13 @@
 #include "api/s3/messages.hpp"
 #include "auth/auth.hpp"
 #include "http/exchange.hpp"
-#include "store/objects/objects.hpp"
+#include "store/objects/buckets.hpp"
 
+/// What the S3 operations do, by subject in s3_buckets.cpp, s3_objects.cpp, s3_listings.cpp and s3_uploads.cpp.
 namespace vedette {
 
 struct S3Call {
-  ObjectStore& objects;
+  BucketStore& objects;
   const Caller& caller;
   const Scope& scope;
   const s3::Request& request;
@@ -19,6 +20,7 @@ struct S3Call {
   const HeaderList& trailers;             ///< of an aws-chunked body
   std::string_view body;                  ///< XML
   std::unique_ptr<StagedObject> content;  ///< of a put or a part, finished
+  [[nodiscard]] std::optional<std::string> version_id() const { return request.parameter("versionId"); }
 };
 /// The caller is authorised already, but for single keys of DeleteObjects and the source of a copy.
 Result<Response> run_s3(S3Call call);
@@ -26,4 +28,69 @@ Result<Response> run_s3(S3Call call);
 /// The checksum that a request announces, in a header or for its trailer.
 std::optional<ChecksumAlgorithm> announced_checksum(const HeaderList& headers);
 
+/// What no put may ask for, since it would not be kept. Fails with NotImplemented or S3's code.
+Result<void> check_put_headers(const HeaderList& headers);
+
+namespace s3_operations {
+
+using Operation = Result<Response> (*)(S3Call& call);
+
+// Buckets and their settings.
+Result<Response> list_buckets(S3Call& call);
+Result<Response> create_bucket(S3Call& call);
+Result<Response> head_bucket(S3Call& call);
+Result<Response> delete_bucket(S3Call& call);
+Result<Response> get_bucket_location(S3Call& call);
+Result<Response> get_versioning(S3Call& call);
+Result<Response> put_versioning(S3Call& call);
+Result<Response> get_setting(S3Call& call);
+Result<Response> put_setting(S3Call& call);
+Result<Response> delete_setting(S3Call& call);
+Result<Response> get_absent_setting(S3Call& call);
+Result<Response> get_acl(S3Call& call);
+Result<Response> put_acl(S3Call& call);
+// Listings.
+Result<Response> list_objects_v1(S3Call& call);
+Result<Response> list_objects_v2(S3Call& call);
+Result<Response> list_object_versions(S3Call& call);
+// Objects.
+Result<Response> put_object(S3Call& call);
+Result<Response> get_object(S3Call& call);
+Result<Response> head_object(S3Call& call);
+Result<Response> copy_object(S3Call& call);
+Result<Response> delete_object(S3Call& call);
+Result<Response> delete_objects(S3Call& call);
+Result<Response> get_object_tagging(S3Call& call);
+Result<Response> put_object_tagging(S3Call& call);
+Result<Response> delete_object_tagging(S3Call& call);
+// Uploads by parts.
+Result<Response> create_multipart_upload(S3Call& call);
+Result<Response> upload_part(S3Call& call);
+Result<Response> upload_part_copy(S3Call& call);
+Result<Response> complete_multipart_upload(S3Call& call);
+Result<Response> abort_multipart_upload(S3Call& call);
+Result<Response> list_parts(S3Call& call);
+Result<Response> list_multipart_uploads(S3Call& call);
+
+// What they share.
+inline constexpr std::int64_t kMostKeys = 1000;
+Error s3_error(ErrorKind kind, const char* code, std::string message);
+Error no_such_bucket();
+Error precondition_failed();
+Response xml(std::string body);
+Response no_content();
+Result<void> need_bucket(const S3Call& call);
+std::string in_quotes(std::string_view etag);
+std::string_view unquoted(std::string_view etag);
+/// What must be so of content that arrived: its MD5 and the checksum that the client sent.
+Result<void> check_content(const S3Call& call);
+void add_checksum_header(Response& r, const std::optional<ObjectChecksum>& checksum);
+void add_version_header(Response& r, const std::optional<std::string>& version_id);
+/// Content type, user metadata, other headers that are kept, and tags.
+Result<ObjectAttributes> read_attributes(const HeaderList& headers);
+PutCondition read_condition(const HeaderList& headers);
+/// The source of a copy, which the caller must be allowed to read, opened.
+Result<std::unique_ptr<ObjectReader>> open_source(const S3Call& call);
+
+}  // namespace s3_operations
 }  // namespace vedette

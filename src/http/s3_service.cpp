@@ -12,7 +12,7 @@ constexpr std::uint64_t kXmlLimit = 4 << 20;        // 1,000 keys of 1,024 bytes
 
 class S3PendingCall : public PendingCall {
  public:
-  S3PendingCall(ObjectStore& objects, s3::Request request, const RequestHead& head, const CallIdentity& identity)
+  S3PendingCall(BucketStore& objects, s3::Request request, const RequestHead& head, const CallIdentity& identity)
       : objects_(objects), request_(std::move(request)), head_(head), identity_(identity) {
     operation = request_.action;
     body_limit = kXmlLimit;
@@ -36,9 +36,19 @@ class S3PendingCall : public PendingCall {
  private:
   /// CloudTrail's management events; what happens to objects are data events, which it leaves out unless asked, too.
   [[nodiscard]] bool changes_bucket() const {
-    return request_.kind == s3::OperationKind::create_bucket || request_.kind == s3::OperationKind::delete_bucket;
+    using Kind = s3::OperationKind;
+    switch (request_.kind) {
+      case Kind::create_bucket:
+      case Kind::delete_bucket:
+      case Kind::put_versioning:
+      case Kind::put_setting:
+      case Kind::delete_setting:
+        return true;
+      default:
+        return false;
+    }
   }
-  ObjectStore& objects_;
+  BucketStore& objects_;
   const s3::Request request_;
   const RequestHead& head_;
   const CallIdentity& identity_;
@@ -57,17 +67,21 @@ std::string bucket_of_host(std::string_view host, std::string_view domain) {
 
 Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, const CallIdentity& identity) {
   const bool is_copy = !header_value(head.headers, "x-amz-copy-source").empty();
-  const auto bucket = bucket_of_host(header_value(head.headers, "host"), domain_);
-  const auto path = bucket.empty() ? head.path : "/" + bucket + (head.path == "/" ? "" : head.path);
-  auto request = s3::parse_request(head.method, path, head.query, is_copy);
+  auto request = s3::parse_request(head.method, bucket_and_key(head), head.query, is_copy);
   if (!request) return request.error();
   const auto resource = request->key.empty() ? bucket_arn(request->bucket) : object_arn(request->bucket, request->key);
   // The keys of DeleteObjects stand in its body; each is authorised by itself.
   if (request->kind != s3::OperationKind::delete_objects)
     if (auto ok = authorize(identity.caller, request->action, resource); !ok) return ok.error();
   const bool is_put = request->kind == s3::OperationKind::put_object || request->kind == s3::OperationKind::upload_part;
-  if (is_put && !objects_.has_bucket(request->bucket))
-    return fail(ErrorKind::not_found, "The specified bucket does not exist", "NoSuchBucket");
+  if (is_put || request->kind == s3::OperationKind::copy_object ||
+      request->kind == s3::OperationKind::create_multipart_upload)
+    if (auto ok = check_put_headers(head.headers); !ok) return ok.error();
+  if (is_put) {
+    const auto has = objects_.has_bucket(request->bucket);
+    if (!has) return has.error();
+    if (!*has) return fail(ErrorKind::not_found, "The specified bucket does not exist", "NoSuchBucket");
+  }
   auto call = std::make_unique<S3PendingCall>(objects_, std::move(*request), head, identity);
   if (is_put) {
     auto staged = objects_.stage();
@@ -77,6 +91,48 @@ Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, co
     call->body_limit = kObjectLimit;
   }
   return std::unique_ptr<PendingCall>(std::move(call));
+}
+
+std::string S3Service::bucket_and_key(const RequestHead& head) const {
+  const auto bucket = bucket_of_host(header_value(head.headers, "host"), domain_);
+  return bucket.empty() ? head.path : "/" + bucket + (head.path == "/" ? "" : head.path);
+}
+
+HeaderList S3Service::cors_headers(const RequestHead& head, std::string_view method,
+                                   const std::optional<std::string>& requested_headers) {
+  const auto path = bucket_and_key(head);
+  const auto bucket = path.substr(1, path.find('/', 1) - 1);
+  if (!s3::is_bucket_name(bucket)) return {};
+  const auto document = objects_.setting(bucket, "cors");
+  if (!document || !*document) return {};
+  const auto rules = s3::parse_cors(**document);
+  return rules ? s3::cors_headers(*rules, header_value(head.headers, "origin"), method, requested_headers)
+               : HeaderList();
+}
+
+std::optional<Response> S3Service::preflight(const RequestHead& head) {
+  const auto method = header_value(head.headers, "access-control-request-method");
+  if (method.empty() || header_value(head.headers, "origin").empty())
+    return encode_error(fail(ErrorKind::invalid_input,
+                             "Insufficient information. Origin and Access-Control-Request-Method request headers "
+                             "needed.",
+                             "BadRequest"),
+                        head, {});
+  Response r;
+  r.headers = cors_headers(head, method, std::string(header_value(head.headers, "access-control-request-headers")));
+  if (r.headers.empty())
+    return encode_error(fail(ErrorKind::access_denied,
+                             "CORSResponse: This CORS request is not allowed. This is usually because the evalution of "
+                             "Origin, request method / Access-Control-Request-Method or "
+                             "Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
+                             "AccessForbidden"),
+                        head, {});
+  return r;
+}
+
+void S3Service::add_cors_headers(const RequestHead& head, Response& response) {
+  if (head.method == "OPTIONS") return;  // the preflight has them
+  for (auto& header : cors_headers(head, head.method, std::nullopt)) response.headers.push_back(std::move(header));
 }
 
 Response S3Service::encode_error(const Error& error, const RequestHead& head, const std::string& request_id) const {

@@ -1,24 +1,29 @@
 #pragma once
 
 #include "http/wire_service.hpp"
-#include "store/objects/objects.hpp"
+#include "store/objects/buckets.hpp"
 
 namespace vedette {
 
-/// Buckets and objects, as far as clients of the original service need them. Thread-safe.
+/// Buckets and objects; docs/s3.md says which operations. Thread-safe.
 class S3Service : public WireService {
  public:
   /// Requests to <bucket>.<domain> name their bucket by the host; all others by the path. Empty: always by the path.
-  S3Service(ObjectStore& objects, std::string domain) : objects_(objects), domain_(std::move(domain)) {}
+  S3Service(BucketStore& objects, std::string domain) : objects_(objects), domain_(std::move(domain)) {}
   [[nodiscard]] std::string_view signing_name() const override { return "s3"; }
   Result<std::unique_ptr<PendingCall>> open(const RequestHead& head, const CallIdentity& identity) override;
   [[nodiscard]] Response encode_error(const Error& error, const RequestHead& head,
                                       const std::string& request_id) const override;
+  std::optional<Response> preflight(const RequestHead& head) override;
+  void add_cors_headers(const RequestHead& head, Response& response) override;
   [[nodiscard]] std::string_view request_id_header() const override { return "x-amz-request-id"; }
   [[nodiscard]] bool has_s3_payloads() const override { return true; }
 
  private:
-  ObjectStore& objects_;
+  [[nodiscard]] std::string bucket_and_key(const RequestHead& head) const;  ///< path-style, percent-encoded
+  HeaderList cors_headers(const RequestHead& head, std::string_view method,
+                          const std::optional<std::string>& requested_headers);
+  BucketStore& objects_;
   const std::string domain_;
 };
 

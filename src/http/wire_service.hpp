@@ -46,6 +46,10 @@ class WireService {
   virtual Result<std::unique_ptr<PendingCall>> open(const RequestHead& head, const CallIdentity& identity) = 0;
   [[nodiscard]] virtual Response encode_error(const Error& error, const RequestHead& head,
                                               const std::string& request_id) const = 0;
+  /// An answer to a browser that asks, unsigned, what another origin's page may do here (CORS).
+  virtual std::optional<Response> preflight(const RequestHead&) { return std::nullopt; }
+  /// Adds what a browser needs to show an answer, also an error, to a page of another origin.
+  virtual void add_cors_headers(const RequestHead&, Response&) {}
   /// The header that carries the request id.
   [[nodiscard]] virtual std::string_view request_id_header() const { return "x-amzn-RequestId"; }
   /// S3's rules for payloads: x-amz-content-sha256 must be there, and may say UNSIGNED-PAYLOAD; presigned URLs leave the

@@ -55,6 +55,8 @@ Result<Model> LookoutVision::create_model(const CallContext& call, const lookout
       return ok.error();
     if (auto ok = check_tags(request.tags); !ok) return ok.error();
   }
+  // Before the transaction: the store may be a network away.
+  const auto has_bucket = objects_.has_bucket(request.output.bucket);
   auto work = metadata_.write();
   const auto again = replayed(*work, call, "CreateModel", "PROJECT", request.project_name);
   if (!again) return again.error();
@@ -62,8 +64,8 @@ Result<Model> LookoutVision::create_model(const CallContext& call, const lookout
   if (*again)
     if (auto model = work->models().find(call.scope, request.project_name, parse_integer(**again).value_or(0)))
       return *model;
-  if (!objects_.has_bucket(request.output.bucket))
-    return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
+  if (!has_bucket) return has_bucket.error();
+  if (!*has_bucket) return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
 
   for (const auto type : {DatasetType::train, DatasetType::test}) {
     const auto dataset = work->datasets().find(call.scope, request.project_name, type);

@@ -53,7 +53,8 @@ class Operations : public testing::Test {
   }
   void make_dataset() {
     ASSERT_TRUE(create(call_, "p"));
-    ASSERT_TRUE(service_.create_dataset(call_, CreateDatasetRequest(Json{{"ProjectName", "p"}, {"DatasetType", "train"}})));
+    ASSERT_TRUE(
+        service_.create_dataset(call_, CreateDatasetRequest(Json{{"ProjectName", "p"}, {"DatasetType", "train"}})));
   }
   /// Runs the updates that wait.
   void run_updates(ImageQuotas quotas = {}) {
@@ -66,7 +67,7 @@ class Operations : public testing::Test {
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::hours(500'000)}};
   std::unique_ptr<MetadataStore> metadata_ = open_sqlite_metadata(folder_.path() / "m.sqlite");
-  std::unique_ptr<ObjectStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
+  std::unique_ptr<BucketStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
   Hosting hosting_{*metadata_, *objects_, folder_.path() / "cache", 1};
   Metrics metrics_{*metadata_, clock_};
   LookoutVision service_{*metadata_, *objects_, hosting_, metrics_, clock_, Quotas{}, [] {}};
@@ -97,7 +98,8 @@ TEST_F(Operations, PagesStayWholeWhileProjectsComeAndGo) {
   ASSERT_TRUE(create(call_, "a"));
   ASSERT_TRUE(create(call_, "e"));
   ASSERT_TRUE(service_.delete_project(call_, ProjectRequest(Json{{"ProjectName", "d"}})));
-  const auto second = service_.list_projects(call_, PageRequest(Json{{"MaxResults", 10}, {"NextToken", first->next_token}}));
+  const auto second =
+      service_.list_projects(call_, PageRequest(Json{{"MaxResults", 10}, {"NextToken", first->next_token}}));
   std::string names;
   for (const auto& project : second->items) names += project.name;
   EXPECT_EQ(names, "efh");
@@ -142,10 +144,9 @@ TEST_F(Operations, AnUpdateIsAppliedWholeOrNotAtAll) {
   struct Case {
     std::string changes, reason;
   };
-  for (const auto& [changes, reason] :
-       {Case{line("3", "normal") + "nonsense", "Line 2"},
-        Case{R"({"source-ref":"s3://bucket/none"})", "does not exist"},
-        Case{R"({"source-ref":"s3://other/1"})", "one bucket"}}) {
+  for (const auto& [changes, reason] : {Case{line("3", "normal") + "nonsense", "Line 2"},
+                                        Case{R"({"source-ref":"s3://bucket/none"})", "does not exist"},
+                                        Case{R"({"source-ref":"s3://other/1"})", "one bucket"}}) {
     ASSERT_TRUE(update(call_, changes));
     run_updates();
     EXPECT_EQ(dataset().status, DatasetStatus::update_failed_rollback_complete);
@@ -169,8 +170,8 @@ TEST_F(Operations, AnUpdateThatWasCutOffInItsRollbackEndsIt) {
   make_dataset();
   ASSERT_TRUE(update(call_, "nonsense"));
   auto work = metadata_->write();
-  work->datasets().move(dataset().uid, DatasetStatus::update_in_progress, DatasetStatus::update_failed_rollback_in_progress,
-                        "cut off", clock_.now());
+  work->datasets().move(dataset().uid, DatasetStatus::update_in_progress,
+                        DatasetStatus::update_failed_rollback_in_progress, "cut off", clock_.now());
   work->commit();
   work.reset();
   run_updates();
@@ -206,8 +207,8 @@ TEST_F(Operations, PackagingTargetsFollowTheirRules) {
     Json configuration = {{"Greengrass", {{"ComponentName", "c"}, {"S3OutputLocation", {{"Bucket", "bucket"}}}}}};
     configuration["Greengrass"].update(greengrass);
     return service_
-        .start_packaging_job(call_, StartModelPackagingJobRequest(
-                                        Json{{"ProjectName", "p"}, {"ModelVersion", "1"}, {"Configuration", configuration}}))
+        .start_packaging_job(call_, StartModelPackagingJobRequest(Json{
+                                        {"ProjectName", "p"}, {"ModelVersion", "1"}, {"Configuration", configuration}}))
         .error()
         .kind;
   };
@@ -223,7 +224,8 @@ TEST_F(Operations, PackagingTargetsFollowTheirRules) {
        {Json::object(), Json{{"TargetDevice", "jetson_xavier"}, {"TargetPlatform", x86}},
         Json{{"TargetDevice", "jetson_xavier"}, {"CompilerOptions", compiler}}, Json{{"TargetPlatform", nvidia}},
         Json{{"TargetPlatform", nvidia}, {"CompilerOptions", R"({"gpu-code":"sm_72"})"}},
-        Json{{"TargetPlatform", x86}, {"CompilerOptions", "nonsense"}}, Json{{"TargetPlatform", x86}, {"CompilerOptions", "[1]"}}})
+        Json{{"TargetPlatform", x86}, {"CompilerOptions", "nonsense"}},
+        Json{{"TargetPlatform", x86}, {"CompilerOptions", "[1]"}}})
     EXPECT_EQ(start(bad), ErrorKind::invalid_input) << bad;
 }
 

@@ -62,6 +62,8 @@ Result<std::string> LookoutVision::start_packaging_job(const CallContext& call,
       !ok)
     return ok.error();
   const auto& project = request.model.project_name;
+  // Before the transaction: the store may be a network away.
+  const auto has_bucket = objects_.has_bucket(request.output.bucket);
   auto work = metadata_.write();
   const auto again =
       replayed(*work, call, "StartModelPackagingJob", "MODEL_PACKAGE_JOB", request.job_name.value_or(project));
@@ -72,8 +74,8 @@ Result<std::string> LookoutVision::start_packaging_job(const CallContext& call,
   if (!is_usable(model->status))
     return conflict("MODEL", std::to_string(model->version),
                     "The model is " + std::string(to_text(model->status)) + "; only a trained model can be packaged.");
-  if (!objects_.has_bucket(request.output.bucket))
-    return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
+  if (!has_bucket) return has_bucket.error();
+  if (!*has_bucket) return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
   PackagingJob job;
   job.project = project;
   job.name = request.job_name.value_or(random_uuid());

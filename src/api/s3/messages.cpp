@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <pugixml.hpp>
 
 #include "api/xml.hpp"
@@ -34,20 +32,6 @@ std::string encode_entries(const Listing& l) {
   return out;
 }
 
-/// Query parameters that choose a subresource: an operation of its own.
-constexpr std::array<std::string_view, 24> kSubresources = {"accelerate",        "acl",
-                                                            "analytics",         "cors",
-                                                            "encryption",        "intelligent-tiering",
-                                                            "inventory",         "lifecycle",
-                                                            "logging",           "metrics",
-                                                            "notification",      "object-lock",
-                                                            "ownershipControls", "policy",
-                                                            "policyStatus",      "publicAccessBlock",
-                                                            "replication",       "requestPayment",
-                                                            "retention",         "tagging",
-                                                            "torrent",           "versioning",
-                                                            "versions",          "website"};
-
 constexpr std::size_t kMostDeleted = 1000;
 constexpr std::int64_t kMostPartNumber = 10'000;
 
@@ -63,114 +47,14 @@ Error malformed() {
 
 /// The root element of a body, if it has this name. pugixml resolves no external entities and no document types.
 pugi::xml_node parsed(pugi::xml_document& document, std::string_view xml, const char* root) {
-  if (!document.load_buffer(xml.data(), xml.size(), pugi::parse_default, pugi::encoding_utf8)) return {};
+  // A key may be a space.
+  if (!document.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata_single,
+                            pugi::encoding_utf8))
+    return {};
   return document.child(root);
 }
 
-Error not_implemented(std::string_view what) {
-  return fail(ErrorKind::unsupported, "This server does not offer " + std::string(what) + ".", "NotImplemented");
-}
-
 }  // namespace
-
-std::optional<std::string> Request::parameter(std::string_view name) const {
-  for (const auto& [n, v] : query)
-    if (n == name) return v;
-  return std::nullopt;
-}
-
-bool is_bucket_name(std::string_view name) {
-  static constexpr std::array<std::string_view, 9> kReserved = {"console",    "healthz",      "readyz",
-                                                                "metrics",    "openapi.json", "2020-11-20",
-                                                                "2026-11-01", "favicon.ico",  "client-models"};
-  if (name.size() < 3 || name.size() > 63 || std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end())
-    return false;
-  const auto is_alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  if (!is_alphanumeric(name.front()) || !is_alphanumeric(name.back()) || name.find("..") != std::string_view::npos)
-    return false;
-  return std::all_of(name.begin(), name.end(), [&](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; });
-}
-
-Result<Request> parse_request(std::string_view method, std::string_view raw_path, std::string_view raw_query,
-                              bool is_copy) {
-  Request r{};
-  for (auto part : split(raw_query, '&')) {
-    if (part.empty()) continue;
-    const auto equals = part.find('=');
-    auto name = uri_decode(part.substr(0, equals));
-    auto value = uri_decode(equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1));
-    if (!name || !value)
-      return fail(ErrorKind::invalid_input, "The query is not percent-encoded correctly.", "InvalidURI");
-    r.query.emplace_back(std::move(*name), std::move(*value));
-  }
-  if (raw_path.starts_with('/')) raw_path.remove_prefix(1);
-  const auto slash = raw_path.find('/');
-  auto bucket = uri_decode(raw_path.substr(0, slash));
-  auto key = uri_decode(slash == std::string_view::npos ? std::string_view() : raw_path.substr(slash + 1));
-  if (!bucket || !key)
-    return fail(ErrorKind::invalid_input, "The path is not percent-encoded correctly.", "InvalidURI");
-  r.bucket = std::move(*bucket);
-  r.key = std::move(*key);
-  for (const auto& [name, value] : r.query)
-    if (std::find(kSubresources.begin(), kSubresources.end(), name) != kSubresources.end())
-      return not_implemented("the subresource \"" + name + "\"");
-  // Reading a version is the store's affair; deleting one by an answer about another would lose data.
-  if (r.parameter("versionId") && method == "DELETE") return not_implemented("object versions");
-  const auto is = [&](OperationKind kind, const char* action) {
-    r.kind = kind;
-    r.action = action;
-    return true;
-  };
-  bool known = false;
-  if (r.bucket.empty()) {
-    known = method == "GET" && is(OperationKind::list_buckets, "s3:ListAllMyBuckets");
-  } else if (r.key.empty()) {
-    if (method == "GET" && r.parameter("location"))
-      known = is(OperationKind::get_bucket_location, "s3:GetBucketLocation");
-    else if (method == "GET" && r.parameter("uploads"))
-      known = is(OperationKind::list_multipart_uploads, "s3:ListBucketMultipartUploads");
-    else if (method == "POST" && r.parameter("delete"))
-      known = is(OperationKind::delete_objects, "s3:DeleteObject");
-    else if (method == "GET" && r.parameter("list-type") == "2")
-      known = is(OperationKind::list_objects_v2, "s3:ListBucket");
-    else if (method == "GET")
-      known = is(OperationKind::list_objects_v1, "s3:ListBucket");
-    else if (method == "PUT")
-      known = is(OperationKind::create_bucket, "s3:CreateBucket");
-    else if (method == "HEAD")
-      known = is(OperationKind::head_bucket, "s3:ListBucket");
-    else if (method == "DELETE")
-      known = is(OperationKind::delete_bucket, "s3:DeleteBucket");
-  } else if (r.parameter("uploadId")) {
-    if (method == "PUT")
-      known = is(is_copy ? OperationKind::upload_part_copy : OperationKind::upload_part, "s3:PutObject");
-    else if (method == "POST")
-      known = is(OperationKind::complete_multipart_upload, "s3:PutObject");
-    else if (method == "DELETE")
-      known = is(OperationKind::abort_multipart_upload, "s3:AbortMultipartUpload");
-    else if (method == "GET")
-      known = is(OperationKind::list_parts, "s3:ListMultipartUploadParts");
-  } else {
-    if (method == "POST" && r.parameter("uploads"))
-      known = is(OperationKind::create_multipart_upload, "s3:PutObject");
-    else if (method == "PUT" && is_copy)
-      known = is(OperationKind::copy_object, "s3:PutObject");
-    else if (method == "PUT")
-      known = is(OperationKind::put_object, "s3:PutObject");
-    else if (method == "GET")
-      known = is(OperationKind::get_object, "s3:GetObject");
-    else if (method == "HEAD")
-      known = is(OperationKind::head_object, "s3:GetObject");
-    else if (method == "DELETE")
-      known = is(OperationKind::delete_object, "s3:DeleteObject");
-  }
-  if (!known) return not_implemented(std::string(method) + " here");
-  if (!r.bucket.empty() && !is_bucket_name(r.bucket))
-    return fail(ErrorKind::invalid_input, "The specified bucket is not valid.", "InvalidBucketName");
-  if (r.key.size() > 1024) return fail(ErrorKind::invalid_input, "Your key is too long", "KeyTooLongError");
-  if (!is_utf8(r.key)) return fail(ErrorKind::invalid_input, "The key is not UTF-8 text.", "InvalidURI");
-  return r;
-}
 
 std::string encode_listing_v2(const Listing& l) {
   std::string out = fmt::format("{}<ListBucketResult xmlns=\"{}\">", kHeader, kNamespace);
@@ -218,11 +102,17 @@ Result<DeleteRequest> parse_delete(std::string_view xml) {
   DeleteRequest request;
   request.is_quiet = std::string_view(root.child_value("Quiet")) == "true";
   for (const auto object : root.children("Object")) {
-    if (object.child("VersionId")) return not_implemented("object versions");
-    request.keys.emplace_back(object.child_value("Key"));
-    if (request.keys.back().empty() || request.keys.size() > kMostDeleted) return malformed();
+    for (const char* condition : {"ETag", "LastModifiedTime", "Size"})
+      if (object.child(condition))
+        return fail(ErrorKind::unsupported, "This server does not offer conditions on single keys of DeleteObjects.",
+                    "NotImplemented");
+    DeleteRequest::Object entry{object.child_value("Key"), {}};
+    if (const auto version = object.child("VersionId")) entry.version_id = version.child_value();
+    if (entry.key.empty() || entry.key.size() > kLongestKey || request.objects.size() == kMostDeleted)
+      return malformed();
+    request.objects.push_back(std::move(entry));
   }
-  if (request.keys.empty()) return malformed();
+  if (request.objects.empty()) return malformed();
   return request;
 }
 
@@ -242,29 +132,68 @@ Result<std::vector<std::pair<int, std::string>>> parse_complete(std::string_view
   return parts;
 }
 
-Result<std::pair<std::string, std::string>> parse_copy_source(std::string_view header) {
-  const auto question = header.find('?');
-  if (question != std::string_view::npos) return not_implemented("copies of object versions");
-  const auto decoded = uri_decode(header);
-  std::string_view path = decoded ? std::string_view(*decoded) : std::string_view();
-  if (path.starts_with('/')) path.remove_prefix(1);
-  const auto slash = path.find('/');
-  if (slash == std::string_view::npos || slash == 0 || slash + 1 == path.size() || !is_utf8(path))
-    return fail(ErrorKind::invalid_input, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
-                "InvalidArgument");
-  return std::pair(std::string(path.substr(0, slash)), std::string(path.substr(slash + 1)));
-}
-
-std::string encode_deleted(const std::vector<DeletedKey>& keys, bool is_quiet) {
+std::string encode_deleted(const std::vector<DeletedObject>& objects, bool is_quiet) {
   std::string out = fmt::format("{}<DeleteResult xmlns=\"{}\">", kHeader, kNamespace);
-  for (const auto& [key, error] : keys) {
-    if (error)
-      out += "<Error>" + element("Key", key) + element("Code", encode_error(*error, "", "").name) +
-             element("Message", error->message) + "</Error>";
-    else if (!is_quiet)
-      out += "<Deleted>" + element("Key", key) + "</Deleted>";
+  for (const auto& o : objects) {
+    const auto named = element("Key", o.key) + (o.version_id ? element("VersionId", *o.version_id) : "");
+    if (o.error) {
+      out += "<Error>" + named + element("Code", encode_error(*o.error, "", "").name) +
+             element("Message", o.error->message) + "</Error>";
+    } else if (!is_quiet) {
+      out += "<Deleted>" + named;
+      if (o.is_delete_marker) out += element("DeleteMarker", "true");
+      if (o.is_delete_marker && o.result_version_id) out += element("DeleteMarkerVersionId", *o.result_version_id);
+      out += "</Deleted>";
+    }
   }
   return out + "</DeleteResult>";
+}
+
+std::string encode_versions(const VersionListing& v) {
+  const auto& l = v.listing;
+  std::string out = fmt::format("{}<ListVersionsResult xmlns=\"{}\">", kHeader, kNamespace);
+  out += element("Name", l.bucket) + element("Prefix", listed(l, l.prefix)) +
+         element("KeyMarker", listed(l, v.key_marker)) + element("VersionIdMarker", v.version_marker) +
+         element("MaxKeys", std::to_string(l.max_keys));
+  if (!l.delimiter.empty()) out += element("Delimiter", listed(l, l.delimiter));
+  if (l.url_encoded) out += element("EncodingType", "url");
+  out += element("IsTruncated", l.is_truncated ? "true" : "false");
+  if (l.is_truncated) {
+    out += element("NextKeyMarker", listed(l, l.next_token));
+    if (!v.next_version_marker.empty()) out += element("NextVersionIdMarker", v.next_version_marker);
+  }
+  for (const auto& version : v.versions) {
+    const auto& o = version.object;
+    const char* name = version.is_delete_marker ? "DeleteMarker" : "Version";
+    out += fmt::format("<{}>", name) + element("Key", listed(l, o.key)) + element("VersionId", version.version_id) +
+           element("IsLatest", version.is_latest ? "true" : "false") +
+           element("LastModified", to_extended_iso8601(o.modified));
+    if (!version.is_delete_marker)
+      out += element("ETag", quoted(o.etag)) + element("Size", std::to_string(o.size_bytes)) +
+             "<StorageClass>STANDARD</StorageClass>";
+    out += fmt::format("</{}>", name);
+  }
+  for (const auto& p : l.common_prefixes)
+    out += "<CommonPrefixes>" + element("Prefix", listed(l, p)) + "</CommonPrefixes>";
+  return out + "</ListVersionsResult>";
+}
+
+std::string encode_versioning(std::string_view status) {
+  return fmt::format("{}<VersioningConfiguration xmlns=\"{}\">{}</VersioningConfiguration>", kHeader, kNamespace,
+                     status.empty() ? "" : element("Status", status));
+}
+
+std::string encode_private_acl(std::string_view owner) {
+  const auto who = element("ID", owner) + element("DisplayName", owner);
+  return fmt::format(
+      "{}<AccessControlPolicy xmlns=\"{}\"><Owner>{}</Owner><AccessControlList><Grant><Grantee "
+      "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\">{}</Grantee>"
+      "<Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>",
+      kHeader, kNamespace, who, who);
+}
+
+std::string encode_document(std::string_view document) {
+  return std::string(kHeader) + std::string(document);
 }
 
 std::string encode_copied(std::string_view root, std::string_view etag, Timestamp modified) {
@@ -307,29 +236,6 @@ std::string encode_uploads(std::string_view bucket, std::string_view prefix, con
   return out + "</ListMultipartUploadsResult>";
 }
 
-Result<std::optional<ByteRange>> parse_range(std::string_view header, std::uint64_t size) {
-  constexpr std::string_view unit = "bytes=";
-  if (!header.starts_with(unit) || header.find(',') != std::string_view::npos) return std::optional<ByteRange>();
-  const auto dash = header.find('-', unit.size());
-  if (dash == std::string_view::npos) return std::optional<ByteRange>();
-  const auto first_text = header.substr(unit.size(), dash - unit.size()), last_text = header.substr(dash + 1);
-  const auto first = parse_integer(first_text), last = parse_integer(last_text);
-  if ((!first && !first_text.empty()) || (!last && !last_text.empty()) || (!first && !last) || (first && *first < 0) ||
-      (last && *last < 0))
-    return std::optional<ByteRange>();
-  const auto invalid = fail(ErrorKind::invalid_input, "The requested range is not satisfiable", "InvalidRange");
-  if (!first) {  // the last n bytes
-    const auto n = std::min<std::uint64_t>(static_cast<std::uint64_t>(*last), size);
-    if (n == 0) return invalid;
-    return std::optional<ByteRange>({size - n, size - 1});
-  }
-  const auto begin = static_cast<std::uint64_t>(*first);
-  if (begin >= size) return invalid;
-  const std::uint64_t end = last ? std::min<std::uint64_t>(static_cast<std::uint64_t>(*last), size - 1) : size - 1;
-  if (end < begin) return std::optional<ByteRange>();
-  return std::optional<ByteRange>({begin, end});
-}
-
 WireError encode_error(const Error& error, std::string_view resource, std::string_view request_id) {
   struct Row {
     std::string_view code;
@@ -345,6 +251,23 @@ WireError encode_error(const Error& error, std::string_view resource, std::strin
                                   {"InvalidRequest", 400},
                                   {"BucketAlreadyOwnedByYou", 409},
                                   {"BucketNotEmpty", 409},
+                                  {"MethodNotAllowed", 405},
+                                  {"NoSuchVersion", 404},
+                                  {"NoSuchCORSConfiguration", 404},
+                                  {"NoSuchLifecycleConfiguration", 404},
+                                  {"ServerSideEncryptionConfigurationNotFoundError", 404},
+                                  {"NoSuchPublicAccessBlockConfiguration", 404},
+                                  {"OwnershipControlsNotFoundError", 404},
+                                  {"NoSuchTagSet", 404},
+                                  {"NoSuchBucketPolicy", 404},
+                                  {"NoSuchWebsiteConfiguration", 404},
+                                  {"ReplicationConfigurationNotFoundError", 404},
+                                  {"ObjectLockConfigurationNotFoundError", 404},
+                                  {"AccessControlListNotSupported", 400},
+                                  {"InvalidTag", 400},
+                                  {"BadRequest", 400},
+                                  {"InvalidStorageClass", 400},
+                                  {"InvalidPartNumber", 416},
                                   {"InvalidBucketName", 400},
                                   {"KeyTooLongError", 400},
                                   {"InvalidURI", 400},
@@ -357,6 +280,7 @@ WireError encode_error(const Error& error, std::string_view resource, std::strin
                                   {"InvalidAccessKeyId", 403},
                                   {"RequestTimeTooSkewed", 403},
                                   {"AccessDenied", 403},
+                                  {"AccessForbidden", 403},
                                   {"IncompleteBody", 400},
                                   {"EntityTooLarge", 400},
                                   {"MissingContentLength", 411},

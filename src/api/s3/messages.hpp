@@ -6,10 +6,11 @@
 #include <utility>
 #include <vector>
 
+#include "api/s3/settings.hpp"
 #include "base/clock.hpp"
 #include "base/result.hpp"
 
-/// The service `s3` on the wire: path-style addressing, XML answers and errors. Pure functions.
+/// The service `s3` on the wire: requests recognised, XML bodies read, answers and errors written. Pure functions.
 namespace vedette::s3 {
 
 enum class OperationKind {
@@ -32,8 +33,22 @@ enum class OperationKind {
   complete_multipart_upload,
   abort_multipart_upload,
   list_parts,
-  list_multipart_uploads
+  list_multipart_uploads,
+  list_object_versions,
+  get_versioning,
+  put_versioning,
+  get_setting,
+  put_setting,
+  delete_setting,
+  get_absent_setting,
+  get_acl,
+  put_acl,
+  get_object_tagging,
+  put_object_tagging,
+  delete_object_tagging
 };
+
+inline constexpr std::size_t kLongestKey = 1024;  // bytes
 
 struct Request {
   OperationKind kind;
@@ -41,6 +56,8 @@ struct Request {
   std::string bucket;
   std::string key;
   std::vector<std::pair<std::string, std::string>> query;  ///< decoded
+  const Setting* setting = nullptr;                        ///< of the kinds …_setting
+  const AbsentSetting* absent = nullptr;                   ///< of get_absent_setting
   [[nodiscard]] std::optional<std::string> parameter(std::string_view name) const;
 };
 
@@ -49,17 +66,24 @@ struct Request {
 Result<Request> parse_request(std::string_view method, std::string_view raw_path, std::string_view raw_query,
                               bool is_copy);
 
-/// Keys of a DeleteObjects body. Fails with MalformedXML, also above 1,000 keys.
+/// Objects of a DeleteObjects body. Fails with MalformedXML, also above 1,000 keys.
 struct DeleteRequest {
-  std::vector<std::string> keys;
+  struct Object {
+    std::string key;
+    std::optional<std::string> version_id;
+  };
+  std::vector<Object> objects;
   bool is_quiet = false;
 };
 Result<DeleteRequest> parse_delete(std::string_view xml);
 /// Part numbers and etags of a CompleteMultipartUpload body, in its order. Fails with MalformedXML.
 Result<std::vector<std::pair<int, std::string>>> parse_complete(std::string_view xml);
-/// Bucket and key of x-amz-copy-source: "/bucket/key", percent-encoded. Fails with InvalidArgument, or NotImplemented for
-/// a version.
-Result<std::pair<std::string, std::string>> parse_copy_source(std::string_view header);
+/// Of x-amz-copy-source: "/bucket/key?versionId=…", percent-encoded. Fails with InvalidArgument.
+struct CopySource {
+  std::string bucket, key;
+  std::optional<std::string> version_id;
+};
+Result<CopySource> parse_copy_source(std::string_view header);
 
 /// S3's rules for names, and not one of the server's own paths.
 bool is_bucket_name(std::string_view name);
@@ -80,11 +104,29 @@ std::string encode_listing_v1(const Listing& listing, std::string_view marker);
 std::string encode_listing_v2(const Listing& listing);
 std::string encode_buckets(const std::vector<std::pair<std::string, Timestamp>>& buckets, std::string_view owner);
 std::string encode_location(std::string_view region);
-struct DeletedKey {
-  std::string key;
-  std::optional<Error> error;
+/// A page of versions: `listing` without objects; its next_token is the next key marker.
+struct ListedVersion {
+  ListedObject object;
+  std::string version_id;
+  bool is_latest, is_delete_marker;
 };
-std::string encode_deleted(const std::vector<DeletedKey>& keys, bool is_quiet);
+struct VersionListing {
+  Listing listing;
+  std::string key_marker, version_marker, next_version_marker;
+  std::vector<ListedVersion> versions;
+};
+std::string encode_versions(const VersionListing& versions);
+std::string encode_versioning(std::string_view status);  ///< "Enabled", "Suspended" or empty
+std::string encode_private_acl(std::string_view owner);
+std::string encode_document(std::string_view document);  ///< of a setting, as an answer
+struct DeletedObject {
+  std::string key;
+  std::optional<std::string> version_id;  ///< that was named
+  std::optional<Error> error;
+  std::optional<std::string> result_version_id;
+  bool is_delete_marker = false;
+};
+std::string encode_deleted(const std::vector<DeletedObject>& objects, bool is_quiet);
 /// `root`: CopyObjectResult or CopyPartResult.
 std::string encode_copied(std::string_view root, std::string_view etag, Timestamp modified);
 std::string encode_upload_started(std::string_view bucket, std::string_view key, std::string_view upload);

@@ -1,6 +1,6 @@
 #include "store/objects/objects.hpp"
 
-#include <array>
+#include <algorithm>
 #include <fstream>
 
 #include "base/text.hpp"
@@ -10,15 +10,17 @@ namespace {
 
 constexpr std::size_t kChunkBytes = 1 << 20;
 
-Result<void> for_each_chunk(ObjectReader& reader,
+Result<void> for_each_chunk(ObjectReader& reader, std::uint64_t offset, std::uint64_t length,
                             const std::function<Result<void>(std::span<const std::uint8_t>)>& use) {
-  std::vector<std::uint8_t> chunk(kChunkBytes);
-  for (std::uint64_t offset = 0; offset < reader.info().size_bytes;) {
-    auto n = reader.read(offset, chunk);
+  std::vector<std::uint8_t> chunk(static_cast<std::size_t>(std::min<std::uint64_t>(length, kChunkBytes)));
+  while (length > 0) {
+    const auto wanted = std::span(chunk).first(static_cast<std::size_t>(std::min<std::uint64_t>(length, chunk.size())));
+    auto n = reader.read(offset, wanted);
     if (!n) return n.error();
     if (*n == 0) return internal_error("An object is shorter than its index says.");
-    if (auto ok = use(std::span(chunk).first(*n)); !ok) return ok;
+    if (auto ok = use(wanted.first(*n)); !ok) return ok;
     offset += *n;
+    length -= *n;
   }
   return {};
 }
@@ -31,7 +33,7 @@ Result<ObjectInfo> put_bytes(ObjectStore& store, const std::string& bucket, cons
   if (!staged) return staged.error();
   if (auto ok = (*staged)->write(as_bytes(bytes)); !ok) return ok.error();
   if (auto ok = (*staged)->finish(); !ok) return ok.error();
-  return store.put(bucket, key, std::move(*staged), content_type, {}, {});
+  return store.put(bucket, key, std::move(*staged), {content_type, {}, {}, {}}, {});
 }
 
 Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, const std::string& key,
@@ -43,8 +45,8 @@ Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, con
                                           " bytes; at most " + std::to_string(limit_bytes) + " are possible.");
   std::string out;
   out.reserve((*reader)->info().size_bytes);
-  if (auto ok =
-          for_each_chunk(**reader, [&](auto chunk) -> Result<void> { return out += as_text(chunk), Result<void>(); });
+  if (auto ok = for_each_chunk(**reader, 0, (*reader)->info().size_bytes,
+                               [&](auto chunk) -> Result<void> { return out += as_text(chunk), Result<void>(); });
       !ok)
     return ok.error();
   return out;
@@ -55,7 +57,7 @@ Result<void> get_to_file(ObjectStore& store, const std::string& bucket, const st
   auto reader = store.get(bucket, key, std::nullopt);
   if (!reader) return reader.error();
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  auto ok = for_each_chunk(**reader, [&](auto chunk) -> Result<void> {
+  auto ok = for_each_chunk(**reader, 0, (*reader)->info().size_bytes, [&](auto chunk) -> Result<void> {
     file.write(reinterpret_cast<const char*>(chunk.data()), static_cast<std::streamsize>(chunk.size()));
     return file ? Result<void>() : Result<void>(internal_error("cannot write " + path.filename().string()));
   });
@@ -79,9 +81,13 @@ Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::
   }
   if (file.bad()) return internal_error("cannot read " + path.filename().string());
   if (auto ok = (*staged)->finish(); !ok) return ok.error();
-  auto info = store.put(bucket, key, std::move(*staged), "application/octet-stream", {}, {});
+  auto info = store.put(bucket, key, std::move(*staged), {"application/octet-stream", {}, {}, {}}, {});
   if (!info) return info.error();
   return {};
+}
+
+Result<void> append(StagedObject& staged, ObjectReader& reader, std::uint64_t offset, std::uint64_t length) {
+  return for_each_chunk(reader, offset, length, [&](auto chunk) { return staged.write(chunk); });
 }
 
 Result<void> remove_prefix(ObjectStore& store, const std::string& bucket, const std::string& prefix) {
@@ -90,7 +96,7 @@ Result<void> remove_prefix(ObjectStore& store, const std::string& bucket, const 
     if (!objects) return objects.error();
     if (objects->empty()) return {};
     for (const auto& o : *objects)
-      if (auto ok = store.remove(bucket, o.key); !ok) return ok;
+      if (auto ok = store.remove(bucket, o.key, std::nullopt); !ok) return ok.error();
   }
 }
 

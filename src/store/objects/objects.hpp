@@ -14,7 +14,8 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 
-/// Buckets of objects. One interface, a backend in each sibling folder. Keys are opaque bytes, 1 … 1,024 of them: "a"
+/// Buckets of objects, as far as the server itself needs them: datasets, results, models. One interface, a backend in each
+/// sibling folder; what only the S3 endpoint needs is in buckets.hpp. Keys are opaque bytes, 1 … 1,024 of them: "a"
 /// stands beside "a/b", "a//b" and "../x". Thread-safe. Errors carry S3's codes (NoSuchBucket, NoSuchKey, …).
 namespace vedette {
 
@@ -24,36 +25,25 @@ struct ObjectChecksum {
   std::string value;  ///< base64
 };
 
-struct ObjectInfo {
-  std::string key;
-  std::uint64_t size_bytes = 0;
-  std::string etag;  ///< hexadecimal MD5 of the content, or as multipart uploads have it; without quotes
-  std::string content_type;
-  std::vector<std::pair<std::string, std::string>> user_metadata;  ///< x-amz-meta-…, names without the prefix
-  Timestamp modified{};
-  std::optional<std::string> version_id;  ///< in buckets that keep versions
-  std::optional<ObjectChecksum> checksum;
-};
+using HeaderFields = std::vector<std::pair<std::string, std::string>>;
 
 /// What is said of an object beside its content.
 struct ObjectAttributes {
   std::string content_type;
-  std::vector<std::pair<std::string, std::string>> user_metadata;
+  HeaderFields user_metadata;  ///< x-amz-meta-…, names without the prefix
+  HeaderFields headers;        ///< others that are told with the content: cache-control, content-encoding, …
+  HeaderFields tags;
 };
 
-/// An object on its way in by parts.
-struct MultipartUpload {
-  std::string id, key;
-  Timestamp initiated{};
-};
-struct UploadPart {
-  int number = 0;  ///< 1 … 10,000
+struct ObjectInfo {
+  std::string key;
   std::uint64_t size_bytes = 0;
-  std::string etag;
+  std::string etag;  ///< hexadecimal MD5 of the content, or as multipart uploads have it; without quotes
+  ObjectAttributes attributes;
   Timestamp modified{};
+  std::optional<std::string> version_id;  ///< in buckets that keep versions; "null" if put before they did
+  std::optional<ObjectChecksum> checksum;
 };
-inline constexpr std::uint64_t kSmallestPart = 5 << 20;  ///< of all parts but the last
-inline constexpr int kMostParts = 10'000;
 
 /// An object's content, opened: deleting or replacing the object does not disturb it. One thread.
 class ObjectReader {
@@ -83,6 +73,11 @@ struct PutCondition {
   std::optional<std::string> etag_is;  ///< If-Match
 };
 
+struct Removed {
+  std::optional<std::string> version_id;  ///< of the delete marker that was made, or of the version that went
+  bool is_delete_marker = false;
+};
+
 struct ListRequest {
   std::string prefix;
   std::string start_after;  ///< only keys beyond this one, in byte order
@@ -93,50 +88,27 @@ class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
 
-  virtual Result<void> create_bucket(const std::string& bucket) = 0;  ///< conflict BucketAlreadyOwnedByYou if it exists
-  virtual Result<void> delete_bucket(const std::string& bucket) = 0;  ///< conflict BucketNotEmpty
-  virtual bool has_bucket(const std::string& bucket) = 0;
-  virtual std::vector<std::pair<std::string, Timestamp>>
-  list_buckets() = 0;  ///< by name; the server's own are left out
+  /// Fails only if it cannot be found out.
+  virtual Result<bool> has_bucket(const std::string& bucket) = 0;
 
   virtual Result<std::unique_ptr<StagedObject>> stage() = 0;
   /// Makes finished content an object, atomically and durably: once it returns, a power cut does not lose it.
   /// Fails with PreconditionFailed if the condition does not hold.
   virtual Result<ObjectInfo> put(const std::string& bucket, const std::string& key,
-                                 std::unique_ptr<StagedObject> content, const std::string& content_type,
-                                 const std::vector<std::pair<std::string, std::string>>& user_metadata,
+                                 std::unique_ptr<StagedObject> content, const ObjectAttributes& attributes,
                                  const PutCondition& condition) = 0;
-  /// `version_id` empty: the newest. A backend that keeps no versions fails with unsupported (NotImplemented) if it is given.
+  /// `version_id` empty: the newest, NoSuchKey if that is a delete marker. Fails with NoSuchVersion, or MethodNotAllowed
+  /// if the version is a delete marker.
   virtual Result<ObjectInfo> head(const std::string& bucket, const std::string& key,
                                   const std::optional<std::string>& version_id) = 0;
   virtual Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key,
                                                     const std::optional<std::string>& version_id) = 0;
-  /// Attributes empty: those of the source.
-  virtual Result<ObjectInfo> copy(const std::string& from_bucket, const std::string& from_key,
-                                  const std::string& to_bucket, const std::string& to_key,
-                                  const std::optional<ObjectAttributes>& attributes) = 0;
-  virtual Result<void> remove(const std::string& bucket, const std::string& key) = 0;  ///< no error if there is none
-  virtual Result<std::vector<ObjectInfo>> list(const std::string& bucket,
-                                               const ListRequest& request) = 0;  ///< in byte order of keys
-
-  /// An upload by parts; its id. Nothing of it is visible before it is completed.
-  virtual Result<std::string> create_upload(const std::string& bucket, const std::string& key,
-                                            const ObjectAttributes& attributes) = 0;
-  /// A part, new or in the place of an earlier one. Fails with NoSuchUpload, as all calls with an unknown id do.
-  virtual Result<UploadPart> put_part(const std::string& bucket, const std::string& key, const std::string& upload,
-                                      int number, std::unique_ptr<StagedObject> content) = 0;
-  virtual Result<std::vector<UploadPart>> list_parts(const std::string& bucket, const std::string& key,
-                                                     const std::string& upload) = 0;  ///< by number
-  /// Makes the parts named (number and etag) one object, atomically and durably. Fails with InvalidPartOrder, InvalidPart
-  /// or EntityTooSmall. Completing it again with the same parts answers the same.
-  virtual Result<ObjectInfo> complete_upload(const std::string& bucket, const std::string& key,
-                                             const std::string& upload,
-                                             const std::vector<std::pair<int, std::string>>& parts,
-                                             const PutCondition& condition) = 0;
-  virtual Result<void> abort_upload(const std::string& bucket, const std::string& key, const std::string& upload) = 0;
-  /// By key and start, those whose key begins with the prefix.
-  virtual Result<std::vector<MultipartUpload>> list_uploads(const std::string& bucket, const std::string& prefix,
-                                                            std::int64_t limit) = 0;
+  /// In byte order of keys; attributes and checksum may be left out.
+  virtual Result<std::vector<ObjectInfo>> list(const std::string& bucket, const ListRequest& request) = 0;
+  /// No error if there is none. In a bucket that keeps versions the newest stays as an old one below a delete marker,
+  /// unless a version is named: then that one goes for good.
+  virtual Result<Removed> remove(const std::string& bucket, const std::string& key,
+                                 const std::optional<std::string>& version_id) = 0;
 };
 
 /// Bucket for the server's own objects (models); not a legal S3 name, so no client can reach or make it.
@@ -152,6 +124,8 @@ Result<void> get_to_file(ObjectStore& store, const std::string& bucket, const st
                          const std::filesystem::path& path);
 Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::string& key,
                       const std::filesystem::path& path);
+/// Appends bytes [offset, offset + length) of what is read to what is staged.
+Result<void> append(StagedObject& staged, ObjectReader& reader, std::uint64_t offset, std::uint64_t length);
 /// Deletes every object whose key begins with the prefix.
 Result<void> remove_prefix(ObjectStore& store, const std::string& bucket, const std::string& prefix);
 

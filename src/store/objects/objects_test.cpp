@@ -29,7 +29,7 @@ class Objects : public testing::Test {
     return count;
   }
   TemporaryFolder folder_;
-  std::unique_ptr<ObjectStore> store_;
+  std::unique_ptr<BucketStore> store_;
 };
 
 TEST_F(Objects, KeysAreOpaqueBytes) {
@@ -72,7 +72,7 @@ TEST_F(Objects, ConditionsGuardAPut) {
     auto staged = store_->stage();
     (void)(*staged)->write(as_bytes("x")).has_value();
     (void)(*staged)->finish().has_value();
-    return store_->put("b", "k", std::move(*staged), "t", {}, condition);
+    return store_->put("b", "k", std::move(*staged), {"t", {}, {}, {}}, condition);
   };
   const auto first = put({true, {}});
   ASSERT_TRUE(first);
@@ -97,24 +97,17 @@ TEST_F(Objects, WhatWasNotCommittedIsInvisibleAndSweptAtTheNextStart) {
   EXPECT_EQ(get("k"), "kept");
 }
 
-TEST_F(Objects, AVersionThatIsNotKeptIsNotPassedOffAsTheNewest) {
-  ASSERT_TRUE(put_bytes(*store_, "b", "k", "x", "t"));
-  EXPECT_EQ(store_->head("b", "k", "v1").error().kind, ErrorKind::unsupported);
-  EXPECT_EQ(store_->get("b", "k", "v1").error().kind, ErrorKind::unsupported);
-}
-
 TEST_F(Objects, BucketsHaveLives) {
   EXPECT_EQ(store_->create_bucket("b").error().code, "BucketAlreadyOwnedByYou");
   ASSERT_TRUE(put_bytes(*store_, "b", "k", "x", "t"));
   EXPECT_EQ(store_->delete_bucket("b").error().code, "BucketNotEmpty");
-  EXPECT_TRUE(store_->copy("b", "k", "b", "k2", std::nullopt));
-  EXPECT_EQ(get("k2"), "x");
   EXPECT_TRUE(remove_prefix(*store_, "b", ""));
-  EXPECT_TRUE(store_->remove("b", "k"));
+  EXPECT_TRUE(store_->remove("b", "k", std::nullopt));
   EXPECT_TRUE(store_->delete_bucket("b"));
   EXPECT_EQ(get("k"), "error NoSuchBucket");
   EXPECT_TRUE(store_->list_buckets().empty());
-  EXPECT_TRUE(store_->has_bucket(kSystemBucket));
+  EXPECT_TRUE(*store_->has_bucket(kSystemBucket));
+  EXPECT_FALSE(*store_->has_bucket("b"));
 }
 
 class Multipart : public Objects {
@@ -131,7 +124,7 @@ class Multipart : public Objects {
 };
 
 TEST_F(Multipart, PartsBecomeOneObjectAndCompletingAgainAnswersTheSame) {
-  const auto upload = *store_->create_upload("b", "k", {"text/plain", {{"a", "1"}}});
+  const auto upload = *store_->create_upload("b", "k", {"text/plain", {{"a", "1"}}, {}, {}});
   const auto second = part(upload, 7, "end");
   part(upload, 2, "replaced");
   const auto first = part(upload, 2, large_);
@@ -143,13 +136,13 @@ TEST_F(Multipart, PartsBecomeOneObjectAndCompletingAgainAnswersTheSame) {
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_TRUE(done->etag.ends_with("-2")) << done->etag;
   EXPECT_EQ(*get_bytes(*store_, "b", "k", 1ULL << 30), large_ + "end");
-  EXPECT_EQ(store_->head("b", "k", std::nullopt)->user_metadata.size(), 1U);
+  EXPECT_EQ(store_->head("b", "k", std::nullopt)->attributes.user_metadata.size(), 1U);
   EXPECT_EQ(store_->complete_upload("b", "k", upload, {{2, first}, {7, second}}, {})->etag, done->etag);
   EXPECT_EQ(store_->list_parts("b", "k", upload).error().code, "NoSuchUpload");
 }
 
 TEST_F(Multipart, WrongPartsAreRefusedAndTheUploadStays) {
-  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}});
+  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}, {}, {}});
   const auto small = part(upload, 1, "small"), last = part(upload, 2, "last");
   const auto complete = [&](std::vector<std::pair<int, std::string>> parts) {
     return store_->complete_upload("b", "k", upload, parts, {}).error().code;
@@ -163,7 +156,7 @@ TEST_F(Multipart, WrongPartsAreRefusedAndTheUploadStays) {
 }
 
 TEST_F(Multipart, PartsSurviveARestartAndGoWithAnAbort) {
-  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}});
+  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}, {}, {}});
   part(upload, 1, "kept");
   store_.reset();
   store_ = open_filesystem_objects(folder_.path(), kClock);
@@ -172,18 +165,171 @@ TEST_F(Multipart, PartsSurviveARestartAndGoWithAnAbort) {
   EXPECT_EQ(store_->abort_upload("b", "k", upload).error().code, "NoSuchUpload");
 }
 
-TEST_F(Objects, ChecksumsAreKeptAndCopiesMayHaveOtherAttributes) {
+TEST_F(Multipart, DeletingABucketTakesItsOpenUploadsAlong) {
+  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}, {}, {}});
+  part(upload, 1, "part");
+  EXPECT_TRUE(store_->delete_bucket("b"));
+  EXPECT_EQ(content_files(), 0U);
+}
+
+TEST_F(Objects, AttributesAndChecksumsAreKept) {
   auto staged = store_->stage();
   (*staged)->add_checksum(ChecksumAlgorithm::crc32);
   EXPECT_TRUE((*staged)->write(as_bytes("123456789")));
   EXPECT_TRUE((*staged)->finish());
-  EXPECT_TRUE(store_->put("b", "k", std::move(*staged), "text/plain", {{"a", "1"}}, {}));
-  EXPECT_EQ(store_->head("b", "k", std::nullopt)->checksum->value, "y/Q5Jg==");
-  EXPECT_EQ(store_->copy("b", "k", "b", "same", std::nullopt)->user_metadata.size(), 1U);
-  const auto other = store_->copy("b", "k", "b", "other", ObjectAttributes{"text/html", {}});
-  EXPECT_EQ(other->content_type, "text/html");
-  EXPECT_TRUE(other->user_metadata.empty());
-  EXPECT_EQ(other->checksum->value, "y/Q5Jg==");
+  const ObjectAttributes attributes = {"text/plain", {{"a", "1=\n"}}, {{"cache-control", "no-cache"}}, {{"t", ""}}};
+  EXPECT_TRUE(store_->put("b", "k", std::move(*staged), attributes, {}));
+  const auto info = store_->head("b", "k", std::nullopt);
+  EXPECT_EQ(info->checksum->value, "y/Q5Jg==");
+  EXPECT_EQ(info->attributes.user_metadata, attributes.user_metadata);
+  EXPECT_EQ(info->attributes.headers, attributes.headers);
+  EXPECT_EQ(info->attributes.tags, attributes.tags);
+  EXPECT_TRUE(store_->set_tags("b", "k", std::nullopt, {{"u", "v"}}));
+  EXPECT_EQ(store_->head("b", "k", std::nullopt)->attributes.tags, (HeaderFields{{"u", "v"}}));
+  EXPECT_EQ(store_->set_tags("b", "none", std::nullopt, {}).error().code, "NoSuchKey");
+}
+
+TEST_F(Objects, SettingsAreKeptUntilTheyOrTheBucketGo) {
+  EXPECT_FALSE(*store_->setting("b", "cors"));
+  EXPECT_TRUE(store_->set_setting("b", "cors", "<x/>"));
+  EXPECT_EQ(*store_->setting("b", "cors"), "<x/>");
+  EXPECT_TRUE(store_->set_setting("b", "cors", std::nullopt));
+  EXPECT_FALSE(*store_->setting("b", "cors"));
+  EXPECT_TRUE(store_->set_setting("b", "cors", "<x/>"));
+  EXPECT_TRUE(store_->delete_bucket("b"));
+  EXPECT_TRUE(store_->create_bucket("b"));
+  EXPECT_FALSE(*store_->setting("b", "cors"));
+  EXPECT_EQ(store_->setting("none", "cors").error().code, "NoSuchBucket");
+}
+
+class Versions : public Objects {
+ protected:
+  void SetUp() override {
+    Objects::SetUp();
+    ASSERT_TRUE(put_bytes(*store_, "b", "k", "before", "t"));
+    ASSERT_TRUE(store_->set_versioning("b", Versioning::enabled));
+  }
+  std::string put(const std::string& content) { return *put_bytes(*store_, "b", "k", content, "t")->version_id; }
+  std::string read(const std::string& version) {
+    auto bytes = get_bytes(*store_, "b", "k", 1 << 20, version);
+    return bytes ? *bytes : "error " + bytes.error().code;
+  }
+  /// "content*" for the latest, "-" for a delete marker; newest first.
+  std::string listed(const VersionListRequest& request = {}) {
+    std::string out;
+    const auto versions = store_->list_versions("b", request);
+    for (const auto& v : *versions) {
+      out +=
+          (out.empty() ? "" : " ") + (v.is_delete_marker ? "-" : read(*v.info.version_id)) + (v.is_latest ? "*" : "");
+      EXPECT_EQ(v.is_latest, !v.superseded);
+    }
+    return out;
+  }
+};
+
+TEST_F(Versions, EveryPutAndDeleteKeepsWhatWasThere) {
+  const auto one = put("one"), two = put("two");
+  EXPECT_EQ(listed(), "two* one before");
+  EXPECT_EQ(get("k"), "two");
+  EXPECT_EQ(read(one), "one");
+  EXPECT_EQ(read("null"), "before");
+  EXPECT_EQ(read("unknown"), "error NoSuchVersion");
+  const auto marker = store_->remove("b", "k", std::nullopt);
+  EXPECT_TRUE(marker->is_delete_marker);
+  EXPECT_EQ(listed(), "-* two one before");
+  EXPECT_EQ(get("k"), "error NoSuchKey");
+  EXPECT_EQ(read(*marker->version_id), "error MethodNotAllowed");
+  EXPECT_TRUE(store_->list("b", {})->empty());
+  EXPECT_EQ(store_->delete_bucket("b").error().code, "BucketNotEmpty");
+  EXPECT_EQ(content_files(), 3U);
+}
+
+TEST_F(Versions, DeletingAVersionIsForGoodAndUncoversTheOneBelow) {
+  const auto one = put("one"), two = put("two");
+  const auto marker = *store_->remove("b", "k", std::nullopt)->version_id;
+  EXPECT_TRUE(store_->remove("b", "k", two));
+  EXPECT_EQ(listed(), "-* one before");
+  EXPECT_TRUE(store_->remove("b", "k", marker)->is_delete_marker);
+  EXPECT_EQ(listed(), "one* before");
+  EXPECT_EQ(get("k"), "one");
+  EXPECT_TRUE(store_->remove("b", "k", one));
+  EXPECT_EQ(listed(), "before*");
+  EXPECT_TRUE(store_->remove("b", "k", "null"));
+  EXPECT_TRUE(store_->remove("b", "k", "null"));
+  EXPECT_EQ(listed(), "");
+  EXPECT_EQ(content_files(), 0U);
+  EXPECT_TRUE(store_->delete_bucket("b"));
+}
+
+TEST_F(Versions, SuspendedPutsReplaceEachOtherAndKeepTheRest) {
+  put("one");
+  ASSERT_TRUE(store_->set_versioning("b", Versioning::suspended));
+  EXPECT_EQ(put("null one"), "null");
+  EXPECT_EQ(listed(), "null one* one");
+  put("null two");
+  EXPECT_EQ(listed(), "null two* one");
+  EXPECT_EQ(*store_->remove("b", "k", std::nullopt)->version_id, "null");
+  EXPECT_EQ(listed(), "-* one");
+  EXPECT_EQ(content_files(), 1U);
+  ASSERT_TRUE(store_->set_versioning("b", Versioning::enabled));
+  put("two");
+  EXPECT_EQ(listed(), "two* - one");
+  ASSERT_TRUE(store_->set_versioning("b", Versioning::suspended));
+  put("null three");
+  EXPECT_EQ(listed(), "null three* two one");
+}
+
+TEST_F(Versions, ListingGoesOnBehindAVersion) {
+  const auto one = put("one"), two = put("two");
+  ASSERT_TRUE(put_bytes(*store_, "b", "l", "other", "t"));
+  EXPECT_EQ(store_->list_versions("b", {})->size(), 4U);
+  EXPECT_EQ(listed({"k", "", "", 2}), "two* one");
+  EXPECT_EQ(listed({"k", "k", two, 100}), "one before");
+  EXPECT_EQ(listed({"k", "k", one, 100}), "before");
+  EXPECT_EQ(store_->list_versions("b", {"", "k", "", 100})->size(), 1U);
+  EXPECT_EQ(store_->list_versions("b", {"", "k", "null", 100})->size(), 1U);
+  EXPECT_EQ(store_->list_versions("b", {"", "k", "unknown", 1}).error().code, "InvalidArgument");
+}
+
+TEST_F(Versions, TheyAndTheirTagsSurviveARestart) {
+  const auto one = put("one");
+  put("two");
+  EXPECT_TRUE(store_->set_tags("b", "k", one, {{"a", "b"}}));
+  store_.reset();
+  store_ = open_filesystem_objects(folder_.path(), kClock);
+  EXPECT_EQ(listed(), "two* one before");
+  EXPECT_EQ(store_->head("b", "k", one)->attributes.tags.size(), 1U);
+  EXPECT_TRUE(store_->head("b", "k", std::nullopt)->attributes.tags.empty());
+}
+
+TEST_F(Versions, DamageIsFoundWhereverItIs) {
+  const auto old = put("one");
+  put("two");
+  const auto check = [&] {
+    std::vector<DamagedObject> damaged;
+    std::string next;
+    std::int64_t objects = 0;
+    do {
+      auto step = store_->check_contents(next, {}, 1);
+      next = step.next;
+      objects += step.objects;
+      damaged.insert(damaged.end(), step.damaged.begin(), step.damaged.end());
+    } while (!next.empty());
+    EXPECT_EQ(objects, 3);
+    return damaged;
+  };
+  EXPECT_TRUE(check().empty());
+  for (const auto& e : fs::recursive_directory_iterator(folder_.path() / "contents"))
+    if (e.is_regular_file() && as_text(*read_file(e.path(), 100)) == "one") {
+      ASSERT_TRUE(write_file_atomically(e.path(), "0ne"));
+    }
+  auto damaged = check();
+  ASSERT_EQ(damaged.size(), 1U);
+  EXPECT_EQ(damaged[0].key, "k");
+  EXPECT_EQ(damaged[0].version_id, old);
+  for (const auto& e : fs::recursive_directory_iterator(folder_.path() / "contents"))
+    if (e.is_regular_file()) fs::remove(e.path());
+  EXPECT_EQ(check().size(), 3U);
 }
 
 }  // namespace

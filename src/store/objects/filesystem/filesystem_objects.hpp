@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "base/clock.hpp"
-#include "store/objects/objects.hpp"
+#include "store/objects/buckets.hpp"
 
 namespace vedette {
 
@@ -12,6 +12,6 @@ namespace vedette {
 /// escape the folder or collide by case or Unicode form. A put writes and syncs the content file, then commits the
 /// index entry; files that a crash left without an entry are removed when the store is opened. One process at a time.
 /// Throws sqlite::DatabaseError or std::filesystem::filesystem_error if the folder cannot be used.
-std::unique_ptr<ObjectStore> open_filesystem_objects(const std::filesystem::path& folder, const Clock& clock);
+std::unique_ptr<BucketStore> open_filesystem_objects(const std::filesystem::path& folder, const Clock& clock);
 
 }  // namespace vedette

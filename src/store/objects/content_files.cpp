@@ -1,4 +1,4 @@
-#include "store/objects/filesystem/content_files.hpp"
+#include "store/objects/content_files.hpp"
 
 #include <cerrno>
 #include <system_error>

@@ -1,0 +1,105 @@
+#include "base/text.hpp"
+#include "http/s3_operations.hpp"
+
+namespace vedette::s3_operations {
+
+Result<Response> list_buckets(S3Call& call) {
+  return xml(s3::encode_buckets(call.objects.list_buckets(), call.caller.account));
+}
+
+Result<Response> create_bucket(S3Call& call) {
+  if (auto ok = check_put_headers(call.headers); !ok) return ok.error();
+  if (auto ok = call.objects.create_bucket(call.request.bucket); !ok) return ok.error();
+  Response r;
+  r.headers.emplace_back("location", "/" + call.request.bucket);
+  return r;
+}
+
+Result<Response> head_bucket(S3Call& call) {
+  if (auto ok = need_bucket(call); !ok) return ok.error();
+  Response r;
+  r.headers.emplace_back("x-amz-bucket-region", call.scope.region);
+  return r;
+}
+
+Result<Response> delete_bucket(S3Call& call) {
+  if (auto ok = call.objects.delete_bucket(call.request.bucket); !ok) return ok.error();
+  return no_content();
+}
+
+Result<Response> get_bucket_location(S3Call& call) {
+  if (auto ok = need_bucket(call); !ok) return ok.error();
+  return xml(s3::encode_location(call.scope.region));
+}
+
+Result<Response> get_versioning(S3Call& call) {
+  const auto versioning = call.objects.versioning(call.request.bucket);
+  if (!versioning) return versioning.error();
+  return xml(s3::encode_versioning(*versioning == Versioning::off       ? ""
+                                   : *versioning == Versioning::enabled ? "Enabled"
+                                                                        : "Suspended"));
+}
+
+Result<Response> put_versioning(S3Call& call) {
+  const auto enabled = s3::parse_versioning(call.body);
+  if (!enabled) return enabled.error();
+  if (auto ok =
+          call.objects.set_versioning(call.request.bucket, *enabled ? Versioning::enabled : Versioning::suspended);
+      !ok)
+    return ok.error();
+  return Response();
+}
+
+Result<Response> get_setting(S3Call& call) {
+  const auto& setting = *call.request.setting;
+  const auto document = call.objects.setting(call.request.bucket, std::string(setting.name));
+  if (!document) return document.error();
+  if (!*document)
+    return s3_error(ErrorKind::not_found, std::string(setting.missing_code).c_str(),
+                    std::string(setting.missing_message));
+  return xml(s3::encode_document(**document));
+}
+
+Result<Response> put_setting(S3Call& call) {
+  const auto& setting = *call.request.setting;
+  const auto document = s3::check_setting(setting, call.body);
+  if (!document) return document.error();
+  if (auto ok = call.objects.set_setting(call.request.bucket, std::string(setting.name), *document); !ok)
+    return ok.error();
+  return Response();
+}
+
+Result<Response> delete_setting(S3Call& call) {
+  if (auto ok = call.objects.set_setting(call.request.bucket, std::string(call.request.setting->name), std::nullopt);
+      !ok)
+    return ok.error();
+  return no_content();
+}
+
+Result<Response> get_absent_setting(S3Call& call) {
+  if (auto ok = need_bucket(call); !ok) return ok.error();
+  const auto& absent = *call.request.absent;
+  if (absent.missing_code.empty()) return xml(s3::encode_document(absent.missing_message));
+  return s3_error(ErrorKind::not_found, std::string(absent.missing_code).c_str(), std::string(absent.missing_message));
+}
+
+// Rights are policies' affair: every list says that the account alone has all, as with S3's own default.
+Result<Response> get_acl(S3Call& call) {
+  if (call.request.key.empty()) {
+    if (auto ok = need_bucket(call); !ok) return ok.error();
+  } else if (auto info = call.objects.head(call.request.bucket, call.request.key, call.version_id()); !info) {
+    return info.error();
+  }
+  return xml(s3::encode_private_acl(call.caller.account));
+}
+
+Result<Response> put_acl(S3Call& call) {
+  if (auto ok = check_put_headers(call.headers); !ok) return ok.error();
+  const auto answer = get_acl(call);
+  if (!answer) return answer.error();
+  if (!call.body.empty())
+    return s3_error(ErrorKind::invalid_input, "AccessControlListNotSupported", "The bucket does not allow ACLs");
+  return Response();
+}
+
+}  // namespace vedette::s3_operations

@@ -1,0 +1,185 @@
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/digest.hpp"
+#include "store/objects/filesystem/folder_store.hpp"
+
+namespace vedette {
+namespace {
+
+using Access = sqlite::Transaction::Access;
+
+constexpr std::size_t kContentNameLength = 26;  // 130 random bits
+
+std::optional<std::string> encode_checksum(const std::optional<ObjectChecksum>& checksum) {
+  if (!checksum) return std::nullopt;
+  return std::string(to_text(checksum->algorithm)) + " " + checksum->value;
+}
+
+/// Hexadecimal SHA-256 of a file; empty if it is gone.
+Result<std::string> hash_file(const fs::path& path, std::uint64_t& bytes) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno == ENOENT ? Result<std::string>(std::string()) : disk_failure("read");
+  FileReader reader(fd, {});
+  Hasher hasher(Hasher::Algorithm::sha256);
+  std::vector<std::uint8_t> chunk(1 << 20);
+  std::uint64_t offset = 0;
+  while (true) {
+    const auto n = reader.read(offset, chunk);
+    if (!n) return n.error();
+    if (*n == 0) break;
+    hasher.update(std::span(chunk).first(*n));
+    offset += *n;
+    bytes += *n;
+  }
+  ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);  // what is only checked should not push out what is used
+  return to_hex(hasher.finish());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StagedObject>> FolderStore::stage() {
+  auto name = random_id(kContentNameLength);
+  auto path = content_path(name);
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return disk_failure("create a file");
+  return std::unique_ptr<StagedObject>(std::make_unique<StagedFile>(std::move(path), std::move(name), fd));
+}
+
+Result<ObjectInfo> FolderStore::put(const std::string& bucket, const std::string& key,
+                                    std::unique_ptr<StagedObject> content, const ObjectAttributes& attributes,
+                                    const PutCondition& condition) {
+  auto& file = static_cast<StagedFile&>(*content);
+  if (auto ok = file.sync(); !ok) return ok.error();
+  ObjectInfo info{key, file.size(), file.md5_hex(), attributes, clock_.now(), {}, file.checksum()};
+  Contents gone;
+  {
+    sqlite::Transaction t(pool_, Access::write);
+    if (auto ok = enter(t.connection(), bucket, info, file, condition, gone); !ok) return ok.error();
+    // From here on the index may name the file: better an orphan, should the commit fail, than an object without
+    // content.
+    file.keep();
+    t.commit();
+  }
+  unlink(gone);
+  return info;
+}
+
+Result<void> FolderStore::enter(sqlite::Connection& c, const std::string& bucket, ObjectInfo& info,
+                                const StagedFile& file, const PutCondition& condition, Contents& gone) {
+  const auto versioning = find_bucket(c, bucket);
+  if (!versioning) return no_such_bucket();
+  if (condition.must_not_exist || condition.etag_is) {
+    const auto current = find(c, bucket, info.key, std::nullopt);
+    if ((condition.must_not_exist && current) ||
+        (condition.etag_is && (!current || current->info.etag != *condition.etag_is)))
+      return precondition_failed();
+  }
+  const auto version = make_room(c, bucket, info.key, *versioning, gone);
+  if (*versioning != Versioning::off) info.version_id = version.value_or("null");
+  c.prepare("INSERT INTO objects (bucket, key, " VEDETTE_OBJECT_COLUMNS
+            ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .bind(bucket)
+      .bind_blob(info.key)
+      .bind(version)
+      .bind(file.name())
+      .bind(static_cast<std::int64_t>(file.size()))
+      .bind(info.etag)
+      .bind(file.sha256_hex())
+      .bind(info.attributes.content_type)
+      .bind(encode_fields(info.attributes.user_metadata))
+      .bind(encode_fields(info.attributes.headers))
+      .bind(encode_fields(info.attributes.tags))
+      .bind(info.modified.time_since_epoch().count())
+      .bind(encode_checksum(info.checksum))
+      .execute();
+  return {};
+}
+
+Result<ObjectInfo> FolderStore::head(const std::string& bucket, const std::string& key,
+                                     const std::optional<std::string>& version_id) {
+  sqlite::Transaction t(pool_, Access::read);
+  auto found = find(t.connection(), bucket, key, version_id);
+  if (!found) return found.error();
+  return std::move(found->info);
+}
+
+Result<std::unique_ptr<ObjectReader>> FolderStore::get(const std::string& bucket, const std::string& key,
+                                                       const std::optional<std::string>& version_id) {
+  // A replacement may unlink the file between index and open: then look again.
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    sqlite::Transaction t(pool_, Access::read);
+    auto found = find(t.connection(), bucket, key, version_id);
+    if (!found) return found.error();
+    const int fd = ::open(content_path(found->content).c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) return std::unique_ptr<ObjectReader>(std::make_unique<FileReader>(fd, std::move(found->info)));
+    if (errno != ENOENT) return disk_failure("read");
+  }
+  return internal_error("The content of an object is missing.");
+}
+
+Result<std::vector<ObjectInfo>> FolderStore::list(const std::string& bucket, const ListRequest& request) {
+  sqlite::Transaction t(pool_, Access::read);
+  const auto versioning = find_bucket(t.connection(), bucket);
+  if (!versioning) return no_such_bucket();
+  // A range over the primary key: from the prefix, or beyond start_after, while the prefix holds.
+  auto q = t.connection().prepare("SELECT key, " VEDETTE_OBJECT_COLUMNS
+                                  " FROM objects WHERE bucket = ?1 AND key >= ?2 AND key > ?3 ORDER BY key LIMIT ?4");
+  q.bind(bucket).bind_blob(request.prefix).bind_blob(request.start_after).bind(request.limit);
+  std::vector<ObjectInfo> out;
+  while (q.step()) {
+    auto key = q.text(0);
+    if (!key.starts_with(request.prefix)) break;
+    out.push_back(std::move(read_row(q, 1, std::move(key), *versioning).info));
+  }
+  return out;
+}
+
+DamageCheckStep FolderStore::check_contents(const std::string& from, const std::string& until,
+                                            std::uint64_t most_bytes) {
+  struct Stored {
+    std::string content, sha256;
+    DamagedObject object;
+    std::uint64_t size;
+  };
+  constexpr auto kNext =
+      "SELECT content, sha256, bucket, key, version, size FROM objects WHERE content > ?1 AND (?2 = '' OR content <= "
+      "?2) "
+      "UNION ALL SELECT content, sha256, bucket, key, version, size FROM versions WHERE content > ?1 AND (?2 = '' OR "
+      "content <= ?2) "
+      "ORDER BY content LIMIT 256";
+  constexpr auto kStillThere =
+      "SELECT 1 FROM objects WHERE content = ?1 UNION ALL SELECT 1 FROM versions WHERE content = ?1";
+  std::vector<Stored> batch;
+  {
+    sqlite::Transaction t(pool_, Access::read);
+    auto q = t.connection().prepare(kNext);
+    q.bind(from).bind(until);
+    while (q.step())
+      batch.push_back({q.text(0),
+                       q.text(1),
+                       {q.text(2), q.text(3), q.optional_text(4), {}},
+                       static_cast<std::uint64_t>(q.integer(5))});
+  }
+  DamageCheckStep step;
+  for (auto& stored : batch) {
+    if (step.bytes >= most_bytes) return step;
+    step.next = stored.content;
+    ++step.objects;
+    const auto hash = hash_file(content_path(stored.content), step.bytes);
+    if (hash && *hash == stored.sha256) continue;
+    // Deleted or replaced meanwhile?
+    sqlite::Transaction t(pool_, Access::read);
+    if (!t.connection().prepare(kStillThere).bind(stored.content).step()) continue;
+    stored.object.reason = !hash           ? "its content cannot be read: " + hash.error().message
+                           : hash->empty() ? std::string("its content is missing")
+                                           : std::string("its content is not what was stored (SHA-256 differs)");
+    step.damaged.push_back(std::move(stored.object));
+  }
+  if (batch.empty()) step.next.clear();
+  return step;
+}
+
+}  // namespace vedette

@@ -1,0 +1,126 @@
+#include "upkeep/upkeep.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/digest.hpp"
+#include "base/log.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::uint64_t kStepBytes = 4 << 20;
+constexpr double kBytesPerSecond = 32 << 20;  // slow enough not to be felt: a fraction of what one disk reads
+constexpr auto kShortestRest = std::chrono::milliseconds(20);
+
+}  // namespace
+
+Upkeep::~Upkeep() {
+  stop();
+}
+
+void Upkeep::start() {
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Upkeep::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool Upkeep::stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+std::string Upkeep::to_prometheus() const {
+  const std::lock_guard lock(mutex_);
+  return fmt::format(
+      "# HELP vedette_objects_checked_total Object contents compared with their checksums.\n"
+      "# TYPE vedette_objects_checked_total counter\nvedette_objects_checked_total {}\n"
+      "# HELP vedette_objects_checked_bytes_total Bytes read for that.\n"
+      "# TYPE vedette_objects_checked_bytes_total counter\nvedette_objects_checked_bytes_total {}\n"
+      "# HELP vedette_objects_damaged Damaged objects that the last complete pass, or the running one, found.\n"
+      "# TYPE vedette_objects_damaged gauge\nvedette_objects_damaged {}\n",
+      checked_objects_, checked_bytes_, damaged_);
+}
+
+void Upkeep::loop() {
+  using SteadyClock = std::chrono::steady_clock;
+  auto next_lifecycle = SteadyClock::now(), next_check = SteadyClock::now();
+  first_ = next_ = random_id(26);
+  while (!stopping()) {
+    try {
+      if (SteadyClock::now() >= next_lifecycle) {
+        apply_lifecycles();
+        next_lifecycle = SteadyClock::now() + options_.lifecycle_every;
+      }
+      if (options_.check_days > 0 && SteadyClock::now() >= next_check) next_check = SteadyClock::now() + check();
+    } catch (const std::exception& e) {
+      log::error("upkeep", {{"reason", e.what()}});
+      next_check = SteadyClock::now() + std::chrono::minutes(1);
+      next_lifecycle = std::max(next_lifecycle, next_check);
+    }
+    std::unique_lock lock(mutex_);
+    const auto until = options_.check_days > 0 ? std::min(next_lifecycle, next_check) : next_lifecycle;
+    changed_.wait_until(lock, until, [this] { return stopping_; });
+  }
+}
+
+void Upkeep::apply_lifecycles() {
+  for (const auto& [bucket, created] : store_.list_buckets()) {
+    const auto document = store_.setting(bucket, "lifecycle");
+    if (!document || !*document) continue;  // deleted meanwhile, or none
+    const auto rules = s3::parse_lifecycle(**document);
+    if (!rules) {
+      log::error("lifecycle", {{"bucket", bucket}, {"reason", rules.error().message}});
+      continue;
+    }
+    const auto outcome = apply_lifecycle(store_, bucket, *rules, clock_.now(), [this] { return stopping(); });
+    if (!outcome) {
+      log::error("lifecycle", {{"bucket", bucket}, {"reason", outcome.error().message}});
+    } else if (outcome->expired_objects + outcome->expired_versions + outcome->removed_markers +
+                   outcome->aborted_uploads >
+               0) {
+      log::info("lifecycle", {{"bucket", bucket},
+                              {"expired_objects", std::to_string(outcome->expired_objects)},
+                              {"expired_versions", std::to_string(outcome->expired_versions)},
+                              {"removed_markers", std::to_string(outcome->removed_markers)},
+                              {"aborted_uploads", std::to_string(outcome->aborted_uploads)}});
+    }
+  }
+}
+
+std::chrono::milliseconds Upkeep::check() {
+  const auto step = store_.check_contents(next_, went_round_ ? first_ : std::string(), kStepBytes);
+  for (const auto& damaged : step.damaged)
+    log::error("damaged object", {{"bucket", damaged.bucket},
+                                  {"key", damaged.key},
+                                  {"version", damaged.version_id.value_or("null")},
+                                  {"reason", damaged.reason}});
+  damaged_in_pass_ += static_cast<std::int64_t>(step.damaged.size());
+  next_ = step.next;
+  const bool is_complete = next_.empty() && went_round_;
+  if (next_.empty()) went_round_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    checked_objects_ += step.objects;
+    checked_bytes_ += step.bytes;
+    damaged_ = is_complete ? damaged_in_pass_ : std::max(damaged_, damaged_in_pass_);
+  }
+  if (is_complete) {
+    first_ = next_ = random_id(26);
+    went_round_ = false;
+    damaged_in_pass_ = 0;
+    return std::chrono::days(options_.check_days);
+  }
+  return std::max(kShortestRest, std::chrono::milliseconds(static_cast<std::int64_t>(static_cast<double>(step.bytes) /
+                                                                                     kBytesPerSecond * 1000)));
+}
+
+}  // namespace vedette

@@ -1,0 +1,303 @@
+"""What buckets carry beside objects: versions, settings, tags, rules for browsers; with boto3's client and resource interfaces."""
+import http.client
+import json
+import unittest
+from urllib.request import Request, urlopen
+
+from botocore.exceptions import ClientError
+
+from harness import REGION, Server, run, wait_while, write_tiny_set
+
+import boto3
+import os
+import tempfile
+
+SERVER = None
+
+
+def setUpModule():
+    global SERVER
+    SERVER = Server()
+
+
+def tearDownModule():
+    SERVER.destroy()
+
+
+def user(name, *statements):
+    """Credentials of a new user with one policy."""
+    run("user", "create", name, "--data", SERVER.data)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump({"Statement": list(statements)}, file)
+        file.flush()
+        run("policy", "put", name + "-policy", file.name, "--data", SERVER.data)
+    run("policy", "attach", name + "-policy", "--user", name, "--data", SERVER.data)
+    return dict(line.split(" = ") for line in run("key", "create", "--user", name, "--data", SERVER.data).splitlines()[1:])
+
+
+class BucketTest(unittest.TestCase):
+    def setUp(self):
+        self.s3 = SERVER.client("s3")
+        self.bucket = self.id().rsplit(".", 1)[1].replace("_", "-")[:63].strip("-")
+        self.s3.create_bucket(Bucket=self.bucket)
+
+    def fails(self, code, status, call, **members):
+        with self.assertRaises(ClientError) as caught:
+            call(Bucket=self.bucket, **members)
+        answer = caught.exception.response
+        self.assertEqual((answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]), (code, status))
+        return answer["ResponseMetadata"]["HTTPHeaders"]
+
+    def put(self, key, body, **members):
+        return self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **members)
+
+    def read(self, key, **members):
+        return self.s3.get_object(Bucket=self.bucket, Key=key, **members)["Body"].read()
+
+
+class Versions(BucketTest):
+    def setUp(self):
+        super().setUp()
+        self.put("k", b"before")
+        self.assertNotIn("Status", self.s3.get_bucket_versioning(Bucket=self.bucket))
+        self.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
+
+    def test_versions_come_and_go(self):
+        self.assertEqual(self.s3.get_bucket_versioning(Bucket=self.bucket)["Status"], "Enabled")
+        one, two = self.put("k", b"one")["VersionId"], self.put("k", b"two")["VersionId"]
+        self.assertEqual((self.read("k"), self.read("k", VersionId=one), self.read("k", VersionId="null")), (b"two", b"one", b"before"))
+        self.assertEqual(self.s3.head_object(Bucket=self.bucket, Key="k", VersionId=one)["VersionId"], one)
+        marker = self.s3.delete_object(Bucket=self.bucket, Key="k")
+        self.assertTrue(marker["DeleteMarker"])
+        self.assertEqual(self.fails("NoSuchKey", 404, self.s3.get_object, Key="k")["x-amz-delete-marker"], "true")
+        self.assertEqual(self.fails("404", 404, self.s3.head_object, Key="k")["x-amz-version-id"], marker["VersionId"])
+        self.fails("MethodNotAllowed", 405, self.s3.get_object, Key="k", VersionId=marker["VersionId"])
+        self.fails("NoSuchVersion", 404, self.s3.get_object, Key="k", VersionId="unknown")
+        listed = self.s3.list_object_versions(Bucket=self.bucket)
+        self.assertEqual([(v["VersionId"], v["IsLatest"], v["Size"]) for v in listed["Versions"]], [(two, False, 3), (one, False, 3), ("null", False, 6)])
+        self.assertEqual([(m["VersionId"], m["IsLatest"]) for m in listed["DeleteMarkers"]], [(marker["VersionId"], True)])
+        self.assertNotIn("Contents", self.s3.list_objects_v2(Bucket=self.bucket))
+        self.fails("BucketNotEmpty", 409, self.s3.delete_bucket)
+        # Taking the marker away brings the object back; copying an old version makes it the newest.
+        self.assertTrue(self.s3.delete_object(Bucket=self.bucket, Key="k", VersionId=marker["VersionId"])["DeleteMarker"])
+        self.assertEqual(self.read("k"), b"two")
+        copied = self.s3.copy_object(Bucket=self.bucket, Key="k", CopySource={"Bucket": self.bucket, "Key": "k", "VersionId": one})
+        self.assertEqual((copied["CopySourceVersionId"], self.read("k")), (one, b"one"))
+        answer = self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": [{"Key": "k", "VersionId": copied["VersionId"]}, {"Key": "k"}]})
+        self.assertEqual([d.get("DeleteMarker", False) for d in answer["Deleted"]], [False, True])
+
+    def test_the_resource_interface_empties_a_bucket(self):
+        s3 = boto3.resource("s3", endpoint_url=SERVER.url, region_name=REGION, **SERVER.credentials())
+        bucket = s3.Bucket(self.bucket)
+        for n in range(30):
+            bucket.put_object(Key=f"f/{n % 7}", Body=str(n).encode())
+        self.assertEqual(s3.BucketVersioning(self.bucket).status, "Enabled")
+        self.assertEqual(bucket.Object("f/1").get()["Body"].read(), b"29")
+        self.assertEqual(len(list(bucket.object_versions.filter(Prefix="f/"))), 30)
+        self.assertEqual([o.key for o in bucket.objects.filter(Prefix="f/").limit(3)], ["f/0", "f/1", "f/2"])
+        bucket.objects.all().delete()
+        self.assertEqual(list(bucket.objects.all()), [])
+        bucket.object_versions.all().delete()
+        bucket.delete()
+        self.assertNotIn(self.bucket, [b.name for b in s3.buckets.all()])
+
+    def test_pages_of_versions_cover_everything_once(self):
+        for n in range(23):
+            self.put(f"d{n % 3}/k", b"x")
+            self.put("e", b"x")
+        expected = {("k", "null")} | set()
+        pages = self.s3.get_paginator("list_object_versions")
+        for size in (1, 2, 7):
+            seen = [(v["Key"], v["VersionId"]) for page in pages.paginate(Bucket=self.bucket, PaginationConfig={"PageSize": size}) for v in page.get("Versions", [])]
+            self.assertEqual((len(seen), len(set(seen))), (47, 47), size)
+            self.assertLessEqual(expected, set(seen))
+            folded = [p["Prefix"] if "Prefix" in p else p["Key"] for page in pages.paginate(Bucket=self.bucket, Delimiter="/", PaginationConfig={"PageSize": size})
+                      for p in page.get("CommonPrefixes", []) + page.get("Versions", [])]
+            self.assertEqual((len(folded), sorted(set(folded))), (27, ["d0/", "d1/", "d2/", "e", "k"]), size)
+
+    def test_multipart_objects_have_versions_too(self):
+        upload = {"Bucket": self.bucket, "Key": "k", "UploadId": self.s3.create_multipart_upload(Bucket=self.bucket, Key="k")["UploadId"]}
+        tag = self.s3.upload_part(**upload, PartNumber=1, Body=b"by parts")["ETag"]
+        done = self.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": tag}]})
+        self.assertEqual((self.read("k", VersionId=done["VersionId"]), self.read("k", VersionId="null")), (b"by parts", b"before"))
+
+    def test_versions_have_rights_of_their_own(self):
+        old = self.put("k", b"old")["VersionId"]
+        self.put("k", b"new")
+        keys = user("newest-only", {"Effect": "Allow", "Action": ["s3:GetObject", "s3:DeleteObject"], "Resource": "*"})
+        limited = SERVER.client("s3", keys)
+        self.assertEqual(limited.get_object(Bucket=self.bucket, Key="k")["Body"].read(), b"new")
+        self.fails("AccessDenied", 403, limited.get_object, Key="k", VersionId=old)
+        self.fails("AccessDenied", 403, limited.delete_object, Key="k", VersionId=old)
+        self.fails("AccessDenied", 403, limited.list_object_versions)
+        answer = limited.delete_objects(Bucket=self.bucket, Delete={"Objects": [{"Key": "k", "VersionId": old}]})
+        self.assertEqual(answer["Errors"][0]["Code"], "AccessDenied")
+        self.assertEqual(self.read("k", VersionId=old), b"old")
+
+    def test_a_dataset_is_made_from_the_version_of_a_manifest(self):
+        l4v = SERVER.client("lookoutvision")
+        with tempfile.TemporaryDirectory() as folder:
+            lines = write_tiny_set(folder, normal=3, anomaly=1)
+            for line in lines:
+                with open(os.path.join(folder, line["source-ref"]), "rb") as body:
+                    self.put(line["source-ref"], body)
+                line["source-ref"] = f"s3://{self.bucket}/{line['source-ref']}"
+        first = self.put("m", "\n".join(map(json.dumps, lines)).encode())["VersionId"]
+        self.put("m", json.dumps(lines[0]).encode())
+        l4v.create_project(ProjectName="versions")
+        def make(kind, **version):
+            l4v.create_dataset(ProjectName="versions", DatasetType=kind, DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": self.bucket, "Key": "m", **version}}})
+            return wait_while(lambda: l4v.describe_dataset(ProjectName="versions", DatasetType=kind)["DatasetDescription"], ["CREATE_IN_PROGRESS"])["ImageStats"]["Total"]
+        self.assertEqual((make("train", VersionId=first), make("test")), (4, 1))
+        l4v.delete_dataset(ProjectName="versions", DatasetType="test")
+        with self.assertRaises(ClientError) as caught:
+            make("test", VersionId="unknown")
+        self.assertEqual(caught.exception.response["Error"]["Code"], "ValidationException")
+
+    def test_all_of_it_survives_a_kill(self):
+        server = Server()
+        self.addCleanup(server.destroy)
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="kept")
+        s3.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
+        s3.put_bucket_tagging(Bucket="kept", Tagging={"TagSet": [{"Key": "line", "Value": "7"}]})
+        ids = [s3.put_object(Bucket="kept", Key="k", Body=str(n).encode())["VersionId"] for n in range(3)]
+        s3.delete_object(Bucket="kept", Key="k")
+        server.kill()
+        server.start()
+        s3 = server.client("s3")
+        self.assertEqual([v["VersionId"] for v in s3.list_object_versions(Bucket="kept")["Versions"]], ids[::-1])
+        self.assertEqual([s3.get_object(Bucket="kept", Key="k", VersionId=i)["Body"].read() for i in ids], [b"0", b"1", b"2"])
+        self.assertEqual(s3.get_bucket_tagging(Bucket="kept")["TagSet"], [{"Key": "line", "Value": "7"}])
+
+
+class Settings(BucketTest):
+    def test_what_the_old_console_set_is_kept_and_returned(self):
+        """It created the bucket with encryption, without public access and with versions."""
+        block = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
+        encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]}
+        lifecycle = {"Rules": [{"ID": "old", "Filter": {"Prefix": ""}, "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+                                "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}}]}
+        ownership = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+        cors = [{"AllowedOrigins": ["https://console.example"], "AllowedMethods": ["GET"], "AllowedHeaders": ["*"], "MaxAgeSeconds": 5}]
+        tags = [{"Key": "a", "Value": "b <&>"}]
+        s3, bucket = self.s3, {"Bucket": self.bucket}
+        for code, get in (("NoSuchPublicAccessBlockConfiguration", s3.get_public_access_block), ("ServerSideEncryptionConfigurationNotFoundError", s3.get_bucket_encryption),
+                          ("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration), ("OwnershipControlsNotFoundError", s3.get_bucket_ownership_controls),
+                          ("NoSuchCORSConfiguration", s3.get_bucket_cors), ("NoSuchTagSet", s3.get_bucket_tagging), ("NoSuchBucketPolicy", s3.get_bucket_policy),
+                          ("NoSuchWebsiteConfiguration", s3.get_bucket_website), ("ReplicationConfigurationNotFoundError", s3.get_bucket_replication),
+                          ("ObjectLockConfigurationNotFoundError", s3.get_object_lock_configuration)):
+            self.fails(code, 404, get)
+        s3.put_public_access_block(**bucket, PublicAccessBlockConfiguration=block)
+        s3.put_bucket_encryption(**bucket, ServerSideEncryptionConfiguration=encryption)
+        s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration=lifecycle)
+        s3.put_bucket_ownership_controls(**bucket, OwnershipControls=ownership)
+        s3.put_bucket_cors(**bucket, CORSConfiguration={"CORSRules": cors})
+        s3.put_bucket_tagging(**bucket, Tagging={"TagSet": tags})
+        self.assertEqual(s3.get_public_access_block(**bucket)["PublicAccessBlockConfiguration"], block)
+        self.assertEqual(s3.get_bucket_encryption(**bucket)["ServerSideEncryptionConfiguration"], encryption)
+        self.assertEqual(s3.get_bucket_lifecycle_configuration(**bucket)["Rules"], lifecycle["Rules"])
+        self.assertEqual(s3.get_bucket_ownership_controls(**bucket)["OwnershipControls"], ownership)
+        self.assertEqual(s3.get_bucket_cors(**bucket)["CORSRules"], cors)
+        self.assertEqual(s3.get_bucket_tagging(**bucket)["TagSet"], tags)
+        for delete in (s3.delete_public_access_block, s3.delete_bucket_encryption, s3.delete_bucket_lifecycle, s3.delete_bucket_ownership_controls, s3.delete_bucket_cors,
+                       s3.delete_bucket_tagging):
+            delete(**bucket)
+        self.fails("NoSuchCORSConfiguration", 404, s3.get_bucket_cors)
+        self.assertEqual(s3.get_bucket_request_payment(**bucket)["Payer"], "BucketOwner")
+        self.assertNotIn("LoggingEnabled", s3.get_bucket_logging(**bucket))
+
+    def test_what_would_not_be_kept_is_refused(self):
+        s3 = self.s3
+        for call, members in ((s3.put_bucket_policy, {"Policy": "{}"}), (s3.delete_bucket_policy, {}), (s3.put_bucket_website, {"WebsiteConfiguration": {"IndexDocument": {"Suffix": "i"}}}),
+                              (s3.put_bucket_lifecycle_configuration, {"LifecycleConfiguration": {"Rules": [
+                                  {"Status": "Enabled", "Filter": {"Prefix": ""}, "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}]}]}}),
+                              (s3.put_object, {"Key": "k", "ServerSideEncryption": "aws:kms"}), (s3.put_object, {"Key": "k", "SSECustomerKey": b"k" * 32, "SSECustomerAlgorithm": "AES256"}),
+                              (s3.put_object, {"Key": "k", "ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": "2030-01-01"}),
+                              (s3.select_object_content, {"Key": "k", "Expression": "x", "ExpressionType": "SQL", "InputSerialization": {}, "OutputSerialization": {}}),
+                              (s3.restore_object, {"Key": "k"}), (s3.get_object_attributes, {"Key": "k", "ObjectAttributes": ["ETag"]})):
+            self.fails("NotImplemented", 501, call, **members)
+        self.fails("AccessControlListNotSupported", 400, s3.put_object, Key="k", ACL="public-read")
+        self.fails("AccessControlListNotSupported", 400, s3.put_bucket_acl, ACL="public-read")
+        s3.put_bucket_acl(Bucket=self.bucket, ACL="private")
+        self.put("k", b"x", ACL="bucket-owner-full-control", StorageClass="STANDARD_IA", ServerSideEncryption="AES256")
+        self.assertEqual(s3.get_object_acl(Bucket=self.bucket, Key="k")["Grants"][0]["Permission"], "FULL_CONTROL")
+        self.assertEqual(s3.head_object(Bucket=self.bucket, Key="k")["ServerSideEncryption"], "AES256")
+
+    def test_headers_tags_and_overrides(self):
+        self.put("k", b"x", CacheControl="max-age=5", ContentDisposition="attachment", ContentLanguage="de", ContentEncoding="gzip", Tagging="a=1&b=%C3%BC", Metadata={"m": "1"})
+        head = self.s3.head_object(Bucket=self.bucket, Key="k")
+        self.assertEqual((head["CacheControl"], head["ContentDisposition"], head["ContentLanguage"], head["ContentEncoding"]), ("max-age=5", "attachment", "de", "gzip"))
+        tags = lambda key="k": self.s3.get_object_tagging(Bucket=self.bucket, Key=key)["TagSet"]
+        self.assertEqual(tags(), [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "ü"}])
+        self.s3.copy_object(Bucket=self.bucket, Key="copy", CopySource={"Bucket": self.bucket, "Key": "k"})
+        self.assertEqual(tags("copy"), tags())
+        self.assertEqual(self.s3.head_object(Bucket=self.bucket, Key="copy")["CacheControl"], "max-age=5")
+        self.s3.copy_object(Bucket=self.bucket, Key="copy", CopySource={"Bucket": self.bucket, "Key": "k"}, TaggingDirective="REPLACE", Tagging="z=9")
+        self.assertEqual(tags("copy"), [{"Key": "z", "Value": "9"}])
+        self.s3.put_object_tagging(Bucket=self.bucket, Key="k", Tagging={"TagSet": [{"Key": "n", "Value": ""}]})
+        self.assertEqual(tags(), [{"Key": "n", "Value": ""}])
+        self.s3.delete_object_tagging(Bucket=self.bucket, Key="k")
+        self.assertEqual(tags(), [])
+        self.fails("InvalidTag", 400, self.s3.put_object_tagging, Key="k", Tagging={"TagSet": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]})
+        url = SERVER.client("s3", signature_version="s3v4").generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": "k", "ResponseContentType": "image/png", "ResponseContentDisposition": "attachment; filename=a.png"})
+        with urlopen(url) as answer:
+            self.assertEqual((answer.headers["content-type"], answer.headers["content-disposition"]), ("image/png", "attachment; filename=a.png"))
+
+
+class Browsers(BucketTest):
+    """A page of another origin uploads with a presigned URL, as a console does."""
+
+    def setUp(self):
+        super().setUp()
+        self.s3.put_bucket_cors(Bucket=self.bucket, CORSConfiguration={"CORSRules": [
+            {"AllowedOrigins": ["https://*.plant.example"], "AllowedMethods": ["PUT", "GET"], "AllowedHeaders": ["content-*"], "ExposeHeaders": ["ETag"], "MaxAgeSeconds": 60}]})
+
+    def preflight(self, path, origin, method, headers=None):
+        connection = http.client.HTTPConnection(SERVER.address, timeout=30)
+        connection.request("OPTIONS", path, headers={"Origin": origin, "Access-Control-Request-Method": method, **({"Access-Control-Request-Headers": headers} if headers else {})})
+        response = connection.getresponse()
+        response.read()
+        return response
+
+    def test_preflights_are_answered_by_the_buckets_rules(self):
+        path = f"/{self.bucket}/a%20b"
+        answer = self.preflight(path, "https://console.plant.example", "PUT", "Content-Type")
+        self.assertEqual((answer.status, answer.headers["access-control-allow-origin"], answer.headers["access-control-allow-headers"], answer.headers["access-control-max-age"]),
+                         (200, "https://console.plant.example", "content-type", "60"))
+        for refused in (("https://elsewhere.example", "PUT"), ("https://console.plant.example", "DELETE"), ("https://console.plant.example", "PUT", "x-other")):
+            answer = self.preflight(path, *refused)
+            self.assertEqual((answer.status, answer.headers["access-control-allow-origin"]), (403, None), refused)
+        self.assertEqual(self.preflight("/no-such-bucket/k", "https://console.plant.example", "PUT").status, 403)
+        self.assertEqual(self.preflight("/", "https://console.plant.example", "GET").status, 403)
+
+    def test_answers_and_errors_can_be_read_by_the_page(self):
+        client = SERVER.client("s3", signature_version="s3v4")
+        put = client.generate_presigned_url("put_object", Params={"Bucket": self.bucket, "Key": "a b", "ContentType": "image/png"})
+        with urlopen(Request(put, data=b"picture", method="PUT", headers={"Content-Type": "image/png", "Origin": "https://console.plant.example"})) as answer:
+            self.assertEqual((answer.headers["access-control-allow-origin"], answer.headers["access-control-expose-headers"]), ("https://console.plant.example", "ETag"))
+        self.assertEqual(self.read("a b"), b"picture")
+        connection = http.client.HTTPConnection(SERVER.address, timeout=30)
+        for origin, allowed in (("https://console.plant.example", "https://console.plant.example"), ("https://elsewhere.example", None)):
+            connection.request("GET", f"/{self.bucket}/none", headers={"Origin": origin})
+            answer = connection.getresponse()
+            answer.read()
+            self.assertEqual((answer.status, answer.headers["access-control-allow-origin"]), (403, allowed))
+
+
+class Conditions(BucketTest):
+    def test_a_delete_may_be_conditional(self):
+        tag = self.put("k", b"x")["ETag"]
+        connection = http.client.HTTPConnection(SERVER.address, timeout=30)
+        def delete(if_match):
+            url = SERVER.client("s3", signature_version="s3v4").generate_presigned_url("delete_object", Params={"Bucket": self.bucket, "Key": "k"})
+            connection.request("DELETE", url[len(SERVER.url):], headers={"If-Match": if_match})
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+        self.assertEqual((delete('"other"'), delete(tag), delete(tag)), (412, 204, 404))
+
+
+if __name__ == "__main__":
+    unittest.main()
