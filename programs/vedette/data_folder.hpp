@@ -20,6 +20,7 @@ struct DataFolder {
   [[nodiscard]] std::filesystem::path credentials() const { return root / "admin-credentials"; }
   [[nodiscard]] std::filesystem::path node_id() const { return root / "node-id"; }
   [[nodiscard]] std::filesystem::path objects() const { return root / "objects"; }
+  [[nodiscard]] std::filesystem::path spool() const { return root / "spool"; }
   [[nodiscard]] std::filesystem::path jobs() const { return root / "jobs"; }
   [[nodiscard]] std::filesystem::path model_cache() const { return root / "model-cache"; }
   [[nodiscard]] std::filesystem::path audit() const { return root / "audit"; }

@@ -237,7 +237,7 @@ void add_import(CLI::App& app, int& status) {
     while (client_options.endpoint.ends_with('/')) client_options.endpoint.pop_back();
     client_options.region = options->region;
     client_options.credentials = credentials_of(*options);
-    client_options.ca_file = options->ca_file;
+    client_options.transport.ca_file = options->ca_file;
     ApiClient client(client_options);
     const auto source = ImportSource::open(options->source, client);
     Importer(*options, client, *source).run();

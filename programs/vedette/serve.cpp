@@ -20,12 +20,14 @@
 #include "http/s3_service.hpp"
 #include "http/server.hpp"
 #include "http/sts_service.hpp"
+#include "http_client/credentials.hpp"
 #include "jobs/jobs.hpp"
 #include "service/extension.hpp"
 #include "service/job_handlers.hpp"
 #include "service/service.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
+#include "store/objects/s3/s3_objects.hpp"
 #include "training/training.hpp"
 #include "upkeep/upkeep.hpp"
 
@@ -41,6 +43,8 @@ struct ServeOptions {
   std::string tls_certificate, tls_key;
   std::vector<std::string> regions;
   std::string s3_domain;
+  std::string objects, objects_endpoint, objects_region, objects_ca_file;
+  int objects_timeout = 20;
   Quotas quotas;
   double requests_per_second = 0;
   int audit_days = 365;
@@ -89,6 +93,52 @@ ServerOptions parse_listen(const ServeOptions& options) {
   return server;
 }
 
+/// Where objects are kept: in the data folder, or in another S3 service.
+struct ObjectStorage {
+  ObjectStorage(const ServeOptions& options, const DataFolder& folder, const Clock& clock) {
+    if (options.objects.empty()) {
+      buckets = open_filesystem_objects(folder.objects(), clock);
+      objects = buckets.get();
+      return;
+    }
+    S3StoreOptions s3;
+    constexpr std::string_view kScheme = "s3://";
+    const std::string_view url = options.objects;
+    const auto rest = url.starts_with(kScheme) ? url.substr(kScheme.size()) : std::string_view();
+    s3.system_bucket = std::string(rest.substr(0, rest.find('/')));
+    if (rest.find('/') != std::string_view::npos) s3.system_prefix = std::string(rest.substr(rest.find('/') + 1));
+    if (!s3.system_prefix.empty() && !s3.system_prefix.ends_with('/')) s3.system_prefix += '/';
+    if (s3.system_bucket.empty())
+      throw std::runtime_error("--objects wants s3://BUCKET or s3://BUCKET/PREFIX, not " + options.objects);
+    s3.endpoint = options.objects_endpoint;
+    for (const char* name : {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"})
+      if (const char* value = std::getenv(name); s3.endpoint.empty() && value != nullptr) s3.endpoint = value;
+    while (s3.endpoint.ends_with('/')) s3.endpoint.pop_back();
+    if (!s3.endpoint.empty() && !s3.endpoint.starts_with("http://") && !s3.endpoint.starts_with("https://"))
+      throw std::runtime_error("an endpoint looks like https://s3.plant.example:9000, not " + s3.endpoint);
+    if (auto region = options.objects_region.empty() ? find_region() : options.objects_region; !region.empty())
+      s3.region = region;
+    s3.ca_file = options.objects_ca_file;
+    s3.idle_timeout = std::chrono::seconds(options.objects_timeout);
+    s3.spool = folder.spool();
+    s3.cancelled = &cancelled;
+    elsewhere = open_s3_objects(s3, clock);
+    objects = elsewhere.get();
+    const auto has = objects->has_bucket(kSystemBucket);
+    log::info(
+        "objects elsewhere",
+        {{"bucket", s3.system_bucket}, {"endpoint", s3.endpoint.empty() ? "AWS" : s3.endpoint}, {"region", s3.region}});
+    // An outage must not keep the server from starting; a wrong name must.
+    if (has && !*has) throw std::runtime_error("there is no bucket " + s3.system_bucket + " for the server's objects");
+    if (!has && has.error().kind != ErrorKind::unavailable) throw std::runtime_error(has.error().message);
+    if (!has) log::warning("objects elsewhere", {{"reason", has.error().message}});
+  }
+  mutable std::atomic<bool> cancelled{false};  // before the stores, which look at it
+  std::unique_ptr<BucketStore> buckets;        // of the data folder
+  std::unique_ptr<ObjectStore> elsewhere;
+  ObjectStore* objects = nullptr;
+};
+
 void serve(const ServeOptions& options) {
   if (options.account.size() != 12 || options.account.find_first_not_of("0123456789") != std::string::npos)
     throw std::runtime_error("--account wants 12 digits");
@@ -109,7 +159,8 @@ void serve(const ServeOptions& options) {
   const SystemClock clock;
 
   const auto metadata = open_sqlite_metadata(folder.metadata());
-  const auto objects = open_filesystem_objects(folder.objects(), clock);
+  const ObjectStorage storage(options, folder, clock);
+  auto* objects = storage.objects;
   KeyRing keys(*metadata, clock, folder.master_key());
   const std::string node = set_up(folder, options.account, *metadata, keys);
   {
@@ -128,7 +179,8 @@ void serve(const ServeOptions& options) {
                        make_packaging_handler(*metadata, *objects, clock, folder.jobs()));
   const auto workers = {&imports, &updates, &trainings, &packagings};
   Metrics metrics(*metadata, clock);
-  Upkeep upkeep(*objects, clock, options.upkeep);
+  std::optional<Upkeep> upkeep;
+  if (storage.buckets) upkeep.emplace(*storage.buckets, clock, options.upkeep);
   AuditLog audit(folder.audit(), clock, options.audit_days);
   Hosting hosting(*metadata, *objects, folder.model_cache(), options.threads);
   LookoutVision lookout_vision(*metadata, *objects, hosting, metrics, clock, options.quotas, [&] {
@@ -143,24 +195,27 @@ void serve(const ServeOptions& options) {
                                     lookout_vision, limiter, &metrics);
   JsonService extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision,
                                 limiter, nullptr);
-  S3Service s3_service(*objects, options.s3_domain);
+  S3Service s3_service(storage.buckets.get(), options.s3_domain);
   StsService sts_service;
-  const auto show_metrics = [&] { return metrics.to_prometheus() + upkeep.to_prometheus(); };
-  const OpenPaths open_paths({&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION, show_metrics, [&] {
-    try {
-      metadata->read()->users().find(options.account, kAdministrator);
-      return true;
-    } catch (const std::exception&) {
-      return false;
-    }
-  });
+  const auto show_metrics = [&] {
+    return metrics.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string());
+  };
+  const OpenPaths open_paths({&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION, show_metrics,
+                             [&] {
+                               try {
+                                 metadata->read()->users().find(options.account, kAdministrator);
+                                 return true;
+                               } catch (const std::exception&) {
+                                 return false;
+                               }
+                             });
   Pipeline pipeline(keys, clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service}, open_paths,
                     audit, options.regions);
   HttpServer server(pipeline, server_options);
 
   hosting.start();
   metrics.start();
-  upkeep.start();
+  if (upkeep) upkeep->start();
   for (auto* w : workers) w->start();
   server.start();
   log::info("listening", {{"scheme", options.tls_certificate.empty() ? "http" : "https"},
@@ -171,11 +226,12 @@ void serve(const ServeOptions& options) {
   int received = 0;
   sigwait(&signals, &received);
   log::info("stopping", {{"signal", std::to_string(received)}});
+  storage.cancelled = true;
   server.stop();
   for (auto* w : workers) w->stop();
   hosting.stop();
   metrics.stop();
-  upkeep.stop();
+  if (upkeep) upkeep->stop();
   log::info("stopped");
 }
 
@@ -226,6 +282,29 @@ void add_serve(CLI::App& app, int& status) {
       ->add_option("--s3-domain", options->s3_domain,
                    "Domain below which hosts name buckets (virtual-host style): BUCKET.DOMAIN")
       ->envname("VEDETTE_S3_DOMAIN");
+  command
+      ->add_option(
+          "--objects", options->objects,
+          "s3://BUCKET[/PREFIX]: keep objects in an S3 service instead of the data folder; models and the like go "
+          "there. Keys come from where AWS's SDKs look")
+      ->envname("VEDETTE_OBJECTS");
+  command
+      ->add_option("--objects-endpoint", options->objects_endpoint,
+                   "Address of that service; default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, else AWS's own")
+      ->envname("VEDETTE_OBJECTS_ENDPOINT");
+  command
+      ->add_option("--objects-region", options->objects_region,
+                   "Its region; default: AWS_REGION, AWS_DEFAULT_REGION, the AWS profile's, else us-east-1")
+      ->envname("VEDETTE_OBJECTS_REGION");
+  command
+      ->add_option("--objects-ca-file", options->objects_ca_file,
+                   "Certificate authorities (PEM) to trust there instead of the system's")
+      ->envname("VEDETTE_OBJECTS_CA_FILE");
+  command
+      ->add_option("--objects-timeout", options->objects_timeout,
+                   "Seconds without a byte after which a request to it is given up and sent again")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3600));
   command->add_option("--threads", options->threads, "Threads for one detection")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));

@@ -128,6 +128,12 @@ void Hosting::reconcile() {
       return models_.contains(model.uid);
     }();
     auto loaded = lease(model.uid);
+    if (!loaded && loaded.error().kind == ErrorKind::unavailable) {
+      // The object store does not answer: asked again until it does.
+      log::warning("model waits",
+                   {{"model", model_arn(scope, model.project, model.version)}, {"reason", loaded.error().message}});
+      continue;
+    }
     if (!loaded) {
       log::error("model cannot be hosted",
                  {{"model", model_arn(scope, model.project, model.version)}, {"reason", loaded.error().message}});
@@ -157,7 +163,8 @@ Result<ModelLease> Hosting::lease(const std::string& uid) {
   const std::lock_guard one_at_a_time(loading_);
   if (auto model = find()) return model;
   auto loaded = load(uid);
-  if (!loaded) return internal_error(loaded.error().message);
+  if (!loaded)
+    return loaded.error().kind == ErrorKind::unavailable ? loaded.error() : internal_error(loaded.error().message);
   const std::lock_guard lock(mutex_);
   models_[uid] = *loaded;
   return loaded;
@@ -184,6 +191,7 @@ Result<ModelLease> Hosting::load(const std::string& uid) {
   const auto prefix = artifact_prefix(uid);
   auto objects = objects_.list(kSystemBucket, {prefix, "", 1000});
   if (!objects) return objects.error();
+  if (objects->empty()) return internal_error("The model's files are not in the object store.");
   for (const auto& object : *objects) {
     const fs::path path = folder / object.key.substr(prefix.size());
     fs::create_directories(path.parent_path());

@@ -66,6 +66,10 @@ std::string bucket_of_host(std::string_view host, std::string_view domain) {
 }  // namespace
 
 Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, const CallIdentity& identity) {
+  if (objects_ == nullptr)
+    return fail(ErrorKind::unsupported,
+                "This server keeps its objects in another S3 service (--objects): send S3 requests there.",
+                "NotImplemented");
   const bool is_copy = !header_value(head.headers, "x-amz-copy-source").empty();
   auto request = s3::parse_request(head.method, bucket_and_key(head), head.query, is_copy);
   if (!request) return request.error();
@@ -78,13 +82,13 @@ Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, co
       request->kind == s3::OperationKind::create_multipart_upload)
     if (auto ok = check_put_headers(head.headers); !ok) return ok.error();
   if (is_put) {
-    const auto has = objects_.has_bucket(request->bucket);
+    const auto has = objects_->has_bucket(request->bucket);
     if (!has) return has.error();
     if (!*has) return fail(ErrorKind::not_found, "The specified bucket does not exist", "NoSuchBucket");
   }
-  auto call = std::make_unique<S3PendingCall>(objects_, std::move(*request), head, identity);
+  auto call = std::make_unique<S3PendingCall>(*objects_, std::move(*request), head, identity);
   if (is_put) {
-    auto staged = objects_.stage();
+    auto staged = objects_->stage();
     if (!staged) return staged.error();
     if (const auto algorithm = announced_checksum(head.headers)) (*staged)->add_checksum(*algorithm);
     call->content = std::move(*staged);
@@ -100,10 +104,11 @@ std::string S3Service::bucket_and_key(const RequestHead& head) const {
 
 HeaderList S3Service::cors_headers(const RequestHead& head, std::string_view method,
                                    const std::optional<std::string>& requested_headers) {
+  if (objects_ == nullptr) return {};
   const auto path = bucket_and_key(head);
   const auto bucket = path.substr(1, path.find('/', 1) - 1);
   if (!s3::is_bucket_name(bucket)) return {};
-  const auto document = objects_.setting(bucket, "cors");
+  const auto document = objects_->setting(bucket, "cors");
   if (!document || !*document) return {};
   const auto rules = s3::parse_cors(**document);
   return rules ? s3::cors_headers(*rules, header_value(head.headers, "origin"), method, requested_headers)

@@ -9,7 +9,8 @@ namespace vedette {
 class S3Service : public WireService {
  public:
   /// Requests to <bucket>.<domain> name their bucket by the host; all others by the path. Empty: always by the path.
-  S3Service(BucketStore& objects, std::string domain) : objects_(objects), domain_(std::move(domain)) {}
+  /// No store: the objects are kept elsewhere, and every request is told so.
+  S3Service(BucketStore* objects, std::string domain) : objects_(objects), domain_(std::move(domain)) {}
   [[nodiscard]] std::string_view signing_name() const override { return "s3"; }
   Result<std::unique_ptr<PendingCall>> open(const RequestHead& head, const CallIdentity& identity) override;
   [[nodiscard]] Response encode_error(const Error& error, const RequestHead& head,
@@ -23,7 +24,7 @@ class S3Service : public WireService {
   [[nodiscard]] std::string bucket_and_key(const RequestHead& head) const;  ///< path-style, percent-encoded
   HeaderList cors_headers(const RequestHead& head, std::string_view method,
                           const std::optional<std::string>& requested_headers);
-  BucketStore& objects_;
+  BucketStore* objects_;
   const std::string domain_;
 };
 

@@ -1,72 +1,18 @@
-#include <set>
-#include <unordered_map>
+#include <fmt/format.h>
 
 #include "auth/auth.hpp"
 #include "base/log.hpp"
 #include "manifest/manifest.hpp"
 #include "service/job_handlers.hpp"
 #include "service/job_payloads.hpp"
+#include "service/manifest_check.hpp"
 
 namespace vedette {
 namespace {
 
 constexpr std::uint64_t kManifestLimit = 1'000'000'000;
-
-Error at_line(std::size_t number, const std::string& reason) {
-  return invalid_input("Line " + std::to_string(number) + " of the manifest: " + reason + ".");
-}
-
-/// Turns the lines of a manifest into entries, checking what they name.
-class ManifestReader {
- public:
-  /// `bucket`: where the images must be; empty if the first one decides.
-  ManifestReader(ObjectStore& objects, const Caller& caller, Timestamp now, std::string bucket)
-      : objects_(objects), caller_(caller), now_(now), bucket_(std::move(bucket)) {}
-
-  Result<std::vector<DatasetEntry>> read(std::string_view text) {
-    const auto lines = manifest_lines(text);
-    std::unordered_map<std::string, std::size_t> position;  // of a source-ref: a later line replaces an earlier one
-    std::vector<DatasetEntry> entries;
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      auto line = parse_manifest_line(lines[i]);
-      if (!line) return at_line(i + 1, line.error().message);
-      if (line->source_ref.ends_with('/')) continue;  // a folder marker, as published helpers write them
-      if (auto ok = check_object(line->source_ref, "the image"); !ok) return at_line(i + 1, ok.error().message);
-      if (line->mask_ref && line->is_anomalous.value_or(false))
-        if (auto ok = check_object(*line->mask_ref, "the mask"); !ok) return at_line(i + 1, ok.error().message);
-      DatasetEntry entry{line->source_ref, line->is_anomalous, line->creation_date.value_or(now_),
-                         std::move(line->text)};
-      const auto [it, is_new] = position.emplace(entry.source_ref, entries.size());
-      if (is_new) {
-        entries.push_back(std::move(entry));
-      } else {
-        entries[it->second] = std::move(entry);
-      }
-    }
-    return entries;
-  }
-
- private:
-  Result<void> check_object(const std::string& uri, const char* what) {
-    const auto location = parse_s3_uri(uri);
-    if (!location)
-      return invalid_input(std::string(what) + " \"" + uri.substr(0, 200) + "\" is not of the form s3://bucket/key");
-    if (bucket_.empty()) bucket_ = location->bucket;
-    if (location->bucket != bucket_)
-      return invalid_input("all images must be in one bucket, but " + uri + " is not in " + bucket_);
-    if (auto ok = authorize(caller_, "s3:GetObject", object_arn(location->bucket, location->key)); !ok) return ok;
-    if (!known_.insert(location->key).second) return {};
-    if (auto info = objects_.head(location->bucket, location->key, std::nullopt); !info)
-      return invalid_input(std::string(what) + " " + uri + " does not exist");
-    return {};
-  }
-
-  ObjectStore& objects_;
-  const Caller& caller_;
-  const Timestamp now_;
-  std::string bucket_;
-  std::set<std::string> known_;
-};
+constexpr std::int64_t kMostAttempts = 3;
+constexpr std::chrono::seconds kRetryAfter{5};
 
 Result<void> check_count(const ImageQuotas& quotas, DatasetType type, std::int64_t count) {
   const auto most = type == DatasetType::train ? quotas.train : quotas.test;
@@ -79,87 +25,132 @@ void log_outcome(const char* event, const DatasetJob& job, const std::string& ou
   log::info(event, {{"project", job.project}, {"dataset", std::string(to_text(job.type))}, {"outcome", outcome}});
 }
 
+/// Whether the store's silence is a reason to try the job once more, later.
+bool worth_another_try(const Error& error, const Job& row) {
+  return error.kind == ErrorKind::unavailable && row.attempts < kMostAttempts;
+}
+
+/// One import or update under way.
+struct Work {
+  MetadataStore& metadata;
+  ObjectStore& objects;
+  const Clock& clock;
+  const DatasetJob& job;
+  DatasetStatus status;  ///< meanwhile
+  const std::atomic<bool>& cancel;
+
+  void say(const std::string& message) const {
+    auto work = metadata.write();
+    if (work->datasets().move(job.dataset_uid, status, status, message, clock.now())) work->commit();
+  }
+
+  Result<CheckedManifest> check(const Caller& caller, const std::string& bucket, std::string_view text) const {
+    return check_manifest({objects, caller, clock.now(), bucket, cancel,
+                           [this](std::size_t done, std::size_t all) {
+                             say(fmt::format("{} of {} images and masks are checked.", done, all));
+                             log::info("dataset progress", {{"project", job.project},
+                                                            {"dataset", std::string(to_text(job.type))},
+                                                            {"done", std::to_string(done)},
+                                                            {"all", std::to_string(all)}});
+                           }},
+                          text);
+  }
+
+  /// The job again after a while; the dataset says why it waits.
+  [[nodiscard]] JobOutcome later(const Error& error) const {
+    if (cancel) return {std::chrono::milliseconds(0)};
+    log::warning("dataset waits", {{"project", job.project}, {"reason", error.message}});
+    say(error.message + " It is tried again.");
+    return {kRetryAfter};
+  }
+};
+
 /// Reads the manifest that an import names.
-Result<std::vector<DatasetEntry>> import_entries(MetadataStore& metadata, ObjectStore& objects,
-                                                 const ImageQuotas& quotas, const ImportJob& job, Timestamp now) {
-  const auto caller = caller_of_job(metadata, job.dataset.scope.account, job.dataset.user);
+Result<CheckedManifest> import_entries(const Work& work, const ImageQuotas& quotas, const ImportJob& job) {
+  const auto caller = caller_of_job(work.metadata, job.dataset.scope.account, job.dataset.user);
   if (!caller) return caller.error();
   const char* action = job.version_id ? "s3:GetObjectVersion" : "s3:GetObject";
   if (auto ok = authorize(*caller, action, object_arn(job.bucket, job.key)); !ok) return ok.error();
-  const auto text = get_bytes(objects, job.bucket, job.key, kManifestLimit, job.version_id);
+  const auto text = get_bytes(work.objects, job.bucket, job.key, kManifestLimit, job.version_id);
+  if (!text && text.error().kind == ErrorKind::unavailable) return text.error();
   if (!text)
     return invalid_input("The manifest s3://" + job.bucket + "/" + job.key +
                          " cannot be read: " + text.error().message);
-  auto entries = ManifestReader(objects, *caller, now, "").read(*text);
-  if (!entries) return entries;
-  if (auto ok = check_count(quotas, job.dataset.type, static_cast<std::int64_t>(entries->size())); !ok)
+  auto manifest = work.check(*caller, "", *text);
+  if (!manifest) return manifest;
+  if (auto ok = check_count(quotas, job.dataset.type, static_cast<std::int64_t>(manifest->entries.size())); !ok)
     return ok.error();
-  return entries;
+  return manifest;
 }
 
 /// Checks the changes and what they would make of the dataset.
-Result<std::vector<DatasetEntry>> update_entries(MetadataStore& metadata, ObjectStore& objects, const DatasetJob& job,
-                                                 const std::string& changes, Timestamp now) {
-  const auto caller = caller_of_job(metadata, job.scope.account, job.user);
+Result<CheckedManifest> update_entries(const Work& work, const std::string& changes) {
+  const auto caller = caller_of_job(work.metadata, work.job.scope.account, work.job.user);
   if (!caller) return caller.error();
   std::string bucket;
-  const auto first = metadata.read()->datasets().list_entries(job.dataset_uid, {}, 0, 1);
+  const auto first = work.metadata.read()->datasets().list_entries(work.job.dataset_uid, {}, 0, 1);
   if (!first.empty())
     if (const auto location = parse_s3_uri(first[0].entry.source_ref)) bucket = location->bucket;
-  return ManifestReader(objects, *caller, now, bucket).read(changes);
+  return work.check(*caller, bucket, changes);
 }
 
 }  // namespace
 
 JobWorker::Handler make_import_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
                                        const ImageQuotas& quotas) {
-  return [&metadata, &objects, &clock, quotas](const Job& row, const std::atomic<bool>&) -> JobOutcome {
+  return [&metadata, &objects, &clock, quotas](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
     const auto job = parse_import_job(row.payload);
     if (!job) {
       log::error("import", {{"reason", job.error().message}});
       return {};
     }
-    const auto entries = import_entries(metadata, objects, quotas, *job, clock.now());
+    const Work importing{metadata, objects, clock, job->dataset, DatasetStatus::create_in_progress, cancel};
+    const auto manifest = import_entries(importing, quotas, *job);
+    if (!manifest && (cancel || worth_another_try(manifest.error(), row))) return importing.later(manifest.error());
     const auto& uid = job->dataset.dataset_uid;
     auto work = metadata.write();
-    if (entries) {
+    if (manifest) {
       if (work->datasets().move(uid, DatasetStatus::create_in_progress, DatasetStatus::create_complete,
-                                "The dataset was created with " + std::to_string(entries->size()) + " images.",
+                                "The dataset was created with " + std::to_string(manifest->entries.size()) +
+                                    " images." + describe_unusable(*manifest),
                                 clock.now()))
-        work->datasets().replace_entries(uid, *entries);
+        work->datasets().replace_entries(uid, manifest->entries);
     } else {
       work->datasets().move(uid, DatasetStatus::create_in_progress, DatasetStatus::create_failed,
-                            entries.error().message, clock.now());
+                            manifest.error().message, clock.now());
     }
     work->commit();
     log_outcome("dataset imported", job->dataset,
-                entries ? std::to_string(entries->size()) + " images" : entries.error().message);
+                manifest ? std::to_string(manifest->entries.size()) + " images" : manifest.error().message);
     return {};
   };
 }
 
 JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
                                        const ImageQuotas& quotas) {
-  return [&metadata, &objects, &clock, quotas](const Job& row, const std::atomic<bool>&) -> JobOutcome {
+  return [&metadata, &objects, &clock, quotas](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
     const auto job = parse_dataset_job(row.payload);
     if (!job) {
       log::error("update", {{"reason", job.error().message}});
       return {};
     }
     const auto& uid = job->dataset_uid;
-    const auto entries = update_entries(metadata, objects, *job, row.attachment, clock.now());
+    const Work updating{metadata, objects, clock, *job, DatasetStatus::update_in_progress, cancel};
+    const auto manifest = update_entries(updating, row.attachment);
+    if (!manifest && (cancel || worth_another_try(manifest.error(), row))) return updating.later(manifest.error());
     Result<void> outcome;
-    if (!entries) outcome = entries.error();
+    if (!manifest) outcome = manifest.error();
     if (outcome) {
       // Entries, counts and status change together or, dropped without a commit, not at all.
       auto work = metadata.write();
-      work->datasets().update_entries(uid, *entries);
+      work->datasets().update_entries(uid, manifest->entries);
       const auto dataset = work->datasets().find(job->scope, job->project, job->type);
       if (!dataset || dataset->uid != uid) return {};  // deleted meanwhile
       outcome = check_count(quotas, job->type, dataset->stats.total);
-      if (outcome && work->datasets().move(
-                         uid, DatasetStatus::update_in_progress, DatasetStatus::update_complete,
-                         "The dataset was updated with " + std::to_string(entries->size()) + " images.", clock.now()))
+      if (outcome && work->datasets().move(uid, DatasetStatus::update_in_progress, DatasetStatus::update_complete,
+                                           "The dataset was updated with " + std::to_string(manifest->entries.size()) +
+                                               " images." + describe_unusable(*manifest),
+                                           clock.now()))
         work->commit();
     }
     if (!outcome) {
@@ -176,7 +167,7 @@ JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& obj
       }
     }
     log_outcome("dataset updated", *job,
-                outcome ? std::to_string(entries->size()) + " images" : outcome.error().message);
+                outcome ? std::to_string(manifest->entries.size()) + " images" : outcome.error().message);
     return {};
   };
 }

@@ -91,7 +91,7 @@ JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& 
     } else {
       log::error("packaging failed", {{"job", job->name}, {"reason", outcome.error().message}});
       move(running, failed,
-           outcome.error().kind == ErrorKind::invalid_input
+           outcome.error().kind == ErrorKind::invalid_input || outcome.error().kind == ErrorKind::unavailable
                ? outcome.error().message
                : "The packaging failed by a fault of the server; its log says more.");
     }

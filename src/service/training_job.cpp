@@ -6,6 +6,7 @@
 #include "auth/auth.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "base/parallel.hpp"
 #include "hosting/hosting.hpp"
 #include "manifest/manifest.hpp"
 #include "service/job_handlers.hpp"
@@ -24,6 +25,7 @@ using OrderedJson = nlohmann::ordered_json;
 constexpr std::uint64_t kImageLimit = 8'000'000;
 constexpr std::int64_t kMostAttempts = 3;
 constexpr std::int64_t kPageSize = 1000;
+constexpr int kCopiesAtOnce = 16;
 constexpr std::chrono::milliseconds kImportPoll{300};
 
 double as_float(double value) {
@@ -123,9 +125,11 @@ class Training {
   Result<std::vector<TrainingSample>> freeze(const Dataset& dataset) {
     std::vector<TrainingSample> samples;
     std::int64_t position = 0;
+    std::size_t copied = 0;
     while (true) {
       const auto entries = metadata_.read()->datasets().list_entries(dataset.uid, {}, position, kPageSize);
       if (entries.empty()) return samples;
+      std::vector<std::pair<std::string, fs::path>> copies;
       for (const auto& [number, entry] : entries) {
         position = number;
         if (!entry.is_anomalous) continue;
@@ -137,28 +141,47 @@ class Training {
         sample.is_anomalous = entry.is_anomalous;
         const auto stem = fmt::format("images/{}-{:06}", to_text(dataset.type), number);
         sample.image = stem;
-        // A picture that is gone or too large stays missing: the trainer skips and names it, and fails if too few
-        // remain.
-        if (auto ok = fetch(entry.source_ref, folder_ / sample.image); !ok) return ok.error();
+        copies.emplace_back(entry.source_ref, folder_ / sample.image);
         if (line->mask_ref && *entry.is_anomalous) {
           sample.mask = stem + ".mask";
-          if (auto ok = fetch(*line->mask_ref, folder_ / *sample.mask); !ok) return ok.error();
+          copies.emplace_back(*line->mask_ref, folder_ / *sample.mask);
           for (const auto& c : line->mask_colors) sample.mask_colors.push_back({c.name, c.color});
         }
         samples.push_back(std::move(sample));
       }
+      if (auto ok = fetch_all(copies); !ok) return ok.error();
+      copied += copies.size();
+      say(fmt::format("Copying the images: {} are here.", copied));
     }
   }
 
+  /// Copies objects to files, many at once: the store may be a network away. Fails with the first one's error.
+  Result<void> fetch_all(const std::vector<std::pair<std::string, fs::path>>& copies) {
+    std::vector<Result<void>> outcomes(copies.size());
+    std::atomic<bool> failed = false;
+    run_parallel(copies.size(), kCopiesAtOnce, [&](std::size_t i) {
+      if (failed || cancel_) return;
+      outcomes[i] = fetch(copies[i].first, copies[i].second);
+      if (!outcomes[i]) failed = true;
+    });
+    if (cancel_) return fail(ErrorKind::unavailable, "The training was interrupted.");
+    for (auto& outcome : outcomes)
+      if (!outcome) return outcome;
+    return {};
+  }
+
+  /// A picture that is gone or too large stays missing: the trainer skips and names it, and fails if too few remain.
   Result<void> fetch(const std::string& uri, const fs::path& path) {
     const auto location = parse_s3_uri(uri);
     if (!location) return invalid_input(uri + " is not of the form s3://bucket/key.");
     if (auto ok = authorize(caller_, "s3:GetObject", object_arn(location->bucket, location->key)); !ok)
       return invalid_input(ok.error().message);
     auto bytes = get_bytes(objects_, location->bucket, location->key, kImageLimit);
-    if (!bytes)
-      return bytes.error().kind == ErrorKind::not_found || bytes.error().kind == ErrorKind::too_large ? Result<void>()
-                                                                                                      : bytes.error();
+    if (!bytes) {
+      const auto kind = bytes.error().kind;
+      if (kind == ErrorKind::not_found || kind == ErrorKind::too_large) return {};
+      return kind == ErrorKind::access_denied ? invalid_input(bytes.error().message) : bytes.error();
+    }
     if (const auto header = read_image_header(as_bytes(*bytes)); header && !decodable(*header))
       return invalid_input(fmt::format("{}: the image has {}x{} pixels; each side must be 64 to 4096.", uri,
                                        header->width, header->height));
@@ -260,7 +283,8 @@ class Training {
       if (auto ok = put_bytes(objects_, location.bucket, location.key, text, "application/json"); !ok)
         return ok.error().kind == ErrorKind::not_found
                    ? invalid_input("The output bucket " + location.bucket + " does not exist.")
-                   : ok.error();
+               : ok.error().kind == ErrorKind::access_denied ? invalid_input(ok.error().message)
+                                                             : ok.error();
     }
     std::string message = "The model is trained.";
     if (!e.skipped.empty())
@@ -335,12 +359,19 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     const auto& error = outcome.error();
     log::error("training failed",
                {{"model", model_arn(job->scope, job->project, job->version)}, {"reason", error.message}});
-    if (error.kind == ErrorKind::unavailable) return {std::chrono::milliseconds(0)};
-    if (error.kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) return {std::chrono::seconds(5)};
+    if (cancel) return {std::chrono::milliseconds(0)};
+    // An object store that does not answer is nobody's pictures' fault, but the owner should know.
+    const bool is_told = error.kind == ErrorKind::invalid_input || error.kind == ErrorKind::unavailable;
+    if (error.kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) {
+      auto work = metadata.write();
+      if (is_told &&
+          work->models().set_message(model->uid, ModelStatus::training, error.message + " It is tried again."))
+        work->commit();
+      return {std::chrono::seconds(5)};
+    }
     // Only what the pictures' owner can mend is told; the server's own troubles are in the log above.
-    const auto message = error.kind == ErrorKind::invalid_input
-                             ? error.message
-                             : std::string("The training failed by a fault of the server; its log says more.");
+    const auto message =
+        is_told ? error.message : std::string("The training failed by a fault of the server; its log says more.");
     auto work = metadata.write();
     if (work->models().move(model->uid, ModelStatus::training, ModelStatus::training_failed, message)) work->commit();
     return {};

@@ -54,6 +54,11 @@ class ObjectReader {
   virtual Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> out) = 0;
 };
 
+struct ObjectStart {
+  ObjectInfo info;
+  std::string bytes;
+};
+
 /// Content on its way in: written piece by piece, invisible until committed, gone if dropped. One thread.
 class StagedObject {
  public:
@@ -103,6 +108,8 @@ class ObjectStore {
                                   const std::optional<std::string>& version_id) = 0;
   virtual Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key,
                                                     const std::optional<std::string>& version_id) = 0;
+  /// What is known of an object and its first bytes (at most `length`), in one round trip.
+  virtual Result<ObjectStart> get_start(const std::string& bucket, const std::string& key, std::size_t length) = 0;
   /// In byte order of keys; attributes and checksum may be left out.
   virtual Result<std::vector<ObjectInfo>> list(const std::string& bucket, const ListRequest& request) = 0;
   /// No error if there is none. In a bucket that keeps versions the newest stays as an old one below a delete marker,

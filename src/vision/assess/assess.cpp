@@ -3,12 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <thread>
 
 #include "base/files.hpp"
+#include "base/parallel.hpp"
 #include "vision/evaluate/evaluate.hpp"
 #include "vision/infer/graph.hpp"
 
@@ -203,25 +200,10 @@ Result<Evaluation> evaluate_model(
 }
 
 void parallel_for(std::size_t count, int threads, const std::function<void(std::size_t)>& work) {
-  std::atomic<std::size_t> next{0};
-  std::mutex mutex;
-  std::exception_ptr failure;
-  const auto run = [&] {
+  run_parallel(count, threads, [&](std::size_t i) {
     set_inference_threads(1);
-    for (std::size_t i = next++; i < count; i = next++) {
-      try {
-        work(i);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-        next = count;
-      }
-    }
-  };
-  std::vector<std::thread> pool;
-  for (int t = 0; t < threads && static_cast<std::size_t>(t) < count; ++t) pool.emplace_back(run);
-  for (auto& t : pool) t.join();
-  if (failure) std::rethrow_exception(failure);
+    work(i);
+  });
 }
 
 }  // namespace vedette

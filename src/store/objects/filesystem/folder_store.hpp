@@ -54,6 +54,7 @@ class FolderStore : public BucketStore {
                           const std::optional<std::string>& version_id) override;
   Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key,
                                             const std::optional<std::string>& version_id) override;
+  Result<ObjectStart> get_start(const std::string& bucket, const std::string& key, std::size_t length) override;
   Result<std::vector<ObjectInfo>> list(const std::string& bucket, const ListRequest& request) override;
   DamageCheckStep check_contents(const std::string& from, const std::string& until, std::uint64_t most_bytes) override;
 

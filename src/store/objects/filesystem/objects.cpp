@@ -120,6 +120,17 @@ Result<std::unique_ptr<ObjectReader>> FolderStore::get(const std::string& bucket
   return internal_error("The content of an object is missing.");
 }
 
+Result<ObjectStart> FolderStore::get_start(const std::string& bucket, const std::string& key, std::size_t length) {
+  auto reader = get(bucket, key, std::nullopt);
+  if (!reader) return reader.error();
+  ObjectStart start{(*reader)->info(), {}};
+  start.bytes.resize(static_cast<std::size_t>(std::min<std::uint64_t>(length, start.info.size_bytes)));
+  const auto n = (*reader)->read(0, {reinterpret_cast<std::uint8_t*>(start.bytes.data()), start.bytes.size()});
+  if (!n) return n.error();
+  start.bytes.resize(*n);
+  return start;
+}
+
 Result<std::vector<ObjectInfo>> FolderStore::list(const std::string& bucket, const ListRequest& request) {
   sqlite::Transaction t(pool_, Access::read);
   const auto versioning = find_bucket(t.connection(), bucket);

@@ -1,0 +1,193 @@
+#include "service/manifest_check.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/parallel.hpp"
+#include "base/text.hpp"
+#include "manifest/manifest.hpp"
+#include "vision/image/image.hpp"
+
+namespace vedette {
+namespace {
+
+// Waiting, not computing: a store a network away answers this many at once.
+constexpr int kChecksAtOnce = 16;
+// Enough for the header of nearly every picture; profiles and thumbnails before it may need more.
+constexpr std::size_t kHeaderBytes = 32 << 10, kLongHeaderBytes = 1 << 20;
+constexpr std::uint64_t kImageLimit = 8'000'000;
+
+/// An object that a line names.
+struct Named {
+  std::size_t line;
+  S3Uri location;
+  bool is_image;
+};
+
+Error at_line(std::size_t number, const std::string& reason) {
+  return invalid_input("Line " + std::to_string(number) + " of the manifest: " + reason + ".");
+}
+
+/// Reads the lines and collects what they name, each object once.
+class LineReader {
+ public:
+  explicit LineReader(const ManifestCheck& check) : check_(check), bucket_(check.bucket) {}
+
+  Result<void> read(std::string_view text) {
+    const auto lines = manifest_lines(text);
+    std::unordered_map<std::string, std::size_t> position;  // of a source-ref: a later line replaces an earlier one
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      auto line = parse_manifest_line(lines[i]);
+      if (!line) return at_line(i + 1, line.error().message);
+      if (line->source_ref.ends_with('/')) continue;  // a folder marker, as published helpers write them
+      if (auto ok = name(line->source_ref, i + 1, true); !ok) return ok;
+      if (line->mask_ref && line->is_anomalous.value_or(false))
+        if (auto ok = name(*line->mask_ref, i + 1, false); !ok) return ok;
+      DatasetEntry entry{line->source_ref, line->is_anomalous, line->creation_date.value_or(check_.now),
+                         std::move(line->text)};
+      const auto [it, is_new] = position.emplace(entry.source_ref, entries.size());
+      if (is_new) {
+        entries.push_back(std::move(entry));
+      } else {
+        entries[it->second] = std::move(entry);
+      }
+    }
+    return {};
+  }
+
+  std::vector<DatasetEntry> entries;
+  std::vector<Named> named;
+
+ private:
+  Result<void> name(const std::string& uri, std::size_t line, bool is_image) {
+    const char* what = is_image ? "the image" : "the mask";
+    auto location = parse_s3_uri(uri);
+    if (!location)
+      return at_line(line, std::string(what) + " \"" + uri.substr(0, 200) + "\" is not of the form s3://bucket/key");
+    if (bucket_.empty()) bucket_ = location->bucket;
+    if (location->bucket != bucket_)
+      return at_line(line, "all images must be in one bucket, but " + uri + " is not in " + bucket_);
+    if (auto ok = authorize(check_.caller, "s3:GetObject", object_arn(location->bucket, location->key)); !ok)
+      return at_line(line, ok.error().message);
+    if (known_.insert(location->key).second) named.push_back({line, std::move(*location), is_image});
+    return {};
+  }
+
+  const ManifestCheck& check_;
+  std::string bucket_;
+  std::unordered_set<std::string> known_;
+};
+
+/// Looks at the objects, many at once.
+class ObjectCheck {
+ public:
+  ObjectCheck(const ManifestCheck& check, const std::vector<Named>& named) : check_(check), named_(named) {}
+
+  Result<void> run() {
+    run_parallel(named_.size(), kChecksAtOnce, [&](std::size_t i) { look_at(i); });
+    if (check_.cancelled) return fail(ErrorKind::unavailable, "The import was interrupted.");
+    if (failed_line_ == 0) return {};
+    if (failure_.kind == ErrorKind::unavailable) return failure_;
+    return at_line(failed_line_, failure_.message);
+  }
+
+  std::int64_t unusable = 0;
+  std::string first_unusable;
+
+ private:
+  void look_at(std::size_t i) {
+    const auto& object = named_[i];
+    {
+      const std::lock_guard lock(mutex_);
+      if (check_.cancelled || (failed_line_ != 0 && failed_line_ < object.line)) return;
+    }
+    std::string trouble;
+    const auto ok = object.is_image ? check_image(object, trouble) : check_mask(object);
+    const std::lock_guard lock(mutex_);
+    ++done_;
+    if (!ok && (failed_line_ == 0 || object.line < failed_line_)) {
+      failed_line_ = object.line;
+      failure_ = ok.error();
+    }
+    if (!trouble.empty()) {
+      ++unusable;
+      if (first_unusable_line_ == 0 || object.line < first_unusable_line_) {
+        first_unusable_line_ = object.line;
+        first_unusable = uri_of(object) + " " + trouble;
+      }
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_report_ < std::chrono::seconds(1)) return;
+    last_report_ = now;
+    check_.progress(done_, named_.size());
+  }
+
+  Result<void> check_image(const Named& object, std::string& trouble) {
+    const auto& [bucket, key] = object.location;
+    auto start = check_.objects.get_start(bucket, key, kHeaderBytes);
+    if (!start) return missing(object, start.error());
+    if (start->info.size_bytes > kImageLimit) {
+      trouble = fmt::format("has {} bytes; at most {} are possible", start->info.size_bytes, kImageLimit);
+      return {};
+    }
+    auto header = read_image_header(as_bytes(start->bytes));
+    if (!header && start->info.size_bytes > start->bytes.size()) {
+      start = check_.objects.get_start(bucket, key, kLongHeaderBytes);
+      if (!start) return missing(object, start.error());
+      header = read_image_header(as_bytes(start->bytes));
+    }
+    const SizeLimits limits;
+    if (!header) {
+      trouble = "is no JPEG or PNG";
+    } else if (std::min(header->width, header->height) < limits.minimum_side ||
+               std::max(header->width, header->height) > limits.maximum_side) {
+      trouble = fmt::format("has {}x{} pixels; each side must be {} to {}", header->width, header->height,
+                            limits.minimum_side, limits.maximum_side);
+    }
+    return {};
+  }
+
+  Result<void> check_mask(const Named& object) {
+    const auto info = check_.objects.head(object.location.bucket, object.location.key, std::nullopt);
+    if (!info) return missing(object, info.error());
+    return {};
+  }
+
+  static std::string uri_of(const Named& object) {
+    return "s3://" + object.location.bucket + "/" + object.location.key;
+  }
+
+  static Error missing(const Named& object, const Error& error) {
+    if (error.kind == ErrorKind::not_found)
+      return invalid_input((object.is_image ? "the image " : "the mask ") + uri_of(object) + " does not exist");
+    return error;
+  }
+
+  const ManifestCheck& check_;
+  const std::vector<Named>& named_;
+  std::mutex mutex_;  // guards what follows, and the two above
+  std::size_t done_ = 0, failed_line_ = 0, first_unusable_line_ = 0;
+  Error failure_ = internal_error("");
+  std::chrono::steady_clock::time_point last_report_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+Result<CheckedManifest> check_manifest(const ManifestCheck& check, std::string_view text) {
+  LineReader lines(check);
+  if (auto ok = lines.read(text); !ok) return ok.error();
+  ObjectCheck objects(check, lines.named);
+  if (auto ok = objects.run(); !ok) return ok.error();
+  return CheckedManifest{std::move(lines.entries), objects.unusable, std::move(objects.first_unusable)};
+}
+
+std::string describe_unusable(const CheckedManifest& manifest) {
+  if (manifest.unusable == 0) return {};
+  return fmt::format(" {} cannot be used for a training; the first: {}.", manifest.unusable, manifest.first_unusable);
+}
+
+}  // namespace vedette

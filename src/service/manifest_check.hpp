@@ -1,0 +1,38 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/auth.hpp"
+#include "domain/domain.hpp"
+#include "store/objects/objects.hpp"
+
+namespace vedette {
+
+struct CheckedManifest {
+  std::vector<DatasetEntry> entries;
+  std::int64_t unusable = 0;   ///< images that no training can use: format, size, dimensions
+  std::string first_unusable;  ///< why, of the first
+};
+
+struct ManifestCheck {
+  ObjectStore& objects;
+  const Caller& caller;  ///< whose rights count
+  Timestamp now;         ///< creation date of lines without one
+  std::string bucket;    ///< where the images must be; empty: the first one decides
+  const std::atomic<bool>& cancelled;
+  std::function<void(std::size_t done, std::size_t all)> progress;  ///< called about once a second, from any thread
+};
+
+/// Turns the lines of a manifest into entries. Every object they name must exist and may be read by the caller; of images
+/// only the first bytes are read, of many at once. Fails with invalid_input naming the line, with unavailable if the
+/// store does not answer or the check is cancelled.
+Result<CheckedManifest> check_manifest(const ManifestCheck& check, std::string_view text);
+
+/// "3 of them cannot be used for training; the first: …", or empty.
+std::string describe_unusable(const CheckedManifest& manifest);
+
+}  // namespace vedette
