@@ -97,7 +97,10 @@ Result<Response> put_acl(S3Call& call) {
   if (auto ok = check_put_headers(call.headers); !ok) return ok.error();
   const auto answer = get_acl(call);
   if (!answer) return answer.error();
-  if (!call.body.empty())
+  if (call.body.empty()) return Response();
+  const auto is_private = s3::is_private_acl(call.body, call.caller.account);
+  if (!is_private) return is_private.error();
+  if (!*is_private)
     return s3_error(ErrorKind::invalid_input, "AccessControlListNotSupported", "The bucket does not allow ACLs");
   return Response();
 }

@@ -303,6 +303,17 @@ Result<bool> parse_versioning(std::string_view xml) {
   return status == "Enabled";
 }
 
+Result<bool> is_private_acl(std::string_view xml, std::string_view owner) {
+  pugi::xml_document document;
+  const auto list = parsed(document, xml, "AccessControlPolicy").child("AccessControlList");
+  if (!list) return malformed();
+  for (const auto grant : list.children("Grant"))
+    if (std::string_view(grant.child("Grantee").child_value("ID")) != owner ||
+        std::string_view(grant.child_value("Permission")) != "FULL_CONTROL")
+      return false;
+  return true;
+}
+
 Result<Headers> parse_tagging(std::string_view xml) {
   return parse_tags(xml, kMostObjectTags);
 }

@@ -59,6 +59,10 @@ Result<std::vector<LifecycleRule>> parse_lifecycle(std::string_view xml);
 /// "Enabled" or "Suspended" of a VersioningConfiguration. Fails with MalformedXML, NotImplemented for MFA delete.
 Result<bool> parse_versioning(std::string_view xml);
 
+/// Whether an AccessControlPolicy document gives everything to this owner and nothing to anybody else: the only one that
+/// objects here have. Fails with MalformedXML.
+Result<bool> is_private_acl(std::string_view xml, std::string_view owner);
+
 /// Tags of a Tagging document, at most 10. Fails with MalformedXML or InvalidTag.
 Result<Headers> parse_tagging(std::string_view xml);
 /// Tags of the header x-amz-tagging: "a=b&c=d", percent-encoded.
