@@ -2,12 +2,6 @@
 // beside 10,000 unrelated projects. Both servers run at once and are measured in turns, so that the machine's moods hit both; the last
 // line holds each operation's growth. No operation may take longer because other projects exist.
 
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
@@ -22,10 +16,9 @@
 
 #include "base/files.hpp"
 #include "http_client/http_client.hpp"
+#include "server_process.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
-
-extern char** environ;
 
 namespace {
 
@@ -40,12 +33,6 @@ const Scope kScope{"123456789012", "us-east-1"};
 
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
-template <typename T>
-T required(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return std::move(*result);
 }
 
 /// About 650 bytes, as lines with a mask are: 16,000 of them make the 10 MB that a call may have.
@@ -153,48 +140,6 @@ void add_projects(const fs::path& data, int count) {
   }
   work->commit();
 }
-
-class ServerProcess {
- public:
-  ServerProcess(const std::string& program, const fs::path& data) {
-    const auto log = data / "server.log";
-    const std::string folder = data.string();
-    const char* arguments[] = {program.c_str(), "serve", "--data", folder.c_str(), "--listen", "127.0.0.1:0", nullptr};
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 2, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    const int failed = posix_spawn(&pid_, program.c_str(), &actions, nullptr, const_cast<char**>(arguments), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed) throw std::runtime_error("cannot start " + program);
-    for (int i = 0; i < 600 && endpoint_.empty(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      std::ifstream in(log);
-      const std::string text{std::istreambuf_iterator<char>(in), {}};
-      const std::string mark = "listening scheme=http address=";
-      if (const auto at = text.find(mark); at != std::string::npos && text.find(' ', at + mark.size()) != std::string::npos)
-        endpoint_ = "http://" + text.substr(at + mark.size(), text.find(' ', at + mark.size()) - at - mark.size());
-    }
-    if (endpoint_.empty()) throw std::runtime_error("the server did not start");
-    credentials_ = required(read_credentials(data / "admin-credentials", "default"));
-  }
-  ~ServerProcess() {
-    ::kill(pid_, SIGTERM);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  ServerProcess(const ServerProcess&) = delete;
-  ServerProcess& operator=(const ServerProcess&) = delete;
-  [[nodiscard]] std::unique_ptr<ServiceClient> client() const {
-    ServiceClientOptions options;
-    options.endpoint = endpoint_;
-    options.credentials = credentials_;
-    return std::make_unique<ServiceClient>(options);
-  }
-
- private:
-  pid_t pid_ = 0;
-  std::string endpoint_;
-  ClientCredentials credentials_;
-};
 
 Json call(ServiceClient& client, const char* method, const std::string& path, const std::string& query = "",
           const std::string& body = "") {

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <poll.h>
+#include <sys/sendfile.h>
+
+#include <array>
 #include <boost/asio.hpp>
 #include <boost/asio/ssl/stream_base.hpp>
 #include <boost/beast/core.hpp>
@@ -24,6 +28,9 @@ using Parser = http::request_parser<http::buffer_body>;
 constexpr std::uint32_t kHeadLimit = 32 * 1024;
 constexpr std::size_t kBodyChunk = 256 * 1024;
 constexpr std::size_t kContentChunk = 1024 * 1024;
+constexpr off64_t kSendPiece = 1 << 20;
+constexpr int kMostWaits = 32;
+constexpr int kSendPatience = 1;  // milliseconds
 constexpr auto kIdleTimeout = std::chrono::seconds(75);
 constexpr auto kHandshakeTimeout = std::chrono::seconds(10);
 constexpr auto kHeadTimeout = std::chrono::seconds(20);
@@ -67,6 +74,45 @@ inline Response internal_failure() {
   r.body = R"({"Message":"The server failed."})";
   return r;
 }
+
+/// One piece of work on the pool beside a coroutine, which must wait for it before it ends. Used on the io thread.
+class Background {
+ public:
+  explicit Background(const asio::any_io_executor& io) : done_(io) {}
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  /// Nothing may run yet. What `work` refers to must live until wait() has returned.
+  void start(asio::thread_pool& pool, std::function<Result<void>()> work) {
+    is_running_ = true;
+    asio::post(pool, [this, work = std::move(work)] {
+      Result<void> outcome;
+      try {
+        outcome = work();
+      } catch (const std::exception& e) {
+        outcome = internal_error(e.what());
+      }
+      asio::post(done_.get_executor(), [this, outcome = std::move(outcome)]() mutable {
+        outcome_ = std::move(outcome);
+        is_running_ = false;
+        done_.cancel();
+      });
+    });
+  }
+  /// The outcome of what was started last; success if nothing was.
+  asio::awaitable<Result<void>> wait() {
+    if (is_running_) {
+      done_.expires_at(asio::steady_timer::time_point::max());
+      co_await done_.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+    co_return outcome_;
+  }
+
+ private:
+  asio::steady_timer done_;
+  bool is_running_ = false;
+  Result<void> outcome_;
+};
 
 template <typename Stream, bool kIsTls>
 class Connection {
@@ -126,6 +172,8 @@ class Connection {
     bool keep_alive = parser.get().keep_alive();
     auto exchange = shared_.handler.open(read_head(parser));
     Buffered buffered(shared_.buffered_bytes);
+    // Of the body; without a Content-Length it is not known how much, but whether.
+    std::uint64_t left = parser.content_length().value_or(parser.is_done() ? 0 : 1);
 
     std::function<std::optional<Response>()> begin = [&] { return exchange->begin(); };
     std::optional<Response> answer;
@@ -148,7 +196,8 @@ class Connection {
         auto [error, bytes] = co_await http::async_write(stream_, go_on, kNoThrow);
         if (error) co_return false;
       }
-      auto trouble = co_await read_body(parser, *exchange, buffered);
+      auto reading = read_body(parser, *exchange, buffered, left);
+      auto trouble = co_await std::move(reading);
       if (trouble) {
         std::function<Response()> abort = [&] { return exchange->abort(*trouble); };
         answer = co_await finish_safely(abort);
@@ -158,7 +207,7 @@ class Connection {
       }
     }
     // An unread body would be taken for the next request.
-    const bool unread = !parser.is_done();
+    const bool unread = left > 0;
     keep_alive = keep_alive && !unread && !shared_.stopping;
     const bool written = co_await write(std::move(*answer), is_head, keep_alive);
     if (written && unread) co_await linger();
@@ -204,41 +253,85 @@ class Connection {
     std::uint64_t mine_ = 0;
   };
 
-  /// What went wrong, if anything did.
-  asio::awaitable<std::optional<Error>> read_body(Parser& parser, Exchange& exchange, Buffered& buffered) {
-    std::vector<std::uint8_t> chunk(parser.is_done() ? 0 : kBodyChunk);
-    std::uint64_t total = 0;
-    while (!parser.is_done()) {
-      std::size_t filled = 0;
-      while (filled < chunk.size() && !parser.is_done()) {
-        parser.get().body().data = chunk.data() + filled;
-        parser.get().body().size = chunk.size() - filled;
+  /// Bytes of the body into `out`, until it is full or the body ends; how many came. Behind a Content-Length they are
+  /// read where they are needed; other codings are the parser's.
+  asio::awaitable<Result<std::size_t>> read_piece(Parser& parser, std::uint64_t& left, std::span<std::uint8_t> out) {
+    std::size_t filled = 0;
+    error_code error;
+    if (parser.content_length()) {
+      out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), left)));
+      filled = asio::buffer_copy(asio::buffer(out.data(), out.size()), buffer_.data());
+      buffer_.consume(filled);
+      while (filled < out.size()) {
         lowest().expires_after(kBodyTimeout);
-        auto [error, bytes] = co_await http::async_read_some(stream_, buffer_, parser, kNoThrow);
-        filled = chunk.size() - parser.get().body().size;
-        if (error == http::error::need_buffer) break;
-        if (error == beast::error::timeout)
-          co_return fail(ErrorKind::invalid_input, "The request body did not arrive in time.", "RequestTimeout");
-        if (error)
-          co_return fail(ErrorKind::invalid_input, "The request body is shorter than its Content-Length, or malformed.",
-                         "IncompleteBody");
+        auto [trouble, n] =
+            co_await stream_.async_read_some(asio::buffer(out.data() + filled, out.size() - filled), kNoThrow);
+        filled += n;
+        error = trouble;
+        if (error) break;
       }
-      total += filled;
-      if (total > exchange.body_limit()) co_return too_large(exchange.body_limit());
-      // Whoever knows a key's id may send a body before its signature is looked at: together they must not fill the memory.
-      if (!exchange.accept_blocks() && !buffered.add(filled))
-        co_return fail(ErrorKind::unavailable, "The server has too many requests in hand.");
-      const auto piece = std::span<const std::uint8_t>(chunk.data(), filled);
-      Result<void> accepted;
-      if (exchange.accept_blocks()) {
-        std::function<Result<void>()> accept = [&] { return exchange.accept(piece); };
-        accepted = co_await run_on<Result<void>>(shared_.pool, accept);
-      } else {
-        accepted = exchange.accept(piece);
+      left -= filled;
+    } else {
+      while (filled < out.size() && !parser.is_done()) {
+        parser.get().body().data = out.data() + filled;
+        parser.get().body().size = out.size() - filled;
+        lowest().expires_after(kBodyTimeout);
+        auto [trouble, n] = co_await http::async_read_some(stream_, buffer_, parser, kNoThrow);
+        filled = out.size() - parser.get().body().size;
+        if (trouble == http::error::need_buffer) break;
+        error = trouble;
+        if (error) break;
       }
-      if (!accepted) co_return accepted.error();
+      left = parser.is_done() ? 0 : 1;
     }
-    co_return std::nullopt;
+    if (error == beast::error::timeout)
+      co_return fail(ErrorKind::invalid_input, "The request body did not arrive in time.", "RequestTimeout");
+    if (error)
+      co_return fail(ErrorKind::invalid_input, "The request body is shorter than its Content-Length, or malformed.",
+                     "IncompleteBody");
+    co_return filled;
+  }
+
+  /// What went wrong, if anything did. `left` is zero when the body was read to its end.
+  asio::awaitable<std::optional<Error>> read_body(Parser& parser, Exchange& exchange, Buffered& buffered,
+                                                  std::uint64_t& left) {
+    // Two pieces: one is read from the network while the other is hashed and written.
+    std::array<std::vector<std::uint8_t>, 2> pieces;
+    Background accepting(stream_.get_executor());
+    std::uint64_t total = 0;
+    std::optional<Error> trouble;
+    for (std::size_t turn = 0; left > 0 && !trouble; ++turn) {
+      auto& piece = pieces[turn % 2];
+      piece.resize(parser.content_length() ? static_cast<std::size_t>(std::min<std::uint64_t>(kBodyChunk, left))
+                                           : kBodyChunk);
+      auto reading = read_piece(parser, left, piece);
+      const auto filled = co_await std::move(reading);
+      auto waiting = accepting.wait();  // for the piece before
+      const auto accepted = co_await std::move(waiting);
+      if (!accepted) {
+        trouble = accepted.error();
+      } else if (!filled) {
+        trouble = filled.error();
+      } else if ((total += *filled) > exchange.body_limit()) {
+        trouble = too_large(exchange.body_limit());
+      } else if (!exchange.accept_blocks() && !buffered.add(*filled)) {
+        // Whoever knows a key's id may send a body before its signature is looked at: together they must not fill the
+        // memory.
+        trouble = fail(ErrorKind::unavailable, "The server has too many requests in hand.");
+      } else {
+        const auto bytes = std::span<const std::uint8_t>(piece.data(), *filled);
+        if (exchange.accept_blocks()) {
+          std::function<Result<void>()> accept = [&exchange, bytes] { return exchange.accept(bytes); };
+          accepting.start(shared_.pool, std::move(accept));
+        } else if (auto ok = exchange.accept(bytes); !ok) {
+          trouble = ok.error();
+        }
+      }
+    }
+    auto waiting = accepting.wait();
+    const auto accepted = co_await std::move(waiting);
+    if (!trouble && !accepted) trouble = accepted.error();
+    co_return trouble;
   }
 
   asio::awaitable<Response> finish_safely(std::function<Response()> work) {
@@ -277,6 +370,12 @@ class Connection {
     auto [error, bytes] = co_await http::async_write_header(stream_, serializer, kNoThrow);
     if (error) co_return false;
     if (is_head || !response.content) co_return true;
+    if constexpr (!kIsTls)
+      if (const auto file = response.content->file()) {
+        auto sending = send_file(*file, response.offset, length);
+        const bool sent = co_await std::move(sending);
+        co_return sent;
+      }
     std::vector<std::uint8_t> chunk(static_cast<std::size_t>(std::min<std::uint64_t>(length, kContentChunk)));
     for (std::uint64_t sent = 0; sent < length;) {
       const auto piece =
@@ -292,6 +391,57 @@ class Connection {
       sent += *n;
     }
     co_return true;
+  }
+
+  /// What the client takes of a file without making this thread wait long; bytes, or an error number below zero.
+  static std::int64_t send_some(int to, int file, std::uint64_t offset, std::uint64_t length) {
+    auto at = static_cast<off64_t>(offset);
+    const auto end = static_cast<off64_t>(offset + length);
+    for (int waits = kMostWaits; at < end;) {
+      const auto n = ::sendfile64(to, file, &at, static_cast<std::size_t>(std::min<off64_t>(end - at, kSendPiece)));
+      if (n > 0 || (n < 0 && errno == EINTR)) continue;
+      const auto reason = n == 0 ? EIO : errno;  // at its end the file would be shorter than it was
+      // A client that keeps up is worth a moment's wait: two thread switches cost more.
+      pollfd writable{to, POLLOUT, 0};
+      if (reason == EAGAIN && waits-- > 0 && ::poll(&writable, 1, kSendPatience) > 0 && writable.revents == POLLOUT)
+        continue;
+      const auto sent = at - static_cast<off64_t>(offset);
+      return sent > 0 ? sent : -reason;
+    }
+    return at - static_cast<off64_t>(offset);
+  }
+
+  /// The kernel sends the file from its cache: nothing is copied through this process. What may wait for the disk runs on
+  /// the pool, what waits for the client does not.
+  asio::awaitable<bool> send_file(int file, std::uint64_t offset, std::uint64_t length) {
+    auto& socket = lowest().socket();
+    error_code ignored;
+    socket.native_non_blocking(true, ignored);
+    const int to = socket.native_handle();
+    // Ends the wait for a client that takes nothing; the flag outlives this coroutine, as a timer's handler may.
+    asio::steady_timer deadline(stream_.get_executor());
+    const auto is_over = std::make_shared<bool>(false);
+    bool is_whole = true;
+    while (length > 0 && is_whole) {
+      std::function<std::int64_t()> send = [file, to, offset, length] { return send_some(to, file, offset, length); };
+      const auto n = co_await run_on<std::int64_t>(shared_.pool, std::move(send));
+      if (n > 0) {
+        offset += static_cast<std::uint64_t>(n);
+        length -= static_cast<std::uint64_t>(n);
+      } else if (n == -EAGAIN) {
+        deadline.expires_after(kWriteTimeout);
+        deadline.async_wait([is_over, &socket](error_code error) {
+          if (!error && !*is_over) socket.cancel(error);
+        });
+        auto [error] = co_await socket.async_wait(tcp::socket::wait_write, kNoThrow);
+        deadline.cancel();
+        is_whole = !error;
+      } else {
+        is_whole = false;  // the head is out: a broken connection is the only way left to say so
+      }
+    }
+    *is_over = true;
+    co_return is_whole;
   }
 
   asio::awaitable<Result<std::size_t>> run_on_result(std::function<Result<std::size_t>()> work) {

@@ -7,6 +7,7 @@ namespace vedette::s3_operations {
 namespace {
 
 constexpr std::string_view kMetadataPrefix = "x-amz-meta-";
+constexpr std::uint64_t kSmallContent = 64 << 10;
 
 void add_object_headers(Response& r, const ObjectInfo& info) {
   r.headers.emplace_back("content-type", info.attributes.content_type);
@@ -120,6 +121,12 @@ Result<Response> read_object(S3Call& call, bool is_head) {
   if (is_head) {
     r.head_length = r.length;
     r.length = 0;
+  } else if (r.length <= kSmallContent) {
+    // Read here, it goes out in one write together with the head.
+    r.body.resize(static_cast<std::size_t>(r.length));
+    const auto n = (*reader)->read(r.offset, {reinterpret_cast<std::uint8_t*>(r.body.data()), r.body.size()});
+    if (!n) return n.error();
+    if (*n != r.length) return internal_error("An object is shorter than its index says.");
   } else {
     r.content = std::move(*reader);
   }

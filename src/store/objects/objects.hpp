@@ -52,6 +52,8 @@ class ObjectReader {
   [[nodiscard]] virtual const ObjectInfo& info() const = 0;
   /// Reads up to out.size() bytes from an offset; less only at the end.
   virtual Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> out) = 0;
+  /// A descriptor of a file that is the content, if there is one: the kernel can send it by itself.
+  [[nodiscard]] virtual std::optional<int> file() const { return std::nullopt; }
 };
 
 struct ObjectStart {

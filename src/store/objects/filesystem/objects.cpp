@@ -135,10 +135,12 @@ Result<std::vector<ObjectInfo>> FolderStore::list(const std::string& bucket, con
   sqlite::Transaction t(pool_, Access::read);
   const auto versioning = find_bucket(t.connection(), bucket);
   if (!versioning) return no_such_bucket();
-  // A range over the primary key: from the prefix, or beyond start_after, while the prefix holds.
+  // A range over the primary key, by one bound, since SQLite would scan from the first of two: from the prefix, or from
+  // the key that follows start_after, while the prefix holds.
+  const auto first = std::max(request.prefix, request.start_after + '\0');
   auto q = t.connection().prepare("SELECT key, " VEDETTE_OBJECT_COLUMNS
-                                  " FROM objects WHERE bucket = ?1 AND key >= ?2 AND key > ?3 ORDER BY key LIMIT ?4");
-  q.bind(bucket).bind_blob(request.prefix).bind_blob(request.start_after).bind(request.limit);
+                                  " FROM objects WHERE bucket = ?1 AND key >= ?2 ORDER BY key LIMIT ?3");
+  q.bind(bucket).bind_blob(request.start_after.empty() ? request.prefix : first).bind(request.limit);
   std::vector<ObjectInfo> out;
   while (q.step()) {
     auto key = q.text(0);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 
 #include "base/digest.hpp"
@@ -203,11 +204,14 @@ Result<std::vector<ObjectVersion>> FolderStore::list_versions(const std::string&
     beyond = q.integer(0);
   }
   auto q = c.prepare("SELECT key, ?6 AS sequence, NULL AS superseded, 1 AS latest, " VEDETTE_OBJECT_COLUMNS
-                     " FROM objects WHERE bucket = ?1 AND key >= ?2 AND key >= ?3 AND (key > ?3 OR ?6 > ?4) UNION ALL "
+                     " FROM objects WHERE bucket = ?1 AND key >= ?2 AND (key > ?3 OR ?6 > ?4) UNION ALL "
                      "SELECT key, sequence, superseded, superseded IS NULL, " VEDETTE_OBJECT_COLUMNS
-                     " FROM versions WHERE bucket = ?1 AND key >= ?2 AND key >= ?3 AND (key > ?3 OR sequence > ?4) "
+                     " FROM versions WHERE bucket = ?1 AND key >= ?2 AND (key > ?3 OR sequence > ?4) "
                      "ORDER BY key, sequence LIMIT ?5");
-  q.bind(bucket).bind_blob(request.prefix).bind_blob(request.key_marker).bind(beyond).bind(request.limit).bind(kNewest);
+  q.bind(bucket)
+      .bind_blob(std::max(request.prefix, request.key_marker))
+      .bind_blob(request.key_marker)
+      .bind(beyond).bind(request.limit).bind(kNewest);
   std::vector<ObjectVersion> out;
   while (q.step()) {
     auto key = q.text(0);
