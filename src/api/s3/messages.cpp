@@ -13,20 +13,38 @@ namespace {
 constexpr std::string_view kHeader = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 constexpr std::string_view kNamespace = "http://s3.amazonaws.com/doc/2006-03-01/";
 
+void append_element(std::string& out, std::string_view name, std::string_view value) {
+  out.append("<").append(name).append(">");
+  append_xml_escaped(out, value);
+  out.append("</").append(name).append(">");
+}
+
 std::string element(std::string_view name, std::string_view value) {
-  return fmt::format("<{0}>{1}</{0}>", name, xml_escape(value));
+  std::string out;
+  append_element(out, name, value);
+  return out;
 }
 
 std::string listed(const Listing& l, std::string_view text) {
   return l.url_encoded ? uri_encode(text, true) : std::string(text);
 }
 
+std::string quoted(std::string_view etag) {
+  return "\"" + std::string(etag) + "\"";
+}
+
 std::string encode_entries(const Listing& l) {
+  constexpr std::size_t kTypicalEntry = 300;
   std::string out;
-  for (const auto& o : l.objects)
-    out += "<Contents>" + element("Key", listed(l, o.key)) + element("LastModified", to_extended_iso8601(o.modified)) +
-           element("ETag", "\"" + o.etag + "\"") + element("Size", std::to_string(o.size_bytes)) +
-           "<StorageClass>STANDARD</StorageClass></Contents>";
+  out.reserve(l.objects.size() * kTypicalEntry);
+  for (const auto& o : l.objects) {
+    out += "<Contents>";
+    append_element(out, "Key", listed(l, o.key));
+    append_element(out, "LastModified", to_extended_iso8601(o.modified));
+    append_element(out, "ETag", quoted(o.etag));
+    append_element(out, "Size", std::to_string(o.size_bytes));
+    out += "<StorageClass>STANDARD</StorageClass></Contents>";
+  }
   for (const auto& p : l.common_prefixes)
     out += "<CommonPrefixes>" + element("Prefix", listed(l, p)) + "</CommonPrefixes>";
   return out;
@@ -34,10 +52,6 @@ std::string encode_entries(const Listing& l) {
 
 constexpr std::size_t kMostDeleted = 1000;
 constexpr std::int64_t kMostPartNumber = 10'000;
-
-std::string quoted(std::string_view etag) {
-  return "\"" + std::string(etag) + "\"";
-}
 
 Error malformed() {
   return fail(ErrorKind::invalid_input,
