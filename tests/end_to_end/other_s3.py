@@ -15,7 +15,9 @@ from botocore.config import Config
 from harness import BUILD, REGION
 
 S3RVER = os.path.join(BUILD, "js-client", "node_modules", ".bin", "s3rver")
-KEYS = {"AWS_ACCESS_KEY_ID": "S3RVER", "AWS_SECRET_ACCESS_KEY": "S3RVER"}  # fixed in s3rver
+# Another service that runs already, with the keys of the environment (tools/try-ceph.sh); else s3rver, whose keys are fixed.
+RUNNING = os.environ.get("VEDETTE_OTHER_S3")
+KEYS = {name: os.environ[name] if RUNNING else "S3RVER" for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
 
 
 def free_port():
@@ -26,10 +28,13 @@ def free_port():
 
 class OtherS3:
     def __init__(self):
+        self.process = self.folder = None
+        if RUNNING:
+            self.url, self.port = RUNNING, int(RUNNING.rsplit(":", 1)[1])
+            return
         self.folder = tempfile.mkdtemp(prefix="s3rver-")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process = None
         atexit.register(self.destroy)
         self.start()
 
@@ -54,10 +59,11 @@ class OtherS3:
 
     def destroy(self):
         self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def client(self):
-        return boto3.client("s3", endpoint_url=self.url, region_name=REGION, aws_access_key_id="S3RVER", aws_secret_access_key="S3RVER",
+        return boto3.client("s3", endpoint_url=self.url, region_name=REGION, aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"], aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
                             config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}))
 
 

@@ -1,11 +1,13 @@
 """Objects under faults: kills in the middle of many puts, of multipart uploads, and a disk that fills up."""
 import hashlib
 import os
+import re
 import subprocess
 import tempfile
 import threading
 import time
 import unittest
+from urllib.request import urlopen
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -108,6 +110,74 @@ class FullDisk(unittest.TestCase):
         s3.delete_objects(Bucket="full", Delete={"Objects": [{"Key": k} for k in kept[:3]]})
         s3.put_object(Bucket="full", Key="after", Body=body)
         self.assertEqual(s3.get_object(Bucket="full", Key="after")["Body"].read(), body)
+
+
+class PowerCut(unittest.TestCase):
+    """What docs/s3.md states: content, its folder and the index are on the disk before the answer goes out."""
+
+    def test_an_answer_comes_after_the_syncs(self):
+        if subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True).returncode != 0:
+            self.skipTest("this machine traces no processes")
+        server = Server()
+        self.addCleanup(server.destroy)
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="synced")
+        upload = {"Bucket": "synced", "Key": "parts", "UploadId": s3.create_multipart_upload(Bucket="synced", Key="parts")["UploadId"]}
+        trace = os.path.join(server.data, "trace")
+        # -yy shows the file behind a descriptor.
+        tracer = subprocess.Popen(["strace", "-f", "-yy", "-s", "16", "-e", "trace=fsync,fdatasync,sendto,sendmsg,write,writev", "-o", trace, "-p", str(server.process.pid)],
+                                  stderr=subprocess.PIPE)
+        while b"attached" not in tracer.stderr.readline():
+            pass
+        s3.put_object(Bucket="synced", Key="k", Body=b"put")
+        tag = s3.upload_part(**upload, PartNumber=1, Body=b"part")["ETag"]
+        s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": tag}]})
+        s3.delete_object(Bucket="synced", Key="k")
+        tracer.terminate()
+        tracer.communicate()
+        with open(trace, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+        # Between one answer and the next: what was synced.
+        answers, synced = [], set()
+        for line in lines:
+            call = re.match(r"\d+\s+(?:<\.\.\. )?(\w+)", line).group(1)
+            if call in ("fsync", "fdatasync") and "resumed" not in line:
+                path = re.search(r"<([^>]*)>", line).group(1)
+                synced.add("content" if re.search(r"/contents/./\w+", path) else "folder" if "/contents/" in path else "index" if path.endswith("index.sqlite-wal") else path)
+            if "HTTP/1.1 2" in line:
+                answers.append(synced)
+                synced = set()
+        self.assertEqual(len(answers), 4, lines)
+        for answer in answers[:3]:
+            self.assertLessEqual({"content", "folder", "index"}, answer)
+        self.assertIn("index", answers[3])
+
+
+class Damage(unittest.TestCase):
+    def test_a_damaged_object_is_found_and_reported(self):
+        server = Server()
+        self.addCleanup(server.destroy)
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket="damage")
+        for number in range(10):
+            s3.put_object(Bucket="damage", Key=f"k {number}", Body=content(number))
+        server.stop()
+        for folder, _, names in os.walk(os.path.join(server.data, "objects", "contents")):
+            for name in names:
+                with open(os.path.join(folder, name), "r+b") as file:
+                    if file.read() == content(7):
+                        file.seek(5)
+                        file.write(b"!")
+        server.start()
+
+        def metric():
+            with urlopen(server.url + "/metrics") as answer:
+                return re.search(r"^vedette_objects_damaged (\d+)$", answer.read().decode(), re.M).group(1)
+        deadline = time.monotonic() + 30
+        while metric() != "1" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(metric(), "1")
+        self.assertRegex(server.log(), r'damaged object bucket=damage key="?k 7"? version=null reason=.*SHA-256')
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ class Objects(unittest.TestCase):
         class Credentials(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 asked.append((self.path, self.headers["Authorization"]))
-                body = json.dumps({"AccessKeyId": "S3RVER", "SecretAccessKey": "S3RVER", "Token": "t",
+                body = json.dumps({"AccessKeyId": KEYS["AWS_ACCESS_KEY_ID"], "SecretAccessKey": KEYS["AWS_SECRET_ACCESS_KEY"],
                                    "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))}).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
@@ -164,7 +164,7 @@ class Objects(unittest.TestCase):
         self.assertEqual(asked, [("/role", "secret")])
         os.makedirs(os.path.join(home, ".aws"))
         with open(os.path.join(home, ".aws", "credentials"), "w", encoding="utf-8") as file:
-            file.write("[other]\naws_access_key_id = S3RVER\naws_secret_access_key = S3RVER\n")
+            file.write("[other]\naws_access_key_id = {AWS_ACCESS_KEY_ID}\naws_secret_access_key = {AWS_SECRET_ACCESS_KEY}\n".format(**KEYS))
         with open(os.path.join(home, ".aws", "config"), "w", encoding="utf-8") as file:
             file.write("[profile other]\nregion = eu-central-1\n")
         server = Server(extra=options, environment={**nothing, "AWS_PROFILE": "other", "AWS_REGION": "", "AWS_DEFAULT_REGION": ""})
