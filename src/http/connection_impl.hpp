@@ -9,6 +9,7 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <functional>
+#include <sstream>
 #include <vector>
 
 #include "base/log.hpp"
@@ -175,7 +176,11 @@ class Connection {
     // Of the body; without a Content-Length it is not known how much, but whether.
     std::uint64_t left = parser.content_length().value_or(parser.is_done() ? 0 : 1);
 
-    std::function<std::optional<Response>()> begin = [&] { return exchange->begin(); };
+    // What has no body is answered in one go: every change of threads costs.
+    std::function<std::optional<Response>()> begin = [&] {
+      auto early = exchange->begin();
+      return early || left > 0 ? std::move(early) : std::optional(exchange->finish());
+    };
     std::optional<Response> answer;
     bool failed = false;
     try {
@@ -367,15 +372,17 @@ class Connection {
       auto [error, bytes] = co_await http::async_write(stream_, serializer, kNoThrow);
       co_return !error;
     }
-    auto [error, bytes] = co_await http::async_write_header(stream_, serializer, kNoThrow);
-    if (error) co_return false;
-    if (is_head || !response.content) co_return true;
     if constexpr (!kIsTls)
-      if (const auto file = response.content->file()) {
-        auto sending = send_file(*file, response.offset, length);
+      if (const auto file = response.content ? response.content->file() : std::nullopt; file && !is_head) {
+        std::ostringstream head;
+        head << message.base();
+        auto sending = send_file(head.str(), *file, response.offset, length);
         const bool sent = co_await std::move(sending);
         co_return sent;
       }
+    auto [error, bytes] = co_await http::async_write_header(stream_, serializer, kNoThrow);
+    if (error) co_return false;
+    if (is_head || !response.content) co_return true;
     std::vector<std::uint8_t> chunk(static_cast<std::size_t>(std::min<std::uint64_t>(length, kContentChunk)));
     for (std::uint64_t sent = 0; sent < length;) {
       const auto piece =
@@ -393,27 +400,39 @@ class Connection {
     co_return true;
   }
 
-  /// What the client takes of a file without making this thread wait long; bytes, or an error number below zero.
-  static std::int64_t send_some(int to, int file, std::uint64_t offset, std::uint64_t length) {
-    auto at = static_cast<off64_t>(offset);
-    const auto end = static_cast<off64_t>(offset + length);
-    for (int waits = kMostWaits; at < end;) {
-      const auto n = ::sendfile64(to, file, &at, static_cast<std::size_t>(std::min<off64_t>(end - at, kSendPiece)));
+  /// A head and what follows it of a file, on its way out.
+  struct Sending {
+    std::string head;
+    int file;
+    off64_t at, end;
+    [[nodiscard]] bool is_done() const { return head.empty() && at == end; }
+  };
+
+  /// Sends what the client takes without making this thread wait long; zero, EAGAIN or what is wrong.
+  static int send_some(int to, Sending& s) {
+    for (int waits = kMostWaits; !s.is_done();) {
+      ssize_t n = 0;
+      if (!s.head.empty()) {
+        n = ::send(to, s.head.data(), s.head.size(), MSG_MORE | MSG_NOSIGNAL);
+        if (n > 0) s.head.erase(0, static_cast<std::size_t>(n));
+      } else {
+        n = ::sendfile64(to, s.file, &s.at, static_cast<std::size_t>(std::min<off64_t>(s.end - s.at, kSendPiece)));
+      }
       if (n > 0 || (n < 0 && errno == EINTR)) continue;
       const auto reason = n == 0 ? EIO : errno;  // at its end the file would be shorter than it was
       // A client that keeps up is worth a moment's wait: two thread switches cost more.
       pollfd writable{to, POLLOUT, 0};
       if (reason == EAGAIN && waits-- > 0 && ::poll(&writable, 1, kSendPatience) > 0 && writable.revents == POLLOUT)
         continue;
-      const auto sent = at - static_cast<off64_t>(offset);
-      return sent > 0 ? sent : -reason;
+      return reason;
     }
-    return at - static_cast<off64_t>(offset);
+    return 0;
   }
 
   /// The kernel sends the file from its cache: nothing is copied through this process. What may wait for the disk runs on
   /// the pool, what waits for the client does not.
-  asio::awaitable<bool> send_file(int file, std::uint64_t offset, std::uint64_t length) {
+  asio::awaitable<bool> send_file(std::string head, int file, std::uint64_t offset, std::uint64_t length) {
+    Sending sending{std::move(head), file, static_cast<off64_t>(offset), static_cast<off64_t>(offset + length)};
     auto& socket = lowest().socket();
     error_code ignored;
     socket.native_non_blocking(true, ignored);
@@ -421,27 +440,22 @@ class Connection {
     // Ends the wait for a client that takes nothing; the flag outlives this coroutine, as a timer's handler may.
     asio::steady_timer deadline(stream_.get_executor());
     const auto is_over = std::make_shared<bool>(false);
-    bool is_whole = true;
-    while (length > 0 && is_whole) {
-      std::function<std::int64_t()> send = [file, to, offset, length] { return send_some(to, file, offset, length); };
-      const auto n = co_await run_on<std::int64_t>(shared_.pool, std::move(send));
-      if (n > 0) {
-        offset += static_cast<std::uint64_t>(n);
-        length -= static_cast<std::uint64_t>(n);
-      } else if (n == -EAGAIN) {
+    int trouble = 0;
+    do {
+      std::function<int()> send = [to, &sending] { return send_some(to, sending); };
+      trouble = co_await run_on<int>(shared_.pool, std::move(send));
+      if (trouble == EAGAIN) {
         deadline.expires_after(kWriteTimeout);
         deadline.async_wait([is_over, &socket](error_code error) {
           if (!error && !*is_over) socket.cancel(error);
         });
         auto [error] = co_await socket.async_wait(tcp::socket::wait_write, kNoThrow);
         deadline.cancel();
-        is_whole = !error;
-      } else {
-        is_whole = false;  // the head is out: a broken connection is the only way left to say so
+        if (error) trouble = EIO;
       }
-    }
+    } while (trouble == EAGAIN);
     *is_over = true;
-    co_return is_whole;
+    co_return trouble == 0;  // once the head is out, a broken connection is the only way left to say so
   }
 
   asio::awaitable<Result<std::size_t>> run_on_result(std::function<Result<std::size_t>()> work) {

@@ -77,6 +77,11 @@ Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, co
   // The keys of DeleteObjects stand in its body; each is authorised by itself.
   if (request->kind != s3::OperationKind::delete_objects)
     if (auto ok = authorize(identity.caller, request->action, resource); !ok) return ok.error();
+  for (const char* name : {"x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"})
+    if (const auto owner = header_value(head.headers, name); !owner.empty() && owner != identity.caller.account)
+      return fail(ErrorKind::access_denied, "Access Denied", "AccessDenied");
+  if (!request->key.empty() && !header_value(head.headers, "x-amz-tagging").empty())
+    if (auto ok = authorize(identity.caller, "s3:PutObjectTagging", resource); !ok) return ok.error();
   const bool is_put = request->kind == s3::OperationKind::put_object || request->kind == s3::OperationKind::upload_part;
   if (is_put || request->kind == s3::OperationKind::copy_object ||
       request->kind == s3::OperationKind::create_multipart_upload)

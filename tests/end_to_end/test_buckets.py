@@ -246,6 +246,19 @@ class Settings(BucketTest):
             self.assertEqual((answer.headers["content-type"], answer.headers["content-disposition"]), ("image/png", "attachment; filename=a.png"))
 
 
+class Rights(BucketTest):
+    def test_tags_and_expected_owners_are_checked(self):
+        keys = user("putter", {"Effect": "Allow", "Action": ["s3:PutObject", "s3:GetObject"], "Resource": "*"})
+        limited = SERVER.client("s3", keys)
+        limited.put_object(Bucket=self.bucket, Key="k", Body=b"x", ExpectedBucketOwner="123456789012")
+        self.fails("AccessDenied", 403, limited.put_object, Key="k", Body=b"x", Tagging="a=1")
+        self.fails("AccessDenied", 403, limited.put_object, Key="k", Body=b"x", ExpectedBucketOwner="999999999999")
+        self.fails("AccessDenied", 403, limited.put_bucket_versioning, VersioningConfiguration={"Status": "Enabled"})
+        self.fails("AccessDenied", 403, limited.get_bucket_cors)
+        self.fails("AccessDenied", 403, limited.delete_bucket_lifecycle)
+        self.fails("AccessDenied", 403, limited.get_object_tagging, Key="k")
+
+
 class Browsers(BucketTest):
     """A page of another origin uploads with a presigned URL, as a console does."""
 

@@ -49,11 +49,43 @@ def upload_tiny(s3, bucket):
     s3.put_object(Bucket=bucket, Key="m", Body="\n".join(lines).encode())
 
 
+def fake_service(case, answer):
+    """The address of an HTTP service that `answer(method, path, headers)` gives (status, headers, body) for."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self):
+            status, headers, body = answer(self.command, self.path, self.headers)
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": len(body)}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body.encode())
+
+        do_GET = do_PUT = do_HEAD = handle_any
+
+        def log_message(self, *_):
+            pass
+
+    service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    case.addCleanup(service.server_close)
+    case.addCleanup(service.shutdown)
+    return f"http://127.0.0.1:{service.server_port}"
+
+
 class TheMainJob(MainJob, unittest.TestCase):
     def setUp(self):
         self.server = serve(prefix="a/b/")
         self.addCleanup(self.server.destroy)
         self.api, self.s3 = self.server.client("lookoutvision"), OTHER.client()
+
+    def when_trained(self):
+        """One file is larger than what goes in one request."""
+        files = [o for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket="models", Prefix="a/b/") for o in page["Contents"]]
+        self.assertGreater(max(o["Size"] for o in files), 32 << 20)
 
     def test_rendered_sample(self):
         right, metrics = self.job(SAMPLE, "sample", ["train", "test"])
@@ -135,33 +167,33 @@ class Objects(unittest.TestCase):
         self.assertIn("Line 8 of the manifest: the image s3://odd/images/none.png does not exist", failed["StatusMessage"])
 
     def test_keys_come_from_where_the_sdks_look(self):
-        """A container's credential service gives keys that expire."""
+        """A container's and an instance's credential service give keys that expire; files and profiles are read."""
         asked = []
+        keys = json.dumps({"AccessKeyId": KEYS["AWS_ACCESS_KEY_ID"], "SecretAccessKey": KEYS["AWS_SECRET_ACCESS_KEY"],
+                           "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))})
 
-        class Credentials(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                asked.append((self.path, self.headers["Authorization"]))
-                body = json.dumps({"AccessKeyId": KEYS["AWS_ACCESS_KEY_ID"], "SecretAccessKey": KEYS["AWS_SECRET_ACCESS_KEY"],
-                                   "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))}).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+        def credentials(method, path, headers):
+            asked.append(path)
+            if path == "/role" and headers["Authorization"] == "secret":
+                return 200, {}, keys
+            if (method, path) == ("PUT", "/latest/api/token"):
+                return 200, {}, "a token"
+            if headers["X-aws-ec2-metadata-token"] != "a token":
+                return 401, {}, ""
+            roles = "/latest/meta-data/iam/security-credentials/"
+            return (200, {}, "line-role") if path == roles else (200, {}, keys) if path == roles + "line-role" else (404, {}, "")
 
-            def log_message(self, *_):
-                pass
-
-        service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Credentials)
-        threading.Thread(target=service.serve_forever, daemon=True).start()
-        self.addCleanup(service.shutdown)
+        service = fake_service(self, credentials)
         home = tempfile.mkdtemp(prefix="vedette-home-")
         self.addCleanup(shutil.rmtree, home)
         nothing = {"HOME": home, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SHARED_CREDENTIALS_FILE": ""}
-        container = {**nothing, "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{service.server_port}/role", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "secret"}
+        container = {**nothing, "AWS_CONTAINER_CREDENTIALS_FULL_URI": service + "/role", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "secret"}
         options = ["--objects", "s3://models", "--objects-endpoint", OTHER.url]
         server = Server(extra=options, environment=container)
         server.destroy()
-        self.assertEqual(asked, [("/role", "secret")])
+        self.assertEqual(asked, ["/role"])
+        Server(extra=options, environment={**nothing, "AWS_EC2_METADATA_SERVICE_ENDPOINT": service, "AWS_EC2_METADATA_DISABLED": ""}).destroy()
+        self.assertEqual(asked[1:], ["/latest/api/token", "/latest/meta-data/iam/security-credentials/", "/latest/meta-data/iam/security-credentials/line-role"])
         os.makedirs(os.path.join(home, ".aws"))
         with open(os.path.join(home, ".aws", "credentials"), "w", encoding="utf-8") as file:
             file.write("[other]\naws_access_key_id = {AWS_ACCESS_KEY_ID}\naws_secret_access_key = {AWS_SECRET_ACCESS_KEY}\n".format(**KEYS))
@@ -174,6 +206,22 @@ class Objects(unittest.TestCase):
             Server(extra=options, environment={**nothing, "AWS_EC2_METADATA_DISABLED": "true"})
         with self.assertRaisesRegex(RuntimeError, "there is no bucket none-here"):
             Server(extra=["--objects", "s3://none-here", "--objects-endpoint", OTHER.url], environment=KEYS)
+
+
+class Regions(unittest.TestCase):
+    def test_a_bucket_elsewhere_is_asked_where_it_is(self):
+        asked = []
+
+        def elsewhere(method, path, headers):
+            region = headers["Authorization"].split("/")[2]
+            asked.append((method, path, region))
+            if region == "eu-west-9":
+                return 200, {}, ""
+            return 301, {"x-amz-bucket-region": "eu-west-9"}, "<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>"
+
+        server = serve(fake_service(self, elsewhere), "--objects-region", "us-east-1")
+        self.addCleanup(server.destroy)
+        self.assertEqual(asked, [("HEAD", "/models", "us-east-1"), ("HEAD", "/models", "eu-west-9")])
 
 
 class Faults(unittest.TestCase):

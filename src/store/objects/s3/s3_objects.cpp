@@ -231,6 +231,12 @@ class S3Objects : public ObjectStore {
     document += "</CompleteMultipartUpload>";
     const RemoteCalls::Request complete = {"POST", at.bucket, at.key, {{"uploadId", upload}}, conditions, document};
     const auto answer = calls_.send(complete);
+    if (!answer && answer.error().code == "NoSuchUpload") {
+      // Completed by a request whose answer was lost?
+      const auto head = calls_.send({"HEAD", at.bucket, at.key, {}, {}, {}});
+      if (head && header_value(head->headers, "content-length") == std::to_string(size))
+        return unquoted(header_value(head->headers, "etag"));
+    }
     if (!answer) return answer.error();
     // Completing may fail after the head of the answer was sent.
     if (!element_text(answer->body, "Code").empty())
