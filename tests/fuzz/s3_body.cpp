@@ -1,7 +1,8 @@
-// The XML bodies that S3 clients send, and the header that names a copy's source.
+// The XML bodies that S3 clients send, headers of theirs with a form of their own, and the listings that other S3 services answer.
 #include <cstdlib>
 
 #include "api/s3/messages.hpp"
+#include "store/objects/s3/remote_calls.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace vedette;
@@ -21,7 +22,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (const auto rules = s3::parse_cors(text)) (void)s3::cors_headers(*rules, "http://a", "GET", "x, y");
   (void)s3::parse_versioning(text).has_value();
+  (void)s3::is_private_acl(text, "1").has_value();
   if (const auto tags = s3::parse_tagging_header(text))
     if (tags->size() > 10) std::abort();
+  if (const auto page = parse_listing(text))
+    for (const auto& object : page->objects)
+      if (object.etag.find('"') != std::string::npos) std::abort();
   return 0;
 }

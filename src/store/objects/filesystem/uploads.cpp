@@ -101,7 +101,8 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
   auto staged = stage();
   if (!staged) return staged.error();
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const auto& [number, etag] = parts[i];
+    const auto number = parts[i].first;
+    const auto& etag = parts[i].second;
     const auto it = std::find_if(stored.begin(), stored.end(), [&](const auto& s) { return s.part.number == number; });
     if (it == stored.end() || it->part.etag != etag)
       return s3_error(ErrorKind::invalid_input, "InvalidPart",
