@@ -81,6 +81,11 @@ class Server:
         parser.read(os.path.join(self.data, "admin-credentials"))
         return {"aws_access_key_id": parser["default"]["aws_access_key_id"], "aws_secret_access_key": parser["default"]["aws_secret_access_key"]}
 
+    def client_environment(self, **more):
+        """For programs that look for keys and region where AWS's SDKs do."""
+        keys = {name.upper(): value for name, value in self.credentials().items()}
+        return {**os.environ, **keys, "AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", **more}
+
     def client(self, service, credentials=None, **config):
         settings = {"retries": {"max_attempts": 1}, "read_timeout": 60, **config}
         if service == "s3":

@@ -319,11 +319,8 @@ class Buckets(unittest.TestCase):
         self.assertEqual([o["Key"] for o in s3.list_objects_v2(Bucket="many-keys")["Contents"]], ["kept/1"])
 
     def test_the_aws_cli_works(self):
-        keys = SERVER.credentials()
-        environment = {**os.environ, "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"], "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"], "AWS_DEFAULT_REGION": REGION,
-                       "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": ""}
         def aws(*words):
-            return subprocess.run(["/usr/bin/aws", "--endpoint-url", SERVER.url, *words], env=environment, capture_output=True, text=True, check=True).stdout
+            return subprocess.run(["/usr/bin/aws", "--endpoint-url", SERVER.url, *words], env=SERVER.client_environment(), capture_output=True, text=True, check=True).stdout
         aws("s3", "mb", "s3://cli-bucket")
         aws("s3", "cp", __file__, "s3://cli-bucket/tests/api.py")
         self.assertIn("api.py", aws("s3", "ls", "s3://cli-bucket/tests/"))

@@ -1,16 +1,15 @@
 """What buckets carry beside objects: versions, settings, tags, rules for browsers; with boto3's client and resource interfaces."""
 import http.client
 import json
+import os
+import tempfile
 import unittest
 from urllib.request import Request, urlopen
 
+import boto3
 from botocore.exceptions import ClientError
 
 from harness import REGION, Server, run, wait_while, write_tiny_set
-
-import boto3
-import os
-import tempfile
 
 SERVER = None
 

@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from harness import BUILD, REGION, Server, run, write_tiny_set
+from harness import BUILD, Server, run, write_tiny_set
 
 SERVER = FOLDER = LINES = None
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -27,17 +27,11 @@ def tearDownModule():
     shutil.rmtree(FOLDER)
 
 
-def environment(**more):
-    keys = SERVER.credentials()
-    return {**os.environ, "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"], "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"], "AWS_DEFAULT_REGION": REGION,
-            "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", **more}
-
-
 class Cli(unittest.TestCase):
     """Every command of the service that acceptance lists name, in the order of the job."""
 
     def aws(self, *words, fails_with=None):
-        done = subprocess.run(["/usr/bin/aws", "--endpoint-url", SERVER.url, *words], env=environment(), capture_output=True, text=True)
+        done = subprocess.run(["/usr/bin/aws", "--endpoint-url", SERVER.url, *words], env=SERVER.client_environment(), capture_output=True, text=True)
         if fails_with:
             self.assertIn(fails_with, done.stderr)
             return None
@@ -124,7 +118,7 @@ class JavaScript(unittest.TestCase):
         folder = os.path.join(BUILD, "js-client")
         shutil.copy(os.path.join(HERE, "js", "main_job.mjs"), folder)
         node = shutil.which("node") or "/usr/bin/node"
-        done = subprocess.run([node, os.path.join(folder, "main_job.mjs"), FOLDER], env=environment(AWS_ENDPOINT_URL=SERVER.url), capture_output=True, text=True)
+        done = subprocess.run([node, os.path.join(folder, "main_job.mjs"), FOLDER], env=SERVER.client_environment(AWS_ENDPOINT_URL=SERVER.url), capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         told = json.loads(done.stdout)
         self.assertEqual(told["arn"], "arn:aws:lookoutvision:us-east-1:123456789012:project/javascript")
@@ -185,7 +179,7 @@ class OwnServiceModel(unittest.TestCase):
     def job(self, python):
         with tempfile.TemporaryDirectory(suffix="own-models") as models:
             run("client-model", "install", "--dir", models)
-            done = subprocess.run([python, "-c", JOB, FOLDER, SERVER.url], env=environment(AWS_DATA_PATH=models), capture_output=True, text=True)
+            done = subprocess.run([python, "-c", JOB, FOLDER, SERVER.url], env=SERVER.client_environment(AWS_DATA_PATH=models), capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         told = json.loads(done.stdout)
         self.assertTrue(told["verdict"])

@@ -140,9 +140,9 @@ class Objects(unittest.TestCase):
         """Here another Vedette is the S3 service: it keeps versions, and answers ranges of empty objects as S3 does."""
         upstream = Server()
         self.addCleanup(upstream.destroy)
-        s3, keys = upstream.client("s3"), upstream.credentials()
+        s3 = upstream.client("s3")
         s3.create_bucket(Bucket="models")
-        server = Server(extra=["--objects", "s3://models", "--objects-endpoint", upstream.url], environment={k.upper(): v for k, v in keys.items()})
+        server = Server(extra=["--objects", "s3://models", "--objects-endpoint", upstream.url], environment=upstream.client_environment())
         self.addCleanup(server.destroy)
         upload_tiny(s3, "odd")
         s3.put_object(Bucket="odd", Key="images/text.png", Body=b"no picture")

@@ -30,12 +30,6 @@ def tearDownModule():
     shutil.rmtree(FOLDER)
 
 
-def environment(**more):
-    keys = SERVER.credentials()
-    return {**os.environ, "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"], "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"], "AWS_DEFAULT_REGION": REGION,
-            "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", **more}
-
-
 def file_of(name, size):
     path = os.path.join(FOLDER, name)
     with open(path, "wb") as file:
@@ -82,7 +76,7 @@ class Boto3(unittest.TestCase):
 
 class Cli(unittest.TestCase):
     def aws(self, *words):
-        done = subprocess.run(["/usr/bin/aws", "--endpoint-url", SERVER.url, "s3", *words], env=environment(), capture_output=True, text=True)
+        done = subprocess.run(["/usr/bin/aws", "--endpoint-url", SERVER.url, "s3", *words], env=SERVER.client_environment(), capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
@@ -127,7 +121,7 @@ class JavaScript(unittest.TestCase):
         folder = os.path.join(BUILD, "js-client")
         shutil.copy(os.path.join(HERE, "js", "s3_round.mjs"), folder)
         node = shutil.which("node") or "/usr/bin/node"
-        done = subprocess.run([node, os.path.join(folder, "s3_round.mjs")], env=environment(AWS_ENDPOINT_URL=SERVER.url), input=json.dumps(KEYS), capture_output=True, text=True)
+        done = subprocess.run([node, os.path.join(folder, "s3_round.mjs")], env=SERVER.client_environment(AWS_ENDPOINT_URL=SERVER.url), input=json.dumps(KEYS), capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         told = json.loads(done.stdout)
         self.assertEqual(told["wrong"], [])
@@ -173,7 +167,7 @@ class Rclone(unittest.TestCase):
         settings = {"RCLONE_CONFIG": "/dev/null", "RCLONE_CONFIG_V_TYPE": "s3", "RCLONE_CONFIG_V_PROVIDER": "Other", "RCLONE_CONFIG_V_ENV_AUTH": "true", "RCLONE_CONFIG_V_ENDPOINT": SERVER.url,
                     "RCLONE_CONFIG_V_REGION": REGION}
         # Its SDK refuses to start with a bundle of certificate authorities that this test has no use for.
-        variables = {name: value for name, value in environment(**settings).items() if name != "AWS_CA_BUNDLE"}
+        variables = {name: value for name, value in SERVER.client_environment(**settings).items() if name != "AWS_CA_BUNDLE"}
         done = subprocess.run(["rclone", *words], env=variables, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, (words, done.stderr))
         return done.stdout
