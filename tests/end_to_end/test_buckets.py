@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import random
 import tempfile
 import unittest
 from urllib.request import Request, urlopen
@@ -296,6 +297,38 @@ class Browsers(BucketTest):
             answer = connection.getresponse()
             answer.read()
             self.assertEqual((answer.status, answer.headers["access-control-allow-origin"]), (403, allowed))
+
+
+class Listings(BucketTest):
+    """Random listings against a model of what S3 documents."""
+
+    def test_any_combination_of_prefix_delimiter_and_page_size(self):
+        random.seed(4)
+        keys = sorted({"".join(random.choice("ab/") for _ in range(random.randrange(1, 7))) for _ in range(120)})
+        for key in keys:
+            self.put(key, b"x")
+        for _ in range(150):
+            prefix = "".join(random.choice("ab/") for _ in range(random.randrange(0, 3)))
+            delimiter = random.choice(["", "/", "/", "b", "a/"])
+            after = random.choice(["", "", random.choice(keys), "b", "a/"])
+            size = random.choice([1, 2, 3, 7, 1000])
+            expected = []
+            for key in keys:
+                if not key.startswith(prefix) or key <= after:
+                    continue
+                at = key.find(delimiter, len(prefix)) if delimiter else -1
+                item = ("group", key[:at + len(delimiter)]) if at >= 0 else ("key", key)
+                # A start inside a group, or on it, leaves the group out only if it names the group itself.
+                if item != (expected[-1] if expected else None) and not (item[0] == "group" and item[1] == after):
+                    expected.append(item)
+            settings = {"Bucket": self.bucket, "Prefix": prefix, **({"Delimiter": delimiter} if delimiter else {})}
+            for operation, start in (("list_objects_v2", "StartAfter"), ("list_objects", "Marker"), ("list_object_versions", "KeyMarker")):
+                seen = []
+                for page in self.s3.get_paginator(operation).paginate(**settings, **({start: after} if after else {}), PaginationConfig={"PageSize": size}):
+                    items = [("key", o["Key"]) for o in page.get("Contents", page.get("Versions", []))] + [("group", p["Prefix"]) for p in page.get("CommonPrefixes", [])]
+                    self.assertLessEqual(len(items), size)
+                    seen += sorted(items, key=lambda item: item[1])
+                self.assertEqual(seen, expected, (operation, prefix, delimiter, after, size))
 
 
 class Conditions(BucketTest):

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
@@ -289,6 +292,51 @@ TEST_F(Versions, ListingGoesOnBehindAVersion) {
   EXPECT_EQ(store_->list_versions("b", {"", "k", "", 100})->size(), 1U);
   EXPECT_EQ(store_->list_versions("b", {"", "k", "null", 100})->size(), 1U);
   EXPECT_EQ(store_->list_versions("b", {"", "k", "unknown", 1}).error().code, "InvalidArgument");
+}
+
+TEST_F(Versions, AnySequenceOfCallsLeavesWhatAModelOfItHas) {
+  struct Entry {
+    std::string id, content;  // no content: a delete marker
+  };
+  std::vector<Entry> model = {{"null", "before"}};  // newest first
+  auto state = Versioning::enabled;
+  std::minstd_rand random(7);
+  const auto forget_null = [&] { std::erase_if(model, [](const Entry& e) { return e.id == "null"; }); };
+  for (int step = 0; step < 1500; ++step) {
+    const auto choice = random() % 10;
+    if (choice < 4) {
+      const auto content = "c" + std::to_string(step);
+      const auto id = put(content);
+      EXPECT_EQ(id == "null", state == Versioning::suspended);
+      if (state == Versioning::suspended) forget_null();
+      model.insert(model.begin(), {id, content});
+    } else if (choice < 6) {
+      const auto removed = store_->remove("b", "k", std::nullopt);
+      if (state == Versioning::suspended) forget_null();
+      model.insert(model.begin(), {*removed->version_id, ""});
+    } else if (choice < 9 && !model.empty()) {
+      const auto victim = model.begin() + static_cast<std::ptrdiff_t>(random() % model.size());
+      ASSERT_TRUE(store_->remove("b", "k", victim->id));
+      model.erase(victim);
+    } else {
+      state = random() % 2 ? Versioning::enabled : Versioning::suspended;
+      ASSERT_TRUE(store_->set_versioning("b", state));
+    }
+    const auto listed = *store_->list_versions("b", {});
+    ASSERT_EQ(listed.size(), model.size()) << "after step " << step;
+    for (std::size_t i = 0; i < model.size(); ++i) {
+      ASSERT_EQ(listed[i].info.version_id, model[i].id) << "after step " << step;
+      ASSERT_EQ(listed[i].is_delete_marker, model[i].content.empty());
+      ASSERT_EQ(listed[i].is_latest, i == 0);
+    }
+    for (const auto& e : model)
+      if (step % 10 == 0) {
+        ASSERT_EQ(read(e.id), e.content.empty() ? "error MethodNotAllowed" : e.content);
+      }
+    ASSERT_EQ(get("k"), model.empty() || model[0].content.empty() ? "error NoSuchKey" : model[0].content);
+    ASSERT_EQ(content_files(), static_cast<std::size_t>(std::count_if(
+                                   model.begin(), model.end(), [](const Entry& e) { return !e.content.empty(); })));
+  }
 }
 
 TEST_F(Versions, TheyAndTheirTagsSurviveARestart) {
