@@ -1,6 +1,10 @@
 #include "vision/render/render.hpp"
+#include "vision/render/surfaces.hpp"
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
 
 #include <cstdlib>
 
@@ -31,6 +35,45 @@ TEST(Render, TheMaskCoversWhatTheDefectChanged) {
 TEST(Render, ASetTooSmallIsRefused) {
   TemporaryFolder folder;
   EXPECT_FALSE(write_sample(folder.path(), 0, 10, 1, {}));
+}
+
+TEST(Surfaces, EveryKindIsDeterministicVariedAndNotFlat) {
+  for (const auto surface : kSurfaces) {
+    int flat = 0;
+    for (std::uint64_t seed = 0; seed < 8; ++seed) {
+      const auto picture = render_surface(surface, seed, 64, 80);
+      EXPECT_EQ(picture.pixels, render_surface(surface, seed, 64, 80).pixels);
+      EXPECT_NE(picture.pixels, render_surface(surface, seed + 1, 64, 80).pixels);
+      EXPECT_EQ(picture.pixels.size(), 64U * 80 * 3);
+      const auto [low, high] = std::minmax_element(picture.pixels.begin(), picture.pixels.end());
+      flat += *high - *low < 20;
+    }
+    EXPECT_LE(flat, 2) << static_cast<int>(surface);
+  }
+}
+
+TEST(Surfaces, DamageStaysInItsPlaceAndIsOutlined) {
+  int seen = 0;
+  for (const auto fill : kFills)
+    for (const auto outline : kOutlines)
+      for (std::uint64_t seed = 0; seed < 6; ++seed) {
+        auto picture = render_surface(seed + 50, 96, 96);
+        const auto before = picture;
+        const Damage d{fill, outline, 40, 50, 24, 0.9};
+        const auto mask = damage(picture, d, render_surface(seed + 90, 96, 96), Random(seed));
+        bool any = false;
+        for (int y = 0; y < 96; ++y)
+          for (int x = 0; x < 96; ++x) {
+            const bool changed = !std::equal(picture.at(y, x), picture.at(y, x) + 3, before.at(y, x));
+            const double from_centre = std::hypot(y - d.centre_y, x - d.centre_x);
+            if (changed || mask.at(y, x)) {
+              EXPECT_LE(from_centre, 1.42 * (0.75 * d.size + 4));
+            }
+            any = any || mask.at(y, x);
+          }
+        seen += any;
+      }
+  EXPECT_GE(seen, 140);  // of 192: some pastes look like what was there
 }
 
 }  // namespace

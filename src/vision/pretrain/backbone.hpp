@@ -1,0 +1,40 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "base/result.hpp"
+
+namespace vedette {
+
+/// Convolution 3×3, batch norm, ReLU; if stride and channels allow, added to its input before the ReLU.
+struct ConvBlockImpl : torch::nn::Module {
+  ConvBlockImpl(int in, int out, int stride);
+  torch::Tensor forward(const torch::Tensor& x);
+  torch::nn::Conv2d convolution{nullptr};
+  torch::nn::BatchNorm2d norm{nullptr};
+  bool is_residual;
+};
+TORCH_MODULE(ConvBlock);
+
+/// RGB [n, 3, h, w], 0 … 1, to maps at strides 2, 4, 8 and 16.
+struct BackboneImpl : torch::nn::Module {
+  static constexpr int kStages = 4;
+  static constexpr int kChannels[kStages] = {24, 48, 96, 192};
+  static constexpr int kBlocks[kStages] = {2, 3, 4, 4};
+  BackboneImpl();
+  /// The two deepest maps, at strides 8 and 16.
+  std::pair<torch::Tensor, torch::Tensor> forward(const torch::Tensor& images);
+  std::vector<torch::nn::Sequential> stages;
+};
+TORCH_MODULE(Backbone);
+
+/// Writes weights with batch norms folded into their convolutions, as fp16, and `metadata` (JSON text) beside:
+///   stages.S.B.weight [out, in, 3, 3]   stages.S.B.bias [out]
+/// in the safetensors format (https://github.com/huggingface/safetensors). Fails with internal if it cannot be written.
+Result<void> write_weights(Backbone& backbone, const std::filesystem::path& path, const std::string& metadata);
+
+}  // namespace vedette
