@@ -69,7 +69,8 @@ class Socket {
   /// One answer; its body's size. Throws unless its status is 200.
   std::size_t receive() {
     std::size_t have = 0, head = std::string_view::npos;
-    while ((head = std::string_view(buffer_.data(), have).find("\r\n\r\n")) == std::string_view::npos) have += read(have);
+    while ((head = std::string_view(buffer_.data(), have).find("\r\n\r\n")) == std::string_view::npos)
+      have += read(have);
     const std::string_view text(buffer_.data(), head);
     if (!text.starts_with("HTTP/1.1 200")) throw std::runtime_error("refused: " + std::string(text));
     constexpr std::string_view kLength = "content-length: ";
@@ -103,11 +104,12 @@ std::string request(const ServerProcess& server, const std::string& method, cons
   const CredentialScope scope{server.credentials().access_key_id, time.substr(0, 8), "us-east-1", "s3"};
   const auto signature = sign(server.credentials().secret_access_key, scope, time,
                               canonical_request(signable, names, hash, PathStyle::s3, false));
-  std::string text = method + " " + path + (query.empty() ? "" : "?" + query) + " HTTP/1.1\r\nHost: " + host +
-                     "\r\nx-amz-date: " + time + "\r\nx-amz-content-sha256: " + hash +
-                     "\r\nAuthorization: AWS4-HMAC-SHA256 Credential=" + scope.access_key_id + "/" + scope.date +
-                     "/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=" +
-                     signature + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+  std::string text =
+      method + " " + path + (query.empty() ? "" : "?" + query) + " HTTP/1.1\r\nHost: " + host +
+      "\r\nx-amz-date: " + time + "\r\nx-amz-content-sha256: " + hash +
+      "\r\nAuthorization: AWS4-HMAC-SHA256 Credential=" + scope.access_key_id + "/" + scope.date +
+      "/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=" + signature +
+      "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
   return text.append(body);
 }
 
@@ -189,8 +191,9 @@ void fill_index(const fs::path& index) {
   for (int i = 0; i < kListed; ++i) {
     char key[40];
     std::snprintf(key, sizeof key, "images/%03d/part-%06d.jpg", i / 1000, i);
-    c.prepare("INSERT INTO objects (bucket, key, content, size, etag, sha256, content_type, user_metadata, modified) "
-              "VALUES ('listed', ?1, ?2, 1, 'd41d8cd98f00b204e9800998ecf8427e', '', 'image/jpeg', '', 0)")
+    c.prepare(
+         "INSERT INTO objects (bucket, key, content, size, etag, sha256, content_type, user_metadata, modified) "
+         "VALUES ('listed', ?1, ?2, 1, 'd41d8cd98f00b204e9800998ecf8427e', '', 'image/jpeg', '', 0)")
         .bind_blob(key)
         .bind("none" + std::to_string(i))
         .execute();
@@ -217,15 +220,17 @@ int main(int argc, char** argv) {
     const ServerProcess server(program, folder.path());
     const int port = std::stoi(server.endpoint().substr(server.endpoint().rfind(':') + 1));
     Socket socket(port);
-    const auto send = [&](const std::string& text) {
+    const auto send_over = [](Socket& connection, const std::string& text) {
       const auto start = Steady::now();
-      socket.send(text);
-      const auto size = socket.receive();
+      connection.send(text);
+      const auto size = connection.receive();
       return std::pair(ms_since(start), size);
     };
+    const auto send = [&](const std::string& text) { return send_over(socket, text); };
     for (const char* bucket : {kBucket, "listed"}) send(request(server, "PUT", std::string("/") + bucket, "", ""));
     std::vector<Row> rows;
-    for (const auto& [label, size] : {std::pair("1 KB", 1'000U), std::pair("1 MB", 1'000'000U), std::pair("8 MB", 8'000'000U)}) {
+    for (const auto& [label, size] :
+         {std::pair("1 KB", 1'000U), std::pair("1 MB", 1'000'000U), std::pair("8 MB", 8'000'000U)}) {
       const auto random = random_bytes(size);
       const auto bytes = as_text(random);
       std::vector<double> puts, put_floors, gets, get_floors;
@@ -239,14 +244,15 @@ int main(int argc, char** argv) {
       }
       if (!write_file_atomically(file, bytes)) throw std::runtime_error("cannot write");
       const Sender sender(file);
-      Socket plain(sender.port());
+      // Connections of the same age: their windows have grown alike.
+      Socket plain(sender.port()), getting(port);
       for (int i = -2; i < rounds; ++i) {
         const auto start = Steady::now();
         plain.send("x");
         plain.receive();
         const auto floor = ms_since(start);
         const auto text = request(server, "GET", path + "-0", "", "");
-        const auto [ms, got] = send(text);
+        const auto [ms, got] = send_over(getting, text);
         if (got != size) throw std::runtime_error("not the whole object");
         if (i >= 0) gets.push_back(ms), get_floors.push_back(floor);
       }
@@ -279,7 +285,9 @@ int main(int argc, char** argv) {
         std::string after = "images/";
         std::size_t count = 0;
         while (true) {
-          auto q = c.prepare("SELECT key, etag, size, modified FROM objects WHERE bucket = 'listed' AND key > ? ORDER BY key LIMIT 1000");
+          auto q = c.prepare(
+              "SELECT key, etag, size, modified FROM objects WHERE bucket = 'listed' AND key > ? ORDER BY key LIMIT "
+              "1000");
           q.bind_blob(after);
           std::size_t page = 0;
           for (; q.step(); ++page) after = q.text(0), (void)q.text(1);
