@@ -155,13 +155,11 @@ DamageCheckStep FolderStore::check_contents(const std::string& from, const std::
   struct Stored {
     std::string content, sha256;
     DamagedObject object;
-    std::uint64_t size;
   };
   constexpr auto kNext =
-      "SELECT content, sha256, bucket, key, version, size FROM objects WHERE content > ?1 AND (?2 = '' OR content <= "
-      "?2) "
-      "UNION ALL SELECT content, sha256, bucket, key, version, size FROM versions WHERE content > ?1 AND (?2 = '' OR "
-      "content <= ?2) "
+      "SELECT content, sha256, bucket, key, version FROM objects WHERE content > ?1 AND (?2 = '' OR content <= ?2) "
+      "UNION ALL "
+      "SELECT content, sha256, bucket, key, version FROM versions WHERE content > ?1 AND (?2 = '' OR content <= ?2) "
       "ORDER BY content LIMIT 256";
   constexpr auto kStillThere =
       "SELECT 1 FROM objects WHERE content = ?1 UNION ALL SELECT 1 FROM versions WHERE content = ?1";
@@ -170,11 +168,7 @@ DamageCheckStep FolderStore::check_contents(const std::string& from, const std::
     sqlite::Transaction t(pool_, Access::read);
     auto q = t.connection().prepare(kNext);
     q.bind(from).bind(until);
-    while (q.step())
-      batch.push_back({q.text(0),
-                       q.text(1),
-                       {q.text(2), q.text(3), q.optional_text(4), {}},
-                       static_cast<std::uint64_t>(q.integer(5))});
+    while (q.step()) batch.push_back({q.text(0), q.text(1), {q.text(2), q.text(3), q.optional_text(4), {}}});
   }
   DamageCheckStep step;
   for (auto& stored : batch) {

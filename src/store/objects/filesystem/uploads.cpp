@@ -21,8 +21,7 @@ Result<std::string> FolderStore::create_upload(const std::string& bucket, const 
   t.connection()
       .prepare(
           "INSERT INTO uploads (id, bucket, key, content_type, user_metadata, headers, tags, initiated) VALUES (?, ?, "
-          "?, "
-          "?, ?, ?, ?, ?)")
+          "?, ?, ?, ?, ?, ?)")
       .bind(id)
       .bind(bucket)
       .bind_blob(key)
