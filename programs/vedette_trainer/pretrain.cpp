@@ -51,6 +51,7 @@ CLI::App* add_pretrain(CLI::App& app, const int& threads, int& status) {
   command->add_option("--checkpoint-every", options->checkpoint_every, "Steps between checkpoints")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
+  command->add_flag("--bf16", options->half, "bf16 maps and products: faster where the hardware has them");
   command->add_flag("--gpu", options->on_gpu, "Train on a CUDA GPU; pictures are rendered on the CPU");
   command->callback([options, &threads, &status] {
     options->threads = threads;

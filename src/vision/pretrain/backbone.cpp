@@ -15,7 +15,8 @@ ConvBlockImpl::ConvBlockImpl(int in, int out, int stride) : is_residual(stride =
 }
 
 torch::Tensor ConvBlockImpl::forward(const torch::Tensor& x) {
-  auto y = norm(convolution(x));
+  const auto& o = convolution->options;
+  auto y = norm(torch::conv2d(x, convolution->weight.to(x.dtype()), {}, o.stride(), torch::IntArrayRef{1, 1}));
   if (is_residual) y = y + x;
   return torch::relu(y);
 }
@@ -33,13 +34,13 @@ BackboneImpl::BackboneImpl() {
 }
 
 std::pair<torch::Tensor, torch::Tensor> BackboneImpl::forward(const torch::Tensor& images) {
-  auto x = (images - 0.5) * 4;
+  auto x = ((images - 0.5) * 4).to(precision).contiguous(torch::MemoryFormat::ChannelsLast);
   torch::Tensor before;
   for (auto& stage : stages) {
     before = x;
     x = stage->forward(x);
   }
-  return {before, x};
+  return {before.to(torch::kFloat), x.to(torch::kFloat)};
 }
 
 Result<void> write_weights(Backbone& backbone, const std::filesystem::path& path, const std::string& metadata) {

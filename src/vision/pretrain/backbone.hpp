@@ -29,6 +29,7 @@ struct BackboneImpl : torch::nn::Module {
   /// The two deepest maps, at strides 8 and 16.
   std::pair<torch::Tensor, torch::Tensor> forward(const torch::Tensor& images);
   std::vector<torch::nn::Sequential> stages;
+  torch::Dtype precision = torch::kFloat;  ///< of maps and products; the weights stay fp32
 };
 TORCH_MODULE(Backbone);
 

@@ -23,7 +23,8 @@ using Json = nlohmann::ordered_json;
 constexpr int kEmbedding = 64;
 constexpr double kDamageWeight = 8;  // of the damaged copy among the negatives
 constexpr double kQuadrantShare = 0.5;
-constexpr double kWarmUp = 0.03, kLeastRate = 0.01;  // shares of the steps, of the highest rate
+constexpr int kWarmUp = 300;                              // steps
+constexpr double kDecayShare = 0.25, kLeastRate = 0.005;  // of the steps, of the highest rate
 constexpr std::uint64_t kOptionsLimit = 1 << 16;
 
 /// Backbone and the two heads that only the loss sees.
@@ -108,23 +109,28 @@ Outcome learn(Learner& learner, const ViewBatch& batch, double temperature, torc
   return whole;
 }
 
-/// What must be the same when a run goes on.
+/// What must be the same when a run goes on. The steps may change before the rate begins to fall.
 Json recipe(const PretrainOptions& o) {
   return {{"seed", o.seed},
-          {"steps", o.steps},
           {"pictures", o.pictures},
           {"patches", o.patches},
           {"learning_rate", o.learning_rate},
           {"temperature", o.temperature},
+          {"precision", o.half ? "bf16" : "fp32"},
           {"channels", BackboneImpl::kChannels},
           {"blocks", BackboneImpl::kBlocks}};
 }
 
+double decay_begin(int steps) {
+  return steps * (1 - kDecayShare);
+}
+
+/// Warm-up, plateau, cosine: how long a run becomes need not be known when it starts (Hu et al. 2024, arXiv:2404.06395).
 double rate_at(const PretrainOptions& o, int step) {
-  const double share = static_cast<double>(step) / o.steps;
-  if (share < kWarmUp) return o.learning_rate * (step + 1) / (kWarmUp * o.steps + 1);
-  const double falling = 0.5 + 0.5 * std::cos(std::numbers::pi * (share - kWarmUp) / (1 - kWarmUp));
-  return o.learning_rate * (kLeastRate + (1 - kLeastRate) * falling);
+  const double warm = std::min(1.0, (step + 1.0) / kWarmUp);
+  const double begin = decay_begin(o.steps);
+  const double falling = step < begin ? 1 : 0.5 + 0.5 * std::cos(std::numbers::pi * (step - begin) / (o.steps - begin));
+  return o.learning_rate * warm * (kLeastRate + (1 - kLeastRate) * falling);
 }
 
 class Run {
@@ -132,7 +138,7 @@ class Run {
   Run(const PretrainOptions& options, torch::Device device)
       : options_(options),
         device_(device),
-        learner_(make_learner(options.seed, device)),
+        learner_(make_learner(options, device)),
         optimizer_(learner_->parameters(), torch::optim::AdamWOptions(options.learning_rate).weight_decay(1e-4)) {}
 
   Result<void> open() {
@@ -156,6 +162,11 @@ class Run {
     torch::Tensor step;
     archive.read("step", step);
     step_ = static_cast<int>(step.item<std::int64_t>());
+    archive.read("steps", step);
+    const auto planned = static_cast<int>(step.item<std::int64_t>());
+    if (planned != options_.steps && step_ > decay_begin(std::min(planned, options_.steps)))
+      return invalid_input("The run in " + options_.folder.string() + " is past where its rate begins to fall: its " +
+                           std::to_string(planned) + " steps are fixed.");
     return {};
   }
 
@@ -203,10 +214,11 @@ class Run {
   }
 
  private:
-  static Learner make_learner(std::uint64_t seed, torch::Device device) {
-    torch::manual_seed(seed);
+  static Learner make_learner(const PretrainOptions& options, torch::Device device) {
+    torch::manual_seed(options.seed);
     Learner learner;
     learner->to(device);
+    learner->backbone->precision = options.half ? torch::kBFloat16 : torch::kFloat;
     learner->train();
     return learner;
   }
@@ -226,6 +238,7 @@ class Run {
     archive.write("model", model);
     archive.write("optimizer", optimizer);
     archive.write("step", torch::tensor(static_cast<std::int64_t>(step_)));
+    archive.write("steps", torch::tensor(static_cast<std::int64_t>(options_.steps)));
     const auto path = checkpoint().string();
     archive.save_to(path + ".new");
     std::error_code error;
@@ -233,6 +246,7 @@ class Run {
     if (error) return internal_error("The checkpoint cannot be written: " + error.message());
     auto told = recipe(options_);
     told["step"] = step_;
+    told["steps"] = options_.steps;
     return write_weights(learner_->backbone, options_.folder / "backbone.safetensors", told.dump());
   }
 

@@ -6,6 +6,7 @@
 
 #include "base/parallel.hpp"
 #include "base/random.hpp"
+#include "vision/image/light.hpp"
 #include "vision/render/noise.hpp"
 #include "vision/render/surfaces.hpp"
 
@@ -18,11 +19,14 @@ constexpr int kPicture = 160;
 constexpr int kMargin = 12;  // beyond a patch, for turned and shifted views
 constexpr std::size_t kPlane = static_cast<std::size_t>(kPatch) * kPatch;
 constexpr int kLeastDamage = 8;  // pixels of a quadrant
+/// Of the patches, those seen light-normalised, and in what neighbourhood.
+constexpr double kLightShare = 0.5, kLightSigmaLow = 12, kLightSigmaHigh = 32;
 
 /// A way to look at a patch: pose, light, sensor, focus.
 class View {
  public:
-  explicit View(Random r) : seed_(r.next()) {
+  /// With a light sigma > 0 the view is light-normalised, as detectors see pictures (kNormalizedScale).
+  View(Random r, double light_sigma) : seed_(r.next()), light_sigma_(light_sigma) {
     const double angle = r.uniform(-6, 6) * std::numbers::pi / 180, scale = std::exp(r.uniform(-0.08, 0.08));
     a_ = std::cos(angle) * scale;
     b_ = std::sin(angle) * scale;
@@ -64,8 +68,8 @@ class View {
       float* plane = out + c * kPlane;
       for (int y = 0; y < kPatch; ++y)
         for (int x = 0; x < kPatch; ++x) {
-          double value = (plane[index(y, x)] - mean) * contrast_ + mean + brightness_;
-          value = std::pow(std::clamp(value, 0.0, 1.0), gamma_) * gains_[c];
+          const auto toned = static_cast<float>((plane[index(y, x)] - mean) * contrast_ + mean + brightness_);
+          double value = std::pow(std::clamp(toned, 0.0F, 1.0F), static_cast<float>(gamma_)) * gains_[c];
           if (field_ > 0) value *= 1 + field_ * (2 * render::value_noise(x / 40.0, y / 40.0, seed_) - 1);
           plane[index(y, x)] = static_cast<float>(value);
         }
@@ -76,6 +80,11 @@ class View {
             plane[index(y, x)] += static_cast<float>(
                 2.4 * noise_ * (render::hash_noise(x, y, seed_ + c) + render::hash_noise(x, y, seed_ + 5 + c) - 1));
       for (std::size_t i = 0; i < kPlane; ++i) plane[i] = std::clamp(plane[i], 0.0F, 1.0F);
+      if (light_sigma_ > 0) {
+        const std::vector<float> seen(plane, plane + kPlane);
+        normalize_light(seen.data(), plane, kPatch, kPatch, light_sigma_);
+        for (std::size_t i = 0; i < kPlane; ++i) plane[i] = 0.5F + kNormalizedScale * plane[i];
+      }
     }
   }
 
@@ -96,21 +105,23 @@ class View {
   }
 
   std::uint64_t seed_;
+  double light_sigma_;
   double a_, b_, shift_x_, shift_y_, gamma_, contrast_, brightness_, field_, noise_, blur_;
   double gains_[3];
 };
 
 /// The views of one picture's patches, into their places of the batch.
-void draw_picture(ViewBatch& batch, Random random, int picture_number, int patches) {
-  const auto picture = render::render_surface(random.next(), kPicture, kPicture);
-  const auto foreign = render::render_surface(random.next(), kPicture, kPicture);
+void draw_picture(ViewBatch& batch, Random random, const RgbImage& picture, const RgbImage& foreign, int picture_number,
+                  int patches) {
   for (int i = 0; i < patches; ++i) {
     auto r = random.fork(static_cast<std::uint64_t>(i) + 1);
     const auto n = static_cast<std::size_t>(picture_number * patches + i);
     const double reach = kPatch / 2.0 + kMargin;
     const double cy = r.uniform(reach, kPicture - reach), cx = r.uniform(reach, kPicture - reach);
-    View(r.fork(1)).render(picture, cy, cx, batch.first.data() + n * 3 * kPlane);
-    View(r.fork(2)).render(picture, cy, cx, batch.second.data() + n * 3 * kPlane);
+    const double light =
+        r.uniform() < kLightShare ? std::exp(r.uniform(std::log(kLightSigmaLow), std::log(kLightSigmaHigh))) : 0;
+    View(r.fork(1), light).render(picture, cy, cx, batch.first.data() + n * 3 * kPlane);
+    View(r.fork(2), light).render(picture, cy, cx, batch.second.data() + n * 3 * kPlane);
     auto broken = picture;
     const Damage damage{render::kFills[r.below(render::kFills.size())],
                         render::kOutlines[r.below(render::kOutlines.size())],
@@ -119,7 +130,7 @@ void draw_picture(ViewBatch& batch, Random random, int picture_number, int patch
                         std::exp(r.uniform(std::log(5.0), std::log(44.0))),
                         r.uniform(0.25, 1)};
     const auto mask = render::damage(broken, damage, foreign, r.fork(3));
-    const View view(r.fork(4));
+    const View view(r.fork(4), light);
     view.render(broken, cy, cx, batch.damaged.data() + n * 3 * kPlane);
     int counts[kQuadrants] = {};
     for (int y = 0; y < kPatch; ++y)
@@ -146,8 +157,14 @@ ViewBatch draw_views(std::uint64_t seed, int pictures, int patches, int threads)
   batch.is_damaged.resize(count);
   batch.damaged_quadrants.resize(count * kQuadrants);
   const Random random(seed);
-  run_parallel(static_cast<std::size_t>(pictures), threads,
-               [&](std::size_t p) { draw_picture(batch, random.fork(p), static_cast<int>(p), patches); });
+  // One more than is looked at: each picture's damage may be cut from the next.
+  const auto surfaces = static_cast<std::size_t>(pictures) + 1;
+  std::vector<RgbImage> rendered(surfaces);
+  run_parallel(surfaces, threads,
+               [&](std::size_t p) { rendered[p] = render::render_surface(random.fork(p).next(), kPicture, kPicture); });
+  run_parallel(static_cast<std::size_t>(pictures), threads, [&](std::size_t p) {
+    draw_picture(batch, random.fork(surfaces + p), rendered[p], rendered[p + 1], static_cast<int>(p), patches);
+  });
   return batch;
 }
 
