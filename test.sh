@@ -3,12 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . tools/build.sh
-install_packages "${build_packages[@]}" "${client_packages[@]}" awscli python3-pil procps openssl s3cmd rclone strace libtorch-dev
+install_packages "${build_packages[@]}" "${client_packages[@]}" awscli python3-pil procps openssl s3cmd rclone strace
 # Node may come from elsewhere.
 command -v node >/dev/null || install_packages nodejs
 command -v npm >/dev/null || install_packages npm
-# What was configured before may have missed LibTorch.
-[ ! -f build/release/build.ninja ] || cmake --preset release >/dev/null
 build
 mkdir -p build/release/js-client
 if ! cmp -s tests/end_to_end/js/package.json build/release/js-client/package.json; then

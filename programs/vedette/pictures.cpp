@@ -135,6 +135,7 @@ void print_evaluation(const Evaluation& e) {
                                     {"calibration error", e.ece}})
     std::printf("%-18s %.3f\n", name, value);
   if (e.pixel_auroc) std::printf("%-18s %.3f\n", "pixel AUROC", *e.pixel_auroc);
+  if (e.pixel_average_precision) std::printf("%-18s %.3f\n", "pixel AP", *e.pixel_average_precision);
   for (const auto& l : e.labels)
     std::printf("%-18s precision %.3f  recall %.3f  F1 %.3f  average IoU %.3f\n", l.name.c_str(), l.precision, l.recall,
                 l.f1, l.aiou);

@@ -36,6 +36,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct ServeOptions {
+  std::optional<double> training_budget;
   std::string data = "./vedette-data";
   std::string listen = "127.0.0.1:8420";
   std::string account = "123456789012";
@@ -174,7 +175,8 @@ void serve(const ServeOptions& options) {
   JobWorker imports(*metadata, clock, kImportJob, worker, make_import_handler(*metadata, *objects, clock, images));
   JobWorker updates(*metadata, clock, kUpdateJob, worker, make_update_handler(*metadata, *objects, clock, images));
   JobWorker trainings(*metadata, clock, kTrainingJob, worker,
-                      make_training_handler(*metadata, *objects, clock, images, folder.jobs(), find_trainer()));
+                      make_training_handler(*metadata, *objects, clock, images, folder.jobs(), find_trainer(),
+                                            options.training_budget));
   JobWorker packagings(*metadata, clock, kPackagingJob, worker,
                        make_packaging_handler(*metadata, *objects, clock, folder.jobs()));
   const auto workers = {&imports, &updates, &trainings, &packagings};
@@ -326,6 +328,10 @@ void add_serve(CLI::App& app, int& status) {
   };
   auto& quotas = options->quotas;
   quota("--trainings-at-once", quotas.trainings_at_once, 1, "Trainings per region that may be under way");
+  command
+      ->add_option("--training-budget", options->training_budget,
+                   "Seconds that each training may take; by default a fixed number of steps is taken")
+      ->check(CLI::Range(1.0, 1e6));
   quota("--inference-units", quotas.inference_units, 1, "Most inference units of one model");
   quota("--max-projects", quotas.projects, 0, "Most projects per region; 0: no limit");
   quota("--max-models", quotas.models_per_project, 0, "Most models of a project; 0: no limit");

@@ -16,6 +16,7 @@ struct TrainOptions {
   PictureOptions pictures;
   std::string test_manifest, out;
   std::uint64_t seed = 0;
+  TrainingPlan plan;
   bool json = false;
 };
 
@@ -51,6 +52,7 @@ void train(const TrainOptions& options) {
   if (!options.test_manifest.empty())
     job.test = read_manifest_samples(options.test_manifest, options.pictures.images_root);
   job.seed = options.seed;
+  job.plan = options.plan;
   job.letterbox_mixed_sizes = true;
   fs::create_directories(out.parent_path());
   // Beside the target, so that the finished model can be moved there in one step.
@@ -79,6 +81,15 @@ void add_train(CLI::App& app, int& status) {
       ->check(CLI::ExistingFile);
   command->add_option("--out", options->out, "Folder for the model")->required();
   command->add_option("--seed", options->seed, "The same seed and pictures give the same model")->capture_default_str();
+  auto* budget = command
+                     ->add_option("--budget", options->plan.budget_seconds,
+                                  "Seconds that the training may take; by default a fixed number of steps is taken")
+                     ->check(CLI::Range(1.0, 1e6));
+  command
+      ->add_option("--steps", options->plan.steps,
+                   "Steps of the decoders, as a model's manifest.json records them: repeats a training with --budget")
+      ->check(CLI::Range(1, 1'000'000))
+      ->excludes(budget);
   command->add_flag("--json", options->json, "Print only the summary, as one JSON object");
   command->callback([options, &status] {
     train(*options);

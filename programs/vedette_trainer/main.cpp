@@ -1,6 +1,8 @@
 // vedette-trainer: turns a job folder into a model (docs/training-job.md); started by `vedette train` and by the server's job worker.
 // `vedette-trainer pretrain` makes the backbone's weights (docs/pretraining.md).
 
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
@@ -37,6 +39,9 @@ int run_job(const fs::path& folder, int threads) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Networks allocate and free the same large blocks at every step: kept, not returned to the system and cleared again.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
   CLI::App app("Trains a Vedette model from a job folder (job.json).");
   std::string folder;
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));

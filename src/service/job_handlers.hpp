@@ -21,10 +21,10 @@ JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& obj
                                        const ImageQuotas& quotas);
 
 /// Trains a model: freezes the datasets into a job folder below `jobs_folder`, runs `trainer` there, stores artifact
-/// and evaluation files; TRAINED, or TRAINING_FAILED with a sentence for the user. Waits for imports that still run.
+/// and evaluation files, within a time if one is given (TrainingPlan); TRAINED, or TRAINING_FAILED with a sentence for the user. Waits for imports that still run.
 JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
                                          const ImageQuotas& quotas, std::filesystem::path jobs_folder,
-                                         std::filesystem::path trainer);
+                                         std::filesystem::path trainer, std::optional<double> budget_seconds);
 
 /// Writes a model's archive to the bucket that was asked for: SUCCEEDED, or FAILED with a sentence for the user.
 JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,

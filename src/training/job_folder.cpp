@@ -60,6 +60,7 @@ Json to_json(const Evaluation& e, bool with_predictions) {
               {"unreadable", e.skipped.size()},
               {"seconds", e.seconds}};
   if (e.pixel_auroc) out["pixel_auroc"] = *e.pixel_auroc;
+  if (e.pixel_average_precision) out["pixel_average_precision"] = *e.pixel_average_precision;
   if (!e.labels.empty()) {
     Json labels = Json::array();
     for (const auto& l : e.labels)
@@ -99,6 +100,8 @@ Result<void> write_job(const fs::path& folder, const TrainingJob& job) {
                 {"test_anomaly", job.minimum.test_anomaly}}},
               {"train", to_json(job.train)}};
   if (job.test) out["test"] = to_json(*job.test);
+  if (job.plan.steps) out["steps"] = *job.plan.steps;
+  if (job.plan.budget_seconds) out["budget_seconds"] = *job.plan.budget_seconds;
   return write_file_atomically(folder / "job.json", dump(out));
 }
 
@@ -115,6 +118,8 @@ Result<TrainingJob> read_job(const fs::path& folder) {
                    m.at("test_anomaly")};
     job.train = samples_from_json(json.at("train"), folder);
     if (json.contains("test")) job.test = samples_from_json(json["test"], folder);
+    if (json.contains("steps")) job.plan.steps = json["steps"].get<int>();
+    if (json.contains("budget_seconds")) job.plan.budget_seconds = json["budget_seconds"].get<double>();
   } catch (const Json::exception& e) {
     return invalid_input("job.json is not a training job: " + std::string(e.what()));
   }
@@ -157,6 +162,8 @@ Result<Evaluation> read_evaluation(const fs::path& folder) {
     e.brier = json.at("brier");
     e.seconds = json.at("seconds");
     if (json.contains("pixel_auroc")) e.pixel_auroc = json["pixel_auroc"].get<double>();
+    if (json.contains("pixel_average_precision"))
+      e.pixel_average_precision = json["pixel_average_precision"].get<double>();
     for (const auto& l : json.value("labels", Json::array()))
       e.labels.push_back({l.at("name"), l.at("precision"), l.at("recall"), l.at("f1"), l.at("aiou")});
     e.skipped = json.at("skipped").get<std::vector<std::string>>();

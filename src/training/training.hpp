@@ -40,12 +40,19 @@ struct MinimumCounts {
   std::int64_t test_anomaly = 0;
 };
 
+/// How long a training may be. By default a fixed number of steps: the same job gives the same model, however fast the machine.
+struct TrainingPlan {
+  std::optional<int> steps;              ///< of the decoders; a model's manifest says how many it took
+  std::optional<double> budget_seconds;  ///< for all of the training; the steps are fitted to it
+};
+
 struct TrainingJob {
   std::vector<TrainingSample> train;
   std::optional<std::vector<TrainingSample>> test;  ///< empty: evaluated out of fold on the training pictures
   std::uint64_t seed = 0;
   bool letterbox_mixed_sizes = false;  ///< else pictures of different sizes are a failure
   MinimumCounts minimum;
+  TrainingPlan plan;
 };
 
 struct Progress {
@@ -73,7 +80,7 @@ struct Evaluation {
   std::int64_t training_images = 0;
   std::int64_t testing_images = 0;
   double image_auroc = 0, average_precision = 0, precision = 0, recall = 0, f1 = 0, ece = 0, brier = 0;
-  std::optional<double> pixel_auroc;
+  std::optional<double> pixel_auroc, pixel_average_precision;
   std::vector<LabelMetrics> labels;  ///< segmentation models only
   std::vector<Prediction> predictions;
   std::vector<std::string> skipped;  ///< "source-ref: reason" of pictures that could not be used

@@ -41,7 +41,7 @@ class Server:
         with open(self.log_path, "ab") as log:
             offset = log.tell()
             self.process = subprocess.Popen(
-                [VEDETTE, "serve", "--data", self.data, "--listen", "127.0.0.1:0", *self.extra], stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
+                [VEDETTE, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--training-budget", "20", *self.extra], stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

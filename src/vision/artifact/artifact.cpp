@@ -1,6 +1,7 @@
 #include "vision/artifact/artifact.hpp"
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -18,7 +19,7 @@ namespace {
 
 constexpr std::uint64_t kManifestLimit = 16ULL << 20;
 constexpr std::uint64_t kBlobLimit = 2ULL << 30;
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 Json to_json(const Manifest& m) {
   Json graph = Json::array();
@@ -52,15 +53,15 @@ Json to_json(const Manifest& m) {
                 {"confidence_slope", m.confidence_slope},
                 {"confidence_limit", m.confidence_limit}}},
               {"golden", golden},
+              {"training", {{"decoder_steps", m.decoder_steps}}},
               {"tensors", m.tensors}};
   if (m.segmentation) {
     Json labels = Json::array();
     for (const auto& label : m.segmentation->labels) labels.push_back({{"name", label.name}, {"color", label.color}});
     out["segmentation"] = {{"labels", labels},
                            {"map_threshold", m.segmentation->map_threshold},
-                           {"region_features", m.segmentation->region_features},
-                           {"region_bank", m.segmentation->region_bank},
-                           {"region_labels", m.segmentation->region_labels}};
+                           {"peak_threshold", m.segmentation->peak_threshold},
+                           {"class_maps", m.segmentation->class_maps}};
   }
   return out;
 }
@@ -84,15 +85,15 @@ Manifest from_json(const Json& j) {  // throws Json::exception
   m.confidence_slope = j.at("decision").at("confidence_slope");
   m.confidence_limit = j.at("decision").at("confidence_limit");
   for (const auto& g : j.at("golden")) m.golden.push_back({g.at("image"), g.at("anomaly_score")});
+  m.decoder_steps = j.at("training").at("decoder_steps");
   m.tensors = j.at("tensors").get<std::map<std::string, std::string>>();
   if (j.contains("segmentation")) {
     const auto& s = j["segmentation"];
     Segmentation segmentation;
     for (const auto& l : s.at("labels")) segmentation.labels.push_back({l.at("name"), l.at("color")});
     segmentation.map_threshold = s.at("map_threshold");
-    segmentation.region_features = s.at("region_features");
-    segmentation.region_bank = s.at("region_bank");
-    segmentation.region_labels = s.at("region_labels");
+    segmentation.peak_threshold = s.at("peak_threshold");
+    segmentation.class_maps = s.at("class_maps").get<std::vector<std::string>>();
     m.segmentation = std::move(segmentation);
   }
   return m;
@@ -128,16 +129,10 @@ Result<void> check_references(const Artifact& a) {
   }
   if (m.segmentation) {
     const auto& s = *m.segmentation;
-    if (!outputs.contains(s.region_features) || !a.tensors.contains(s.region_bank) ||
-        !a.tensors.contains(s.region_labels))
-      return broken("the segmentation names what does not exist");
-    const auto& bank = a.tensors.at(s.region_bank);
-    const auto& labels = a.tensors.at(s.region_labels);
-    if (bank.shape.size() != 2 || labels.shape.size() != 1 || bank.size(0) != labels.size(0) || bank.size(0) < 1 ||
-        s.labels.empty())
-      return broken("the region bank has a wrong shape");
-    for (float label : *labels.values)
-      if (!(label >= 0 && label < static_cast<float>(s.labels.size()))) return broken("a region has no label");
+    if (s.labels.empty() || static_cast<std::int64_t>(s.class_maps.size()) != m.folds)
+      return broken("the segmentation has not one class map per fold");
+    for (const auto& map : s.class_maps)
+      if (!outputs.contains(map)) return broken("the segmentation names no output " + map);
   }
   for (const auto& g : m.golden) {
     const auto it = a.tensors.find(g.image);
@@ -145,6 +140,39 @@ Result<void> check_references(const Artifact& a) {
       return broken("a golden picture is missing");
   }
   return {};
+}
+
+/// IEEE 754 binary16 ↔ binary32; every half is a float.
+float from_half(std::uint16_t half) {
+  const std::uint32_t sign = (half & 0x8000U) << 16, exponent = half >> 10 & 31U, fraction = half & 0x3FFU;
+  if (exponent == 0) return std::copysign(std::ldexp(static_cast<float>(fraction), -24), sign != 0 ? -1.0F : 1.0F);
+  return std::bit_cast<float>(sign | (exponent == 31 ? 0x7F800000U : (exponent + 112) << 23) | fraction << 13);
+}
+/// The half that is exactly this float, if there is one.
+std::optional<std::uint16_t> as_half(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000U);
+  const float size = std::abs(value);
+  std::uint32_t half = 0;
+  if (size < 0x1p-14F) {
+    half = static_cast<std::uint32_t>(std::ldexp(size, 24));
+  } else {
+    half = ((bits >> 23 & 255U) - 112) << 10 | (bits >> 13 & 0x3FFU);
+    if (!(size <= 65504.0F)) return {};
+  }
+  const auto result = static_cast<std::uint16_t>(sign | half);
+  if (std::bit_cast<std::uint32_t>(from_half(result)) != bits) return {};
+  return result;
+}
+/// Values that came from halves (the backbone's) are stored as such.
+std::optional<std::string> as_halves(const std::vector<float>& values) {
+  std::string out;
+  for (float value : values) {
+    const auto half = as_half(value);
+    if (!half) return {};
+    out.append(reinterpret_cast<const char*>(&*half), sizeof(*half));
+  }
+  return out;
 }
 
 }  // namespace
@@ -155,21 +183,23 @@ Tensor Tensor::make(std::vector<std::int64_t> shape, std::vector<float> values) 
 
 std::string to_safetensors(const std::map<std::string, Tensor>& tensors) {
   Json header = Json::object();
-  std::uint64_t offset = 0;
+  std::string data;
   for (const auto& [name, tensor] : tensors) {
-    const std::uint64_t size = tensor.values->size() * sizeof(float);
-    header[name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + size}}};
-    offset += size;
+    const auto begin = data.size();
+    const auto halves = as_halves(*tensor.values);
+    if (halves) {
+      data += *halves;
+    } else {
+      data.append(reinterpret_cast<const char*>(tensor.data()), tensor.values->size() * sizeof(float));
+    }
+    header[name] = {{"dtype", halves ? "F16" : "F32"}, {"shape", tensor.shape}, {"data_offsets", {begin, data.size()}}};
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
   std::string out(8, '\0');
   const std::uint64_t length = text.size();
   std::memcpy(out.data(), &length, 8);
-  out += text;
-  for (const auto& [name, tensor] : tensors)
-    out.append(reinterpret_cast<const char*>(tensor.data()), tensor.values->size() * sizeof(float));
-  return out;
+  return out + text + data;
 }
 
 Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes) {
@@ -192,11 +222,20 @@ Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes) 
           return broken("tensor " + name + " has a bad shape");
         count *= static_cast<std::uint64_t>(extent);
       }
-      if (entry.at("dtype") != "F32" || range.size() != 2 || range[0] > range[1] || range[1] > data.size() ||
-          range[1] - range[0] != count * sizeof(float))
+      const bool is_half = entry.at("dtype") == "F16";
+      if ((!is_half && entry.at("dtype") != "F32") || range.size() != 2 || range[0] > range[1] ||
+          range[1] > data.size() || range[1] - range[0] != count * (is_half ? 2 : sizeof(float)))
         return broken("tensor " + name + " does not fit its blob");
       std::vector<float> values(count);
-      if (count > 0) std::memcpy(values.data(), data.data() + range[0], count * sizeof(float));
+      if (is_half) {
+        for (std::uint64_t i = 0; i < count; ++i) {
+          std::uint16_t half = 0;
+          std::memcpy(&half, data.data() + range[0] + 2 * i, 2);
+          values[i] = from_half(half);
+        }
+      } else if (count > 0) {
+        std::memcpy(values.data(), data.data() + range[0], count * sizeof(float));
+      }
       out.emplace(name, Tensor::make(shape, std::move(values)));
     }
   } catch (const Json::exception&) {

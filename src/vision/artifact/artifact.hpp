@@ -35,10 +35,11 @@ struct Node {
   std::map<std::string, double> numbers;       ///< parameters ("stride")
 };
 
-/// One member of the detector ensemble: for each cross-fitting fold one anomaly map of the graph.
+/// One member of the detector ensemble: for each cross-fitting fold one anomaly map of the graph. Maps of different
+/// contestants may differ in size.
 struct Contestant {
   std::string name;               ///< "memory_bank.raw"
-  std::vector<std::string> maps;  ///< one graph output per fold, [grid height, grid width], ≥ 0
+  std::vector<std::string> maps;  ///< one graph output per fold, [height, width], ≥ 0
   double pool_fraction = 0;       ///< the score is the mean of this share of the map's largest cells
   double location = 0;            ///< mean of log(score) over good pictures, out of fold
   double scale = 1;               ///< its standard deviation, > 0
@@ -54,10 +55,9 @@ struct Label {
 /// How regions of the map become labelled areas. Present in segmentation models.
 struct Segmentation {
   std::vector<Label> labels;
-  double map_threshold = 0;     ///< cells at or above are anomalous
-  std::string region_features;  ///< graph output [cells, channels], whose mean over a region describes it
-  std::string region_bank;      ///< tensor [regions, channels]: described regions of the training masks
-  std::string region_labels;    ///< tensor [regions]: index into labels
+  double map_threshold = 0;   ///< cells at or above may be anomalous …
+  double peak_threshold = 0;  ///< … if their connected region reaches this somewhere (hysteresis; Canny, PAMI 1986)
+  std::vector<std::string> class_maps;  ///< one graph output per fold, [labels, height, width]: logits
 };
 
 /// A picture and what the trained model said about it, checked whenever the model is loaded.
@@ -80,6 +80,7 @@ struct Manifest {
   double confidence_limit = 1;  ///< < 1: what so few pictures can support
   std::optional<Segmentation> segmentation;
   std::vector<GoldenSample> golden;
+  std::int64_t decoder_steps = 0;              ///< that the training took; 0 without decoders
   std::map<std::string, std::string> tensors;  ///< tensor name → SHA-256 of its blob
 };
 
@@ -97,7 +98,7 @@ Result<void> write_artifact(const std::filesystem::path& folder, Manifest manife
 /// is wrong.
 Result<Artifact> read_artifact(const std::filesystem::path& folder);
 
-/// safetensors (huggingface/safetensors, format 0.3), F32 only.
+/// safetensors (huggingface/safetensors, format 0.3), F32 and F16; a tensor is written as F16 if all its values are halves.
 std::string to_safetensors(const std::map<std::string, Tensor>& tensors);
 Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes);
 

@@ -194,7 +194,9 @@ Result<Evaluation> evaluate_model(
   summarize_predictions(e);
   if (has_truth) {
     if (m.segmentation) e.labels = tally.metrics();
-    e.pixel_auroc = pixel_auroc(maps, truths);
+    const auto pixels = pixel_metrics(maps, truths);
+    e.pixel_auroc = pixels.auroc;
+    e.pixel_average_precision = pixels.average_precision;
   }
   return e;
 }

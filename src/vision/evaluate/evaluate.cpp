@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -138,24 +139,21 @@ OverlapCounts count_overlap(std::span<const std::uint8_t> predicted, std::span<c
   return c;
 }
 
-double pixel_auroc(std::span<const std::vector<float>> maps, std::span<const std::vector<std::uint8_t>> truths) {
-  constexpr std::size_t kBins = 65536;
-  float low = std::numeric_limits<float>::max(), high = std::numeric_limits<float>::lowest();
-  for (const auto& map : maps)
-    for (float v : map) low = std::min(low, v), high = std::max(high, v);
-  std::vector<double> positive(kBins), negative(kBins);
-  const double scale = high > low ? static_cast<double>(kBins - 1) / (static_cast<double>(high) - low) : 0.0;
+PixelMetrics pixel_metrics(std::span<const std::vector<float>> maps,
+                           std::span<const std::vector<std::uint8_t>> truths) {
+  // The upper half of a float's bits orders values that are not negative, at seven bits of mantissa.
+  std::vector<double> positive(1 << 16), negative(1 << 16);
   for (std::size_t m = 0; m < maps.size(); ++m)
     for (std::size_t i = 0; i < maps[m].size(); ++i)
-      (truths[m][i] ? positive : negative)[static_cast<std::size_t>((static_cast<double>(maps[m][i]) - low) * scale)] +=
-          1;
-  double below = 0, won = 0, positives = 0;
-  for (std::size_t b = 0; b < kBins; ++b) {
-    won += positive[b] * (below + 0.5 * negative[b]);
-    below += negative[b];
-    positives += positive[b];
+      (truths[m][i] != 0 ? positive : negative)[std::bit_cast<std::uint32_t>(std::max(0.0F, maps[m][i])) >> 16] += 1;
+  double found = 0, false_alarms = 0, won = 0, precision_sum = 0;
+  for (std::size_t b = positive.size(); b-- > 0;) {
+    won += negative[b] * (found + 0.5 * positive[b]);
+    found += positive[b];
+    false_alarms += negative[b];
+    if (positive[b] > 0) precision_sum += positive[b] * found / (found + false_alarms);
   }
-  return ratio(won, below * positives);
+  return {ratio(won, found * false_alarms), ratio(precision_sum, found)};
 }
 
 }  // namespace vedette

@@ -16,21 +16,28 @@ namespace vedette {
 /// primitives are made in plan(), run() allocates nothing large. Not thread-safe; make one per thread (weights are
 /// shared).
 ///
+/// `block` and `upsample` keep values in oneDNN's own layout between them, in bf16 where the processor is faster with it.
+///
 /// The input is the value "image" [3, height, width], 0 … 1. Operations (inputs → output; tensors; numbers):
 ///   register             [3,H,W] → [3]; reference [H/4,W/4]; the transform dy, dx, angle (registration.hpp)
 ///   warp_to_reference, warp_from_reference
 ///                        [C,H,W] or [H,W], and a transform → same shape; scale: pixels here per pixel of the reference
 ///   light_normalize      [C,H,W] → same; sigma; (x − mean) / (deviation + 0.05), Gaussian neighbourhood of sigma pixels
-///   convolution          [C,H,W] → [O,H/s,W/s]; weights [O,C,k,k], k odd, edges replicated; stride
-///   absolute, square_root  element-wise
+///   softplus             element-wise
+///   affine               element-wise scale · x + offset
+///   slice                [C,H,W] → [H,W]; channel
+///   channels             [C,H,W] → [count,H,W]; first, count
+///   block                [C,H,W] and, to be added, perhaps [O,H/s,W/s] → [O,H/s,W/s]; weights [O,C/groups,k,k], k odd,
+///                        zeros beyond the edges, bias [O]; groups, stride 1 or 2, relu 0 or 1 (after the addition)
+///   upsample             [C,H,W] → [C,fH,fW]; factor f; bilinear, pixel centres at half-integers
 ///   average_pool         [C,H,W] → [C,H/s,W/s]; size = stride
 ///   concatenate          several [Ci,H,W] → [ΣCi,H,W]
 ///   tokens               [C,H,W] → [H·W, C]
 ///   project              [N,C] → [N,D]; weights [C,D], bias [D]
 ///   nearest_distance     [N,D] → [G,height,width]; bank [M,D], groups [G+1]; height, width; Euclidean distance to the
 ///                        nearest of the rows groups[g] … groups[g+1]−1, exact
-///   position_nearest     [N,D] → [G,height,width]; exemplars [I,N,D], groups [G+1]; height, width, radius; the same over
-///                        the cells up to radius away in the exemplar pictures groups[g] … groups[g+1]−1
+///   position_subspace    [N,D] → [height,width]; mean [N,D], basis [N,R,D], weight [N]; height, width; with e the deviation
+///                        from the mean: sqrt((weight·|e|² − |basis·e|²) / D)
 ///   nearest_other_group  [G,H,W] → [H,W]; group; minimum over all groups but that one
 ///   position_distance    [N,D] → [height,width]; mean [N,D], inverse_deviation [N,D]; height, width; root mean square of
 ///                        the deviations

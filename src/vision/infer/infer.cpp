@@ -26,48 +26,42 @@ std::vector<std::size_t> chosen_folds(const ContestantOutput& output, std::optio
   return all;
 }
 
-/// The label whose described training regions are nearest on average (three nearest neighbours, Euclidean).
-std::size_t classify_region(std::span<const float> description, const Tensor& bank, const Tensor& labels,
-                            std::size_t label_count) {
-  const auto channels = static_cast<std::size_t>(bank.size(1));
-  std::vector<std::vector<double>> distances(label_count);
-  for (std::size_t r = 0; r < static_cast<std::size_t>(bank.size(0)); ++r) {
-    double sum = 0;
-    for (std::size_t c = 0; c < channels; ++c) {
-      const double d = static_cast<double>(description[c]) - bank.data()[r * channels + c];
-      sum += d * d;
-    }
-    distances[static_cast<std::size_t>(labels.data()[r])].push_back(std::sqrt(sum));
+/// Index into the labels of each region, by the class probabilities that its cells have on average.
+std::vector<std::uint8_t> classify_regions(const Grid<int>& regions, int count, std::span<const Planes> class_maps,
+                                           std::optional<std::int64_t> fold) {
+  const auto labels = static_cast<std::size_t>(class_maps[0].channels);
+  std::vector<std::vector<double>> votes(static_cast<std::size_t>(count) + 1, std::vector<double>(labels));
+  for (std::size_t f = 0; f < class_maps.size(); ++f) {
+    if (fold && static_cast<std::size_t>(*fold) != f) continue;
+    const auto& logits = class_maps[f];
+    const auto plane = static_cast<std::size_t>(logits.height) * static_cast<std::size_t>(logits.width);
+    std::vector<double> shares(labels);
+    for (int y = 0; y < regions.height; ++y)
+      for (int x = 0; x < regions.width; ++x) {
+        const int region = regions.at(y, x);
+        if (region == 0) continue;
+        const auto cell = static_cast<std::size_t>(y * logits.height / regions.height * logits.width +
+                                                   x * logits.width / regions.width);
+        double highest = -HUGE_VAL, sum = 0;
+        for (std::size_t l = 0; l < labels; ++l) highest = std::max<double>(highest, logits.values[l * plane + cell]);
+        for (std::size_t l = 0; l < labels; ++l) sum += shares[l] = std::exp(logits.values[l * plane + cell] - highest);
+        for (std::size_t l = 0; l < labels; ++l) votes[static_cast<std::size_t>(region)][l] += shares[l] / sum;
+      }
   }
-  std::size_t best = 0;
-  double best_distance = HUGE_VAL;
-  for (std::size_t label = 0; label < label_count; ++label) {
-    auto& d = distances[label];
-    if (d.empty()) continue;
-    const std::size_t n = std::min<std::size_t>(3, d.size());
-    std::partial_sort(d.begin(), d.begin() + static_cast<std::ptrdiff_t>(n), d.end());
-    double mean = 0;
-    for (std::size_t i = 0; i < n; ++i) mean += d[i] / static_cast<double>(n);
-    if (mean < best_distance) best_distance = mean, best = label;
-  }
-  return best;
+  std::vector<std::uint8_t> out;
+  for (const auto& v : votes)
+    out.push_back(static_cast<std::uint8_t>(std::max_element(v.begin(), v.end()) - v.begin() + 1));
+  return out;
 }
 
-/// Labels at picture size: where the enlarged map reaches the threshold, the label of the nearest labelled cell.
-Grid<std::uint8_t> draw_labels(const Artifact& artifact, const Grid<float>& map, std::span<const float> features) {
-  const auto& m = artifact.manifest;
+/// Labels at picture size: where the enlarged map reaches the threshold, the label of the region there.
+Grid<std::uint8_t> draw_labels(const Manifest& m, const Grid<float>& map, std::span<const Planes> class_maps,
+                               std::optional<std::int64_t> fold) {
   const auto& s = *m.segmentation;
   int count = 0;
-  const auto regions = find_regions(map, s.map_threshold, count);
+  const auto regions = find_regions(map, s.map_threshold, s.peak_threshold, count);
+  const auto label_of = classify_regions(regions, count, class_maps, fold);
   Grid<std::uint8_t> out(m.image_height, m.image_width);
-  if (count == 0) return out;
-  std::vector<std::uint8_t> label_of(static_cast<std::size_t>(count) + 1, 0);
-  for (int r = 1; r <= count; ++r)
-    label_of[static_cast<std::size_t>(r)] = static_cast<std::uint8_t>(
-        1 + (s.labels.size() == 1
-                 ? 0
-                 : classify_region(describe_region(regions, r, features), artifact.tensors.at(s.region_bank),
-                                   artifact.tensors.at(s.region_labels), s.labels.size())));
   const auto enlarged = resize_map(map, m.image_height, m.image_width);
   for (int y = 0; y < out.height; ++y) {
     const int cy = y * map.height / out.height;
@@ -102,9 +96,11 @@ double pool_largest(std::span<const float> values, double fraction) {
 
 Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOutput> outputs,
                          std::optional<std::int64_t> fold) {
-  const auto& first = outputs[0].maps[0];
-  Grid<float> map(first.height, first.width);
+  Grid<float> map;
   double weight_sum = 0;
+  for (const auto& output : outputs)
+    if (output.maps[0].values.size() > map.values.size())
+      map = Grid<float>(output.maps[0].height, output.maps[0].width);
   for (const auto& c : manifest.contestants) weight_sum += c.map_weight;
   for (std::size_t c = 0; c < outputs.size(); ++c) {
     const auto& contestant = manifest.contestants[c];
@@ -113,52 +109,47 @@ Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOut
     // exp(location) is the typical score of a good picture: in that unit the contestants' maps can be averaged.
     const auto w = static_cast<float>(contestant.map_weight / weight_sum / std::exp(contestant.location) /
                                       static_cast<double>(folds.size()));
+    Grid<float> sum(outputs[c].maps[0].height, outputs[c].maps[0].width);
     for (auto f : folds)
-      for (std::size_t i = 0; i < map.values.size(); ++i) map.values[i] += w * outputs[c].maps[f].values[i];
+      for (std::size_t i = 0; i < sum.values.size(); ++i) sum.values[i] += w * outputs[c].maps[f].values[i];
+    if (sum.values.size() != map.values.size()) sum = resize_map(sum, map.height, map.width);
+    for (std::size_t i = 0; i < map.values.size(); ++i) map.values[i] += sum.values[i];
   }
   return map;
 }
 
-Grid<int> find_regions(const Grid<float>& map, double threshold, int& count) {
+Grid<int> find_regions(const Grid<float>& map, double threshold, double peak, int& count) {
   Grid<int> regions(map.height, map.width);
   count = 0;
-  std::vector<std::pair<int, int>> open;
+  std::vector<std::pair<int, int>> region;  // its cells; those from `next` on still to be looked around
   for (int y = 0; y < map.height; ++y)
     for (int x = 0; x < map.width; ++x) {
       if (regions.at(y, x) != 0 || !(map.at(y, x) >= threshold)) continue;
-      regions.at(y, x) = ++count;
-      open.emplace_back(y, x);
-      while (!open.empty()) {
-        const auto [cy, cx] = open.back();
-        open.pop_back();
+      region = {{y, x}};
+      regions.at(y, x) = count + 1;
+      double highest = map.at(y, x);
+      for (std::size_t next = 0; next < region.size(); ++next) {
+        const auto [cy, cx] = region[next];
         for (int ny = std::max(0, cy - 1); ny <= std::min(map.height - 1, cy + 1); ++ny)
           for (int nx = std::max(0, cx - 1); nx <= std::min(map.width - 1, cx + 1); ++nx)
             if (regions.at(ny, nx) == 0 && map.at(ny, nx) >= threshold) {
-              regions.at(ny, nx) = count;
-              open.emplace_back(ny, nx);
+              regions.at(ny, nx) = count + 1;
+              highest = std::max<double>(highest, map.at(ny, nx));
+              region.emplace_back(ny, nx);
             }
       }
+      if (highest >= peak) {
+        ++count;
+      } else {
+        for (const auto& [cy, cx] : region) regions.at(cy, cx) = -1;  // seen, and dropped
+      }
     }
+  for (auto& r : regions.values) r = std::max(r, 0);
   return regions;
 }
 
-std::vector<float> describe_region(const Grid<int>& regions, int region, std::span<const float> features) {
-  const std::size_t channels = features.size() / regions.values.size();
-  std::vector<double> sum(channels);
-  double cells = 0;
-  for (std::size_t i = 0; i < regions.values.size(); ++i) {
-    if (regions.values[i] != region) continue;
-    cells += 1;
-    for (std::size_t c = 0; c < channels; ++c) sum[c] += features[i * channels + c];
-  }
-  std::vector<float> mean(channels);
-  for (std::size_t c = 0; c < channels; ++c) mean[c] = static_cast<float>(sum[c] / std::max(1.0, cells));
-  return mean;
-}
-
-Detection combine(const Artifact& artifact, std::span<const ContestantOutput> outputs,
-                  std::span<const float> region_features, std::optional<std::int64_t> fold) {
-  const auto& m = artifact.manifest;
+Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, std::span<const Planes> class_maps,
+                  std::optional<std::int64_t> fold) {
   double fused = m.fusion_bias;
   for (std::size_t c = 0; c < outputs.size(); ++c) {
     const auto& contestant = m.contestants[c];
@@ -176,7 +167,7 @@ Detection combine(const Artifact& artifact, std::span<const ContestantOutput> ou
   const double logit = m.confidence_slope * (inverse_softplus(detection.anomaly_score) - inverse_softplus(m.threshold));
   detection.confidence = std::clamp(1.0 / (1.0 + std::exp(-std::abs(logit))), 0.5, m.confidence_limit);
   detection.anomaly_map = combine_maps(m, outputs, fold);
-  if (m.segmentation) detection.label_map = draw_labels(artifact, detection.anomaly_map, region_features);
+  if (m.segmentation) detection.label_map = draw_labels(m, detection.anomaly_map, class_maps, fold);
   return detection;
 }
 
@@ -222,7 +213,11 @@ struct Engine::State {
       measurement.outputs.push_back(std::move(output));
     }
     if (artifact.manifest.segmentation)
-      measurement.region_features = (*graph)->output(artifact.manifest.segmentation->region_features).data;
+      for (const auto& name : artifact.manifest.segmentation->class_maps) {
+        const auto& value = (*graph)->output(name);
+        measurement.class_maps.push_back({static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]),
+                                          static_cast<int>(value.shape[2]), value.data});
+      }
     give_back(std::move(*graph));
     return measurement;
   }
@@ -247,19 +242,16 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact) {
   auto graph = state->take();
   if (!graph) return graph.error();
   const auto& m = state->artifact.manifest;
-  const auto map_shape = (*graph)->output(m.contestants[0].maps[0]).shape;
   for (const auto& contestant : m.contestants)
     for (const auto& name : contestant.maps)
-      if ((*graph)->output(name).shape.size() != 2 || (*graph)->output(name).shape != map_shape)
-        return invalid_input("The model cannot run: its anomaly maps differ in size.");
-  if (m.segmentation) {
-    const auto& shape = (*graph)->output(m.segmentation->region_features).shape;
-    if (shape.size() != 2 || shape[0] != map_shape[0] * map_shape[1] ||
-        shape[1] != state->artifact.tensors.at(m.segmentation->region_bank).size(1))
-      return invalid_input(fmt::format(
-          "The model cannot run: its region features have a wrong shape ({}x{}, not {}x{}).", shape[0], shape[1],
-          map_shape[0] * map_shape[1], state->artifact.tensors.at(m.segmentation->region_bank).size(1)));
-  }
+      if ((*graph)->output(name).shape.size() != 2 ||
+          (*graph)->output(name).shape != (*graph)->output(contestant.maps[0]).shape)
+        return invalid_input("The model cannot run: " + name + " is no map like its folds'.");
+  if (m.segmentation)
+    for (const auto& name : m.segmentation->class_maps)
+      if (const auto& shape = (*graph)->output(name).shape;
+          shape.size() != 3 || shape[0] != static_cast<std::int64_t>(m.segmentation->labels.size()))
+        return invalid_input("The model cannot run: " + name + " does not fit the labels.");
   state->give_back(std::move(*graph));
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
 }
@@ -279,7 +271,8 @@ Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& 
       for (std::size_t c = 0; c < 3; ++c) planes.values[c * plane + i] = image.data()[3 * i + c] / 255.0F;
     auto measurement = (*engine)->state_->run(planes);
     if (!measurement) return measurement.error();
-    const auto detection = combine(state.artifact, measurement->outputs, measurement->region_features, std::nullopt);
+    const auto detection =
+        combine(state.artifact.manifest, measurement->outputs, measurement->class_maps, std::nullopt);
     if (!(std::abs(detection.anomaly_score - golden.anomaly_score) <=
           kGoldenTolerance * (1.0 + std::abs(golden.anomaly_score))))
       return invalid_input(
@@ -300,7 +293,7 @@ Result<Engine::Measurement> Engine::measure(const RgbImage& image) const {
 Result<Detection> Engine::detect(const RgbImage& image) const {
   auto measurement = measure(image);
   if (!measurement) return measurement.error();
-  return combine(state_->artifact, measurement->outputs, measurement->region_features, std::nullopt);
+  return combine(state_->artifact.manifest, measurement->outputs, measurement->class_maps, std::nullopt);
 }
 
 }  // namespace vedette

@@ -25,7 +25,7 @@ struct Detection {
   double anomaly_score = 0;   ///< > 0, larger is more anomalous; not comparable between models
   double confidence = 0;      ///< 0.5 … 1, calibrated out of fold, of the class returned: the API's Confidence
   bool is_anomalous = false;  ///< anomaly_score ≥ the artifact's threshold
-  Grid<float> anomaly_map;    ///< [grid height, grid width], ≥ 0; 1 is the height that good pictures reach
+  Grid<float> anomaly_map;    ///< [map height, map width], ≥ 0; 1 is the height that good pictures reach
   /// Segmentation models only: [picture height, picture width], 0 is background, else index of the label + 1.
   std::optional<Grid<std::uint8_t>> label_map;
 
@@ -37,18 +37,17 @@ struct Detection {
 double pool_largest(std::span<const float> values, double fraction);
 
 /// Combines contestants with the manifest's numbers, using one fold's maps or, if `fold` is empty, all folds'.
-/// `region_features` is the value the manifest's segmentation names, [cells, channels]; unused without segmentation.
-Detection combine(const Artifact& artifact, std::span<const ContestantOutput> outputs,
-                  std::span<const float> region_features, std::optional<std::int64_t> fold);
+/// `class_maps` are the values the manifest's segmentation names, one per fold; unused without segmentation.
+Detection combine(const Manifest& manifest, std::span<const ContestantOutput> outputs,
+                  std::span<const Planes> class_maps, std::optional<std::int64_t> fold);
 
-/// The anomaly map alone, with the given map weights.
+/// The anomaly map alone, with the given map weights, at the size of the largest of all maps.
 Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOutput> outputs,
                          std::optional<std::int64_t> fold);
 
-/// Connected regions (8 neighbours) of cells at or above the threshold: 0 is none, else the region's number from 1.
-Grid<int> find_regions(const Grid<float>& map, double threshold, int& count);
-/// Mean of the feature rows over one region's cells.
-std::vector<float> describe_region(const Grid<int>& regions, int region, std::span<const float> features);
+/// Connected regions (8 neighbours) of cells at or above the threshold that reach the peak somewhere: 0 is none, else the
+/// region's number from 1.
+Grid<int> find_regions(const Grid<float>& map, double threshold, double peak, int& count);
 
 /// A model ready to run. Thread-safe: each concurrent call uses its own working memory, kept for later calls.
 class Engine {
@@ -68,7 +67,7 @@ class Engine {
   /// All that detect() computes before combining.
   struct Measurement {
     std::vector<ContestantOutput> outputs;
-    std::vector<float> region_features;
+    std::vector<Planes> class_maps;  ///< per fold, [labels, height, width]; segmentation models only
   };
   Result<Measurement> measure(const RgbImage& image) const;
   /// Working memory and weights together, for admission and logs.

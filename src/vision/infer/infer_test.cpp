@@ -28,46 +28,20 @@ Planes random_picture(int height, int width, std::uint64_t seed) {
   return p;
 }
 
-TEST(Graph, ConvolutionAgreesWithTheDefinition) {
-  constexpr int height = 17, width = 23, outputs = 5, kernel = 5;
-  for (const int stride : {1, 2}) {
-    const std::map<std::string, Tensor> tensors = {{"w", random_tensor({outputs, 3, kernel, kernel}, 1)}};
-    auto graph = Graph::plan({{"convolution", "y", {"image"}, {{"weights", "w"}}, {{"stride", stride}}}}, tensors,
-                             height, width);
-    ASSERT_TRUE(graph) << graph.error().message;
-    const auto picture = random_picture(height, width, 2);
-    graph->run(picture);
-    const auto& y = graph->output("y");
-    ASSERT_EQ(y.shape, (std::vector<std::int64_t>{outputs, (height - 1) / stride + 1, (width - 1) / stride + 1}));
-    for (std::int64_t o = 0; o < outputs; ++o)
-      for (std::int64_t r = 0; r < y.shape[1]; ++r)
-        for (std::int64_t c = 0; c < y.shape[2]; ++c) {
-          double sum = 0;
-          for (int ch = 0; ch < 3; ++ch)
-            for (int ky = 0; ky < kernel; ++ky)
-              for (int kx = 0; kx < kernel; ++kx) {
-                const auto sy = std::clamp<std::int64_t>(r * stride + ky - 2, 0, height - 1),
-                           sx = std::clamp<std::int64_t>(c * stride + kx - 2, 0, width - 1);
-                sum += static_cast<double>(tensors.at("w").data()[((o * 3 + ch) * kernel + ky) * kernel + kx]) *
-                       picture.values[static_cast<std::size_t>((ch * height + sy) * width + sx)];
-              }
-          ASSERT_NEAR(y.data[static_cast<std::size_t>((o * y.shape[1] + r) * y.shape[2] + c)], sum, 1e-4);
-        }
-  }
-}
-
 /// Tokens of a picture, projected by a random matrix: [cells, channels].
 const std::vector<Node> kTokens = {{"tokens", "t", {"image"}, {}, {}},
                                    {"project", "x", {"t"}, {{"weights", "w"}, {"bias", "b"}}, {}}};
 
 TEST(Graph, NearestDistancesAgreeWithBruteForceGroupByGroup) {
   constexpr int height = 19, width = 29, channels = 7, entries = 83;
-  std::map<std::string, Tensor> tensors = {{"w", random_tensor({3, channels}, 1)},
-                                           {"b", random_tensor({channels}, 2)},
-                                           {"bank", random_tensor({entries, channels}, 3)},
-                                           {"groups", Tensor::make({4}, {0, 30, 31, 83})},
-                                           {"exemplars", random_tensor({3, height * width, channels}, 4)},
-                                           {"pictures", Tensor::make({3}, {0, 1, 3})}};
+  std::map<std::string, Tensor> tensors = {
+      {"w", random_tensor({3, channels}, 1)},
+      {"b", random_tensor({channels}, 2)},
+      {"bank", random_tensor({entries, channels}, 3)},
+      {"groups", Tensor::make({4}, {0, 30, 31, 83})},
+      {"mean", random_tensor({height * width, channels}, 4)},
+      {"basis", random_tensor({height * width, 2, channels}, 5)},
+      {"weight", Tensor::make({height * width}, std::vector<float>(height * width, 9.0F))}};
   auto nodes = kTokens;
   nodes.push_back({"nearest_distance",
                    "bank",
@@ -75,11 +49,11 @@ TEST(Graph, NearestDistancesAgreeWithBruteForceGroupByGroup) {
                    {{"bank", "bank"}, {"groups", "groups"}},
                    {{"height", height}, {"width", width}}});
   nodes.push_back({"nearest_other_group", "others", {"bank"}, {}, {{"group", 1}}});
-  nodes.push_back({"position_nearest",
+  nodes.push_back({"position_subspace",
                    "place",
                    {"x"},
-                   {{"exemplars", "exemplars"}, {"groups", "pictures"}},
-                   {{"height", height}, {"width", width}, {"radius", 1}}});
+                   {{"mean", "mean"}, {"basis", "basis"}, {"weight", "weight"}},
+                   {{"height", height}, {"width", width}}});
   auto graph = Graph::plan(nodes, tensors, height, width);
   ASSERT_TRUE(graph) << graph.error().message;
   graph->run(random_picture(height, width, 5));
@@ -90,22 +64,24 @@ TEST(Graph, NearestDistancesAgreeWithBruteForceGroupByGroup) {
     return std::sqrt(sum);
   };
   for (std::size_t cell = 0; cell < height * width; ++cell) {
-    double nearest[3] = {1e9, 1e9, 1e9}, place[2] = {1e9, 1e9};
+    double nearest[3] = {1e9, 1e9, 1e9};
     for (std::size_t e = 0; e < entries; ++e) {
       auto& n = nearest[e < 30 ? 0 : e < 31 ? 1 : 2];
       n = std::min(n, distance(cell, tensors.at("bank").data() + e * channels));
     }
-    const int cy = static_cast<int>(cell) / width, cx = static_cast<int>(cell) % width;
-    for (int p = 0; p < 3; ++p)
-      for (int y = std::max(0, cy - 1); y <= std::min(height - 1, cy + 1); ++y)
-        for (int c = std::max(0, cx - 1); c <= std::min(width - 1, cx + 1); ++c)
-          place[p > 0] = std::min(
-              place[p > 0], distance(cell, tensors.at("exemplars").data() +
-                                               static_cast<std::ptrdiff_t>((p * height + y) * width + c) * channels));
+    double inside = 0;
+    for (std::size_t k = 0; k < 2; ++k) {
+      double dot = 0;
+      for (std::size_t c = 0; c < channels; ++c)
+        dot += static_cast<double>(tensors.at("basis").data()[(cell * 2 + k) * channels + c]) *
+               (x[cell * channels + c] - tensors.at("mean").data()[cell * channels + c]);
+      inside += dot * dot;
+    }
+    const double away = distance(cell, tensors.at("mean").data() + cell * channels);
+    const double place = std::sqrt(std::max(0.0, 9 * away * away - inside) / channels);
     for (std::size_t g = 0; g < 3; ++g)
       ASSERT_NEAR(graph->output("bank").data[g * height * width + cell], nearest[g], 2e-3);
-    for (std::size_t g = 0; g < 2; ++g)
-      ASSERT_NEAR(graph->output("place").data[g * height * width + cell], place[g], 1e-4);
+    ASSERT_NEAR(graph->output("place").data[cell], place, 1e-3 * (1 + place));
     ASSERT_NEAR(graph->output("others").data[cell], std::min(nearest[0], nearest[2]), 2e-3);
   }
 }
@@ -115,9 +91,7 @@ TEST(Graph, ImpossibleGraphsAreRefused) {
                                                  {"even", random_tensor({2, 3, 4, 4}, 1)},
                                                  {"g", Tensor::make({2}, {0, 5})}};
   for (const auto& node : std::vector<Node>{{"explode", "y", {"image"}, {}, {}},
-                                            {"convolution", "y", {"image"}, {{"weights", "w"}}, {{"stride", 1}}},
-                                            {"convolution", "y", {"image"}, {{"weights", "even"}}, {{"stride", 1}}},
-                                            {"convolution", "y", {"image"}, {}, {{"stride", 1}}},
+                                            {"average_pool", "y", {"image"}, {}, {{"size", 65}}},
                                             {"average_pool", "y", {"image"}, {}, {{"size", 0}}},
                                             {"average_pool", "y", {"image"}, {}, {{"size", 64}}},
                                             {"blur", "y", {"image"}, {}, {{"sigma", 1}}},
@@ -185,13 +159,15 @@ TEST(Infer, RegionsAreConnectedAcrossCorners) {
                 0, 1, 0, 0, 1,  //
                 0, 0, 0, 0, 0};
   int count = 0;
-  const auto regions = find_regions(map, 0.5, count);
+  const auto regions = find_regions(map, 0.5, 0.5, count);
   EXPECT_EQ(count, 2);
   EXPECT_EQ(regions.at(0, 0), regions.at(1, 1));
   EXPECT_NE(regions.at(0, 0), regions.at(0, 4));
-  std::vector<float> features(15 * 2);
-  features[0] = 2, features[12] = 4, features[1] = 1;
-  EXPECT_EQ(describe_region(regions, regions.at(0, 0), features), (std::vector<float>{3, 0.5F}));
+  map.at(1, 4) = 3;
+  const auto high = find_regions(map, 0.5, 2, count);
+  EXPECT_EQ(count, 1);
+  EXPECT_EQ(high.at(0, 0), 0);
+  EXPECT_EQ(high.at(0, 4), 1);
 }
 
 /// A model that calls bright pictures anomalous: the map is the luminance.

@@ -9,18 +9,24 @@
 
 namespace vedette {
 
-/// A graph that describes each cell of a picture by fixed filters, and what it needs.
+inline constexpr int kFineCell = 8, kCoarseCell = 16;  ///< pixels of the working size
+
+/// Rows and columns of cells.
+struct CellGrid {
+  int height = 0, width = 0;
+  [[nodiscard]] std::int64_t cells() const { return static_cast<std::int64_t>(height) * width; }
+};
+
+/// A graph that describes each cell of a picture, and what it needs.
 struct FeatureGraph {
   std::vector<Node> nodes;
   std::map<std::string, Tensor> tensors;
-  std::vector<std::string> features;  ///< one per light variant: [channels, grid height, grid width]
-  std::vector<std::string> outputs;   ///< one per light variant: [cells, channels]
-  int grid_height = 0;
-  int grid_width = 0;
+  std::vector<std::string> maps;  ///< outputs: the backbone's at strides 2, 4, 8 and 16, [channels, …]
+  std::string color;              ///< output [3, fine cells]: mean colour, not normalised
+  std::string rows;               ///< output [fine cells, channels]: strides 4, 8, 16 and colour joined
+  std::string coarse_rows;        ///< the same averaged over coarse cells
+  CellGrid grid, coarse_grid;
 };
-
-/// The light variants, in the order of FeatureGraph::outputs.
-inline const std::vector<std::string> kLightVariants = {"raw", "light"};
 
 struct InputSize {
   int height, width;
@@ -29,14 +35,12 @@ struct InputSize {
 /// of 16.
 InputSize choose_input_size(int image_height, int image_width);
 
-/// Gaussian derivatives up to second order and Laplacians (Lindeberg 1994; Leung & Malik, IJCV 2001) on luminance and
-/// two opponent colours over four octaves, each as local mean magnitude (energy), beside local means and the signed
-/// responses of the coarse octaves; cells of 8×8 pixels. Once on the picture as it is and once on the light-normalised
-/// one. With a reference (registration.hpp, [height / 4, width / 4]) all of it is seen from where the reference sees
-/// the part; the transform is then the value kTransform.
+/// The backbone on the light-normalised picture, and, since normalising takes absolute brightness away, each cell's mean colour.
+/// With a reference (registration.hpp, [height / 4, width / 4]) all of it is seen from where the reference sees the part; the
+/// transform is then the value kTransform.
 FeatureGraph make_feature_graph(InputSize input, const std::optional<Tensor>& reference);
 inline constexpr const char* kTransform = "transform";
-/// Pixels of the reference map per cell, for warping maps back.
-inline constexpr double kCellsPerReferencePixel = 0.5;
+/// Pixels of the reference map per pixel of the working size.
+inline constexpr double kReferenceScale = 0.25;
 
 }  // namespace vedette

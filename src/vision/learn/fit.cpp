@@ -10,20 +10,19 @@
 namespace vedette {
 namespace {
 
-constexpr std::int64_t kMostComponents = 64;
-constexpr std::size_t kSampledRows = 100'000;  // feature rows drawn from all good pictures, for whitening and banks
-constexpr std::size_t kBankRows = 2'400;       // of all folds together
-constexpr std::size_t kExemplars = 24;         // good pictures kept whole, for comparison position by position
-constexpr double kSearchRadius = 1;            // cells that a part may be displaced
-constexpr double kLevelPower = 4;              // norm that a cell's level is: rare specks must raise it
-constexpr double kPriorPictures = 4;           // that the average cell counts for when a cell's own level is estimated
-constexpr double kMapBlur = 1.0;               // cells
+constexpr std::int64_t kMostComponents = 96;
+constexpr std::size_t kSampledRows = 100'000;   // feature rows drawn from all good pictures, for whitening and banks
+constexpr std::size_t kBankRows = 1'600;        // of all folds together
+constexpr std::size_t kSubspacePictures = 400;  // good pictures that the subspaces are fitted on
+constexpr double kLevelPower = 4;               // norm that a cell's level is: rare specks must raise it
+constexpr double kPriorPictures = 4;            // that the average cell counts for when a cell's own level is estimated
+constexpr double kMapBlur = 1.0;                // cells
 
 }  // namespace
 
 Result<void> Trainer::for_each_normal(
     const char* stage, double from, double to,
-    const std::function<void(std::size_t first, const std::vector<std::vector<std::vector<float>>>&)>& use) {
+    const std::function<void(std::size_t first, const std::vector<PictureFeatures>&)>& use) {
   std::vector<std::unique_ptr<Graph>> graphs;
   for (int t = 0; t < threads_; ++t) {
     auto graph = Graph::plan(features_.nodes, features_.tensors, input_.height, input_.width);
@@ -33,7 +32,7 @@ Result<void> Trainer::for_each_normal(
   for (std::size_t first = 0; first < normals_.size(); first += kChunk) {
     meter_.report(stage, from + (to - from) * static_cast<double>(first) / static_cast<double>(normals_.size()));
     const std::size_t count = std::min(kChunk, normals_.size() - first);
-    std::vector<std::vector<std::vector<float>>> values(count);
+    std::vector<PictureFeatures> values(count);
     std::vector<std::optional<Error>> failures(count);
     // One strand of pictures per graph: a graph is not thread-safe.
     parallel_for(graphs.size(), threads_, [&](std::size_t t) {
@@ -45,7 +44,7 @@ Result<void> Trainer::for_each_normal(
           continue;
         }
         graphs[t]->run(resize_to_planes(loaded->image, input_.height, input_.width));
-        for (const auto& name : features_.outputs) values[i].push_back(graphs[t]->output(name).data);
+        values[i] = {graphs[t]->output(features_.rows).data, graphs[t]->output(features_.coarse_rows).data};
       }
     });
     for (const auto& failure : failures)
@@ -58,105 +57,90 @@ Result<void> Trainer::for_each_normal(
 Result<void> Trainer::sample_features() {
   const auto per_picture = std::clamp<std::size_t>(kSampledRows / normals_.size(), 30, 800);
   samples_.resize(normals_.size());
-  return for_each_normal("describing pictures", 0.05, 0.25, [&](std::size_t first, const auto& values) {
+  return for_each_normal("describing pictures", 0.05, 0.15, [&](std::size_t first, const auto& values) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       Random random = random_.fork(1000 + first + i);
-      std::vector<std::size_t> rows(std::min<std::size_t>(per_picture, static_cast<std::size_t>(cells())));
-      for (auto& row : rows) row = random.below(static_cast<std::uint64_t>(cells()));
-      for (const auto& all : values[i]) {
-        channels_ = static_cast<std::int64_t>(all.size()) / cells();
-        std::vector<float> drawn;
-        drawn.reserve(rows.size() * static_cast<std::size_t>(channels_));
-        for (auto row : rows)
-          drawn.insert(drawn.end(), all.begin() + static_cast<std::ptrdiff_t>(row) * channels_,
-                       all.begin() + static_cast<std::ptrdiff_t>(row + 1) * channels_);
-        samples_[first + i].push_back(std::move(drawn));
-      }
+      std::vector<std::size_t> rows(
+          std::min<std::size_t>(per_picture, static_cast<std::size_t>(features_.grid.cells())));
+      for (auto& row : rows) row = random.below(static_cast<std::uint64_t>(features_.grid.cells()));
+      const auto& all = values[i].rows;
+      channels_ = static_cast<std::int64_t>(all.size()) / features_.grid.cells();
+      auto& drawn = samples_[first + i];
+      for (auto row : rows)
+        drawn.insert(drawn.end(), all.begin() + static_cast<std::ptrdiff_t>(row) * channels_,
+                     all.begin() + static_cast<std::ptrdiff_t>(row + 1) * channels_);
     }
   });
 }
 
 void Trainer::fit_banks() {
-  meter_.report("building memory banks", 0.25);
-  whitenings_.resize(variants());
-  parallel_for(variants(), threads_, [&](std::size_t v) {
-    std::vector<float> rows;
-    std::vector<std::int32_t> picture_of;
-    for (std::size_t i = 0; i < samples_.size(); ++i) {
-      rows.insert(rows.end(), samples_[i][v].begin(), samples_[i][v].end());
-      picture_of.resize(rows.size() / static_cast<std::size_t>(channels_), static_cast<std::int32_t>(i));
-    }
-    whitenings_[v] = fit_whitening(rows, channels_, picture_of, kMostComponents, random_.fork(50 + v).next());
-  });
+  meter_.report("building memory banks", 0.15);
+  std::vector<float> rows;
+  std::vector<std::int32_t> picture_of;
+  for (std::size_t i = 0; i < samples_.size(); ++i) {
+    rows.insert(rows.end(), samples_[i].begin(), samples_[i].end());
+    picture_of.resize(rows.size() / static_cast<std::size_t>(channels_), static_cast<std::int32_t>(i));
+  }
+  whitening_ = fit_whitening(rows, channels_, picture_of, kMostComponents, random_.fork(50).next());
+  const auto components = whitening_.weights.size(1);
   const auto folds = static_cast<std::size_t>(folds_);
-  std::vector<std::vector<float>> parts(variants() * folds);
-  parallel_for(parts.size(), threads_, [&](std::size_t m) {
-    const std::size_t v = m / folds;
-    std::vector<float> rows;
+  std::vector<std::vector<float>> parts(folds);
+  parallel_for(folds, threads_, [&](std::size_t f) {
+    std::vector<float> own;
     for (std::size_t i = 0; i < normals_.size(); ++i)
-      if (pictures_[normals_[i]].fold == static_cast<std::int64_t>(m % folds))
-        rows.insert(rows.end(), samples_[i][v].begin(), samples_[i][v].end());
-    const auto embedded = apply_whitening(whitenings_[v], rows);
-    const auto components = whitenings_[v].weights.size(1);
-    for (auto row : select_coreset(embedded, components, kBankRows / folds, random_.fork(100 + m).next()))
-      parts[m].insert(parts[m].end(), embedded.begin() + static_cast<std::ptrdiff_t>(row) * components,
+      if (pictures_[normals_[i]].fold == static_cast<std::int64_t>(f))
+        own.insert(own.end(), samples_[i].begin(), samples_[i].end());
+    const auto embedded = apply_whitening(whitening_, own);
+    for (auto row : select_coreset(embedded, components, kBankRows / folds, random_.fork(100 + f).next()))
+      parts[f].insert(parts[f].end(), embedded.begin() + static_cast<std::ptrdiff_t>(row) * components,
                       embedded.begin() + static_cast<std::ptrdiff_t>(row + 1) * components);
   });
-  for (std::size_t v = 0; v < variants(); ++v) {
-    const auto components = whitenings_[v].weights.size(1);
-    std::vector<float> bank, offsets = {0};
-    for (std::size_t f = 0; f < folds; ++f) {
-      bank.insert(bank.end(), parts[v * folds + f].begin(), parts[v * folds + f].end());
-      offsets.push_back(static_cast<float>(static_cast<std::int64_t>(bank.size()) / components));
-    }
-    const auto entries = static_cast<std::int64_t>(bank.size()) / components;
-    banks_.push_back(
-        {Tensor::make({entries, components}, std::move(bank)), Tensor::make({folds_ + 1}, std::move(offsets))});
+  std::vector<float> bank, offsets = {0};
+  for (const auto& part : parts) {
+    bank.insert(bank.end(), part.begin(), part.end());
+    offsets.push_back(static_cast<float>(static_cast<std::int64_t>(bank.size()) / components));
   }
+  const auto entries = static_cast<std::int64_t>(bank.size()) / components;
+  bank_ = {Tensor::make({entries, components}, std::move(bank)), Tensor::make({folds_ + 1}, std::move(offsets))};
   samples_.clear();
 }
 
 Result<void> Trainer::fit_positions() {
-  const auto folds = static_cast<std::size_t>(folds_);
-  std::vector<PositionStatistics> statistics;
-  for (const auto& w : whitenings_)
-    statistics.insert(statistics.end(), folds, PositionStatistics(cells(), w.weights.size(1)));
-  // The first pictures of each fold are exemplars; the folds are shuffled, so they are a fair choice.
-  std::vector<std::vector<std::vector<float>>> exemplars(variants(), std::vector<std::vector<float>>(folds));
-  std::vector<std::size_t> kept(folds);
-  std::vector<char> is_exemplar(normals_.size());
-  for (std::size_t i = 0; i < normals_.size(); ++i)
-    is_exemplar[i] =
-        kept[static_cast<std::size_t>(pictures_[normals_[i]].fold)]++ < std::max<std::size_t>(1, kExemplars / folds);
-  auto ok = for_each_normal("learning positions", 0.35, 0.5, [&](std::size_t first, const auto& values) {
-    parallel_for(variants(), threads_, [&](std::size_t v) {
-      for (std::size_t i = 0; i < values.size(); ++i) {
-        const auto fold = static_cast<std::size_t>(pictures_[normals_[first + i]].fold);
-        const auto embedded = apply_whitening(whitenings_[v], values[i][v]);
-        statistics[v * folds + fold].add(embedded);
-        if (is_exemplar[first + i])
-          exemplars[v][fold].insert(exemplars[v][fold].end(), embedded.begin(), embedded.end());
-      }
+  const auto components = whitening_.weights.size(1);
+  const auto fine = features_.grid.cells(), coarse = features_.coarse_grid.cells();
+  std::vector<PositionStatistics> statistics(static_cast<std::size_t>(folds_), PositionStatistics(fine, components));
+  // The folds are shuffled, so every n-th picture is a fair choice.
+  const std::size_t every = (normals_.size() + kSubspacePictures - 1) / kSubspacePictures;
+  std::vector<float> coarse_rows;  // [picture, coarse cell, component]
+  std::vector<std::int64_t> coarse_fold;
+  auto ok = for_each_normal("learning positions", 0.2, 0.3, [&](std::size_t first, const auto& values) {
+    std::vector<std::vector<float>> embedded(values.size()), embedded_coarse(values.size());
+    parallel_for(values.size(), threads_, [&](std::size_t i) {
+      embedded[i] = apply_whitening(whitening_, values[i].rows);
+      if ((first + i) % every == 0) embedded_coarse[i] = apply_whitening(whitening_, values[i].coarse_rows);
     });
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto fold = pictures_[normals_[first + i]].fold;
+      statistics[static_cast<std::size_t>(fold)].add(embedded[i]);
+      if ((first + i) % every != 0) continue;
+      coarse_fold.push_back(fold);
+      coarse_rows.insert(coarse_rows.end(), embedded_coarse[i].begin(), embedded_coarse[i].end());
+    }
   });
   if (!ok) return ok;
-  for (std::size_t v = 0; v < variants(); ++v) {
-    const auto components = whitenings_[v].weights.size(1);
-    for (std::size_t f = 0; f < folds; ++f) {
-      PositionStatistics others(cells(), components);
-      for (std::size_t g = 0; g < folds; ++g)
-        if (g != f) others.add(statistics[v * folds + g]);
-      positions_.push_back(others.finish());
-    }
-    std::vector<float> all, offsets = {0};
-    for (auto& part : exemplars[v]) {
-      all.insert(all.end(), part.begin(), part.end());
-      part.clear();
-      offsets.push_back(static_cast<float>(static_cast<std::int64_t>(all.size()) / (cells() * components)));
-    }
-    const auto count = static_cast<std::int64_t>(all.size()) / (cells() * components);
-    exemplars_.push_back(
-        {Tensor::make({count, cells(), components}, std::move(all)), Tensor::make({folds_ + 1}, std::move(offsets))});
+  const auto within = fit_residual_whitening(coarse_rows, coarse, components);
+  coarse_whitening_ = compose(whitening_, within);
+  coarse_rows = apply_whitening(within, coarse_rows);
+  for (std::int64_t f = 0; f < folds_; ++f) {
+    meter_.report("learning positions", 0.3 + 0.06 * static_cast<double>(f) / static_cast<double>(folds_));
+    PositionStatistics others(fine, components);
+    for (std::int64_t g = 0; g < folds_; ++g)
+      if (g != f) others.add(statistics[static_cast<std::size_t>(g)]);
+    positions_.push_back(others.finish());
+    std::vector<std::size_t> pictures;
+    for (std::size_t i = 0; i < coarse_fold.size(); ++i)
+      if (coarse_fold[i] != f) pictures.push_back(i);
+    subspaces_.push_back(fit_position_subspace(coarse_rows, coarse, components, pictures, threads_));
   }
   return {};
 }
@@ -172,117 +156,105 @@ void Trainer::build_artifact() {
   artifact_.tensors = features_.tensors;
   blobs_.resize(2);
   for (const auto& [name, tensor] : features_.tensors)
-    blobs_[name.starts_with("filters.") ? 0 : 1].push_back(name);  // filters are equal in all models: one blob
+    blobs_[name.starts_with("backbone.") ? 0 : 1].push_back(name);  // the backbone is equal in all models
   const auto keep = [&](const std::string& name, const Tensor& tensor) {
     artifact_.tensors.insert_or_assign(name, tensor);
     blobs_[1].push_back(name);
     return name;
   };
-  const std::map<std::string, double> grid = {{"height", features_.grid_height}, {"width", features_.grid_width}};
-  auto search = grid;
-  search["radius"] = kSearchRadius;
-  for (std::size_t v = 0; v < variants(); ++v) {
-    const std::string prefix = kLightVariants[v] + ".";
-    m.graph.push_back({"project",
-                       prefix + "embeddings",
-                       {features_.outputs[v]},
-                       {{"weights", keep(prefix + "whitening.weights", whitenings_[v].weights)},
-                        {"bias", keep(prefix + "whitening.bias", whitenings_[v].bias)}},
-                       {}});
-    m.graph.push_back({"nearest_distance",
-                       prefix + "bank_distance",
-                       {prefix + "embeddings"},
-                       {{"bank", keep(prefix + "bank", banks_[v].values)},
-                        {"groups", keep(prefix + "bank.groups", banks_[v].groups)}},
-                       grid});
-    m.graph.push_back({"position_nearest",
-                       prefix + "exemplar_distance",
-                       {prefix + "embeddings"},
-                       {{"exemplars", keep(prefix + "exemplars", exemplars_[v].values)},
-                        {"groups", keep(prefix + "exemplars.groups", exemplars_[v].groups)}},
-                       search});
-    Contestant bank{"memory_bank." + kLightVariants[v], {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
-    Contestant gaussian{"position_gaussian." + kLightVariants[v], {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
-    Contestant exemplar{"position_exemplar." + kLightVariants[v], {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
+  const auto size_of = [](const CellGrid& g) {
+    return std::map<std::string, double>{{"height", g.height}, {"width", g.width}};
+  };
+  const auto project = [&](const std::string& output, const std::string& rows, const Whitening& whitening) {
+    m.graph.push_back(
+        {"project",
+         output,
+         {rows},
+         {{"weights", keep(output + ".weights", whitening.weights)}, {"bias", keep(output + ".bias", whitening.bias)}},
+         {}});
+    return output;
+  };
+  const auto fine = project("embeddings", features_.rows, whitening_);
+  const auto coarse = project("coarse_embeddings", features_.coarse_rows, coarse_whitening_);
+  m.graph.push_back({"nearest_distance",
+                     "bank_distance",
+                     {fine},
+                     {{"bank", keep("bank", bank_.values)}, {"groups", keep("bank.groups", bank_.groups)}},
+                     size_of(features_.grid)});
+  struct Member {
+    Contestant contestant;
+    std::string name;
+    CellGrid grid;
+    int cell;
+    std::function<void(const std::string& output, std::int64_t fold)> append;
+  };
+  const auto contestant = [](const char* name) {
+    return Contestant{name, {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
+  };
+  std::vector<Member> members = {
+      {contestant("memory_bank"), "bank", features_.grid, kFineCell,
+       [&](const std::string& output, std::int64_t fold) {
+         m.graph.push_back(
+             {"nearest_other_group", output, {"bank_distance"}, {}, {{"group", static_cast<double>(fold)}}});
+       }},
+      {contestant("position_gaussian"), "gaussian", features_.grid, kFineCell,
+       [&](const std::string& output, std::int64_t fold) {
+         const auto& position = positions_[static_cast<std::size_t>(fold)];
+         m.graph.push_back({"position_distance",
+                            output,
+                            {fine},
+                            {{"mean", keep(output + ".mean", position.mean)},
+                             {"inverse_deviation", keep(output + ".inverse_deviation", position.inverse_deviation)}},
+                            size_of(features_.grid)});
+       }},
+      {contestant("position_subspace"), "subspace", features_.coarse_grid, kCoarseCell,
+       [&](const std::string& output, std::int64_t fold) {
+         const auto& subspace = subspaces_[static_cast<std::size_t>(fold)];
+         m.graph.push_back({"position_subspace",
+                            output,
+                            {coarse},
+                            {{"mean", keep(output + ".mean", subspace.mean)},
+                             {"basis", keep(output + ".basis", subspace.basis)},
+                             {"weight", keep(output + ".weight", subspace.weight)}},
+                            size_of(features_.coarse_grid)});
+       }}};
+  for (auto& member : members) {
+    // Factors of one until calibrate_cells() has measured them.
+    const auto ones = Tensor::make({member.grid.height, member.grid.width},
+                                   std::vector<float>(static_cast<std::size_t>(member.grid.cells()), 1.0F));
     for (std::int64_t fold = 0; fold < folds_; ++fold) {
-      const std::string own = fmt::format("{}{}.", prefix, fold);
-      const auto& position = positions_[v * static_cast<std::size_t>(folds_) + static_cast<std::size_t>(fold)];
-      const std::map<std::string, double> group = {{"group", static_cast<double>(fold)}};
-      m.graph.push_back({"nearest_other_group", own + "bank", {prefix + "bank_distance"}, {}, group});
-      m.graph.push_back({"position_distance",
-                         own + "gaussian",
-                         {prefix + "embeddings"},
-                         {{"mean", keep(own + "position.mean", position.mean)},
-                          {"inverse_deviation", keep(own + "position.inverse_deviation", position.inverse_deviation)}},
-                         grid});
-      m.graph.push_back({"nearest_other_group", own + "exemplar", {prefix + "exemplar_distance"}, {}, group});
-      for (auto& [contestant, name] : {std::pair(&bank, "bank"), {&gaussian, "gaussian"}, {&exemplar, "exemplar"}}) {
-        // Factors of one until calibrate_cells() has measured them.
-        const auto ones = Tensor::make({features_.grid_height, features_.grid_width},
-                                       std::vector<float>(static_cast<std::size_t>(cells()), 1.0F));
-        m.graph.push_back({"blur", own + name + "_smooth", {own + name}, {}, {{"sigma", kMapBlur}}});
-        m.graph.push_back({"scale_cells",
-                           own + name + "_map",
-                           {own + name + "_smooth"},
-                           {{"factors", keep(own + name + ".factors", ones)}},
-                           {}});
-        contestant->maps.push_back(own + name + "_map");
-        if (!is_registered_) continue;
-        m.graph.push_back({"warp_from_reference",
-                           own + name + "_in_place",
-                           {own + name + "_map", kTransform},
-                           {},
-                           {{"scale", kCellsPerReferencePixel}}});
-        contestant->maps.back() = own + name + "_in_place";
-      }
+      const auto own = fmt::format("{}.{}", member.name, fold);
+      member.append(own, fold);
+      factor_names_.push_back(keep(own + ".factors", ones));
+      m.graph.push_back({"blur", own + ".smooth", {own}, {}, {{"sigma", kMapBlur}}});
+      m.graph.push_back({"scale_cells", own + ".map", {own + ".smooth"}, {{"factors", factor_names_.back()}}, {}});
+      member.contestant.maps.push_back(in_place(own + ".map", member.cell));
     }
-    for (const char* name : {"bank", "gaussian", "exemplar"})
-      for (std::int64_t fold = 0; fold < folds_; ++fold)
-        factor_names_.push_back(fmt::format("{}{}.{}.factors", prefix, fold, name));
-    m.contestants.insert(m.contestants.end(), {bank, gaussian, exemplar});
-  }
-  if (is_segmentation_) {
-    // Set early so that measuring also returns the features that describe regions; filled in fit_segmentation().
-    Segmentation s;
-    s.labels = labels_;
-    s.region_features = "raw.embeddings";
-    if (is_registered_) {
-      m.graph.push_back({"warp_from_reference",
-                         "region.features",
-                         {features_.features[0], kTransform},
-                         {},
-                         {{"scale", kCellsPerReferencePixel}}});
-      m.graph.push_back({"tokens", "region.tokens", {"region.features"}, {}, {}});
-      m.graph.push_back({"project",
-                         "region.embeddings",
-                         {"region.tokens"},
-                         {{"weights", "raw.whitening.weights"}, {"bias", "raw.whitening.bias"}},
-                         {}});
-      s.region_features = "region.embeddings";
-    }
-    s.region_bank = "regions.bank";
-    s.region_labels = "regions.labels";
-    const auto components = whitenings_[0].weights.size(1);
-    artifact_.tensors.insert_or_assign(
-        s.region_bank, Tensor::make({1, components}, std::vector<float>(static_cast<std::size_t>(components))));
-    artifact_.tensors.insert_or_assign(s.region_labels, Tensor::make({1}, {0.0F}));
-    m.segmentation = std::move(s);
+    m.contestants.push_back(std::move(member.contestant));
   }
 }
 
+std::string Trainer::in_place(const std::string& map, double cell) {
+  if (!is_registered_) return map;
+  artifact_.manifest.graph.push_back(
+      {"warp_from_reference", map + kInPlace, {map, kTransform}, {}, {{"scale", 1 / (kReferenceScale * cell)}}});
+  return map + kInPlace;
+}
+
 Result<void> Trainer::calibrate_cells() {
+  const double begin = meter_.seconds();
   // Levels belong to places on the part: measured before the maps are warped back.
   Artifact in_reference = artifact_;
   for (auto& contestant : in_reference.manifest.contestants)
     for (auto& map : contestant.maps)
-      if (is_registered_) map.replace(map.rfind("_in_place"), std::string::npos, "_map");
+      if (is_registered_) map.resize(map.size() - std::string(kInPlace).size());
   auto engine = Engine::create(std::move(in_reference));
   if (!engine) return internal_error(engine.error().message);
   const auto folds = static_cast<std::size_t>(folds_), contestants = artifact_.manifest.contestants.size();
-  std::vector<std::vector<double>> sums(contestants * folds, std::vector<double>(static_cast<std::size_t>(cells())));
+  std::vector<std::vector<double>> sums(contestants * folds);
   std::vector<double> counts(folds);
   for (std::size_t first = 0; first < normals_.size(); first += kChunk) {
-    meter_.report("learning levels", 0.5 + 0.15 * static_cast<double>(first) / static_cast<double>(normals_.size()));
+    meter_.report("learning levels", 0.36 + 0.04 * static_cast<double>(first) / static_cast<double>(normals_.size()));
     const std::size_t count = std::min(kChunk, normals_.size() - first);
     std::vector<std::optional<Engine::Measurement>> measured(count);
     std::vector<std::optional<Error>> failures(count);
@@ -302,6 +274,7 @@ Result<void> Trainer::calibrate_cells() {
       counts[fold] += 1;
       for (std::size_t c = 0; c < contestants; ++c) {
         const auto& map = measured[i]->outputs[c].maps[fold].values;
+        sums[c * folds + fold].resize(map.size());
         for (std::size_t k = 0; k < map.size(); ++k)
           sums[c * folds + fold][k] += std::pow(static_cast<double>(map[k]), kLevelPower);
       }
@@ -309,7 +282,8 @@ Result<void> Trainer::calibrate_cells() {
   }
   for (std::size_t c = 0; c < contestants; ++c)
     for (std::size_t f = 0; f < folds; ++f) {
-      std::vector<double> level(static_cast<std::size_t>(cells()));
+      const auto& shape = artifact_.tensors.at(factor_names_[c * folds + f]).shape;
+      std::vector<double> level(sums[c * folds].size());
       double total = 0, count = 0;
       for (std::size_t g = 0; g < folds; ++g) {
         if (g == f) continue;
@@ -317,15 +291,14 @@ Result<void> Trainer::calibrate_cells() {
         for (std::size_t k = 0; k < level.size(); ++k)
           level[k] += sums[c * folds + g][k], total += sums[c * folds + g][k];
       }
-      const double average = std::max(total / count / static_cast<double>(cells()), 1e-9);
+      const double average = std::max(total / count / static_cast<double>(level.size()), 1e-9);
       std::vector<float> factors;
       for (double sum : level)
         factors.push_back(
             static_cast<float>(std::pow((count + kPriorPictures) / (sum + kPriorPictures * average), 1 / kLevelPower)));
-      artifact_.tensors.insert_or_assign(
-          factor_names_[c * folds + f],
-          Tensor::make({features_.grid_height, features_.grid_width}, std::move(factors)));
+      artifact_.tensors.insert_or_assign(factor_names_[c * folds + f], Tensor::make(shape, std::move(factors)));
     }
+  pass_seconds_ = meter_.seconds() - begin;
   return {};
 }
 

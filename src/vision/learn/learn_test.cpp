@@ -141,8 +141,8 @@ TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   const auto small = choose_input_size(100, 200);
   EXPECT_EQ(small.height, 96);
   const auto graph = make_feature_graph(size, std::nullopt);
-  EXPECT_EQ(graph.grid_height, 60);
-  EXPECT_EQ(graph.outputs.size(), kLightVariants.size());
+  EXPECT_EQ(graph.grid.height, 60);
+  EXPECT_EQ(graph.coarse_grid.cells() * 4, graph.grid.cells());
 }
 
 TEST(Train, NeedsPictures) {

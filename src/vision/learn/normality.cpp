@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/parallel.hpp"
 #include "base/random.hpp"
 #include "base/target_clones.hpp"
 
@@ -18,6 +19,9 @@ constexpr Eigen::Index kQueries = 3000, kCandidates = 12'000;
 constexpr int kRounds = 2;
 /// Pictures that the typical cell counts for when a cell's own variance is estimated.
 constexpr double kPriorPictures = 4;
+
+constexpr Eigen::Index kMostDirections = 32;
+constexpr double kShrinkagePictures = 6, kLeastShrinkage = 0.03;
 
 using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -132,6 +136,71 @@ std::vector<float> apply_whitening(const Whitening& whitening, std::span<const f
   y.noalias() = x * w;
   y.rowwise() += b;
   return out;
+}
+
+Whitening compose(const Whitening& first, const Whitening& second) {
+  const auto channels = first.weights.size(0), components = second.weights.size(1);
+  Whitening out{Tensor::make({channels, components},
+                             apply_whitening(
+                                 {second.weights,
+                                  Tensor::make({components}, std::vector<float>(static_cast<std::size_t>(components)))},
+                                 *first.weights.values)),
+                Tensor::make({components}, apply_whitening(second, *first.bias.values))};
+  return out;
+}
+
+Whitening fit_residual_whitening(std::span<const float> rows, std::int64_t cells, std::int64_t components) {
+  const auto pictures = static_cast<Eigen::Index>(rows.size()) / (cells * components);
+  const Eigen::Map<const RowMatrix> all(rows.data(), pictures, cells * components);
+  const Eigen::RowVectorXf mean = all.colwise().mean();
+  Eigen::MatrixXd covariance = Eigen::MatrixXd::Zero(components, components);
+  for (Eigen::Index p = 0; p < pictures; ++p) {
+    const Eigen::RowVectorXf difference = all.row(p) - mean;
+    const Eigen::Map<const RowMatrix> residual(difference.data(), cells, components);
+    covariance += (residual.transpose() * residual).cast<double>();
+  }
+  covariance /= static_cast<double>(pictures * cells);
+  covariance.diagonal().array() += 1e-3 * std::max(covariance.diagonal().mean(), 1e-9);
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance);
+  // The symmetric root: it does not depend on the eigenvectors' signs.
+  const RowMatrix root = solver.operatorInverseSqrt().cast<float>();
+  return {Tensor::make({components, components}, std::vector<float>(root.data(), root.data() + root.size())),
+          Tensor::make({components}, std::vector<float>(static_cast<std::size_t>(components)))};
+}
+
+PositionSubspace fit_position_subspace(std::span<const float> rows, std::int64_t cells, std::int64_t components,
+                                       std::span<const std::size_t> pictures, int threads) {
+  const auto n = static_cast<Eigen::Index>(pictures.size());
+  const Eigen::Index rank = std::min<Eigen::Index>({kMostDirections, std::max<Eigen::Index>(1, n / 3), components - 1});
+  // Few pictures say little about variances: they are drawn towards the typical cell's.
+  const double shrinkage = std::clamp(kShrinkagePictures / static_cast<double>(n), kLeastShrinkage, 0.5);
+  std::vector<float> means(static_cast<std::size_t>(cells * components)),
+      bases(static_cast<std::size_t>(cells * rank * components)), weights(static_cast<std::size_t>(cells));
+  run_parallel(static_cast<std::size_t>(cells), threads, [&](std::size_t cell) {
+    const auto c = static_cast<Eigen::Index>(cell);
+    Eigen::MatrixXf x(n, components);
+    for (Eigen::Index i = 0; i < n; ++i)
+      x.row(i) = Eigen::Map<const Eigen::RowVectorXf>(
+          rows.data() + (static_cast<Eigen::Index>(pictures[static_cast<std::size_t>(i)]) * cells + c) * components,
+          components);
+    const Eigen::RowVectorXf mean = x.colwise().mean();
+    x.rowwise() -= mean;
+    Eigen::Map<Eigen::RowVectorXf>(means.data() + c * components, components) = mean;
+    const Eigen::MatrixXf covariance = x.transpose() * x / static_cast<float>(n);
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXf> solver(covariance);
+    const auto& values = solver.eigenvalues();  // ascending
+    const double rest = std::max(0.0F, values.head(components - rank).mean());
+    const double weight = 1 / ((1 - shrinkage) * rest + shrinkage);
+    weights[cell] = static_cast<float>(weight);
+    Eigen::Map<RowMatrix> basis(bases.data() + c * rank * components, rank, components);
+    for (Eigen::Index k = 0; k < rank; ++k) {
+      const double own = 1 / ((1 - shrinkage) * std::max(0.0F, values[components - 1 - k]) + shrinkage);
+      basis.row(k) = static_cast<float>(std::sqrt(std::max(0.0, weight - own))) *
+                     solver.eigenvectors().col(components - 1 - k).transpose();
+    }
+  });
+  return {Tensor::make({cells, components}, std::move(means)),
+          Tensor::make({cells, rank, components}, std::move(bases)), Tensor::make({cells}, std::move(weights))};
 }
 
 std::vector<std::size_t> select_coreset(std::span<const float> embeddings, std::int64_t channels, std::size_t keep,

@@ -26,6 +26,12 @@ Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std:
 /// rows [n, channels] → [n, components].
 std::vector<float> apply_whitening(const Whitening& whitening, std::span<const float> rows);
 
+/// First one, then the other.
+Whitening compose(const Whitening& first, const Whitening& second);
+
+/// Fits on embeddings [pictures, cells, components]: the covariance of what differs from each cell's own mean becomes the identity.
+Whitening fit_residual_whitening(std::span<const float> rows, std::int64_t cells, std::int64_t components);
+
 /// Picks few rows that cover all of them (greedy k-centre): start at a row drawn by `seed`, then keep adding the row
 /// farthest from those chosen. PatchCore stores the result as its memory bank.
 ///   Sener & Savarese, ICLR 2018 (arXiv:1708.00489); Roth et al., CVPR 2022 (arXiv:2106.08265), section 3.2
@@ -33,6 +39,19 @@ std::vector<float> apply_whitening(const Whitening& whitening, std::span<const f
 /// channels).
 std::vector<std::size_t> select_coreset(std::span<const float> embeddings, std::int64_t channels, std::size_t keep,
                                         std::uint64_t seed);
+
+/// How good pictures vary at each cell: mean, and a covariance with few principal directions of its own and one variance for
+/// all the rest (probabilistic PCA; Tipping & Bishop 1999), drawn towards the identity. With e the deviation from the mean, the
+/// squared Mahalanobis distance is weight·|e|² − |basis·e|². PaDiM (Defard et al., ICPR 2020, arXiv:2011.08785) keeps the full
+/// covariance, which is three times as large and, with few pictures, worse.
+struct PositionSubspace {
+  Tensor mean;    ///< [cells, components]
+  Tensor basis;   ///< [cells, rank, components]
+  Tensor weight;  ///< [cells]
+};
+/// rows [pictures, cells, components], residual-whitened; fitted on the pictures listed, at least two.
+PositionSubspace fit_position_subspace(std::span<const float> rows, std::int64_t cells, std::int64_t components,
+                                       std::span<const std::size_t> pictures, int threads);
 
 /// Mean and deviation of each cell's components over pictures, shrunk towards the typical (median) cell's: PaDiM
 /// (Defard et al., ICPR 2020, arXiv:2011.08785) with a diagonal covariance, which few pictures can support.

@@ -11,7 +11,7 @@
 namespace vedette {
 namespace {
 
-constexpr std::int64_t kMostFolds = 5;
+constexpr std::int64_t kMostFolds = 4;
 constexpr std::int64_t kNormalsPerFold = 4;  // fewer folds when a fold would hold less
 constexpr std::size_t kReferencePictures = 48;
 constexpr int kReferenceRounds = 2;
@@ -182,6 +182,7 @@ Result<void> Trainer::find_reference() {
       input_,
       helps ? std::optional(Tensor::make({reference.height, reference.width}, reference.values)) : std::nullopt);
   is_registered_ = helps;
+  if (helps) reference_ = std::move(reference);
   return {};
 }
 

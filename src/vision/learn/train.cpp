@@ -18,6 +18,8 @@ Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
   if (auto ok = fit_positions(); !ok) return ok.error();
   build_artifact();
   if (auto ok = calibrate_cells(); !ok) return ok.error();
+  if (is_segmentation_)
+    if (auto ok = fit_decoders(); !ok) return ok.error();
   if (auto ok = measure_out_of_fold(); !ok) return ok.error();
   decide();
   if (is_segmentation_) fit_segmentation();
@@ -33,9 +35,6 @@ Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
 
 Result<void> Trainer::write(const std::filesystem::path& folder) {
   meter_.report("writing the model", 0.97);
-  if (artifact_.manifest.segmentation)
-    blobs_.push_back({artifact_.manifest.segmentation->region_bank, artifact_.manifest.segmentation->region_labels});
-
   // The golden sample is a defect if there is one: it moves through every part of the decision.
   const auto anomaly = std::find_if(pictures_.begin(), pictures_.end(), [](const auto& p) { return p.is_anomalous; });
   const auto& golden = anomaly != pictures_.end() ? *anomaly : pictures_.front();

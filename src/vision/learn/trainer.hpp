@@ -10,18 +10,19 @@
 
 #include "base/random.hpp"
 #include "vision/artifact/artifact.hpp"
+#include "vision/decoder/decoder.hpp"
 #include "vision/infer/infer.hpp"
 #include "vision/learn/features.hpp"
 #include "vision/learn/learn.hpp"
 #include "vision/learn/normality.hpp"
 
-/// The steps of one training, in the order of run(): pictures.cpp, fit.cpp, judge.cpp, segmentation.cpp, train.cpp.
+/// The steps of one training, in the order of run(): pictures.cpp, fit.cpp, draw.cpp, judge.cpp, segmentation.cpp, train.cpp.
 /// Internal to vision/learn.
 namespace vedette {
 
 inline constexpr std::size_t kChunk = 16;  ///< pictures in memory at once, with their feature maps
 /// Shares of the map that a contestant's score may average: from a single spot to a changed surface.
-inline constexpr std::array kPoolFractions = {0.001, 0.01, 0.05};
+inline constexpr std::array kPoolFractions = {0.001, 0.01, 0.05, 0.2};
 inline constexpr std::size_t kDefaultPool = 0;
 
 /// Maps the steps of one training to a fraction of the whole and an estimate of the time left.
@@ -51,11 +52,16 @@ struct Picture {
   std::int64_t fold = 0;
 };
 
+/// What the graph says of one picture (FeatureGraph).
+struct PictureFeatures {
+  std::vector<float> rows, coarse_rows;
+};
+
 /// What one picture's own fold models (which had not seen it) make of it.
 struct OutOfFold {
   std::vector<std::vector<double>> pooled;  ///< [contestant][pool fraction]
   std::vector<ContestantOutput> maps;       ///< one map each; empty if not kept
-  std::vector<float> region_features;
+  std::vector<Planes> class_maps;           ///< one, too
   std::optional<Grid<std::uint8_t>> truth;
 };
 
@@ -76,24 +82,26 @@ class Trainer {
   Result<void> find_reference();
 
   // Models of good pictures (fit.cpp).
-  [[nodiscard]] std::size_t variants() const { return kLightVariants.size(); }
-  [[nodiscard]] std::int64_t cells() const {
-    return static_cast<std::int64_t>(features_.grid_height) * features_.grid_width;
-  }
-  /// Runs the feature graph over the good pictures in chunks; `use` sees each chunk's values [picture][variant] in
-  /// order.
-  Result<void> for_each_normal(
-      const char* stage, double from, double to,
-      const std::function<void(std::size_t first, const std::vector<std::vector<std::vector<float>>>&)>& use);
+  /// Runs the feature graph over the good pictures in chunks; `use` sees each chunk's values in order.
+  Result<void> for_each_normal(const char* stage, double from, double to,
+                               const std::function<void(std::size_t first, const std::vector<PictureFeatures>&)>& use);
   Result<void> sample_features();
   /// Whitening is shared; every other model part is kept per fold, so that a fold's models are all parts but its own.
   void fit_banks();
   Result<void> fit_positions();
   void build_artifact();
+  /// The map, or, if pictures are registered, a new node that warps it back; `cell` pixels of the working size.
+  std::string in_place(const std::string& map, double cell);
+  static constexpr const char* kInPlace = ".in_place";
   /// Good pictures are farther from the models at some places (edges of a part that moves) than at others: each fold's
   /// map is divided by the level that good pictures outside the fold, each judged by its own fold's models, have at the
   /// place.
   Result<void> calibrate_cells();
+
+  // Decoders that draw defects (draw.cpp).
+  Result<void> fit_decoders();
+  /// A picture as the decoders see it: at the input size, seen from the reference if there is one.
+  Result<DecoderSample> load_for_decoder(const Picture& picture) const;
 
   // Verdicts (judge.cpp).
   Result<void> measure_out_of_fold();
@@ -101,11 +109,11 @@ class Trainer {
 
   // Masks (segmentation.cpp).
   struct MapChoice {
-    double quality = -1, threshold = 0;
+    double quality = -1, threshold = 0, peak = 0;
   };
   /// Share of each cell that the truth covers, any label.
-  Grid<float> coverage(const Grid<std::uint8_t>& truth) const;
-  /// The threshold with the best IoU, averaged over pictures so that small defects count as much as large ones, cells
+  static Grid<float> coverage(const Grid<std::uint8_t>& truth, int height, int width);
+  /// The thresholds of cells and of regions' peaks with the best IoU, averaged over pictures so that small defects count as much as large ones, cells
   /// weighted by how far the truth covers them. Good pictures count a little: 1 if nothing is marked in them, else 0.
   MapChoice best_threshold(const std::vector<std::size_t>& kept, const std::vector<Grid<float>>& coverages) const;
   void fit_segmentation();
@@ -123,18 +131,22 @@ class Trainer {
   FeatureGraph features_;
   std::vector<Label> labels_;
   bool is_segmentation_ = false, is_registered_ = false;
+  Grid<float> reference_;                  ///< of registration (registration.hpp); empty without
   std::vector<std::string> factor_names_;  ///< tensors of scale_cells, [contestant · folds + fold]
   std::vector<Picture> pictures_;
   std::vector<std::size_t> normals_;  ///< indices into pictures_
-  std::int64_t folds_ = 0, channels_ = 0;
-  std::vector<std::vector<std::vector<float>>> samples_;  ///< [normal][variant], drawn feature rows
+  std::int64_t folds_ = 0;
+  std::vector<std::vector<float>> samples_;  ///< per good picture, drawn feature rows
   /// Rows or pictures of all folds, and where each fold's begin.
   struct Grouped {
     Tensor values, groups;
   };
-  std::vector<Whitening> whitenings_;  ///< per variant, like the next two
-  std::vector<Grouped> banks_, exemplars_;
-  std::vector<PositionStatistics::Tensors> positions_;  ///< [variant · folds + fold]
+  std::int64_t channels_ = 0;
+  Whitening whitening_, coarse_whitening_;
+  Grouped bank_;
+  std::vector<PositionStatistics::Tensors> positions_;  ///< per fold, like the next
+  std::vector<PositionSubspace> subspaces_;
+  double pass_seconds_ = 0;  ///< that calibrate_cells() took
   Artifact artifact_;
   std::vector<std::vector<std::string>> blobs_;
   std::vector<OutOfFold> measured_;  ///< per picture

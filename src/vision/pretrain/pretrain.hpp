@@ -18,7 +18,7 @@ struct PretrainOptions {
   int steps = 20'000;
   int pictures = 16;            ///< rendered per step
   int patches = 4;              ///< cut from each
-  double learning_rate = 2e-3;  ///< at its highest: warm-up, plateau, a cosine over the last quarter
+  double learning_rate = 2e-3;  ///< at its highest: warm-up, plateau, a cosine over the last tenth
   double temperature = 0.1;
   int threads = 2;
   int checkpoint_every = 250;  ///< steps
@@ -42,7 +42,7 @@ struct PretrainStep {
 ///   backbone.safetensors  batch norms folded into convolutions, fp16, with the options as metadata
 /// Step s sees data drawn from (seed, s) alone: the same options give the same data, however often it was cut off.
 /// Returns when all steps are done or `cancelled` turns true (after a checkpoint). Fails with invalid_input if the folder holds
-/// a run with other options (`steps` may change until the last quarter
+/// a run with other options (`steps` may change until the last tenth
 /// begins) or there is no GPU, internal if it cannot be written.
 Result<void> pretrain(const PretrainOptions& options, const std::function<void(const PretrainStep&)>& report,
                       const std::atomic<bool>& cancelled);

@@ -1,0 +1,279 @@
+// How good verdicts are, and what they cost: the rendered sample and, where they are at hand, the public sets with the
+// protocols of docs/vision.md. Trains with `vedette-trainer`, judges with `vision/infer`. One JSON object per set and seed,
+// then mean and deviation per set.
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <stdexcept>
+#include <thread>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "pictures.hpp"
+#include "training/training.hpp"
+#include "vision/assess/assess.hpp"
+#include "vision/evaluate/evaluate.hpp"
+#include "vision/infer/graph.hpp"
+#include "vision/render/render.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Samples = std::vector<vedette::TrainingSample>;
+
+constexpr int kTileHeight = 320, kTileWidth = 288;  // about the median
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+template <typename T>
+T required(vedette::Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return std::move(*result);
+}
+
+struct Protocol {
+  Samples train, test;
+};
+
+vedette::RgbImage to_picture(const vedette::Planes& planes) {
+  vedette::RgbImage out{planes.height, planes.width, std::vector<std::uint8_t>(planes.values.size())};
+  const std::size_t plane = planes.values.size() / 3;
+  for (std::size_t i = 0; i < plane; ++i)
+    for (std::size_t c = 0; c < 3; ++c)
+      out.pixels[3 * i + c] =
+          static_cast<std::uint8_t>(std::lround(255.0F * std::clamp(planes.values[c * plane + i], 0.0F, 1.0F)));
+  return out;
+}
+
+Protocol from_manifests(const fs::path& folder) {
+  return {vedette::read_manifest_samples(folder / "manifests/train.manifest", ""),
+          vedette::read_manifest_samples(folder / "manifests/test.manifest", "")};
+}
+
+/// A copy of the picture or mask, stretched to the tiles' common size.
+fs::path stretched(const fs::path& from, const fs::path& to) {
+  const auto image = required(vedette::decode_image(required(vedette::read_file(from, 64 << 20)), {8, 16384}));
+  const auto png =
+      required(vedette::encode_png(to_picture(vedette::resize_to_planes(image, kTileHeight, kTileWidth)), 1));
+  if (auto ok = vedette::write_file_atomically(to, vedette::as_text(png)); !ok)
+    throw std::runtime_error(ok.error().message);
+  return to;
+}
+
+/// Magnetic tiles (Huang, Qiu, Yuan 2020): a folder per class, masks as PNG of the same name. The tiles differ in size; copies
+/// of one size are made in `work`.
+Protocol magnetic_tiles(const fs::path& folder, const fs::path& work, std::size_t normals, std::size_t defects) {
+  Protocol p;
+  const std::vector<std::string> classes = {"free", "blowhole", "break", "crack", "fray", "uneven"};
+  for (const auto& name : classes) {
+    std::vector<fs::path> pictures;
+    for (const auto& picture : vedette::list_pictures(folder / name))
+      if (picture.extension() == ".jpg") pictures.push_back(picture);
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+      vedette::TrainingSample s;
+      s.source_ref = name + "/" + pictures[i].filename().string();
+      const auto copy = work / (name + "-" + pictures[i].stem().string());
+      s.image = stretched(pictures[i], copy.string() + ".png");
+      s.is_anomalous = name != "free";
+      if (*s.is_anomalous) {
+        s.mask = stretched(fs::path(pictures[i]).replace_extension(".png"), copy.string() + "-mask.png");
+        s.mask_colors = {{name, "#ffffff"}};
+        s.is_binary_mask = true;
+      }
+      (i < (*s.is_anomalous ? defects : normals) ? p.train : p.test).push_back(std::move(s));
+    }
+  }
+  return p;
+}
+
+/// Of the defective pictures that were called so: the share whose largest labelled area has the right class.
+class ClassTally {
+ public:
+  explicit ClassTally(const vedette::Manifest& manifest) : manifest_(manifest) {}
+  void add(const vedette::TrainingSample& sample, const vedette::Detection& detection) {
+    const auto named = std::find_if(sample.mask_colors.begin(), sample.mask_colors.end(),
+                                    [](const auto& c) { return c.name != "BACKGROUND"; });
+    if (!manifest_.segmentation || !*sample.is_anomalous || named == sample.mask_colors.end() ||
+        !detection.is_anomalous)
+      return;
+    std::vector<std::size_t> area(manifest_.segmentation->labels.size() + 1);
+    for (auto label : detection.label_map->values) ++area[label];
+    area[0] = 0;
+    const auto largest = static_cast<std::size_t>(std::max_element(area.begin(), area.end()) - area.begin());
+    found_ += 1;
+    right_ += largest > 0 && manifest_.segmentation->labels[largest - 1].name == named->name ? 1 : 0;
+  }
+  [[nodiscard]] std::optional<double> share() const {
+    return found_ > 0 ? std::optional(right_ / found_) : std::nullopt;
+  }
+
+ private:
+  const vedette::Manifest& manifest_;
+  double found_ = 0, right_ = 0;
+};
+
+/// Image AUROC of each contestant alone, all folds together, by how much of the map its score averages.
+json contest(const vedette::Engine& engine, const Protocol& protocol) {
+  const auto& m = engine.manifest();
+  constexpr std::array fractions = {0.001, 0.01, 0.05, 0.2, 1.0};
+  std::vector<std::array<std::vector<double>, fractions.size()>> scores(m.contestants.size());
+  std::vector<std::uint8_t> labels;
+  for (const auto& sample : protocol.test) {
+    const auto loaded = required(vedette::load_sample(sample, {}, m.image_height, m.image_width, false));
+    const auto measured = required(engine.measure(loaded.image));
+    labels.push_back(*sample.is_anomalous ? 1 : 0);
+    for (std::size_t c = 0; c < scores.size(); ++c)
+      for (std::size_t f = 0; f < fractions.size(); ++f) {
+        double sum = 0;
+        for (const auto& map : measured.outputs[c].maps)
+          sum += std::log(std::max(vedette::pool_largest(map.values, fractions[f]), 1e-12));
+        scores[c][f].push_back(sum);
+      }
+  }
+  json out;
+  for (std::size_t c = 0; c < scores.size(); ++c)
+    for (const auto& s : scores[c]) out[m.contestants[c].name].push_back(vedette::auroc(s, labels));
+  return out;
+}
+
+json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, bool with_contest,
+         const std::string& keep) {
+  const vedette::TemporaryFolder work;
+  vedette::TrainingJob job;
+  job.train = protocol.train;
+  job.seed = seed;
+  if (auto ok = vedette::write_job(work.path(), job); !ok) throw std::runtime_error(ok.error().message);
+  const fs::path trainer = fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "vedette-trainer";
+  auto start = std::chrono::steady_clock::now();
+  const auto out_of_fold = required(vedette::run_trainer(trainer, work.path(), {}, nullptr));
+  const double train_seconds = seconds_since(start);
+  if (!keep.empty())
+    fs::copy(work.path() / "model", fs::path(keep) / (set + "-" + std::to_string(seed)), fs::copy_options::recursive);
+
+  start = std::chrono::steady_clock::now();
+  const auto engine = required(vedette::Engine::load(work.path() / "model"));
+  const double load_seconds = seconds_since(start);
+  vedette::set_inference_threads(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
+  ClassTally classes(engine->manifest());
+  std::vector<double> milliseconds;
+  start = std::chrono::steady_clock::now();
+  const auto test = required(vedette::evaluate_model(*engine, protocol.test, false,
+                                                     [&](std::size_t, const auto& sample, const auto& detection) {
+                                                       milliseconds.push_back(1000 * seconds_since(start));
+                                                       classes.add(sample, detection);
+                                                       start = std::chrono::steady_clock::now();
+                                                     }));
+  std::sort(milliseconds.begin(), milliseconds.end());
+  json out = {{"set", set},
+              {"seed", seed},
+              {"auroc", test.image_auroc},
+              {"average_precision", test.average_precision},
+              {"f1", test.f1},
+              {"precision", test.precision},
+              {"recall", test.recall},
+              {"ece", test.ece},
+              {"oof_auroc", out_of_fold.image_auroc},
+              {"oof_f1", out_of_fold.f1},
+              {"oof_ece", out_of_fold.ece},
+              {"train_seconds", train_seconds},
+              {"load_seconds", load_seconds},
+              {"detect_ms", milliseconds[milliseconds.size() / 2]}};
+  const auto pixels = [&out](const std::string& prefix, const vedette::Evaluation& e) {
+    if (e.pixel_auroc) out[prefix + "pixel_auroc"] = *e.pixel_auroc;
+    if (e.pixel_average_precision) out[prefix + "pixel_ap"] = *e.pixel_average_precision;
+    if (e.labels.empty()) return;
+    double mean = 0, pooled = 0;
+    for (const auto& l : e.labels) {
+      mean += l.aiou / static_cast<double>(e.labels.size());
+      pooled += l.f1 / (2 - l.f1) / static_cast<double>(e.labels.size());  // IoU from F1, over all pixels
+    }
+    out[prefix + "iou"] = pooled;
+    out[prefix + "mean_iou"] = mean;
+  };
+  pixels("", test);
+  pixels("oof_", out_of_fold);
+  if (const auto share = classes.share()) out["right_class"] = *share;
+  for (const auto& c : engine->manifest().contestants)
+    if (c.score_weight > 0 || c.map_weight > 0) out["choice"][c.name] = {c.score_weight, c.map_weight};
+  if (with_contest) out["contest"] = contest(*engine, protocol);
+  return out;
+}
+
+json summarize(const std::string& set, const std::vector<json>& runs) {
+  json out = {{"set", set}, {"seeds", runs.size()}};
+  for (const auto& [name, value] : runs[0].items()) {
+    if (!value.is_number_float()) continue;
+    double mean = 0, square = 0;
+    for (const auto& r : runs) mean += r.value(name, 0.0) / static_cast<double>(runs.size());
+    for (const auto& r : runs) square += std::pow(r.value(name, 0.0) - mean, 2) / static_cast<double>(runs.size());
+    out[name] = mean;
+    out[name + "_deviation"] = std::sqrt(square);
+  }
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Measures accuracy and speed of training and detection.");
+  int seeds = 3, first_seed = 0;
+  std::string data = "../shared/data", keep;
+  std::vector<std::string> sets = {"sample", "cookies", "tile-labelled", "tile-normal"};
+  bool with_contest = false;
+  app.add_option("--seeds", seeds, "How many seeds, of the rendered set and of the training")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100));
+  app.add_option("--first-seed", first_seed, "The first of them")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1'000'000));
+  app.add_option("--data", data, "Folder with cookies/ and magnetic-tile/; sets that are missing are skipped")
+      ->capture_default_str();
+  app.add_option("--sets", sets, "Which sets")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"sample", "cookies", "tile-labelled", "tile-normal"}))
+      ->delimiter(',');
+  app.add_flag("--contest", with_contest, "Test every contestant alone, too");
+  app.add_option("--keep", keep, "Copy the models into this folder")->check(CLI::ExistingDirectory);
+  CLI11_PARSE(app, argc, argv);
+  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  try {
+    std::vector<json> summaries;
+    for (const auto& set : sets) {
+      const fs::path folder = fs::path(data) / (set == "cookies" ? "cookies" : "magnetic-tile");
+      if (set != "sample" && !fs::exists(folder)) {
+        std::fprintf(stderr, "%s does not exist: %s is skipped\n", folder.c_str(), set.c_str());
+        continue;
+      }
+      std::vector<json> runs;
+      for (int seed = first_seed; seed < first_seed + seeds; ++seed) {
+        const vedette::TemporaryFolder work;
+        const auto number = static_cast<std::uint64_t>(seed);
+        if (set == "sample") {
+          if (auto ok = vedette::render::write_sample(work.path(), number, 180, cores, {}); !ok)
+            throw std::runtime_error(ok.error().message);
+        }
+        const auto protocol = set == "sample"        ? from_manifests(work.path())
+                              : set == "cookies"     ? from_manifests(folder)
+                              : set == "tile-normal" ? magnetic_tiles(folder, work.path(), 200, 0)
+                                                     : magnetic_tiles(folder, work.path(), 60, 10);
+        runs.push_back(run(set, protocol, number, with_contest, keep));
+        std::printf("%s\n", runs.back().dump().c_str());
+        std::fflush(stdout);
+      }
+      summaries.push_back(summarize(set, runs));
+    }
+    for (const auto& summary : summaries) std::printf("%s\n", summary.dump().c_str());
+    return 0;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "quality: %s\n", e.what());
+    return 1;
+  }
+}

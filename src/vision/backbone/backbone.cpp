@@ -1,0 +1,69 @@
+#include "vision/backbone/backbone.hpp"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+namespace vedette {
+
+namespace embedded {
+extern const std::string_view backbone_weights;
+}
+
+std::vector<std::string> Backbone::append(std::vector<Node>& nodes, const std::string& prefix,
+                                          const std::string& image) const {
+  std::vector<std::string> maps;
+  std::string value = image;
+  for (std::size_t s = 0; s < blocks.size(); ++s) {
+    for (int b = 0; b < blocks[s]; ++b) {
+      const auto name = fmt::format("stages.{}.{}", s, b);
+      std::vector<std::string> inputs = {value};
+      if (b > 0) inputs.push_back(value);  // the residual
+      value = prefix + name;
+      nodes.push_back({"block",
+                       value,
+                       std::move(inputs),
+                       {{"weights", "backbone." + name + ".weight"}, {"bias", "backbone." + name + ".bias"}},
+                       {{"stride", b == 0 ? 2 : 1}, {"groups", 1}, {"relu", 1}}});
+    }
+    maps.push_back(value);
+  }
+  return maps;
+}
+
+Result<Backbone> parse_backbone(std::string_view safetensors) {
+  auto parsed = parse_safetensors(safetensors);
+  if (!parsed) return parsed.error();
+  Backbone out;
+  std::int64_t channels = 3;
+  for (int s = 0; parsed->contains(fmt::format("stages.{}.0.weight", s)); ++s) {
+    int b = 0;
+    for (;; ++b) {
+      const auto name = fmt::format("stages.{}.{}", s, b);
+      const auto weight = parsed->find(name + ".weight"), bias = parsed->find(name + ".bias");
+      if (weight == parsed->end()) break;
+      const auto& shape = weight->second.shape;
+      if (shape.size() != 4 || shape[1] != channels || shape[2] != 3 || shape[3] != 3 || bias == parsed->end() ||
+          bias->second.shape != std::vector<std::int64_t>{shape[0]} || (b > 0 && shape[0] != channels))
+        return invalid_input("The backbone's weights do not fit together at " + name + ".");
+      channels = shape[0];
+      out.tensors.emplace("backbone." + name + ".weight", weight->second);
+      out.tensors.emplace("backbone." + name + ".bias", bias->second);
+    }
+    out.blocks.push_back(b);
+    out.channels.push_back(channels);
+  }
+  if (out.blocks.size() != 4) return invalid_input("The backbone's weights do not have four stages.");
+  return out;
+}
+
+const Backbone& shipped_backbone() {
+  static const Backbone backbone = [] {
+    auto parsed = parse_backbone(embedded::backbone_weights);
+    if (!parsed) throw std::logic_error(parsed.error().message);
+    return std::move(*parsed);
+  }();
+  return backbone;
+}
+
+}  // namespace vedette

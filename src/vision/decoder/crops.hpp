@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/random.hpp"
+#include "vision/decoder/decoder.hpp"
+
+/// What decoders learn from: crops of labelled pictures, seen as a plant may show them. Internal to vision/decoder.
+namespace vedette {
+
+inline constexpr int kMapStride = 4;    ///< of the decoders' maps
+inline constexpr int kColorStride = 8;  ///< of the mean colours
+
+struct CropBatch {
+  int count = 0, height = 0, width = 0;
+  std::vector<float> images;         ///< [count, 3, height, width], light-normalised, times kNormalizedGain
+  std::vector<float> colors;         ///< [count, 3, height / 8, width / 8]: means, 0 … 1
+  std::vector<float> coverage;       ///< [count, height / 4, width / 4]: share of the cell that a defect covers
+  std::vector<std::int64_t> labels;  ///< the same shape: label where one covers the cell's centre, else −1
+  std::vector<float> teaches;        ///< [count, folds]: 1 if the fold's decoder may learn from it
+};
+
+/// Pictures held in memory, and how crops are drawn from them.
+class CropSource {
+ public:
+  /// All pictures have one size, multiples of 16.
+  CropSource(std::vector<DecoderSample> samples, std::vector<DecoderPicture> pictures, std::int64_t folds,
+             std::int64_t labels);
+  /// Deterministic by the random state; any number of threads.
+  [[nodiscard]] CropBatch draw(const Random& random, int count, int threads) const;
+
+ private:
+  struct Crop;
+  [[nodiscard]] Crop look(std::size_t picture, double y, double x, Random& r) const;
+  [[nodiscard]] Crop draw_one(Random r, bool from_defect, std::vector<std::int64_t>& folds) const;
+  /// A place of a defect: a picture and a pixel of a label drawn evenly.
+  struct Place {
+    std::size_t picture;
+    int y, x;
+  };
+  [[nodiscard]] Place defect(Random& r) const;
+
+  std::vector<DecoderSample> samples_;
+  std::vector<DecoderPicture> pictures_;
+  std::int64_t folds_;
+  int height_, width_;
+  std::vector<std::size_t> good_;
+  std::vector<std::vector<std::size_t>> with_label_;  ///< pictures per label; labels without any are left out
+  std::vector<std::vector<std::pair<std::uint16_t, std::uint16_t>>> pixels_;  ///< per picture, some defect pixels
+  std::vector<double> sizes_;  ///< square roots of the areas of masks, pixels
+};
+
+}  // namespace vedette

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "vision/artifact/artifact.hpp"
+#include "vision/backbone/backbone.hpp"
+#include "vision/image/image.hpp"
+
+/// Decoders that draw defects: small feature pyramids (Lin et al., CVPR 2017) on the frozen backbone's maps, one per fold, trained
+/// side by side on the same pictures, each without those of its fold. Learnt from masks, from real defects pasted onto good
+/// pictures, and from rendered damage of the real ones' size.
+namespace vedette {
+
+/// What a decoder job knows of a picture before it is loaded.
+struct DecoderPicture {
+  std::int64_t fold = 0;
+  bool has_mask = false;  ///< else it is good
+};
+
+struct DecoderSample {
+  RgbImage image;            ///< at the model's input size
+  Grid<std::uint8_t> truth;  ///< the same size; 0 background, else label + 1; empty for good pictures
+};
+
+struct DecoderJob {
+  const Backbone* backbone = nullptr;
+  std::vector<DecoderPicture> pictures;  ///< good ones and ones with masks, at least one of each
+  std::function<Result<DecoderSample>(std::size_t)> load;
+  std::int64_t folds = 0, labels = 0;
+  std::uint64_t seed = 0;
+  int threads = 1;
+  int steps = 0;                         ///< to take, unless
+  std::function<double()> seconds_left;  ///< is given: after the first steps as many are planned as fit
+  std::function<void(double)> progress;  ///< 0 … 1
+};
+
+struct Decoders {
+  std::map<std::string, Tensor> tensors;  ///< "decoder.<layer>.weight" and ".bias"
+  int steps = 0;                          ///< taken
+};
+
+/// The same job gives the same weights on one machine type with the same number of threads; one with
+/// `seconds_left` those of a job with the steps it took. Blocks. Fails as `load` does, or with internal if LibTorch does.
+Result<Decoders> train_decoders(const DecoderJob& job);
+
+/// Appends the nodes that run all folds' decoders on the backbone's maps of the light-normalised picture (Backbone::append) and
+/// the mean colours [3, H/8, W/8]. Returns the name of the value
+/// [folds · (1 + labels), H/4, W/4]: per fold the logit of a defect, then those of its labels.
+std::string append_decoders(std::vector<Node>& nodes, const std::vector<std::string>& maps, const std::string& color,
+                            std::int64_t folds);
+
+}  // namespace vedette

@@ -1,0 +1,30 @@
+#include "vision/decoder/decoder.hpp"
+
+namespace vedette {
+
+std::string append_decoders(std::vector<Node>& nodes, const std::vector<std::string>& maps, const std::string& color,
+                            std::int64_t folds) {
+  const auto layer = [&](const std::string& name, std::vector<std::string> inputs, bool is_grouped, bool has_relu) {
+    const auto output = "decoder." + name;
+    nodes.push_back(
+        {"block",
+         output,
+         std::move(inputs),
+         {{"weights", output + ".weight"}, {"bias", output + ".bias"}},
+         {{"groups", is_grouped ? static_cast<double>(folds) : 1.0}, {"stride", 1}, {"relu", has_relu ? 1 : 0}}});
+    return output;
+  };
+  const auto enlarged = [&](const std::string& value) {
+    nodes.push_back({"upsample", value + ".up", {value}, {}, {{"factor", 2}}});
+    return value + ".up";
+  };
+  auto x = layer("lateral16", {maps[3]}, false, true);
+  nodes.push_back({"concatenate", "decoder.colored", {maps[2], color}, {}, {}});
+  x = layer("lateral8", {"decoder.colored", enlarged(x)}, false, true);
+  x = layer("merge8", {x}, true, true);
+  x = layer("lateral4", {maps[1], enlarged(x)}, false, true);
+  x = layer("merge4", {x}, true, true);
+  return layer("out", {x}, true, false);
+}
+
+}  // namespace vedette

@@ -1,0 +1,233 @@
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <future>
+#include <numbers>
+
+#include "vision/decoder/crops.hpp"
+#include "vision/decoder/decoder.hpp"
+
+namespace vedette {
+namespace {
+
+namespace nn = torch::nn;
+namespace F = torch::nn::functional;
+
+constexpr std::int64_t kWidth = 24;  // channels of each fold's decoder
+constexpr int kBatch = 16;
+constexpr int kWarmUp = 20, kTimedFrom = 6, kLeastSteps = 10, kMostSteps = 4'000;
+constexpr int kLooks = 2;  // batches that the scale of what enters is taken from
+constexpr double kRate = 4e-3, kDecay = 1e-3, kDropout = 0.1;
+constexpr double kDefectWeight = 1.5;  // of a defect's pixels in the cross-entropy
+constexpr double kClassWeight = 0.5;   // of the labels' loss
+
+constexpr auto kPrecision = torch::kBFloat16;  // of maps and products
+
+struct FoldDecodersImpl : nn::Module {
+  FoldDecodersImpl(const std::vector<std::int64_t>& channels, std::int64_t folds, std::int64_t outputs) {
+    const auto all = folds * kWidth;
+    const auto conv = [&](const char* name, std::int64_t in, std::int64_t outs, std::int64_t kernel,
+                          std::int64_t groups) {
+      return register_module(name, nn::Conv2d(nn::Conv2dOptions(in, outs, kernel).padding(kernel / 2).groups(groups)));
+    };
+    lateral16 = conv("lateral16", channels[3], all, 1, 1);
+    lateral8 = conv("lateral8", channels[2] + 3, all, 1, 1);
+    lateral4 = conv("lateral4", channels[1], all, 1, 1);
+    merge8 = conv("merge8", all, all, 3, folds);
+    merge4 = conv("merge4", all, all, 3, folds);
+    out = conv("out", all, folds * outputs, 1, folds);
+    // Defects are rare: the first guess is that there is none.
+    torch::NoGradGuard no_gradients;
+    out->bias.zero_();
+    for (std::int64_t f = 0; f < folds; ++f) out->bias[f * outputs] = -4;
+  }
+  /// Standardises what enters: channels of the backbone differ in scale by orders of magnitude. From maps of a few batches.
+  void set_scales(const std::vector<std::vector<torch::Tensor>>& batches) {
+    for (std::size_t stage = 0; stage < batches[0].size(); ++stage) {
+      std::vector<torch::Tensor> parts;
+      for (const auto& maps : batches) parts.push_back(maps[stage]);
+      const auto all = torch::cat(parts);
+      means.push_back(all.mean({0, 2, 3}, true));
+      scales.push_back(1 / (all.std({0, 2, 3}, true, true) + 1e-3));
+    }
+  }
+  torch::Tensor forward(const std::vector<torch::Tensor>& maps) {
+    const auto enlarged = [](const torch::Tensor& x) {
+      return F::interpolate(x, F::InterpolateFuncOptions()
+                                   .scale_factor(std::vector<double>{2, 2})
+                                   .mode(torch::kBilinear)
+                                   .align_corners(false));
+    };
+    const auto seen = [&](std::size_t stage) {
+      return F::dropout2d((maps[stage] - means[stage]) * scales[stage],
+                          F::Dropout2dFuncOptions().p(kDropout).training(is_training()));
+    };
+    const auto apply = [](const nn::Conv2d& convolution, const torch::Tensor& x) {
+      const auto& o = convolution->options;
+      return torch::conv2d(x.to(kPrecision), convolution->weight.to(kPrecision), convolution->bias.to(kPrecision), 1,
+                           convolution->weight.size(2) / 2, 1, o.groups());
+    };
+    auto x = torch::relu(apply(lateral16, seen(3)));
+    x = torch::relu(apply(merge8, torch::relu(apply(lateral8, seen(2)) + enlarged(x))));
+    x = torch::relu(apply(merge4, torch::relu(apply(lateral4, seen(1)) + enlarged(x))));
+    return apply(out, x).to(torch::kFloat);
+  }
+  std::vector<torch::Tensor> means, scales;  // per stage
+  nn::Conv2d lateral16{nullptr}, lateral8{nullptr}, lateral4{nullptr}, merge8{nullptr}, merge4{nullptr}, out{nullptr};
+};
+TORCH_MODULE(FoldDecoders);
+
+torch::Tensor as_tensor(const Tensor& t) {
+  return torch::from_blob(const_cast<float*>(t.data()), t.shape).clone();
+}
+
+/// The backbone with its weights as they are.
+class FrozenBackbone {
+ public:
+  explicit FrozenBackbone(const Backbone& backbone) : blocks_(backbone.blocks) {
+    for (std::size_t s = 0; s < blocks_.size(); ++s)
+      for (int b = 0; b < blocks_[s]; ++b) {
+        const auto name = "backbone.stages." + std::to_string(s) + "." + std::to_string(b);
+        layers_.emplace_back(as_tensor(backbone.tensors.at(name + ".weight")).to(kPrecision),
+                             as_tensor(backbone.tensors.at(name + ".bias")).to(kPrecision));
+      }
+  }
+  /// Maps at strides 2, 4, 8 (with the mean colours joined) and 16.
+  std::vector<torch::Tensor> operator()(CropBatch& batch) const {
+    const auto images = torch::from_blob(batch.images.data(), {batch.count, 3, batch.height, batch.width});
+    const auto colors = torch::from_blob(batch.colors.data(),
+                                         {batch.count, 3, batch.height / kColorStride, batch.width / kColorStride});
+    const torch::NoGradGuard no_gradients;
+    auto x = images.to(kPrecision).contiguous(torch::MemoryFormat::ChannelsLast);
+    std::vector<torch::Tensor> maps;
+    std::size_t layer = 0;
+    for (const int count : blocks_) {
+      for (int b = 0; b < count; ++b, ++layer) {
+        const auto& [weight, bias] = layers_[layer];
+        const auto y = torch::conv2d(x, weight, bias, b == 0 ? 2 : 1, 1);
+        x = torch::relu(b == 0 ? y : y + x);
+      }
+      maps.push_back(x.to(torch::kFloat));
+    }
+    maps[2] = torch::cat({maps[2], colors}, 1);
+    return maps;
+  }
+
+ private:
+  std::vector<int> blocks_;
+  std::vector<std::pair<torch::Tensor, torch::Tensor>> layers_;
+};
+
+torch::Tensor loss_of(const torch::Tensor& output, CropBatch& batch, std::int64_t folds, std::int64_t labels) {
+  const auto rows = output.size(2), columns = output.size(3);
+  const auto coverage = torch::from_blob(batch.coverage.data(), {batch.count, 1, rows, columns});
+  const auto teaches = torch::from_blob(batch.teaches.data(), {batch.count, folds});
+  const auto known = torch::from_blob(batch.labels.data(), {batch.count, rows, columns}, torch::kLong);
+  const auto all = output.reshape({batch.count, folds, 1 + labels, rows, columns});
+  const auto logit = all.select(2, 0);
+  const auto target = coverage.expand_as(logit);
+  const auto cross_entropy = F::binary_cross_entropy_with_logits(logit, target,
+                                                                 F::BinaryCrossEntropyWithLogitsFuncOptions()
+                                                                     .reduction(torch::kNone)
+                                                                     .pos_weight(torch::full({1}, kDefectWeight)))
+                                 .mean({2, 3});
+  auto loss = (cross_entropy * teaches).sum() / teaches.sum().clamp_min(1) * static_cast<double>(folds);
+  // Soft Dice (Milletari et al., 3DV 2016) over the batch: small defects count although they have few pixels.
+  const auto weight = teaches.unsqueeze(2).unsqueeze(3);
+  const auto probability = torch::sigmoid(logit);
+  const auto both = (weight * probability * target).sum({0, 2, 3});
+  const auto either = (weight * (probability + target)).sum({0, 2, 3});
+  loss = loss + (1 - (2 * both + 1) / (either + 1)).sum();
+  if (labels > 1) {
+    const auto scores = all.narrow(2, 1, labels).permute({0, 1, 3, 4, 2}).reshape({-1, labels});
+    const auto truth = known.unsqueeze(1).expand({batch.count, folds, rows, columns}).reshape({-1});
+    const auto counts = (weight.expand_as(logit).reshape({-1}) * truth.ge(0)).nonzero().squeeze(1);
+    if (counts.numel() > 0)
+      loss = loss + kClassWeight * static_cast<double>(folds) *
+                        F::cross_entropy(scores.index_select(0, counts), truth.index_select(0, counts));
+  }
+  return loss;
+}
+
+std::map<std::string, Tensor> exported(FoldDecoders& decoders) {
+  // What standardises the maps becomes part of the 1×1 convolutions that read them.
+  {
+    const torch::NoGradGuard no_gradients;
+    for (const auto& [layer, stage] :
+         {std::pair(&decoders->lateral16, 3), {&decoders->lateral8, 2}, {&decoders->lateral4, 1}}) {
+      auto& convolution = **layer;
+      const auto s = static_cast<std::size_t>(stage);
+      convolution.weight.mul_(decoders->scales[s]);
+      convolution.bias.sub_((convolution.weight * decoders->means[s]).sum({1, 2, 3}));
+    }
+  }
+  std::map<std::string, Tensor> out;
+  for (const auto& entry : decoders->named_parameters()) {
+    const auto values = entry.value().detach().contiguous();
+    out.emplace("decoder." + entry.key(),
+                Tensor::make(values.sizes().vec(),
+                             std::vector<float>(values.data_ptr<float>(), values.data_ptr<float>() + values.numel())));
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Decoders> train_decoders(const DecoderJob& job) {
+  try {
+    torch::set_num_threads(job.threads);
+    torch::manual_seed(job.seed);
+    std::vector<DecoderSample> samples;
+    for (std::size_t i = 0; i < job.pictures.size(); ++i) {
+      auto sample = job.load(i);
+      if (!sample) return sample.error();
+      samples.push_back(std::move(*sample));
+    }
+    const CropSource source(std::move(samples), job.pictures, job.folds, job.labels);
+    const FrozenBackbone backbone(*job.backbone);
+    FoldDecoders decoders(job.backbone->channels, job.folds, 1 + job.labels);
+    torch::optim::AdamW optimizer(decoders->parameters(), torch::optim::AdamWOptions(kRate).weight_decay(kDecay));
+    const Random random(job.seed);
+    const auto draw = [&](int step) {
+      return std::async(std::launch::async, [&source, &job, r = random.fork(static_cast<std::uint64_t>(step))] {
+        return source.draw(r, kBatch, job.threads);
+      });
+    };
+    std::vector<std::vector<torch::Tensor>> looks;
+    for (int i = 0; i < kLooks; ++i) {
+      auto batch = draw(-1 - i).get();
+      looks.push_back(backbone(batch));
+    }
+    decoders->set_scales(looks);
+    looks.clear();
+    int steps = job.seconds_left ? kWarmUp + kLeastSteps : job.steps;
+    auto next = draw(0);
+    auto timed = std::chrono::steady_clock::now();
+    for (int step = 0; step < steps; ++step) {
+      auto batch = next.get();
+      if (step == kTimedFrom) timed = std::chrono::steady_clock::now();
+      if (step == kWarmUp && job.seconds_left) {
+        const double one =
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - timed).count() / (kWarmUp - kTimedFrom);
+        steps = kWarmUp + static_cast<int>(std::clamp(job.seconds_left() / one, kLeastSteps * 1.0, kMostSteps * 1.0));
+      }
+      if (step + 1 < steps) next = draw(step + 1);  // while this one is learnt from
+      // The first steps do not depend on how many there will be: that may not be known yet.
+      const double share = static_cast<double>(std::max(0, step - kWarmUp)) / std::max(1, steps - kWarmUp);
+      const double rate =
+          kRate * std::min(1.0, (step + 1.0) / kWarmUp) * (0.5 + 0.5 * std::cos(std::numbers::pi * share));
+      for (auto& group : optimizer.param_groups()) static_cast<torch::optim::AdamWOptions&>(group.options()).lr(rate);
+      optimizer.zero_grad();
+      loss_of(decoders->forward(backbone(batch)), batch, job.folds, job.labels).backward();
+      optimizer.step();
+      if (job.progress) job.progress(static_cast<double>(step + 1) / steps);
+    }
+    return Decoders{exported(decoders), steps};
+  } catch (const c10::Error& e) {
+    return internal_error(std::string("LibTorch: ") + e.what_without_backtrace());
+  }
+}
+
+}  // namespace vedette

@@ -1,0 +1,183 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/random.hpp"
+#include "vision/infer/graph.hpp"
+
+namespace vedette {
+namespace {
+
+Tensor random_tensor(std::vector<std::int64_t> shape, double scale, std::uint64_t seed) {
+  Random random(seed);
+  std::int64_t count = 1;
+  for (auto extent : shape) count *= extent;
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (auto& v : values) v = static_cast<float>(scale * random.normal());
+  return Tensor::make(std::move(shape), std::move(values));
+}
+
+Planes random_picture(int height, int width) {
+  Planes p{3, height, width, {}};
+  Random random(9);
+  for (int i = 0; i < 3 * height * width; ++i) p.values.push_back(static_cast<float>(random.uniform()));
+  return p;
+}
+
+struct Map {
+  std::vector<std::int64_t> shape;  // [C,H,W]
+  std::vector<float> data;
+  [[nodiscard]] float at(std::int64_t c, std::int64_t y, std::int64_t x) const {
+    if (y < 0 || x < 0 || y >= shape[1] || x >= shape[2]) return 0;
+    return data[static_cast<std::size_t>((c * shape[1] + y) * shape[2] + x)];
+  }
+};
+
+Map plain_block(const Map& in, const Tensor& weights, const Tensor& bias, std::int64_t groups, std::int64_t stride,
+                bool relu, const Map* residual) {
+  const auto outputs = weights.size(0), inputs = weights.size(1), kernel = weights.size(2);
+  Map out{{outputs, (in.shape[1] - 1) / stride + 1, (in.shape[2] - 1) / stride + 1}, {}};
+  for (std::int64_t o = 0; o < outputs; ++o)
+    for (std::int64_t y = 0; y < out.shape[1]; ++y)
+      for (std::int64_t x = 0; x < out.shape[2]; ++x) {
+        double sum = bias.data()[o] + (residual ? residual->at(o, y, x) : 0);
+        for (std::int64_t i = 0; i < inputs; ++i)
+          for (std::int64_t ky = 0; ky < kernel; ++ky)
+            for (std::int64_t kx = 0; kx < kernel; ++kx)
+              sum += static_cast<double>(weights.data()[((o * inputs + i) * kernel + ky) * kernel + kx]) *
+                     in.at(o / (outputs / groups) * inputs + i, y * stride + ky - kernel / 2,
+                           x * stride + kx - kernel / 2);
+        out.data.push_back(static_cast<float>(relu ? std::max(0.0, sum) : sum));
+      }
+  return out;
+}
+
+Node block(const std::string& output, std::vector<std::string> inputs, const std::string& weights, int groups,
+           int stride, int relu) {
+  return {"block",
+          output,
+          std::move(inputs),
+          {{"weights", weights}, {"bias", weights + ".bias"}},
+          {{"groups", groups}, {"stride", stride}, {"relu", relu}}};
+}
+
+TEST(Networks, BlocksAndUpsamplingComputeWhatTheySay) {
+  const std::map<std::string, Tensor> tensors = {
+      {"a", random_tensor({24, 3, 3, 3}, 0.3, 1)},  {"a.bias", random_tensor({24}, 0.1, 2)},
+      {"b", random_tensor({24, 24, 3, 3}, 0.1, 3)}, {"b.bias", random_tensor({24}, 0.1, 4)},
+      {"c", random_tensor({48, 24, 3, 3}, 0.1, 5)}, {"c.bias", random_tensor({48}, 0.1, 6)},
+      {"d", random_tensor({24, 48, 1, 1}, 0.1, 7)}, {"d.bias", random_tensor({24}, 0.1, 8)},
+      {"e", random_tensor({6, 8, 3, 3}, 0.1, 9)},   {"e.bias", random_tensor({6}, 0.1, 10)},
+  };
+  const std::vector<Node> nodes = {
+      block("a", {"image"}, "a", 1, 2, 1),
+      block("b", {"a", "a"}, "b", 1, 1, 1),
+      block("c", {"b"}, "c", 1, 2, 1),
+      {"upsample", "up", {"c"}, {}, {{"factor", 2}}},
+      block("d", {"up", "b"}, "d", 1, 1, 0),
+      block("e", {"d"}, "e", 3, 1, 0),
+      {"slice", "last", {"e"}, {}, {{"channel", 5}}},
+  };
+  for (const int threads : {1, 2}) {
+    auto graph = Graph::plan(nodes, tensors, 48, 64);
+    ASSERT_TRUE(graph) << graph.error().message;
+    const auto picture = random_picture(48, 64);
+    set_inference_threads(threads);
+    graph->run(picture);
+    const auto t = [&](const char* name) { return tensors.at(name); };
+    const Map image{{3, 48, 64}, picture.values};
+    const auto a = plain_block(image, t("a"), t("a.bias"), 1, 2, true, nullptr);
+    const auto b = plain_block(a, t("b"), t("b.bias"), 1, 1, true, &a);
+    const auto c = plain_block(b, t("c"), t("c.bias"), 1, 2, true, nullptr);
+    Map up{{48, 24, 32}, std::vector<float>(48 * 24 * 32)};
+    for (std::int64_t ch = 0; ch < 48; ++ch)
+      for (std::int64_t y = 0; y < 24; ++y)
+        for (std::int64_t x = 0; x < 32; ++x) {
+          const auto place = [](std::int64_t i, std::int64_t size) {
+            return std::clamp((static_cast<double>(i) + 0.5) / 2 - 0.5, 0.0, static_cast<double>(size) - 1);
+          };
+          const double py = place(y, 12), px = place(x, 16);
+          const auto y0 = static_cast<std::int64_t>(py), x0 = static_cast<std::int64_t>(px);
+          const auto y1 = std::min<std::int64_t>(y0 + 1, 11), x1 = std::min<std::int64_t>(x0 + 1, 15);
+          const double fy = py - static_cast<double>(y0), fx = px - static_cast<double>(x0);
+          up.data[static_cast<std::size_t>((ch * 24 + y) * 32 + x)] =
+              static_cast<float>((c.at(ch, y0, x0) * (1 - fx) + c.at(ch, y0, x1) * fx) * (1 - fy) +
+                                 (c.at(ch, y1, x0) * (1 - fx) + c.at(ch, y1, x1) * fx) * fy);
+        }
+    const auto d = plain_block(up, t("d"), t("d.bias"), 1, 1, false, &b);
+    const auto e = plain_block(d, t("e"), t("e.bias"), 3, 1, false, nullptr);
+    const auto& last = graph->output("last");
+    ASSERT_EQ(last.shape, (std::vector<std::int64_t>{24, 32}));
+    double error = 0, size = 0;
+    for (std::int64_t y = 0; y < 24; ++y)
+      for (std::int64_t x = 0; x < 32; ++x) {
+        error += std::pow(last.data[static_cast<std::size_t>(y * 32 + x)] - e.at(5, y, x), 2);
+        size += std::pow(e.at(5, y, x), 2);
+      }
+    EXPECT_LT(std::sqrt(error / size), 0.02);  // bf16 keeps eight bits
+  }
+}
+
+/// Layers as wide as the backbone's, where a bf16 kernel of oneDNN with a binary post-op was wrong.
+TEST(Networks, ResidualBlocksOfRealSizeComputeWhatTheySay) {
+  const std::map<std::string, Tensor> tensors = {{"a", random_tensor({48, 3, 3, 3}, 0.3, 1)},
+                                                 {"a.bias", random_tensor({48}, 0.1, 2)},
+                                                 {"b", random_tensor({48, 48, 3, 3}, 0.05, 3)},
+                                                 {"b.bias", random_tensor({48}, 0.1, 4)}};
+  const std::vector<Node> nodes = {block("a", {"image"}, "a", 1, 2, 1), block("b", {"a", "a"}, "b", 1, 1, 1)};
+  auto graph = Graph::plan(nodes, tensors, 80, 240);
+  ASSERT_TRUE(graph) << graph.error().message;
+  const auto picture = random_picture(80, 240);
+  graph->run(picture);
+  const auto a =
+      plain_block({{3, 80, 240}, picture.values}, tensors.at("a"), tensors.at("a.bias"), 1, 2, true, nullptr);
+  const auto b = plain_block(a, tensors.at("b"), tensors.at("b.bias"), 1, 1, true, &a);
+  const auto& got = graph->output("b").data;
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) error += std::pow(got[i] - b.data[i], 2), size += std::pow(b.data[i], 2);
+  EXPECT_LT(std::sqrt(error / size), 0.02);
+}
+
+/// The layers of a fold's decoder, as wide as they are.
+TEST(Networks, GroupsThatFillNoVectorComputeWhatTheySay) {
+  const std::map<std::string, Tensor> tensors = {
+      {"a", random_tensor({96, 3, 1, 1}, 0.5, 1)},  {"a.bias", random_tensor({96}, 0.1, 2)},
+      {"b", random_tensor({96, 24, 3, 3}, 0.1, 3)}, {"b.bias", random_tensor({96}, 0.1, 4)},
+      {"c", random_tensor({8, 24, 1, 1}, 0.3, 5)},  {"c.bias", random_tensor({8}, 0.1, 6)},
+  };
+  const std::vector<Node> nodes = {block("a", {"image"}, "a", 1, 1, 1), block("b", {"a"}, "b", 4, 1, 1),
+                                   block("c", {"b"}, "c", 4, 1, 0)};
+  auto graph = Graph::plan(nodes, tensors, 24, 32);
+  ASSERT_TRUE(graph) << graph.error().message;
+  const auto picture = random_picture(24, 32);
+  graph->run(picture);
+  const auto t = [&](const char* name) { return tensors.at(name); };
+  const auto a = plain_block({{3, 24, 32}, picture.values}, t("a"), t("a.bias"), 1, 1, true, nullptr);
+  const auto b = plain_block(a, t("b"), t("b.bias"), 4, 1, true, nullptr);
+  const auto c = plain_block(b, t("c"), t("c.bias"), 4, 1, false, nullptr);
+  for (const auto& [name, expected] : {std::pair("c", &c)}) {
+    const auto& got = graph->output(name).data;
+    double error = 0, size = 0;
+    for (std::size_t i = 0; i < got.size(); ++i)
+      error += std::pow(got[i] - expected->data[i], 2), size += std::pow(expected->data[i], 2);
+    EXPECT_LT(std::sqrt(error / size), 0.02) << name;
+  }
+}
+
+TEST(Networks, WhatDoesNotFitIsRefused) {
+  const std::map<std::string, Tensor> tensors = {{"a", random_tensor({24, 3, 3, 3}, 0.3, 1)},
+                                                 {"a.bias", random_tensor({24}, 0.1, 2)},
+                                                 {"even", random_tensor({24, 3, 2, 2}, 0.3, 1)},
+                                                 {"even.bias", random_tensor({24}, 0.1, 2)}};
+  EXPECT_TRUE(Graph::plan({block("x", {"image"}, "a", 1, 2, 1)}, tensors, 32, 32));
+  EXPECT_FALSE(Graph::plan({block("x", {"image"}, "a", 2, 2, 1)}, tensors, 32, 32));
+  EXPECT_FALSE(Graph::plan({block("x", {"image"}, "a", 1, 3, 1)}, tensors, 32, 32));
+  EXPECT_FALSE(Graph::plan({block("x", {"image", "image"}, "a", 1, 1, 1)}, tensors, 32, 32));
+  EXPECT_FALSE(Graph::plan({block("x", {"image"}, "even", 1, 1, 1)}, tensors, 32, 32));
+  EXPECT_FALSE(Graph::plan({block("x", {}, "a", 1, 1, 1)}, tensors, 32, 32));
+  EXPECT_FALSE(Graph::plan({{"upsample", "x", {"image"}, {}, {{"factor", 99}}}}, tensors, 32, 32));
+  EXPECT_FALSE(Graph::plan({{"slice", "x", {"image"}, {}, {{"channel", 3}}}}, tensors, 32, 32));
+}
+
+}  // namespace
+}  // namespace vedette

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cmath>
+#include <dnnl.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "vision/infer/graph.hpp"
+#include "vision/infer/registration.hpp"
+
+/// Turns a model's nodes into steps. Internal to vision/infer: graph.cpp holds the table of operations and the small ones,
+/// networks.cpp convolutions, distances.cpp comparisons with what good pictures look like.
+namespace vedette {
+
+using Value = Graph::Value;
+using Shape = std::vector<std::int64_t>;
+using Tag = dnnl::memory::format_tag;
+inline constexpr auto kF32 = dnnl::memory::data_type::f32;
+
+/// The message for the Error that plan() returns.
+struct PlanFailure {
+  std::string message;
+};
+
+inline std::int64_t count(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+inline const dnnl::engine& cpu() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+/// A primitive with its arguments, ready to run on this thread.
+struct Execution {
+  dnnl::primitive primitive;
+  std::unordered_map<int, dnnl::memory> arguments;
+  void run(dnnl::stream& stream) const { primitive.execute(stream, arguments); }
+};
+
+inline dnnl::memory plain_memory(const Shape& dims, Tag tag, const float* data) {
+  return {{dims, kF32, tag}, cpu(), const_cast<float*>(data)};
+}
+
+/// oneDNN's own scratchpad belongs to the thread that planned; a graph may run on any, beside others: it brings its own.
+inline dnnl::primitive_attr own_scratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+/// The plan must have been made with own_scratchpad().
+template <typename Primitive>
+Execution make_execution(const typename Primitive::primitive_desc& plan,
+                         std::unordered_map<int, dnnl::memory> arguments) {
+  arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(plan.scratchpad_desc(), cpu()));
+  return {Primitive(plan), std::move(arguments)};
+}
+
+inline Execution make_reorder(const dnnl::memory& from, const dnnl::memory& to) {
+  return make_execution<dnnl::reorder>(dnnl::reorder::primitive_desc(from, to, own_scratchpad()),
+                                       {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+}
+
+/// Plans one node after the other.
+class Planner {
+ public:
+  Planner(const std::map<std::string, Tensor>& tensors, std::map<std::string, std::unique_ptr<Value>>& values,
+          std::vector<std::function<void()>>& steps)
+      : tensors_(tensors), values_(values), steps_(steps) {}
+
+  void plan(const Node& node);
+  /// Makes every value that no node read as a plain array, so that outputs can be read.
+  void finish();
+
+ private:
+  static constexpr std::int64_t kLargestValue = 1LL << 29;  // floats; a hostile manifest may not make us allocate more
+
+  // graph.cpp
+  /// As a plain array; one that networks left in oneDNN's layout is brought into it once.
+  const Value& input(const Node& node, std::size_t rank, std::size_t index = 0);
+  Value& make_output(const Node& node, Shape shape);
+  const Tensor& tensor(const Node& node, const std::string& role, const Shape& shape);
+  static double number(const Node& node, const std::string& name, double low, double high);
+  static std::int64_t integer(const Node& node, const std::string& name, std::int64_t low, std::int64_t high);
+  void register_picture(const Node& node);
+  void warp(const Node& node, void (*function)(const float*, float*, int, int, int, const RigidTransform&, double));
+  void warp_to(const Node& node) { warp(node, warp_to_reference); }
+  void warp_from(const Node& node) { warp(node, warp_from_reference); }
+  void light_normalize(const Node& node);
+  template <typename F>
+  void element_wise(const Node& node, F function);
+  void softplus(const Node& node);
+  void affine(const Node& node);
+  void slice(const Node& node);
+  void channels(const Node& node);
+  void average_pool(const Node& node);
+  void concatenate(const Node& node);
+  void tokens(const Node& node);
+  void scale_cells(const Node& node);
+  void blur(const Node& node);
+
+  // networks.cpp
+  void block(const Node& node);
+  void upsample(const Node& node);
+  /// [C,H,W] in the layout that networks left it in, or plain.
+  dnnl::memory network_input(const Node& node, std::size_t index);
+  dnnl::memory network_output(const Node& node, const dnnl::memory::desc& layout);
+  void add_execution(std::vector<Execution> executions);
+  void make_plain(const std::string& name);
+
+  // distances.cpp
+  void project(const Node& node);
+  /// Row ranges per group: offsets into a tensor's first axis, rising from 0 to its length.
+  std::vector<std::int64_t> group_offsets(const Node& node, std::int64_t rows);
+  void nearest_distance(const Node& node);
+  void position_subspace(const Node& node);
+  void nearest_other_group(const Node& node);
+  void position_distance(const Node& node);
+
+  const std::map<std::string, Tensor>& tensors_;
+  std::map<std::string, std::unique_ptr<Value>>& values_;
+  std::vector<std::function<void()>>& steps_;
+  std::set<std::string> read_;                          ///< by some node
+  std::map<std::string, dnnl::memory> network_values_;  ///< in oneDNN's layout alone; [1,C,H,W]
+  std::map<std::string, dnnl::memory> plain_copies_;    ///< the same of values that are there as plain arrays, too
+};
+
+}  // namespace vedette

@@ -1,0 +1,111 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "vision/assess/assess.hpp"
+#include "vision/infer/registration.hpp"
+#include "vision/learn/trainer.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::size_t kMostPictures = 600;  // of each class, held in memory
+constexpr int kSteps = 400;
+constexpr double kCell = 4;  // pixels of the working size
+
+}  // namespace
+
+Result<DecoderSample> Trainer::load_for_decoder(const Picture& picture) const {
+  auto loaded = load_sample(*picture.sample, labels_, image_height_, image_width_, job_.letterbox_mixed_sizes);
+  if (!loaded) return loaded.error();
+  auto planes = resize_to_planes(loaded->image, input_.height, input_.width);
+  const auto plane = static_cast<std::size_t>(input_.height) * static_cast<std::size_t>(input_.width);
+  RigidTransform pose;
+  if (is_registered_) {
+    pose = estimate_registration(reference_, registration_map(planes));
+    auto seen = planes;
+    warp_to_reference(planes.values.data(), seen.values.data(), 3, input_.height, input_.width, pose,
+                      1 / kReferenceScale);
+    planes = std::move(seen);
+  }
+  DecoderSample out{{input_.height, input_.width, std::vector<std::uint8_t>(3 * plane)}, {}};
+  for (std::size_t i = 0; i < plane; ++i)
+    for (std::size_t c = 0; c < 3; ++c)
+      out.image.pixels[3 * i + c] =
+          static_cast<std::uint8_t>(std::lround(255.0F * std::clamp(planes.values[c * plane + i], 0.0F, 1.0F)));
+  if (!loaded->truth) return out;
+  out.truth = Grid<std::uint8_t>(input_.height, input_.width);
+  for (std::size_t label = 1; label <= labels_.size(); ++label) {
+    Grid<float> shown(image_height_, image_width_);
+    bool any = false;
+    for (std::size_t i = 0; i < shown.values.size(); ++i)
+      if (loaded->truth->values[i] == label) shown.values[i] = 1, any = true;
+    if (!any) continue;
+    auto small = resize_map(shown, input_.height, input_.width);
+    if (is_registered_) {
+      auto seen = small;
+      warp_to_reference(small.values.data(), seen.values.data(), 1, input_.height, input_.width, pose,
+                        1 / kReferenceScale);
+      small = std::move(seen);
+    }
+    for (std::size_t i = 0; i < plane; ++i)
+      if (small.values[i] >= 0.5F) out.truth.values[i] = static_cast<std::uint8_t>(label);
+  }
+  return out;
+}
+
+Result<void> Trainer::fit_decoders() {
+  DecoderJob job;
+  std::vector<std::size_t> chosen;
+  std::size_t good = 0, masked = 0;
+  for (std::size_t i = 0; i < pictures_.size(); ++i) {
+    const auto& p = pictures_[i];
+    if (p.is_anomalous && !p.has_mask) continue;
+    if ((p.has_mask ? masked : good)++ >= kMostPictures) continue;
+    chosen.push_back(i);
+    job.pictures.push_back({p.fold, p.has_mask});
+  }
+  job.backbone = &shipped_backbone();
+  job.load = [&](std::size_t i) { return load_for_decoder(pictures_[chosen[i]]); };
+  job.folds = folds_;
+  job.labels = static_cast<std::int64_t>(labels_.size());
+  job.seed = random_.fork(300).next();
+  job.threads = threads_;
+  job.steps = job_.plan.steps.value_or(kSteps);
+  if (job_.plan.budget_seconds)
+    job.seconds_left = [&] {
+      // Scoring comes after: as long per picture as the pass over the good ones that has just been made.
+      const double scoring = 1.2 * pass_seconds_ / static_cast<double>(normals_.size()) *
+                             static_cast<double>(pictures_.size() + (job_.test ? job_.test->size() : 0));
+      return *job_.plan.budget_seconds - meter_.seconds() - scoring;
+    };
+  job.progress = [&](double share) { meter_.report("learning to draw defects", 0.4 + 0.4 * share); };
+  auto weights = train_decoders(job);
+  if (!weights) return weights.error();
+  blobs_.emplace_back();
+  artifact_.manifest.decoder_steps = weights->steps;
+  for (auto& [name, tensor] : weights->tensors) {
+    artifact_.tensors.insert_or_assign(name, std::move(tensor));
+    blobs_.back().push_back(name);
+  }
+  auto& m = artifact_.manifest;
+  const auto out = append_decoders(m.graph, features_.maps, features_.color, folds_);
+  Segmentation segmentation{labels_, 0, 0, {}};
+  Contestant contestant{"decoder", {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
+  for (std::int64_t fold = 0; fold < folds_; ++fold) {
+    const auto own = fmt::format("decoder.{}.", fold);
+    const auto first = static_cast<double>(fold * (1 + job.labels));
+    m.graph.push_back({"slice", own + "logit", {out}, {}, {{"channel", first}}});
+    m.graph.push_back({"softplus", own + "map", {own + "logit"}, {}, {}});
+    contestant.maps.push_back(in_place(own + "map", kCell));
+    m.graph.push_back(
+        {"channels", own + "classes", {out}, {}, {{"first", first + 1}, {"count", static_cast<double>(job.labels)}}});
+    segmentation.class_maps.push_back(in_place(own + "classes", kCell));
+  }
+  m.contestants.push_back(std::move(contestant));
+  m.segmentation = std::move(segmentation);
+  return {};
+}
+
+}  // namespace vedette
