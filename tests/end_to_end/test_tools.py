@@ -19,7 +19,7 @@ class Tools(unittest.TestCase):
         cls.sample = os.path.join(cls.folder, "sample")
         run("sample", cls.sample, "--count", "60", "--seed", "5")
         cls.model = os.path.join(cls.folder, "model")
-        cls.summary = json.loads(run("train", "--manifest", cls.sample + "/manifests/train.manifest", "--out", cls.model, "--json").splitlines()[-1])
+        cls.summary = json.loads(run("train", "--manifest", cls.sample + "/manifests/train.manifest", "--out", cls.model, "--steps", "40", "--json").splitlines()[-1])
 
     @classmethod
     def tearDownClass(cls):
@@ -32,7 +32,7 @@ class Tools(unittest.TestCase):
 
     def test_the_same_pictures_and_seed_give_the_same_bytes(self):
         again = os.path.join(self.folder, "again")
-        run("train", "--manifest", self.sample + "/manifests/train.manifest", "--out", again, "--json")
+        run("train", "--manifest", self.sample + "/manifests/train.manifest", "--out", again, "--steps", "40", "--json")
         names = sorted(os.path.relpath(os.path.join(root, f), self.model) for root, _, files in os.walk(self.model) for f in files)
         self.assertEqual(names, sorted(os.path.relpath(os.path.join(root, f), again) for root, _, files in os.walk(again) for f in files))
         for name in names:
@@ -88,7 +88,7 @@ class Tools(unittest.TestCase):
             mask = Image.open(os.path.join(self.sample, "mask-images", name)).convert("L").point(lambda v: 0 if v == 255 else 255)
             mask.save(os.path.join(masks, name))
         pictures = ["--normal", folders["normal"], "--anomaly", folders["anomaly"], "--masks", masks]
-        run("train", *pictures, "--out", os.path.join(self.folder, "masked"))
+        run("train", *pictures, "--steps", "20", "--out", os.path.join(self.folder, "masked"))
         summary = json.loads(run("evaluate", os.path.join(self.folder, "masked"), *pictures, "--json").splitlines()[-1])
         self.assertEqual(list(summary["aiou"]), ["anomaly"])
         self.assertGreater(summary["pixel_auroc"], 0.9)

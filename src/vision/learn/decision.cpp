@@ -13,7 +13,7 @@ constexpr double kPenalty = 0.02;     // L2, per contestant
 constexpr double kLossMargin = 0.01;  // a richer fusion must beat a simpler one by this much log loss
 constexpr double kHighestSlope = 6.0;
 constexpr double kFalseAlarmBudget =
-    0.02;  // share of good pictures that may be called anomalous when no defect was shown
+    0.05;  // share of good pictures that may be called anomalous when no defect was shown
 
 double softplus(double x) {
   return x > 30 ? x : std::log1p(std::exp(x));

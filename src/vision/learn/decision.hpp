@@ -39,7 +39,7 @@ struct Decision {
   double confidence_limit = 0.99;
 };
 /// With both classes: fewest balanced errors, slope by maximum likelihood with Platt's smoothed targets (Platt 1999; Lin et
-/// al. 2007). With good pictures only: a normal tail fitted to their scores, at the height that one good picture in fifty
+/// al. 2007). With good pictures only: a normal tail fitted to their scores, at the height that one good picture in twenty
 /// would pass, and above all of them if there are fewer. With defects only: below the lowest of them.
 Decision choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous);
 

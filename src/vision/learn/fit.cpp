@@ -81,6 +81,7 @@ void Trainer::fit_banks() {
     rows.insert(rows.end(), samples_[i].begin(), samples_[i].end());
     picture_of.resize(rows.size() / static_cast<std::size_t>(channels_), static_cast<std::int32_t>(i));
   }
+  principal_ = fit_principal_components(rows, channels_, kMostComponents);
   whitening_ = fit_whitening(rows, channels_, picture_of, kMostComponents, random_.fork(50).next());
   const auto components = whitening_.weights.size(1);
   const auto folds = static_cast<std::size_t>(folds_);
@@ -117,7 +118,7 @@ Result<void> Trainer::fit_positions() {
     std::vector<std::vector<float>> embedded(values.size()), embedded_coarse(values.size());
     parallel_for(values.size(), threads_, [&](std::size_t i) {
       embedded[i] = apply_whitening(whitening_, values[i].rows);
-      if ((first + i) % every == 0) embedded_coarse[i] = apply_whitening(whitening_, values[i].coarse_rows);
+      if ((first + i) % every == 0) embedded_coarse[i] = apply_whitening(principal_, values[i].coarse_rows);
     });
     for (std::size_t i = 0; i < values.size(); ++i) {
       const auto fold = pictures_[normals_[first + i]].fold;
@@ -128,8 +129,9 @@ Result<void> Trainer::fit_positions() {
     }
   });
   if (!ok) return ok;
-  const auto within = fit_residual_whitening(coarse_rows, coarse, components);
-  coarse_whitening_ = compose(whitening_, within);
+  const auto directions = principal_.weights.size(1);
+  const auto within = fit_residual_whitening(coarse_rows, coarse, directions);
+  coarse_whitening_ = compose(principal_, within);
   coarse_rows = apply_whitening(within, coarse_rows);
   for (std::int64_t f = 0; f < folds_; ++f) {
     meter_.report("learning positions", 0.3 + 0.06 * static_cast<double>(f) / static_cast<double>(folds_));
@@ -140,7 +142,7 @@ Result<void> Trainer::fit_positions() {
     std::vector<std::size_t> pictures;
     for (std::size_t i = 0; i < coarse_fold.size(); ++i)
       if (coarse_fold[i] != f) pictures.push_back(i);
-    subspaces_.push_back(fit_position_subspace(coarse_rows, coarse, components, pictures, threads_));
+    subspaces_.push_back(fit_position_subspace(coarse_rows, coarse, directions, pictures, threads_));
   }
   return {};
 }

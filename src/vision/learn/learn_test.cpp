@@ -72,6 +72,44 @@ TEST(PositionStatistics, AddAndShrink) {
   EXPECT_NEAR(all.finish().inverse_deviation.data()[0], 1 / std::sqrt(1.25 + 1e-3), 1e-5);
 }
 
+TEST(PositionSubspace, WhatACellDoesAnywayCostsLess) {
+  // Two cells of eight channels; the first varies by 6 along channel 2, all else by 1.
+  constexpr std::int64_t cells = 2, channels = 8;
+  Random random(8);
+  std::vector<float> rows;
+  std::vector<std::size_t> pictures;
+  for (std::size_t p = 0; p < 120; ++p) {
+    pictures.push_back(p);
+    for (int cell = 0; cell < cells; ++cell)
+      for (int c = 0; c < channels; ++c)
+        rows.push_back(static_cast<float>((cell == 0 && c == 2 ? 6 : 1) * random.normal() + 10 * cell));
+  }
+  const auto s = fit_position_subspace(rows, cells, channels, pictures, 2);
+  const auto distance = [&](int cell, int channel, double step) {
+    double norm = step * step, explained = 0;
+    for (std::int64_t k = 0; k < s.basis.size(1); ++k)
+      explained += std::pow(step * s.basis.data()[(cell * s.basis.size(1) + k) * channels + channel], 2);
+    return s.weight.data()[cell] * norm - explained;
+  };
+  EXPECT_NEAR(s.mean.data()[channels], 10, 0.5);
+  EXPECT_LT(distance(0, 2, 6), 0.2 * distance(0, 3, 6));
+  EXPECT_GT(distance(1, 2, 6), 4 * distance(0, 2, 6));
+  EXPECT_NEAR(distance(1, 2, 1), 1, 0.5);  // Mahalanobis of a unit variance
+}
+
+TEST(PrincipalComponents, ComeInTheOrderOfTheirVariance) {
+  Random random(9);
+  std::vector<float> rows;
+  for (int i = 0; i < 2000; ++i)
+    for (const double scale : {1.0, 5.0, 0.1}) rows.push_back(static_cast<float>(3 + scale * random.normal()));
+  const auto p = fit_principal_components(rows, 3, 2);
+  ASSERT_EQ(p.weights.size(1), 2);
+  EXPECT_NEAR(p.weights.data()[2], 1, 0.01);  // channel 1, first component
+  EXPECT_NEAR(apply_whitening(p, std::vector<float>{3, 8, 3})[0], 5, 0.5);
+  const auto within = fit_residual_whitening(apply_whitening(p, rows), 1, 2);
+  EXPECT_NEAR(apply_whitening(compose(p, within), std::vector<float>{3, 8, 3})[0], 1, 0.1);
+}
+
 /// Scores where the first contestant sees the defects and the second is noise.
 void make_scores(int count, double shift, ScoreRows& rows, Labels& labels, std::vector<std::int64_t>& fold,
                  std::uint64_t seed) {
@@ -115,12 +153,12 @@ TEST(Fusion, WithoutDefectsItIsTheMean) {
 TEST(Decision, StaysSensibleWhenAClassIsMissing) {
   Random random(5);
   std::vector<double> good;
-  for (int i = 0; i < 30; ++i) good.push_back(random.normal());
+  for (int i = 0; i < 18; ++i) good.push_back(random.normal());
   const double highest = *std::max_element(good.begin(), good.end());
-  const auto normal_only = choose_decision(good, Labels(30, 0));
+  const auto normal_only = choose_decision(good, Labels(18, 0));
   EXPECT_GT(normal_only.threshold, highest);
   EXPECT_LT(normal_only.threshold, 8);
-  const auto defects_only = choose_decision(good, Labels(30, 1));
+  const auto defects_only = choose_decision(good, Labels(18, 1));
   EXPECT_LT(defects_only.threshold, *std::min_element(good.begin(), good.end()));
 }
 

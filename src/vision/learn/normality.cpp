@@ -47,6 +47,26 @@ VEDETTE_TARGET_CLONES void lower_distances(const float* rows, const float* centr
   }
 }
 
+/// x ↦ (x − mean) · map · the last `kept` eigenvectors, the largest first.
+Whitening to_whitening(const Eigen::MatrixXd& map, const Eigen::MatrixXd& eigenvectors, std::int64_t kept,
+                       const Eigen::RowVectorXf& mean) {
+  const auto channels = map.rows();
+  Eigen::MatrixXd weights(channels, kept);
+  for (std::int64_t k = 0; k < kept; ++k) {
+    Eigen::VectorXd direction = eigenvectors.col(channels - 1 - k);
+    // An eigenvector's sign is arbitrary: fix it, so that the bytes do not depend on the solver's mood.
+    Eigen::Index largest = 0;
+    direction.cwiseAbs().maxCoeff(&largest);
+    if (direction[largest] < 0) direction = -direction;
+    weights.col(k) = map * direction;
+  }
+  const Eigen::VectorXd bias = -(weights.transpose() * mean.transpose().cast<double>());
+  std::vector<float> w(static_cast<std::size_t>(channels * kept)), b(static_cast<std::size_t>(kept));
+  Eigen::Map<RowMatrix>(w.data(), channels, kept) = weights.cast<float>();
+  Eigen::Map<Eigen::VectorXf>(b.data(), kept) = bias.cast<float>();
+  return {Tensor::make({channels, kept}, std::move(w)), Tensor::make({kept}, std::move(b))};
+}
+
 }  // namespace
 
 Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std::span<const std::int32_t> picture_of,
@@ -109,20 +129,7 @@ Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std:
   for (double held = 0; kept < std::min(channels, most_components) && held < kKeptVariance * sum; ++kept)
     held += values[channels - 1 - kept];
   kept = std::max<std::int64_t>(kept, 1);
-  Eigen::MatrixXd weights(channels, kept);
-  for (std::int64_t k = 0; k < kept; ++k) {
-    Eigen::VectorXd direction = solver.eigenvectors().col(channels - 1 - k);
-    // An eigenvector's sign is arbitrary: fix it, so that the bytes do not depend on the solver's mood.
-    Eigen::Index largest = 0;
-    direction.cwiseAbs().maxCoeff(&largest);
-    if (direction[largest] < 0) direction = -direction;
-    weights.col(k) = map * direction;
-  }
-  const Eigen::VectorXd bias = -(weights.transpose() * mean.transpose().cast<double>());
-  std::vector<float> w(static_cast<std::size_t>(channels * kept)), b(static_cast<std::size_t>(kept));
-  Eigen::Map<RowMatrix>(w.data(), channels, kept) = weights.cast<float>();
-  Eigen::Map<Eigen::VectorXf>(b.data(), kept) = bias.cast<float>();
-  return {Tensor::make({channels, kept}, std::move(w)), Tensor::make({kept}, std::move(b))};
+  return to_whitening(map, solver.eigenvectors(), kept, mean);
 }
 
 std::vector<float> apply_whitening(const Whitening& whitening, std::span<const float> rows) {
@@ -136,6 +143,17 @@ std::vector<float> apply_whitening(const Whitening& whitening, std::span<const f
   y.noalias() = x * w;
   y.rowwise() += b;
   return out;
+}
+
+Whitening fit_principal_components(std::span<const float> rows, std::int64_t channels, std::int64_t most_components) {
+  const auto n = static_cast<Eigen::Index>(rows.size()) / channels;
+  const Eigen::Map<const RowMatrix> x(rows.data(), n, channels);
+  const Eigen::RowVectorXf mean = x.cast<double>().colwise().mean().cast<float>();
+  const RowMatrix centred = x.rowwise() - mean;
+  const Eigen::MatrixXd covariance = (centred.transpose() * centred).cast<double>() / static_cast<double>(n);
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance);
+  return to_whitening(Eigen::MatrixXd::Identity(channels, channels), solver.eigenvectors(),
+                      std::min(channels, most_components), mean);
 }
 
 Whitening compose(const Whitening& first, const Whitening& second) {

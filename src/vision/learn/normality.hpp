@@ -26,6 +26,9 @@ Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std:
 /// rows [n, channels] → [n, components].
 std::vector<float> apply_whitening(const Whitening& whitening, std::span<const float> rows);
 
+/// The principal components of rows [rows, channels], at most `most_components`, in their own units.
+Whitening fit_principal_components(std::span<const float> rows, std::int64_t channels, std::int64_t most_components);
+
 /// First one, then the other.
 Whitening compose(const Whitening& first, const Whitening& second);
 

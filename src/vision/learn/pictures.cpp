@@ -15,9 +15,9 @@ constexpr std::int64_t kMostFolds = 4;
 constexpr std::int64_t kNormalsPerFold = 4;  // fewer folds when a fold would hold less
 constexpr std::size_t kReferencePictures = 48;
 constexpr int kReferenceRounds = 2;
-constexpr double kLeastCorrelation = 0.5;  // below, the pictures show no common part
+constexpr double kLeastCorrelation = 0.9;  // below, the pictures show no common rigid part
 constexpr double kLargestRemainder =
-    0.7;  // of what correlation leaves unexplained, or registration is not worth its risk
+    0.5;  // of what correlation leaves unexplained, or registration is not worth its risk
 
 }  // namespace
 

@@ -142,7 +142,7 @@ class Trainer {
     Tensor values, groups;
   };
   std::int64_t channels_ = 0;
-  Whitening whitening_, coarse_whitening_;
+  Whitening whitening_, principal_, coarse_whitening_;
   Grouped bank_;
   std::vector<PositionStatistics::Tensors> positions_;  ///< per fold, like the next
   std::vector<PositionSubspace> subspaces_;

@@ -23,7 +23,7 @@ using Json = nlohmann::ordered_json;
 constexpr int kEmbedding = 64;
 constexpr double kDamageWeight = 8;  // of the damaged copy among the negatives
 constexpr double kQuadrantShare = 0.5;
-constexpr int kWarmUp = 300;                              // steps
+constexpr int kWarmUp = 300;                             // steps
 constexpr double kDecayShare = 0.1, kLeastRate = 0.005;  // of the steps, of the highest rate
 constexpr std::uint64_t kOptionsLimit = 1 << 16;
 
