@@ -1,5 +1,5 @@
 // How good verdicts are, and what they cost: the rendered sample and, where they are at hand, the public sets with the
-// protocols of docs/vision.md. Trains with `vedette-trainer`, judges with `vision/infer`. One JSON object per set and seed,
+// protocols of docs/detector.md. Trains with `vedette-trainer`, judges with `vision/infer`. One JSON object per set and seed,
 // then mean and deviation per set.
 
 #include <algorithm>
