@@ -23,7 +23,13 @@ constexpr double kRate = 4e-3, kDecay = 1e-3, kDropout = 0.1;
 constexpr double kDefectWeight = 1.5;  // of a defect's pixels in the cross-entropy
 constexpr double kClassWeight = 0.5;   // of the labels' loss
 
-constexpr auto kPrecision = torch::kBFloat16;  // of maps and products
+/// Of maps and products: bf16 where the processor multiplies it; elsewhere it would be slower than fp32.
+torch::Dtype precision() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512bf16")) return torch::kBFloat16;
+#endif
+  return torch::kFloat;
+}
 
 struct FoldDecodersImpl : nn::Module {
   FoldDecodersImpl(const std::vector<std::int64_t>& channels, std::int64_t folds, std::int64_t outputs) {
@@ -66,7 +72,7 @@ struct FoldDecodersImpl : nn::Module {
     };
     const auto apply = [](const nn::Conv2d& convolution, const torch::Tensor& x) {
       const auto& o = convolution->options;
-      return torch::conv2d(x.to(kPrecision), convolution->weight.to(kPrecision), convolution->bias.to(kPrecision), 1,
+      return torch::conv2d(x.to(precision()), convolution->weight.to(precision()), convolution->bias.to(precision()), 1,
                            convolution->weight.size(2) / 2, 1, o.groups());
     };
     auto x = torch::relu(apply(lateral16, seen(3)));
@@ -90,8 +96,8 @@ class FrozenBackbone {
     for (std::size_t s = 0; s < blocks_.size(); ++s)
       for (int b = 0; b < blocks_[s]; ++b) {
         const auto name = "backbone.stages." + std::to_string(s) + "." + std::to_string(b);
-        layers_.emplace_back(as_tensor(backbone.tensors.at(name + ".weight")).to(kPrecision),
-                             as_tensor(backbone.tensors.at(name + ".bias")).to(kPrecision));
+        layers_.emplace_back(as_tensor(backbone.tensors.at(name + ".weight")).to(precision()),
+                             as_tensor(backbone.tensors.at(name + ".bias")).to(precision()));
       }
   }
   /// Maps at strides 2, 4, 8 (with the mean colours joined) and 16.
@@ -100,7 +106,7 @@ class FrozenBackbone {
     const auto colors = torch::from_blob(batch.colors.data(),
                                          {batch.count, 3, batch.height / kColorStride, batch.width / kColorStride});
     const torch::NoGradGuard no_gradients;
-    auto x = images.to(kPrecision).contiguous(torch::MemoryFormat::ChannelsLast);
+    auto x = images.to(precision()).contiguous(torch::MemoryFormat::ChannelsLast);
     std::vector<torch::Tensor> maps;
     std::size_t layer = 0;
     for (const int count : blocks_) {
