@@ -43,16 +43,6 @@ struct Protocol {
   Samples train, test;
 };
 
-vedette::RgbImage to_picture(const vedette::Planes& planes) {
-  vedette::RgbImage out{planes.height, planes.width, std::vector<std::uint8_t>(planes.values.size())};
-  const std::size_t plane = planes.values.size() / 3;
-  for (std::size_t i = 0; i < plane; ++i)
-    for (std::size_t c = 0; c < 3; ++c)
-      out.pixels[3 * i + c] =
-          static_cast<std::uint8_t>(std::lround(255.0F * std::clamp(planes.values[c * plane + i], 0.0F, 1.0F)));
-  return out;
-}
-
 Protocol from_manifests(const fs::path& folder) {
   return {vedette::read_manifest_samples(folder / "manifests/train.manifest", ""),
           vedette::read_manifest_samples(folder / "manifests/test.manifest", "")};
@@ -62,7 +52,7 @@ Protocol from_manifests(const fs::path& folder) {
 fs::path stretched(const fs::path& from, const fs::path& to) {
   const auto image = required(vedette::decode_image(required(vedette::read_file(from, 64 << 20)), {8, 16384}));
   const auto png =
-      required(vedette::encode_png(to_picture(vedette::resize_to_planes(image, kTileHeight, kTileWidth)), 1));
+      required(vedette::encode_png(to_image(vedette::resize_to_planes(image, kTileHeight, kTileWidth)), 1));
   if (auto ok = vedette::write_file_atomically(to, vedette::as_text(png)); !ok)
     throw std::runtime_error(ok.error().message);
   return to;
@@ -144,12 +134,13 @@ json contest(const vedette::Engine& engine, const Protocol& protocol) {
   return out;
 }
 
-json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, bool with_contest,
-         const std::string& keep) {
+json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, const vedette::TrainingPlan& plan,
+         bool with_contest, const std::string& keep) {
   const vedette::TemporaryFolder work;
   vedette::TrainingJob job;
   job.train = protocol.train;
   job.seed = seed;
+  job.plan = plan;
   if (auto ok = vedette::write_job(work.path(), job); !ok) throw std::runtime_error(ok.error().message);
   const fs::path trainer = fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "vedette-trainer";
   auto start = std::chrono::steady_clock::now();
@@ -240,6 +231,9 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::IsMember({"sample", "cookies", "tile-labelled", "tile-normal"}))
       ->delimiter(',');
+  vedette::TrainingPlan plan;
+  app.add_option("--steps", plan.steps, "Steps of the decoders")->check(CLI::Range(1, 100'000));
+  app.add_option("--budget", plan.budget_seconds, "Seconds that each training may take")->check(CLI::Range(1.0, 1e6));
   app.add_flag("--contest", with_contest, "Test every contestant alone, too");
   app.add_option("--keep", keep, "Copy the models into this folder")->check(CLI::ExistingDirectory);
   CLI11_PARSE(app, argc, argv);
@@ -264,7 +258,7 @@ int main(int argc, char** argv) {
                               : set == "cookies"     ? from_manifests(folder)
                               : set == "tile-normal" ? magnetic_tiles(folder, work.path(), 200, 0)
                                                      : magnetic_tiles(folder, work.path(), 60, 10);
-        runs.push_back(run(set, protocol, number, with_contest, keep));
+        runs.push_back(run(set, protocol, number, plan, with_contest, keep));
         std::printf("%s\n", runs.back().dump().c_str());
         std::fflush(stdout);
       }

@@ -43,8 +43,9 @@ Json ApiClient::call(const char* method, const std::string& path, const Json& bo
 
 HttpResponse ApiClient::s3(const char* method, const std::string& bucket, const std::string& key,
                            const std::string& query, std::string_view body, const HeaderList& headers) {
-  auto response = client_.send(
-      {"s3", method, "/" + uri_encode(bucket) + (key.empty() ? "" : "/" + uri_encode(key, true)), query, headers, body});
+  auto response =
+      client_.send({"s3", method, "/" + uri_encode(bucket) + (key.empty() ? "" : "/" + uri_encode(key, true)), query,
+                    headers, body});
   if (!response) throw std::runtime_error(response.error().message);
   return std::move(*response);
 }

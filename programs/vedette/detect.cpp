@@ -78,11 +78,13 @@ int detect(const DetectOptions& options) {
                              {"is_anomalous", detection->is_anomalous},
                              {"confidence", detection->confidence},
                              {"anomaly_score", detection->anomaly_score}};
+      if (!detection->reason.empty()) line["reason"] = detection->reason;
       if (detection->label_map) line["area_fractions"] = areas;
       std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     } else {
-      std::printf("%-8s %5.1f %%  %s%s\n", detection->is_anomalous ? "anomaly" : "normal", 100 * detection->confidence,
-                  path.c_str(), found.c_str());
+      std::printf("%-8s %5.1f %%  %s%s%s%s\n", detection->is_anomalous ? "anomaly" : "normal",
+                  100 * detection->confidence, path.c_str(), found.c_str(), detection->reason.empty() ? "" : "  ",
+                  detection->reason.c_str());
     }
     if (!options.masks_out.empty()) {
       const auto png = encode_png(draw(manifest, *detection));

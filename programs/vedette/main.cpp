@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   vedette::add_train(app, status);
   vedette::add_evaluate(app, status);
   vedette::add_detect(app, status);
+  vedette::add_report(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -134,6 +134,12 @@ void print_evaluation(const Evaluation& e) {
                                     {"F1", e.f1},
                                     {"calibration error", e.ece}})
     std::printf("%-18s %.3f\n", name, value);
+  for (const auto& [name, interval] : e.intervals)
+    std::printf("%-18s %.3f to %.3f (95 %% of %s)\n", "", interval.first, interval.second, name.c_str());
+  for (const auto& p : e.predictions)
+    if (p.is_suspect)
+      std::fprintf(stderr, "suspect: %s is labelled %s, but looks %s\n", p.source_ref.c_str(),
+                   p.is_anomalous ? "anomalous" : "normal", p.is_anomalous ? "normal" : "anomalous");
   if (e.pixel_auroc) std::printf("%-18s %.3f\n", "pixel AUROC", *e.pixel_auroc);
   if (e.pixel_average_precision) std::printf("%-18s %.3f\n", "pixel AP", *e.pixel_average_precision);
   for (const auto& l : e.labels)

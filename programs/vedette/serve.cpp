@@ -37,6 +37,7 @@ namespace {
 
 struct ServeOptions {
   std::optional<double> training_budget;
+  std::optional<int> false_alarms;
   std::string data = "./vedette-data";
   std::string listen = "127.0.0.1:8420";
   std::string account = "123456789012";
@@ -174,9 +175,10 @@ void serve(const ServeOptions& options) {
   const auto& images = options.quotas.images;
   JobWorker imports(*metadata, clock, kImportJob, worker, make_import_handler(*metadata, *objects, clock, images));
   JobWorker updates(*metadata, clock, kUpdateJob, worker, make_update_handler(*metadata, *objects, clock, images));
+  const TrainingPlan plan{
+      {}, options.training_budget, options.false_alarms ? std::optional(1.0 / *options.false_alarms) : std::nullopt};
   JobWorker trainings(*metadata, clock, kTrainingJob, worker,
-                      make_training_handler(*metadata, *objects, clock, images, folder.jobs(), find_trainer(),
-                                            options.training_budget));
+                      make_training_handler(*metadata, *objects, clock, images, folder.jobs(), find_trainer(), plan));
   JobWorker packagings(*metadata, clock, kPackagingJob, worker,
                        make_packaging_handler(*metadata, *objects, clock, folder.jobs()));
   const auto workers = {&imports, &updates, &trainings, &packagings};
@@ -332,6 +334,11 @@ void add_serve(CLI::App& app, int& status) {
       ->add_option("--training-budget", options->training_budget,
                    "Seconds that each training may take; by default a fixed number of steps is taken")
       ->check(CLI::Range(1.0, 1e6));
+  command
+      ->add_option("--false-alarms", options->false_alarms,
+                   "At most one good part in this many may be called anomalous by models trained from now on; by "
+                   "default both kinds of error are balanced")
+      ->check(CLI::Range(2, 1'000'000));
   quota("--inference-units", quotas.inference_units, 1, "Most inference units of one model");
   quota("--max-projects", quotas.projects, 0, "Most projects per region; 0: no limit");
   quota("--max-models", quotas.models_per_project, 0, "Most models of a project; 0: no limit");

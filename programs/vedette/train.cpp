@@ -17,6 +17,7 @@ struct TrainOptions {
   std::string test_manifest, out;
   std::uint64_t seed = 0;
   TrainingPlan plan;
+  std::optional<int> false_alarms;
   bool json = false;
 };
 
@@ -53,6 +54,7 @@ void train(const TrainOptions& options) {
     job.test = read_manifest_samples(options.test_manifest, options.pictures.images_root);
   job.seed = options.seed;
   job.plan = options.plan;
+  if (options.false_alarms) job.plan.false_alarm_budget = 1.0 / *options.false_alarms;
   job.letterbox_mixed_sizes = true;
   fs::create_directories(out.parent_path());
   // Beside the target, so that the finished model can be moved there in one step.
@@ -62,6 +64,8 @@ void train(const TrainOptions& options) {
   const auto evaluation = run_trainer(
       find_trainer(), folder.path(), [&](const Progress& p) { bar.show(p); }, nullptr);
   if (!evaluation) throw std::runtime_error(evaluation.error().message);
+  fs::copy_file(folder.path() / "evaluation.json",
+                folder.path() / "model" / "evaluation.json");  // for `vedette report`
   fs::remove_all(out);
   fs::rename(folder.path() / "model", out);
   if (!options.json) {
@@ -90,6 +94,11 @@ void add_train(CLI::App& app, int& status) {
                    "Steps of the decoders, as a model's manifest.json records them: repeats a training with --budget")
       ->check(CLI::Range(1, 1'000'000))
       ->excludes(budget);
+  command
+      ->add_option(
+          "--false-alarms", options->false_alarms,
+          "At most one good part in this many may be called anomalous; by default both kinds of error are balanced")
+      ->check(CLI::Range(2, 1'000'000));
   command->add_flag("--json", options->json, "Print only the summary, as one JSON object");
   command->callback([options, &status] {
     train(*options);

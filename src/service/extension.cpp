@@ -42,7 +42,7 @@ Result<std::vector<extension::Datapoint>> metric_statistics(ExtensionServices& s
 }
 
 Result<Page<MetricSeries>> list_metrics(ExtensionServices& services, const CallContext& call,
-                                       const lookoutvision::PageRequest& request) {
+                                        const lookoutvision::PageRequest& request) {
   const std::string query = "ListMetrics/" + call.scope.account + "/" + call.scope.region;
   const auto after = read_page_token(query, request.next_token);
   if (!after) return after.error();

@@ -33,7 +33,7 @@ Result<std::vector<extension::Datapoint>> metric_statistics(ExtensionServices& s
                                                             const extension::MetricStatisticsRequest& request);
 
 Result<Page<MetricSeries>> list_metrics(ExtensionServices& services, const CallContext& call,
-                                       const lookoutvision::PageRequest& request);
+                                        const lookoutvision::PageRequest& request);
 Result<Page<User>> list_users(ExtensionServices& services, const CallContext& call,
                               const lookoutvision::PageRequest& request);
 

@@ -6,6 +6,7 @@
 #include "service/image_quotas.hpp"
 #include "store/metadata/metadata.hpp"
 #include "store/objects/objects.hpp"
+#include "training/training.hpp"
 
 /// What the background jobs do, each with the rights of the user who asked, as they are when the job runs.
 namespace vedette {
@@ -21,10 +22,10 @@ JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& obj
                                        const ImageQuotas& quotas);
 
 /// Trains a model: freezes the datasets into a job folder below `jobs_folder`, runs `trainer` there, stores artifact
-/// and evaluation files, within a time if one is given (TrainingPlan); TRAINED, or TRAINING_FAILED with a sentence for the user. Waits for imports that still run.
+/// and evaluation files; TRAINED, or TRAINING_FAILED with a sentence for the user. Waits for imports that still run.
 JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
                                          const ImageQuotas& quotas, std::filesystem::path jobs_folder,
-                                         std::filesystem::path trainer, std::optional<double> budget_seconds);
+                                         std::filesystem::path trainer, TrainingPlan plan);
 
 /// Writes a model's archive to the bucket that was asked for: SUCCEEDED, or FAILED with a sentence for the user.
 JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,

@@ -36,13 +36,13 @@ double as_float(double value) {
 class Training {
  public:
   Training(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const ImageQuotas& quotas,
-           std::optional<double> budget_seconds, const fs::path& folder, const fs::path& trainer, const ModelJob& job,
+           const TrainingPlan& plan, const fs::path& folder, const fs::path& trainer, const ModelJob& job,
            const Model& model, const Caller& caller, const std::atomic<bool>& cancel)
       : metadata_(metadata),
         objects_(objects),
         clock_(clock),
         quotas_(quotas),
-        budget_seconds_(budget_seconds),
+        plan_(plan),
         folder_(folder),
         trainer_(trainer),
         job_(job),
@@ -57,7 +57,7 @@ class Training {
     fs::remove_all(folder_, ignored);
     fs::create_directories(folder_ / "images");
     TrainingJob work;
-    work.plan.budget_seconds = budget_seconds_;
+    work.plan = plan_;
     work.minimum = test ? MinimumCounts{10, 0, 10, 10, 10} : MinimumCounts{20, 10, 20, 0, 0};
     auto samples = freeze(train);
     if (!samples) return samples.error();
@@ -307,7 +307,7 @@ class Training {
   ObjectStore& objects_;
   const Clock& clock_;
   const ImageQuotas& quotas_;
-  const std::optional<double> budget_seconds_;
+  const TrainingPlan& plan_;
   const fs::path& folder_;
   const fs::path& trainer_;
   const ModelJob& job_;
@@ -322,9 +322,9 @@ class Training {
 
 JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
                                          const ImageQuotas& quotas, fs::path jobs_folder, fs::path trainer,
-                                         std::optional<double> budget_seconds) {
+                                         TrainingPlan plan) {
   return [&metadata, &objects, &clock, quotas, jobs_folder = std::move(jobs_folder), trainer = std::move(trainer),
-          budget_seconds](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
+          plan = std::move(plan)](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
     const auto job = parse_model_job(row.payload);
     if (!job) {
       log::error("training", {{"reason", job.error().message}});
@@ -354,9 +354,8 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     } else if (test && !is_settled(test->status)) {
       outcome = invalid_input("The test dataset could not be used: " + test->status_message + ".");
     } else {
-      outcome =
-          Training(metadata, objects, clock, quotas, budget_seconds, folder, trainer, *job, *model, *caller, cancel)
-              .run(*train, test);
+      outcome = Training(metadata, objects, clock, quotas, plan, folder, trainer, *job, *model, *caller, cancel)
+                    .run(*train, test);
     }
     std::error_code ignored;
     fs::remove_all(folder, ignored);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -58,6 +59,9 @@ Json to_json(const Evaluation& e, bool with_predictions) {
               {"ece", e.ece},
               {"brier", e.brier},
               {"unreadable", e.skipped.size()},
+              {"suspects",
+               std::count_if(e.predictions.begin(), e.predictions.end(), [](const auto& p) { return p.is_suspect; })},
+              {"intervals", e.intervals},
               {"seconds", e.seconds}};
   if (e.pixel_auroc) out["pixel_auroc"] = *e.pixel_auroc;
   if (e.pixel_average_precision) out["pixel_average_precision"] = *e.pixel_average_precision;
@@ -72,13 +76,23 @@ Json to_json(const Evaluation& e, bool with_predictions) {
   if (!with_predictions) return out;
   out["skipped"] = e.skipped;
   Json predictions = Json::array();
-  for (const auto& p : e.predictions)
-    predictions.push_back({{"source_ref", p.source_ref},
-                           {"class", p.is_anomalous ? "anomaly" : "normal"},
-                           {"called", p.called_anomalous ? "anomaly" : "normal"},
-                           {"confidence", p.confidence},
-                           {"anomaly_score", p.anomaly_score}});
+  for (const auto& p : e.predictions) {
+    Json entry = {{"source_ref", p.source_ref},
+                  {"image", p.image},
+                  {"class", p.is_anomalous ? "anomaly" : "normal"},
+                  {"called", p.called_anomalous ? "anomaly" : "normal"},
+                  {"confidence", p.confidence},
+                  {"anomaly_score", p.anomaly_score}};
+    if (p.fold) entry["fold"] = *p.fold;
+    if (p.is_suspect) entry["suspect"] = true;
+    predictions.push_back(std::move(entry));
+  }
   out["predictions"] = predictions;
+  out["stage_seconds"] = e.stage_seconds;
+  out["decoder_loss"] = e.decoder_loss;
+  Json bank = Json::array();
+  for (const auto& b : e.bank_sources) bank.push_back({b.image, b.row, b.column});
+  out["bank_sources"] = bank;
   return out;
 }
 
@@ -102,6 +116,7 @@ Result<void> write_job(const fs::path& folder, const TrainingJob& job) {
   if (job.test) out["test"] = to_json(*job.test);
   if (job.plan.steps) out["steps"] = *job.plan.steps;
   if (job.plan.budget_seconds) out["budget_seconds"] = *job.plan.budget_seconds;
+  if (job.plan.false_alarm_budget) out["false_alarm_budget"] = *job.plan.false_alarm_budget;
   return write_file_atomically(folder / "job.json", dump(out));
 }
 
@@ -119,6 +134,7 @@ Result<TrainingJob> read_job(const fs::path& folder) {
     job.train = samples_from_json(json.at("train"), folder);
     if (json.contains("test")) job.test = samples_from_json(json["test"], folder);
     if (json.contains("steps")) job.plan.steps = json["steps"].get<int>();
+    if (json.contains("false_alarm_budget")) job.plan.false_alarm_budget = json["false_alarm_budget"].get<double>();
     if (json.contains("budget_seconds")) job.plan.budget_seconds = json["budget_seconds"].get<double>();
   } catch (const Json::exception& e) {
     return invalid_input("job.json is not a training job: " + std::string(e.what()));
@@ -161,6 +177,7 @@ Result<Evaluation> read_evaluation(const fs::path& folder) {
     e.ece = json.at("ece");
     e.brier = json.at("brier");
     e.seconds = json.at("seconds");
+    e.intervals = json.at("intervals").get<decltype(e.intervals)>();
     if (json.contains("pixel_auroc")) e.pixel_auroc = json["pixel_auroc"].get<double>();
     if (json.contains("pixel_average_precision"))
       e.pixel_average_precision = json["pixel_average_precision"].get<double>();
@@ -168,9 +185,20 @@ Result<Evaluation> read_evaluation(const fs::path& folder) {
       e.labels.push_back({l.at("name"), l.at("precision"), l.at("recall"), l.at("f1"), l.at("aiou")});
     e.skipped = json.at("skipped").get<std::vector<std::string>>();
     e.warnings = json.value("warnings", std::vector<std::string>{});
-    for (const auto& p : json.at("predictions"))
-      e.predictions.push_back({p.at("source_ref"), p.at("class") == "anomaly", p.at("called") == "anomaly",
-                               p.at("confidence"), p.at("anomaly_score")});
+    for (const auto& p : json.at("predictions")) {
+      e.predictions.push_back({p.at("source_ref"),
+                               p.at("class") == "anomaly",
+                               p.at("called") == "anomaly",
+                               p.at("confidence"),
+                               p.at("anomaly_score"),
+                               p.at("image"),
+                               {},
+                               p.value("suspect", false)});
+      if (p.contains("fold")) e.predictions.back().fold = p["fold"].get<std::int64_t>();
+    }
+    e.stage_seconds = json.at("stage_seconds").get<decltype(e.stage_seconds)>();
+    e.decoder_loss = json.at("decoder_loss").get<decltype(e.decoder_loss)>();
+    for (const auto& b : json.at("bank_sources")) e.bank_sources.push_back({b.at(0), b.at(1), b.at(2)});
   } catch (const Json::exception& error) {
     return internal_error("evaluation.json is damaged: " + std::string(error.what()));
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,10 +41,12 @@ struct MinimumCounts {
   std::int64_t test_anomaly = 0;
 };
 
-/// How long a training may be. By default a fixed number of steps: the same job gives the same model, however fast the machine.
+/// What a training is to aim at. By default a fixed number of steps: the same job gives the same model, however fast the machine.
 struct TrainingPlan {
   std::optional<int> steps;              ///< of the decoders; a model's manifest says how many it took
   std::optional<double> budget_seconds;  ///< for all of the training; the steps are fitted to it
+  /// Share of good pictures that may be called anomalous. By default the threshold balances both kinds of error.
+  std::optional<double> false_alarm_budget;
 };
 
 struct TrainingJob {
@@ -67,6 +70,16 @@ struct Prediction {
   bool called_anomalous = false;  ///< the verdict
   double confidence = 0;          ///< of the verdict
   double anomaly_score = 0;
+  std::string image;                 ///< path of the picture, as the job gave it
+  std::optional<std::int64_t> fold;  ///< whose models judged it, if not all together
+  bool is_suspect = false;           ///< the label may be wrong: models that never saw the picture firmly disagree
+};
+
+/// A cell of a good training picture that the memory bank holds: row and column of the bank's grid, from the registered
+/// picture if there is registration.
+struct BankSource {
+  std::string image;
+  int row = 0, column = 0;
 };
 
 struct LabelMetrics {
@@ -80,12 +93,17 @@ struct Evaluation {
   std::int64_t training_images = 0;
   std::int64_t testing_images = 0;
   double image_auroc = 0, average_precision = 0, precision = 0, recall = 0, f1 = 0, ece = 0, brier = 0;
+  /// 95 % intervals of "image_auroc", "precision", "recall" and "false_alarm_rate" (of good pictures): low, high.
+  std::map<std::string, std::pair<double, double>> intervals;
   std::optional<double> pixel_auroc, pixel_average_precision;
   std::vector<LabelMetrics> labels;  ///< segmentation models only
   std::vector<Prediction> predictions;
   std::vector<std::string> skipped;  ///< "source-ref: reason" of pictures that could not be used
   std::vector<std::string> warnings;
   double seconds = 0;
+  std::vector<std::pair<std::string, double>> stage_seconds;  ///< what they were spent on, in order
+  std::vector<std::pair<int, double>> decoder_loss;           ///< by step, averaged over some steps
+  std::vector<BankSource> bank_sources;                       ///< per row of the tensor "bank"
 };
 
 Result<void> write_job(const std::filesystem::path& folder, const TrainingJob& job);

@@ -35,7 +35,7 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   Evaluation e;
   e.f1 = 0.25;
   e.labels = {{"crack", 1, 0.5, 0.75, 0.3}};
-  e.predictions = {{"a", true, false, 0.6, 1.5}};
+  e.predictions = {{"a", true, false, 0.6, 1.5, "/a.jpg", 2, true}};
   ASSERT_TRUE(write_evaluation(folder.path(), e));
   const auto e2 = read_evaluation(folder.path());
   ASSERT_TRUE(e2);

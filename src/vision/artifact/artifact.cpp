@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint64_t kManifestLimit = 16ULL << 20;
 constexpr std::uint64_t kBlobLimit = 2ULL << 30;
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
 
 Json to_json(const Manifest& m) {
   Json graph = Json::array();
@@ -34,6 +34,7 @@ Json to_json(const Manifest& m) {
     contestants.push_back({{"name", c.name},
                            {"maps", c.maps},
                            {"pool_fraction", c.pool_fraction},
+                           {"level_exponent", c.level_exponent},
                            {"location", c.location},
                            {"scale", c.scale},
                            {"score_weight", c.score_weight},
@@ -52,6 +53,11 @@ Json to_json(const Manifest& m) {
                {{"threshold", m.threshold},
                 {"confidence_slope", m.confidence_slope},
                 {"confidence_limit", m.confidence_limit}}},
+              {"plausibility",
+               {{"darkest", m.plausibility.darkest},
+                {"brightest", m.plausibility.brightest},
+                {"least_sharpness", m.plausibility.least_sharpness},
+                {"highest_level", m.plausibility.highest_level}}},
               {"golden", golden},
               {"training", {{"decoder_steps", m.decoder_steps}}},
               {"tensors", m.tensors}};
@@ -79,11 +85,14 @@ Manifest from_json(const Json& j) {  // throws Json::exception
                        n.at("numbers").get<std::map<std::string, double>>()});
   for (const auto& c : j.at("contestants"))
     m.contestants.push_back({c.at("name"), c.at("maps").get<std::vector<std::string>>(), c.at("pool_fraction"),
-                             c.at("location"), c.at("scale"), c.at("score_weight"), c.at("map_weight")});
+                             c.at("level_exponent"), c.at("location"), c.at("scale"), c.at("score_weight"),
+                             c.at("map_weight")});
   m.fusion_bias = j.at("fusion_bias");
   m.threshold = j.at("decision").at("threshold");
   m.confidence_slope = j.at("decision").at("confidence_slope");
   m.confidence_limit = j.at("decision").at("confidence_limit");
+  const auto& p = j.at("plausibility");
+  m.plausibility = {p.at("darkest"), p.at("brightest"), p.at("least_sharpness"), p.at("highest_level")};
   for (const auto& g : j.at("golden")) m.golden.push_back({g.at("image"), g.at("anomaly_score")});
   m.decoder_steps = j.at("training").at("decoder_steps");
   m.tensors = j.at("tensors").get<std::map<std::string, std::string>>();
@@ -124,7 +133,8 @@ Result<void> check_references(const Artifact& a) {
       return broken("contestant " + c.name + " has not one map per fold");
     for (const auto& map : c.maps)
       if (!outputs.contains(map)) return broken("contestant " + c.name + " names no output " + map);
-    if (!(c.scale > 0) || !(c.pool_fraction > 0 && c.pool_fraction <= 1))
+    if (!(c.scale > 0) || !(c.pool_fraction > 0 && c.pool_fraction <= 1) ||
+        !(c.level_exponent >= 0 && c.level_exponent <= 1))
       return broken("contestant " + c.name + " has bad numbers");
   }
   if (m.segmentation) {

@@ -40,7 +40,8 @@ struct Node {
 struct Contestant {
   std::string name;               ///< "memory_bank.raw"
   std::vector<std::string> maps;  ///< one graph output per fold, [height, width], ≥ 0
-  double pool_fraction = 0;       ///< the score is the mean of this share of the map's largest cells
+  double pool_fraction = 0;       ///< the score is the mean of this share of the map's largest cells …
+  double level_exponent = 0;      ///< … divided by the mean of all to this power, 0 … 1
   double location = 0;            ///< mean of log(score) over good pictures, out of fold
   double scale = 1;               ///< its standard deviation, > 0
   double score_weight = 0;        ///< weight in the fused score; 0: only in the map
@@ -58,6 +59,13 @@ struct Segmentation {
   double map_threshold = 0;   ///< cells at or above may be anomalous …
   double peak_threshold = 0;  ///< … if their connected region reaches this somewhere (hysteresis; Canny, PAMI 1986)
   std::vector<std::string> class_maps;  ///< one graph output per fold, [labels, height, width]: logits
+};
+
+/// What the training pictures had, good and bad, with room to spare (infer/plausibility.hpp). A picture beyond is called anomalous whatever its map says.
+struct Plausibility {
+  double darkest = 0, brightest = 1;  ///< mean brightness
+  double least_sharpness = 0;
+  double highest_level = 1e30;  ///< of the first contestant's map
 };
 
 /// A picture and what the trained model said about it, checked whenever the model is loaded.
@@ -78,6 +86,7 @@ struct Manifest {
   double threshold = 0;         ///< on the anomaly score: ≥ is anomalous
   double confidence_slope = 1;  ///< > 0: logit of the confidence per unit of fused logit beyond the threshold
   double confidence_limit = 1;  ///< < 1: what so few pictures can support
+  Plausibility plausibility;
   std::optional<Segmentation> segmentation;
   std::vector<GoldenSample> golden;
   std::int64_t decoder_steps = 0;              ///< that the training took; 0 without decoders

@@ -93,20 +93,27 @@ Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const L
   return out;
 }
 
-void summarize_predictions(Evaluation& e) {
-  std::vector<double> scores, probability;
-  std::vector<std::uint8_t> truth;
+ConfusionCounts count_confusion(const Evaluation& e) {
   ConfusionCounts counts;
   for (const auto& p : e.predictions) {
-    scores.push_back(p.anomaly_score);
-    probability.push_back(p.called_anomalous ? p.confidence : 1.0 - p.confidence);
-    truth.push_back(p.is_anomalous ? 1 : 0);
     if (p.called_anomalous) {
       ++(p.is_anomalous ? counts.true_positive : counts.false_positive);
     } else {
       ++(p.is_anomalous ? counts.false_negative : counts.true_negative);
     }
   }
+  return counts;
+}
+
+void summarize_predictions(Evaluation& e) {
+  std::vector<double> scores, probability;
+  std::vector<std::uint8_t> truth;
+  for (const auto& p : e.predictions) {
+    scores.push_back(p.anomaly_score);
+    probability.push_back(p.called_anomalous ? p.confidence : 1.0 - p.confidence);
+    truth.push_back(p.is_anomalous ? 1 : 0);
+  }
+  const auto counts = count_confusion(e);
   const auto metrics = classification_metrics(counts);
   e.image_auroc = auroc(scores, truth);
   e.average_precision = average_precision(scores, truth);
@@ -116,6 +123,14 @@ void summarize_predictions(Evaluation& e) {
   e.ece = expected_calibration_error(probability, truth);
   e.brier = brier_score(probability, truth);
   e.testing_images = static_cast<std::int64_t>(e.predictions.size());
+  const auto found = static_cast<double>(counts.true_positive), alarms = static_cast<double>(counts.false_positive);
+  const auto anomalous = found + static_cast<double>(counts.false_negative),
+             good = alarms + static_cast<double>(counts.true_negative);
+  const auto keep = [&e](const char* name, const Interval& i) { e.intervals[name] = {i.low, i.high}; };
+  keep("image_auroc", auroc_interval(e.image_auroc, anomalous, good));
+  keep("precision", wilson_interval(found, found + alarms));
+  keep("recall", wilson_interval(found, anomalous));
+  keep("false_alarm_rate", wilson_interval(alarms, good));
 }
 
 void SegmentationTally::add(const Grid<std::uint8_t>& predicted, const Grid<std::uint8_t>& truth) {
@@ -171,8 +186,14 @@ Result<Evaluation> evaluate_model(
       e.warnings.push_back(
           fmt::format("pictures of other sizes were letterboxed to {}x{}", m.image_width, m.image_height));
     if (on_result) on_result(done, sample, *detection);
-    e.predictions.push_back({sample.source_ref, *sample.is_anomalous, detection->is_anomalous, detection->confidence,
-                             detection->anomaly_score});
+    e.predictions.push_back({sample.source_ref,
+                             *sample.is_anomalous,
+                             detection->is_anomalous,
+                             detection->confidence,
+                             detection->anomaly_score,
+                             sample.image.string(),
+                             {},
+                             false});
     if (!*sample.is_anomalous || loaded->truth) {
       const auto truth = loaded->truth.value_or(Grid<std::uint8_t>(m.image_height, m.image_width));
       if (detection->label_map) tally.add(*detection->label_map, truth);

@@ -8,6 +8,7 @@
 
 #include "base/result.hpp"
 #include "training/training.hpp"
+#include "vision/evaluate/evaluate.hpp"
 #include "vision/image/image.hpp"
 #include "vision/infer/infer.hpp"
 
@@ -34,6 +35,9 @@ inline constexpr const char* kUnreadable = "unreadable";
 /// Messages name the picture. A normal picture's mask is ignored: it can only be background.
 Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
                                  bool letterbox_mixed_sizes);
+
+/// Of the verdicts as they are called.
+ConfusionCounts count_confusion(const Evaluation& evaluation);
 
 /// Fills the classification figures from predictions; `probability` is of the anomalous class.
 void summarize_predictions(Evaluation& evaluation);

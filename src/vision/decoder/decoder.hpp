@@ -40,8 +40,9 @@ struct DecoderJob {
 };
 
 struct Decoders {
-  std::map<std::string, Tensor> tensors;  ///< "decoder.<layer>.weight" and ".bias"
-  int steps = 0;                          ///< taken
+  std::map<std::string, Tensor> tensors;     ///< "decoder.<layer>.weight" and ".bias"
+  int steps = 0;                             ///< taken
+  std::vector<std::pair<int, double>> loss;  ///< by step, averaged since the one before; per fold
 };
 
 /// The same job gives the same weights on one machine type with the same number of threads; one with

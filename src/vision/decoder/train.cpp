@@ -18,6 +18,7 @@ namespace F = torch::nn::functional;
 constexpr std::int64_t kWidth = 24;  // channels of each fold's decoder
 constexpr int kBatch = 16;
 constexpr int kWarmUp = 20, kTimedFrom = 6, kLeastSteps = 10, kMostSteps = 4'000;
+constexpr int kLossSteps = 10;
 constexpr int kLooks = 2;  // batches that the scale of what enters is taken from
 constexpr double kRate = 4e-3, kDecay = 1e-3, kDropout = 0.1;
 constexpr double kDefectWeight = 1.5;  // of a defect's pixels in the cross-entropy
@@ -209,6 +210,9 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
     decoders->set_scales(looks);
     looks.clear();
     int steps = job.seconds_left ? kWarmUp + kLeastSteps : job.steps;
+    std::vector<std::pair<int, double>> curve;
+    double sum = 0;
+    int count = 0;
     auto next = draw(0);
     auto timed = std::chrono::steady_clock::now();
     for (int step = 0; step < steps; ++step) {
@@ -226,11 +230,18 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
           kRate * std::min(1.0, (step + 1.0) / kWarmUp) * (0.5 + 0.5 * std::cos(std::numbers::pi * share));
       for (auto& group : optimizer.param_groups()) static_cast<torch::optim::AdamWOptions&>(group.options()).lr(rate);
       optimizer.zero_grad();
-      loss_of(decoders->forward(backbone(batch)), batch, job.folds, job.labels).backward();
+      const auto loss = loss_of(decoders->forward(backbone(batch)), batch, job.folds, job.labels);
+      loss.backward();
       optimizer.step();
+      sum += loss.item<double>() / static_cast<double>(job.folds), ++count;
+      if (count == kLossSteps || step + 1 == steps) {
+        curve.emplace_back(step + 1, sum / count);
+        sum = 0;
+        count = 0;
+      }
       if (job.progress) job.progress(static_cast<double>(step + 1) / steps);
     }
-    return Decoders{exported(decoders), steps};
+    return Decoders{exported(decoders), steps, std::move(curve)};
   } catch (const c10::Error& e) {
     return internal_error(std::string("LibTorch: ") + e.what_without_backtrace());
   }

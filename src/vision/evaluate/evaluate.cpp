@@ -56,6 +56,47 @@ double average_precision(std::span<const double> scores, std::span<const std::ui
   return ratio(sum, positives);
 }
 
+Interval wilson_interval(double hits, double count) {
+  if (!(count > 0)) return {};
+  constexpr double z = 1.959964;
+  const double share = hits / count, spread = z * z / count;
+  const double centre = (share + spread / 2) / (1 + spread);
+  const double half = z / (1 + spread) * std::sqrt(share * (1 - share) / count + spread / (4 * count));
+  return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+}
+
+Interval auroc_interval(double auroc, double positives, double negatives) {
+  if (!(positives > 0 && negatives > 0)) return {};
+  const double average = (positives + negatives) / 2 - 1;
+  const double growth = 1 + average * (1 - auroc) / (2 - auroc) + average * auroc / (1 + auroc);
+  const double count = positives * negatives / growth;
+  return wilson_interval(auroc * count, count);
+}
+
+Interval exceedance_interval(std::int64_t above, std::int64_t count) {
+  // P(Beta(k, n + 1 − k) ≤ x) = P(Binomial(n, x) ≥ k) with k = above + 1.
+  const auto n = static_cast<double>(count);
+  if (above >= count) return {};
+  const auto reaches = [&](double rate) {
+    double below = 0;
+    for (std::int64_t hits = 0; hits <= above; ++hits) {
+      const auto h = static_cast<double>(hits);
+      below += std::exp(std::lgamma(n + 1) - std::lgamma(h + 1) - std::lgamma(n - h + 1) + h * std::log(rate) +
+                        (n - h) * std::log1p(-rate));
+    }
+    return 1 - below;
+  };
+  const auto quantile = [&](double share) {
+    double low = 0, high = 1;
+    for (int step = 0; step < 60; ++step) {
+      const double middle = 0.5 * (low + high);
+      (reaches(middle) < share ? low : high) = middle;
+    }
+    return 0.5 * (low + high);
+  };
+  return {quantile(0.025), quantile(0.975)};
+}
+
 ConfusionCounts count_confusion(std::span<const double> scores, std::span<const std::uint8_t> is_positive,
                                 double threshold) {
   ConfusionCounts c;

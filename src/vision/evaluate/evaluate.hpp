@@ -26,6 +26,20 @@ ConfusionCounts count_confusion(std::span<const double> scores, std::span<const 
                                 double threshold);
 ClassificationMetrics classification_metrics(const ConfusionCounts& counts);
 
+/// 95 % confidence intervals, within 0 … 1; 0 … 1 without pictures.
+struct Interval {
+  double low = 0, high = 1;
+};
+/// Of a share: Wilson's score interval (1927). Counts need not be whole.
+Interval wilson_interval(double hits, double count);
+/// Of an AUROC: Wilson's interval at the size of sample that has the variance of Hanley and McNeil as Newcombe modified it (Statistics
+/// in Medicine 2006, 25:559, method 4), so that 1.0 on few pictures is no certainty.
+Interval auroc_interval(double auroc, double positives, double negatives);
+
+/// Of the rate at which new good pictures pass a threshold that `above` of `count` good pictures passed, seen as exchangeable with them: their
+/// rank decides, whatever the distribution (split conformal prediction; Vovk, ACML 2012: Beta(above + 1, count − above)).
+Interval exceedance_interval(std::int64_t above, std::int64_t count);
+
 /// The threshold with the fewest errors, weighted so that both classes count as in a balanced set when they differ in
 /// size; in the middle of the gap that separates the scores there. Both classes must be present and scores finite.
 double minimum_error_threshold(std::span<const double> scores, std::span<const std::uint8_t> is_positive);

@@ -80,5 +80,25 @@ TEST(Evaluate, OverlapAndPixels) {
   EXPECT_LT(wrong.average_precision, 0.5);
 }
 
+TEST(Evaluate, IntervalsSayWhatFewPicturesAllow) {
+  // Wilson's example values: 0 of 10 and 8 of 10.
+  EXPECT_NEAR(wilson_interval(0, 10).high, 0.2775, 1e-3);
+  EXPECT_NEAR(wilson_interval(8, 10).low, 0.4902, 1e-3);
+  EXPECT_NEAR(wilson_interval(8, 10).high, 0.9433, 1e-3);
+  EXPECT_EQ(wilson_interval(0, 0).high, 1);
+  // Beta(1, 19) has the closed form 1 − (1 − p)^(1/19).
+  EXPECT_NEAR(exceedance_interval(0, 19).high, 1 - std::pow(0.025, 1.0 / 19), 1e-9);
+  EXPECT_NEAR(exceedance_interval(0, 19).low, 1 - std::pow(0.975, 1.0 / 19), 1e-9);
+  EXPECT_NEAR(exceedance_interval(49, 999).high, 0.0645, 1e-3);
+  EXPECT_EQ(exceedance_interval(3, 3).high, 1);
+  const auto few = auroc_interval(1, 8, 14), many = auroc_interval(1, 800, 1400);
+  EXPECT_LT(few.low, 0.9);
+  EXPECT_GT(many.low, 0.99);
+  EXPECT_DOUBLE_EQ(few.high, 1);
+  // Hanley and McNeil 1982: 0.893 with 51 and 58 pictures has a standard error of 0.032.
+  const auto known = auroc_interval(0.893, 51, 58);
+  EXPECT_NEAR((known.high - known.low) / (2 * 1.96), 0.032, 0.004);
+}
+
 }  // namespace
 }  // namespace vedette

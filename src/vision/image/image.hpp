@@ -87,6 +87,8 @@ Result<Bytes> encode_jpeg(const RgbImage& image, int quality);
 
 /// Resizes with a triangle filter widened by the scale when shrinking (anti-aliased), as float 0 … 1, planar RGB.
 Planes resize_to_planes(const RgbImage& image, int height, int width);
+/// Planes of 3 channels, rounded to 8 bit.
+RgbImage to_image(const Planes& planes);
 /// Bilinear enlargement or reduction of a map, corners not aligned (pixel centres at half-integers).
 Grid<float> resize_map(const Grid<float>& map, int height, int width);
 /// Fits the picture into height × width, keeping its aspect, centred, continued by its mirror image: a flat border would be

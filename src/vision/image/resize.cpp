@@ -90,6 +90,16 @@ Planes resize_to_planes(const RgbImage& image, int height, int width) {
   return out;
 }
 
+RgbImage to_image(const Planes& planes) {
+  RgbImage out{planes.height, planes.width, std::vector<std::uint8_t>(planes.values.size())};
+  const std::size_t plane = planes.values.size() / 3;
+  for (std::size_t i = 0; i < plane; ++i)
+    for (std::size_t c = 0; c < 3; ++c)
+      out.pixels[3 * i + c] =
+          static_cast<std::uint8_t>(std::lround(255.0F * std::clamp(planes.values[c * plane + i], 0.0F, 1.0F)));
+  return out;
+}
+
 Grid<float> resize_map(const Grid<float>& map, int height, int width) {
   const Taps rows = make_taps(map.height, height);
   const Taps columns = make_taps(map.width, width);

@@ -26,7 +26,7 @@ std::vector<std::size_t> chosen_folds(const ContestantOutput& output, std::optio
   return all;
 }
 
-/// Index into the labels of each region, by the class probabilities that its cells have on average.
+/// Index into the labels + 1 of each region, by the class probabilities that its cells have on average; 0 for region 0.
 std::vector<std::uint8_t> classify_regions(const Grid<int>& regions, int count, std::span<const Planes> class_maps,
                                            std::optional<std::int64_t> fold) {
   const auto labels = static_cast<std::size_t>(class_maps[0].channels);
@@ -48,9 +48,9 @@ std::vector<std::uint8_t> classify_regions(const Grid<int>& regions, int count, 
         for (std::size_t l = 0; l < labels; ++l) votes[static_cast<std::size_t>(region)][l] += shares[l] / sum;
       }
   }
-  std::vector<std::uint8_t> out;
-  for (const auto& v : votes)
-    out.push_back(static_cast<std::uint8_t>(std::max_element(v.begin(), v.end()) - v.begin() + 1));
+  std::vector<std::uint8_t> out = {0};
+  for (auto v = votes.begin() + 1; v != votes.end(); ++v)
+    out.push_back(static_cast<std::uint8_t>(std::max_element(v->begin(), v->end()) - v->begin() + 1));
   return out;
 }
 
@@ -92,6 +92,23 @@ double pool_largest(std::span<const float> values, double fraction) {
   double sum = 0;
   for (std::size_t i = 0; i < n; ++i) sum += copy[i];
   return sum / static_cast<double>(n);
+}
+
+double score_map(std::span<const float> values, double pool_fraction, double level_exponent) {
+  const double largest = pool_largest(values, pool_fraction);
+  if (level_exponent == 0) return largest;
+  double sum = 0;
+  for (float v : values) sum += v;
+  return largest / std::pow(std::max(sum / static_cast<double>(values.size()), 1e-12), level_exponent);
+}
+
+double mean_level(std::span<const Grid<float>> maps) {
+  double sum = 0, count = 0;
+  for (const auto& map : maps) {
+    for (float v : map.values) sum += v;
+    count += static_cast<double>(map.values.size());
+  }
+  return sum / count;
 }
 
 Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOutput> outputs,
@@ -201,17 +218,19 @@ struct Engine::State {
     if (!graph) return graph.error();
     (*graph)->run(planes);
     Measurement measurement;
+    measurement.statistics = describe_picture(planes);
     for (const auto& contestant : artifact.manifest.contestants) {
       ContestantOutput output;
       for (const auto& name : contestant.maps) {
         const auto& value = (*graph)->output(name);
         Grid<float> map(static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]));
         map.values = value.data;
-        output.scores.push_back(pool_largest(map.values, contestant.pool_fraction));
+        output.scores.push_back(score_map(map.values, contestant.pool_fraction, contestant.level_exponent));
         output.maps.push_back(std::move(map));
       }
       measurement.outputs.push_back(std::move(output));
     }
+    measurement.statistics.level = mean_level(measurement.outputs[0].maps);
     if (artifact.manifest.segmentation)
       for (const auto& name : artifact.manifest.segmentation->class_maps) {
         const auto& value = (*graph)->output(name);
@@ -293,7 +312,15 @@ Result<Engine::Measurement> Engine::measure(const RgbImage& image) const {
 Result<Detection> Engine::detect(const RgbImage& image) const {
   auto measurement = measure(image);
   if (!measurement) return measurement.error();
-  return combine(state_->artifact.manifest, measurement->outputs, measurement->class_maps, std::nullopt);
+  const auto& m = state_->artifact.manifest;
+  auto detection = combine(m, measurement->outputs, measurement->class_maps, std::nullopt);
+  detection.reason = implausible_because(m.plausibility, measurement->statistics);
+  if (!detection.reason.empty()) {
+    detection.is_anomalous = true;
+    detection.anomaly_score = std::max(detection.anomaly_score, m.threshold);
+    detection.confidence = m.confidence_limit;
+  }
+  return detection;
 }
 
 }  // namespace vedette

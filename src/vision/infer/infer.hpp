@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "vision/artifact/artifact.hpp"
 #include "vision/image/image.hpp"
+#include "vision/infer/plausibility.hpp"
 
 namespace vedette {
 
@@ -25,7 +26,9 @@ struct Detection {
   double anomaly_score = 0;   ///< > 0, larger is more anomalous; not comparable between models
   double confidence = 0;      ///< 0.5 … 1, calibrated out of fold, of the class returned: the API's Confidence
   bool is_anomalous = false;  ///< anomaly_score ≥ the artifact's threshold
-  Grid<float> anomaly_map;    ///< [map height, map width], ≥ 0; 1 is the height that good pictures reach
+  /// Not empty: the picture is anomalous because it is none the model can judge (plausibility.hpp), in words for people.
+  std::string reason;
+  Grid<float> anomaly_map;  ///< [map height, map width], ≥ 0; 1 is the height that good pictures reach
   /// Segmentation models only: [picture height, picture width], 0 is background, else index of the label + 1.
   std::optional<Grid<std::uint8_t>> label_map;
 
@@ -35,6 +38,12 @@ struct Detection {
 
 /// Mean of the `fraction` largest values (at least one).
 double pool_largest(std::span<const float> values, double fraction);
+/// A map's score: its largest values, by how much they stand out if level_exponent > 0. A picture that is odd everywhere (rough
+/// texture, other light) is less suspicious than one that is odd at one place.
+double score_map(std::span<const float> values, double pool_fraction, double level_exponent);
+
+/// Mean over all cells of all maps.
+double mean_level(std::span<const Grid<float>> maps);
 
 /// Combines contestants with the manifest's numbers, using one fold's maps or, if `fold` is empty, all folds'.
 /// `class_maps` are the values the manifest's segmentation names, one per fold; unused without segmentation.
@@ -68,6 +77,7 @@ class Engine {
   struct Measurement {
     std::vector<ContestantOutput> outputs;
     std::vector<Planes> class_maps;  ///< per fold, [labels, height, width]; segmentation models only
+    PictureStatistics statistics;
   };
   Result<Measurement> measure(const RgbImage& image) const;
   /// Working memory and weights together, for admission and logs.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/random.hpp"
 #include "vision/infer/graph.hpp"
@@ -151,6 +152,58 @@ TEST(Infer, PoolingAveragesTheLargest) {
   const std::vector<float> values = {1, 9, 3, 7, 5, 0, 0, 0, 0, 0};
   EXPECT_DOUBLE_EQ(pool_largest(values, 0.001), 9);
   EXPECT_DOUBLE_EQ(pool_largest(values, 0.3), 7);
+  EXPECT_DOUBLE_EQ(score_map(values, 0.3, 0), 7);
+  EXPECT_DOUBLE_EQ(score_map(values, 0.3, 1), 7 / 2.5);
+}
+
+TEST(Infer, OnlyRegionsThatReachThePeakAreLabelled) {
+  Manifest m;
+  m.image_height = 24, m.image_width = 48;
+  m.contestants = {{"one", {"map"}, 0.01, 0, 0, 1, 1, 1}};
+  m.segmentation = Segmentation{{{"a", "#ff0000"}, {"b", "#00ff00"}}, 1, 2, {"classes"}};
+  Grid<float> map(6, 12);
+  map.at(2, 2) = 1.5F;  // reaches the threshold, not the peak
+  map.at(2, 9) = 2.5F;
+  Planes classes{2, 6, 12, std::vector<float>(2 * 6 * 12)};
+  for (std::size_t i = 6 * 12; i < classes.values.size(); ++i) classes.values[i] = 1;  // "b" everywhere
+  const auto detection = combine(m, std::vector<ContestantOutput>{{{map}, {1.0}}}, std::vector{classes}, std::nullopt);
+  std::set<int> left, right;
+  for (int y = 0; y < 24; ++y)
+    for (int x = 0; x < 48; ++x) (x < 24 ? left : right).insert(detection.label_map->at(y, x));
+  EXPECT_EQ(left, std::set<int>{0});
+  EXPECT_EQ(right, (std::set<int>{0, 2}));
+}
+
+TEST(Plausibility, BlackWhiteAndDefocusedPicturesAreRefused) {
+  auto picture = random_picture(128, 160, 3);
+  for (int c = 0; c < 3; ++c)  // structure of 8 pixels
+    for (int y = 0; y < 128; ++y)
+      for (int x = 0; x < 160; ++x)
+        picture.values[static_cast<std::size_t>((c * 128 + y) * 160 + x)] =
+            picture.values[static_cast<std::size_t>((c * 128 + y / 8 * 8) * 160 + x / 8 * 8)];
+  const auto usual = describe_picture(picture);
+  EXPECT_NEAR(usual.brightness, 0.5, 0.05);
+  const Plausibility limits{usual.brightness / 3, 1 - (1 - usual.brightness) / 3, usual.sharpness / 1.7, 2};
+  EXPECT_EQ(implausible_because(limits, usual), "");
+  auto black = picture, white = picture, blurred = picture;
+  for (auto& v : black.values) v *= 0.1F;
+  for (auto& v : white.values) v = 1 - 0.1F * v;
+  for (int c = 0; c < 3; ++c)
+    for (int y = 0; y < 128; ++y)
+      for (int x = 0; x < 160; ++x) {
+        float sum = 0;
+        for (int dy = -12; dy <= 12; ++dy)
+          for (int dx = -12; dx <= 12; ++dx)
+            sum += picture.values[static_cast<std::size_t>((c * 128 + std::clamp(y + dy, 0, 127)) * 160 +
+                                                           std::clamp(x + dx, 0, 159))];
+        blurred.values[static_cast<std::size_t>((c * 128 + y) * 160 + x)] = sum / 625;
+      }
+  EXPECT_NE(implausible_because(limits, describe_picture(black)).find("darker"), std::string::npos);
+  EXPECT_NE(implausible_because(limits, describe_picture(white)).find("brighter"), std::string::npos);
+  EXPECT_NE(implausible_because(limits, describe_picture(blurred)).find("focus"), std::string::npos);
+  auto foreign = usual;
+  foreign.level = 2.1;
+  EXPECT_NE(implausible_because(limits, foreign).find("unlike"), std::string::npos);
 }
 
 TEST(Infer, RegionsAreConnectedAcrossCorners) {
@@ -184,7 +237,7 @@ Artifact bright_model() {
                {"g", Tensor::make({2}, {0, 1})},
                {"two", Tensor::make({2, 3}, {0, 0, 0, 9, 9, 9})},
                {"g2", Tensor::make({3}, {0, 1, 2})}};
-  m.contestants = {{"bright", {"map"}, 0.5, 0.0, 1.0, 1.0, 1.0}};
+  m.contestants = {{"bright", {"map"}, 0.5, 0, 0.0, 1.0, 1.0, 1.0}};
   m.threshold = std::log1p(std::exp(std::log(0.8)));
   m.confidence_slope = 3;
   m.confidence_limit = 0.95;

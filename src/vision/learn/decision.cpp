@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "vision/evaluate/evaluate.hpp"
@@ -12,8 +13,7 @@ namespace {
 constexpr double kPenalty = 0.02;     // L2, per contestant
 constexpr double kLossMargin = 0.01;  // a richer fusion must beat a simpler one by this much log loss
 constexpr double kHighestSlope = 6.0;
-constexpr double kFalseAlarmBudget =
-    0.05;  // share of good pictures that may be called anomalous when no defect was shown
+constexpr double kFalseAlarmBudget = 1.0 / 12;  // when no defect was shown and no budget given
 
 double softplus(double x) {
   return x > 30 ? x : std::log1p(std::exp(x));
@@ -133,7 +133,47 @@ FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> 
   return {fit(candidates[best], rows, is_anomalous), logits[best]};
 }
 
-Decision choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous) {
+namespace {
+
+struct Normal {
+  double mean = 0, deviation = 0;
+  explicit Normal(std::span<const double> values) {
+    const auto count = static_cast<double>(values.size());
+    for (double v : values) mean += v / count;
+    double square = 0;
+    for (double v : values) square += (v - mean) * (v - mean) / std::max(1.0, count - 1);
+    deviation = std::max(std::sqrt(square), 1e-3);
+  }
+};
+
+/// Upper tail of a normal distribution at the budget, widened as Student's t for few pictures; above all of them if the budget
+/// grants fewer than two.
+double tail_threshold(std::span<const double> good, double budget) {
+  const Normal normal(good);
+  const auto count = static_cast<double>(good.size());
+  const double t = std::sqrt(-2 * std::log(budget));
+  const double z = t - (2.30753 + 0.27061 * t) / (1 + 0.99229 * t + 0.04481 * t * t);  // Abramowitz & Stegun 26.2.22
+  const double widened = z * (1 + (z * z + 1) / (4 * std::max(4.0, count - 1)));       // A & S 26.7.5, first term
+  const double threshold = normal.mean + widened * normal.deviation;
+  if (count * budget >= 2) return threshold;
+  return std::max(threshold, *std::max_element(good.begin(), good.end()) + 0.25 * normal.deviation);
+}
+
+/// Of n good pictures and a new one, each is equally likely to be the highest, the second highest …: with j = budget · (n + 1)
+/// rounded down, the new one passes the j-th highest of the n with a probability of at most the budget.
+double conformal_threshold(std::vector<double> good, double budget) {
+  const auto allowed = static_cast<std::size_t>(budget * (static_cast<double>(good.size()) + 1) + 1e-9);
+  if (allowed == 0) return tail_threshold(good, budget);
+  std::sort(good.begin(), good.end(), std::greater<>());
+  const auto last = std::min(allowed, good.size()) - 1;
+  const double below = good[last];
+  return last > 0 && good[last - 1] > below ? 0.5 * (below + good[last - 1]) : below + 1e-9 + 1e-6 * std::abs(below);
+}
+
+}  // namespace
+
+Decision choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
+                         std::optional<double> false_alarm_budget) {
   Decision d;
   const auto anomalies =
       static_cast<double>(std::count_if(is_anomalous.begin(), is_anomalous.end(), [](auto l) { return l != 0; }));
@@ -143,6 +183,12 @@ Decision choose_decision(std::span<const double> logits, std::span<const std::ui
   d.confidence_limit = 1.0 - 0.5 / (evidence + 2.0);
   if (normals > 0 && anomalies > 0) {
     d.threshold = minimum_error_threshold(logits, is_anomalous);
+    if (false_alarm_budget) {
+      std::vector<double> good;
+      for (std::size_t i = 0; i < logits.size(); ++i)
+        if (!is_anomalous[i]) good.push_back(logits[i]);
+      d.threshold = std::max(d.threshold, conformal_threshold(std::move(good), *false_alarm_budget));
+    }
     // One-dimensional maximum likelihood for the slope; the loss is convex, so bisect its derivative.
     const ClassWeights importance(is_anomalous);
     const double high_target = (anomalies + 1) / (anomalies + 2), low_target = 1 / (normals + 2);
@@ -160,23 +206,12 @@ Decision choose_decision(std::span<const double> logits, std::span<const std::ui
     d.confidence_slope = 0.5 * (low + high);
     return d;
   }
-  double mean = 0, square = 0;
-  for (double l : logits) mean += l / static_cast<double>(logits.size());
-  for (double l : logits)
-    square += (l - mean) * (l - mean) / std::max<double>(1.0, static_cast<double>(logits.size()) - 1);
-  const double deviation = std::max(std::sqrt(square), 1e-3);
-  const auto [lowest, highest] = std::minmax_element(logits.begin(), logits.end());
+  const double deviation = Normal(logits).deviation;
   if (normals > 0) {
-    // Upper tail of a normal distribution at the false-alarm budget, widened as Student's t for few pictures.
-    const double budget = kFalseAlarmBudget;
-    const double t = std::sqrt(-2 * std::log(budget));
-    const double z = t - (2.30753 + 0.27061 * t) / (1 + 0.99229 * t + 0.04481 * t * t);  // Abramowitz & Stegun 26.2.22
-    const double widened = z * (1 + (z * z + 1) / (4 * std::max(4.0, normals - 1)));     // A & S 26.7.5, first term
-    d.threshold = mean + widened * deviation;
-    // Fewer pictures than the budget speaks of: then none of them may be an alarm.
-    if (normals * budget < 1) d.threshold = std::max(d.threshold, *highest + 0.25 * deviation);
+    d.threshold = false_alarm_budget ? conformal_threshold({logits.begin(), logits.end()}, *false_alarm_budget)
+                                     : tail_threshold(logits, kFalseAlarmBudget);
   } else {
-    d.threshold = *lowest - 0.25 * deviation;
+    d.threshold = *std::min_element(logits.begin(), logits.end()) - 0.25 * deviation;
   }
   d.confidence_slope = std::min(kHighestSlope, 1.5 / deviation);
   return d;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -39,8 +40,11 @@ struct Decision {
   double confidence_limit = 0.99;
 };
 /// With both classes: fewest balanced errors, slope by maximum likelihood with Platt's smoothed targets (Platt 1999; Lin et
-/// al. 2007). With good pictures only: a normal tail fitted to their scores, at the height that one good picture in twenty
+/// al. 2007). With good pictures only: a normal tail fitted to their scores, at the height that one good picture in twelve
 /// would pass, and above all of them if there are fewer. With defects only: below the lowest of them.
-Decision choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous);
+/// With a false-alarm budget (share of good pictures) the threshold is at least as high as their ranks ask for to keep it (conformal
+/// prediction, no distribution assumed); where they are too few to say, as high as the normal tail says and above all of them.
+Decision choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
+                         std::optional<double> false_alarm_budget = {});
 
 }  // namespace vedette

@@ -29,11 +29,7 @@ Result<DecoderSample> Trainer::load_for_decoder(const Picture& picture) const {
                       1 / kReferenceScale);
     planes = std::move(seen);
   }
-  DecoderSample out{{input_.height, input_.width, std::vector<std::uint8_t>(3 * plane)}, {}};
-  for (std::size_t i = 0; i < plane; ++i)
-    for (std::size_t c = 0; c < 3; ++c)
-      out.image.pixels[3 * i + c] =
-          static_cast<std::uint8_t>(std::lround(255.0F * std::clamp(planes.values[c * plane + i], 0.0F, 1.0F)));
+  DecoderSample out{to_image(planes), {}};
   if (!loaded->truth) return out;
   out.truth = Grid<std::uint8_t>(input_.height, input_.width);
   for (std::size_t label = 1; label <= labels_.size(); ++label) {
@@ -85,6 +81,7 @@ Result<void> Trainer::fit_decoders() {
   if (!weights) return weights.error();
   blobs_.emplace_back();
   artifact_.manifest.decoder_steps = weights->steps;
+  evaluation_.decoder_loss = std::move(weights->loss);
   for (auto& [name, tensor] : weights->tensors) {
     artifact_.tensors.insert_or_assign(name, std::move(tensor));
     blobs_.back().push_back(name);
@@ -92,7 +89,7 @@ Result<void> Trainer::fit_decoders() {
   auto& m = artifact_.manifest;
   const auto out = append_decoders(m.graph, features_.maps, features_.color, folds_);
   Segmentation segmentation{labels_, 0, 0, {}};
-  Contestant contestant{"decoder", {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
+  Contestant contestant{"decoder", {}, kDecoderRule.pool_fraction, kDecoderRule.level_exponent, 0, 1, 0, 0};
   for (std::int64_t fold = 0; fold < folds_; ++fold) {
     const auto own = fmt::format("decoder.{}.", fold);
     const auto first = static_cast<double>(fold * (1 + job.labels));

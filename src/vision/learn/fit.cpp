@@ -57,6 +57,7 @@ Result<void> Trainer::for_each_normal(
 Result<void> Trainer::sample_features() {
   const auto per_picture = std::clamp<std::size_t>(kSampledRows / normals_.size(), 30, 800);
   samples_.resize(normals_.size());
+  drawn_of_.resize(normals_.size());
   return for_each_normal("describing pictures", 0.05, 0.15, [&](std::size_t first, const auto& values) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       Random random = random_.fork(1000 + first + i);
@@ -69,6 +70,7 @@ Result<void> Trainer::sample_features() {
       for (auto row : rows)
         drawn.insert(drawn.end(), all.begin() + static_cast<std::ptrdiff_t>(row) * channels_,
                      all.begin() + static_cast<std::ptrdiff_t>(row + 1) * channels_);
+      drawn_of_[first + i] = std::move(rows);
     }
   });
 }
@@ -86,15 +88,24 @@ void Trainer::fit_banks() {
   const auto components = whitening_.weights.size(1);
   const auto folds = static_cast<std::size_t>(folds_);
   std::vector<std::vector<float>> parts(folds);
+  std::vector<std::vector<BankSource>> sources(folds);
   parallel_for(folds, threads_, [&](std::size_t f) {
     std::vector<float> own;
-    for (std::size_t i = 0; i < normals_.size(); ++i)
-      if (pictures_[normals_[i]].fold == static_cast<std::int64_t>(f))
-        own.insert(own.end(), samples_[i].begin(), samples_[i].end());
+    std::vector<BankSource> source_of;
+    for (std::size_t i = 0; i < normals_.size(); ++i) {
+      const auto& picture = pictures_[normals_[i]];
+      if (picture.fold != static_cast<std::int64_t>(f)) continue;
+      own.insert(own.end(), samples_[i].begin(), samples_[i].end());
+      for (auto cell : drawn_of_[i])
+        source_of.push_back({picture.sample->image.string(), static_cast<int>(cell) / features_.grid.width,
+                             static_cast<int>(cell) % features_.grid.width});
+    }
     const auto embedded = apply_whitening(whitening_, own);
-    for (auto row : select_coreset(embedded, components, kBankRows / folds, random_.fork(100 + f).next()))
+    for (auto row : select_coreset(embedded, components, kBankRows / folds, random_.fork(100 + f).next())) {
       parts[f].insert(parts[f].end(), embedded.begin() + static_cast<std::ptrdiff_t>(row) * components,
                       embedded.begin() + static_cast<std::ptrdiff_t>(row + 1) * components);
+      sources[f].push_back(source_of[row]);
+    }
   });
   std::vector<float> bank, offsets = {0};
   for (const auto& part : parts) {
@@ -104,6 +115,8 @@ void Trainer::fit_banks() {
   const auto entries = static_cast<std::int64_t>(bank.size()) / components;
   bank_ = {Tensor::make({entries, components}, std::move(bank)), Tensor::make({folds_ + 1}, std::move(offsets))};
   samples_.clear();
+  drawn_of_.clear();
+  for (auto& s : sources) evaluation_.bank_sources.insert(evaluation_.bank_sources.end(), s.begin(), s.end());
 }
 
 Result<void> Trainer::fit_positions() {
@@ -191,7 +204,7 @@ void Trainer::build_artifact() {
     std::function<void(const std::string& output, std::int64_t fold)> append;
   };
   const auto contestant = [](const char* name) {
-    return Contestant{name, {}, kPoolFractions[kDefaultPool], 0, 1, 0, 0};
+    return Contestant{name, {}, kDistanceRule.pool_fraction, kDistanceRule.level_exponent, 0, 1, 0, 0};
   };
   std::vector<Member> members = {
       {contestant("memory_bank"), "bank", features_.grid, kFineCell,

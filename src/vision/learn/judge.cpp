@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -5,11 +7,25 @@
 #include "vision/evaluate/evaluate.hpp"
 #include "vision/learn/decision.hpp"
 #include "vision/learn/trainer.hpp"
+#include "vision/render/surfaces.hpp"
 
 namespace vedette {
 namespace {
 
 constexpr std::size_t kMostMapPictures = 400;  // pictures per class whose maps are kept to choose the map threshold
+// How far beyond all training pictures one may lie and still be of the same kind.
+constexpr double kBrightnessRoom = 3, kSharpnessRoom = 1.7, kLevelRoom = 1.5;
+constexpr double kSuspectConfidence = 0.9;
+constexpr double kRuleMargin = 0.01;  // AUROC
+constexpr std::size_t kMostDamaged = 120;
+constexpr double kSmallestDamage = 0.02, kLargestDamage = 0.6;  // of the picture's shorter side
+constexpr double kFaintestDamage = 0.1;
+
+std::vector<double> scores_of(const Grid<float>& map) {
+  std::vector<double> out;
+  for (const auto& rule : kScoreRules) out.push_back(score_map(map.values, rule.pool_fraction, rule.level_exponent));
+  return out;
+}
 
 }  // namespace
 
@@ -37,11 +53,11 @@ Result<void> Trainer::measure_out_of_fold() {
         return;
       }
       auto& out = measured_[i];
+      out.statistics = measurement->statistics;
+      out.statistics.level = mean_level({&measurement->outputs[0].maps[static_cast<std::size_t>(picture.fold)], 1});
       for (auto& output : measurement->outputs) {
         auto& map = output.maps[static_cast<std::size_t>(picture.fold)];
-        std::vector<double> pooled;
-        for (double fraction : kPoolFractions) pooled.push_back(pool_largest(map.values, fraction));
-        out.pooled.push_back(std::move(pooled));
+        out.scores.push_back(scores_of(map));
         if (keep_maps[i]) out.maps.push_back({{std::move(map)}, {0.0}});
       }
       if (keep_maps[i]) {
@@ -55,43 +71,131 @@ Result<void> Trainer::measure_out_of_fold() {
   return {};
 }
 
+void Trainer::set_plausibility() {
+  auto& limits = artifact_.manifest.plausibility;
+  const auto extreme = [&](auto value, bool highest) {
+    double out = value(measured_[0].statistics);
+    for (const auto& m : measured_)
+      out = highest ? std::max(out, value(m.statistics)) : std::min(out, value(m.statistics));
+    return out;
+  };
+  const auto brightness = [](const PictureStatistics& s) { return s.brightness; };
+  limits.darkest = extreme(brightness, false) / kBrightnessRoom;
+  limits.brightest = 1 - (1 - extreme(brightness, true)) / kBrightnessRoom;
+  limits.least_sharpness = extreme([](const auto& s) { return s.sharpness; }, false) / kSharpnessRoom;
+  limits.highest_level = extreme([](const auto& s) { return s.level; }, true) * kLevelRoom;
+}
+
+Result<void> Trainer::measure_damaged() {
+  Artifact at_input_size = artifact_;
+  at_input_size.manifest.image_height = input_.height;
+  at_input_size.manifest.image_width = input_.width;
+  auto engine = Engine::create(std::move(at_input_size));
+  if (!engine) return internal_error(engine.error().message);
+  const std::size_t count = std::min(kMostDamaged, normals_.size());
+  damaged_.resize(count);
+  std::vector<std::optional<Error>> failures(count);
+  const auto load = [&](std::size_t normal) -> Result<RgbImage> {
+    auto loaded =
+        load_sample(*pictures_[normals_[normal]].sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
+    if (!loaded) return loaded.error();
+    return to_image(resize_to_planes(loaded->image, input_.height, input_.width));
+  };
+  parallel_for(count, threads_, [&](std::size_t i) {
+    const std::size_t normal = i * normals_.size() / count;
+    auto image = load(normal), foreign = load((normal + normals_.size() / 2) % normals_.size());
+    if (!image || !foreign) {
+      failures[i] = image ? foreign.error() : image.error();
+      return;
+    }
+    Random r = random_.fork(2'000'000 + i);
+    const double side = std::min(input_.height, input_.width);
+    for (int attempt = 0; attempt < 20; ++attempt) {
+      const render::Damage damage{render::kFills[r.below(render::kFills.size())],
+                                  render::kOutlines[r.below(render::kOutlines.size())],
+                                  r.uniform(0.05, 0.95) * input_.height,
+                                  r.uniform(0.05, 0.95) * input_.width,
+                                  side * std::exp(r.uniform(std::log(kSmallestDamage), std::log(kLargestDamage))),
+                                  r.uniform(kFaintestDamage, 1)};
+      const auto mask = render::damage(*image, damage, *foreign, r.fork(1));
+      if (std::any_of(mask.values.begin(), mask.values.end(), [](auto v) { return v != 0; })) break;
+    }
+    auto measurement = (*engine)->measure(*image);
+    if (!measurement) {
+      failures[i] = measurement.error();
+      return;
+    }
+    damaged_[i].fold = pictures_[normals_[normal]].fold;
+    for (const auto& output : measurement->outputs)
+      damaged_[i].measured.scores.push_back(scores_of(output.maps[static_cast<std::size_t>(damaged_[i].fold)]));
+  });
+  for (const auto& failure : failures)
+    if (failure) return *failure;
+  return {};
+}
+
 void Trainer::decide() {
   auto& m = artifact_.manifest;
+  // The pictures, then damaged ones.
   std::vector<std::uint8_t> labels;
   std::vector<std::int64_t> fold;
-  for (const auto& p : pictures_) {
-    labels.push_back(p.is_anomalous ? 1 : 0);
-    fold.push_back(p.fold);
+  std::vector<const OutOfFold*> measured;
+  for (std::size_t i = 0; i < pictures_.size(); ++i) {
+    labels.push_back(pictures_[i].is_anomalous ? 1 : 0);
+    fold.push_back(pictures_[i].fold);
+    measured.push_back(&measured_[i]);
   }
-  const bool has_both = normals_.size() < pictures_.size();
-  ScoreRows rows(pictures_.size());
+  for (const auto& d : damaged_) {
+    labels.push_back(1);
+    fold.push_back(d.fold);
+    measured.push_back(&d.measured);
+  }
+  const bool has_both = normals_.size() < measured.size();
+  ScoreRows rows(measured.size());
   for (std::size_t c = 0; c < m.contestants.size(); ++c) {
-    std::size_t best = kDefaultPool;
-    if (has_both) {
-      double best_auroc = 0;
-      for (std::size_t f = 0; f < kPoolFractions.size(); ++f) {
-        std::vector<double> scores;
-        for (const auto& picture : measured_) scores.push_back(picture.pooled[c][f]);
-        const double value = auroc(scores, labels);
-        // The choice costs evidence: a wider pool must win by more than noise.
-        if (f == kDefaultPool || value > best_auroc + 0.01) best_auroc = value, best = f;
-      }
-    }
     auto& contestant = m.contestants[c];
-    contestant.pool_fraction = kPoolFractions[best];
+    const auto is_default = [&](const ScoreRule& rule) {
+      return rule.pool_fraction == contestant.pool_fraction && rule.level_exponent == contestant.level_exponent;
+    };
+    auto best = static_cast<std::size_t>(std::find_if(kScoreRules.begin(), kScoreRules.end(), is_default) -
+                                         kScoreRules.begin());
+    if (has_both) {
+      const auto quality = [&](std::size_t rule) {
+        std::vector<double> scores;
+        for (const auto* picture : measured) scores.push_back(picture->scores[c][rule]);
+        return auroc(scores, labels);
+      };
+      double best_auroc = quality(best);
+      for (std::size_t rule = 0; rule < kScoreRules.size(); ++rule)
+        // The choice costs evidence: another rule must win by more than noise.
+        if (const double value = quality(rule); value > best_auroc + kRuleMargin) best_auroc = value, best = rule;
+    }
+    contestant.pool_fraction = kScoreRules[best].pool_fraction;
+    contestant.level_exponent = kScoreRules[best].level_exponent;
     double mean = 0, square = 0;
-    const auto log_score = [&](std::size_t i) { return std::log(std::max(measured_[i].pooled[c][best], 1e-12)); };
+    const auto log_score = [&](std::size_t i) { return std::log(std::max(measured[i]->scores[c][best], 1e-12)); };
     for (auto i : normals_) mean += log_score(i) / static_cast<double>(normals_.size());
     for (auto i : normals_)
       square += (log_score(i) - mean) * (log_score(i) - mean) / static_cast<double>(normals_.size());
     contestant.location = mean;
     contestant.scale = std::max(std::sqrt(square), 1e-3);
-    for (std::size_t i = 0; i < pictures_.size(); ++i) rows[i].push_back((log_score(i) - mean) / contestant.scale);
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i].push_back((log_score(i) - mean) / contestant.scale);
   }
   const auto choice = choose_fusion(rows, labels, fold, folds_);
+  labels.resize(pictures_.size());
   std::vector<double> logits;
-  for (const auto& row : rows) logits.push_back(choice.fusion.logit(row));
-  const auto decision = choose_decision(logits, labels);
+  for (std::size_t i = 0; i < pictures_.size(); ++i) logits.push_back(choice.fusion.logit(rows[i]));
+  const auto budget = job_.plan.false_alarm_budget;
+  const auto decision = choose_decision(logits, labels, budget);
+  std::int64_t alarms = 0;
+  for (auto i : normals_) alarms += logits[i] >= decision.threshold ? 1 : 0;
+  const auto good = static_cast<std::int64_t>(normals_.size());
+  const auto expected = exceedance_interval(alarms, good);
+  evaluation_.intervals["expected_false_alarm_rate"] = {expected.low, expected.high};
+  if (budget && *budget * static_cast<double>(good + 1) < 1)
+    evaluation_.warnings.push_back(
+        fmt::format("{} good pictures cannot show that at most 1 in {:.0f} is a false alarm: it takes {:.0f}.", good,
+                    1 / *budget, std::ceil(1 / *budget) - 1));
   for (std::size_t c = 0; c < m.contestants.size(); ++c) {
     m.contestants[c].score_weight = choice.fusion.weights[c];
     m.contestants[c].map_weight = choice.fusion.weights[c];
@@ -111,14 +215,20 @@ void Trainer::decide() {
     std::vector<std::uint8_t> other_labels;
     for (std::size_t i = 0; i < pictures_.size(); ++i)
       if (fold[i] != f) other_logits.push_back(choice.cross_fitted_logits[i]), other_labels.push_back(labels[i]);
-    const auto judge = choose_decision(other_logits, other_labels);
+    const auto judge = choose_decision(other_logits, other_labels, budget);
     for (std::size_t i = 0; i < pictures_.size(); ++i) {
       if (fold[i] != f) continue;
       const double beyond = choice.cross_fitted_logits[i] - judge.threshold;
       const double confidence =
           std::clamp(1 / (1 + std::exp(-judge.confidence_slope * std::abs(beyond))), 0.5, judge.confidence_limit);
-      evaluation_.predictions[i] = {pictures_[i].sample->source_ref, pictures_[i].is_anomalous, beyond >= 0, confidence,
-                                    softplus(beyond + decision.threshold)};
+      evaluation_.predictions[i] = {pictures_[i].sample->source_ref,
+                                    pictures_[i].is_anomalous,
+                                    beyond >= 0,
+                                    confidence,
+                                    softplus(beyond + decision.threshold),
+                                    pictures_[i].sample->image.string(),
+                                    f,
+                                    pictures_[i].is_anomalous != (beyond >= 0) && confidence >= kSuspectConfidence};
     }
   }
   summarize_predictions(evaluation_);

@@ -162,6 +162,33 @@ TEST(Decision, StaysSensibleWhenAClassIsMissing) {
   EXPECT_LT(defects_only.threshold, *std::min_element(good.begin(), good.end()));
 }
 
+TEST(Decision, AFalseAlarmBudgetIsKept) {
+  // Whatever the distribution: over many draws a new good picture passes in at most one case of ten, and not much less often.
+  Random random(6);
+  int passed = 0;
+  constexpr int draws = 4000;
+  for (int d = 0; d < draws; ++d) {
+    std::vector<double> good;
+    for (int i = 0; i < 19; ++i) good.push_back(std::exp(2 * random.normal()));
+    const auto decision = choose_decision(good, Labels(good.size(), 0), 0.1);
+    passed += std::exp(2 * random.normal()) >= decision.threshold ? 1 : 0;
+  }
+  EXPECT_LT(passed, draws * 0.1 + 2 * std::sqrt(draws * 0.09));
+  EXPECT_GT(passed, draws * 0.05);
+}
+
+TEST(Decision, ABudgetOnlyRaisesTheThreshold) {
+  std::vector<double> logits;
+  Labels labels;
+  for (int i = 0; i < 100; ++i) logits.push_back(i), labels.push_back(i < 30 || i % 2 == 0 ? 0 : 1);
+  const auto balanced = choose_decision(logits, labels), strict = choose_decision(logits, labels, 0.02);
+  EXPECT_GT(strict.threshold, balanced.threshold);
+  EXPECT_DOUBLE_EQ(choose_decision(logits, labels, 0.9).threshold, balanced.threshold);
+  // Too few to know: above all good ones.
+  const std::vector<double> few = {0, 1, 2, 3};
+  EXPECT_GT(choose_decision(few, Labels(4, 0), 0.001).threshold, 3);
+}
+
 TEST(Decision, ConfidenceIsLimitedByTheEvidence) {
   std::vector<double> logits;
   Labels labels;

@@ -8,12 +8,7 @@
 namespace vedette {
 namespace {
 
-constexpr double kNormalWeight = 0.25;  // of a good picture when the map threshold is chosen
 constexpr int kThresholds = 40;
-
-double truths_area(const Grid<float>& coverage) {
-  return std::accumulate(coverage.values.begin(), coverage.values.end(), 0.0);
-}
 
 }  // namespace
 
@@ -33,14 +28,16 @@ Trainer::MapChoice Trainer::best_threshold(const std::vector<std::size_t>& kept,
                                            const std::vector<Grid<float>>& coverages) const {
   std::vector<Grid<float>> maps;
   std::vector<float> pooled;
-  double weights = 0;
-  for (auto i : kept) {
-    maps.push_back(combine_maps(artifact_.manifest, measured_[i].maps, 0));
-    weights += pictures_[i].has_mask ? 1.0 : kNormalWeight;
+  std::vector<double> truths;
+  double masked = 0;
+  for (std::size_t k = 0; k < kept.size(); ++k) {
+    maps.push_back(combine_maps(artifact_.manifest, measured_[kept[k]].maps, 0));
+    truths.push_back(std::accumulate(coverages[k].values.begin(), coverages[k].values.end(), 0.0));
+    masked += truths[k] > 0 ? 1 : 0;
     // Thresholds worth trying lie in the upper tail of the maps.
     auto values = maps.back().values;
     std::sort(values.begin(), values.end(), std::greater<>());
-    for (std::size_t k = 0; k < values.size() / 4; k += 1 + k / 8) pooled.push_back(values[k]);
+    for (std::size_t rank = 0; rank < values.size() / 4; rank += 1 + rank / 8) pooled.push_back(values[rank]);
   }
   std::sort(pooled.begin(), pooled.end());
   const auto quantile = [&](double share) {
@@ -68,16 +65,23 @@ Trainer::MapChoice Trainer::best_threshold(const std::vector<std::size_t>& kept,
     });
     for (int high = low; high < kThresholds; ++high) {
       const double peak = high == low ? threshold : quantile(static_cast<double>(high) / kThresholds);
-      double sum = 0;
+      double sum = 0, all_hit = 0, all_united = 0, found = 0, alarms = 0;
       for (std::size_t k = 0; k < kept.size(); ++k) {
         double hit = 0, cells = 0;
-        const double truth = truths_area(coverages[k]);
         for (const auto& r : regions[k])
           if (r.peak >= peak) hit += r.hit, cells += r.cells;
-        const double united = cells + truth - hit;
-        sum += (pictures_[kept[k]].has_mask ? 1.0 : kNormalWeight) * (united > 0 ? hit / united : 1.0);
+        const double united = cells + truths[k] - hit;
+        if (truths[k] > 0)
+          sum += hit / united, found += hit > 0 ? 1 : 0;
+        else
+          alarms += cells > 0 ? 1 : 0;
+        all_hit += hit, all_united += united;
       }
-      if (sum / weights > best.quality) best = {sum / weights, threshold, peak};
+      if (masked == 0) continue;
+      const double good = static_cast<double>(kept.size()) - masked;
+      const double told_apart = 0.5 * (found / masked + (good > 0 ? 1 - alarms / good : 1));
+      const double quality = (sum / masked + all_hit / all_united + told_apart) / 3;
+      if (quality > best.quality) best = {quality, threshold, peak};
     }
   }
   return best;

@@ -21,6 +21,9 @@ Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
   if (is_segmentation_)
     if (auto ok = fit_decoders(); !ok) return ok.error();
   if (auto ok = measure_out_of_fold(); !ok) return ok.error();
+  set_plausibility();
+  if (normals_.size() == pictures_.size())
+    if (auto ok = measure_damaged(); !ok) return ok.error();
   decide();
   if (is_segmentation_) fit_segmentation();
   if (auto ok = write(folder); !ok) return ok.error();
@@ -30,6 +33,7 @@ Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
   evaluation_.training_images = static_cast<std::int64_t>(pictures_.size());
   evaluation_.seconds = meter_.seconds();
   meter_.report("finished", 1.0);
+  evaluation_.stage_seconds = meter_.stages();
   return std::move(evaluation_);
 }
 
@@ -40,13 +44,7 @@ Result<void> Trainer::write(const std::filesystem::path& folder) {
   const auto& golden = anomaly != pictures_.end() ? *anomaly : pictures_.front();
   auto loaded = load_sample(*golden.sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
   if (!loaded) return loaded.error();
-  const Planes planes = resize_to_planes(loaded->image, input_.height, input_.width);
-  const std::size_t plane = planes.values.size() / 3;
-  RgbImage small{input_.height, input_.width, std::vector<std::uint8_t>(planes.values.size())};
-  for (std::size_t i = 0; i < plane; ++i)
-    for (std::size_t c = 0; c < 3; ++c)
-      small.pixels[3 * i + c] =
-          static_cast<std::uint8_t>(std::lround(255.0F * std::clamp(planes.values[c * plane + i], 0.0F, 1.0F)));
+  const auto small = to_image(resize_to_planes(loaded->image, input_.height, input_.width));
   artifact_.tensors.insert_or_assign(
       "golden.0",
       Tensor::make({input_.height, input_.width, 3}, std::vector<float>(small.pixels.begin(), small.pixels.end())));
@@ -77,6 +75,9 @@ Result<void> Trainer::evaluate_test_set(const std::filesystem::path& folder) {
     return invalid_input(
         fmt::format("The test dataset needs at least {} normal and {} anomalous images; {} and {} can be used.",
                     job_.minimum.test_normal, job_.minimum.test_anomaly, normals, anomalies));
+  tested->bank_sources = std::move(evaluation_.bank_sources);
+  tested->intervals.insert(evaluation_.intervals.begin(), evaluation_.intervals.end());
+  tested->decoder_loss = std::move(evaluation_.decoder_loss);
   tested->skipped.insert(tested->skipped.begin(), evaluation_.skipped.begin(), evaluation_.skipped.end());
   tested->warnings.insert(tested->warnings.begin(), evaluation_.warnings.begin(), evaluation_.warnings.end());
   evaluation_ = std::move(*tested);

@@ -21,20 +21,33 @@
 namespace vedette {
 
 inline constexpr std::size_t kChunk = 16;  ///< pictures in memory at once, with their feature maps
-/// Shares of the map that a contestant's score may average: from a single spot to a changed surface.
-inline constexpr std::array kPoolFractions = {0.001, 0.01, 0.05, 0.2};
-inline constexpr std::size_t kDefaultPool = 0;
+/// How a contestant's map may become its score (score_map): from a single spot to a changed surface, absolutely or by how much
+/// it stands out.
+struct ScoreRule {
+  double pool_fraction, level_exponent;
+};
+inline constexpr std::array<ScoreRule, 8> kScoreRules = {
+    {{0.001, 0}, {0.01, 0}, {0.05, 0}, {0.2, 0}, {0.001, 0.5}, {0.01, 0.5}, {0.05, 0.5}, {0.2, 0.5}}};
+/// Unless the pictures say otherwise: distances from good pictures stand out, what decoders draw counts as it is.
+inline constexpr ScoreRule kDistanceRule = kScoreRules[4], kDecoderRule = kScoreRules[0];
 
 /// Maps the steps of one training to a fraction of the whole and an estimate of the time left.
 class ProgressMeter {
  public:
   ProgressMeter(const ProgressSink& sink) : sink_(sink), start_(std::chrono::steady_clock::now()) {}
   void report(const char* stage, double fraction) {
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    const double now = seconds();
+    if (stage != stage_) {
+      if (!stage_.empty()) stages_.emplace_back(stage_, now - begun_);
+      stage_ = stage;
+      begun_ = now;
+    }
     Progress p{stage, fraction, {}};
-    if (fraction > 0.05) p.seconds_left = seconds * (1 - fraction) / fraction;
+    if (fraction > 0.05) p.seconds_left = now * (1 - fraction) / fraction;
     if (sink_) sink_(p);
   }
+  /// What the time went to so far, without the stage now in progress.
+  [[nodiscard]] const std::vector<std::pair<std::string, double>>& stages() const { return stages_; }
   [[nodiscard]] double seconds() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   }
@@ -42,6 +55,9 @@ class ProgressMeter {
  private:
   const ProgressSink& sink_;
   std::chrono::steady_clock::time_point start_;
+  std::string stage_;
+  double begun_ = 0;
+  std::vector<std::pair<std::string, double>> stages_;
 };
 
 /// A labelled picture that takes part.
@@ -59,10 +75,11 @@ struct PictureFeatures {
 
 /// What one picture's own fold models (which had not seen it) make of it.
 struct OutOfFold {
-  std::vector<std::vector<double>> pooled;  ///< [contestant][pool fraction]
+  std::vector<std::vector<double>> scores;  ///< [contestant][score rule]
   std::vector<ContestantOutput> maps;       ///< one map each; empty if not kept
   std::vector<Planes> class_maps;           ///< one, too
   std::optional<Grid<std::uint8_t>> truth;
+  PictureStatistics statistics;
 };
 
 class Trainer {
@@ -105,6 +122,10 @@ class Trainer {
 
   // Verdicts (judge.cpp).
   Result<void> measure_out_of_fold();
+  void set_plausibility();
+  /// Nobody has shown a defect: copies of the good pictures with rendered damage, small and large, faint and plain, stand in where contestants are
+  /// weighed against each other. They decide no threshold: real defects look otherwise.
+  Result<void> measure_damaged();
   void decide();
 
   // Masks (segmentation.cpp).
@@ -113,8 +134,9 @@ class Trainer {
   };
   /// Share of each cell that the truth covers, any label.
   static Grid<float> coverage(const Grid<std::uint8_t>& truth, int height, int width);
-  /// The thresholds of cells and of regions' peaks with the best IoU, averaged over pictures so that small defects count as much as large ones, cells
-  /// weighted by how far the truth covers them. Good pictures count a little: 1 if nothing is marked in them, else 0.
+  /// The thresholds of cells and of regions' peaks that do best by three measures together: the mean IoU over pictures with defects, so
+  /// that small ones count; the IoU of all pictures' cells together, so that false regions cost what they cover; and how well "something is
+  /// marked" tells defective pictures, where it must touch the defect, from good ones. Cells are weighted by how far the truth covers them.
   MapChoice best_threshold(const std::vector<std::size_t>& kept, const std::vector<Grid<float>>& coverages) const;
   void fit_segmentation();
 
@@ -136,7 +158,8 @@ class Trainer {
   std::vector<Picture> pictures_;
   std::vector<std::size_t> normals_;  ///< indices into pictures_
   std::int64_t folds_ = 0;
-  std::vector<std::vector<float>> samples_;  ///< per good picture, drawn feature rows
+  std::vector<std::vector<float>> samples_;         ///< per good picture, drawn feature rows …
+  std::vector<std::vector<std::size_t>> drawn_of_;  ///< … and their cells
   /// Rows or pictures of all folds, and where each fold's begin.
   struct Grouped {
     Tensor values, groups;
@@ -150,6 +173,11 @@ class Trainer {
   Artifact artifact_;
   std::vector<std::vector<std::string>> blobs_;
   std::vector<OutOfFold> measured_;  ///< per picture
+  struct Damaged {
+    std::int64_t fold;
+    OutOfFold measured;
+  };
+  std::vector<Damaged> damaged_;
   Evaluation evaluation_;
 };
 

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include "vision/artifact/artifact.hpp"
+#include "vision/image/image.hpp"
+
+/// Is this a picture of what the model knows? A black frame, a defocused lens or another part must not pass as good only because no
+/// single place stands out.
+namespace vedette {
+
+struct PictureStatistics {
+  double brightness = 0;  ///< mean of all channels, 0 … 1
+  double sharpness =
+      1;  ///< fine contrast over coarse contrast, of cells of 4 × 4 pixels: falls with blur, not with contrast; 0 if flat
+  double level = 0;  ///< mean of the first contestant's maps; set by the engine
+};
+/// All but the level. Any size of at least 32 × 32.
+PictureStatistics describe_picture(const Planes& planes);
+
+/// Why the picture is none the model can judge, as a sentence for people; empty if it is.
+std::string implausible_because(const Plausibility& limits, const PictureStatistics& picture);
+
+}  // namespace vedette

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// Charts as inline SVG. Internal to vision/report.
+namespace vedette::charts {
+
+/// Escapes text for HTML content and attributes.
+std::string escape(std::string_view text);
+
+struct Line {
+  std::vector<std::pair<double, double>> points;
+  std::string style;  ///< CSS class
+};
+struct Axes {
+  std::string x, y;
+  double x_low = 0, x_high = 1, y_low = 0, y_high = 1;
+};
+std::string plot(const Axes& axes, std::span<const Line> lines);
+
+/// Good and anomalous pictures' scores in equal bins side by side, with a vertical line at the threshold. On a logarithmic axis.
+std::string score_histogram(std::span<const double> good, std::span<const double> anomalous, double threshold);
+
+}  // namespace vedette::charts

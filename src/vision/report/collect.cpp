@@ -1,0 +1,217 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+
+#include "base/files.hpp"
+#include "vision/assess/assess.hpp"
+#include "vision/evaluate/evaluate.hpp"
+#include "vision/infer/graph.hpp"
+#include "vision/infer/infer.hpp"
+#include "vision/report/report.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::size_t kMostMeasured = 2'000;  // pictures that the contest and the times are measured on
+constexpr int kShownSide = 320, kPatch = 96;  // pixels
+constexpr double kHeatFrom = 0.7;             // of the height that good pictures reach: below, nothing is coloured
+
+double milliseconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+RgbImage shrunk(const RgbImage& image) {
+  const double scale = std::min(1.0, static_cast<double>(kShownSide) / std::max(image.height, image.width));
+  const auto side = [&](int pixels) { return std::max(8, static_cast<int>(std::lround(scale * pixels))); };
+  return to_image(resize_to_planes(image, side(image.height), side(image.width)));
+}
+
+/// Grey picture under a scale from yellow to red: 1 is the height that good pictures reach, four times that is all red.
+RgbImage heated(const RgbImage& picture, const Grid<float>& map) {
+  const auto heat = resize_map(map, picture.height, picture.width);
+  RgbImage out = picture;
+  for (std::size_t i = 0; i < heat.values.size(); ++i) {
+    const double v =
+        std::clamp(std::log(std::max<double>(heat.values[i], 1e-6) / kHeatFrom) / std::log(4 / kHeatFrom), 0.0, 1.0);
+    const double color[3] = {255, 225 * (1 - v), 30 * (1 - v)}, opacity = 0.75 * std::sqrt(v);
+    const double grey = 0.3 * out.pixels[3 * i] + 0.6 * out.pixels[3 * i + 1] + 0.1 * out.pixels[3 * i + 2];
+    for (std::size_t c = 0; c < 3; ++c)
+      out.pixels[3 * i + c] = static_cast<std::uint8_t>(std::lround(grey * (1 - opacity) + color[c] * opacity));
+  }
+  return out;
+}
+
+/// Looks up what the memory bank holds nearest to the oddest place of a picture.
+class BankReader {
+ public:
+  static std::optional<BankReader> open(const std::filesystem::path& folder, const std::vector<BankSource>& sources) {
+    auto artifact = read_artifact(folder);
+    if (!artifact) return std::nullopt;
+    const auto& nodes = artifact->manifest.graph;
+    const auto search =
+        std::find_if(nodes.begin(), nodes.end(), [](const auto& n) { return n.op == "nearest_distance"; });
+    if (search == nodes.end()) return std::nullopt;
+    BankReader reader(sources);
+    reader.bank_ = artifact->tensors.at(search->tensors.at("bank"));
+    reader.groups_ = artifact->tensors.at(search->tensors.at("groups"));
+    if (static_cast<std::size_t>(reader.bank_.size(0)) != sources.size()) return std::nullopt;
+    reader.embeddings_ = search->inputs[0];
+    reader.distances_ = search->output;
+    const auto& m = artifact->manifest;
+    // All up to the search: the rest of the graph is not needed.
+    const std::vector<Node> used(nodes.begin(), search + 1);
+    const bool is_registered =
+        std::any_of(used.begin(), used.end(), [](const auto& n) { return n.op == "warp_to_reference"; });
+    reader.seen_ = is_registered ? "registered" : "image";
+    auto graph = Graph::plan(used, artifact->tensors, m.input_height, m.input_width);
+    if (!graph) return std::nullopt;
+    reader.graph_ = std::make_unique<Graph>(std::move(*graph));
+    reader.height_ = m.input_height, reader.width_ = m.input_width;
+    reader.image_height_ = m.image_height, reader.image_width_ = m.image_width;
+    return reader;
+  }
+
+  void show(const RgbImage& image, std::optional<std::int64_t> fold, ReportedPicture& out) {
+    const auto seen = look(image);
+    const auto& distances = graph_->output(distances_);
+    const auto groups = static_cast<std::size_t>(distances.shape[0]);
+    const auto cells = static_cast<std::size_t>(distances.shape[1] * distances.shape[2]);
+    std::size_t oddest = 0;
+    float farthest = -1;
+    for (std::size_t cell = 0; cell < cells; ++cell) {
+      float nearest = HUGE_VALF;
+      for (std::size_t g = 0; g < groups; ++g)
+        if (!fold || static_cast<std::size_t>(*fold) != g)
+          nearest = std::min(nearest, distances.data[g * cells + cell]);
+      if (nearest > farthest) farthest = nearest, oddest = cell;
+    }
+    const auto& rows = graph_->output(embeddings_);
+    const auto width = static_cast<std::size_t>(bank_.size(1));
+    const float* row = rows.data.data() + oddest * width;
+    std::size_t best = 0;
+    double best_square = HUGE_VAL;
+    for (std::size_t k = 0; k < static_cast<std::size_t>(bank_.size(0)); ++k) {
+      if (fold && static_cast<float>(k) >= groups_.data()[*fold] && static_cast<float>(k) < groups_.data()[*fold + 1])
+        continue;
+      double square = 0;
+      for (std::size_t c = 0; c < width; ++c) square += std::pow(row[c] - bank_.data()[k * width + c], 2);
+      if (square < best_square) best_square = square, best = k;
+    }
+    const int columns = static_cast<int>(distances.shape[2]), lines = static_cast<int>(distances.shape[1]);
+    out.oddest = patch(seen, static_cast<int>(oddest) / columns, static_cast<int>(oddest) % columns, lines, columns);
+    const auto& source = sources_[best];
+    TrainingSample sample;
+    sample.source_ref = source.image;
+    sample.image = source.image;
+    const auto loaded = load_sample(sample, {}, image_height_, image_width_, true);
+    if (loaded) out.nearest_normal = patch(look(loaded->image), source.row, source.column, lines, columns);
+  }
+
+ private:
+  explicit BankReader(const std::vector<BankSource>& sources) : sources_(sources) {}
+  /// The picture at the working size, from the reference's point of view if there is one.
+  Planes look(const RgbImage& image) {
+    auto planes = resize_to_planes(image, height_, width_);
+    graph_->run(planes);
+    if (seen_ != "image") planes.values = graph_->output(seen_).data;
+    return planes;
+  }
+  [[nodiscard]] static RgbImage patch(const Planes& seen, int row, int column, int rows, int columns) {
+    const int side = std::min({kPatch, seen.height, seen.width});
+    const int top = std::clamp((2 * row + 1) * seen.height / (2 * rows) - side / 2, 0, seen.height - side);
+    const int left = std::clamp((2 * column + 1) * seen.width / (2 * columns) - side / 2, 0, seen.width - side);
+    Planes out{3, side, side, {}};
+    for (int c = 0; c < 3; ++c)
+      for (int y = 0; y < side; ++y) {
+        const auto begin =
+            seen.values.begin() + (static_cast<std::ptrdiff_t>(c) * seen.height + top + y) * seen.width + left;
+        out.values.insert(out.values.end(), begin, begin + side);
+      }
+    return to_image(out);
+  }
+
+  const std::vector<BankSource>& sources_;
+  std::unique_ptr<Graph> graph_;
+  Tensor bank_, groups_;
+  std::string embeddings_, distances_, seen_;
+  int height_ = 0, width_ = 0, image_height_ = 0, image_width_ = 0;
+};
+
+}  // namespace
+
+Result<Report> collect_report(const std::filesystem::path& folder, Evaluation evaluation, std::size_t shown,
+                              int threads) {
+  auto engine = Engine::load(folder);
+  if (!engine) return engine.error();
+  Report report;
+  report.title = std::filesystem::absolute(folder).filename().string();
+  report.manifest = (*engine)->manifest();
+  report.evaluation = std::move(evaluation);
+  const auto& m = report.manifest;
+  const auto& predictions = report.evaluation.predictions;
+
+  // Wrong verdicts come first, the most confident at the top; then the least certain right ones.
+  std::vector<std::size_t> order(predictions.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  const auto rank = [&](std::size_t i) {
+    const auto& p = predictions[i];
+    return p.is_anomalous != p.called_anomalous ? -p.confidence : p.confidence;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return rank(a) < rank(b); });
+  shown = std::min(shown, order.size());
+
+  set_inference_threads(threads);
+  auto bank = BankReader::open(folder, report.evaluation.bank_sources);
+  std::vector<std::vector<double>> scores(m.contestants.size());
+  std::vector<std::uint8_t> labels;
+  std::map<std::string, std::vector<double>> times;
+  const std::size_t every = (order.size() + kMostMeasured - 1) / std::max<std::size_t>(1, kMostMeasured);
+  for (std::size_t place = 0; place < order.size(); ++place) {
+    const auto& p = predictions[order[place]];
+    if (place >= shown && place % every != 0) continue;
+    ReportedPicture out{p, {}, {}, {}, {}};
+    TrainingSample sample;
+    sample.source_ref = p.source_ref;
+    sample.image = p.image;
+    auto clock = std::chrono::steady_clock::now();
+    const auto loaded = load_sample(sample, {}, m.image_height, m.image_width, true);
+    if (loaded) {
+      times["1 read and decode"].push_back(milliseconds_since(clock));
+      clock = std::chrono::steady_clock::now();
+      const auto measured = (*engine)->measure(loaded->image);
+      if (!measured) return measured.error();
+      times["2 resize, network, scores"].push_back(milliseconds_since(clock));
+      clock = std::chrono::steady_clock::now();
+      const auto detection = combine(m, measured->outputs, measured->class_maps, p.fold);
+      times["3 verdict, mask"].push_back(milliseconds_since(clock));
+      labels.push_back(p.is_anomalous ? 1 : 0);
+      for (std::size_t c = 0; c < scores.size(); ++c) {
+        const auto& all = measured->outputs[c].scores;
+        double sum = 0;
+        for (std::size_t f = 0; f < all.size(); ++f)
+          if (!p.fold || static_cast<std::size_t>(*p.fold) == f) sum += std::log(std::max(all[f], 1e-12));
+        scores[c].push_back(sum);
+      }
+      if (place < shown) {
+        out.picture = shrunk(loaded->image);
+        out.heat = heated(out.picture, detection.anomaly_map);
+        if (bank && (p.is_anomalous || p.called_anomalous)) bank->show(loaded->image, p.fold, out);
+      }
+    }
+    if (place < shown) report.pictures.push_back(std::move(out));
+  }
+  for (std::size_t c = 0; c < scores.size(); ++c)
+    report.contest.push_back(
+        {m.contestants[c].name, auroc(scores[c], labels), m.contestants[c].score_weight, m.contestants[c].map_weight});
+  for (auto& [stage, values] : times) report.milliseconds.emplace_back(stage.substr(2), median(std::move(values)));
+  return report;
+}
+
+}  // namespace vedette

@@ -1,0 +1,69 @@
+#include "vision/report/report.hpp"
+
+#include <gtest/gtest.h>
+
+#include "vision/report/charts.hpp"
+
+namespace vedette {
+namespace {
+
+Prediction predicted(const std::string& name, bool is_anomalous, double score) {
+  return {name, is_anomalous, score >= 1, 0.9, score, "/nowhere/" + name, 0, false};
+}
+
+Report some_report() {
+  Report r;
+  r.title = "<model>";
+  r.manifest.threshold = 1;
+  r.evaluation.predictions = {predicted("a\"><script>.jpg", true, 3), predicted("b.jpg", false, 0.2),
+                              predicted("c.jpg", false, 2)};
+  r.evaluation.image_auroc = 1;
+  r.evaluation.decoder_loss = {{10, 2}, {20, 1}};
+  r.contest = {{"memory_bank", 0.75, 1, 0}};
+  for (const auto& p : r.evaluation.predictions)
+    r.pictures.push_back({p,
+                          RgbImage{8, 8, std::vector<std::uint8_t>(192, 100)},
+                          RgbImage{8, 8, std::vector<std::uint8_t>(192, 50)},
+                          {},
+                          {}});
+  return r;
+}
+
+TEST(Report, NamesFromOutsideAreEscaped) {
+  const auto page = to_html(some_report());
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+  EXPECT_EQ(page.find("<model>"), std::string::npos);
+  EXPECT_NE(page.find("a&quot;&gt;&lt;script&gt;.jpg"), std::string::npos);
+}
+
+TEST(Report, LoadsNothingFromElsewhere) {
+  const auto page = to_html(some_report());
+  EXPECT_EQ(page.find("http"), std::string::npos);
+  EXPECT_NE(page.find("data:image/jpeg;base64,"), std::string::npos);
+  for (const auto* part :
+       {"ROC", "Precision and recall", "Reliability", "Learning curve", "Contest", "Confusion", "1 of 1", "1 of 2"})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+}
+
+TEST(Report, OneClassHasNoCurves) {
+  auto r = some_report();
+  r.evaluation.predictions.erase(r.evaluation.predictions.begin());
+  const auto page = to_html(r);
+  EXPECT_EQ(page.find("<b>ROC"), std::string::npos);
+  EXPECT_EQ(page.find("nan"), std::string::npos);
+}
+
+TEST(Report, HistogramsHoldEveryScore) {
+  const std::vector<double> good = {0.1, 0.1, 0.1}, bad = {0, 1e6};
+  const auto chart = charts::score_histogram(good, bad, 1);
+  std::size_t bars = 0;
+  for (auto at = chart.find("<rect"); at != std::string::npos; at = chart.find("<rect", at + 1)) ++bars;
+  EXPECT_EQ(bars, 3U);
+}
+
+TEST(Report, AFolderWithoutAModelIsRefused) {
+  EXPECT_FALSE(collect_report("/nowhere", {}, 1, 1));
+}
+
+}  // namespace
+}  // namespace vedette
