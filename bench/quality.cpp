@@ -7,7 +7,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <numbers>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -20,6 +22,7 @@
 #include "vision/evaluate/evaluate.hpp"
 #include "vision/infer/graph.hpp"
 #include "vision/render/render.hpp"
+#include "vision/render/surfaces.hpp"
 
 namespace {
 
@@ -134,8 +137,115 @@ json contest(const vedette::Engine& engine, const Protocol& protocol) {
   return out;
 }
 
+/// Turned about its centre and shifted, continued by its mirror image.
+vedette::RgbImage moved(const vedette::RgbImage& image, double dy, double dx, double degrees) {
+  vedette::RgbImage out = image;
+  const double angle = degrees * std::numbers::pi / 180, a = std::cos(angle), b = std::sin(angle);
+  const auto mirrored = [](double v, int size) {
+    v = std::abs(v);
+    return std::min(v > size - 1 ? 2 * (size - 1) - v : v, size - 1.001);
+  };
+  for (int y = 0; y < out.height; ++y)
+    for (int x = 0; x < out.width; ++x) {
+      const double v = y - 0.5 * (out.height - 1) - dy, u = x - 0.5 * (out.width - 1) - dx;
+      const double py = mirrored(0.5 * (out.height - 1) + a * v - b * u, out.height),
+                   px = mirrored(0.5 * (out.width - 1) + b * v + a * u, out.width);
+      const int y0 = static_cast<int>(py), x0 = static_cast<int>(px);
+      for (std::size_t c = 0; c < 3; ++c) {
+        const auto at = [&](int iy, int ix) { return static_cast<double>(image.at(iy, ix)[c]); };
+        const double top = at(y0, x0) + (px - x0) * (at(y0, x0 + 1) - at(y0, x0)),
+                     bottom = at(y0 + 1, x0) + (px - x0) * (at(y0 + 1, x0 + 1) - at(y0 + 1, x0));
+        out.at(y, x)[c] = static_cast<std::uint8_t>(std::lround(top + (py - y0) * (bottom - top)));
+      }
+    }
+  return out;
+}
+
+vedette::RgbImage toned(const vedette::RgbImage& image, double gain) {
+  auto out = image;
+  for (auto& v : out.pixels) v = static_cast<std::uint8_t>(std::lround(std::min(255.0, gain * v)));
+  return out;
+}
+
+/// A 3 × 3 binomial filter: slightly out of focus.
+vedette::RgbImage softened(const vedette::RgbImage& image) {
+  auto out = image;
+  for (int y = 1; y + 1 < out.height; ++y)
+    for (int x = 1; x + 1 < out.width; ++x)
+      for (std::size_t c = 0; c < 3; ++c) {
+        int sum = 8;
+        for (int j = -1; j <= 1; ++j)
+          for (int i = -1; i <= 1; ++i) sum += (2 - std::abs(j)) * (2 - std::abs(i)) * image.at(y + j, x + i)[c];
+        out.at(y, x)[c] = static_cast<std::uint8_t>(sum / 16);
+      }
+  return out;
+}
+
+/// Share of the test pictures whose verdict changes when what a plant cannot control does, and of those shown instead something
+/// that is no part at all: how many are called anomalous.
+json robustness(const vedette::Engine& engine, const Protocol& protocol) {
+  using Image = vedette::RgbImage;
+  const std::vector<std::pair<const char*, std::function<Image(const Image&)>>> changes = {
+      {"brighter", [](const Image& i) { return toned(i, 1.2); }},
+      {"darker", [](const Image& i) { return toned(i, 0.8); }},
+      {"shifted", [](const Image& i) { return moved(i, 0.03 * i.height, -0.03 * i.width, 0); }},
+      {"turned", [](const Image& i) { return moved(i, 0, 0, 5); }},
+      {"jpeg_60",
+       [](const Image& i) { return required(vedette::decode_image(required(vedette::encode_jpeg(i, 60)))); }},
+      {"softened", softened}};
+  const std::vector<std::pair<const char*, std::function<Image(const Image&)>>> foreign = {
+      {"black", [](const Image& i) { return toned(i, 0.01); }},
+      {"white", [](const Image& i) { return toned(i, 1000); }},
+      {"defocused",
+       [](const Image& i) {
+         const auto small = vedette::to_image(vedette::resize_to_planes(i, i.height / 24, i.width / 24));
+         return vedette::to_image(vedette::resize_to_planes(small, i.height, i.width));
+       }},
+      {"other_surface", [](const Image& i) { return vedette::render::render_surface(7, i.height, i.width); }}};
+  const auto& m = engine.manifest();
+  std::vector<double> flips(changes.size()), refused(foreign.size());
+  const auto share = 1.0 / static_cast<double>(protocol.test.size());
+  for (const auto& sample : protocol.test) {
+    const auto loaded = required(vedette::load_sample(sample, {}, m.image_height, m.image_width, false));
+    const bool verdict = required(engine.detect(loaded.image)).is_anomalous;
+    for (std::size_t k = 0; k < changes.size(); ++k)
+      flips[k] += required(engine.detect(changes[k].second(loaded.image))).is_anomalous != verdict ? share : 0;
+    for (std::size_t k = 0; k < foreign.size(); ++k)
+      refused[k] += required(engine.detect(foreign[k].second(loaded.image))).is_anomalous ? share : 0;
+  }
+  json out;
+  for (std::size_t k = 0; k < changes.size(); ++k) out["flips"][changes[k].first] = flips[k];
+  for (std::size_t k = 0; k < foreign.size(); ++k) out["refused"][foreign[k].first] = refused[k];
+  return out;
+}
+
+/// The protocol with a tenth more good pictures that are none: defective ones of the test set, which leave it.
+Protocol mislabelled(const Protocol& protocol) {
+  Protocol out = protocol;
+  const auto normals =
+      std::count_if(out.train.begin(), out.train.end(), [](const auto& s) { return !*s.is_anomalous; });
+  std::vector<std::size_t> defects;
+  for (std::size_t i = 0; i < out.test.size(); ++i)
+    if (*out.test[i].is_anomalous) defects.push_back(i);
+  const auto wrong = std::min<std::size_t>(static_cast<std::size_t>(normals) / 10, defects.size() / 2);
+  std::set<std::size_t> taken;
+  for (std::size_t k = 0; k < wrong; ++k) {
+    const auto i = defects[k * defects.size() / wrong];
+    taken.insert(i);
+    auto sample = out.test[i];
+    sample.is_anomalous = false;
+    sample.mask = {};
+    out.train.push_back(std::move(sample));
+  }
+  Samples rest;
+  for (std::size_t i = 0; i < out.test.size(); ++i)
+    if (!taken.contains(i)) rest.push_back(out.test[i]);
+  out.test = std::move(rest);
+  return out;
+}
+
 json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, const vedette::TrainingPlan& plan,
-         bool with_contest, const std::string& keep) {
+         bool with_contest, bool with_robustness, const std::string& keep) {
   const vedette::TemporaryFolder work;
   vedette::TrainingJob job;
   job.train = protocol.train;
@@ -195,6 +305,30 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
   for (const auto& c : engine->manifest().contestants)
     if (c.score_weight > 0 || c.map_weight > 0) out["choice"][c.name] = {c.score_weight, c.map_weight};
   if (with_contest) out["contest"] = contest(*engine, protocol);
+  if (with_robustness) {
+    out["robustness"] = robustness(*engine, protocol);
+    const auto spoilt = mislabelled(protocol);
+    const auto clean = required(vedette::evaluate_model(*engine, spoilt.test, false, {}));
+    const vedette::TemporaryFolder other;
+    job.train = spoilt.train;
+    if (auto ok = vedette::write_job(other.path(), job); !ok) throw std::runtime_error(ok.error().message);
+    const auto suspicious = required(vedette::run_trainer(trainer, other.path(), {}, nullptr));
+    const auto misled = required(vedette::Engine::load(other.path() / "model"));
+    const auto judged = required(vedette::evaluate_model(*misled, spoilt.test, false, {}));
+    std::int64_t named = 0, suspects = 0;
+    for (const auto& p : suspicious.predictions) {
+      suspects += p.is_suspect ? 1 : 0;
+      named += p.is_suspect && std::none_of(protocol.train.begin(), protocol.train.end(),
+                                            [&](const auto& s) { return s.source_ref == p.source_ref; })
+                   ? 1
+                   : 0;
+    }
+    out["mislabelled"] = {{"pictures", spoilt.train.size() - protocol.train.size()},
+                          {"auroc_without", clean.image_auroc},
+                          {"auroc_with", judged.image_auroc},
+                          {"suspects", suspects},
+                          {"suspects_mislabelled", named}};
+  }
   return out;
 }
 
@@ -218,7 +352,7 @@ int main(int argc, char** argv) {
   int seeds = 3, first_seed = 0;
   std::string data = "../shared/data", keep;
   std::vector<std::string> sets = {"sample", "cookies", "tile-labelled", "tile-normal"};
-  bool with_contest = false;
+  bool with_contest = false, with_robustness = false;
   app.add_option("--seeds", seeds, "How many seeds, of the rendered set and of the training")
       ->capture_default_str()
       ->check(CLI::Range(1, 100));
@@ -234,6 +368,8 @@ int main(int argc, char** argv) {
   vedette::TrainingPlan plan;
   app.add_option("--steps", plan.steps, "Steps of the decoders")->check(CLI::Range(1, 100'000));
   app.add_option("--budget", plan.budget_seconds, "Seconds that each training may take")->check(CLI::Range(1.0, 1e6));
+  app.add_flag("--robustness", with_robustness,
+               "Change the test pictures as a plant does, show others, mislabel some; trains twice");
   app.add_flag("--contest", with_contest, "Test every contestant alone, too");
   app.add_option("--keep", keep, "Copy the models into this folder")->check(CLI::ExistingDirectory);
   CLI11_PARSE(app, argc, argv);
@@ -258,7 +394,7 @@ int main(int argc, char** argv) {
                               : set == "cookies"     ? from_manifests(folder)
                               : set == "tile-normal" ? magnetic_tiles(folder, work.path(), 200, 0)
                                                      : magnetic_tiles(folder, work.path(), 60, 10);
-        runs.push_back(run(set, protocol, number, plan, with_contest, keep));
+        runs.push_back(run(set, protocol, number, plan, with_contest, with_robustness, keep));
         std::printf("%s\n", runs.back().dump().c_str());
         std::fflush(stdout);
       }

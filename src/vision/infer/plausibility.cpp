@@ -5,19 +5,23 @@
 namespace vedette {
 namespace {
 
-constexpr int kCell = 4;               // pixels that are averaged: noise and compression live below
-constexpr int kFine = 1, kCoarse = 4;  // distances of the contrasts, in cells
-constexpr double kFlat = 0.002;        // coarse contrast below which there is nothing to be sharp
+constexpr int kCell = 4;          // pixels that are averaged: noise and compression live below
+constexpr double kFlat = 1e-5;  // variance below which there is nothing to be sharp
 
-/// Mean absolute difference of cells `distance` apart, along both axes.
-double contrast(const Grid<float>& cells, int distance) {
-  double sum = 0, count = 0;
+/// Mean square of the differences of neighbouring cells over the variance of all: an edge that is blurred over n cells has a n-th of the
+/// energy, and as much variance as before.
+double sharpness_of(const Grid<float>& cells) {
+  double energy = 0, pairs = 0, sum = 0, square = 0;
   for (int y = 0; y < cells.height; ++y)
     for (int x = 0; x < cells.width; ++x) {
-      if (x + distance < cells.width) sum += std::abs(cells.at(y, x + distance) - cells.at(y, x)), ++count;
-      if (y + distance < cells.height) sum += std::abs(cells.at(y + distance, x) - cells.at(y, x)), ++count;
+      const double v = cells.at(y, x);
+      sum += v, square += v * v;
+      if (x + 1 < cells.width) energy += std::pow(cells.at(y, x + 1) - v, 2), ++pairs;
+      if (y + 1 < cells.height) energy += std::pow(cells.at(y + 1, x) - v, 2), ++pairs;
     }
-  return sum / count;
+  const auto count = static_cast<double>(cells.values.size());
+  const double variance = square / count - sum / count * (sum / count);
+  return variance < kFlat ? 0 : energy / pairs / variance;
 }
 
 }  // namespace
@@ -41,8 +45,7 @@ PictureStatistics describe_picture(const Planes& planes) {
   for (auto& v : cells.values) v /= shares;
   PictureStatistics out;
   out.brightness = sum / shares / static_cast<double>(cells.values.size());
-  const double coarse = contrast(cells, kCoarse);
-  out.sharpness = coarse < kFlat ? 0 : contrast(cells, kFine) / coarse;
+  out.sharpness = sharpness_of(cells);
   return out;
 }
 

@@ -12,7 +12,7 @@ namespace vedette {
 struct PictureStatistics {
   double brightness = 0;  ///< mean of all channels, 0 … 1
   double sharpness =
-      1;  ///< fine contrast over coarse contrast, of cells of 4 × 4 pixels: falls with blur, not with contrast; 0 if flat
+      1;  ///< energy of edges over variance, of cells of 4 × 4 pixels: falls with blur, not with contrast; 0 if flat
   double level = 0;  ///< mean of the first contestant's maps; set by the engine
 };
 /// All but the level. Any size of at least 32 × 32.
