@@ -1,7 +1,10 @@
 #include "vision/image/image.hpp"
+#include "vision/image/light.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include "base/random.hpp"
 
 namespace vedette {
@@ -97,6 +100,31 @@ TEST(Image, LetterboxCentresPictureAndMaskAlike) {
   EXPECT_EQ(std::count(boxed_mask.values.begin(), boxed_mask.values.end(), 1), 80 * 40);
   EXPECT_EQ(boxed_mask.at(40, 19), 0);
   EXPECT_EQ(boxed_mask.at(40, 20), 1);
+}
+
+TEST(Light, NormalisingSubtractsAndDividesByTheNeighbourhood) {
+  for (const auto& [height, width] : {std::pair{160, 192}, {161, 190}}) {  // by cells, by pixels
+    Random random(3);
+    std::vector<float> plane, out(static_cast<std::size_t>(height * width));
+    for (int y = 0; y < height; ++y)
+      for (int x = 0; x < width; ++x)
+        plane.push_back(static_cast<float>(0.3 + 0.001 * y + 0.1 * std::sin(0.05 * x) + 0.1 * random.uniform()));
+    constexpr double sigma = 20;
+    normalize_light(plane.data(), out.data(), height, width, sigma);
+    for (const auto& [y, x] : {std::pair{80, 90}, {83, 101}, {75, 97}, {70, 110}}) {
+      double mean = 0, square = 0, weights = 0;
+      for (int v = -80; v <= 80; ++v)
+        for (int u = -80; u <= 80; ++u) {
+          const double w = std::exp(-0.5 * (v * v + u * u) / (sigma * sigma));
+          const double value = plane[static_cast<std::size_t>(std::clamp(y + v, 0, height - 1) * width +
+                                                              std::clamp(x + u, 0, width - 1))];
+          mean += w * value, square += w * value * value, weights += w;
+        }
+      mean /= weights, square /= weights;
+      const auto i = static_cast<std::size_t>(y * width + x);
+      EXPECT_NEAR(out[i], (plane[i] - mean) / (std::sqrt(square - mean * mean) + 0.05), 0.08) << y << " " << x;
+    }
+  }
 }
 
 TEST(Mask, ColoursAreMatchedExactlyAndForeignOnesNamed) {

@@ -7,6 +7,9 @@
 namespace vedette {
 namespace {
 
+constexpr std::int64_t kCell = 4;    // pixels
+constexpr double kSmoothSigma = 16;  // from here on statistics of cells are as good as those of pixels
+
 /// Mean over a window of 2·radius + 1 along one axis, edges replicated, by running sums.
 void box_filter(const float* in, float* out, std::int64_t length, std::int64_t stride, std::int64_t radius) {
   double sum = 0;
@@ -59,16 +62,70 @@ void gaussian_blur(float* plane, std::int64_t height, std::int64_t width, double
 }
 
 void normalize_light(const float* in, float* out, std::int64_t height, std::int64_t width, double sigma) {
-  const auto plane = static_cast<std::size_t>(height * width);
-  std::vector<float> mean(in, in + plane), square(plane), scratch(plane);
+  // The neighbourhood is so smooth that its mean and deviation at every fourth pixel tell all others.
+  const std::int64_t cell = sigma >= kSmoothSigma && height % kCell == 0 && width % kCell == 0 ? kCell : 1;
+  const auto rows = height / cell, columns = width / cell;
+  const auto cells = static_cast<std::size_t>(rows * columns);
+  std::vector<float> mean(cells), gain(cells), scratch(cells);
+  const auto share = 1.0F / static_cast<float>(cell * cell);
+  for (std::int64_t y = 0; y < height; ++y) {
+    const float* row = in + y * width;
+    float* sums = mean.data() + y / cell * columns;
+    float* squares = gain.data() + y / cell * columns;
+    for (std::int64_t x = 0; x < columns; ++x)
+      for (std::int64_t k = 0; k < cell; ++k) {
+        const float v = row[x * cell + k];
+        sums[x] += share * v;
+        squares[x] += share * v * v;
+      }
+  }
   std::vector<double> sum;
-  for (std::size_t i = 0; i < plane; ++i) square[i] = in[i] * in[i];
-  gaussian_plane(mean.data(), scratch.data(), height, width, sigma, sum);
-  gaussian_plane(square.data(), scratch.data(), height, width, sigma, sum);
-  for (std::size_t i = 0; i < plane; ++i) {
+  const double cell_sigma = sigma / static_cast<double>(cell);
+  gaussian_plane(mean.data(), scratch.data(), rows, columns, cell_sigma, sum);
+  gaussian_plane(gain.data(), scratch.data(), rows, columns, cell_sigma, sum);
+  for (std::size_t i = 0; i < cells; ++i)
     // The floor keeps sensor noise on flat areas from being blown up to full contrast.
-    const float deviation = std::sqrt(std::max(0.0F, square[i] - mean[i] * mean[i]));
-    out[i] = (in[i] - mean[i]) / (deviation + 0.05F);
+    gain[i] = 1 / (std::sqrt(std::max(0.0F, gain[i] - mean[i] * mean[i])) + 0.05F);
+  if (cell == 1) {
+    for (std::size_t i = 0; i < cells; ++i) out[i] = (in[i] - mean[i]) * gain[i];
+    return;
+  }
+  // Bilinear between cell centres, which lie at (kCell − 1) / 2 + n · kCell; edges replicated.
+  const auto place = [](std::int64_t pixel, std::int64_t count, std::int64_t& low, std::int64_t& high) {
+    const double at = (static_cast<double>(pixel) + 0.5) / kCell - 0.5;
+    const auto below = static_cast<std::int64_t>(std::floor(at));
+    low = std::clamp<std::int64_t>(below, 0, count - 1);
+    high = std::clamp<std::int64_t>(below + 1, 0, count - 1);
+    return static_cast<float>(at - static_cast<double>(below));
+  };
+  // A row of both, between two rows of cells, with the first and last cell repeated.
+  std::vector<float> mean_row(static_cast<std::size_t>(columns + 2)), gain_row(mean_row.size());
+  float phase[kCell];
+  for (std::int64_t k = 0; k < kCell; ++k) phase[k] = (static_cast<float>(k) + 0.5F) / kCell;
+  for (std::int64_t y = 0; y < height; ++y) {
+    std::int64_t low = 0, high = 0;
+    const float share_high = place(y, rows, low, high);
+    for (std::int64_t x = 0; x < columns; ++x) {
+      const auto i = static_cast<std::size_t>(x + 1);
+      const auto a = static_cast<std::size_t>(low * columns + x), b = static_cast<std::size_t>(high * columns + x);
+      mean_row[i] = mean[a] + share_high * (mean[b] - mean[a]);
+      gain_row[i] = gain[a] + share_high * (gain[b] - gain[a]);
+    }
+    mean_row.front() = mean_row[1], gain_row.front() = gain_row[1];
+    mean_row.back() = mean_row[mean_row.size() - 2], gain_row.back() = gain_row[gain_row.size() - 2];
+    const float* from = in + y * width;
+    float* to = out + y * width;
+    // Pixels between the centres of neighbouring cells: the last half of one cell and the first of the next.
+    constexpr std::int64_t half = kCell / 2;
+    for (std::int64_t x = 0; x <= columns; ++x) {
+      const auto i = static_cast<std::size_t>(x);
+      const float m = mean_row[i], dm = mean_row[i + 1] - m, g = gain_row[i], dg = gain_row[i + 1] - g;
+      for (std::int64_t k = 0; k < kCell; ++k) {
+        const auto p = x * kCell - half + k;
+        if (p < 0 || p >= width) continue;
+        to[p] = (from[p] - m - phase[k] * dm) * (g + phase[k] * dg);
+      }
+    }
   }
 }
 

@@ -175,24 +175,4 @@ void Planner::nearest_other_group(const Node& node) {
   });
 }
 
-void Planner::position_distance(const Node& node) {
-  const auto& in = input(node, 2);
-  const auto rows = in.shape[0], channels = in.shape[1];
-  const auto& mean = tensor(node, "mean", {rows, channels});
-  const auto& inverse = tensor(node, "inverse_deviation", {rows, channels});
-  auto& out = make_output(node, {integer(node, "height", 1, 16384), integer(node, "width", 1, 16384)});
-  if (count(out.shape) != rows) throw PlanFailure{node.output + " does not fit its input"};
-  steps_.emplace_back([&in, &out, mean, inverse, rows, channels] {
-#pragma omp parallel for
-    for (std::int64_t r = 0; r < rows; ++r) {
-      float sum = 0;
-      for (std::int64_t c = r * channels; c < (r + 1) * channels; ++c) {
-        const float d = (in.data[static_cast<std::size_t>(c)] - mean.data()[c]) * inverse.data()[c];
-        sum += d * d;
-      }
-      out.data[static_cast<std::size_t>(r)] = std::sqrt(sum / static_cast<float>(channels));
-    }
-  });
-}
-
 }  // namespace vedette

@@ -28,7 +28,6 @@ void Planner::plan(const Node& node) {
       {"project", &Planner::project},
       {"nearest_distance", &Planner::nearest_distance},
       {"position_subspace", &Planner::position_subspace},
-      {"position_distance", &Planner::position_distance},
       {"nearest_other_group", &Planner::nearest_other_group},
       {"scale_cells", &Planner::scale_cells},
       {"blur", &Planner::blur}};

@@ -39,8 +39,6 @@ namespace vedette {
 ///   position_subspace    [N,D] → [height,width]; mean [N,D], basis [N,R,D], weight [N]; height, width; with e the deviation
 ///                        from the mean: sqrt((weight·|e|² − |basis·e|²) / D)
 ///   nearest_other_group  [G,H,W] → [H,W]; group; minimum over all groups but that one
-///   position_distance    [N,D] → [height,width]; mean [N,D], inverse_deviation [N,D]; height, width; root mean square of
-///                        the deviations
 ///   scale_cells          [H,W] → same; factors [H,W]
 ///   blur                 [H,W] → same; sigma, in cells
 class Graph {

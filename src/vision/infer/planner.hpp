@@ -122,7 +122,6 @@ class Planner {
   void nearest_distance(const Node& node);
   void position_subspace(const Node& node);
   void nearest_other_group(const Node& node);
-  void position_distance(const Node& node);
 
   const std::map<std::string, Tensor>& tensors_;
   std::map<std::string, std::unique_ptr<Value>>& values_;

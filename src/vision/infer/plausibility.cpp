@@ -5,7 +5,7 @@
 namespace vedette {
 namespace {
 
-constexpr int kCell = 4;          // pixels that are averaged: noise and compression live below
+constexpr int kCell = 4;        // pixels that are averaged: noise and compression live below
 constexpr double kFlat = 1e-5;  // variance below which there is nothing to be sharp
 
 /// Mean square of the differences of neighbouring cells over the variance of all: an edge that is blurred over n cells has a n-th of the

@@ -10,7 +10,7 @@
 namespace vedette {
 namespace {
 
-constexpr std::size_t kMostPictures = 600;  // of each class, held in memory
+constexpr double kMostPixels = 200e6;  // of each class's pictures, held in memory: 600 of 640 × 480
 constexpr int kSteps = 400;
 constexpr double kCell = 4;  // pixels of the working size
 
@@ -55,10 +55,11 @@ Result<void> Trainer::fit_decoders() {
   DecoderJob job;
   std::vector<std::size_t> chosen;
   std::size_t good = 0, masked = 0;
+  const auto most = static_cast<std::size_t>(kMostPixels / (static_cast<double>(input_.height) * input_.width)) + 1;
   for (std::size_t i = 0; i < pictures_.size(); ++i) {
     const auto& p = pictures_[i];
     if (p.is_anomalous && !p.has_mask) continue;
-    if ((p.has_mask ? masked : good)++ >= kMostPictures) continue;
+    if ((p.has_mask ? masked : good)++ >= most) continue;
     chosen.push_back(i);
     job.pictures.push_back({p.fold, p.has_mask});
   }

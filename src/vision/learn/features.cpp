@@ -9,13 +9,25 @@ namespace vedette {
 namespace {
 
 constexpr double kInputPixels = 307'200;  // 640 × 480
+constexpr double kMostPixels = 4 * kInputPixels, kLargePixels = 2 * kInputPixels;
+constexpr double kLargePicture = 4 * kInputPixels;
+constexpr int kPixelUnit = 32,
+              kSmallestInput = 64;  // the backbone's largest stride is 16, and it sees half the picture, too
+constexpr double kSeenAcross = 12;  // pixels that a defect should have across at the working size: one and a half cells
 
 }  // namespace
 
-InputSize choose_input_size(int image_height, int image_width) {
-  const double scale = std::min(1.0, std::sqrt(kInputPixels / (static_cast<double>(image_height) * image_width)));
-  const auto side = [&](int pixels) { return std::max(64, static_cast<int>(std::lround(pixels * scale / 16)) * 16); };
-  return {side(image_height), side(image_width)};
+InputSize choose_input_size(int image_height, int image_width, std::optional<double> small_defect) {
+  const double all = static_cast<double>(image_height) * image_width;
+  double wanted = all >= kLargePicture ? kLargePixels : kInputPixels;
+  if (small_defect) wanted = all * std::pow(kSeenAcross / std::max(*small_defect, 1e-3), 2);
+  const double scale = std::min(1.0, std::sqrt(std::clamp(wanted, kInputPixels, kMostPixels) / all));
+  const bool is_large = scale * scale * all > kInputPixels * 1.1;
+  const int unit = kPixelUnit * (is_large ? 2 : 1);
+  const auto side = [&](int pixels) {
+    return std::max(kSmallestInput, static_cast<int>(std::lround(pixels * scale / unit)) * unit);
+  };
+  return {side(image_height), side(image_width), is_large ? 2 * kCoarseCell : kCoarseCell};
 }
 
 FeatureGraph make_feature_graph(InputSize input, const std::optional<Tensor>& reference) {
@@ -33,17 +45,28 @@ FeatureGraph make_feature_graph(InputSize input, const std::optional<Tensor>& re
     out.nodes.push_back({"register", kTransform, {"image"}, {{"reference", "reference"}}, {}});
     seen = add("warp_to_reference", "registered", {"image", kTransform}, {{"scale", 4}});
   }
-  const auto light = add("light_normalize", "light", {seen}, {{"sigma", kLightSigma}});
-  const auto entered = add("affine", "entered", {light}, {{"scale", kNormalizedGain}, {"offset", 0}});
-  out.maps = backbone.append(out.nodes, "deep.", entered);
+  // The backbone's maps, joined on cells of 8 pixels of what it sees.
+  const auto describe = [&](const std::string& own, const std::string& picture, std::vector<std::string>* maps) {
+    const auto light = add("light_normalize", own + "light", {picture}, {{"sigma", kLightSigma}});
+    const auto entered = add("affine", own + "entered", {light}, {{"scale", kNormalizedGain}, {"offset", 0}});
+    const auto strides = backbone.append(out.nodes, own + "deep.", entered);
+    if (maps) *maps = strides;
+    return std::vector<std::string>{add("average_pool", own + "fine", {strides[1]}, {{"size", 2}}), strides[2],
+                                    add("upsample", own + "coarse", {strides[3]}, {{"factor", 2}})};
+  };
+  auto fine = describe("", seen, &out.maps);
   out.color = add("average_pool", "color", {seen}, {{"size", kFineCell}});
-  const auto joined = add("concatenate", "features",
-                          {add("average_pool", "fine", {out.maps[1]}, {{"size", 2}}), out.maps[2],
-                           add("upsample", "coarse", {out.maps[3]}, {{"factor", 2}}), out.color});
+  fine.push_back(out.color);
+  const auto joined = add("concatenate", "features", fine);
+  auto coarse = describe("half.", add("average_pool", "half", {seen}, {{"size", 2}}), nullptr);
+  coarse.push_back(add("average_pool", "coarse_features", {joined}, {{"size", 2}}));
   out.rows = add("tokens", "tokens", {joined});
-  out.coarse_rows = add("tokens", "coarse_tokens", {add("average_pool", "coarse_features", {joined}, {{"size", 2}})});
+  auto wide = add("concatenate", "wide_features", coarse);
+  if (input.coarse_cell > kCoarseCell)
+    wide = add("average_pool", "widest_features", {wide}, {{"size", input.coarse_cell / kCoarseCell}});
+  out.coarse_rows = add("tokens", "coarse_tokens", {wide});
   out.grid = {input.height / kFineCell, input.width / kFineCell};
-  out.coarse_grid = {input.height / kCoarseCell, input.width / kCoarseCell};
+  out.coarse_grid = {input.height / input.coarse_cell, input.width / input.coarse_cell};
   return out;
 }
 

@@ -9,7 +9,9 @@
 
 namespace vedette {
 
-inline constexpr int kFineCell = 8, kCoarseCell = 16;  ///< pixels of the working size
+inline constexpr int kFineCell = 8,
+                     kCoarseCell =
+                         16;  ///< pixels of the working size; the latter of InputSize::coarse_cell is the least
 
 /// Rows and columns of cells.
 struct CellGrid {
@@ -24,16 +26,19 @@ struct FeatureGraph {
   std::vector<std::string> maps;  ///< outputs: the backbone's at strides 2, 4, 8 and 16, [channels, …]
   std::string color;              ///< output [3, fine cells]: mean colour, not normalised
   std::string rows;               ///< output [fine cells, channels]: strides 4, 8, 16 and colour joined
-  std::string coarse_rows;        ///< the same averaged over coarse cells
+  std::string
+      coarse_rows;  ///< the same averaged over coarse cells, and what the backbone says of the picture at half its size
   CellGrid grid, coarse_grid;
 };
 
 struct InputSize {
   int height, width;
+  int coarse_cell = kCoarseCell;  ///< twice as large in large pictures: what is kept per cell is what a model weighs
 };
-/// The size the network works at: the picture's own, reduced to about 307,000 pixels at equal aspect, sides multiples
-/// of 16.
-InputSize choose_input_size(int image_height, int image_width);
+/// The size the network works at, at the picture's aspect and never above its own: about 307,000 pixels; up to four times as many if the
+/// small ones of the marked defects, `small_defect` pixels across in the original, would vanish; without marks, twice as many for pictures of
+/// 1.2 megapixels and more.
+InputSize choose_input_size(int image_height, int image_width, std::optional<double> small_defect);
 
 /// The backbone on the light-normalised picture, and, since normalising takes absolute brightness away, each cell's mean colour.
 /// With a reference (registration.hpp, [height / 4, width / 4]) all of it is seen from where the reference sees the part; the

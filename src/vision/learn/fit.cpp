@@ -61,16 +61,20 @@ Result<void> Trainer::sample_features() {
   return for_each_normal("describing pictures", 0.05, 0.15, [&](std::size_t first, const auto& values) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       Random random = random_.fork(1000 + first + i);
-      std::vector<std::size_t> rows(
-          std::min<std::size_t>(per_picture, static_cast<std::size_t>(features_.grid.cells())));
-      for (auto& row : rows) row = random.below(static_cast<std::uint64_t>(features_.grid.cells()));
-      const auto& all = values[i].rows;
-      channels_ = static_cast<std::int64_t>(all.size()) / features_.grid.cells();
-      auto& drawn = samples_[first + i];
-      for (auto row : rows)
-        drawn.insert(drawn.end(), all.begin() + static_cast<std::ptrdiff_t>(row) * channels_,
-                     all.begin() + static_cast<std::ptrdiff_t>(row + 1) * channels_);
-      drawn_of_[first + i] = std::move(rows);
+      const auto draw = [&](const std::vector<float>& all, const CellGrid& grid, std::size_t count,
+                            std::vector<float>& drawn) {
+        const auto channels = static_cast<std::ptrdiff_t>(static_cast<std::int64_t>(all.size()) / grid.cells());
+        std::vector<std::size_t> rows(std::min<std::size_t>(count, static_cast<std::size_t>(grid.cells())));
+        for (auto& row : rows) row = random.below(static_cast<std::uint64_t>(grid.cells()));
+        for (auto row : rows)
+          drawn.insert(drawn.end(), all.begin() + static_cast<std::ptrdiff_t>(row) * channels,
+                       all.begin() + static_cast<std::ptrdiff_t>(row + 1) * channels);
+        return rows;
+      };
+      drawn_of_[first + i] = draw(values[i].rows, features_.grid, per_picture, samples_[first + i]);
+      draw(values[i].coarse_rows, features_.coarse_grid, per_picture / 4, coarse_samples_);
+      channels_ = static_cast<std::int64_t>(values[i].rows.size()) / features_.grid.cells();
+      coarse_channels_ = static_cast<std::int64_t>(values[i].coarse_rows.size()) / features_.coarse_grid.cells();
     }
   });
 }
@@ -83,7 +87,8 @@ void Trainer::fit_banks() {
     rows.insert(rows.end(), samples_[i].begin(), samples_[i].end());
     picture_of.resize(rows.size() / static_cast<std::size_t>(channels_), static_cast<std::int32_t>(i));
   }
-  principal_ = fit_principal_components(rows, channels_, kMostComponents);
+  principal_ = fit_principal_components(coarse_samples_, coarse_channels_, kMostComponents);
+  coarse_samples_.clear();
   whitening_ = fit_whitening(rows, channels_, picture_of, kMostComponents, random_.fork(50).next());
   const auto components = whitening_.weights.size(1);
   const auto folds = static_cast<std::size_t>(folds_);
@@ -120,42 +125,33 @@ void Trainer::fit_banks() {
 }
 
 Result<void> Trainer::fit_positions() {
-  const auto components = whitening_.weights.size(1);
-  const auto fine = features_.grid.cells(), coarse = features_.coarse_grid.cells();
-  std::vector<PositionStatistics> statistics(static_cast<std::size_t>(folds_), PositionStatistics(fine, components));
+  const auto cells = features_.coarse_grid.cells();
   // The folds are shuffled, so every n-th picture is a fair choice.
   const std::size_t every = (normals_.size() + kSubspacePictures - 1) / kSubspacePictures;
   std::vector<float> coarse_rows;  // [picture, coarse cell, component]
   std::vector<std::int64_t> coarse_fold;
   auto ok = for_each_normal("learning positions", 0.2, 0.3, [&](std::size_t first, const auto& values) {
-    std::vector<std::vector<float>> embedded(values.size()), embedded_coarse(values.size());
+    std::vector<std::vector<float>> embedded(values.size());
     parallel_for(values.size(), threads_, [&](std::size_t i) {
-      embedded[i] = apply_whitening(whitening_, values[i].rows);
-      if ((first + i) % every == 0) embedded_coarse[i] = apply_whitening(principal_, values[i].coarse_rows);
+      if ((first + i) % every == 0) embedded[i] = apply_whitening(principal_, values[i].coarse_rows);
     });
     for (std::size_t i = 0; i < values.size(); ++i) {
-      const auto fold = pictures_[normals_[first + i]].fold;
-      statistics[static_cast<std::size_t>(fold)].add(embedded[i]);
       if ((first + i) % every != 0) continue;
-      coarse_fold.push_back(fold);
-      coarse_rows.insert(coarse_rows.end(), embedded_coarse[i].begin(), embedded_coarse[i].end());
+      coarse_fold.push_back(pictures_[normals_[first + i]].fold);
+      coarse_rows.insert(coarse_rows.end(), embedded[i].begin(), embedded[i].end());
     }
   });
   if (!ok) return ok;
   const auto directions = principal_.weights.size(1);
-  const auto within = fit_residual_whitening(coarse_rows, coarse, directions);
+  const auto within = fit_residual_whitening(coarse_rows, cells, directions);
   coarse_whitening_ = compose(principal_, within);
   coarse_rows = apply_whitening(within, coarse_rows);
   for (std::int64_t f = 0; f < folds_; ++f) {
     meter_.report("learning positions", 0.3 + 0.06 * static_cast<double>(f) / static_cast<double>(folds_));
-    PositionStatistics others(fine, components);
-    for (std::int64_t g = 0; g < folds_; ++g)
-      if (g != f) others.add(statistics[static_cast<std::size_t>(g)]);
-    positions_.push_back(others.finish());
     std::vector<std::size_t> pictures;
     for (std::size_t i = 0; i < coarse_fold.size(); ++i)
       if (coarse_fold[i] != f) pictures.push_back(i);
-    subspaces_.push_back(fit_position_subspace(coarse_rows, coarse, directions, pictures, threads_));
+    subspaces_.push_back(fit_position_subspace(coarse_rows, cells, directions, pictures, threads_));
   }
   return {};
 }
@@ -212,17 +208,7 @@ void Trainer::build_artifact() {
          m.graph.push_back(
              {"nearest_other_group", output, {"bank_distance"}, {}, {{"group", static_cast<double>(fold)}}});
        }},
-      {contestant("position_gaussian"), "gaussian", features_.grid, kFineCell,
-       [&](const std::string& output, std::int64_t fold) {
-         const auto& position = positions_[static_cast<std::size_t>(fold)];
-         m.graph.push_back({"position_distance",
-                            output,
-                            {fine},
-                            {{"mean", keep(output + ".mean", position.mean)},
-                             {"inverse_deviation", keep(output + ".inverse_deviation", position.inverse_deviation)}},
-                            size_of(features_.grid)});
-       }},
-      {contestant("position_subspace"), "subspace", features_.coarse_grid, kCoarseCell,
+      {contestant("position_subspace"), "subspace", features_.coarse_grid, input_.coarse_cell,
        [&](const std::string& output, std::int64_t fold) {
          const auto& subspace = subspaces_[static_cast<std::size_t>(fold)];
          m.graph.push_back({"position_subspace",

@@ -12,7 +12,8 @@
 namespace vedette {
 namespace {
 
-constexpr std::size_t kMostMapPictures = 400;  // pictures per class whose maps are kept to choose the map threshold
+constexpr double kMostMapPixels =
+    130e6;  // of pictures per class whose maps are kept to choose the map threshold: 400 of 640 × 480
 // How far beyond all training pictures one may lie and still be of the same kind.
 constexpr double kBrightnessRoom = 3, kSharpnessRoom = 1.7, kLevelRoom = 1.5;
 constexpr double kSuspectConfidence = 0.9;
@@ -36,9 +37,10 @@ Result<void> Trainer::measure_out_of_fold() {
   std::vector<std::optional<Error>> failures(pictures_.size());
   std::vector<char> keep_maps(pictures_.size());
   std::size_t kept_normals = 0, kept_masked = 0;
+  const auto most = static_cast<std::size_t>(kMostMapPixels / (static_cast<double>(input_.height) * input_.width)) + 1;
   for (std::size_t i = 0; i < pictures_.size() && is_segmentation_; ++i) {
-    if (pictures_[i].has_mask) keep_maps[i] = kept_masked++ < kMostMapPictures;
-    if (!pictures_[i].is_anomalous) keep_maps[i] = kept_normals++ < kMostMapPictures;
+    if (pictures_[i].has_mask) keep_maps[i] = kept_masked++ < most;
+    if (!pictures_[i].is_anomalous) keep_maps[i] = kept_normals++ < most;
   }
   for (std::size_t first = 0; first < pictures_.size(); first += kChunk) {
     meter_.report("scoring out of fold",

@@ -60,18 +60,6 @@ TEST(Whitening, DifferencesBetweenSimilarRowsBecomeUnitsAndStructureStaysLarge) 
   EXPECT_NEAR(distance(base, noisy), 3, 1.5);                         // the unit is the difference of similar rows
 }
 
-TEST(PositionStatistics, AddAndShrink) {
-  PositionStatistics all(1, 1), first(1, 1), second(1, 1);
-  for (float v : {1.0F, 2.0F, 3.0F, 4.0F}) {
-    all.add(std::vector<float>{v});
-    (v < 3 ? first : second).add(std::vector<float>{v});
-  }
-  first.add(second);
-  EXPECT_EQ(*first.finish().mean.values, *all.finish().mean.values);
-  EXPECT_FLOAT_EQ(all.finish().mean.data()[0], 2.5F);
-  EXPECT_NEAR(all.finish().inverse_deviation.data()[0], 1 / std::sqrt(1.25 + 1e-3), 1e-5);
-}
-
 TEST(PositionSubspace, WhatACellDoesAnywayCostsLess) {
   // Two cells of eight channels; the first varies by 6 along channel 2, all else by 1.
   constexpr std::int64_t cells = 2, channels = 8;
@@ -200,14 +188,22 @@ TEST(Decision, ConfidenceIsLimitedByTheEvidence) {
 }
 
 TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
-  const auto size = choose_input_size(3072, 4096);
+  const auto size = choose_input_size(576, 768, {});
   EXPECT_EQ(size.height, 480);
   EXPECT_EQ(size.width, 640);
-  const auto small = choose_input_size(100, 200);
+  const auto small = choose_input_size(100, 200, 1);
   EXPECT_EQ(small.height, 96);
   const auto graph = make_feature_graph(size, std::nullopt);
   EXPECT_EQ(graph.grid.height, 60);
   EXPECT_EQ(graph.coarse_grid.cells() * 4, graph.grid.cells());
+  // Large pictures: more pixels the smaller the defects, within bounds.
+  const auto pixels = [](const InputSize& s) { return s.height * s.width; };
+  EXPECT_EQ(pixels(choose_input_size(3072, 4096, 400)), pixels(size));
+  const auto none = choose_input_size(3072, 4096, {}), tiny = choose_input_size(3072, 4096, 8);
+  EXPECT_NEAR(pixels(none), 2 * pixels(size), 0.1 * pixels(size));
+  EXPECT_NEAR(pixels(tiny), 4 * pixels(size), 0.1 * pixels(size));
+  EXPECT_EQ(make_feature_graph(tiny, std::nullopt).coarse_grid.cells() * 16,
+            make_feature_graph(tiny, std::nullopt).grid.cells());
 }
 
 TEST(Train, NeedsPictures) {

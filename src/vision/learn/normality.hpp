@@ -56,23 +56,4 @@ struct PositionSubspace {
 PositionSubspace fit_position_subspace(std::span<const float> rows, std::int64_t cells, std::int64_t components,
                                        std::span<const std::size_t> pictures, int threads);
 
-/// Mean and deviation of each cell's components over pictures, shrunk towards the typical (median) cell's: PaDiM
-/// (Defard et al., ICPR 2020, arXiv:2011.08785) with a diagonal covariance, which few pictures can support.
-class PositionStatistics {
- public:
-  PositionStatistics(std::int64_t cells, std::int64_t components);
-  void add(std::span<const float> embeddings);  ///< [cells, components] of one good picture
-  void add(const PositionStatistics& other);    ///< of the same shape
-  struct Tensors {
-    Tensor mean, inverse_deviation;  ///< [cells, components]
-  };
-  /// Needs at least one picture.
-  [[nodiscard]] Tensors finish() const;
-
- private:
-  std::int64_t cells_, components_;
-  double count_ = 0;
-  std::vector<double> sum_, square_;
-};
-
 }  // namespace vedette

@@ -34,6 +34,7 @@ Result<void> Trainer::select_pictures() {
   std::vector<std::optional<Error>> failures(candidates.size());
   std::vector<char> has_mask(candidates.size()), was_letterboxed(candidates.size());
   std::vector<std::vector<char>> holds(candidates.size());
+  std::vector<double> areas(candidates.size());  // of what is marked, pixels
   parallel_for(candidates.size(), threads_, [&](std::size_t i) {
     auto loaded = load_sample(*candidates[i], labels_, image_height_, image_width_, job_.letterbox_mixed_sizes);
     if (!loaded) {
@@ -44,7 +45,7 @@ Result<void> Trainer::select_pictures() {
     has_mask[i] = loaded->truth.has_value();
     holds[i].assign(labels_.size() + 1, 0);
     if (loaded->truth)
-      for (auto v : loaded->truth->values) holds[i][v] = 1;
+      for (auto v : loaded->truth->values) holds[i][v] = 1, areas[i] += v != 0 ? 1 : 0;
   });
   std::vector<std::int64_t> alone(labels_.size());
   for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -60,6 +61,10 @@ Result<void> Trainer::select_pictures() {
         if (held == 1 && holds[i][l + 1]) ++alone[l];
     }
   }
+  std::erase(areas, 0.0);
+  std::sort(areas.begin(), areas.end());
+  input_ = choose_input_size(image_height_, image_width_,
+                             areas.empty() ? std::nullopt : std::optional(std::sqrt(areas[areas.size() / 5])));
   const auto letterboxed = std::count(was_letterboxed.begin(), was_letterboxed.end(), 1);
   if (letterboxed > 0)
     evaluation_.warnings.push_back(
@@ -117,7 +122,6 @@ Result<void> Trainer::choose_image_size() {
     image_height_ = heights[heights.size() / 2];
     image_width_ = widths[widths.size() / 2];
   }
-  input_ = choose_input_size(image_height_, image_width_);
   return {};
 }
 

@@ -164,12 +164,12 @@ class Trainer {
   struct Grouped {
     Tensor values, groups;
   };
-  std::int64_t channels_ = 0;
+  std::vector<float> coarse_samples_;  ///< of all good pictures, drawn rows of coarse features
+  std::int64_t channels_ = 0, coarse_channels_ = 0;
   Whitening whitening_, principal_, coarse_whitening_;
   Grouped bank_;
-  std::vector<PositionStatistics::Tensors> positions_;  ///< per fold, like the next
-  std::vector<PositionSubspace> subspaces_;
-  double pass_seconds_ = 0;  ///< that calibrate_cells() took
+  std::vector<PositionSubspace> subspaces_;  ///< per fold
+  double pass_seconds_ = 0;                  ///< that calibrate_cells() took
   Artifact artifact_;
   std::vector<std::vector<std::string>> blobs_;
   std::vector<OutOfFold> measured_;  ///< per picture
