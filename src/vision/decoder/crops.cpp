@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 #include "base/parallel.hpp"
 #include "vision/image/light.hpp"
@@ -16,15 +17,9 @@ constexpr int kLargestCrop = 256;
 constexpr double kDefectShare = 0.6;                        // crops around a real defect
 constexpr double kPastedShare = 0.35, kDamagedShare = 0.3;  // of the others
 constexpr std::size_t kPixelsKept = 2'000;                  // per picture
+constexpr std::size_t kPerGood = 4, kMostComposed = 160;    // pictures of each kind put together: per good one, at most
 
 }  // namespace
-
-/// A crop with the label of every pixel; kUnknown is a defect of no known label.
-struct CropSource::Crop {
-  static constexpr std::uint8_t kUnknown = 255;
-  RgbImage image;
-  Grid<std::uint8_t> truth;
-};
 
 CropSource::CropSource(std::vector<DecoderSample> samples, std::vector<DecoderPicture> pictures, std::int64_t folds,
                        std::int64_t labels)
@@ -65,12 +60,11 @@ CropSource::Place CropSource::defect(Random& r) const {
   return {picture, y, x};
 }
 
-CropSource::Crop CropSource::look(std::size_t picture, double y, double x, Random& r) const {
-  const auto& sample = samples_[picture];
-  Crop out{{std::min(kLargestCrop, height_), std::min(kLargestCrop, width_), {}}, {}};
+DecoderSample CropSource::look(const DecoderSample& sample, double y, double x, int height, int width,
+                               Random& r) const {
+  DecoderSample out{{height, width, {}}, Grid<std::uint8_t>(height, width), {}};
   auto& image = out.image;
-  image.pixels.resize(static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width) * 3);
-  out.truth = Grid<std::uint8_t>(image.height, image.width);
+  image.pixels.resize(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3);
   const double angle = r.uniform(-8, 8) * std::numbers::pi / 180, scale = std::exp(r.uniform(-0.15, 0.15));
   const double flip_x = r.uniform() < 0.5 ? -1 : 1, flip_y = r.uniform() < 0.5 ? -1 : 1;
   const double a = std::cos(angle) * scale, b = std::sin(angle) * scale;
@@ -84,10 +78,13 @@ CropSource::Crop CropSource::look(std::size_t picture, double y, double x, Rando
     v = std::abs(std::fmod(v, period));
     return v > size - 1 ? period - v : v;
   };
-  for (int iy = 0; iy < image.height; ++iy)
-    for (int ix = 0; ix < image.width; ++ix) {
-      const double dx = flip_x * (ix - 0.5 * (image.width - 1)), dy = flip_y * (iy - 0.5 * (image.height - 1));
-      const double py = mirrored(y + b * dx + a * dy, height_), px = mirrored(x + a * dx - b * dy, width_);
+  const auto seen_at = [&](double iy, double ix) {
+    const double dx = flip_x * (ix - 0.5 * (width - 1)), dy = flip_y * (iy - 0.5 * (height - 1));
+    return std::pair(mirrored(y + b * dx + a * dy, height_), mirrored(x + a * dx - b * dy, width_));
+  };
+  for (int iy = 0; iy < height; ++iy)
+    for (int ix = 0; ix < width; ++ix) {
+      const auto [py, px] = seen_at(iy, ix);
       const int y0 = std::min(static_cast<int>(py), height_ - 2), x0 = std::min(static_cast<int>(px), width_ - 2);
       const double fy = py - y0, fx = px - x0;
       const auto *p = sample.image.at(y0, x0), *q = sample.image.at(y0 + 1, x0);
@@ -97,67 +94,132 @@ CropSource::Crop CropSource::look(std::size_t picture, double y, double x, Rando
         const double value =
             ((p[c] * (1 - fx) + p[c + 3] * fx) * (1 - fy) + (q[c] * (1 - fx) + q[c + 3] * fx) * fy) / 255;
         const double toned = ((value - 0.5) * contrast + 0.5) * tint[c] + offset + grain;
-        image.pixels[3 * static_cast<std::size_t>(iy * image.width + ix) + c] =
+        image.pixels[3 * static_cast<std::size_t>(iy * width + ix) + c] =
             static_cast<std::uint8_t>(std::lround(255 * std::clamp(toned, 0.0, 1.0)));
       }
       if (!sample.truth.values.empty())
         out.truth.at(iy, ix) = sample.truth.at(fy < 0.5 ? y0 : y0 + 1, fx < 0.5 ? x0 : x0 + 1);
     }
+  const auto& from = sample.distances;
+  auto& to = out.distances = {from.channels, height / kColorStride, width / kColorStride, {}};
+  const auto plane = static_cast<std::size_t>(from.height) * static_cast<std::size_t>(from.width);
+  to.values.resize(static_cast<std::size_t>(to.channels) * static_cast<std::size_t>(to.height) *
+                   static_cast<std::size_t>(to.width));
+  auto* target = to.values.data();
+  for (std::size_t c = 0; c < static_cast<std::size_t>(to.channels); ++c)
+    for (int iy = 0; iy < to.height; ++iy)
+      for (int ix = 0; ix < to.width; ++ix) {
+        const auto [py, px] = seen_at((iy + 0.5) * kColorStride - 0.5, (ix + 0.5) * kColorStride - 0.5);
+        const double cy = std::clamp((py + 0.5) / kColorStride - 0.5, 0.0, from.height - 1.001),
+                     cx = std::clamp((px + 0.5) / kColorStride - 0.5, 0.0, from.width - 1.001);
+        const auto y0 = static_cast<std::size_t>(cy), x0 = static_cast<std::size_t>(cx);
+        const double fy = cy - static_cast<double>(y0), fx = cx - static_cast<double>(x0);
+        const float* v = from.values.data() + c * plane + y0 * static_cast<std::size_t>(from.width) + x0;
+        *target++ = static_cast<float>((v[0] * (1 - fx) + v[1] * fx) * (1 - fy) +
+                                       (v[from.width] * (1 - fx) + v[from.width + 1] * fx) * fy);
+      }
   return out;
 }
 
-CropSource::Crop CropSource::draw_one(Random r, bool from_defect, std::vector<std::int64_t>& folds) const {
-  const double reach = 0.35 * std::min({kLargestCrop, height_, width_});
-  const auto around = [&](const Place& place) {
-    folds.push_back(pictures_[place.picture].fold);
-    return look(place.picture, place.y + r.uniform(-reach, reach), place.x + r.uniform(-reach, reach), r);
-  };
-  if (from_defect && !with_label_.empty()) return around(defect(r));
+/// A real defect, shifted in brightness as if it were in the place's light, with soft edges.
+CropSource::Composed CropSource::paste(Random r) const {
   const auto good = good_[r.below(good_.size())];
-  folds.push_back(pictures_[good].fold);
-  auto crop = look(good, r.uniform(0, height_ - 1), r.uniform(0, width_ - 1), r);
-  const double kind = r.uniform();
-  if (kind < kPastedShare && !with_label_.empty()) {
-    // A real defect, shifted in brightness as if it were in the place's light, with soft edges.
-    const auto other = around(defect(r));
-    Grid<float> alpha(crop.truth.height, crop.truth.width);
-    for (std::size_t i = 0; i < alpha.values.size(); ++i) alpha.values[i] = other.truth.values[i] != 0 ? 1.0F : 0.0F;
-    auto near = alpha;
-    gaussian_blur(near.values.data(), near.height, near.width, 6);
-    gaussian_blur(alpha.values.data(), alpha.height, alpha.width, 1);
-    double here[3] = {}, there[3] = {}, weights = 1e-6;
-    for (std::size_t i = 0; i < near.values.size(); ++i) {
-      if (other.truth.values[i] != 0) continue;
-      weights += near.values[i];
-      for (std::size_t c = 0; c < 3; ++c) {
-        here[c] += near.values[i] * crop.image.pixels[3 * i + c];
-        there[c] += near.values[i] * other.image.pixels[3 * i + c];
-      }
+  const auto place = defect(r);
+  Composed out{{samples_[good].image, Grid<std::uint8_t>(height_, width_), {}},
+               {pictures_[good].fold, pictures_[place.picture].fold}};
+  const auto other = look(samples_[place.picture], place.y + r.uniform(-0.45, 0.45) * height_,
+                          place.x + r.uniform(-0.45, 0.45) * width_, height_, width_, r);
+  auto& image = out.sample.image;
+  Grid<float> alpha(height_, width_);
+  for (std::size_t i = 0; i < alpha.values.size(); ++i) alpha.values[i] = other.truth.values[i] != 0 ? 1.0F : 0.0F;
+  auto near = alpha;
+  gaussian_blur(near.values.data(), near.height, near.width, 6);
+  gaussian_blur(alpha.values.data(), alpha.height, alpha.width, 1);
+  double here[3] = {}, there[3] = {}, weights = 1e-6;
+  for (std::size_t i = 0; i < near.values.size(); ++i) {
+    if (other.truth.values[i] != 0) continue;
+    weights += near.values[i];
+    for (std::size_t c = 0; c < 3; ++c) {
+      here[c] += near.values[i] * image.pixels[3 * i + c];
+      there[c] += near.values[i] * other.image.pixels[3 * i + c];
     }
-    for (std::size_t i = 0; i < alpha.values.size(); ++i) {
-      const double share = std::min(1.0, 2.0 * alpha.values[i]);
-      for (std::size_t c = 0; c < 3; ++c) {
-        const double moved = other.image.pixels[3 * i + c] + (here[c] - there[c]) / weights;
-        auto& pixel = crop.image.pixels[3 * i + c];
-        pixel = static_cast<std::uint8_t>(std::lround(std::clamp(pixel * (1 - share) + moved * share, 0.0, 255.0)));
-      }
-      if (other.truth.values[i] != 0) crop.truth.values[i] = other.truth.values[i];
-    }
-  } else if (kind < kPastedShare + kDamagedShare) {
-    const auto stranger = good_[r.below(good_.size())];
-    folds.push_back(pictures_[stranger].fold);
-    const auto foreign = look(stranger, r.uniform(0, height_ - 1), r.uniform(0, width_ - 1), r);
-    const double size = sizes_.empty() ? std::exp(r.uniform(std::log(5.0), std::log(60.0)))
-                                       : sizes_[r.below(sizes_.size())] * std::exp(r.uniform(-0.8, 0.5));
-    const render::Damage damage{
-        render::kFills[r.below(render::kFills.size())], render::kOutlines[r.below(render::kOutlines.size())],
-        r.uniform(0.1, 0.9) * crop.image.height,        r.uniform(0.1, 0.9) * crop.image.width,
-        std::clamp(size, 4.0, 0.6 * crop.image.height), r.uniform(0.3, 1)};
-    const auto mask = render::damage(crop.image, damage, foreign.image, r.fork(7));
-    for (std::size_t i = 0; i < mask.values.size(); ++i)
-      if (mask.values[i] != 0) crop.truth.values[i] = Crop::kUnknown;
   }
-  return crop;
+  for (std::size_t i = 0; i < alpha.values.size(); ++i) {
+    const double share = std::min(1.0, 2.0 * alpha.values[i]);
+    for (std::size_t c = 0; c < 3; ++c) {
+      const double moved = other.image.pixels[3 * i + c] + (here[c] - there[c]) / weights;
+      auto& pixel = image.pixels[3 * i + c];
+      pixel = static_cast<std::uint8_t>(std::lround(std::clamp(pixel * (1 - share) + moved * share, 0.0, 255.0)));
+    }
+    if (other.truth.values[i] != 0) out.sample.truth.values[i] = other.truth.values[i];
+  }
+  return out;
+}
+
+CropSource::Composed CropSource::damage(Random r) const {
+  const auto good = good_[r.below(good_.size())], stranger = good_[r.below(good_.size())];
+  Composed out{{samples_[good].image, Grid<std::uint8_t>(height_, width_), {}},
+               {pictures_[good].fold, pictures_[stranger].fold}};
+  const auto foreign =
+      look(samples_[stranger], r.uniform(0, height_ - 1), r.uniform(0, width_ - 1), height_, width_, r).image;
+  const double size = sizes_.empty() ? std::exp(r.uniform(std::log(5.0), std::log(60.0)))
+                                     : sizes_[r.below(sizes_.size())] * std::exp(r.uniform(-0.8, 0.5));
+  const render::Damage damage{render::kFills[r.below(render::kFills.size())],
+                              render::kOutlines[r.below(render::kOutlines.size())],
+                              r.uniform(0.05, 0.95) * height_,
+                              r.uniform(0.05, 0.95) * width_,
+                              std::clamp(size, 4.0, 0.6 * std::min(height_, width_)),
+                              r.uniform(0.3, 1)};
+  const auto mask = render::damage(out.sample.image, damage, foreign, r.fork(7));
+  for (std::size_t i = 0; i < mask.values.size(); ++i)
+    if (mask.values[i] != 0) out.sample.truth.values[i] = kUnknown;
+  return out;
+}
+
+Result<void> CropSource::compose(const Random& random, int threads, const decltype(DecoderJob::measure)& measure) {
+  const std::size_t count = std::min(kMostComposed, kPerGood * good_.size());
+  pasted_.resize(with_label_.empty() ? 0 : count);
+  damaged_.resize(count);
+  std::vector<std::optional<Error>> failures(pasted_.size() + damaged_.size());
+  run_parallel(failures.size(), threads, [&](std::size_t i) {
+    const bool is_pasted = i < pasted_.size();
+    auto& out = is_pasted ? pasted_[i] : damaged_[i - pasted_.size()];
+    out = is_pasted ? paste(random.fork(i)) : damage(random.fork(i));
+    auto distances = measure(out.sample.image, out.folds[0]);
+    if (distances) {
+      out.sample.distances = std::move(*distances);
+    } else {
+      failures[i] = distances.error();
+    }
+  });
+  for (const auto& failure : failures)
+    if (failure) return *failure;
+  return {};
+}
+
+DecoderSample CropSource::draw_one(Random r, bool from_defect, std::vector<std::int64_t>& folds) const {
+  const int height = std::min(kLargestCrop, height_), width = std::min(kLargestCrop, width_);
+  if (from_defect && !with_label_.empty()) {
+    const auto place = defect(r);
+    folds = {pictures_[place.picture].fold};
+    const double reach = 0.35 * std::min(height, width);
+    return look(samples_[place.picture], place.y + r.uniform(-reach, reach), place.x + r.uniform(-reach, reach), height,
+                width, r);
+  }
+  const auto anywhere = [&](const DecoderSample& sample) {
+    const double y = r.uniform(0, height_ - 1), x = r.uniform(0, width_ - 1);
+    return look(sample, y, x, height, width, r);
+  };
+  const double kind = r.uniform();
+  const auto* composed = kind < kPastedShare ? &pasted_ : kind < kPastedShare + kDamagedShare ? &damaged_ : nullptr;
+  if (composed && !composed->empty()) {
+    const auto& [sample, taught] = (*composed)[r.below(composed->size())];
+    folds = taught;
+    return anywhere(sample);
+  }
+  const auto good = good_[r.below(good_.size())];
+  folds = {pictures_[good].fold};
+  return anywhere(samples_[good]);
 }
 
 CropBatch CropSource::draw(const Random& random, int count, int threads) const {
@@ -172,6 +234,7 @@ CropBatch CropSource::draw(const Random& random, int count, int threads) const {
   batch.images.resize(n * 3 * plane);
   const std::size_t colors = plane / (kColorStride * kColorStride);
   batch.colors.resize(n * 3 * colors);
+  batch.distances.resize(n * kDistanceMaps * colors);
   batch.coverage.resize(n * cells);
   batch.labels.assign(n * cells, -1);
   batch.teaches.assign(n * static_cast<std::size_t>(folds_), 1);
@@ -179,6 +242,9 @@ CropBatch CropSource::draw(const Random& random, int count, int threads) const {
     std::vector<std::int64_t> folds;
     const auto crop = draw_one(random.fork(i), static_cast<double>(i) < kDefectShare * count, folds);
     for (auto fold : folds) batch.teaches[i * static_cast<std::size_t>(folds_) + static_cast<std::size_t>(fold)] = 0;
+    std::transform(crop.distances.values.begin(), crop.distances.values.end(),
+                   batch.distances.begin() + static_cast<std::ptrdiff_t>(i * kDistanceMaps * colors),
+                   [](float d) { return std::log1p(d); });
     std::vector<float> channel(plane);
     for (std::size_t c = 0; c < 3; ++c) {
       for (std::size_t p = 0; p < plane; ++p) channel[p] = static_cast<float>(crop.image.pixels[3 * p + c]) / 255;
@@ -198,7 +264,7 @@ CropBatch CropSource::draw(const Random& random, int count, int threads) const {
           const auto v = crop.truth.at(y * kMapStride + k / kMapStride, x * kMapStride + k % kMapStride);
           if (v == 0) continue;
           batch.coverage[cell] += 1.0F / (kMapStride * kMapStride);
-          if (v != Crop::kUnknown) batch.labels[cell] = v - 1;
+          if (v != kUnknown) batch.labels[cell] = v - 1;
         }
         if (batch.coverage[cell] < 0.5F) batch.labels[cell] = -1;
       }

@@ -12,8 +12,8 @@
 #include "vision/image/image.hpp"
 
 /// Decoders that draw defects: small feature pyramids (Lin et al., CVPR 2017) on the frozen backbone's maps, one per fold, trained
-/// side by side on the same pictures, each without those of its fold. Learnt from masks, from real defects pasted onto good
-/// pictures, and from rendered damage of the real ones' size.
+/// side by side on the same pictures, each without those of its fold. They see how far each place is from what good pictures look like, too.
+/// Learnt from masks, from real defects pasted onto good pictures, and from rendered damage of the real ones' size.
 namespace vedette {
 
 /// What a decoder job knows of a picture before it is loaded.
@@ -22,15 +22,20 @@ struct DecoderPicture {
   bool has_mask = false;  ///< else it is good
 };
 
+inline constexpr int kDistanceMaps = 2;  ///< that a decoder sees beside the backbone's
+
 struct DecoderSample {
   RgbImage image;            ///< at the model's input size
   Grid<std::uint8_t> truth;  ///< the same size; 0 background, else label + 1; empty for good pictures
+  Planes distances;          ///< [kDistanceMaps, height / 8, width / 8], ≥ 0: of models that had not seen the picture
 };
 
 struct DecoderJob {
   const Backbone* backbone = nullptr;
-  std::vector<DecoderPicture> pictures;  ///< good ones and ones with masks, at least one of each
-  std::function<Result<DecoderSample>(std::size_t)> load;
+  std::vector<DecoderPicture> pictures;                    ///< good ones and ones with masks, at least one of each
+  std::function<Result<DecoderSample>(std::size_t)> load;  ///< called from several threads, like the next
+  /// The distances of a composed picture by a fold's models.
+  std::function<Result<Planes>(const RgbImage& image, std::int64_t fold)> measure;
   std::int64_t folds = 0, labels = 0;
   std::uint64_t seed = 0;
   int threads = 1;
@@ -50,9 +55,9 @@ struct Decoders {
 Result<Decoders> train_decoders(const DecoderJob& job);
 
 /// Appends the nodes that run all folds' decoders on the backbone's maps of the light-normalised picture (Backbone::append) and
-/// the mean colours [3, H/8, W/8]. Returns the name of the value
+/// the mean colours [3, H/8, W/8]. `distances` is [folds · kDistanceMaps, H/8, W/8]: log(1 + distance), fold by fold. Returns the name of the value
 /// [folds · (1 + labels), H/4, W/4]: per fold the logit of a defect, then those of its labels.
 std::string append_decoders(std::vector<Node>& nodes, const std::vector<std::string>& maps, const std::string& color,
-                            std::int64_t folds);
+                            const std::string& distances, std::int64_t folds);
 
 }  // namespace vedette

@@ -11,10 +11,14 @@ namespace {
 
 constexpr int kSide = 96;
 
+Planes no_distances() {
+  return {kDistanceMaps, kSide / 8, kSide / 8, std::vector<float>(kDistanceMaps * kSide / 8 * kSide / 8, 1.0F)};
+}
+
 /// Grey noise; anomalous pictures hold a bright disc (label 1) or a dark one (label 2).
 DecoderSample picture(std::uint64_t seed, int label) {
   Random random(seed);
-  DecoderSample s{{kSide, kSide, std::vector<std::uint8_t>(3 * kSide * kSide)}, {}};
+  DecoderSample s{{kSide, kSide, std::vector<std::uint8_t>(3 * kSide * kSide)}, {}, {}};
   if (label > 0) s.truth = Grid<std::uint8_t>(kSide, kSide);
   const double cy = random.uniform(20, 76), cx = random.uniform(20, 76);
   for (int y = 0; y < kSide; ++y)
@@ -25,6 +29,7 @@ DecoderSample picture(std::uint64_t seed, int label) {
         s.image.pixels[static_cast<std::size_t>(3 * (y * kSide + x) + c)] = static_cast<std::uint8_t>(value);
       if (inside) s.truth.at(y, x) = static_cast<std::uint8_t>(label);
     }
+  s.distances = no_distances();
   return s;
 }
 
@@ -35,6 +40,7 @@ DecoderJob job(int steps) {
   j.load = [](std::size_t i) -> Result<DecoderSample> {
     return picture(i, i < 8 ? 0 : static_cast<int>(1 + i / 2 % 2));
   };
+  j.measure = [](const RgbImage&, std::int64_t) -> Result<Planes> { return no_distances(); };
   j.folds = 2;
   j.labels = 2;
   j.seed = 5;
@@ -48,7 +54,7 @@ TEST(Decoder, WeightsFitTheNodesAndRepeat) {
   ASSERT_TRUE(first) << first.error().message;
   ASSERT_TRUE(second);
   std::vector<Node> nodes;
-  append_decoders(nodes, {"a", "b", "c", "d"}, "color", 2);
+  append_decoders(nodes, {"a", "b", "c", "d"}, "color", "distances", 2);
   for (const auto& node : nodes)
     for (const auto& [role, name] : node.tensors) {
       ASSERT_TRUE(first->tensors.contains(name)) << name;
@@ -66,6 +72,12 @@ TEST(Decoder, AFittedTrainingIsThatOfTheStepsItTook) {
   const auto second = train_decoders(job(first->steps));
   ASSERT_TRUE(second);
   EXPECT_EQ(*first->tensors.at("decoder.out.weight").values, *second->tensors.at("decoder.out.weight").values);
+}
+
+TEST(Decoder, APictureThatCannotBeMeasuredEndsIt) {
+  auto j = job(2);
+  j.measure = [](const RgbImage&, std::int64_t) -> Result<Planes> { return invalid_input("unmeasured"); };
+  EXPECT_EQ(train_decoders(j).error().message, "unmeasured");
 }
 
 TEST(Decoder, APictureThatCannotBeLoadedEndsIt) {

@@ -3,7 +3,7 @@
 namespace vedette {
 
 std::string append_decoders(std::vector<Node>& nodes, const std::vector<std::string>& maps, const std::string& color,
-                            std::int64_t folds) {
+                            const std::string& distances, std::int64_t folds) {
   const auto layer = [&](const std::string& name, std::vector<std::string> inputs, bool is_grouped, bool has_relu) {
     const auto output = "decoder." + name;
     nodes.push_back(
@@ -20,7 +20,8 @@ std::string append_decoders(std::vector<Node>& nodes, const std::vector<std::str
   };
   auto x = layer("lateral16", {maps[3]}, false, true);
   nodes.push_back({"concatenate", "decoder.colored", {maps[2], color}, {}, {}});
-  x = layer("lateral8", {"decoder.colored", enlarged(x)}, false, true);
+  x = layer("distance8", {distances, enlarged(x)}, true, false);
+  x = layer("lateral8", {"decoder.colored", x}, false, true);
   x = layer("merge8", {x}, true, true);
   x = layer("lateral4", {maps[1], enlarged(x)}, false, true);
   x = layer("merge4", {x}, true, true);

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <future>
 #include <numbers>
+#include <optional>
 
+#include "base/parallel.hpp"
 #include "vision/decoder/crops.hpp"
 #include "vision/decoder/decoder.hpp"
 
@@ -17,6 +19,7 @@ namespace F = torch::nn::functional;
 
 constexpr std::int64_t kWidth = 24;  // channels of each fold's decoder
 constexpr int kBatch = 16;
+constexpr int kDistances = 4;  // where the distances stand among the maps
 constexpr int kWarmUp = 20, kTimedFrom = 6, kLeastSteps = 10, kMostSteps = 4'000;
 constexpr int kLossSteps = 10;
 constexpr int kLooks = 2;  // batches that the scale of what enters is taken from
@@ -40,6 +43,7 @@ struct FoldDecodersImpl : nn::Module {
       return register_module(name, nn::Conv2d(nn::Conv2dOptions(in, outs, kernel).padding(kernel / 2).groups(groups)));
     };
     lateral16 = conv("lateral16", channels[3], all, 1, 1);
+    distance8 = conv("distance8", kDistanceMaps, all, 1, 1);
     lateral8 = conv("lateral8", channels[2] + 3, all, 1, 1);
     lateral4 = conv("lateral4", channels[1], all, 1, 1);
     merge8 = conv("merge8", all, all, 3, folds);
@@ -77,12 +81,14 @@ struct FoldDecodersImpl : nn::Module {
                            convolution->weight.size(2) / 2, 1, o.groups());
     };
     auto x = torch::relu(apply(lateral16, seen(3)));
-    x = torch::relu(apply(merge8, torch::relu(apply(lateral8, seen(2)) + enlarged(x))));
+    x = apply(distance8, seen(kDistances)) + enlarged(x);
+    x = torch::relu(apply(merge8, torch::relu(apply(lateral8, seen(2)) + x)));
     x = torch::relu(apply(merge4, torch::relu(apply(lateral4, seen(1)) + enlarged(x))));
     return apply(out, x).to(torch::kFloat);
   }
   std::vector<torch::Tensor> means, scales;  // per stage
-  nn::Conv2d lateral16{nullptr}, lateral8{nullptr}, lateral4{nullptr}, merge8{nullptr}, merge4{nullptr}, out{nullptr};
+  nn::Conv2d lateral16{nullptr}, distance8{nullptr}, lateral8{nullptr}, lateral4{nullptr}, merge8{nullptr},
+      merge4{nullptr}, out{nullptr};
 };
 TORCH_MODULE(FoldDecoders);
 
@@ -101,7 +107,7 @@ class FrozenBackbone {
                              as_tensor(backbone.tensors.at(name + ".bias")).to(precision()));
       }
   }
-  /// Maps at strides 2, 4, 8 (with the mean colours joined) and 16.
+  /// Maps at strides 2, 4, 8 (with the mean colours joined) and 16, then the distances.
   std::vector<torch::Tensor> operator()(CropBatch& batch) const {
     const auto images = torch::from_blob(batch.images.data(), {batch.count, 3, batch.height, batch.width});
     const auto colors = torch::from_blob(batch.colors.data(),
@@ -119,6 +125,8 @@ class FrozenBackbone {
       maps.push_back(x.to(torch::kFloat));
     }
     maps[2] = torch::cat({maps[2], colors}, 1);
+    maps.push_back(torch::from_blob(
+        batch.distances.data(), {batch.count, kDistanceMaps, batch.height / kColorStride, batch.width / kColorStride}));
     return maps;
   }
 
@@ -162,8 +170,10 @@ std::map<std::string, Tensor> exported(FoldDecoders& decoders) {
   // What standardises the maps becomes part of the 1×1 convolutions that read them.
   {
     const torch::NoGradGuard no_gradients;
-    for (const auto& [layer, stage] :
-         {std::pair(&decoders->lateral16, 3), {&decoders->lateral8, 2}, {&decoders->lateral4, 1}}) {
+    for (const auto& [layer, stage] : {std::pair(&decoders->lateral16, 3),
+                                       {&decoders->distance8, kDistances},
+                                       {&decoders->lateral8, 2},
+                                       {&decoders->lateral4, 1}}) {
       auto& convolution = **layer;
       const auto s = static_cast<std::size_t>(stage);
       convolution.weight.mul_(decoders->scales[s]);
@@ -186,13 +196,20 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
   try {
     torch::set_num_threads(job.threads);
     torch::manual_seed(job.seed);
-    std::vector<DecoderSample> samples;
-    for (std::size_t i = 0; i < job.pictures.size(); ++i) {
+    std::vector<DecoderSample> samples(job.pictures.size());
+    std::vector<std::optional<Error>> failures(samples.size());
+    run_parallel(samples.size(), job.threads, [&](std::size_t i) {
       auto sample = job.load(i);
-      if (!sample) return sample.error();
-      samples.push_back(std::move(*sample));
-    }
-    const CropSource source(std::move(samples), job.pictures, job.folds, job.labels);
+      if (sample) {
+        samples[i] = std::move(*sample);
+      } else {
+        failures[i] = sample.error();
+      }
+    });
+    for (const auto& failure : failures)
+      if (failure) return *failure;
+    CropSource source(std::move(samples), job.pictures, job.folds, job.labels);
+    if (auto ok = source.compose(Random(job.seed).fork(1ULL << 40), job.threads, job.measure); !ok) return ok.error();
     const FrozenBackbone backbone(*job.backbone);
     FoldDecoders decoders(job.backbone->channels, job.folds, 1 + job.labels);
     torch::optim::AdamW optimizer(decoders->parameters(), torch::optim::AdamWOptions(kRate).weight_decay(kDecay));

@@ -18,6 +18,8 @@ void Planner::plan(const Node& node) {
       {"light_normalize", &Planner::light_normalize},
       {"softplus", &Planner::softplus},
       {"affine", &Planner::affine},
+      {"logarithm", &Planner::logarithm},
+      {"stack", &Planner::stack},
       {"slice", &Planner::slice},
       {"channels", &Planner::channels},
       {"block", &Planner::block},
@@ -136,6 +138,30 @@ void Planner::element_wise(const Node& node, F function) {
   steps_.emplace_back([&in, &out, function] {
 #pragma omp parallel for
     for (std::size_t i = 0; i < in.data.size(); ++i) out.data[i] = function(in.data[i]);
+  });
+}
+
+void Planner::logarithm(const Node& node) {
+  element_wise(node, [](float x) { return std::log1p(std::max(x, 0.0F)); });
+}
+
+void Planner::stack(const Node& node) {
+  const auto height = integer(node, "height", 1, 16384), width = integer(node, "width", 1, 16384);
+  std::vector<const Value*> parts;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) parts.push_back(&input(node, 2, i));
+  auto& out = make_output(node, {static_cast<std::int64_t>(parts.size()), height, width});
+  steps_.emplace_back([parts, &out, height, width] {
+    auto target = out.data.begin();
+    for (const auto* part : parts) {
+      if (part->shape[0] == height && part->shape[1] == width) {
+        target = std::copy(part->data.begin(), part->data.end(), target);
+        continue;
+      }
+      Grid<float> map(static_cast<int>(part->shape[0]), static_cast<int>(part->shape[1]));
+      map.values = part->data;
+      const auto enlarged = resize_map(map, static_cast<int>(height), static_cast<int>(width));
+      target = std::copy(enlarged.values.begin(), enlarged.values.end(), target);
+    }
   });
 }
 

@@ -25,6 +25,8 @@ namespace vedette {
 ///   light_normalize      [C,H,W] → same; sigma; (x − mean) / (deviation + 0.05), Gaussian neighbourhood of sigma pixels
 ///   softplus             element-wise
 ///   affine               element-wise scale · x + offset
+///   logarithm            element-wise log(1 + x), x ≥ 0
+///   stack                several [Hi,Wi] → [count,height,width]; height, width; each enlarged bilinearly
 ///   slice                [C,H,W] → [H,W]; channel
 ///   channels             [C,H,W] → [count,H,W]; first, count
 ///   block                [C,H,W] and, to be added, perhaps [O,H/s,W/s] → [O,H/s,W/s]; weights [O,C/groups,k,k], k odd,

@@ -98,6 +98,8 @@ class Planner {
   void element_wise(const Node& node, F function);
   void softplus(const Node& node);
   void affine(const Node& node);
+  void logarithm(const Node& node);
+  void stack(const Node& node);
   void slice(const Node& node);
   void channels(const Node& node);
   void average_pool(const Node& node);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "vision/assess/assess.hpp"
+#include "vision/infer/graph.hpp"
 #include "vision/infer/registration.hpp"
 #include "vision/learn/trainer.hpp"
 
@@ -29,7 +30,7 @@ Result<DecoderSample> Trainer::load_for_decoder(const Picture& picture) const {
                       1 / kReferenceScale);
     planes = std::move(seen);
   }
-  DecoderSample out{to_image(planes), {}};
+  DecoderSample out{to_image(planes), {}, {}};
   if (!loaded->truth) return out;
   out.truth = Grid<std::uint8_t>(input_.height, input_.width);
   for (std::size_t label = 1; label <= labels_.size(); ++label) {
@@ -64,7 +65,31 @@ Result<void> Trainer::fit_decoders() {
     job.pictures.push_back({p.fold, p.has_mask});
   }
   job.backbone = &shipped_backbone();
-  job.load = [&](std::size_t i) { return load_for_decoder(pictures_[chosen[i]]); };
+  // Composed pictures are as the reference sees them already; registering them again changes next to nothing.
+  auto at_input_size = seen_from_reference();
+  at_input_size.manifest.image_height = input_.height;
+  at_input_size.manifest.image_width = input_.width;
+  const auto engine = Engine::create(std::move(at_input_size));
+  if (!engine) return internal_error(engine.error().message);
+  job.measure = [&](const RgbImage& image, std::int64_t fold) -> Result<Planes> {
+    set_inference_threads(1);
+    auto measured = (*engine)->measure(image);
+    if (!measured) return measured.error();
+    Planes out{kDistanceMaps, features_.grid.height, features_.grid.width, {}};
+    for (const auto& contestant : measured->outputs) {
+      const auto map = resize_map(contestant.maps[static_cast<std::size_t>(fold)], out.height, out.width);
+      out.values.insert(out.values.end(), map.values.begin(), map.values.end());
+    }
+    return out;
+  };
+  job.load = [&](std::size_t i) -> Result<DecoderSample> {
+    auto sample = load_for_decoder(pictures_[chosen[i]]);
+    if (!sample) return sample;
+    auto distances = job.measure(sample->image, pictures_[chosen[i]].fold);
+    if (!distances) return distances.error();
+    sample->distances = std::move(*distances);
+    return sample;
+  };
   job.folds = folds_;
   job.labels = static_cast<std::int64_t>(labels_.size());
   job.seed = random_.fork(300).next();
@@ -88,7 +113,14 @@ Result<void> Trainer::fit_decoders() {
     blobs_.back().push_back(name);
   }
   auto& m = artifact_.manifest;
-  const auto out = append_decoders(m.graph, features_.maps, features_.color, folds_);
+  std::vector<std::string> maps;  // fold by fold, as the reference sees the part
+  const auto seen = seen_from_reference();
+  for (std::size_t fold = 0; fold < static_cast<std::size_t>(folds_); ++fold)
+    for (const auto& contestant : seen.manifest.contestants) maps.push_back(contestant.maps[fold]);
+  m.graph.push_back(
+      {"stack", "distances", maps, {}, {{"height", features_.grid.height}, {"width", features_.grid.width}}});
+  m.graph.push_back({"logarithm", "log_distances", {"distances"}, {}, {}});
+  const auto out = append_decoders(m.graph, features_.maps, features_.color, "log_distances", folds_);
   Segmentation segmentation{labels_, 0, 0, {}};
   Contestant contestant{"decoder", {}, kDecoderRule.pool_fraction, kDecoderRule.level_exponent, 0, 1, 0, 0};
   for (std::int64_t fold = 0; fold < folds_; ++fold) {

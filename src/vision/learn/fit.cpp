@@ -242,14 +242,18 @@ std::string Trainer::in_place(const std::string& map, double cell) {
   return map + kInPlace;
 }
 
-Result<void> Trainer::calibrate_cells() {
-  const double begin = meter_.seconds();
-  // Levels belong to places on the part: measured before the maps are warped back.
-  Artifact in_reference = artifact_;
-  for (auto& contestant : in_reference.manifest.contestants)
+Artifact Trainer::seen_from_reference() const {
+  Artifact out = artifact_;
+  for (auto& contestant : out.manifest.contestants)
     for (auto& map : contestant.maps)
       if (is_registered_) map.resize(map.size() - std::string(kInPlace).size());
-  auto engine = Engine::create(std::move(in_reference));
+  return out;
+}
+
+Result<void> Trainer::calibrate_cells() {
+  const double begin = meter_.seconds();
+  // Levels belong to places on the part.
+  auto engine = Engine::create(seen_from_reference());
   if (!engine) return internal_error(engine.error().message);
   const auto folds = static_cast<std::size_t>(folds_), contestants = artifact_.manifest.contestants.size();
   std::vector<std::vector<double>> sums(contestants * folds);

@@ -117,8 +117,10 @@ class Trainer {
 
   // Decoders that draw defects (draw.cpp).
   Result<void> fit_decoders();
-  /// A picture as the decoders see it: at the input size, seen from the reference if there is one.
+  /// A picture as the decoders see it: at the input size, seen from the reference if there is one; without distances.
   Result<DecoderSample> load_for_decoder(const Picture& picture) const;
+  /// The model so far, its maps as the reference sees the part: before they are warped back.
+  [[nodiscard]] Artifact seen_from_reference() const;
 
   // Verdicts (judge.cpp).
   Result<void> measure_out_of_fold();
