@@ -1,5 +1,5 @@
 // How good verdicts are, and what they cost: the rendered sample and, where they are at hand, the public sets with the
-// protocols of docs/detector.md. Trains with `vedette-trainer`, judges with `vision/infer`. One JSON object per set and seed,
+// protocols of docs/vision.md. Trains with `vedette-trainer`, judges with `vision/infer`. One JSON object per set and seed,
 // then mean and deviation per set.
 
 #include <algorithm>
@@ -87,7 +87,8 @@ Protocol magnetic_tiles(const fs::path& folder, const fs::path& work, std::size_
   return p;
 }
 
-/// Of the defective pictures that were called so: the share whose largest labelled area has the right class.
+/// Of the defective pictures that were called so: the share in which something is marked, and the share whose largest labelled area has the
+/// right class.
 class ClassTally {
  public:
   explicit ClassTally(const vedette::Manifest& manifest) : manifest_(manifest) {}
@@ -102,15 +103,16 @@ class ClassTally {
     area[0] = 0;
     const auto largest = static_cast<std::size_t>(std::max_element(area.begin(), area.end()) - area.begin());
     found_ += 1;
+    marked_ += std::any_of(area.begin() + 1, area.end(), [](auto a) { return a > 0; }) ? 1 : 0;
     right_ += largest > 0 && manifest_.segmentation->labels[largest - 1].name == named->name ? 1 : 0;
   }
-  [[nodiscard]] std::optional<double> share() const {
-    return found_ > 0 ? std::optional(right_ / found_) : std::nullopt;
+  void report(json& out) const {
+    if (found_ > 0) out["right_class"] = right_ / found_, out["marked"] = marked_ / found_;
   }
 
  private:
   const vedette::Manifest& manifest_;
-  double found_ = 0, right_ = 0;
+  double found_ = 0, right_ = 0, marked_ = 0;
 };
 
 /// Image AUROC of each contestant alone, all folds together, by how much of the map its score averages.
@@ -301,7 +303,7 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
   };
   pixels("", test);
   pixels("oof_", out_of_fold);
-  if (const auto share = classes.share()) out["right_class"] = *share;
+  classes.report(out);
   for (const auto& c : engine->manifest().contestants)
     if (c.score_weight > 0 || c.map_weight > 0) out["choice"][c.name] = {c.score_weight, c.map_weight};
   if (with_contest) out["contest"] = contest(*engine, protocol);

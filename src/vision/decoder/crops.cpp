@@ -16,8 +16,9 @@ namespace {
 constexpr int kLargestCrop = 256;
 constexpr double kDefectShare = 0.6;                        // crops around a real defect
 constexpr double kPastedShare = 0.35, kDamagedShare = 0.3;  // of the others
-constexpr std::size_t kPixelsKept = 2'000;                  // per picture
-constexpr std::size_t kPerGood = 4, kMostComposed = 160;    // pictures of each kind put together: per good one, at most
+constexpr float kLabelledShare = 0.25F;                   // of a cell, or its label is not learnt from: cracks are thin
+constexpr std::size_t kPixelsKept = 2'000;                // per picture
+constexpr std::size_t kPerGood = 4, kMostComposed = 160;  // pictures of each kind put together: per good one, at most
 
 }  // namespace
 
@@ -266,7 +267,7 @@ CropBatch CropSource::draw(const Random& random, int count, int threads) const {
           batch.coverage[cell] += 1.0F / (kMapStride * kMapStride);
           if (v != kUnknown) batch.labels[cell] = v - 1;
         }
-        if (batch.coverage[cell] < 0.5F) batch.labels[cell] = -1;
+        if (batch.coverage[cell] < kLabelledShare) batch.labels[cell] = -1;
       }
   });
   return batch;

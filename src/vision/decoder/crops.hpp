@@ -18,7 +18,7 @@ struct CropBatch {
   std::vector<float> colors;         ///< [count, 3, height / 8, width / 8]: means, 0 … 1
   std::vector<float> distances;      ///< [count, kDistanceMaps, height / 8, width / 8]: log(1 + distance)
   std::vector<float> coverage;       ///< [count, height / 4, width / 4]: share of the cell that a defect covers
-  std::vector<std::int64_t> labels;  ///< the same shape: label where one covers the cell's centre, else −1
+  std::vector<std::int64_t> labels;  ///< the same shape: label of cells that a defect covers to a quarter, else −1
   std::vector<float> teaches;        ///< [count, folds]: 1 if the fold's decoder may learn from it
 };
 

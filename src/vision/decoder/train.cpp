@@ -149,19 +149,20 @@ torch::Tensor loss_of(const torch::Tensor& output, CropBatch& batch, std::int64_
                                                                      .pos_weight(torch::full({1}, kDefectWeight)))
                                  .mean({2, 3});
   auto loss = (cross_entropy * teaches).sum() / teaches.sum().clamp_min(1) * static_cast<double>(folds);
-  // Soft Dice (Milletari et al., 3DV 2016) over the batch: small defects count although they have few pixels.
-  const auto weight = teaches.unsqueeze(2).unsqueeze(3);
+  // Soft Dice (Milletari et al., 3DV 2016), crop by crop: a defect counts as much as any other, however few pixels it has.
+  const auto holds = teaches * coverage.sum({1, 2, 3}).gt(0).to(torch::kFloat).unsqueeze(1);
   const auto probability = torch::sigmoid(logit);
-  const auto both = (weight * probability * target).sum({0, 2, 3});
-  const auto either = (weight * (probability + target)).sum({0, 2, 3});
-  loss = loss + (1 - (2 * both + 1) / (either + 1)).sum();
+  const auto both = (probability * target).sum({2, 3}), either = (probability + target).sum({2, 3});
+  const auto dice = 1 - (2 * both + 1) / (either + 1);
+  loss = loss + (dice * holds).sum() / holds.sum().clamp_min(1) * static_cast<double>(folds);
   if (labels > 1) {
-    const auto scores = all.narrow(2, 1, labels).permute({0, 1, 3, 4, 2}).reshape({-1, labels});
-    const auto truth = known.unsqueeze(1).expand({batch.count, folds, rows, columns}).reshape({-1});
-    const auto counts = (weight.expand_as(logit).reshape({-1}) * truth.ge(0)).nonzero().squeeze(1);
-    if (counts.numel() > 0)
-      loss = loss + kClassWeight * static_cast<double>(folds) *
-                        F::cross_entropy(scores.index_select(0, counts), truth.index_select(0, counts));
+    // Each crop's labelled cells together weigh one.
+    const auto is_known = known.ge(0).to(torch::kFloat);
+    const auto weight =
+        (is_known / is_known.sum({1, 2}, true).clamp_min(1)).unsqueeze(1) * teaches.unsqueeze(2).unsqueeze(3);
+    const auto truth = known.clamp_min(0).unsqueeze(1).expand_as(logit).unsqueeze(2);
+    const auto log_share = torch::log_softmax(all.narrow(2, 1, labels), 2).gather(2, truth).squeeze(2);
+    loss = loss - kClassWeight * static_cast<double>(folds) * (log_share * weight).sum() / weight.sum().clamp_min(1);
   }
   return loss;
 }

@@ -26,9 +26,10 @@ std::vector<std::size_t> chosen_folds(const ContestantOutput& output, std::optio
   return all;
 }
 
-/// Index into the labels + 1 of each region, by the class probabilities that its cells have on average; 0 for region 0.
-std::vector<std::uint8_t> classify_regions(const Grid<int>& regions, int count, std::span<const Planes> class_maps,
-                                           std::optional<std::int64_t> fold) {
+/// Index into the labels + 1 of each region, by the class probabilities of its cells, weighed by the square of the map: those that are
+/// surely defective know best; 0 for region 0.
+std::vector<std::uint8_t> classify_regions(const Grid<float>& map, const Grid<int>& regions, int count,
+                                           std::span<const Planes> class_maps, std::optional<std::int64_t> fold) {
   const auto labels = static_cast<std::size_t>(class_maps[0].channels);
   std::vector<std::vector<double>> votes(static_cast<std::size_t>(count) + 1, std::vector<double>(labels));
   for (std::size_t f = 0; f < class_maps.size(); ++f) {
@@ -42,10 +43,11 @@ std::vector<std::uint8_t> classify_regions(const Grid<int>& regions, int count, 
         if (region == 0) continue;
         const auto cell = static_cast<std::size_t>(y * logits.height / regions.height * logits.width +
                                                    x * logits.width / regions.width);
+        const double weight = static_cast<double>(map.at(y, x)) * map.at(y, x);
         double highest = -HUGE_VAL, sum = 0;
         for (std::size_t l = 0; l < labels; ++l) highest = std::max<double>(highest, logits.values[l * plane + cell]);
         for (std::size_t l = 0; l < labels; ++l) sum += shares[l] = std::exp(logits.values[l * plane + cell] - highest);
-        for (std::size_t l = 0; l < labels; ++l) votes[static_cast<std::size_t>(region)][l] += shares[l] / sum;
+        for (std::size_t l = 0; l < labels; ++l) votes[static_cast<std::size_t>(region)][l] += weight * shares[l] / sum;
       }
   }
   std::vector<std::uint8_t> out = {0};
@@ -60,7 +62,7 @@ Grid<std::uint8_t> draw_labels(const Manifest& m, const Grid<float>& map, std::s
   const auto& s = *m.segmentation;
   int count = 0;
   const auto regions = find_regions(map, s.map_threshold, s.peak_threshold, count);
-  const auto label_of = classify_regions(regions, count, class_maps, fold);
+  const auto label_of = classify_regions(map, regions, count, class_maps, fold);
   Grid<std::uint8_t> out(m.image_height, m.image_width);
   const auto enlarged = resize_map(map, m.image_height, m.image_width);
   for (int y = 0; y < out.height; ++y) {

@@ -10,7 +10,7 @@ namespace vedette {
 
 using ProgressSink = std::function<void(const Progress&)>;
 
-/// Learns a model from labelled pictures and writes its artifact to `model_folder`. docs/detector.md describes the
+/// Learns a model from labelled pictures and writes its artifact to `model_folder`. docs/vision.md describes the
 /// method.
 ///
 /// Cross-fitted: the good pictures are cut into folds, each fold's models are fitted without it, and those very models

@@ -80,7 +80,7 @@ Trainer::MapChoice Trainer::best_threshold(const std::vector<std::size_t>& kept,
       if (masked == 0) continue;
       const double good = static_cast<double>(kept.size()) - masked;
       const double told_apart = 0.5 * (found / masked + (good > 0 ? 1 - alarms / good : 1));
-      const double quality = (sum / masked + all_hit / all_united + told_apart) / 3;
+      const double quality = 0.45 * (sum / masked + all_hit / all_united) + 0.1 * told_apart;
       if (quality > best.quality) best = {quality, threshold, peak};
     }
   }
