@@ -35,6 +35,12 @@ class Tools(unittest.TestCase):
         run("train", "--manifest", self.sample + "/manifests/train.manifest", "--out", again, "--steps", "40", "--json")
         names = sorted(os.path.relpath(os.path.join(root, f), self.model) for root, _, files in os.walk(self.model) for f in files)
         self.assertEqual(names, sorted(os.path.relpath(os.path.join(root, f), again) for root, _, files in os.walk(again) for f in files))
+        def evaluation(folder):
+            with open(os.path.join(folder, "evaluation.json"), encoding="utf-8") as f:
+                return {k: v for k, v in json.load(f).items() if k not in ("seconds", "stage_seconds")}
+
+        self.assertEqual(evaluation(self.model), evaluation(again))
+        names.remove("evaluation.json")  # beside the model, with times
         for name in names:
             self.assertTrue(filecmp.cmp(os.path.join(self.model, name), os.path.join(again, name), shallow=False), name)
         other = os.path.join(self.folder, "other-sample")
@@ -48,6 +54,32 @@ class Tools(unittest.TestCase):
             self.assertIn(member, summary)
         self.assertEqual(set(summary["aiou"]), {"scratch", "dent", "stain", "missinghole"})
         self.assertGreater(summary["image_auroc"], 0.85)
+
+    def test_report_shows_the_training_pictures_and_others(self):
+        page = os.path.join(self.folder, "report.html")
+        run("report", self.model, "--out", page, "--pictures", "8")
+        with open(page, encoding="utf-8") as f:
+            text = f.read()
+        for part in ("out of fold", "ROC", "nearest normal patch", "memory_bank", "Learning curve", "learning to draw defects"):
+            self.assertIn(part, text)
+        self.assertEqual(text.count("data:image/jpeg;base64,") % 2, 0)
+        self.assertGreaterEqual(text.count("data:image/jpeg;base64,"), 16)
+        self.assertNotIn("http", text)
+        run("report", self.model, "--manifest", self.sample + "/manifests/test.manifest", "--out", page, "--pictures", "2")
+        with open(page, encoding="utf-8") as f:
+            self.assertNotIn("out of fold", f.read())
+        bare = os.path.join(self.folder, "bare")
+        shutil.copytree(self.model, bare)
+        os.remove(os.path.join(bare, "evaluation.json"))
+        self.assertIn("evaluation.json", self.fails("report", bare))
+
+    def test_a_black_picture_is_anomalous_with_a_reason(self):
+        picture = os.path.join(self.sample, "test-images", sorted(os.listdir(self.sample + "/test-images"))[0])
+        black = os.path.join(self.folder, "black.png")
+        Image.new("RGB", Image.open(picture).size).save(black)
+        line = json.loads(run("detect", self.model, black, "--json").splitlines()[-1])
+        self.assertTrue(line["is_anomalous"])
+        self.assertIn("darker", line["reason"])
 
     def test_detect_names_the_file_at_fault_and_goes_on(self):
         broken = os.path.join(self.folder, "broken.jpg")

@@ -149,12 +149,16 @@ torch::Tensor loss_of(const torch::Tensor& output, CropBatch& batch, std::int64_
                                                                      .pos_weight(torch::full({1}, kDefectWeight)))
                                  .mean({2, 3});
   auto loss = (cross_entropy * teaches).sum() / teaches.sum().clamp_min(1) * static_cast<double>(folds);
-  // Soft Dice (Milletari et al., 3DV 2016), crop by crop: a defect counts as much as any other, however few pixels it has.
-  const auto holds = teaches * coverage.sum({1, 2, 3}).gt(0).to(torch::kFloat).unsqueeze(1);
+  // Soft Dice (Milletari et al., 3DV 2016): half of it over the batch, where pixels count, half crop by crop, where a small defect counts as
+  // much as a large one.
+  const auto dice = [](const torch::Tensor& both, const torch::Tensor& either) {
+    return 1 - (2 * both + 1) / (either + 1);
+  };
   const auto probability = torch::sigmoid(logit);
   const auto both = (probability * target).sum({2, 3}), either = (probability + target).sum({2, 3});
-  const auto dice = 1 - (2 * both + 1) / (either + 1);
-  loss = loss + (dice * holds).sum() / holds.sum().clamp_min(1) * static_cast<double>(folds);
+  const auto holds = teaches * coverage.sum({1, 2, 3}).gt(0).to(torch::kFloat).unsqueeze(1);
+  loss = loss + 0.5 * dice((teaches * both).sum(0), (teaches * either).sum(0)).sum() +
+         0.5 * static_cast<double>(folds) * (dice(both, either) * holds).sum() / holds.sum().clamp_min(1);
   if (labels > 1) {
     // Each crop's labelled cells together weigh one.
     const auto is_known = known.ge(0).to(torch::kFloat);
