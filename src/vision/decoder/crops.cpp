@@ -18,7 +18,8 @@ constexpr double kDefectShare = 0.6;                        // crops around a re
 constexpr double kPastedShare = 0.35, kDamagedShare = 0.3;  // of the others
 constexpr float kLabelledShare = 0.25F;                   // of a cell, or its label is not learnt from: cracks are thin
 constexpr std::size_t kPixelsKept = 2'000;                // per picture
-constexpr std::size_t kPerGood = 4, kMostComposed = 160;  // pictures of each kind put together: per good one, at most
+constexpr std::size_t kPerGood = 4, kMostComposed = 160;  // pictures of each kind put together: per good one, at most …
+constexpr double kComposedPixels = 50e6;                  // … and as many as this holds
 
 }  // namespace
 
@@ -178,7 +179,8 @@ CropSource::Composed CropSource::damage(Random r) const {
 }
 
 Result<void> CropSource::compose(const Random& random, int threads, const decltype(DecoderJob::measure)& measure) {
-  const std::size_t count = std::min(kMostComposed, kPerGood * good_.size());
+  const auto fit = static_cast<std::size_t>(kComposedPixels / (static_cast<double>(height_) * width_)) + 1;
+  const std::size_t count = std::min({kMostComposed, kPerGood * good_.size(), fit});
   pasted_.resize(with_label_.empty() ? 0 : count);
   damaged_.resize(count);
   std::vector<std::optional<Error>> failures(pasted_.size() + damaged_.size());

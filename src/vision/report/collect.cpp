@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t kMostMeasured = 2'000;  // pictures that the contest and the times are measured on
 constexpr int kShownSide = 320, kPatch = 96;  // pixels
-constexpr double kHeatFrom = 0.7;             // of the height that good pictures reach: below, nothing is coloured
 
 double milliseconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
@@ -33,13 +32,22 @@ RgbImage shrunk(const RgbImage& image) {
   return to_image(resize_to_planes(image, side(image.height), side(image.width)));
 }
 
-/// Grey picture under a scale from yellow to red: 1 is the height that good pictures reach, four times that is all red.
-RgbImage heated(const RgbImage& picture, const Grid<float>& map) {
+/// Where on the map colour begins, and where it is all red.
+struct HeatScale {
+  double low, high;
+  explicit HeatScale(const Manifest& m)
+      // Masks are drawn between their two thresholds; without, 1 is the height that good pictures reach.
+      : low(m.segmentation ? 0.5 * m.segmentation->map_threshold : 0.7),
+        high(m.segmentation ? 2 * m.segmentation->peak_threshold : 4) {}
+};
+
+/// Grey picture under colours from yellow to red.
+RgbImage heated(const RgbImage& picture, const Grid<float>& map, const HeatScale& scale) {
   const auto heat = resize_map(map, picture.height, picture.width);
+  const double low = std::max(scale.low, 1e-6), range = std::log(std::max(scale.high, 2 * low) / low);
   RgbImage out = picture;
   for (std::size_t i = 0; i < heat.values.size(); ++i) {
-    const double v =
-        std::clamp(std::log(std::max<double>(heat.values[i], 1e-6) / kHeatFrom) / std::log(4 / kHeatFrom), 0.0, 1.0);
+    const double v = std::clamp(std::log(std::max<double>(heat.values[i], 1e-6) / low) / range, 0.0, 1.0);
     const double color[3] = {255, 225 * (1 - v), 30 * (1 - v)}, opacity = 0.75 * std::sqrt(v);
     const double grey = 0.3 * out.pixels[3 * i] + 0.6 * out.pixels[3 * i + 1] + 0.1 * out.pixels[3 * i + 2];
     for (std::size_t c = 0; c < 3; ++c)
@@ -201,7 +209,7 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
       }
       if (place < shown) {
         out.picture = shrunk(loaded->image);
-        out.heat = heated(out.picture, detection.anomaly_map);
+        out.heat = heated(out.picture, detection.anomaly_map, HeatScale(m));
         if (bank && (p.is_anomalous || p.called_anomalous)) bank->show(loaded->image, p.fold, out);
       }
     }
