@@ -4,7 +4,7 @@
 
 #include <pugixml.hpp>
 
-#include "api/xml.hpp"
+#include "base/xml.hpp"
 #include "base/text.hpp"
 
 namespace vedette::s3 {

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "api/s3/messages.hpp"
-#include "api/xml.hpp"
+#include "base/xml.hpp"
 #include "base/text.hpp"
 
 namespace vedette::s3 {

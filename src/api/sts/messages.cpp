@@ -1,6 +1,6 @@
 #include "api/sts/messages.hpp"
 
-#include "api/xml.hpp"
+#include "base/xml.hpp"
 #include "base/text.hpp"
 
 namespace vedette::sts {

@@ -40,6 +40,8 @@ Trainer::MapChoice Trainer::best_threshold(const std::vector<std::size_t>& kept,
     for (std::size_t rank = 0; rank < values.size() / 4; rank += 1 + rank / 8) pooled.push_back(values[rank]);
   }
   std::sort(pooled.begin(), pooled.end());
+  if (masked == 0)
+    return {0, pooled.back(), pooled.back()};  // nothing is marked at this size: hardly anything shall be
   const auto quantile = [&](double share) {
     return pooled[static_cast<std::size_t>(share * static_cast<double>(pooled.size() - 1))];
   };
@@ -77,7 +79,6 @@ Trainer::MapChoice Trainer::best_threshold(const std::vector<std::size_t>& kept,
           alarms += cells > 0 ? 1 : 0;
         all_hit += hit, all_united += united;
       }
-      if (masked == 0) continue;
       const double good = static_cast<double>(kept.size()) - masked;
       const double told_apart = 0.5 * (found / masked + (good > 0 ? 1 - alarms / good : 1));
       const double quality = 0.45 * (sum / masked + all_hit / all_united) + 0.1 * told_apart;

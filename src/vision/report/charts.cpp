@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/xml.hpp"
+
 namespace vedette::charts {
 namespace {
 
@@ -35,10 +37,10 @@ class Frame {
                            kHeight - kBottom + 15, vx);
     }
     out += fmt::format(R"(<text class="axis" x="{}" y="{}" text-anchor="middle">{}</text>)",
-                       0.5 * (kLeft + kWidth - kRight), kHeight - 6, escape(axes_.x));
+                       0.5 * (kLeft + kWidth - kRight), kHeight - 6, xml_escape(axes_.x));
     out +=
         fmt::format(R"~(<text class="axis" transform="translate(11,{}) rotate(-90)" text-anchor="middle">{}</text>)~",
-                    0.5 * (kTop + kHeight - kBottom), escape(axes_.y));
+                    0.5 * (kTop + kHeight - kBottom), xml_escape(axes_.y));
     return out;
   }
 
@@ -47,30 +49,6 @@ class Frame {
 };
 
 }  // namespace
-
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  return out;
-}
 
 std::string plot(const Axes& axes, std::span<const Line> lines) {
   const Frame frame(axes);

@@ -8,9 +8,6 @@
 /// Charts as inline SVG. Internal to vision/report.
 namespace vedette::charts {
 
-/// Escapes text for HTML content and attributes.
-std::string escape(std::string_view text);
-
 struct Line {
   std::vector<std::pair<double, double>> points;
   std::string style;  ///< CSS class

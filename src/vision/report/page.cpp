@@ -6,14 +6,13 @@
 #include <map>
 
 #include "base/text.hpp"
+#include "base/xml.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/report/charts.hpp"
 #include "vision/report/report.hpp"
 
 namespace vedette {
 namespace {
-
-using charts::escape;
 
 constexpr int kJpegQuality = 85;
 constexpr std::size_t kMostCurvePoints = 400;
@@ -41,11 +40,12 @@ th:first-child,td:first-child{text-align:left}.pair{display:flex;gap:6px}.pair i
 std::string image_tag(const RgbImage& image, const std::string& description) {
   const auto jpeg = encode_jpeg(image, kJpegQuality);
   if (!jpeg) return {};
-  return fmt::format(R"(<img alt="{}" src="data:image/jpeg;base64,{}">)", escape(description), to_base64(*jpeg));
+  return fmt::format(R"(<img alt="{}" src="data:image/jpeg;base64,{}">)", xml_escape(description), to_base64(*jpeg));
 }
 
 std::string figure(const std::string& content, const std::string& title, const std::string& explanation) {
-  return fmt::format("<figure>{}<figcaption><b>{}</b> {}</figcaption></figure>", content, escape(title), explanation);
+  return fmt::format("<figure>{}<figcaption><b>{}</b> {}</figcaption></figure>", content, xml_escape(title),
+                     explanation);
 }
 
 /// Points of the ROC (false alarms, found) and the precision-recall curve (found, precision), one per distinct score.
@@ -131,7 +131,7 @@ std::string confusion(const Evaluation& e) {
       "<th>mean IoU</th></tr>";
   for (const auto& l : e.labels)
     out += fmt::format("<tr><td>{}</td><td>{:.3f}</td><td>{:.3f}</td><td>{:.3f}</td><td>{:.3f}</td></tr>",
-                       escape(l.name), l.precision, l.recall, l.f1, l.aiou);
+                       xml_escape(l.name), l.precision, l.recall, l.f1, l.aiou);
   return out + "</table>";
 }
 
@@ -178,7 +178,7 @@ std::string tables(const Report& report) {
   double scores = 0, maps = 0;
   for (const auto& row : report.contest) scores += row.score_weight, maps += row.map_weight;
   for (const auto& row : report.contest)
-    out += fmt::format("<tr><td>{}</td><td>{}</td><td>{:.0f} %</td><td>{:.0f} %</td></tr>", escape(row.name),
+    out += fmt::format("<tr><td>{}</td><td>{}</td><td>{:.0f} %</td><td>{:.0f} %</td></tr>", xml_escape(row.name),
                        row.auroc > 0 ? fmt::format("{:.3f}", row.auroc) : "–",
                        100 * row.score_weight / std::max(scores, 1e-12), 100 * row.map_weight / std::max(maps, 1e-12));
   out += "</table><h2>Time</h2><table><tr><th>per picture, on this machine</th><th>ms</th></tr>";
@@ -188,7 +188,7 @@ std::string tables(const Report& report) {
   if (!report.evaluation.stage_seconds.empty()) {
     out += "<p></p><table><tr><th>training</th><th>s</th></tr>";
     for (const auto& [stage, seconds] : report.evaluation.stage_seconds)
-      out += fmt::format("<tr><td>{}</td><td>{:.1f}</td></tr>", escape(stage), seconds);
+      out += fmt::format("<tr><td>{}</td><td>{:.1f}</td></tr>", xml_escape(stage), seconds);
     out += "</table>";
   }
   return out;
@@ -213,9 +213,9 @@ std::string picture_card(const ReportedPicture& shown) {
   if (p.is_anomalous != p.called_anomalous) out += tag("wrong", "wrong");
   if (p.is_suspect) out += tag("suspect", "label may be wrong");
   out += p.is_anomalous ? tag("bad", "anomalous") : tag("good", "good");
-  out +=
-      fmt::format("called {} at {:.0f} %, score {:.3g}<br><b>{}</b></figcaption></figure>",
-                  p.called_anomalous ? "anomalous" : "good", 100 * p.confidence, p.anomaly_score, escape(p.source_ref));
+  out += fmt::format("called {} at {:.0f} %, score {:.3g}<br><b>{}</b></figcaption></figure>",
+                     p.called_anomalous ? "anomalous" : "good", 100 * p.confidence, p.anomaly_score,
+                     xml_escape(p.source_ref));
   return out;
 }
 
@@ -228,7 +228,7 @@ std::string to_html(const Report& report) {
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\"><title>{0}</title><style>{1}</style></head><body><main><h1>{0}</"
       "h1>",
-      escape(report.title), kStyle);
+      xml_escape(report.title), kStyle);
   out += fmt::format(
       "<p class=\"soft\">{} pictures judged{}. Pictures of {}×{} pixels, seen at {}×{}; {} folds. In brackets: 95 % "
       "intervals.</p>",
@@ -237,8 +237,8 @@ std::string to_html(const Report& report) {
   out += cards(report);
   if (!e.warnings.empty() || !e.skipped.empty()) {
     out += "<h2>Notices</h2><ul>";
-    for (const auto& text : e.warnings) out += "<li>" + escape(text) + "</li>";
-    for (const auto& text : e.skipped) out += "<li>not used: " + escape(text) + "</li>";
+    for (const auto& text : e.warnings) out += "<li>" + xml_escape(text) + "</li>";
+    for (const auto& text : e.skipped) out += "<li>not used: " + xml_escape(text) + "</li>";
     out += "</ul>";
   }
   out += charts_of(report) + confusion(e) + tables(report);

@@ -1,4 +1,4 @@
-#include "api/xml.hpp"
+#include "base/xml.hpp"
 
 #include <fmt/format.h>
 
