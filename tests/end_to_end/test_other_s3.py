@@ -85,7 +85,7 @@ class TheMainJob(MainJob, unittest.TestCase):
     def when_trained(self):
         """One file is larger than what goes in one request."""
         files = [o for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket="models", Prefix="a/b/") for o in page["Contents"]]
-        self.assertGreater(max(o["Size"] for o in files), 32 << 20)
+        self.assertGreater(max(o["Size"] for o in files), 16 << 20)
 
     def test_rendered_sample(self):
         right, metrics = self.job(SAMPLE, "sample", ["train", "test"])

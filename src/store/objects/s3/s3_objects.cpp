@@ -14,7 +14,7 @@ namespace vedette {
 namespace {
 
 constexpr std::uint64_t kWindow = 8 << 20;       // read at once: a picture is one request, memory stays bounded
-constexpr std::uint64_t kLargestPut = 32 << 20;  // larger ones go by parts of this size
+constexpr std::uint64_t kLargestPut = 16 << 20;  // larger ones go by parts of this size
 constexpr std::int64_t kPage = 1000;
 constexpr std::uint64_t kMostParts = 10'000;
 
