@@ -93,7 +93,8 @@ struct Evaluation {
   std::int64_t training_images = 0;
   std::int64_t testing_images = 0;
   double image_auroc = 0, average_precision = 0, precision = 0, recall = 0, f1 = 0, ece = 0, brier = 0;
-  /// 95 % intervals of "image_auroc", "precision", "recall" and "false_alarm_rate" (of good pictures): low, high.
+  /// 95 % intervals of "image_auroc", "precision", "recall" and "false_alarm_rate" (of good pictures): low, high; after a
+  /// training of "expected_false_alarm_rate", too: what new good pictures are to expect by the ranks of those seen.
   std::map<std::string, std::pair<double, double>> intervals;
   std::optional<double> pixel_auroc, pixel_average_precision;
   std::vector<LabelMetrics> labels;  ///< segmentation models only

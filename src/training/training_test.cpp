@@ -22,9 +22,11 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
                {"s3://b/2.jpg", "/abs/2", std::nullopt, {}, {}, false}};
   job.test = std::vector<TrainingSample>{};
   job.minimum.train_per_label = 20;
+  job.plan.false_alarm_budget = 0.01;
   ASSERT_TRUE(write_job(folder.path(), job));
   const auto back = read_job(folder.path());
   ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->plan.false_alarm_budget, 0.01);
   EXPECT_EQ(back->train[0].source_ref, "s3://b/ü.jpg");
   EXPECT_EQ(back->train[0].image, folder.path() / "images/1");
   EXPECT_EQ(back->train[0].mask_colors[0].color, "#23A436");
@@ -35,6 +37,8 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   Evaluation e;
   e.f1 = 0.25;
   e.labels = {{"crack", 1, 0.5, 0.75, 0.3}};
+  e.intervals["recall"] = {0.25, 0.75};
+  e.bank_sources = {{"/b.jpg", 3, 4}};
   e.predictions = {{"a", true, false, 0.6, 1.5, "/a.jpg", 2, true}};
   ASSERT_TRUE(write_evaluation(folder.path(), e));
   const auto e2 = read_evaluation(folder.path());
@@ -42,6 +46,10 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   EXPECT_EQ(e2->labels[0].aiou, 0.3);
   EXPECT_TRUE(e2->predictions[0].is_anomalous);
   EXPECT_FALSE(e2->predictions[0].called_anomalous);
+  EXPECT_EQ(e2->predictions[0].fold, 2);
+  EXPECT_TRUE(e2->predictions[0].is_suspect);
+  EXPECT_EQ(e2->intervals, e.intervals);
+  EXPECT_EQ(e2->bank_sources.at(0).column, 4);
 }
 
 TEST(Training, ProgressIsForwardedAndTheEvaluationReturned) {

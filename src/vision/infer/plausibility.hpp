@@ -6,13 +6,13 @@
 #include "vision/image/image.hpp"
 
 /// Is this a picture of what the model knows? A black frame, a defocused lens or another part must not pass as good only because no
-/// single place stands out.
+/// single place stands out. Pure functions.
 namespace vedette {
 
 struct PictureStatistics {
   double brightness = 0;  ///< mean of all channels, 0 … 1
-  double sharpness =
-      1;  ///< energy of edges over variance, of cells of 4 × 4 pixels: falls with blur, not with contrast; 0 if flat
+  /// Energy of edges over variance, of cells of 4 × 4 pixels: falls with blur, not with contrast; 0 if flat.
+  double sharpness = 0;
   double level = 0;  ///< mean of the first contestant's maps; set by the engine
 };
 /// All but the level. Any size of at least 32 × 32.

@@ -9,9 +9,8 @@
 
 namespace vedette {
 
-inline constexpr int kFineCell = 8,
-                     kCoarseCell =
-                         16;  ///< pixels of the working size; the latter of InputSize::coarse_cell is the least
+/// Sides of cells in pixels of the working size; kCoarseCell is the least that InputSize::coarse_cell may be.
+inline constexpr int kFineCell = 8, kCoarseCell = 16;
 
 /// Rows and columns of cells.
 struct CellGrid {
@@ -26,8 +25,8 @@ struct FeatureGraph {
   std::vector<std::string> maps;  ///< outputs: the backbone's at strides 2, 4, 8 and 16, [channels, …]
   std::string color;              ///< output [3, fine cells]: mean colour, not normalised
   std::string rows;               ///< output [fine cells, channels]: strides 4, 8, 16 and colour joined
-  std::string
-      coarse_rows;  ///< the same averaged over coarse cells, and what the backbone says of the picture at half its size
+  /// Output: the same averaged over coarse cells, and what the backbone says of the picture at half its size.
+  std::string coarse_rows;
   CellGrid grid, coarse_grid;
 };
 

@@ -119,7 +119,9 @@ class BankReader {
     sample.source_ref = source.image;
     sample.image = source.image;
     const auto loaded = load_sample(sample, {}, image_height_, image_width_, true);
-    if (loaded) out.nearest_normal = patch(look(loaded->image), source.row, source.column, lines, columns);
+    if (loaded)
+      out.nearest_normal = patch(look(loaded->image), std::clamp(source.row, 0, lines - 1),
+                                 std::clamp(source.column, 0, columns - 1), lines, columns);
   }
 
  private:
@@ -164,6 +166,10 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
   report.evaluation = std::move(evaluation);
   const auto& m = report.manifest;
   const auto& predictions = report.evaluation.predictions;
+
+  for (const auto& p : predictions)
+    if (p.fold && (*p.fold < 0 || *p.fold >= m.folds))
+      return invalid_input("The evaluation is of another model: " + p.source_ref + " was judged by a fold it lacks.");
 
   // Wrong verdicts come first, the most confident at the top; then the least certain right ones.
   std::vector<std::size_t> order(predictions.size());
