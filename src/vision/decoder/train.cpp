@@ -125,8 +125,9 @@ class FrozenBackbone {
       maps.push_back(x.to(torch::kFloat));
     }
     maps[2] = torch::cat({maps[2], colors}, 1);
-    maps.push_back(torch::from_blob(
-        batch.distances.data(), {batch.count, kDistanceMaps, batch.height / kColorStride, batch.width / kColorStride}));
+    const auto distances = torch::from_blob(
+        batch.distances.data(), {batch.count, kDistanceMaps, batch.height / kColorStride, batch.width / kColorStride});
+    maps.push_back(distances.clone());  // they may outlive the batch
     return maps;
   }
 
