@@ -370,11 +370,13 @@ int main(int argc, char** argv) {
   vedette::TrainingPlan plan;
   app.add_option("--steps", plan.steps, "Steps of the decoders")->check(CLI::Range(1, 100'000));
   app.add_option("--budget", plan.budget_seconds, "Seconds that each training may take")->check(CLI::Range(1.0, 1e6));
+  app.add_option("--backbone", plan.backbone, "Another backbone, an ONNX file")->check(CLI::ExistingFile);
   app.add_flag("--robustness", with_robustness,
                "Change the test pictures as a plant does, show others, mislabel some; trains twice");
   app.add_flag("--contest", with_contest, "Test every contestant alone, too");
   app.add_option("--keep", keep, "Copy the models into this folder")->check(CLI::ExistingDirectory);
   CLI11_PARSE(app, argc, argv);
+  if (plan.backbone) plan.backbone = std::filesystem::absolute(*plan.backbone);
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   try {
     std::vector<json> summaries;

@@ -38,6 +38,7 @@ namespace {
 struct ServeOptions {
   std::optional<double> training_budget;
   std::optional<int> false_alarms;
+  std::string backbone;
   std::string data = "./vedette-data";
   std::string listen = "127.0.0.1:8420";
   std::string account = "123456789012";
@@ -175,8 +176,10 @@ void serve(const ServeOptions& options) {
   const auto& images = options.quotas.images;
   JobWorker imports(*metadata, clock, kImportJob, worker, make_import_handler(*metadata, *objects, clock, images));
   JobWorker updates(*metadata, clock, kUpdateJob, worker, make_update_handler(*metadata, *objects, clock, images));
-  const TrainingPlan plan{
-      {}, options.training_budget, options.false_alarms ? std::optional(1.0 / *options.false_alarms) : std::nullopt};
+  TrainingPlan plan;
+  plan.budget_seconds = options.training_budget;
+  if (options.false_alarms) plan.false_alarm_budget = 1.0 / *options.false_alarms;
+  if (!options.backbone.empty()) plan.backbone = fs::absolute(options.backbone);
   JobWorker trainings(*metadata, clock, kTrainingJob, worker,
                       make_training_handler(*metadata, *objects, clock, images, folder.jobs(), find_trainer(), plan));
   JobWorker packagings(*metadata, clock, kPackagingJob, worker,
@@ -339,6 +342,12 @@ void add_serve(CLI::App& app, int& status) {
                    "At most one good part in this many may be called anomalous by models trained from now on; by "
                    "default both kinds of error are balanced")
       ->check(CLI::Range(2, 1'000'000));
+  command
+      ->add_option(
+          "--backbone", options->backbone,
+          "Network that describes pictures for models trained from now on, an ONNX file; by default the one that "
+          "comes with Vedette")
+      ->check(CLI::ExistingFile);
   quota("--inference-units", quotas.inference_units, 1, "Most inference units of one model");
   quota("--max-projects", quotas.projects, 0, "Most projects per region; 0: no limit");
   quota("--max-models", quotas.models_per_project, 0, "Most models of a project; 0: no limit");

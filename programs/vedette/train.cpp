@@ -18,6 +18,7 @@ struct TrainOptions {
   std::uint64_t seed = 0;
   TrainingPlan plan;
   std::optional<int> false_alarms;
+  std::string backbone;
   bool json = false;
 };
 
@@ -55,6 +56,7 @@ void train(const TrainOptions& options) {
   job.seed = options.seed;
   job.plan = options.plan;
   if (options.false_alarms) job.plan.false_alarm_budget = 1.0 / *options.false_alarms;
+  if (!options.backbone.empty()) job.plan.backbone = fs::absolute(options.backbone);
   job.letterbox_mixed_sizes = true;
   fs::create_directories(out.parent_path());
   // Beside the target, so that the finished model can be moved there in one step.
@@ -99,6 +101,10 @@ void add_train(CLI::App& app, int& status) {
           "--false-alarms", options->false_alarms,
           "At most one good part in this many may be called anomalous; by default both kinds of error are balanced")
       ->check(CLI::Range(2, 1'000'000));
+  command
+      ->add_option("--backbone", options->backbone,
+                   "Network that describes pictures, an ONNX file; by default the one that comes with Vedette")
+      ->check(CLI::ExistingFile);
   command->add_flag("--json", options->json, "Print only the summary, as one JSON object");
   command->callback([options, &status] {
     train(*options);

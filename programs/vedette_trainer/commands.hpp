@@ -4,7 +4,9 @@
 
 namespace vedette {
 
-/// Adds `pretrain`, which runs while the command line is parsed and leaves its exit status.
+// Each adds a command, which runs while the command line is parsed and leaves its exit status.
+
 CLI::App* add_pretrain(CLI::App& app, const int& threads, int& status);
+CLI::App* add_backbone(CLI::App& app, int& status);
 
 }  // namespace vedette

@@ -1,5 +1,5 @@
 // vedette-trainer: turns a job folder into a model (docs/training-job.md); started by `vedette train` and by the server's job worker.
-// `vedette-trainer pretrain` makes the backbone's weights (docs/pretraining.md).
+// `vedette-trainer pretrain` makes the backbone's weights (docs/pretraining.md), `vedette-trainer backbone` looks at another's.
 
 #include <malloc.h>
 
@@ -51,8 +51,9 @@ int main(int argc, char** argv) {
 
   int status = 0;
   auto* pretraining = add_pretrain(app, threads, status);
+  auto* backbone = add_backbone(app, status);
   CLI11_PARSE(app, argc, argv);
-  if (pretraining->parsed()) return status;
+  if (pretraining->parsed() || backbone->parsed()) return status;
   if (folder.empty()) {
     std::fprintf(stderr, "vedette-trainer: --job is required\n");
     return 106;  // as CLI11 says it

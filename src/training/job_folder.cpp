@@ -117,6 +117,7 @@ Result<void> write_job(const fs::path& folder, const TrainingJob& job) {
   if (job.plan.steps) out["steps"] = *job.plan.steps;
   if (job.plan.budget_seconds) out["budget_seconds"] = *job.plan.budget_seconds;
   if (job.plan.false_alarm_budget) out["false_alarm_budget"] = *job.plan.false_alarm_budget;
+  if (job.plan.backbone) out["backbone"] = job.plan.backbone->string();
   return write_file_atomically(folder / "job.json", dump(out));
 }
 
@@ -135,6 +136,7 @@ Result<TrainingJob> read_job(const fs::path& folder) {
     if (json.contains("test")) job.test = samples_from_json(json["test"], folder);
     if (json.contains("steps")) job.plan.steps = json["steps"].get<int>();
     if (json.contains("false_alarm_budget")) job.plan.false_alarm_budget = json["false_alarm_budget"].get<double>();
+    if (json.contains("backbone")) job.plan.backbone = folder / json["backbone"].get<std::string>();
     if (json.contains("budget_seconds")) job.plan.budget_seconds = json["budget_seconds"].get<double>();
   } catch (const Json::exception& e) {
     return invalid_input("job.json is not a training job: " + std::string(e.what()));

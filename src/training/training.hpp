@@ -47,6 +47,7 @@ struct TrainingPlan {
   std::optional<double> budget_seconds;  ///< for all of the training; the steps are fitted to it
   /// Share of good pictures that may be called anomalous. By default the threshold balances both kinds of error.
   std::optional<double> false_alarm_budget;
+  std::optional<std::filesystem::path> backbone;  ///< ONNX file (vision/onnx) to be used instead of the shipped weights
 };
 
 struct TrainingJob {

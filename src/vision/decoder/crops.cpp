@@ -225,7 +225,8 @@ DecoderSample CropSource::draw_one(Random r, bool from_defect, std::vector<std::
   return anywhere(samples_[good]);
 }
 
-CropBatch CropSource::draw(const Random& random, int count, int threads) const {
+Result<CropBatch> CropSource::draw(const Random& random, int count, int threads,
+                                   const decltype(DecoderJob::describe)& describe) const {
   CropBatch batch;
   batch.count = count;
   batch.height = std::min(kLargestCrop, height_);
@@ -234,13 +235,14 @@ CropBatch CropSource::draw(const Random& random, int count, int threads) const {
              plane = static_cast<std::size_t>(batch.height) * static_cast<std::size_t>(batch.width);
   const auto rows = batch.height / kMapStride, columns = batch.width / kMapStride;
   const auto cells = static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
-  batch.images.resize(n * 3 * plane);
   const std::size_t colors = plane / (kColorStride * kColorStride);
   batch.colors.resize(n * 3 * colors);
   batch.distances.resize(n * kDistanceMaps * colors);
   batch.coverage.resize(n * cells);
   batch.labels.assign(n * cells, -1);
   batch.teaches.assign(n * static_cast<std::size_t>(folds_), 1);
+  std::vector<std::optional<Error>> failures(n);
+  std::vector<FeatureMaps> described(n);
   run_parallel(n, threads, [&](std::size_t i) {
     std::vector<std::int64_t> folds;
     const auto crop = draw_one(random.fork(i), static_cast<double>(i) < kDefectShare * count, folds);
@@ -248,17 +250,19 @@ CropBatch CropSource::draw(const Random& random, int count, int threads) const {
     std::transform(crop.distances.values.begin(), crop.distances.values.end(),
                    batch.distances.begin() + static_cast<std::ptrdiff_t>(i * kDistanceMaps * colors),
                    [](float d) { return std::log1p(d); });
-    std::vector<float> channel(plane);
-    for (std::size_t c = 0; c < 3; ++c) {
-      for (std::size_t p = 0; p < plane; ++p) channel[p] = static_cast<float>(crop.image.pixels[3 * p + c]) / 255;
-      float* out = batch.images.data() + (3 * i + c) * plane;
-      normalize_light(channel.data(), out, batch.height, batch.width, kLightSigma);
-      for (std::size_t p = 0; p < plane; ++p) out[p] *= static_cast<float>(kNormalizedGain);
-      float* color = batch.colors.data() + (3 * i + c) * colors;
-      for (std::size_t p = 0; p < plane; ++p)
-        color[p / static_cast<std::size_t>(batch.width) / kColorStride *
-                  static_cast<std::size_t>(batch.width / kColorStride) +
-              p % static_cast<std::size_t>(batch.width) / kColorStride] += channel[p] / (kColorStride * kColorStride);
+    if (auto maps = describe(crop.image)) {
+      described[i] = std::move(*maps);
+    } else {
+      failures[i] = maps.error();
+    }
+    float* color = batch.colors.data() + 3 * i * colors;
+    for (std::size_t p = 0; p < plane; ++p) {
+      const auto cell = p / static_cast<std::size_t>(batch.width) / kColorStride *
+                            static_cast<std::size_t>(batch.width / kColorStride) +
+                        p % static_cast<std::size_t>(batch.width) / kColorStride;
+      for (std::size_t c = 0; c < 3; ++c)
+        color[c * colors + cell] +=
+            static_cast<float>(crop.image.pixels[3 * p + c]) / (255.0F * kColorStride * kColorStride);
     }
     for (int y = 0; y < rows; ++y)
       for (int x = 0; x < columns; ++x) {
@@ -272,6 +276,13 @@ CropBatch CropSource::draw(const Random& random, int count, int threads) const {
         if (batch.coverage[cell] < kLabelledShare) batch.labels[cell] = -1;
       }
   });
+  for (const auto& failure : failures)
+    if (failure) return *failure;
+  for (std::size_t m = 0; m < batch.maps.size(); ++m) {
+    batch.channels[m] = described[0][m].channels;
+    for (const auto& maps : described)
+      batch.maps[m].insert(batch.maps[m].end(), maps[m].values.begin(), maps[m].values.end());
+  }
   return batch;
 }
 

@@ -14,9 +14,10 @@ inline constexpr int kColorStride = 8;  ///< of the mean colours and the distanc
 
 struct CropBatch {
   int count = 0, height = 0, width = 0;
-  std::vector<float> images;         ///< [count, 3, height, width], light-normalised, times kNormalizedGain
-  std::vector<float> colors;         ///< [count, 3, height / 8, width / 8]: means, 0 … 1
-  std::vector<float> distances;      ///< [count, kDistanceMaps, height / 8, width / 8]: log(1 + distance)
+  std::array<std::vector<float>, 3> maps;     ///< [count, channels, height / s, width / s] at strides s of 4, 8 and 16
+  std::array<std::int64_t, 3> channels = {};  ///< of each map
+  std::vector<float> colors;                  ///< [count, 3, height / 8, width / 8]: means, 0 … 1
+  std::vector<float> distances;               ///< [count, kDistanceMaps, height / 8, width / 8]: log(1 + distance)
   std::vector<float> coverage;       ///< [count, height / 4, width / 4]: share of the cell that a defect covers
   std::vector<std::int64_t> labels;  ///< the same shape: label of cells that a defect covers to a quarter, else −1
   std::vector<float> teaches;        ///< [count, folds]: 1 if the fold's decoder may learn from it
@@ -31,7 +32,8 @@ class CropSource {
   /// Makes pictures that nobody took: good ones with a real defect pasted in or with rendered damage, and measures their distances.
   Result<void> compose(const Random& random, int threads, const decltype(DecoderJob::measure)& measure);
   /// Deterministic by the random state; any number of threads.
-  [[nodiscard]] CropBatch draw(const Random& random, int count, int threads) const;
+  [[nodiscard]] Result<CropBatch> draw(const Random& random, int count, int threads,
+                                       const decltype(DecoderJob::describe)& describe) const;
 
  private:
   /// Truth of a place that is damaged, but shows no known label.

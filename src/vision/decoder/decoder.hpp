@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -8,13 +9,15 @@
 
 #include "base/result.hpp"
 #include "vision/artifact/artifact.hpp"
-#include "vision/backbone/backbone.hpp"
 #include "vision/image/image.hpp"
 
 /// Decoders that draw defects: small feature pyramids (Lin et al., CVPR 2017) on the frozen backbone's maps, one per fold, trained
 /// side by side on the same pictures, each without those of its fold. They see how far each place is from what good pictures look like, too.
 /// Learnt from masks, from real defects pasted onto good pictures, and from rendered damage of the real ones' size.
 namespace vedette {
+
+/// The backbone's maps at strides 4, 8 and 16.
+using FeatureMaps = std::array<Planes, 3>;
 
 /// What a decoder job knows of a picture before it is loaded.
 struct DecoderPicture {
@@ -31,11 +34,12 @@ struct DecoderSample {
 };
 
 struct DecoderJob {
-  const Backbone* backbone = nullptr;
   std::vector<DecoderPicture> pictures;                    ///< good ones and ones with masks, at least one of each
   std::function<Result<DecoderSample>(std::size_t)> load;  ///< called from several threads, like the next
   /// The distances of a composed picture by a fold's models.
   std::function<Result<Planes>(const RgbImage& image, std::int64_t fold)> measure;
+  std::function<Result<FeatureMaps>(const RgbImage&)>
+      describe;  ///< any height and width that are multiples of 16; all of one size
   std::int64_t folds = 0, labels = 0;
   std::uint64_t seed = 0;
   int threads = 1;
@@ -54,10 +58,9 @@ struct Decoders {
 /// `seconds_left` those of a job with the steps it took. Blocks. Fails as `load` does, or with internal if LibTorch does.
 Result<Decoders> train_decoders(const DecoderJob& job);
 
-/// Appends the nodes that run all folds' decoders on the backbone's maps of the light-normalised picture (Backbone::append) and
-/// the mean colours [3, H/8, W/8]. `distances` is [folds · kDistanceMaps, H/8, W/8]: log(1 + distance), fold by fold. Returns the name of the value
+/// Appends the nodes that run all folds' decoders on the backbone's maps at strides 4, 8 and 16 and the mean colours [3, H/8, W/8]. `distances` is [folds · kDistanceMaps, H/8, W/8]: log(1 + distance), fold by fold. Returns the name of the value
 /// [folds · (1 + labels), H/4, W/4]: per fold the logit of a defect, then those of its labels.
-std::string append_decoders(std::vector<Node>& nodes, const std::vector<std::string>& maps, const std::string& color,
+std::string append_decoders(std::vector<Node>& nodes, const std::array<std::string, 3>& maps, const std::string& color,
                             const std::string& distances, std::int64_t folds);
 
 }  // namespace vedette

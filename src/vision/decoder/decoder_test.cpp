@@ -35,12 +35,17 @@ DecoderSample picture(std::uint64_t seed, int label) {
 
 DecoderJob job(int steps) {
   DecoderJob j;
-  j.backbone = &shipped_backbone();
   for (int i = 0; i < 16; ++i) j.pictures.push_back({i % 2, i >= 8});
   j.load = [](std::size_t i) -> Result<DecoderSample> {
     return picture(i, i < 8 ? 0 : static_cast<int>(1 + i / 2 % 2));
   };
   j.measure = [](const RgbImage&, std::int64_t) -> Result<Planes> { return no_distances(); };
+  // Mean colours stand for a backbone.
+  j.describe = [](const RgbImage& image) -> Result<FeatureMaps> {
+    return FeatureMaps{resize_to_planes(image, image.height / 4, image.width / 4),
+                       resize_to_planes(image, image.height / 8, image.width / 8),
+                       resize_to_planes(image, image.height / 16, image.width / 16)};
+  };
   j.folds = 2;
   j.labels = 2;
   j.seed = 5;
@@ -54,7 +59,7 @@ TEST(Decoder, WeightsFitTheNodesAndRepeat) {
   ASSERT_TRUE(first) << first.error().message;
   ASSERT_TRUE(second);
   std::vector<Node> nodes;
-  append_decoders(nodes, {"a", "b", "c", "d"}, "color", "distances", 2);
+  append_decoders(nodes, {"a", "b", "c"}, "color", "distances", 2);
   for (const auto& node : nodes)
     for (const auto& [role, name] : node.tensors) {
       ASSERT_TRUE(first->tensors.contains(name)) << name;
@@ -72,6 +77,12 @@ TEST(Decoder, AFittedTrainingIsThatOfTheStepsItTook) {
   const auto second = train_decoders(job(first->steps));
   ASSERT_TRUE(second);
   EXPECT_EQ(*first->tensors.at("decoder.out.weight").values, *second->tensors.at("decoder.out.weight").values);
+}
+
+TEST(Decoder, APictureThatCannotBeDescribedEndsIt) {
+  auto j = job(2);
+  j.describe = [](const RgbImage&) -> Result<FeatureMaps> { return invalid_input("undescribed"); };
+  EXPECT_EQ(train_decoders(j).error().message, "undescribed");
 }
 
 TEST(Decoder, APictureThatCannotBeMeasuredEndsIt) {

@@ -2,7 +2,7 @@
 
 namespace vedette {
 
-std::string append_decoders(std::vector<Node>& nodes, const std::vector<std::string>& maps, const std::string& color,
+std::string append_decoders(std::vector<Node>& nodes, const std::array<std::string, 3>& maps, const std::string& color,
                             const std::string& distances, std::int64_t folds) {
   const auto layer = [&](const std::string& name, std::vector<std::string> inputs, bool is_grouped, bool has_relu) {
     const auto output = "decoder." + name;
@@ -18,12 +18,12 @@ std::string append_decoders(std::vector<Node>& nodes, const std::vector<std::str
     nodes.push_back({"upsample", value + ".up", {value}, {}, {{"factor", 2}}});
     return value + ".up";
   };
-  auto x = layer("lateral16", {maps[3]}, false, true);
-  nodes.push_back({"concatenate", "decoder.colored", {maps[2], color}, {}, {}});
+  auto x = layer("lateral16", {maps[2]}, false, true);
+  nodes.push_back({"concatenate", "decoder.colored", {maps[1], color}, {}, {}});
   x = layer("distance8", {distances, enlarged(x)}, true, false);
   x = layer("lateral8", {"decoder.colored", x}, false, true);
   x = layer("merge8", {x}, true, true);
-  x = layer("lateral4", {maps[1], enlarged(x)}, false, true);
+  x = layer("lateral4", {maps[0], enlarged(x)}, false, true);
   x = layer("merge4", {x}, true, true);
   return layer("out", {x}, true, false);
 }

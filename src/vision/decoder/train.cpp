@@ -1,6 +1,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <future>
@@ -19,7 +20,7 @@ namespace F = torch::nn::functional;
 
 constexpr std::int64_t kWidth = 24;  // channels of each fold's decoder
 constexpr int kBatch = 16;
-constexpr int kDistances = 4;  // where the distances stand among the maps
+constexpr int kDistances = 3;  // where the distances stand among the maps
 constexpr int kWarmUp = 20, kTimedFrom = 6, kLeastSteps = 10, kMostSteps = 4'000;
 constexpr int kLossSteps = 10;
 constexpr int kLooks = 2;  // batches that the scale of what enters is taken from
@@ -36,16 +37,16 @@ torch::Dtype precision() {
 }
 
 struct FoldDecodersImpl : nn::Module {
-  FoldDecodersImpl(const std::vector<std::int64_t>& channels, std::int64_t folds, std::int64_t outputs) {
+  FoldDecodersImpl(const std::array<std::int64_t, 3>& channels, std::int64_t folds, std::int64_t outputs) {
     const auto all = folds * kWidth;
     const auto conv = [&](const char* name, std::int64_t in, std::int64_t outs, std::int64_t kernel,
                           std::int64_t groups) {
       return register_module(name, nn::Conv2d(nn::Conv2dOptions(in, outs, kernel).padding(kernel / 2).groups(groups)));
     };
-    lateral16 = conv("lateral16", channels[3], all, 1, 1);
+    lateral16 = conv("lateral16", channels[2], all, 1, 1);
     distance8 = conv("distance8", kDistanceMaps, all, 1, 1);
-    lateral8 = conv("lateral8", channels[2] + 3, all, 1, 1);
-    lateral4 = conv("lateral4", channels[1], all, 1, 1);
+    lateral8 = conv("lateral8", channels[1] + 3, all, 1, 1);
+    lateral4 = conv("lateral4", channels[0], all, 1, 1);
     merge8 = conv("merge8", all, all, 3, folds);
     merge4 = conv("merge4", all, all, 3, folds);
     out = conv("out", all, folds * outputs, 1, folds);
@@ -80,10 +81,10 @@ struct FoldDecodersImpl : nn::Module {
       return torch::conv2d(x.to(precision()), convolution->weight.to(precision()), convolution->bias.to(precision()), 1,
                            convolution->weight.size(2) / 2, 1, o.groups());
     };
-    auto x = torch::relu(apply(lateral16, seen(3)));
+    auto x = torch::relu(apply(lateral16, seen(2)));
     x = apply(distance8, seen(kDistances)) + enlarged(x);
-    x = torch::relu(apply(merge8, torch::relu(apply(lateral8, seen(2)) + x)));
-    x = torch::relu(apply(merge4, torch::relu(apply(lateral4, seen(1)) + enlarged(x))));
+    x = torch::relu(apply(merge8, torch::relu(apply(lateral8, seen(1)) + x)));
+    x = torch::relu(apply(merge4, torch::relu(apply(lateral4, seen(0)) + enlarged(x))));
     return apply(out, x).to(torch::kFloat);
   }
   std::vector<torch::Tensor> means, scales;  // per stage
@@ -92,49 +93,18 @@ struct FoldDecodersImpl : nn::Module {
 };
 TORCH_MODULE(FoldDecoders);
 
-torch::Tensor as_tensor(const Tensor& t) {
-  return torch::from_blob(const_cast<float*>(t.data()), t.shape).clone();
+/// The backbone's maps at strides 4, 8 (with the mean colours joined) and 16, then the distances; they may outlive the batch.
+std::vector<torch::Tensor> entering(CropBatch& batch) {
+  const auto view = [&](std::vector<float>& values, std::int64_t channels, int stride) {
+    return torch::from_blob(values.data(), {batch.count, channels, batch.height / stride, batch.width / stride});
+  };
+  std::vector<torch::Tensor> maps;
+  for (std::size_t m = 0; m < batch.maps.size(); ++m)
+    maps.push_back(view(batch.maps[m], batch.channels[m], kMapStride << m).clone());
+  maps[1] = torch::cat({maps[1], view(batch.colors, 3, kColorStride)}, 1);
+  maps.push_back(view(batch.distances, kDistanceMaps, kColorStride).clone());
+  return maps;
 }
-
-/// The backbone with its weights as they are.
-class FrozenBackbone {
- public:
-  explicit FrozenBackbone(const Backbone& backbone) : blocks_(backbone.blocks) {
-    for (std::size_t s = 0; s < blocks_.size(); ++s)
-      for (int b = 0; b < blocks_[s]; ++b) {
-        const auto name = "backbone.stages." + std::to_string(s) + "." + std::to_string(b);
-        layers_.emplace_back(as_tensor(backbone.tensors.at(name + ".weight")).to(precision()),
-                             as_tensor(backbone.tensors.at(name + ".bias")).to(precision()));
-      }
-  }
-  /// Maps at strides 2, 4, 8 (with the mean colours joined) and 16, then the distances.
-  std::vector<torch::Tensor> operator()(CropBatch& batch) const {
-    const auto images = torch::from_blob(batch.images.data(), {batch.count, 3, batch.height, batch.width});
-    const auto colors = torch::from_blob(batch.colors.data(),
-                                         {batch.count, 3, batch.height / kColorStride, batch.width / kColorStride});
-    const torch::NoGradGuard no_gradients;
-    auto x = images.to(precision()).contiguous(torch::MemoryFormat::ChannelsLast);
-    std::vector<torch::Tensor> maps;
-    std::size_t layer = 0;
-    for (const int count : blocks_) {
-      for (int b = 0; b < count; ++b, ++layer) {
-        const auto& [weight, bias] = layers_[layer];
-        const auto y = torch::conv2d(x, weight, bias, b == 0 ? 2 : 1, 1);
-        x = torch::relu(b == 0 ? y : y + x);
-      }
-      maps.push_back(x.to(torch::kFloat));
-    }
-    maps[2] = torch::cat({maps[2], colors}, 1);
-    const auto distances = torch::from_blob(
-        batch.distances.data(), {batch.count, kDistanceMaps, batch.height / kColorStride, batch.width / kColorStride});
-    maps.push_back(distances.clone());  // they may outlive the batch
-    return maps;
-  }
-
- private:
-  std::vector<int> blocks_;
-  std::vector<std::pair<torch::Tensor, torch::Tensor>> layers_;
-};
 
 torch::Tensor loss_of(const torch::Tensor& output, CropBatch& batch, std::int64_t folds, std::int64_t labels) {
   const auto rows = output.size(2), columns = output.size(3);
@@ -176,10 +146,10 @@ std::map<std::string, Tensor> exported(FoldDecoders& decoders) {
   // What standardises the maps becomes part of the 1×1 convolutions that read them.
   {
     const torch::NoGradGuard no_gradients;
-    for (const auto& [layer, stage] : {std::pair(&decoders->lateral16, 3),
+    for (const auto& [layer, stage] : {std::pair(&decoders->lateral16, 2),
                                        {&decoders->distance8, kDistances},
-                                       {&decoders->lateral8, 2},
-                                       {&decoders->lateral4, 1}}) {
+                                       {&decoders->lateral8, 1},
+                                       {&decoders->lateral4, 0}}) {
       auto& convolution = **layer;
       const auto s = static_cast<std::size_t>(stage);
       convolution.weight.mul_(decoders->scales[s]);
@@ -216,22 +186,24 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
       if (failure) return *failure;
     CropSource source(std::move(samples), job.pictures, job.folds, job.labels);
     if (auto ok = source.compose(Random(job.seed).fork(1ULL << 40), job.threads, job.measure); !ok) return ok.error();
-    const FrozenBackbone backbone(*job.backbone);
-    FoldDecoders decoders(job.backbone->channels, job.folds, 1 + job.labels);
-    torch::optim::AdamW optimizer(decoders->parameters(), torch::optim::AdamWOptions(kRate).weight_decay(kDecay));
     const Random random(job.seed);
     const auto draw = [&](int step) {
       return std::async(std::launch::async, [&source, &job, r = random.fork(static_cast<std::uint64_t>(step))] {
-        return source.draw(r, kBatch, job.threads);
+        return source.draw(r, kBatch, job.threads, job.describe);
       });
     };
     std::vector<std::vector<torch::Tensor>> looks;
+    std::array<std::int64_t, 3> channels = {};
     for (int i = 0; i < kLooks; ++i) {
       auto batch = draw(-1 - i).get();
-      looks.push_back(backbone(batch));
+      if (!batch) return batch.error();
+      looks.push_back(entering(*batch));
+      channels = batch->channels;
     }
+    FoldDecoders decoders(channels, job.folds, 1 + job.labels);
     decoders->set_scales(looks);
     looks.clear();
+    torch::optim::AdamW optimizer(decoders->parameters(), torch::optim::AdamWOptions(kRate).weight_decay(kDecay));
     int steps = job.seconds_left ? kWarmUp + kLeastSteps : job.steps;
     std::vector<std::pair<int, double>> curve;
     double sum = 0;
@@ -240,6 +212,7 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
     auto timed = std::chrono::steady_clock::now();
     for (int step = 0; step < steps; ++step) {
       auto batch = next.get();
+      if (!batch) return batch.error();
       if (step == kTimedFrom) timed = std::chrono::steady_clock::now();
       if (step == kWarmUp && job.seconds_left) {
         const double one =
@@ -253,7 +226,7 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
           kRate * std::min(1.0, (step + 1.0) / kWarmUp) * (0.5 + 0.5 * std::cos(std::numbers::pi * share));
       for (auto& group : optimizer.param_groups()) static_cast<torch::optim::AdamWOptions&>(group.options()).lr(rate);
       optimizer.zero_grad();
-      const auto loss = loss_of(decoders->forward(backbone(batch)), batch, job.folds, job.labels);
+      const auto loss = loss_of(decoders->forward(entering(*batch)), *batch, job.folds, job.labels);
       loss.backward();
       optimizer.step();
       sum += loss.item<double>() / static_cast<double>(job.folds), ++count;

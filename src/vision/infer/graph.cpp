@@ -23,6 +23,15 @@ void Planner::plan(const Node& node) {
       {"slice", &Planner::slice},
       {"channels", &Planner::channels},
       {"block", &Planner::block},
+      {"convolution", &Planner::convolution},
+      {"leaky_relu", &Planner::activation},
+      {"clip", &Planner::activation},
+      {"sigmoid", &Planner::activation},
+      {"hard_swish", &Planner::activation},
+      {"add", &Planner::binary},
+      {"multiply", &Planner::binary},
+      {"max_pool", &Planner::pool},
+      {"mean_pool", &Planner::pool},
       {"upsample", &Planner::upsample},
       {"average_pool", &Planner::average_pool},
       {"concatenate", &Planner::concatenate},
@@ -288,6 +297,25 @@ Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::st
 void Graph::run(const Planes& image) {
   std::copy(image.values.begin(), image.values.end(), values_.at("image")->data.begin());
   for (const auto& step : steps_) step();
+}
+
+Result<std::unique_ptr<Graph>> GraphPool::take(int input_height, int input_width) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      auto graph = std::move(idle_.back());
+      idle_.pop_back();
+      return graph;
+    }
+  }
+  auto graph = Graph::plan(nodes_, tensors_, input_height, input_width);
+  if (!graph) return graph.error();
+  return std::make_unique<Graph>(std::move(*graph));
+}
+
+void GraphPool::give_back(std::unique_ptr<Graph> graph) {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(graph));
 }
 
 void set_inference_threads(int threads) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ namespace vedette {
 /// primitives are made in plan(), run() allocates nothing large. Not thread-safe; make one per thread (weights are
 /// shared).
 ///
-/// `block` and `upsample` keep values in oneDNN's own layout between them, in bf16 where the processor is faster with it.
+/// Networks' operations (`block` to `upsample`) keep values in oneDNN's own layout between them, in bf16 where the processor is faster with it.
 ///
 /// The input is the value "image" [3, height, width], 0 … 1. Operations (inputs → output; tensors; numbers):
 ///   register             [3,H,W] → [3]; reference [H/4,W/4]; the transform dy, dx, angle (registration.hpp)
@@ -31,6 +32,15 @@ namespace vedette {
 ///   channels             [C,H,W] → [count,H,W]; first, count
 ///   block                [C,H,W] and, to be added, perhaps [O,H/s,W/s] → [O,H/s,W/s]; weights [O,C/groups,k,k], k odd,
 ///                        zeros beyond the edges, bias [O]; groups, stride 1 or 2, relu 0 or 1 (after the addition)
+///   convolution          [C,H,W] and, to be added, perhaps the result's shape → [O,…]; weights [O,C/groups,h,w], bias [O]; groups, stride,
+///                        dilation, relu 0 or 1, and top, left, bottom, right: zeros beyond the edges
+///   leaky_relu           element-wise; slope below zero
+///   clip                 element-wise; low, high
+///   sigmoid              element-wise
+///   hard_swish           element-wise x · clip(x / 6 + 1/2, 0, 1)
+///   add, multiply        [C,H,W] with [C,H,W] or [C,1,1] → [C,H,W]
+///   max_pool, mean_pool  [C,H,W] → [C,…]; height, width (both 0: all of it), stride, dilation 1, top, left, bottom, right; mean_pool:
+///                        include_padding 0 or 1: whether zeros beyond the edges count
 ///   upsample             [C,H,W] → [C,fH,fW]; factor f; bilinear, pixel centres at half-integers
 ///   average_pool         [C,H,W] → [C,H/s,W/s]; size = stride
 ///   concatenate          several [Ci,H,W] → [ΣCi,H,W]
@@ -61,6 +71,22 @@ class Graph {
  private:
   std::map<std::string, std::unique_ptr<Value>> values_;
   std::vector<std::function<void()>> steps_;
+};
+
+/// Graphs of one plan for one size: as many as calls need at a time. Safe from any thread.
+class GraphPool {
+ public:
+  GraphPool(std::vector<Node> nodes, std::map<std::string, Tensor> tensors)
+      : nodes_(std::move(nodes)), tensors_(std::move(tensors)) {}
+  /// One that nobody uses; planned if there is none. All calls name the same size. Fails as Graph::plan does.
+  Result<std::unique_ptr<Graph>> take(int input_height, int input_width);
+  void give_back(std::unique_ptr<Graph> graph);
+
+ private:
+  const std::vector<Node> nodes_;
+  const std::map<std::string, Tensor> tensors_;
+  std::mutex mutex_;  // guards idle_
+  std::vector<std::unique_ptr<Graph>> idle_;
 };
 
 /// Threads that oneDNN and the graph use for calls made by the calling thread from now on.

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
+#include <optional>
 
 #include "vision/infer/graph.hpp"
 
@@ -192,31 +192,11 @@ Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, 
 
 struct Engine::State {
   Artifact artifact;
-  std::mutex mutex;                          // guards idle
-  std::vector<std::unique_ptr<Graph>> idle;  // planned graphs that no call is using
+  std::optional<GraphPool> graphs;
   std::size_t weight_bytes = 0;
 
-  Result<std::unique_ptr<Graph>> take() {
-    {
-      const std::lock_guard lock(mutex);
-      if (!idle.empty()) {
-        auto graph = std::move(idle.back());
-        idle.pop_back();
-        return graph;
-      }
-    }
-    const auto& m = artifact.manifest;
-    auto graph = Graph::plan(m.graph, artifact.tensors, m.input_height, m.input_width);
-    if (!graph) return graph.error();
-    return std::make_unique<Graph>(std::move(*graph));
-  }
-  void give_back(std::unique_ptr<Graph> graph) {
-    const std::lock_guard lock(mutex);
-    idle.push_back(std::move(graph));
-  }
-
   Result<Measurement> run(const Planes& planes) {
-    auto graph = take();
+    auto graph = graphs->take(artifact.manifest.input_height, artifact.manifest.input_width);
     if (!graph) return graph.error();
     (*graph)->run(planes);
     Measurement measurement;
@@ -239,7 +219,7 @@ struct Engine::State {
         measurement.class_maps.push_back({static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]),
                                           static_cast<int>(value.shape[2]), value.data});
       }
-    give_back(std::move(*graph));
+    graphs->give_back(std::move(*graph));
     return measurement;
   }
 };
@@ -260,9 +240,10 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact) {
   state->artifact = std::move(artifact);
   for (const auto& [name, tensor] : state->artifact.tensors)
     state->weight_bytes += tensor.values->size() * sizeof(float);
-  auto graph = state->take();
-  if (!graph) return graph.error();
   const auto& m = state->artifact.manifest;
+  state->graphs.emplace(m.graph, state->artifact.tensors);
+  auto graph = state->graphs->take(m.input_height, m.input_width);
+  if (!graph) return graph.error();
   for (const auto& contestant : m.contestants)
     for (const auto& name : contestant.maps)
       if ((*graph)->output(name).shape.size() != 2 ||
@@ -273,7 +254,7 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact) {
       if (const auto& shape = (*graph)->output(name).shape;
           shape.size() != 3 || shape[0] != static_cast<std::int64_t>(m.segmentation->labels.size()))
         return invalid_input("The model cannot run: " + name + " does not fit the labels.");
-  state->give_back(std::move(*graph));
+  state->graphs->give_back(std::move(*graph));
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
 }
 

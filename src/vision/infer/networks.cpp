@@ -57,19 +57,48 @@ dnnl::memory Planner::network_output(const Node& node, const dnnl::memory::desc&
 }
 
 void Planner::block(const Node& node) {
+  const auto margin = tensor(node, "weights", {-1, -1, -1, -1}).size(2) / 2;
+  const Window window{integer(node, "stride", 1, 2), 1, margin, margin, margin, margin};
+  if (const auto& w = tensor(node, "weights", {-1, -1, -1, -1}); w.size(2) != w.size(3) || w.size(2) % 2 != 1)
+    throw PlanFailure{node.output + ": bad kernel"};
+  convolve(node, window, integer(node, "relu", 0, 1) == 1);
+}
+
+void Planner::convolution(const Node& node) {
+  convolve(node, window_of(node), integer(node, "relu", 0, 1) == 1);
+}
+
+Planner::Window Planner::window_of(const Node& node) {
+  const auto margin = [&](const char* name) { return integer(node, name, 0, kLargestKernel); };
+  return {integer(node, "stride", 1, 16),
+          integer(node, "dilation", 1, 16),
+          margin("top"),
+          margin("left"),
+          margin("bottom"),
+          margin("right")};
+}
+
+Shape Planner::window_output(const Node& node, const Window& w, const Shape& in, std::int64_t channels,
+                             std::int64_t height, std::int64_t width) {
+  const auto side = [&](std::int64_t size, std::int64_t before, std::int64_t after, std::int64_t kernel) {
+    const auto room = size + before + after - (w.dilation * (kernel - 1) + 1);
+    if (kernel < 1 || kernel > kLargestKernel || room < 0) throw PlanFailure{node.output + ": bad kernel"};
+    return room / w.stride + 1;
+  };
+  return {1, channels, side(in[2], w.top, w.bottom, height), side(in[3], w.left, w.right, width)};
+}
+
+void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
   const auto source = network_input(node, 0);
   const auto dims = source.get_desc().dims();
   const auto channels = dims[1];
-  const auto groups = integer(node, "groups", 1, 1024), stride = integer(node, "stride", 1, 2);
-  const bool has_relu = integer(node, "relu", 0, 1) == 1;
+  const auto groups = integer(node, "groups", 1, 1 << 16);
   if (channels % groups != 0) throw PlanFailure{node.output + ": groups do not divide the channels"};
   const auto& weights = tensor(node, "weights", {-1, channels / groups, -1, -1});
-  const auto outputs = weights.size(0), kernel = weights.size(2);
-  if (kernel != weights.size(3) || kernel % 2 != 1 || kernel > 31 || outputs % groups != 0)
-    throw PlanFailure{node.output + ": bad kernel"};
+  const auto outputs = weights.size(0);
+  if (outputs % groups != 0) throw PlanFailure{node.output + ": groups do not divide the channels"};
   const auto& bias = tensor(node, "bias", {outputs});
-  const auto margin = kernel / 2;
-  const Shape target_dims = {1, outputs, (dims[2] - 1) / stride + 1, (dims[3] - 1) / stride + 1};
+  const Shape target_dims = window_output(node, window, dims, outputs, weights.size(2), weights.size(3));
   const auto type = network_type();
 
   dnnl::post_ops after;
@@ -83,13 +112,15 @@ void Planner::block(const Node& node) {
   if (has_relu) after.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0, 0);
   auto attributes = own_scratchpad();
   attributes.set_post_ops(after);
-  const Shape grouped =
-      groups == 1 ? weights.shape : Shape{groups, outputs / groups, channels / groups, kernel, kernel};
+  const Shape grouped = groups == 1
+                            ? weights.shape
+                            : Shape{groups, outputs / groups, channels / groups, weights.size(2), weights.size(3)};
   // A thin picture stays plain (oneDNN has kernels for that); all else gets the layout it likes best.
   const dnnl::convolution_forward::desc desc(
       dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
       channels <= 4 ? source.get_desc() : dnnl::memory::desc(dims, type, Tag::any), {grouped, type, Tag::any},
-      {{outputs}, kF32, Tag::a}, {target_dims, type, Tag::any}, {stride, stride}, {margin, margin}, {margin, margin});
+      {{outputs}, kF32, Tag::a}, {target_dims, type, Tag::any}, {window.stride, window.stride},
+      {window.dilation - 1, window.dilation - 1}, {window.top, window.left}, {window.bottom, window.right});
   const dnnl::convolution_forward::primitive_desc plan(desc, attributes, cpu());
 
   dnnl::stream stream(cpu());
@@ -114,6 +145,62 @@ void Planner::block(const Node& node) {
   if (residual) executions.push_back(make_reorder(*residual, target));
   executions.push_back(std::move(execution));
   add_execution(std::move(executions));
+}
+
+void Planner::activation(const Node& node) {
+  static const std::map<std::string, dnnl::algorithm> algorithms = {{"leaky_relu", dnnl::algorithm::eltwise_relu},
+                                                                    {"clip", dnnl::algorithm::eltwise_clip},
+                                                                    {"sigmoid", dnnl::algorithm::eltwise_logistic},
+                                                                    {"hard_swish", dnnl::algorithm::eltwise_hardswish}};
+  const auto source = network_input(node, 0);
+  float alpha = 0, beta = 0;
+  if (node.op == "leaky_relu") alpha = static_cast<float>(number(node, "slope", -10, 10));
+  if (node.op == "clip") {
+    alpha = static_cast<float>(number(node, "low", -1e6, 1e6));
+    beta = static_cast<float>(number(node, "high", -1e6, 1e6));
+  }
+  const dnnl::eltwise_forward::desc desc(dnnl::prop_kind::forward_inference, algorithms.at(node.op), source.get_desc(),
+                                         alpha, beta);
+  const dnnl::eltwise_forward::primitive_desc plan(desc, own_scratchpad(), cpu());
+  const auto target = network_output(node, plan.dst_desc());
+  add_execution({make_execution<dnnl::eltwise_forward>(plan, {{DNNL_ARG_SRC, source}, {DNNL_ARG_DST, target}})});
+}
+
+void Planner::binary(const Node& node) {
+  const auto source = network_input(node, 0);
+  const auto dims = source.get_desc().dims();
+  auto other = network_input(node, 1);
+  const auto other_dims = other.get_desc().dims();
+  if (other_dims != dims && other_dims != Shape{1, dims[1], 1, 1})
+    throw PlanFailure{node.output + " combines values of different shapes"};
+  const auto algorithm = node.op == "add" ? dnnl::algorithm::binary_add : dnnl::algorithm::binary_mul;
+  const dnnl::binary::desc desc(algorithm, source.get_desc(), other.get_desc(), source.get_desc());
+  const dnnl::binary::primitive_desc plan(desc, own_scratchpad(), cpu());
+  const auto target = network_output(node, plan.dst_desc());
+  add_execution({make_execution<dnnl::binary>(
+      plan, {{DNNL_ARG_SRC_0, source}, {DNNL_ARG_SRC_1, other}, {DNNL_ARG_DST, target}})});
+}
+
+void Planner::pool(const Node& node) {
+  const auto source = network_input(node, 0);
+  const auto dims = source.get_desc().dims();
+  auto window = window_of(node);
+  if (window.dilation != 1) throw PlanFailure{node.output + ": bad dilation"};
+  const auto height = integer(node, "height", 0, kLargestKernel), width = integer(node, "width", 0, kLargestKernel);
+  const bool is_global = height == 0 && width == 0;
+  if (is_global) window = {};
+  const auto target_dims =
+      is_global ? Shape{1, dims[1], 1, 1} : window_output(node, window, dims, dims[1], height, width);
+  const auto algorithm = node.op == "max_pool"                         ? dnnl::algorithm::pooling_max
+                         : integer(node, "include_padding", 0, 1) == 1 ? dnnl::algorithm::pooling_avg_include_padding
+                                                                       : dnnl::algorithm::pooling_avg_exclude_padding;
+  const Shape kernel = is_global ? Shape{dims[2], dims[3]} : Shape{height, width};
+  const dnnl::pooling_forward::desc desc(dnnl::prop_kind::forward_inference, algorithm, source.get_desc(),
+                                         {target_dims, network_type(), Tag::any}, {window.stride, window.stride},
+                                         kernel, {window.top, window.left}, {window.bottom, window.right});
+  const dnnl::pooling_forward::primitive_desc plan(desc, own_scratchpad(), cpu());
+  const auto target = network_output(node, plan.dst_desc());
+  add_execution({make_execution<dnnl::pooling_forward>(plan, {{DNNL_ARG_SRC, source}, {DNNL_ARG_DST, target}})});
 }
 
 void Planner::upsample(const Node& node) {

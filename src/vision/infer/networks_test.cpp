@@ -61,6 +61,96 @@ Node block(const std::string& output, std::vector<std::string> inputs, const std
           {{"groups", groups}, {"stride", stride}, {"relu", relu}}};
 }
 
+TEST(Networks, OperationsOfForeignNetworksComputeWhatTheySay) {
+  const std::map<std::string, Tensor> tensors = {{"w", random_tensor({6, 1, 5, 3}, 0.2, 1)},
+                                                 {"w.bias", random_tensor({6}, 0.1, 2)},
+                                                 {"p", random_tensor({6, 3, 1, 1}, 0.5, 3)},
+                                                 {"p.bias", random_tensor({6}, 0.1, 4)}};
+  const std::map<std::string, double> window = {{"stride", 2}, {"dilation", 1}, {"top", 1},
+                                                {"left", 0},   {"bottom", 0},   {"right", 1}};
+  const auto with = [](std::map<std::string, double> numbers, const std::map<std::string, double>& more) {
+    numbers.insert(more.begin(), more.end());
+    return numbers;
+  };
+  const std::vector<Node> nodes = {
+      block("x", {"image"}, "p", 1, 1, 0),
+      {"convolution",
+       "depthwise",
+       {"x"},
+       {{"weights", "w"}, {"bias", "w.bias"}},
+       {{"stride", 1},
+        {"dilation", 2},
+        {"top", 3},
+        {"left", 2},
+        {"bottom", 1},
+        {"right", 0},
+        {"groups", 6},
+        {"relu", 0}}},
+      {"max_pool", "max", {"x"}, {}, with(window, {{"height", 3}, {"width", 2}})},
+      {"mean_pool", "mean", {"x"}, {}, with(window, {{"height", 3}, {"width", 2}, {"include_padding", 1}})},
+      {"mean_pool", "all", {"x"}, {}, with(window, {{"height", 0}, {"width", 0}, {"include_padding", 0}})},
+      {"multiply", "gated", {"x", "all"}, {}, {}},
+      {"add", "sum", {"x", "gated"}, {}, {}},
+      {"leaky_relu", "leaky", {"x"}, {}, {{"slope", 0.25}}},
+      {"clip", "clipped", {"x"}, {}, {{"low", -0.1}, {"high", 0.3}}},
+      {"sigmoid", "sigmoid", {"x"}, {}, {}},
+      {"hard_swish", "swish", {"x"}, {}, {}},
+      {"channels", "plain", {"x"}, {}, {{"first", 0}, {"count", 6}}},
+      {"channels", "plain_all", {"all"}, {}, {{"first", 0}, {"count", 6}}},
+      {"channels", "plain_gated", {"gated"}, {}, {{"first", 0}, {"count", 6}}},
+  };
+  auto graph = Graph::plan(nodes, tensors, 32, 48);
+  ASSERT_TRUE(graph) << graph.error().message;
+  graph->run(random_picture(32, 48));
+  const Map x{graph->output("plain").shape, graph->output("plain").data};
+  const auto expect = [&](const char* name, std::vector<std::int64_t> shape, auto value) {
+    const auto& out = graph->output(name);
+    ASSERT_EQ(out.shape, shape) << name;
+    std::size_t i = 0;
+    for (std::int64_t c = 0; c < shape[0]; ++c)
+      for (std::int64_t yy = 0; yy < shape[1]; ++yy)
+        for (std::int64_t xx = 0; xx < shape[2]; ++xx, ++i)
+          ASSERT_NEAR(out.data[i], value(c, yy, xx), 0.02) << name << ' ' << c << ' ' << yy << ' ' << xx;
+  };
+  const auto inside = [](std::int64_t y, std::int64_t xx) { return y >= 0 && xx >= 0 && y < 32 && xx < 48; };
+  expect("depthwise", {6, 28, 46}, [&](auto c, auto y, auto xx) {
+    double sum = tensors.at("w.bias").data()[c];
+    for (int ky = 0; ky < 5; ++ky)
+      for (int kx = 0; kx < 3; ++kx)
+        sum += static_cast<double>(tensors.at("w").data()[(c * 5 + ky) * 3 + kx]) *
+               x.at(c, y + 2 * ky - 3, xx + 2 * kx - 2);
+    return sum;
+  });
+  expect("max", {6, 16, 24}, [&](auto c, auto y, auto xx) {
+    double highest = -1e9;
+    for (int ky = 0; ky < 3; ++ky)
+      for (int kx = 0; kx < 2; ++kx)
+        if (inside(2 * y + ky - 1, 2 * xx + kx))
+          highest = std::max<double>(highest, x.at(c, 2 * y + ky - 1, 2 * xx + kx));
+    return highest;
+  });
+  expect("mean", {6, 16, 24}, [&](auto c, auto y, auto xx) {
+    double sum = 0;
+    for (int ky = 0; ky < 3; ++ky)
+      for (int kx = 0; kx < 2; ++kx) sum += x.at(c, 2 * y + ky - 1, 2 * xx + kx);
+    return sum / 6;
+  });
+  const auto mean = [&](std::int64_t c) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < 32 * 48; ++i) sum += x.data[static_cast<std::size_t>(c * 32 * 48 + i)];
+    return sum / (32 * 48);
+  };
+  expect("plain_all", {6, 1, 1}, [&](auto c, auto, auto) { return mean(c); });
+  expect("plain_gated", {6, 32, 48}, [&](auto c, auto y, auto xx) { return x.at(c, y, xx) * mean(c); });
+  expect("sum", {6, 32, 48}, [&](auto c, auto y, auto xx) { return x.at(c, y, xx) * (1 + mean(c)); });
+  expect("leaky", {6, 32, 48},
+         [&](auto c, auto y, auto xx) { return std::max(x.at(c, y, xx), 0.25F * x.at(c, y, xx)); });
+  expect("clipped", {6, 32, 48}, [&](auto c, auto y, auto xx) { return std::clamp(x.at(c, y, xx), -0.1F, 0.3F); });
+  expect("sigmoid", {6, 32, 48}, [&](auto c, auto y, auto xx) { return 1 / (1 + std::exp(-x.at(c, y, xx))); });
+  expect("swish", {6, 32, 48},
+         [&](auto c, auto y, auto xx) { return x.at(c, y, xx) * std::clamp(x.at(c, y, xx) / 6 + 0.5F, 0.0F, 1.0F); });
+}
+
 TEST(Networks, BlocksAndUpsamplingComputeWhatTheySay) {
   const std::map<std::string, Tensor> tensors = {
       {"a", random_tensor({24, 3, 3, 3}, 0.3, 1)},  {"a.bias", random_tensor({24}, 0.1, 2)},

@@ -109,7 +109,20 @@ class Planner {
   void blur(const Node& node);
 
   // networks.cpp
+  static constexpr std::int64_t kLargestKernel = 63;
+  /// How a kernel moves over a value.
+  struct Window {
+    std::int64_t stride = 1, dilation = 1, top = 0, left = 0, bottom = 0, right = 0;
+  };
+  static Window window_of(const Node& node);
+  static Shape window_output(const Node& node, const Window& window, const Shape& in, std::int64_t channels,
+                             std::int64_t height, std::int64_t width);
+  void convolve(const Node& node, const Window& window, bool has_relu);
   void block(const Node& node);
+  void convolution(const Node& node);
+  void activation(const Node& node);
+  void binary(const Node& node);
+  void pool(const Node& node);
   void upsample(const Node& node);
   /// [C,H,W] in the layout that networks left it in, or plain.
   dnnl::memory network_input(const Node& node, std::size_t index);

@@ -64,7 +64,21 @@ Result<void> Trainer::fit_decoders() {
     chosen.push_back(i);
     job.pictures.push_back({p.fold, p.has_mask});
   }
-  job.backbone = &shipped_backbone();
+  GraphPool graphs(make_description_graph(*backbone_), backbone_->tensors);
+  job.describe = [&](const RgbImage& image) -> Result<FeatureMaps> {
+    set_inference_threads(1);
+    auto graph = graphs.take(image.height, image.width);
+    if (!graph) return internal_error(graph.error().message);
+    (*graph)->run(resize_to_planes(image, image.height, image.width));
+    FeatureMaps maps;
+    for (std::size_t m = 0; m < maps.size(); ++m) {
+      const auto& value = (*graph)->output(kDescription[m]);
+      maps[m] = {static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]), static_cast<int>(value.shape[2]),
+                 value.data};
+    }
+    graphs.give_back(std::move(*graph));
+    return maps;
+  };
   // Composed pictures are as the reference sees them already; registering them again changes next to nothing.
   auto at_input_size = seen_from_reference();
   at_input_size.manifest.image_height = input_.height;

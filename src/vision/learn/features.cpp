@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "vision/backbone/backbone.hpp"
-
 namespace vedette {
 namespace {
 
 constexpr double kInputPixels = 307'200;  // 640 × 480
 constexpr double kMostPixels = 4 * kInputPixels, kLargePixels = 2 * kInputPixels;
 constexpr double kLargePicture = 4 * kInputPixels;
-constexpr int kPixelUnit = 32,
-              kSmallestInput = 64;  // the backbone's largest stride is 16, and it sees half the picture, too
+constexpr int kPixelUnit = 32;
 constexpr double kSeenAcross = 12;  // pixels that a defect should have across at the working size: one and a half cells
 
 }  // namespace
@@ -30,8 +27,7 @@ InputSize choose_input_size(int image_height, int image_width, std::optional<dou
   return {side(image_height), side(image_width), is_large ? 2 * kCoarseCell : kCoarseCell};
 }
 
-FeatureGraph make_feature_graph(InputSize input, const std::optional<Tensor>& reference) {
-  const auto& backbone = shipped_backbone();
+FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const std::optional<Tensor>& reference) {
   FeatureGraph out;
   out.tensors = backbone.tensors;
   const auto add = [&](std::string op, std::string output, std::vector<std::string> inputs,
@@ -46,13 +42,13 @@ FeatureGraph make_feature_graph(InputSize input, const std::optional<Tensor>& re
     seen = add("warp_to_reference", "registered", {"image", kTransform}, {{"scale", 4}});
   }
   // The backbone's maps, joined on cells of 8 pixels of what it sees.
-  const auto describe = [&](const std::string& own, const std::string& picture, std::vector<std::string>* maps) {
+  const auto describe = [&](const std::string& own, const std::string& picture, std::array<std::string, 3>* maps) {
     const auto light = add("light_normalize", own + "light", {picture}, {{"sigma", kLightSigma}});
-    const auto entered = add("affine", own + "entered", {light}, {{"scale", kNormalizedGain}, {"offset", 0}});
+    const auto entered = add("affine", own + "entered", {light}, {{"scale", backbone.gain}, {"offset", 0}});
     const auto strides = backbone.append(out.nodes, own + "deep.", entered);
     if (maps) *maps = strides;
-    return std::vector<std::string>{add("average_pool", own + "fine", {strides[1]}, {{"size", 2}}), strides[2],
-                                    add("upsample", own + "coarse", {strides[3]}, {{"factor", 2}})};
+    return std::vector<std::string>{add("average_pool", own + "fine", {strides[0]}, {{"size", 2}}), strides[1],
+                                    add("upsample", own + "coarse", {strides[2]}, {{"factor", 2}})};
   };
   auto fine = describe("", seen, &out.maps);
   out.color = add("average_pool", "color", {seen}, {{"size", kFineCell}});
@@ -68,6 +64,19 @@ FeatureGraph make_feature_graph(InputSize input, const std::optional<Tensor>& re
   out.grid = {input.height / kFineCell, input.width / kFineCell};
   out.coarse_grid = {input.height / input.coarse_cell, input.width / input.coarse_cell};
   return out;
+}
+
+std::vector<Node> make_description_graph(const Backbone& backbone) {
+  std::vector<Node> nodes = {{"light_normalize", "light", {"image"}, {}, {{"sigma", kLightSigma}}},
+                             {"affine", "entered", {"light"}, {}, {{"scale", backbone.gain}, {"offset", 0}}}};
+  const auto maps = backbone.append(nodes, "deep.", "entered");
+  for (std::size_t m = 0; m < maps.size(); ++m)  // as plain arrays
+    nodes.push_back({"channels",
+                     kDescription[m],
+                     {maps[m]},
+                     {},
+                     {{"first", 0}, {"count", static_cast<double>(backbone.channels[m])}}});
+  return nodes;
 }
 
 }  // namespace vedette

@@ -1,16 +1,20 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "vision/artifact/artifact.hpp"
+#include "vision/backbone/backbone.hpp"
 
 namespace vedette {
 
 /// Sides of cells in pixels of the working size; kCoarseCell is the least that InputSize::coarse_cell may be.
 inline constexpr int kFineCell = 8, kCoarseCell = 16;
+/// Least side of the working size: the backbone's largest stride is 16, and it sees half the picture, too.
+inline constexpr int kSmallestInput = 64;
 
 /// Rows and columns of cells.
 struct CellGrid {
@@ -22,9 +26,9 @@ struct CellGrid {
 struct FeatureGraph {
   std::vector<Node> nodes;
   std::map<std::string, Tensor> tensors;
-  std::vector<std::string> maps;  ///< outputs: the backbone's at strides 2, 4, 8 and 16, [channels, …]
-  std::string color;              ///< output [3, fine cells]: mean colour, not normalised
-  std::string rows;               ///< output [fine cells, channels]: strides 4, 8, 16 and colour joined
+  std::array<std::string, 3> maps;  ///< outputs: the backbone's at strides 4, 8 and 16, [channels, …]
+  std::string color;                ///< output [3, fine cells]: mean colour, not normalised
+  std::string rows;                 ///< output [fine cells, channels]: strides 4, 8, 16 and colour joined
   /// Output: the same averaged over coarse cells, and what the backbone says of the picture at half its size.
   std::string coarse_rows;
   CellGrid grid, coarse_grid;
@@ -42,7 +46,10 @@ InputSize choose_input_size(int image_height, int image_width, std::optional<dou
 /// The backbone on the light-normalised picture, and, since normalising takes absolute brightness away, each cell's mean colour.
 /// With a reference (registration.hpp, [height / 4, width / 4]) all of it is seen from where the reference sees the part; the
 /// transform is then the value kTransform.
-FeatureGraph make_feature_graph(InputSize input, const std::optional<Tensor>& reference);
+FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const std::optional<Tensor>& reference);
+/// The backbone alone on the light-normalised picture; its maps are the values kDescription.
+std::vector<Node> make_description_graph(const Backbone& backbone);
+inline constexpr std::array<const char*, 3> kDescription = {"stride4", "stride8", "stride16"};
 inline constexpr const char* kTransform = "transform";
 /// Pixels of the reference map per pixel of the working size.
 inline constexpr double kReferenceScale = 0.25;

@@ -193,7 +193,7 @@ TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   EXPECT_EQ(size.width, 640);
   const auto small = choose_input_size(100, 200, 1);
   EXPECT_EQ(small.height, 96);
-  const auto graph = make_feature_graph(size, std::nullopt);
+  const auto graph = make_feature_graph(shipped_backbone(), size, std::nullopt);
   EXPECT_EQ(graph.grid.height, 60);
   EXPECT_EQ(graph.coarse_grid.cells() * 4, graph.grid.cells());
   // Large pictures: more pixels the smaller the defects, within bounds.
@@ -202,8 +202,8 @@ TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   const auto none = choose_input_size(3072, 4096, {}), tiny = choose_input_size(3072, 4096, 8);
   EXPECT_NEAR(pixels(none), 2 * pixels(size), 0.1 * pixels(size));
   EXPECT_NEAR(pixels(tiny), 4 * pixels(size), 0.1 * pixels(size));
-  EXPECT_EQ(make_feature_graph(tiny, std::nullopt).coarse_grid.cells() * 16,
-            make_feature_graph(tiny, std::nullopt).grid.cells());
+  EXPECT_EQ(make_feature_graph(shipped_backbone(), tiny, std::nullopt).coarse_grid.cells() * 16,
+            make_feature_graph(shipped_backbone(), tiny, std::nullopt).grid.cells());
 }
 
 TEST(Train, NeedsPictures) {

@@ -183,7 +183,7 @@ Result<void> Trainer::find_reference() {
     plain += before[i] / static_cast<double>(count), registered += after[i] / static_cast<double>(count);
   const bool helps = registered > kLeastCorrelation && 1 - registered < kLargestRemainder * (1 - plain);
   features_ = make_feature_graph(
-      input_,
+      *backbone_, input_,
       helps ? std::optional(Tensor::make({reference.height, reference.width}, reference.values)) : std::nullopt);
   is_registered_ = helps;
   if (helps) reference_ = std::move(reference);

@@ -3,13 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/files.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/infer/graph.hpp"
 #include "vision/learn/trainer.hpp"
+#include "vision/onnx/onnx.hpp"
 
 namespace vedette {
 
 Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
+  if (job_.plan.backbone)
+    if (auto ok = load_backbone(*job_.plan.backbone); !ok) return ok.error();
   if (auto ok = select_pictures(); !ok) return ok.error();
   assign_folds();
   if (auto ok = find_reference(); !ok) return ok.error();
@@ -35,6 +39,20 @@ Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
   meter_.report("finished", 1.0);
   evaluation_.stage_seconds = meter_.stages();
   return std::move(evaluation_);
+}
+
+Result<void> Trainer::load_backbone(const std::filesystem::path& file) {
+  const auto named = [&](const Error& error) { return invalid_input(file.string() + ": " + error.message); };
+  const auto bytes = read_file(file, kOnnxFileLimit);
+  if (!bytes) return named(bytes.error());
+  auto backbone = read_onnx_backbone(as_text(*bytes));
+  if (!backbone) return named(backbone.error());
+  // Whatever else may be wrong with it shows here, not in the midst of the training.
+  auto graph = Graph::plan(make_description_graph(*backbone), backbone->tensors, kSmallestInput, kSmallestInput);
+  if (!graph) return named(graph.error());
+  own_backbone_ = std::move(*backbone);
+  backbone_ = &own_backbone_;
+  return {};
 }
 
 Result<void> Trainer::write(const std::filesystem::path& folder) {

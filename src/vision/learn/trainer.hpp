@@ -142,7 +142,8 @@ class Trainer {
   MapChoice best_threshold(const std::vector<std::size_t>& kept, const std::vector<Grid<float>>& coverages) const;
   void fit_segmentation();
 
-  // Results (train.cpp).
+  // Begin and end (train.cpp).
+  Result<void> load_backbone(const std::filesystem::path& file);
   Result<void> write(const std::filesystem::path& folder);
   Result<void> evaluate_test_set(const std::filesystem::path& folder);
 
@@ -151,6 +152,8 @@ class Trainer {
   ProgressMeter meter_;
   const Random random_;
   int image_height_ = 0, image_width_ = 0;
+  Backbone own_backbone_;  ///< that the plan names, if it does
+  const Backbone* backbone_ = &shipped_backbone();
   InputSize input_{};
   FeatureGraph features_;
   std::vector<Label> labels_;

@@ -1,0 +1,83 @@
+#include <cstdio>
+#include <memory>
+
+#include "base/files.hpp"
+#include "commands.hpp"
+#include "vision/infer/graph.hpp"
+#include "vision/learn/features.hpp"
+#include "vision/onnx/onnx.hpp"
+
+namespace vedette {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct BackboneOptions {
+  std::string network, picture, out;
+};
+
+/// The maps of picture [3, H, W] as the network makes them of it, without light-normalising.
+Result<std::map<std::string, Tensor>> describe(const Backbone& backbone, const Tensor& picture) {
+  if (picture.shape.size() != 3 || picture.size(0) != 3) return invalid_input("\"picture\" is not [3, H, W]");
+  std::vector<Node> nodes;
+  const auto maps = backbone.append(nodes, "", "image");
+  for (std::size_t m = 0; m < maps.size(); ++m)
+    nodes.push_back({"channels",
+                     kDescription[m],
+                     {maps[m]},
+                     {},
+                     {{"first", 0}, {"count", static_cast<double>(backbone.channels[m])}}});
+  const auto height = static_cast<int>(picture.size(1)), width = static_cast<int>(picture.size(2));
+  auto graph = Graph::plan(nodes, backbone.tensors, height, width);
+  if (!graph) return graph.error();
+  graph->run({3, height, width, *picture.values});
+  std::map<std::string, Tensor> out;
+  for (const auto* name : kDescription) out[name] = Tensor::make(graph->output(name).shape, graph->output(name).data);
+  return out;
+}
+
+Result<void> look_at(const BackboneOptions& options) {
+  const auto bytes = read_file(options.network, kOnnxFileLimit);
+  if (!bytes) return bytes.error();
+  const auto backbone = read_onnx_backbone(as_text(*bytes));
+  if (!backbone) return backbone.error();
+  std::size_t weights = 0;
+  for (const auto& [name, tensor] : backbone->tensors) weights += tensor.values->size();
+  std::printf("%zu operations, %.2f million weights\n", backbone->nodes.size(), static_cast<double>(weights) / 1e6);
+  for (std::size_t m = 0; m < kDescription.size(); ++m)
+    std::printf("%s: %lld channels\n", kDescription[m], static_cast<long long>(backbone->channels[m]));
+  if (options.picture.empty()) return {};
+  const auto file = read_file(options.picture, kOnnxFileLimit);
+  if (!file) return file.error();
+  const auto tensors = parse_safetensors(as_text(*file));
+  if (!tensors) return tensors.error();
+  const auto picture = tensors->find("picture");
+  if (picture == tensors->end()) return invalid_input(options.picture + " holds no tensor \"picture\"");
+  const auto maps = describe(*backbone, picture->second);
+  if (!maps) return maps.error();
+  return write_file_atomically(options.out, to_safetensors(*maps));
+}
+
+}  // namespace
+
+CLI::App* add_backbone(CLI::App& app, int& status) {
+  auto options = std::make_shared<BackboneOptions>();
+  auto* command = app.add_subcommand("backbone",
+                                     "Say which maps of an ONNX network would describe pictures; or compute them, to "
+                                     "compare them with another engine's");
+  command->add_option("network", options->network, "ONNX file")->required()->check(CLI::ExistingFile);
+  auto* out = command->add_option("--out", options->out,
+                                  "safetensors file for the maps \"stride4\", \"stride8\", \"stride16\"");
+  command
+      ->add_option("--picture", options->picture, "safetensors file with \"picture\" [3, H, W], sides multiples of 16")
+      ->check(CLI::ExistingFile)
+      ->needs(out);
+  command->callback([options, &status] {
+    const auto ok = look_at(*options);
+    if (!ok) std::fprintf(stderr, "vedette-trainer: %s\n", ok.error().message.c_str());
+    status = ok ? 0 : 1;
+  });
+  return command;
+}
+
+}  // namespace vedette
