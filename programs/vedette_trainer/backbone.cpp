@@ -1,16 +1,18 @@
+#include <array>
 #include <cstdio>
 #include <memory>
 
 #include "base/files.hpp"
 #include "commands.hpp"
 #include "vision/infer/graph.hpp"
-#include "vision/learn/features.hpp"
 #include "vision/onnx/onnx.hpp"
 
 namespace vedette {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::array<const char*, 3> kNames = {"stride4", "stride8", "stride16"};
 
 struct BackboneOptions {
   std::string network, picture, out;
@@ -21,18 +23,13 @@ Result<std::map<std::string, Tensor>> describe(const Backbone& backbone, const T
   if (picture.shape.size() != 3 || picture.size(0) != 3) return invalid_input("\"picture\" is not [3, H, W]");
   std::vector<Node> nodes;
   const auto maps = backbone.append(nodes, "", "image");
-  for (std::size_t m = 0; m < maps.size(); ++m)
-    nodes.push_back({"channels",
-                     kDescription[m],
-                     {maps[m]},
-                     {},
-                     {{"first", 0}, {"count", static_cast<double>(backbone.channels[m])}}});
   const auto height = static_cast<int>(picture.size(1)), width = static_cast<int>(picture.size(2));
-  auto graph = Graph::plan(nodes, backbone.tensors, height, width);
+  auto graph = Graph::plan(nodes, backbone.tensors, {maps.begin(), maps.end()}, height, width);
   if (!graph) return graph.error();
   graph->run({3, height, width, *picture.values});
   std::map<std::string, Tensor> out;
-  for (const auto* name : kDescription) out[name] = Tensor::make(graph->output(name).shape, graph->output(name).data);
+  for (std::size_t m = 0; m < maps.size(); ++m)
+    out[kNames[m]] = Tensor::make(graph->output(maps[m]).shape, graph->output(maps[m]).copy());
   return out;
 }
 
@@ -44,8 +41,8 @@ Result<void> look_at(const BackboneOptions& options) {
   std::size_t weights = 0;
   for (const auto& [name, tensor] : backbone->tensors) weights += tensor.values->size();
   std::printf("%zu operations, %.2f million weights\n", backbone->nodes.size(), static_cast<double>(weights) / 1e6);
-  for (std::size_t m = 0; m < kDescription.size(); ++m)
-    std::printf("%s: %lld channels\n", kDescription[m], static_cast<long long>(backbone->channels[m]));
+  for (std::size_t m = 0; m < kNames.size(); ++m)
+    std::printf("%s: %lld channels\n", kNames[m], static_cast<long long>(backbone->channels[m]));
   if (options.picture.empty()) return {};
   const auto file = read_file(options.picture, kOnnxFileLimit);
   if (!file) return file.error();

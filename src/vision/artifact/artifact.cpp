@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint64_t kManifestLimit = 16ULL << 20;
 constexpr std::uint64_t kBlobLimit = 2ULL << 30;
-constexpr int kVersion = 3;
+constexpr int kVersion = 4;
 
 Json to_json(const Manifest& m) {
   Json graph = Json::array();
@@ -63,11 +63,12 @@ Json to_json(const Manifest& m) {
               {"tensors", m.tensors}};
   if (m.segmentation) {
     Json labels = Json::array();
-    for (const auto& label : m.segmentation->labels) labels.push_back({{"name", label.name}, {"color", label.color}});
-    out["segmentation"] = {{"labels", labels},
-                           {"map_threshold", m.segmentation->map_threshold},
-                           {"peak_threshold", m.segmentation->peak_threshold},
-                           {"class_maps", m.segmentation->class_maps}};
+    for (std::size_t l = 0; l < m.segmentation->labels.size(); ++l)
+      labels.push_back({{"name", m.segmentation->labels[l].name},
+                        {"color", m.segmentation->labels[l].color},
+                        {"map_threshold", m.segmentation->thresholds[l].map},
+                        {"peak_threshold", m.segmentation->thresholds[l].peak}});
+    out["segmentation"] = {{"labels", labels}, {"class_maps", m.segmentation->class_maps}};
   }
   return out;
 }
@@ -99,9 +100,10 @@ Manifest from_json(const Json& j) {  // throws Json::exception
   if (j.contains("segmentation")) {
     const auto& s = j["segmentation"];
     Segmentation segmentation;
-    for (const auto& l : s.at("labels")) segmentation.labels.push_back({l.at("name"), l.at("color")});
-    segmentation.map_threshold = s.at("map_threshold");
-    segmentation.peak_threshold = s.at("peak_threshold");
+    for (const auto& l : s.at("labels")) {
+      segmentation.labels.push_back({l.at("name"), l.at("color")});
+      segmentation.thresholds.push_back({l.at("map_threshold"), l.at("peak_threshold")});
+    }
     segmentation.class_maps = s.at("class_maps").get<std::vector<std::string>>();
     m.segmentation = std::move(segmentation);
   }

@@ -53,12 +53,16 @@ struct Label {
   std::string color;  ///< "#rrggbb" as the dataset wrote it
 };
 
+/// Which cells are drawn: those at or above `map` whose connected region reaches `peak` somewhere (hysteresis; Canny, PAMI 1986).
+struct MaskThresholds {
+  double map = 0, peak = 0;
+};
+
 /// How regions of the map become labelled areas. Present in segmentation models.
 struct Segmentation {
   std::vector<Label> labels;
-  double map_threshold = 0;   ///< cells at or above may be anomalous …
-  double peak_threshold = 0;  ///< … if their connected region reaches this somewhere (hysteresis; Canny, PAMI 1986)
-  std::vector<std::string> class_maps;  ///< one graph output per fold, [labels, height, width]: logits
+  std::vector<MaskThresholds> thresholds;  ///< per label: thin scratches and wide stains differ in how they stand out
+  std::vector<std::string> class_maps;     ///< one graph output per fold, [labels, height, width]: logits
 };
 
 /// What the training pictures had, good and bad, with room to spare (infer/plausibility.hpp). A picture beyond is called anomalous whatever its map says.

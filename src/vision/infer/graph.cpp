@@ -4,11 +4,47 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <new>
 
 #include "vision/image/light.hpp"
 #include "vision/infer/planner.hpp"
 
 namespace vedette {
+
+float* BufferPool::take(std::size_t bytes) {
+  constexpr std::size_t line = 64;
+  bytes = std::max<std::size_t>(1, (bytes + line - 1) / line) * line;
+  // The smallest that is large enough, but none that would mostly lie idle.
+  Block* best = nullptr;
+  for (auto& block : blocks_)
+    if (block.is_free && block.bytes >= bytes && block.bytes / 4 <= bytes && (!best || block.bytes < best->bytes))
+      best = &block;
+  if (!best) {
+    auto* memory = static_cast<float*>(std::aligned_alloc(line, bytes));
+    if (!memory) throw std::bad_alloc();
+    std::memset(memory, 0, bytes);
+    best = &blocks_.emplace_back(Block{std::unique_ptr<float, Release>(memory), bytes, false});
+  }
+  best->is_free = false;
+  return best->memory.get();
+}
+
+void BufferPool::give_back(const float* block) {
+  for (auto& b : blocks_)
+    if (b.memory.get() == block) b.is_free = true;
+}
+
+std::size_t BufferPool::bytes() const {
+  std::size_t sum = 0;
+  for (const auto& b : blocks_) sum += b.bytes;
+  return sum;
+}
+
+void BufferPool::Release::operator()(float* block) const {
+  std::free(block);
+}
 
 void Planner::plan(const Node& node) {
   static const std::map<std::string, void (Planner::*)(const Node&)> operations = {
@@ -45,14 +81,31 @@ void Planner::plan(const Node& node) {
   const auto it = operations.find(node.op);
   if (it == operations.end()) throw PlanFailure{"unknown operation " + node.op};
   (this->*it->second)(node);
-  read_.insert(node.inputs.begin(), node.inputs.end());
+  release(kTransient);
 }
 
-void Planner::finish() {
-  std::vector<std::string> names;
-  for (const auto& [name, memory] : network_values_)
-    if (!read_.contains(name)) names.push_back(name);
-  for (const auto& name : names) make_plain(name);
+void Planner::start(int height, int width) {
+  make_output({"", "image", {}, {}, {}}, {3, height, width});
+}
+
+void Planner::release(const std::string& name) {
+  const auto [first, end] = held_.equal_range(name);
+  for (auto it = first; it != end; ++it) buffers_.give_back(it->second);
+  held_.erase(first, end);
+}
+
+void Planner::finish(const std::vector<std::string>& outputs) {
+  for (const auto& name : outputs) {
+    if (!values_.contains(name)) throw PlanFailure{"nothing makes " + name};
+    make_plain(name);
+  }
+  release(kTransient);
+}
+
+float* Planner::buffer(const std::string& owner, std::size_t bytes) {
+  auto* memory = buffers_.take(bytes);
+  held_.emplace(owner, memory);
+  return memory;
 }
 
 const Value& Planner::input(const Node& node, std::size_t rank, std::size_t index) {
@@ -63,15 +116,21 @@ const Value& Planner::input(const Node& node, std::size_t rank, std::size_t inde
   return value;
 }
 
-Value& Planner::make_output(const Node& node, Shape shape) {
+Value& Planner::make_shape(const Node& node, Shape shape) {
   for (auto extent : shape)
     if (extent < 1 || extent > kLargestValue) throw PlanFailure{node.output + " has an impossible shape"};
   if (count(shape) > kLargestValue) throw PlanFailure{node.output + " is too large"};
   auto& slot = values_[node.output];
   slot = std::make_unique<Value>();
-  slot->data.resize(static_cast<std::size_t>(count(shape)));
   slot->shape = std::move(shape);
   return *slot;
+}
+
+Value& Planner::make_output(const Node& node, Shape shape) {
+  auto& value = make_shape(node, std::move(shape));
+  const auto floats = static_cast<std::size_t>(count(value.shape));
+  value.data = {buffer(node.output, floats * sizeof(float)), floats};
+  return value;
 }
 
 const Tensor& Planner::tensor(const Node& node, const std::string& role, const Shape& shape) {
@@ -103,9 +162,11 @@ void Planner::register_picture(const Node& node) {
   reference.values = *tensor(node, "reference", {in.shape[1] / 4, in.shape[2] / 4}).values;
   auto& out = make_output(node, {3});
   steps_.emplace_back([&in, &out, reference = std::move(reference)] {
-    const Planes picture{3, static_cast<int>(in.shape[1]), static_cast<int>(in.shape[2]), in.data};
+    const Planes picture{3, static_cast<int>(in.shape[1]), static_cast<int>(in.shape[2]), in.copy()};
     const auto t = estimate_registration(reference, registration_map(picture));
-    out.data = {static_cast<float>(t.dy), static_cast<float>(t.dx), static_cast<float>(t.angle)};
+    out.data[0] = static_cast<float>(t.dy);
+    out.data[1] = static_cast<float>(t.dx);
+    out.data[2] = static_cast<float>(t.angle);
   });
 }
 
@@ -167,7 +228,7 @@ void Planner::stack(const Node& node) {
         continue;
       }
       Grid<float> map(static_cast<int>(part->shape[0]), static_cast<int>(part->shape[1]));
-      map.values = part->data;
+      map.values = part->copy();
       const auto enlarged = resize_map(map, static_cast<int>(height), static_cast<int>(width));
       target = std::copy(enlarged.values.begin(), enlarged.values.end(), target);
     }
@@ -276,16 +337,24 @@ void Planner::blur(const Node& node) {
 }
 
 Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::string, Tensor>& tensors,
-                          int input_height, int input_width) {
+                          const std::vector<std::string>& outputs, int input_height, int input_width) {
   Graph graph;
-  auto image = std::make_unique<Value>();
-  image->shape = {3, input_height, input_width};
-  image->data.resize(static_cast<std::size_t>(count(image->shape)));
-  graph.values_.emplace("image", std::move(image));
-  Planner planner(tensors, graph.values_, graph.steps_);
+  Planner planner(tensors, graph.values_, graph.steps_, *graph.buffers_);
+  // From the end: what is needed, and by whom last.
+  std::map<std::string, std::size_t> last_reader;
+  for (const auto& name : outputs) last_reader[name] = nodes.size();
+  for (std::size_t i = nodes.size(); i-- > 0;)
+    if (last_reader.contains(nodes[i].output))
+      for (const auto& input : nodes[i].inputs) last_reader.emplace(input, i);
   try {
-    for (const auto& node : nodes) planner.plan(node);
-    planner.finish();
+    planner.start(input_height, input_width);
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (!last_reader.contains(nodes[i].output)) continue;
+      planner.plan(nodes[i]);
+      for (const auto& input : nodes[i].inputs)
+        if (last_reader.at(input) == i) planner.release(input);
+    }
+    planner.finish(outputs);
   } catch (const PlanFailure& failure) {
     return invalid_input("The model cannot run: " + failure.message + ".");
   } catch (const dnnl::error& error) {
@@ -308,7 +377,7 @@ Result<std::unique_ptr<Graph>> GraphPool::take(int input_height, int input_width
       return graph;
     }
   }
-  auto graph = Graph::plan(nodes_, tensors_, input_height, input_width);
+  auto graph = Graph::plan(nodes_, tensors_, outputs_, input_height, input_width);
   if (!graph) return graph.error();
   return std::make_unique<Graph>(std::move(*graph));
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,25 @@
 #include "vision/image/image.hpp"
 
 namespace vedette {
+
+/// Blocks of memory that are used again. Not thread-safe.
+class BufferPool {
+ public:
+  float* take(std::size_t bytes);
+  void give_back(const float* block);
+  [[nodiscard]] std::size_t bytes() const;
+
+ private:
+  struct Release {
+    void operator()(float* block) const;
+  };
+  struct Block {
+    std::unique_ptr<float, Release> memory;
+    std::size_t bytes = 0;
+    bool is_free = false;
+  };
+  std::vector<Block> blocks_;
+};
 
 /// Executes an artifact's graph on one picture with oneDNN. Planned once for a fixed input size: memory, layouts and
 /// primitives are made in plan(), run() allocates nothing large. Not thread-safe; make one per thread (weights are
@@ -57,18 +77,22 @@ class Graph {
  public:
   struct Value {
     std::vector<std::int64_t> shape;
-    std::vector<float> data;
+    std::span<float> data;
+    [[nodiscard]] std::vector<float> copy() const { return {data.begin(), data.end()}; }
   };
 
-  /// Fails with invalid_input if an operation is unknown or shapes do not fit.
+  /// `outputs`: values that output() will be asked for. Nodes they do not need are left out, and values that nobody will read any more
+  /// leave their memory to others. Fails with invalid_input if an operation is unknown or shapes do not fit.
   static Result<Graph> plan(const std::vector<Node>& nodes, const std::map<std::string, Tensor>& tensors,
-                            int input_height, int input_width);
+                            const std::vector<std::string>& outputs, int input_height, int input_width);
   /// The picture must have the planned size.
   void run(const Planes& image);
-  /// Valid until the next run. The name must exist.
+  /// Valid until the next run. The name must be one of the outputs.
   [[nodiscard]] const Value& output(const std::string& name) const { return *values_.at(name); }
+  [[nodiscard]] std::size_t bytes() const { return buffers_->bytes(); }  ///< working memory, without weights
 
  private:
+  std::unique_ptr<BufferPool> buffers_ = std::make_unique<BufferPool>();
   std::map<std::string, std::unique_ptr<Value>> values_;
   std::vector<std::function<void()>> steps_;
 };
@@ -76,8 +100,8 @@ class Graph {
 /// Graphs of one plan for one size: as many as calls need at a time. Safe from any thread.
 class GraphPool {
  public:
-  GraphPool(std::vector<Node> nodes, std::map<std::string, Tensor> tensors)
-      : nodes_(std::move(nodes)), tensors_(std::move(tensors)) {}
+  GraphPool(std::vector<Node> nodes, std::map<std::string, Tensor> tensors, std::vector<std::string> outputs)
+      : nodes_(std::move(nodes)), tensors_(std::move(tensors)), outputs_(std::move(outputs)) {}
   /// One that nobody uses; planned if there is none. All calls name the same size. Fails as Graph::plan does.
   Result<std::unique_ptr<Graph>> take(int input_height, int input_width);
   void give_back(std::unique_ptr<Graph> graph);
@@ -85,6 +109,7 @@ class GraphPool {
  private:
   const std::vector<Node> nodes_;
   const std::map<std::string, Tensor> tensors_;
+  const std::vector<std::string> outputs_;
   std::mutex mutex_;  // guards idle_
   std::vector<std::unique_ptr<Graph>> idle_;
 };

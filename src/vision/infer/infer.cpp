@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 
 #include "vision/infer/graph.hpp"
@@ -26,57 +27,39 @@ std::vector<std::size_t> chosen_folds(const ContestantOutput& output, std::optio
   return all;
 }
 
-/// Index into the labels + 1 of each region, by the class probabilities of its cells, weighed by the square of the map: those that are
-/// surely defective know best; 0 for region 0.
-std::vector<std::uint8_t> classify_regions(const Grid<float>& map, const Grid<int>& regions, int count,
-                                           std::span<const Planes> class_maps, std::optional<std::int64_t> fold) {
-  const auto labels = static_cast<std::size_t>(class_maps[0].channels);
-  std::vector<std::vector<double>> votes(static_cast<std::size_t>(count) + 1, std::vector<double>(labels));
-  for (std::size_t f = 0; f < class_maps.size(); ++f) {
-    if (fold && static_cast<std::size_t>(*fold) != f) continue;
-    const auto& logits = class_maps[f];
-    const auto plane = static_cast<std::size_t>(logits.height) * static_cast<std::size_t>(logits.width);
-    std::vector<double> shares(labels);
-    for (int y = 0; y < regions.height; ++y)
-      for (int x = 0; x < regions.width; ++x) {
-        const int region = regions.at(y, x);
-        if (region == 0) continue;
-        const auto cell = static_cast<std::size_t>(y * logits.height / regions.height * logits.width +
-                                                   x * logits.width / regions.width);
-        const double weight = static_cast<double>(map.at(y, x)) * map.at(y, x);
-        double highest = -HUGE_VAL, sum = 0;
-        for (std::size_t l = 0; l < labels; ++l) highest = std::max<double>(highest, logits.values[l * plane + cell]);
-        for (std::size_t l = 0; l < labels; ++l) sum += shares[l] = std::exp(logits.values[l * plane + cell] - highest);
-        for (std::size_t l = 0; l < labels; ++l) votes[static_cast<std::size_t>(region)][l] += weight * shares[l] / sum;
-      }
-  }
-  std::vector<std::uint8_t> out = {0};
-  for (auto v = votes.begin() + 1; v != votes.end(); ++v)
-    out.push_back(static_cast<std::uint8_t>(std::max_element(v->begin(), v->end()) - v->begin() + 1));
-  return out;
-}
-
-/// Labels at picture size: where the enlarged map reaches the threshold, the label of the region there.
+/// Labels at picture size. Each label's regions are those of its own thresholds that the cells' classes say are of it; the enlarged map
+/// gives their edges. Where regions of two labels meet, the one that stands out more is drawn.
 Grid<std::uint8_t> draw_labels(const Manifest& m, const Grid<float>& map, std::span<const Planes> class_maps,
                                std::optional<std::int64_t> fold) {
   const auto& s = *m.segmentation;
-  int count = 0;
-  const auto regions = find_regions(map, s.map_threshold, s.peak_threshold, count);
-  const auto label_of = classify_regions(map, regions, count, class_maps, fold);
+  // The strictest first; labels with equal thresholds together.
+  std::map<std::pair<double, double>, std::vector<bool>, std::greater<>> passes;
+  for (std::size_t l = 0; l < s.labels.size(); ++l) {
+    auto& members = passes[{s.thresholds[l].map, s.thresholds[l].peak}];
+    members.resize(s.labels.size() + 1);
+    members[l + 1] = true;
+  }
   Grid<std::uint8_t> out(m.image_height, m.image_width);
   const auto enlarged = resize_map(map, m.image_height, m.image_width);
-  for (int y = 0; y < out.height; ++y) {
-    const int cy = y * map.height / out.height;
-    for (int x = 0; x < out.width; ++x) {
-      if (!(enlarged.at(y, x) >= s.map_threshold)) continue;
-      const int cx = x * map.width / out.width;
-      int region = regions.at(cy, cx);
-      // Interpolation may reach half a cell beyond the region: ask the neighbours.
-      for (int dy = -1; dy <= 1 && region == 0; ++dy)
-        for (int dx = -1; dx <= 1 && region == 0; ++dx)
-          if (cy + dy >= 0 && cy + dy < map.height && cx + dx >= 0 && cx + dx < map.width)
-            region = regions.at(cy + dy, cx + dx);
-      out.at(y, x) = label_of[static_cast<std::size_t>(region)];
+  for (const auto& [thresholds, members] : passes) {
+    int count = 0;
+    const auto regions = find_regions(map, thresholds.first, thresholds.second, count);
+    if (count == 0) continue;
+    const auto label_of = classify_regions(map, regions, count, class_maps, fold);
+    for (int y = 0; y < out.height; ++y) {
+      const int cy = y * map.height / out.height;
+      for (int x = 0; x < out.width; ++x) {
+        if (!(enlarged.at(y, x) >= thresholds.first) || out.at(y, x) != 0) continue;
+        const int cx = x * map.width / out.width;
+        int region = regions.at(cy, cx);
+        // Interpolation may reach half a cell beyond the region: ask the neighbours.
+        for (int dy = -1; dy <= 1 && region == 0; ++dy)
+          for (int dx = -1; dx <= 1 && region == 0; ++dx)
+            if (cy + dy >= 0 && cy + dy < map.height && cx + dx >= 0 && cx + dx < map.width)
+              region = regions.at(cy + dy, cx + dx);
+        if (const auto label = label_of[static_cast<std::size_t>(region)]; label != 0 && members[label])
+          out.at(y, x) = label;
+      }
     }
   }
   return out;
@@ -167,6 +150,34 @@ Grid<int> find_regions(const Grid<float>& map, double threshold, double peak, in
   return regions;
 }
 
+std::vector<std::uint8_t> classify_regions(const Grid<float>& map, const Grid<int>& regions, int count,
+                                           std::span<const Planes> class_maps, std::optional<std::int64_t> fold) {
+  const auto labels = static_cast<std::size_t>(class_maps[0].channels);
+  std::vector<std::vector<double>> votes(static_cast<std::size_t>(count) + 1, std::vector<double>(labels));
+  for (std::size_t f = 0; f < class_maps.size(); ++f) {
+    if (fold && static_cast<std::size_t>(*fold) != f) continue;
+    const auto& logits = class_maps[f];
+    const auto plane = static_cast<std::size_t>(logits.height) * static_cast<std::size_t>(logits.width);
+    std::vector<double> shares(labels);
+    for (int y = 0; y < regions.height; ++y)
+      for (int x = 0; x < regions.width; ++x) {
+        const int region = regions.at(y, x);
+        if (region == 0) continue;
+        const auto cell = static_cast<std::size_t>(y * logits.height / regions.height * logits.width +
+                                                   x * logits.width / regions.width);
+        const double weight = static_cast<double>(map.at(y, x)) * map.at(y, x);
+        double highest = -HUGE_VAL, sum = 0;
+        for (std::size_t l = 0; l < labels; ++l) highest = std::max<double>(highest, logits.values[l * plane + cell]);
+        for (std::size_t l = 0; l < labels; ++l) sum += shares[l] = std::exp(logits.values[l * plane + cell] - highest);
+        for (std::size_t l = 0; l < labels; ++l) votes[static_cast<std::size_t>(region)][l] += weight * shares[l] / sum;
+      }
+  }
+  std::vector<std::uint8_t> out = {0};
+  for (auto v = votes.begin() + 1; v != votes.end(); ++v)
+    out.push_back(static_cast<std::uint8_t>(std::max_element(v->begin(), v->end()) - v->begin() + 1));
+  return out;
+}
+
 Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, std::span<const Planes> class_maps,
                   std::optional<std::int64_t> fold) {
   double fused = m.fusion_bias;
@@ -193,7 +204,7 @@ Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, 
 struct Engine::State {
   Artifact artifact;
   std::optional<GraphPool> graphs;
-  std::size_t weight_bytes = 0;
+  std::size_t bytes = 0;
 
   Result<Measurement> run(const Planes& planes) {
     auto graph = graphs->take(artifact.manifest.input_height, artifact.manifest.input_width);
@@ -206,7 +217,7 @@ struct Engine::State {
       for (const auto& name : contestant.maps) {
         const auto& value = (*graph)->output(name);
         Grid<float> map(static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]));
-        map.values = value.data;
+        map.values = value.copy();
         output.scores.push_back(score_map(map.values, contestant.pool_fraction, contestant.level_exponent));
         output.maps.push_back(std::move(map));
       }
@@ -217,7 +228,7 @@ struct Engine::State {
       for (const auto& name : artifact.manifest.segmentation->class_maps) {
         const auto& value = (*graph)->output(name);
         measurement.class_maps.push_back({static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]),
-                                          static_cast<int>(value.shape[2]), value.data});
+                                          static_cast<int>(value.shape[2]), value.copy()});
       }
     graphs->give_back(std::move(*graph));
     return measurement;
@@ -232,16 +243,20 @@ const Manifest& Engine::manifest() const {
 }
 
 std::size_t Engine::approximate_bytes() const {
-  return state_->weight_bytes;
+  return state_->bytes;
 }
 
 Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact) {
   auto state = std::make_unique<State>();
   state->artifact = std::move(artifact);
-  for (const auto& [name, tensor] : state->artifact.tensors)
-    state->weight_bytes += tensor.values->size() * sizeof(float);
+  for (const auto& [name, tensor] : state->artifact.tensors) state->bytes += tensor.values->size() * sizeof(float);
   const auto& m = state->artifact.manifest;
-  state->graphs.emplace(m.graph, state->artifact.tensors);
+  std::vector<std::string> outputs;
+  for (const auto& contestant : m.contestants)
+    outputs.insert(outputs.end(), contestant.maps.begin(), contestant.maps.end());
+  if (m.segmentation)
+    outputs.insert(outputs.end(), m.segmentation->class_maps.begin(), m.segmentation->class_maps.end());
+  state->graphs.emplace(m.graph, state->artifact.tensors, std::move(outputs));
   auto graph = state->graphs->take(m.input_height, m.input_width);
   if (!graph) return graph.error();
   for (const auto& contestant : m.contestants)
@@ -254,6 +269,7 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact) {
       if (const auto& shape = (*graph)->output(name).shape;
           shape.size() != 3 || shape[0] != static_cast<std::int64_t>(m.segmentation->labels.size()))
         return invalid_input("The model cannot run: " + name + " does not fit the labels.");
+  state->bytes += (*graph)->bytes();
   state->graphs->give_back(std::move(*graph));
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
 }

@@ -58,6 +58,11 @@ Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOut
 /// region's number from 1.
 Grid<int> find_regions(const Grid<float>& map, double threshold, double peak, int& count);
 
+/// Index into the labels + 1 of each region, by the class probabilities of its cells, weighed by the square of the map: those that are
+/// surely defective know best; 0 for region 0. Class maps per fold (Engine::Measurement).
+std::vector<std::uint8_t> classify_regions(const Grid<float>& map, const Grid<int>& regions, int count,
+                                           std::span<const Planes> class_maps, std::optional<std::int64_t> fold);
+
 /// A model ready to run. Thread-safe: each concurrent call uses its own working memory, kept for later calls.
 class Engine {
  public:

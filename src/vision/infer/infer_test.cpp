@@ -55,7 +55,7 @@ TEST(Graph, NearestDistancesAgreeWithBruteForceGroupByGroup) {
                    {"x"},
                    {{"mean", "mean"}, {"basis", "basis"}, {"weight", "weight"}},
                    {{"height", height}, {"width", width}}});
-  auto graph = Graph::plan(nodes, tensors, height, width);
+  auto graph = Graph::plan(nodes, tensors, {"x", "bank", "place", "others"}, height, width);
   ASSERT_TRUE(graph) << graph.error().message;
   graph->run(random_picture(height, width, 5));
   const auto& x = graph->output("x").data;
@@ -97,17 +97,17 @@ TEST(Graph, ImpossibleGraphsAreRefused) {
                                             {"average_pool", "y", {"image"}, {}, {{"size", 64}}},
                                             {"blur", "y", {"image"}, {}, {{"sigma", 1}}},
                                             {"tokens", "y", {}, {}, {}}}) {
-    const auto graph = Graph::plan({node}, tensors, 32, 32);
+    const auto graph = Graph::plan({node}, tensors, {"y"}, 32, 32);
     EXPECT_FALSE(graph) << node.op;
   }
 }
 
 TEST(Graph, LightNormalisationRemovesGainAndOffset) {
-  auto graph = Graph::plan({{"light_normalize", "y", {"image"}, {}, {{"sigma", 8}}}}, {}, 64, 64);
+  auto graph = Graph::plan({{"light_normalize", "y", {"image"}, {}, {{"sigma", 8}}}}, {}, {"y"}, 64, 64);
   ASSERT_TRUE(graph);
   auto picture = random_picture(64, 64, 6);
   graph->run(picture);
-  const auto first = graph->output("y").data;
+  const auto first = graph->output("y").copy();
   for (auto& v : picture.values) v = v + 0.3F;
   graph->run(picture);
   for (std::size_t i = 0; i < first.size(); ++i) ASSERT_NEAR(graph->output("y").data[i], first[i], 2e-3);
@@ -160,7 +160,7 @@ TEST(Infer, OnlyRegionsThatReachThePeakAreLabelled) {
   Manifest m;
   m.image_height = 24, m.image_width = 48;
   m.contestants = {{"one", {"map"}, 0.01, 0, 0, 1, 1, 1}};
-  m.segmentation = Segmentation{{{"a", "#ff0000"}, {"b", "#00ff00"}}, 1, 2, {"classes"}};
+  m.segmentation = Segmentation{{{"a", "#ff0000"}, {"b", "#00ff00"}}, {{1, 2}, {1, 2}}, {"classes"}};
   Grid<float> map(6, 12);
   map.at(2, 2) = 1.5F;  // reaches the threshold, not the peak
   map.at(2, 9) = 2.5F;

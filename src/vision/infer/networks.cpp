@@ -19,7 +19,8 @@ void Planner::make_plain(const std::string& name) {
   const auto it = network_values_.find(name);
   if (it == network_values_.end()) return;
   auto& value = *values_.at(name);
-  value.data.resize(static_cast<std::size_t>(count(value.shape)));
+  const auto floats = static_cast<std::size_t>(count(value.shape));
+  value.data = {buffer(name, floats * sizeof(float)), floats};
   const auto from = it->second;
   const auto to = plain_memory({1, value.shape[0], value.shape[1], value.shape[2]}, Tag::nchw, value.data.data());
   network_values_.erase(it);
@@ -43,7 +44,7 @@ dnnl::memory Planner::network_input(const Node& node, std::size_t index) {
   const auto& value = input(node, 3, index);
   const auto plain = plain_memory({1, value.shape[0], value.shape[1], value.shape[2]}, Tag::nchw, value.data.data());
   if (network_type() == kF32) return plain;
-  dnnl::memory reduced({plain.get_desc().dims(), network_type(), Tag::nchw}, cpu());
+  const auto reduced = network_memory(name, {plain.get_desc().dims(), network_type(), Tag::nchw});
   add_execution({make_reorder(plain, reduced)});
   plain_copies_.emplace(name, reduced);
   return reduced;
@@ -51,9 +52,8 @@ dnnl::memory Planner::network_input(const Node& node, std::size_t index) {
 
 dnnl::memory Planner::network_output(const Node& node, const dnnl::memory::desc& layout) {
   const auto dims = layout.dims();
-  auto& out = make_output(node, {dims[1], dims[2], dims[3]});
-  out.data = {};  // until somebody reads it as a plain array
-  return network_values_.emplace(node.output, dnnl::memory(layout, cpu())).first->second;
+  make_shape(node, {dims[1], dims[2], dims[3]});  // a plain array once somebody reads it as such
+  return network_values_.emplace(node.output, network_memory(node.output, layout)).first->second;
 }
 
 void Planner::block(const Node& node) {
@@ -134,7 +134,7 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
   std::vector<Execution> executions;
   auto arranged = source;
   if (plan.src_desc() != source.get_desc()) {
-    arranged = dnnl::memory(plan.src_desc(), cpu());
+    arranged = network_memory(kTransient, plan.src_desc());
     executions.push_back(make_reorder(source, arranged));
   }
   const auto target = network_output(node, plan.dst_desc());

@@ -95,14 +95,13 @@ TEST(Networks, OperationsOfForeignNetworksComputeWhatTheySay) {
       {"clip", "clipped", {"x"}, {}, {{"low", -0.1}, {"high", 0.3}}},
       {"sigmoid", "sigmoid", {"x"}, {}, {}},
       {"hard_swish", "swish", {"x"}, {}, {}},
-      {"channels", "plain", {"x"}, {}, {{"first", 0}, {"count", 6}}},
-      {"channels", "plain_all", {"all"}, {}, {{"first", 0}, {"count", 6}}},
-      {"channels", "plain_gated", {"gated"}, {}, {{"first", 0}, {"count", 6}}},
   };
-  auto graph = Graph::plan(nodes, tensors, 32, 48);
+  auto graph = Graph::plan(
+      nodes, tensors, {"x", "depthwise", "max", "mean", "all", "gated", "sum", "leaky", "clipped", "sigmoid", "swish"},
+      32, 48);
   ASSERT_TRUE(graph) << graph.error().message;
   graph->run(random_picture(32, 48));
-  const Map x{graph->output("plain").shape, graph->output("plain").data};
+  const Map x{graph->output("x").shape, graph->output("x").copy()};
   const auto expect = [&](const char* name, std::vector<std::int64_t> shape, auto value) {
     const auto& out = graph->output(name);
     ASSERT_EQ(out.shape, shape) << name;
@@ -140,8 +139,8 @@ TEST(Networks, OperationsOfForeignNetworksComputeWhatTheySay) {
     for (std::int64_t i = 0; i < 32 * 48; ++i) sum += x.data[static_cast<std::size_t>(c * 32 * 48 + i)];
     return sum / (32 * 48);
   };
-  expect("plain_all", {6, 1, 1}, [&](auto c, auto, auto) { return mean(c); });
-  expect("plain_gated", {6, 32, 48}, [&](auto c, auto y, auto xx) { return x.at(c, y, xx) * mean(c); });
+  expect("all", {6, 1, 1}, [&](auto c, auto, auto) { return mean(c); });
+  expect("gated", {6, 32, 48}, [&](auto c, auto y, auto xx) { return x.at(c, y, xx) * mean(c); });
   expect("sum", {6, 32, 48}, [&](auto c, auto y, auto xx) { return x.at(c, y, xx) * (1 + mean(c)); });
   expect("leaky", {6, 32, 48},
          [&](auto c, auto y, auto xx) { return std::max(x.at(c, y, xx), 0.25F * x.at(c, y, xx)); });
@@ -169,7 +168,7 @@ TEST(Networks, BlocksAndUpsamplingComputeWhatTheySay) {
       {"slice", "last", {"e"}, {}, {{"channel", 5}}},
   };
   for (const int threads : {1, 2}) {
-    auto graph = Graph::plan(nodes, tensors, 48, 64);
+    auto graph = Graph::plan(nodes, tensors, {"e", "last"}, 48, 64);
     ASSERT_TRUE(graph) << graph.error().message;
     const auto picture = random_picture(48, 64);
     set_inference_threads(threads);
@@ -215,7 +214,7 @@ TEST(Networks, ResidualBlocksOfRealSizeComputeWhatTheySay) {
                                                  {"b", random_tensor({48, 48, 3, 3}, 0.05, 3)},
                                                  {"b.bias", random_tensor({48}, 0.1, 4)}};
   const std::vector<Node> nodes = {block("a", {"image"}, "a", 1, 2, 1), block("b", {"a", "a"}, "b", 1, 1, 1)};
-  auto graph = Graph::plan(nodes, tensors, 80, 240);
+  auto graph = Graph::plan(nodes, tensors, {"b"}, 80, 240);
   ASSERT_TRUE(graph) << graph.error().message;
   const auto picture = random_picture(80, 240);
   graph->run(picture);
@@ -237,7 +236,7 @@ TEST(Networks, GroupsThatFillNoVectorComputeWhatTheySay) {
   };
   const std::vector<Node> nodes = {block("a", {"image"}, "a", 1, 1, 1), block("b", {"a"}, "b", 4, 1, 1),
                                    block("c", {"b"}, "c", 4, 1, 0)};
-  auto graph = Graph::plan(nodes, tensors, 24, 32);
+  auto graph = Graph::plan(nodes, tensors, {"c"}, 24, 32);
   ASSERT_TRUE(graph) << graph.error().message;
   const auto picture = random_picture(24, 32);
   graph->run(picture);
@@ -259,14 +258,38 @@ TEST(Networks, WhatDoesNotFitIsRefused) {
                                                  {"a.bias", random_tensor({24}, 0.1, 2)},
                                                  {"even", random_tensor({24, 3, 2, 2}, 0.3, 1)},
                                                  {"even.bias", random_tensor({24}, 0.1, 2)}};
-  EXPECT_TRUE(Graph::plan({block("x", {"image"}, "a", 1, 2, 1)}, tensors, 32, 32));
-  EXPECT_FALSE(Graph::plan({block("x", {"image"}, "a", 2, 2, 1)}, tensors, 32, 32));
-  EXPECT_FALSE(Graph::plan({block("x", {"image"}, "a", 1, 3, 1)}, tensors, 32, 32));
-  EXPECT_FALSE(Graph::plan({block("x", {"image", "image"}, "a", 1, 1, 1)}, tensors, 32, 32));
-  EXPECT_FALSE(Graph::plan({block("x", {"image"}, "even", 1, 1, 1)}, tensors, 32, 32));
-  EXPECT_FALSE(Graph::plan({block("x", {}, "a", 1, 1, 1)}, tensors, 32, 32));
-  EXPECT_FALSE(Graph::plan({{"upsample", "x", {"image"}, {}, {{"factor", 99}}}}, tensors, 32, 32));
-  EXPECT_FALSE(Graph::plan({{"slice", "x", {"image"}, {}, {{"channel", 3}}}}, tensors, 32, 32));
+  EXPECT_TRUE(Graph::plan({block("x", {"image"}, "a", 1, 2, 1)}, tensors, {"x"}, 32, 32));
+  EXPECT_FALSE(Graph::plan({block("x", {"image"}, "a", 2, 2, 1)}, tensors, {"x"}, 32, 32));
+  EXPECT_FALSE(Graph::plan({block("x", {"image"}, "a", 1, 3, 1)}, tensors, {"x"}, 32, 32));
+  EXPECT_FALSE(Graph::plan({block("x", {"image", "image"}, "a", 1, 1, 1)}, tensors, {"x"}, 32, 32));
+  EXPECT_FALSE(Graph::plan({block("x", {"image"}, "even", 1, 1, 1)}, tensors, {"x"}, 32, 32));
+  EXPECT_FALSE(Graph::plan({block("x", {}, "a", 1, 1, 1)}, tensors, {"x"}, 32, 32));
+  EXPECT_FALSE(Graph::plan({{"upsample", "x", {"image"}, {}, {{"factor", 99}}}}, tensors, {"x"}, 32, 32));
+  EXPECT_FALSE(Graph::plan({{"slice", "x", {"image"}, {}, {{"channel", 3}}}}, tensors, {"x"}, 32, 32));
+}
+
+TEST(Graph, WhatNobodyReadsAnyMoreMakesRoomAndChangesNothing) {
+  const std::map<std::string, Tensor> tensors = {{"a", random_tensor({24, 3, 3, 3}, 0.3, 1)},
+                                                 {"a.bias", random_tensor({24}, 0.1, 2)},
+                                                 {"b", random_tensor({24, 24, 3, 3}, 0.1, 3)},
+                                                 {"b.bias", random_tensor({24}, 0.1, 4)}};
+  std::vector<Node> nodes = {block("v0", {"image"}, "a", 1, 2, 1)};
+  std::vector<std::string> all = {"v0"};
+  for (int i = 1; i < 8; ++i) {
+    nodes.push_back(block("v" + std::to_string(i), {all.back(), all.back()}, "b", 1, 1, 1));
+    all.push_back(nodes.back().output);
+  }
+  nodes.push_back({"average_pool", "unread", {"v7"}, {}, {{"size", 2}}});
+  auto kept = Graph::plan(nodes, tensors, all, 64, 96), last = Graph::plan(nodes, tensors, {"v3", "v7"}, 64, 96);
+  ASSERT_TRUE(kept && last);
+  EXPECT_LT(last->bytes(), kept->bytes() / 2);
+  for (int i = 0; i < 2; ++i) {  // the second finds the first's leftovers
+    const auto picture = random_picture(64, 96);
+    kept->run(picture);
+    last->run(picture);
+    for (const auto* name : {"v3", "v7"}) EXPECT_EQ(kept->output(name).copy(), last->output(name).copy());
+  }
+  EXPECT_FALSE(Graph::plan(nodes, tensors, {"v9"}, 64, 96));
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <numeric>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -55,29 +54,20 @@ inline dnnl::primitive_attr own_scratchpad() {
   return attributes;
 }
 
-/// The plan must have been made with own_scratchpad().
-template <typename Primitive>
-Execution make_execution(const typename Primitive::primitive_desc& plan,
-                         std::unordered_map<int, dnnl::memory> arguments) {
-  arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(plan.scratchpad_desc(), cpu()));
-  return {Primitive(plan), std::move(arguments)};
-}
-
-inline Execution make_reorder(const dnnl::memory& from, const dnnl::memory& to) {
-  return make_execution<dnnl::reorder>(dnnl::reorder::primitive_desc(from, to, own_scratchpad()),
-                                       {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
-}
-
 /// Plans one node after the other.
 class Planner {
  public:
   Planner(const std::map<std::string, Tensor>& tensors, std::map<std::string, std::unique_ptr<Value>>& values,
-          std::vector<std::function<void()>>& steps)
-      : tensors_(tensors), values_(values), steps_(steps) {}
+          std::vector<std::function<void()>>& steps, BufferPool& buffers)
+      : tensors_(tensors), values_(values), steps_(steps), buffers_(buffers) {}
 
+  /// Makes the value "image".
+  void start(int height, int width);
   void plan(const Node& node);
-  /// Makes every value that no node read as a plain array, so that outputs can be read.
-  void finish();
+  /// No later node reads it: its memory may be used again.
+  void release(const std::string& name);
+  /// Makes the outputs plain arrays.
+  void finish(const std::vector<std::string>& outputs);
 
  private:
   static constexpr std::int64_t kLargestValue = 1LL << 29;  // floats; a hostile manifest may not make us allocate more
@@ -86,6 +76,11 @@ class Planner {
   /// As a plain array; one that networks left in oneDNN's layout is brought into it once.
   const Value& input(const Node& node, std::size_t rank, std::size_t index = 0);
   Value& make_output(const Node& node, Shape shape);
+  /// The same without memory.
+  Value& make_shape(const Node& node, Shape shape);
+  /// Memory that belongs to the value until it is released.
+  float* buffer(const std::string& owner, std::size_t bytes);
+  static constexpr const char* kTransient = " ";  ///< owner of what is needed while one node runs
   const Tensor& tensor(const Node& node, const std::string& role, const Shape& shape);
   static double number(const Node& node, const std::string& name, double low, double high);
   static std::int64_t integer(const Node& node, const std::string& name, std::int64_t low, std::int64_t high);
@@ -127,6 +122,20 @@ class Planner {
   /// [C,H,W] in the layout that networks left it in, or plain.
   dnnl::memory network_input(const Node& node, std::size_t index);
   dnnl::memory network_output(const Node& node, const dnnl::memory::desc& layout);
+  dnnl::memory network_memory(const std::string& owner, const dnnl::memory::desc& layout) {
+    return {layout, cpu(), buffer(owner, layout.get_size())};
+  }
+  /// The plan must have been made with own_scratchpad().
+  template <typename Primitive>
+  Execution make_execution(const typename Primitive::primitive_desc& plan,
+                           std::unordered_map<int, dnnl::memory> arguments) {
+    arguments.emplace(DNNL_ARG_SCRATCHPAD, network_memory(kTransient, plan.scratchpad_desc()));
+    return {Primitive(plan), std::move(arguments)};
+  }
+  Execution make_reorder(const dnnl::memory& from, const dnnl::memory& to) {
+    return make_execution<dnnl::reorder>(dnnl::reorder::primitive_desc(from, to, own_scratchpad()),
+                                         {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+  }
   void add_execution(std::vector<Execution> executions);
   void make_plain(const std::string& name);
 
@@ -141,7 +150,8 @@ class Planner {
   const std::map<std::string, Tensor>& tensors_;
   std::map<std::string, std::unique_ptr<Value>>& values_;
   std::vector<std::function<void()>>& steps_;
-  std::set<std::string> read_;                          ///< by some node
+  BufferPool& buffers_;
+  std::multimap<std::string, float*> held_;             ///< by values
   std::map<std::string, dnnl::memory> network_values_;  ///< in oneDNN's layout alone; [1,C,H,W]
   std::map<std::string, dnnl::memory> plain_copies_;    ///< the same of values that are there as plain arrays, too
 };

@@ -64,7 +64,8 @@ Result<void> Trainer::fit_decoders() {
     chosen.push_back(i);
     job.pictures.push_back({p.fold, p.has_mask});
   }
-  GraphPool graphs(make_description_graph(*backbone_), backbone_->tensors);
+  const auto description = make_description_graph(*backbone_);
+  GraphPool graphs(description.nodes, backbone_->tensors, {description.maps.begin(), description.maps.end()});
   job.describe = [&](const RgbImage& image) -> Result<FeatureMaps> {
     set_inference_threads(1);
     auto graph = graphs.take(image.height, image.width);
@@ -72,9 +73,9 @@ Result<void> Trainer::fit_decoders() {
     (*graph)->run(resize_to_planes(image, image.height, image.width));
     FeatureMaps maps;
     for (std::size_t m = 0; m < maps.size(); ++m) {
-      const auto& value = (*graph)->output(kDescription[m]);
+      const auto& value = (*graph)->output(description.maps[m]);
       maps[m] = {static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]), static_cast<int>(value.shape[2]),
-                 value.data};
+                 value.copy()};
     }
     graphs.give_back(std::move(*graph));
     return maps;
@@ -135,7 +136,7 @@ Result<void> Trainer::fit_decoders() {
       {"stack", "distances", maps, {}, {{"height", features_.grid.height}, {"width", features_.grid.width}}});
   m.graph.push_back({"logarithm", "log_distances", {"distances"}, {}, {}});
   const auto out = append_decoders(m.graph, features_.maps, features_.color, "log_distances", folds_);
-  Segmentation segmentation{labels_, 0, 0, {}};
+  Segmentation segmentation{labels_, std::vector<MaskThresholds>(labels_.size()), {}};
   Contestant contestant{"decoder", {}, kDecoderRule.pool_fraction, kDecoderRule.level_exponent, 0, 1, 0, 0};
   for (std::int64_t fold = 0; fold < folds_; ++fold) {
     const auto own = fmt::format("decoder.{}.", fold);

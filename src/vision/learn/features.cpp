@@ -66,17 +66,12 @@ FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const
   return out;
 }
 
-std::vector<Node> make_description_graph(const Backbone& backbone) {
-  std::vector<Node> nodes = {{"light_normalize", "light", {"image"}, {}, {{"sigma", kLightSigma}}},
-                             {"affine", "entered", {"light"}, {}, {{"scale", backbone.gain}, {"offset", 0}}}};
-  const auto maps = backbone.append(nodes, "deep.", "entered");
-  for (std::size_t m = 0; m < maps.size(); ++m)  // as plain arrays
-    nodes.push_back({"channels",
-                     kDescription[m],
-                     {maps[m]},
-                     {},
-                     {{"first", 0}, {"count", static_cast<double>(backbone.channels[m])}}});
-  return nodes;
+DescriptionGraph make_description_graph(const Backbone& backbone) {
+  DescriptionGraph out;
+  out.nodes = {{"light_normalize", "light", {"image"}, {}, {{"sigma", kLightSigma}}},
+               {"affine", "entered", {"light"}, {}, {{"scale", backbone.gain}, {"offset", 0}}}};
+  out.maps = backbone.append(out.nodes, "deep.", "entered");
+  return out;
 }
 
 }  // namespace vedette

@@ -47,9 +47,12 @@ InputSize choose_input_size(int image_height, int image_width, std::optional<dou
 /// With a reference (registration.hpp, [height / 4, width / 4]) all of it is seen from where the reference sees the part; the
 /// transform is then the value kTransform.
 FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const std::optional<Tensor>& reference);
-/// The backbone alone on the light-normalised picture; its maps are the values kDescription.
-std::vector<Node> make_description_graph(const Backbone& backbone);
-inline constexpr std::array<const char*, 3> kDescription = {"stride4", "stride8", "stride16"};
+/// The backbone alone on the light-normalised picture.
+struct DescriptionGraph {
+  std::vector<Node> nodes;
+  std::array<std::string, 3> maps;  ///< outputs: at strides 4, 8 and 16
+};
+DescriptionGraph make_description_graph(const Backbone& backbone);
 inline constexpr const char* kTransform = "transform";
 /// Pixels of the reference map per pixel of the working size.
 inline constexpr double kReferenceScale = 0.25;

@@ -25,7 +25,8 @@ Result<void> Trainer::for_each_normal(
     const std::function<void(std::size_t first, const std::vector<PictureFeatures>&)>& use) {
   std::vector<std::unique_ptr<Graph>> graphs;
   for (int t = 0; t < threads_; ++t) {
-    auto graph = Graph::plan(features_.nodes, features_.tensors, input_.height, input_.width);
+    auto graph = Graph::plan(features_.nodes, features_.tensors, {features_.rows, features_.coarse_rows}, input_.height,
+                             input_.width);
     if (!graph) return internal_error(graph.error().message);
     graphs.push_back(std::make_unique<Graph>(std::move(*graph)));
   }
@@ -44,7 +45,7 @@ Result<void> Trainer::for_each_normal(
           continue;
         }
         graphs[t]->run(resize_to_planes(loaded->image, input_.height, input_.width));
-        values[i] = {graphs[t]->output(features_.rows).data, graphs[t]->output(features_.coarse_rows).data};
+        values[i] = {graphs[t]->output(features_.rows).copy(), graphs[t]->output(features_.coarse_rows).copy()};
       }
     });
     for (const auto& failure : failures)

@@ -8,84 +8,83 @@
 namespace vedette {
 namespace {
 
-constexpr int kThresholds = 40;
+constexpr std::size_t kThresholds = 40;
+constexpr double kPriorPictures = 4;  // that all labels together count for when a label's own thresholds are chosen
 
 }  // namespace
 
-Grid<float> Trainer::coverage(const Grid<std::uint8_t>& truth, int height, int width) {
+Grid<float> Trainer::coverage(const Grid<std::uint8_t>& truth, std::uint8_t label, int height, int width) {
   Grid<float> out(height, width), area(height, width);
   for (int y = 0; y < truth.height; ++y)
     for (int x = 0; x < truth.width; ++x) {
       const int cy = y * out.height / truth.height, cx = x * out.width / truth.width;
+      const auto v = truth.at(y, x);
       area.at(cy, cx) += 1;
-      out.at(cy, cx) += truth.at(y, x) != 0 ? 1.0F : 0.0F;
+      out.at(cy, cx) += (label == 0 ? v != 0 : v == label) ? 1.0F : 0.0F;
     }
   for (std::size_t i = 0; i < out.values.size(); ++i) out.values[i] /= std::max(1.0F, area.values[i]);
   return out;
 }
 
-Trainer::MapChoice Trainer::best_threshold(const std::vector<std::size_t>& kept,
-                                           const std::vector<Grid<float>>& coverages) const {
-  std::vector<Grid<float>> maps;
+Trainer::ThresholdTable Trainer::rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_t label) const {
   std::vector<float> pooled;
-  std::vector<double> truths;
-  double masked = 0;
-  for (std::size_t k = 0; k < kept.size(); ++k) {
-    maps.push_back(combine_maps(artifact_.manifest, measured_[kept[k]].maps, 0));
-    truths.push_back(std::accumulate(coverages[k].values.begin(), coverages[k].values.end(), 0.0));
-    masked += truths[k] > 0 ? 1 : 0;
+  ThresholdTable table;
+  for (const auto& d : drawings) {
+    table.pictures += d.marked[label] > 0 ? 1 : 0;
     // Thresholds worth trying lie in the upper tail of the maps.
-    auto values = maps.back().values;
+    auto values = d.map.values;
     std::sort(values.begin(), values.end(), std::greater<>());
     for (std::size_t rank = 0; rank < values.size() / 4; rank += 1 + rank / 8) pooled.push_back(values[rank]);
   }
   std::sort(pooled.begin(), pooled.end());
-  if (masked == 0)
-    return {0, pooled.back(), pooled.back()};  // nothing is marked at this size: hardly anything shall be
-  const auto quantile = [&](double share) {
-    return pooled[static_cast<std::size_t>(share * static_cast<double>(pooled.size() - 1))];
-  };
-  MapChoice best;
-  for (int low = 0; low < kThresholds; ++low) {
-    const double threshold = quantile(static_cast<double>(low) / kThresholds);
+  for (std::size_t t = 0; t < kThresholds; ++t)
+    table.thresholds.push_back(pooled[static_cast<std::size_t>(static_cast<double>(t) / kThresholds *
+                                                               static_cast<double>(pooled.size() - 1))]);
+  table.quality.assign(kThresholds * kThresholds, 0);
+  if (table.pictures == 0) return table;
+  const double good = static_cast<double>(drawings.size()) - table.pictures;
+  for (std::size_t low = 0; low < kThresholds; ++low) {
+    const double threshold = table.thresholds[low];
     // Regions and their peaks do not depend on the second threshold: found once.
     struct Region {
       double peak, hit, cells;
     };
-    std::vector<std::vector<Region>> regions(kept.size());
-    parallel_for(kept.size(), threads_, [&](std::size_t k) {
+    std::vector<std::vector<Region>> regions(drawings.size());
+    parallel_for(drawings.size(), threads_, [&](std::size_t k) {
+      const auto& d = drawings[k];
       int count = 0;
-      const auto marked = find_regions(maps[k], threshold, threshold, count);
+      const auto marked = find_regions(d.map, threshold, threshold, count);
+      std::vector<std::uint8_t> label_of;
+      if (label != 0) label_of = classify_regions(d.map, marked, count, {d.classes, 1}, 0);
       regions[k].assign(static_cast<std::size_t>(count), {});
       for (std::size_t c = 0; c < marked.values.size(); ++c) {
-        if (marked.values[c] == 0) continue;
-        auto& region = regions[k][static_cast<std::size_t>(marked.values[c]) - 1];
-        region.peak = std::max<double>(region.peak, maps[k].values[c]);
-        region.hit += coverages[k].values[c];
+        const auto number = static_cast<std::size_t>(marked.values[c]);
+        if (number == 0 || (label != 0 && label_of[number] != label)) continue;
+        auto& region = regions[k][number - 1];
+        region.peak = std::max<double>(region.peak, d.map.values[c]);
+        if (d.marked[label] > 0) region.hit += d.coverage[label].values[c];
         region.cells += 1;
       }
     });
-    for (int high = low; high < kThresholds; ++high) {
-      const double peak = high == low ? threshold : quantile(static_cast<double>(high) / kThresholds);
+    for (std::size_t high = low; high < kThresholds; ++high) {
       double sum = 0, all_hit = 0, all_united = 0, found = 0, alarms = 0;
-      for (std::size_t k = 0; k < kept.size(); ++k) {
+      for (std::size_t k = 0; k < drawings.size(); ++k) {
+        const double marked = drawings[k].marked[label];
         double hit = 0, cells = 0;
         for (const auto& r : regions[k])
-          if (r.peak >= peak) hit += r.hit, cells += r.cells;
-        const double united = cells + truths[k] - hit;
-        if (truths[k] > 0)
+          if (r.cells > 0 && r.peak >= table.thresholds[high]) hit += r.hit, cells += r.cells;
+        const double united = cells + marked - hit;
+        if (marked > 0)
           sum += hit / united, found += hit > 0 ? 1 : 0;
         else
           alarms += cells > 0 ? 1 : 0;
         all_hit += hit, all_united += united;
       }
-      const double good = static_cast<double>(kept.size()) - masked;
-      const double told_apart = 0.5 * (found / masked + (good > 0 ? 1 - alarms / good : 1));
-      const double quality = 0.45 * (sum / masked + all_hit / all_united) + 0.1 * told_apart;
-      if (quality > best.quality) best = {quality, threshold, peak};
+      const double told_apart = 0.5 * (found / table.pictures + (good > 0 ? 1 - alarms / good : 1));
+      table.quality[low * kThresholds + high] = 0.45 * (sum / table.pictures + all_hit / all_united) + 0.1 * told_apart;
     }
   }
-  return best;
+  return table;
 }
 
 void Trainer::fit_segmentation() {
@@ -93,13 +92,30 @@ void Trainer::fit_segmentation() {
   auto& m = artifact_.manifest;
   auto& s = *m.segmentation;
   std::vector<std::size_t> kept;
-  std::vector<Grid<float>> coverages;
-  for (std::size_t i = 0; i < pictures_.size(); ++i)
-    if (!measured_[i].maps.empty()) {
-      const auto map = combine_maps(m, measured_[i].maps, 0);  // for its size alone
-      kept.push_back(i);
-      coverages.push_back(coverage(*measured_[i].truth, map.height, map.width));
+  std::vector<Drawing> drawings;
+  for (std::size_t i = 0; i < pictures_.size(); ++i) {
+    const auto& measured = measured_[i];
+    if (measured.maps.empty()) continue;
+    kept.push_back(i);
+    auto& d = drawings.emplace_back();
+    d.classes = &measured.class_maps[0];
+    const auto map = combine_maps(m, measured.maps, 0);  // for its size alone
+    std::vector<char> holds(labels_.size() + 1);
+    for (auto v : measured.truth->values) holds[v] = 1;
+    holds[0] = 1;
+    d.marked.resize(holds.size());
+    d.coverage.resize(holds.size());
+    for (std::size_t label = 0; label < holds.size(); ++label) {
+      if (!holds[label]) continue;
+      auto share = coverage(*measured.truth, static_cast<std::uint8_t>(label), map.height, map.width);
+      d.marked[label] = std::accumulate(share.values.begin(), share.values.end(), 0.0);
+      if (d.marked[label] > 0) d.coverage[label] = std::move(share);
     }
+  }
+  const auto draw = [&](const std::vector<double>& weights) {
+    for (std::size_t c = 0; c < weights.size(); ++c) m.contestants[c].map_weight = weights[c];
+    for (std::size_t k = 0; k < kept.size(); ++k) drawings[k].map = combine_maps(m, measured_[kept[k]].maps, 0);
+  };
 
   // Which contestants draw best is another question than which decide best.
   std::vector<std::vector<double>> candidates;
@@ -111,16 +127,29 @@ void Trainer::fit_segmentation() {
     candidates.emplace_back(m.contestants.size(), 0.0);
     candidates.back()[c] = 1;
   }
-  MapChoice best;
+  const auto best_of = [](const ThresholdTable& table) {
+    return static_cast<std::size_t>(std::max_element(table.quality.begin(), table.quality.end()) -
+                                    table.quality.begin());
+  };
+  ThresholdTable any;
   std::vector<double> best_weights;
   for (const auto& weights : candidates) {
-    for (std::size_t c = 0; c < weights.size(); ++c) m.contestants[c].map_weight = weights[c];
-    if (const auto choice = best_threshold(kept, coverages); choice.quality > best.quality)
-      best = choice, best_weights = weights;
+    draw(weights);
+    auto table = rate_thresholds(drawings, 0);
+    if (best_weights.empty() || table.quality[best_of(table)] > any.quality[best_of(any)])
+      any = std::move(table), best_weights = weights;
   }
-  for (std::size_t c = 0; c < best_weights.size(); ++c) m.contestants[c].map_weight = best_weights[c];
-  s.map_threshold = best.threshold;
-  s.peak_threshold = best.peak;
+  draw(best_weights);
+  for (std::size_t l = 0; l < labels_.size(); ++l) {
+    const auto own = rate_thresholds(drawings, static_cast<std::uint8_t>(l + 1));
+    auto together = any;
+    for (std::size_t i = 0; i < together.quality.size(); ++i)
+      together.quality[i] = kPriorPictures * any.quality[i] + own.pictures * own.quality[i];
+    const auto best = any.pictures > 0
+                          ? best_of(together)
+                          : kThresholds * kThresholds - 1;  // nothing is marked at this size: hardly anything shall be
+    s.thresholds[l] = {any.thresholds[best / kThresholds], any.thresholds[best % kThresholds]};
+  }
 
   if (job_.test) return;
 
@@ -134,8 +163,9 @@ void Trainer::fit_segmentation() {
     const auto detection = combine(m, picture.maps, picture.class_maps, 0);
     tally.add(*detection.label_map, *picture.truth);
     maps.push_back(detection.anomaly_map.values);
-    truths.emplace_back();
-    for (float share : coverages[k].values) truths.back().push_back(share >= 0.5F ? 1 : 0);
+    truths.emplace_back(maps.back().size());
+    for (std::size_t i = 0; i < drawings[k].coverage[0].values.size(); ++i)
+      truths.back()[i] = drawings[k].coverage[0].values[i] >= 0.5F ? 1 : 0;
   }
   evaluation_.labels = tally.metrics();
   const auto pixels = pixel_metrics(maps, truths);

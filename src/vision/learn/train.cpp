@@ -48,7 +48,9 @@ Result<void> Trainer::load_backbone(const std::filesystem::path& file) {
   auto backbone = read_onnx_backbone(as_text(*bytes));
   if (!backbone) return named(backbone.error());
   // Whatever else may be wrong with it shows here, not in the midst of the training.
-  auto graph = Graph::plan(make_description_graph(*backbone), backbone->tensors, kSmallestInput, kSmallestInput);
+  const auto description = make_description_graph(*backbone);
+  auto graph = Graph::plan(description.nodes, backbone->tensors, {description.maps.begin(), description.maps.end()},
+                           kSmallestInput, kSmallestInput);
   if (!graph) return named(graph.error());
   own_backbone_ = std::move(*backbone);
   backbone_ = &own_backbone_;

@@ -131,15 +131,26 @@ class Trainer {
   void decide();
 
   // Masks (segmentation.cpp).
-  struct MapChoice {
-    double quality = -1, threshold = 0, peak = 0;
+  /// Pictures with maps, seen as the masks shall draw them.
+  struct Drawing {
+    Grid<float> map;
+    std::vector<double> marked;         ///< cells that the truth covers: of any label, then of each
+    std::vector<Grid<float>> coverage;  ///< the same as shares of each cell; empty where nothing is marked
+    const Planes* classes = nullptr;    ///< logits of the labels
   };
-  /// Share of each cell that the truth covers, any label.
-  static Grid<float> coverage(const Grid<std::uint8_t>& truth, int height, int width);
-  /// The thresholds of cells and of regions' peaks that do best by three measures together: the mean IoU over pictures with defects, so
-  /// that small ones count; the IoU of all pictures' cells together, so that false regions cost what they cover; and how well "something is
-  /// marked" tells defective pictures, where it must touch the defect, from good ones. Cells are weighted by how far the truth covers them.
-  MapChoice best_threshold(const std::vector<std::size_t>& kept, const std::vector<Grid<float>>& coverages) const;
+  /// Pairs of thresholds, of cells and of regions' peaks, and how well they do.
+  struct ThresholdTable {
+    std::vector<double> thresholds;  ///< rising
+    std::vector<double> quality;     ///< [cells' threshold][peak's]; 0 where the second is lower
+    double pictures = 0;             ///< with what they shall draw
+  };
+  /// Share of each cell that the truth covers, any label (0) or one of them.
+  static Grid<float> coverage(const Grid<std::uint8_t>& truth, std::uint8_t label, int height, int width);
+  /// By three measures together: the mean IoU over pictures with defects, so that small ones count; the IoU of all pictures' cells
+  /// together, so that false regions cost what they cover; and how well "something is marked" tells defective pictures, where it must touch
+  /// the defect, from good ones. Cells are weighted by how far the truth covers them. Of all regions (label 0), or of those that are called
+  /// the label.
+  ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_t label) const;
   void fit_segmentation();
 
   // Begin and end (train.cpp).

@@ -37,8 +37,16 @@ struct HeatScale {
   double low, high;
   explicit HeatScale(const Manifest& m)
       // Masks are drawn between their two thresholds; without, 1 is the height that good pictures reach.
-      : low(m.segmentation ? 0.5 * m.segmentation->map_threshold : 0.7),
-        high(m.segmentation ? 2 * m.segmentation->peak_threshold : 4) {}
+      : low(0.7), high(4) {
+    if (!m.segmentation) return;
+    const auto& thresholds = m.segmentation->thresholds;
+    low = 0.5 * std::min_element(thresholds.begin(), thresholds.end(), [](const auto& a, const auto& b) {
+                  return a.map < b.map;
+                })->map;
+    high = 2 * std::max_element(thresholds.begin(), thresholds.end(), [](const auto& a, const auto& b) {
+                 return a.peak < b.peak;
+               })->peak;
+  }
 };
 
 /// Grey picture under colours from yellow to red.
@@ -73,12 +81,11 @@ class BankReader {
     reader.embeddings_ = search->inputs[0];
     reader.distances_ = search->output;
     const auto& m = artifact->manifest;
-    // All up to the search: the rest of the graph is not needed.
-    const std::vector<Node> used(nodes.begin(), search + 1);
     const bool is_registered =
-        std::any_of(used.begin(), used.end(), [](const auto& n) { return n.op == "warp_to_reference"; });
+        std::any_of(nodes.begin(), nodes.end(), [](const auto& n) { return n.op == "warp_to_reference"; });
     reader.seen_ = is_registered ? "registered" : "image";
-    auto graph = Graph::plan(used, artifact->tensors, m.input_height, m.input_width);
+    auto graph = Graph::plan(nodes, artifact->tensors, {reader.distances_, reader.embeddings_, reader.seen_},
+                             m.input_height, m.input_width);
     if (!graph) return std::nullopt;
     reader.graph_ = std::make_unique<Graph>(std::move(*graph));
     reader.height_ = m.input_height, reader.width_ = m.input_width;
@@ -130,7 +137,7 @@ class BankReader {
   Planes look(const RgbImage& image) {
     auto planes = resize_to_planes(image, height_, width_);
     graph_->run(planes);
-    if (seen_ != "image") planes.values = graph_->output(seen_).data;
+    if (seen_ != "image") planes.values = graph_->output(seen_).copy();
     return planes;
   }
   [[nodiscard]] static RgbImage patch(const Planes& seen, int row, int column, int rows, int columns) {
