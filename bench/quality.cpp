@@ -87,6 +87,57 @@ Protocol magnetic_tiles(const fs::path& folder, const fs::path& work, std::size_
   return p;
 }
 
+/// Large pictures with tiny defects: parts of one rendered surface of 4096 × 4096, a third of them damaged over 12 to 24 pixels.
+Protocol tiny_defects(const fs::path& work, std::uint64_t seed) {
+  constexpr int kSurfaceSide = 4096, kSide = 3072;
+  constexpr std::size_t kTrain = 36, kTest = 36;
+  using namespace vedette;
+  const auto surface =
+      render::render_surface(render::kSurfaces[seed % render::kSurfaces.size()], seed, kSurfaceSide, kSurfaceSide);
+  const auto part = [&](Random& r) {
+    const auto y0 = static_cast<int>(r.below(kSurfaceSide - kSide)),
+               x0 = static_cast<int>(r.below(kSurfaceSide - kSide));
+    RgbImage out{kSide, kSide, {}};
+    for (int y = 0; y < kSide; ++y)
+      out.pixels.insert(out.pixels.end(), surface.at(y0 + y, x0), surface.at(y0 + y, x0) + std::size_t{3} * kSide);
+    return out;
+  };
+  const auto keep = [](const fs::path& to, const Result<Bytes>& bytes) {
+    if (auto ok = write_file_atomically(to, as_text(required(bytes))); !ok)
+      throw std::runtime_error(ok.error().message);
+    return to;
+  };
+  Protocol p;
+  for (std::size_t i = 0; i < kTrain + kTest; ++i) {
+    Random r = Random(seed).fork(i);
+    auto image = part(r);
+    const auto foreign = part(r);
+    TrainingSample s;
+    s.source_ref = std::to_string(i);
+    s.is_anomalous = i % 3 == 0;
+    if (*s.is_anomalous) {
+      Grid<std::uint8_t> truth;
+      do {
+        const render::Damage damage{render::kFills[r.below(render::kFills.size())],
+                                    render::kOutlines[r.below(render::kOutlines.size())],
+                                    r.uniform(0.05, 0.95) * kSide,
+                                    r.uniform(0.05, 0.95) * kSide,
+                                    r.uniform(12, 24),
+                                    r.uniform(0.5, 1)};
+        truth = render::damage(image, damage, foreign, r.fork(1));
+      } while (std::count(truth.values.begin(), truth.values.end(), 1) < 40);
+      RgbImage mask{kSide, kSide, {}};
+      for (auto v : truth.values) mask.pixels.insert(mask.pixels.end(), 3, v != 0 ? 255 : 0);
+      s.mask = keep(work / (s.source_ref + "-mask.png"), encode_png(mask, 1));
+      s.mask_colors = {{"defect", "#ffffff"}};
+      s.is_binary_mask = true;
+    }
+    s.image = keep(work / (s.source_ref + ".jpg"), encode_jpeg(image, 95));
+    (i < kTrain ? p.train : p.test).push_back(std::move(s));
+  }
+  return p;
+}
+
 /// Of the defective pictures that were called so: the share in which something is marked, and the share whose largest labelled area has the
 /// right class.
 class ClassTally {
@@ -363,9 +414,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, 1'000'000));
   app.add_option("--data", data, "Folder with cookies/ and magnetic-tile/; sets that are missing are skipped")
       ->capture_default_str();
-  app.add_option("--sets", sets, "Which sets")
+  app.add_option("--sets", sets, "Which sets; tiny: large rendered pictures with tiny defects")
       ->capture_default_str()
-      ->check(CLI::IsMember({"sample", "cookies", "tile-labelled", "tile-normal"}))
+      ->check(CLI::IsMember({"sample", "tiny", "cookies", "tile-labelled", "tile-normal"}))
       ->delimiter(',');
   vedette::TrainingPlan plan;
   app.add_option("--steps", plan.steps, "Steps of the decoders")->check(CLI::Range(1, 100'000));
@@ -381,8 +432,9 @@ int main(int argc, char** argv) {
   try {
     std::vector<json> summaries;
     for (const auto& set : sets) {
+      const bool is_rendered = set == "sample" || set == "tiny";
       const fs::path folder = fs::path(data) / (set == "cookies" ? "cookies" : "magnetic-tile");
-      if (set != "sample" && !fs::exists(folder)) {
+      if (!is_rendered && !fs::exists(folder)) {
         std::fprintf(stderr, "%s does not exist: %s is skipped\n", folder.c_str(), set.c_str());
         continue;
       }
@@ -395,6 +447,7 @@ int main(int argc, char** argv) {
             throw std::runtime_error(ok.error().message);
         }
         const auto protocol = set == "sample"        ? from_manifests(work.path())
+                              : set == "tiny"        ? tiny_defects(work.path(), number)
                               : set == "cookies"     ? from_manifests(folder)
                               : set == "tile-normal" ? magnetic_tiles(folder, work.path(), 200, 0)
                                                      : magnetic_tiles(folder, work.path(), 60, 10);

@@ -106,18 +106,30 @@ void Planner::nearest_distance(const Node& node) {
   };
   std::map<std::int64_t, dnnl::matmul::primitive_desc> plans;
   std::vector<Block> blocks;
+  dnnl::memory packed;
   for (std::int64_t first = 0; first < rows; first += block) {
     const auto n = std::min(block, rows - first);
     if (!plans.contains(n)) {
-      const dnnl::matmul::desc desc({{n, channels}, kF32, Tag::ab}, {{channels, entries}, kF32, Tag::ba},
-                                    {{1, entries}, kF32, Tag::ab}, {{n, entries}, kF32, Tag::ab});
-      plans.emplace(n, dnnl::matmul::primitive_desc(desc, own_scratchpad(), cpu()));
+      // The bank in the layout that the product likes best, arranged once.
+      const dnnl::matmul::desc desc(
+          {{n, channels}, kF32, Tag::ab},
+          packed ? packed.get_desc() : dnnl::memory::desc({channels, entries}, kF32, Tag::any),
+          {{1, entries}, kF32, Tag::ab}, {{n, entries}, kF32, Tag::ab});
+      const dnnl::matmul::primitive_desc plan(desc, own_scratchpad(), cpu());
+      plans.emplace(n, plan);
+      if (!packed) {
+        const auto plain = plain_memory({channels, entries}, Tag::ba, bank.data());
+        packed = dnnl::memory(plan.weights_desc(), cpu());
+        dnnl::stream now(cpu());
+        dnnl::reorder(plain, packed).execute(now, const_cast<dnnl::memory&>(plain), packed);
+        now.wait();
+      }
     }
     blocks.push_back(
         {first, n,
          make_execution<dnnl::matmul>(
              plans.at(n), {{DNNL_ARG_SRC, plain_memory({n, channels}, Tag::ab, in.data.data() + first * channels)},
-                           {DNNL_ARG_WEIGHTS, plain_memory({channels, entries}, Tag::ba, bank.data())},
+                           {DNNL_ARG_WEIGHTS, packed},
                            {DNNL_ARG_BIAS, plain_memory({1, entries}, Tag::ab, bias->data())},
                            {DNNL_ARG_DST, plain_memory({n, entries}, Tag::ab, products->data())}})});
   }

@@ -157,13 +157,14 @@ std::int64_t Planner::integer(const Node& node, const std::string& name, std::in
 void Planner::register_picture(const Node& node) {
   const auto& in = input(node, 3);
   if (in.shape[0] != 3) throw PlanFailure{node.output + " needs a colour picture"};
-  Grid<float> reference(static_cast<int>(in.shape[1] / 4), static_cast<int>(in.shape[2] / 4));
+  const auto reduction = integer(node, "reduction", 1, 128);
+  Grid<float> reference(static_cast<int>(in.shape[1] / reduction), static_cast<int>(in.shape[2] / reduction));
   if (reference.height < 8 || reference.width < 8) throw PlanFailure{node.output + " needs a larger picture"};
-  reference.values = *tensor(node, "reference", {in.shape[1] / 4, in.shape[2] / 4}).values;
+  reference.values = *tensor(node, "reference", {reference.height, reference.width}).values;
   auto& out = make_output(node, {3});
-  steps_.emplace_back([&in, &out, reference = std::move(reference)] {
+  steps_.emplace_back([&in, &out, reduction = static_cast<int>(reduction), reference = std::move(reference)] {
     const Planes picture{3, static_cast<int>(in.shape[1]), static_cast<int>(in.shape[2]), in.copy()};
-    const auto t = estimate_registration(reference, registration_map(picture));
+    const auto t = estimate_registration(reference, registration_map(picture, reduction));
     out.data[0] = static_cast<float>(t.dy);
     out.data[1] = static_cast<float>(t.dx);
     out.data[2] = static_cast<float>(t.angle);

@@ -40,7 +40,7 @@ class BufferPool {
 /// Networks' operations (`block` to `upsample`) keep values in oneDNN's own layout between them, in bf16 where the processor is faster with it.
 ///
 /// The input is the value "image" [3, height, width], 0 … 1. Operations (inputs → output; tensors; numbers):
-///   register             [3,H,W] → [3]; reference [H/4,W/4]; the transform dy, dx, angle (registration.hpp)
+///   register             [3,H,W] → [3]; reference [H/r,W/r]; reduction r; the transform dy, dx, angle (registration.hpp)
 ///   warp_to_reference, warp_from_reference
 ///                        [C,H,W] or [H,W], and a transform → same shape; scale: pixels here per pixel of the reference
 ///   light_normalize      [C,H,W] → same; sigma; (x − mean) / (deviation + 0.05), Gaussian neighbourhood of sigma pixels

@@ -6,7 +6,6 @@
 namespace vedette {
 namespace {
 
-constexpr int kReduction = 4;
 constexpr double kCoarseAngleStep = 0.026;  // 1.5°
 
 /// q → M (q − centre) + centre + shift, by bilinear interpolation.
@@ -50,13 +49,13 @@ Grid<float> halve(const Grid<float>& map) {
 
 }  // namespace
 
-Grid<float> registration_map(const Planes& image) {
+Grid<float> registration_map(const Planes& image, int reduction) {
   Grid<float> luminance(image.height, image.width);
   const std::size_t plane = luminance.values.size();
   for (std::size_t i = 0; i < plane; ++i)
     luminance.values[i] =
         0.299F * image.values[i] + 0.587F * image.values[plane + i] + 0.114F * image.values[2 * plane + i];
-  return resize_map(luminance, image.height / kReduction, image.width / kReduction);
+  return resize_map(luminance, image.height / reduction, image.width / reduction);
 }
 
 double registration_score(const Grid<float>& reference, const Grid<float>& picture, const RigidTransform& t) {

@@ -15,8 +15,8 @@ struct RigidTransform {
 inline constexpr double kLargestShift = 0.1;    ///< of the shorter side
 inline constexpr double kLargestAngle = 0.157;  ///< 9°
 
-/// A picture's luminance reduced by four: what registration works on.
-Grid<float> registration_map(const Planes& image);
+/// A picture's luminance, reduced: what registration works on. Its effort grows with the square of this map's cells: 160 × 120 are plenty.
+Grid<float> registration_map(const Planes& image, int reduction);
 
 /// Finds the transform with the highest normalised cross-correlation: exhaustive search at half the map's size, then
 /// pattern search (Hooke & Jeeves 1961) at full size, to about a tenth of a pixel. Both maps have the same size.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 #include "vision/assess/assess.hpp"
 #include "vision/infer/graph.hpp"
@@ -11,7 +12,7 @@
 namespace vedette {
 namespace {
 
-constexpr double kMostPixels = 200e6;  // of each class's pictures, held in memory: 600 of 640 × 480
+constexpr double kMostPixels = 150e6;  // of each class's pictures, held in memory: 490 of 640 × 480
 constexpr int kSteps = 400;
 constexpr double kCell = 4;  // pixels of the working size
 
@@ -24,10 +25,10 @@ Result<DecoderSample> Trainer::load_for_decoder(const Picture& picture) const {
   const auto plane = static_cast<std::size_t>(input_.height) * static_cast<std::size_t>(input_.width);
   RigidTransform pose;
   if (is_registered_) {
-    pose = estimate_registration(reference_, registration_map(planes));
+    pose = estimate_registration(reference_, registration_map(planes, input_.reduction()));
     auto seen = planes;
     warp_to_reference(planes.values.data(), seen.values.data(), 3, input_.height, input_.width, pose,
-                      1 / kReferenceScale);
+                      input_.reduction());
     planes = std::move(seen);
   }
   DecoderSample out{to_image(planes), {}, {}};
@@ -43,7 +44,7 @@ Result<DecoderSample> Trainer::load_for_decoder(const Picture& picture) const {
     if (is_registered_) {
       auto seen = small;
       warp_to_reference(small.values.data(), seen.values.data(), 1, input_.height, input_.width, pose,
-                        1 / kReferenceScale);
+                        input_.reduction());
       small = std::move(seen);
     }
     for (std::size_t i = 0; i < plane; ++i)
@@ -86,8 +87,10 @@ Result<void> Trainer::fit_decoders() {
   at_input_size.manifest.image_width = input_.width;
   const auto engine = Engine::create(std::move(at_input_size));
   if (!engine) return internal_error(engine.error().message);
+  std::mutex measuring;
   job.measure = [&](const RgbImage& image, std::int64_t fold) -> Result<Planes> {
-    set_inference_threads(1);
+    const auto one_at_a_time = strands() > 1 ? std::unique_lock<std::mutex>() : std::unique_lock(measuring);
+    set_inference_threads(strands() > 1 ? 1 : threads_);
     auto measured = (*engine)->measure(image);
     if (!measured) return measured.error();
     Planes out{kDistanceMaps, features_.grid.height, features_.grid.width, {}};
@@ -137,7 +140,8 @@ Result<void> Trainer::fit_decoders() {
   m.graph.push_back({"logarithm", "log_distances", {"distances"}, {}, {}});
   const auto out = append_decoders(m.graph, features_.maps, features_.color, "log_distances", folds_);
   Segmentation segmentation{labels_, std::vector<MaskThresholds>(labels_.size()), {}};
-  Contestant contestant{"decoder", {}, kDecoderRule.pool_fraction, kDecoderRule.level_exponent, 0, 1, 0, 0};
+  const auto rule = score_rules(input_)[kDecoderRule];
+  Contestant contestant{"decoder", {}, rule.pool_fraction, rule.level_exponent, 0, 1, 0, 0};
   for (std::int64_t fold = 0; fold < folds_; ++fold) {
     const auto own = fmt::format("decoder.{}.", fold);
     const auto first = static_cast<double>(fold * (1 + job.labels));

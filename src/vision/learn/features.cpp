@@ -6,9 +6,9 @@
 namespace vedette {
 namespace {
 
-constexpr double kInputPixels = 307'200;  // 640 × 480
-constexpr double kMostPixels = 4 * kInputPixels, kLargePixels = 2 * kInputPixels;
+constexpr double kMostPixels = 4096.0 * 4096, kLargePixels = 2 * kInputPixels;
 constexpr double kLargePicture = 4 * kInputPixels;
+constexpr double kCoarseCells = 1'320;  // at most: what is kept per cell is what a model weighs
 constexpr int kPixelUnit = 32;
 constexpr double kSeenAcross = 12;  // pixels that a defect should have across at the working size: one and a half cells
 
@@ -19,12 +19,13 @@ InputSize choose_input_size(int image_height, int image_width, std::optional<dou
   double wanted = all >= kLargePicture ? kLargePixels : kInputPixels;
   if (small_defect) wanted = all * std::pow(kSeenAcross / std::max(*small_defect, 1e-3), 2);
   const double scale = std::min(1.0, std::sqrt(std::clamp(wanted, kInputPixels, kMostPixels) / all));
-  const bool is_large = scale * scale * all > kInputPixels * 1.1;
-  const int unit = kPixelUnit * (is_large ? 2 : 1);
+  int coarse_cell = kCoarseCell;
+  while (scale * scale * all > kCoarseCells * coarse_cell * coarse_cell) coarse_cell *= 2;
+  const int unit = std::max(kPixelUnit, 2 * coarse_cell);
   const auto side = [&](int pixels) {
     return std::max(kSmallestInput, static_cast<int>(std::lround(pixels * scale / unit)) * unit);
   };
-  return {side(image_height), side(image_width), is_large ? 2 * kCoarseCell : kCoarseCell};
+  return {side(image_height), side(image_width), coarse_cell};
 }
 
 FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const std::optional<Tensor>& reference) {
@@ -38,8 +39,9 @@ FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const
   std::string seen = "image";
   if (reference) {
     out.tensors["reference"] = *reference;
-    out.nodes.push_back({"register", kTransform, {"image"}, {{"reference", "reference"}}, {}});
-    seen = add("warp_to_reference", "registered", {"image", kTransform}, {{"scale", 4}});
+    out.nodes.push_back(
+        {"register", kTransform, {"image"}, {{"reference", "reference"}}, {{"reduction", input.reduction()}}});
+    seen = add("warp_to_reference", "registered", {"image", kTransform}, {{"scale", input.reduction()}});
   }
   // The backbone's maps, joined on cells of 8 pixels of what it sees.
   const auto describe = [&](const std::string& own, const std::string& picture, std::array<std::string, 3>* maps) {

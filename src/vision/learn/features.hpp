@@ -13,6 +13,8 @@ namespace vedette {
 
 /// Sides of cells in pixels of the working size; kCoarseCell is the least that InputSize::coarse_cell may be.
 inline constexpr int kFineCell = 8, kCoarseCell = 16;
+/// Pixels of the working size, unless there is a reason for more: 640 × 480.
+inline constexpr double kInputPixels = 307'200;
 /// Least side of the working size: the backbone's largest stride is 16, and it sees half the picture, too.
 inline constexpr int kSmallestInput = 64;
 
@@ -36,15 +38,18 @@ struct FeatureGraph {
 
 struct InputSize {
   int height, width;
-  int coarse_cell = kCoarseCell;  ///< twice as large in large pictures: what is kept per cell is what a model weighs
+  int coarse_cell = kCoarseCell;  ///< larger in large pictures, so that there are about as many
+  /// Pixels of the working size per pixel of the map that registration works on.
+  [[nodiscard]] int reduction() const { return coarse_cell / 4; }
+  [[nodiscard]] double pixels() const { return static_cast<double>(height) * width; }
 };
-/// The size the network works at, at the picture's aspect and never above its own: about 307,000 pixels; up to four times as many if the
-/// small ones of the marked defects, `small_defect` pixels across in the original, would vanish; without marks, twice as many for pictures of
-/// 1.2 megapixels and more.
+/// The size the network works at, at the picture's aspect and never above its own: about kInputPixels; as many more as the small ones of
+/// the marked defects need, `small_defect` pixels across in the original, up to 4096 × 4096; without marks, twice as many for pictures of 1.2 megapixels
+/// and more.
 InputSize choose_input_size(int image_height, int image_width, std::optional<double> small_defect);
 
 /// The backbone on the light-normalised picture, and, since normalising takes absolute brightness away, each cell's mean colour.
-/// With a reference (registration.hpp, [height / 4, width / 4]) all of it is seen from where the reference sees the part; the
+/// With a reference (registration.hpp, its sides reduced by InputSize::reduction()) all of it is seen from where the reference sees the part; the
 /// transform is then the value kTransform.
 FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const std::optional<Tensor>& reference);
 /// The backbone alone on the light-normalised picture.
@@ -54,7 +59,5 @@ struct DescriptionGraph {
 };
 DescriptionGraph make_description_graph(const Backbone& backbone);
 inline constexpr const char* kTransform = "transform";
-/// Pixels of the reference map per pixel of the working size.
-inline constexpr double kReferenceScale = 0.25;
 
 }  // namespace vedette

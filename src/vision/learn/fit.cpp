@@ -20,23 +20,29 @@ constexpr double kMapBlur = 1.0;                // cells
 
 }  // namespace
 
+void Trainer::for_pictures(std::size_t count, const std::function<void(std::size_t)>& work) const {
+  if (strands() > 1) return parallel_for(count, strands(), work);
+  set_inference_threads(threads_);
+  for (std::size_t i = 0; i < count; ++i) work(i);
+}
+
 Result<void> Trainer::for_each_normal(
     const char* stage, double from, double to,
     const std::function<void(std::size_t first, const std::vector<PictureFeatures>&)>& use) {
   std::vector<std::unique_ptr<Graph>> graphs;
-  for (int t = 0; t < threads_; ++t) {
+  for (int t = 0; t < strands(); ++t) {
     auto graph = Graph::plan(features_.nodes, features_.tensors, {features_.rows, features_.coarse_rows}, input_.height,
                              input_.width);
     if (!graph) return internal_error(graph.error().message);
     graphs.push_back(std::make_unique<Graph>(std::move(*graph)));
   }
-  for (std::size_t first = 0; first < normals_.size(); first += kChunk) {
+  for (std::size_t first = 0; first < normals_.size(); first += chunk()) {
     meter_.report(stage, from + (to - from) * static_cast<double>(first) / static_cast<double>(normals_.size()));
-    const std::size_t count = std::min(kChunk, normals_.size() - first);
+    const std::size_t count = std::min(chunk(), normals_.size() - first);
     std::vector<PictureFeatures> values(count);
     std::vector<std::optional<Error>> failures(count);
     // One strand of pictures per graph: a graph is not thread-safe.
-    parallel_for(graphs.size(), threads_, [&](std::size_t t) {
+    for_pictures(graphs.size(), [&](std::size_t t) {
       for (std::size_t i = t; i < count; i += graphs.size()) {
         auto loaded = load_sample(*pictures_[normals_[first + i]].sample, {}, image_height_, image_width_,
                                   job_.letterbox_mixed_sizes);
@@ -200,8 +206,9 @@ void Trainer::build_artifact() {
     int cell;
     std::function<void(const std::string& output, std::int64_t fold)> append;
   };
-  const auto contestant = [](const char* name) {
-    return Contestant{name, {}, kDistanceRule.pool_fraction, kDistanceRule.level_exponent, 0, 1, 0, 0};
+  const auto rule = score_rules(input_)[kDistanceRule];
+  const auto contestant = [&](const char* name) {
+    return Contestant{name, {}, rule.pool_fraction, rule.level_exponent, 0, 1, 0, 0};
   };
   std::vector<Member> members = {
       {contestant("memory_bank"), "bank", features_.grid, kFineCell,
@@ -239,7 +246,7 @@ void Trainer::build_artifact() {
 std::string Trainer::in_place(const std::string& map, double cell) {
   if (!is_registered_) return map;
   artifact_.manifest.graph.push_back(
-      {"warp_from_reference", map + kInPlace, {map, kTransform}, {}, {{"scale", 1 / (kReferenceScale * cell)}}});
+      {"warp_from_reference", map + kInPlace, {map, kTransform}, {}, {{"scale", input_.reduction() / cell}}});
   return map + kInPlace;
 }
 
@@ -259,12 +266,12 @@ Result<void> Trainer::calibrate_cells() {
   const auto folds = static_cast<std::size_t>(folds_), contestants = artifact_.manifest.contestants.size();
   std::vector<std::vector<double>> sums(contestants * folds);
   std::vector<double> counts(folds);
-  for (std::size_t first = 0; first < normals_.size(); first += kChunk) {
+  for (std::size_t first = 0; first < normals_.size(); first += chunk()) {
     meter_.report("learning levels", 0.36 + 0.04 * static_cast<double>(first) / static_cast<double>(normals_.size()));
-    const std::size_t count = std::min(kChunk, normals_.size() - first);
+    const std::size_t count = std::min(chunk(), normals_.size() - first);
     std::vector<std::optional<Engine::Measurement>> measured(count);
     std::vector<std::optional<Error>> failures(count);
-    parallel_for(count, threads_, [&](std::size_t i) {
+    for_pictures(count, [&](std::size_t i) {
       auto loaded = load_sample(*pictures_[normals_[first + i]].sample, {}, image_height_, image_width_,
                                 job_.letterbox_mixed_sizes);
       auto measurement = loaded ? (*engine)->measure(loaded->image) : Result<Engine::Measurement>(loaded.error());

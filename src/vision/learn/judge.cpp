@@ -22,9 +22,10 @@ constexpr std::size_t kMostDamaged = 120;
 constexpr double kSmallestDamage = 0.02, kLargestDamage = 0.6;  // of the picture's shorter side
 constexpr double kFaintestDamage = 0.1;
 
-std::vector<double> scores_of(const Grid<float>& map) {
+std::vector<double> scores_of(const Grid<float>& map, const InputSize& input) {
   std::vector<double> out;
-  for (const auto& rule : kScoreRules) out.push_back(score_map(map.values, rule.pool_fraction, rule.level_exponent));
+  for (const auto& rule : score_rules(input))
+    out.push_back(score_map(map.values, rule.pool_fraction, rule.level_exponent));
   return out;
 }
 
@@ -42,10 +43,10 @@ Result<void> Trainer::measure_out_of_fold() {
     if (pictures_[i].has_mask) keep_maps[i] = kept_masked++ < most;
     if (!pictures_[i].is_anomalous) keep_maps[i] = kept_normals++ < most;
   }
-  for (std::size_t first = 0; first < pictures_.size(); first += kChunk) {
+  for (std::size_t first = 0; first < pictures_.size(); first += chunk()) {
     meter_.report("scoring out of fold",
                   0.8 + 0.15 * static_cast<double>(first) / static_cast<double>(pictures_.size()));
-    parallel_for(std::min(kChunk, pictures_.size() - first), threads_, [&](std::size_t k) {
+    for_pictures(std::min(chunk(), pictures_.size() - first), [&](std::size_t k) {
       const std::size_t i = first + k;
       const auto& picture = pictures_[i];
       auto loaded = load_sample(*picture.sample, labels_, image_height_, image_width_, job_.letterbox_mixed_sizes);
@@ -59,7 +60,7 @@ Result<void> Trainer::measure_out_of_fold() {
       out.statistics.level = mean_level({&measurement->outputs[0].maps[static_cast<std::size_t>(picture.fold)], 1});
       for (auto& output : measurement->outputs) {
         auto& map = output.maps[static_cast<std::size_t>(picture.fold)];
-        out.scores.push_back(scores_of(map));
+        out.scores.push_back(scores_of(map, input_));
         if (keep_maps[i]) out.maps.push_back({{std::move(map)}, {0.0}});
       }
       if (keep_maps[i]) {
@@ -103,7 +104,7 @@ Result<void> Trainer::measure_damaged() {
     if (!loaded) return loaded.error();
     return to_image(resize_to_planes(loaded->image, input_.height, input_.width));
   };
-  parallel_for(count, threads_, [&](std::size_t i) {
+  for_pictures(count, [&](std::size_t i) {
     const std::size_t normal = i * normals_.size() / count;
     auto image = load(normal), foreign = load((normal + normals_.size() / 2) % normals_.size());
     if (!image || !foreign) {
@@ -129,7 +130,7 @@ Result<void> Trainer::measure_damaged() {
     }
     damaged_[i].fold = pictures_[normals_[normal]].fold;
     for (const auto& output : measurement->outputs)
-      damaged_[i].measured.scores.push_back(scores_of(output.maps[static_cast<std::size_t>(damaged_[i].fold)]));
+      damaged_[i].measured.scores.push_back(scores_of(output.maps[static_cast<std::size_t>(damaged_[i].fold)], input_));
   });
   for (const auto& failure : failures)
     if (failure) return *failure;
@@ -153,14 +154,14 @@ void Trainer::decide() {
     measured.push_back(&d.measured);
   }
   const bool has_both = normals_.size() < measured.size();
+  const auto rules = score_rules(input_);
   ScoreRows rows(measured.size());
   for (std::size_t c = 0; c < m.contestants.size(); ++c) {
     auto& contestant = m.contestants[c];
     const auto is_default = [&](const ScoreRule& rule) {
       return rule.pool_fraction == contestant.pool_fraction && rule.level_exponent == contestant.level_exponent;
     };
-    auto best = static_cast<std::size_t>(std::find_if(kScoreRules.begin(), kScoreRules.end(), is_default) -
-                                         kScoreRules.begin());
+    auto best = static_cast<std::size_t>(std::find_if(rules.begin(), rules.end(), is_default) - rules.begin());
     if (has_both) {
       const auto quality = [&](std::size_t rule) {
         std::vector<double> scores;
@@ -168,12 +169,12 @@ void Trainer::decide() {
         return auroc(scores, labels);
       };
       double best_auroc = quality(best);
-      for (std::size_t rule = 0; rule < kScoreRules.size(); ++rule)
+      for (std::size_t rule = 0; rule < rules.size(); ++rule)
         // The choice costs evidence: another rule must win by more than noise.
         if (const double value = quality(rule); value > best_auroc + kRuleMargin) best_auroc = value, best = rule;
     }
-    contestant.pool_fraction = kScoreRules[best].pool_fraction;
-    contestant.level_exponent = kScoreRules[best].level_exponent;
+    contestant.pool_fraction = rules[best].pool_fraction;
+    contestant.level_exponent = rules[best].level_exponent;
     double mean = 0, square = 0;
     const auto log_score = [&](std::size_t i) { return std::log(std::max(measured[i]->scores[c][best], 1e-12)); };
     for (auto i : normals_) mean += log_score(i) / static_cast<double>(normals_.size());

@@ -201,9 +201,11 @@ TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   EXPECT_EQ(pixels(choose_input_size(3072, 4096, 400)), pixels(size));
   const auto none = choose_input_size(3072, 4096, {}), tiny = choose_input_size(3072, 4096, 8);
   EXPECT_NEAR(pixels(none), 2 * pixels(size), 0.1 * pixels(size));
-  EXPECT_NEAR(pixels(tiny), 4 * pixels(size), 0.1 * pixels(size));
-  EXPECT_EQ(make_feature_graph(shipped_backbone(), tiny, std::nullopt).coarse_grid.cells() * 16,
-            make_feature_graph(shipped_backbone(), tiny, std::nullopt).grid.cells());
+  EXPECT_EQ(pixels(tiny), 3072 * 4096);
+  EXPECT_EQ(pixels(choose_input_size(3072, 4096, 24)), 1536 * 2048);
+  const auto cells = make_feature_graph(shipped_backbone(), tiny, std::nullopt).coarse_grid.cells();
+  EXPECT_GT(cells, 600);
+  EXPECT_LT(cells, 1400);
 }
 
 TEST(Train, NeedsPictures) {

@@ -149,7 +149,7 @@ Result<void> Trainer::find_reference() {
     auto loaded =
         load_sample(*pictures_[normals_[i]].sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
     if (loaded) {
-      maps[i] = registration_map(resize_to_planes(loaded->image, input_.height, input_.width));
+      maps[i] = registration_map(resize_to_planes(loaded->image, input_.height, input_.width), input_.reduction());
     } else {
       failures[i] = loaded.error();
     }

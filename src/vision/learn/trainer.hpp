@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -20,16 +21,18 @@
 /// Internal to vision/learn.
 namespace vedette {
 
-inline constexpr std::size_t kChunk = 16;  ///< pictures in memory at once, with their feature maps
 /// How a contestant's map may become its score (score_map): from a single spot to a changed surface, absolutely or by how much
 /// it stands out.
 struct ScoreRule {
   double pool_fraction, level_exponent;
 };
-inline constexpr std::array<ScoreRule, 8> kScoreRules = {
-    {{0.001, 0}, {0.01, 0}, {0.05, 0}, {0.2, 0}, {0.001, 0.5}, {0.01, 0.5}, {0.05, 0.5}, {0.2, 0.5}}};
+/// A spot is as large, in pixels of the working size, in large pictures as in small ones.
+inline std::array<ScoreRule, 8> score_rules(const InputSize& input) {
+  const double spot = 0.001 * std::min(1.0, kInputPixels / input.pixels());
+  return {{{spot, 0}, {10 * spot, 0}, {0.05, 0}, {0.2, 0}, {spot, 0.5}, {10 * spot, 0.5}, {0.05, 0.5}, {0.2, 0.5}}};
+}
 /// Unless the pictures say otherwise: distances from good pictures stand out, what decoders draw counts as it is.
-inline constexpr ScoreRule kDistanceRule = kScoreRules[4], kDecoderRule = kScoreRules[0];
+inline constexpr std::size_t kDistanceRule = 4, kDecoderRule = 0;
 
 /// Maps the steps of one training to a fraction of the whole and an estimate of the time left.
 class ProgressMeter {
@@ -99,6 +102,16 @@ class Trainer {
   Result<void> find_reference();
 
   // Models of good pictures (fit.cpp).
+  /// How many pictures are run through a graph side by side, each by one thread; a large one by all threads together, since its values
+  /// take gigabytes.
+  [[nodiscard]] int strands() const { return input_.pixels() > 8 * kInputPixels ? 1 : threads_; }
+  /// Calls work(i) for i in [0, count) on so many strands.
+  void for_pictures(std::size_t count, const std::function<void(std::size_t)>& work) const;
+  /// Pictures in memory at once, with their feature maps.
+  [[nodiscard]] std::size_t chunk() const {
+    return std::max(static_cast<std::size_t>(strands()),
+                    static_cast<std::size_t>(16 * std::min(1.0, kInputPixels / input_.pixels())));
+  }
   /// Runs the feature graph over the good pictures in chunks; `use` sees each chunk's values in order.
   Result<void> for_each_normal(const char* stage, double from, double to,
                                const std::function<void(std::size_t first, const std::vector<PictureFeatures>&)>& use);
