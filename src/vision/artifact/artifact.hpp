@@ -69,7 +69,7 @@ struct Segmentation {
 struct Plausibility {
   double darkest = 0, brightest = 1;  ///< mean brightness
   double least_sharpness = 0;
-  double highest_level = 1e30;  ///< of the first contestant's map
+  double highest_level = 1e30;  ///< mean of the position-aware contestant's map
 };
 
 /// A picture and what the trained model said about it, checked whenever the model is loaded.

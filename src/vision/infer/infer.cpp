@@ -87,6 +87,12 @@ double score_map(std::span<const float> values, double pool_fraction, double lev
   return largest / std::pow(std::max(sum / static_cast<double>(values.size()), 1e-12), level_exponent);
 }
 
+std::size_t level_contestant(const Manifest& manifest) {
+  for (std::size_t c = 0; c < manifest.contestants.size(); ++c)
+    if (manifest.contestants[c].name == kLevelContestant) return c;
+  return 0;
+}
+
 double mean_level(std::span<const Grid<float>> maps) {
   double sum = 0, count = 0;
   for (const auto& map : maps) {
@@ -223,7 +229,7 @@ struct Engine::State {
       }
       measurement.outputs.push_back(std::move(output));
     }
-    measurement.statistics.level = mean_level(measurement.outputs[0].maps);
+    measurement.statistics.level = mean_level(measurement.outputs[level_contestant(artifact.manifest)].maps);
     if (artifact.manifest.segmentation)
       for (const auto& name : artifact.manifest.segmentation->class_maps) {
         const auto& value = (*graph)->output(name);

@@ -42,6 +42,11 @@ double pool_largest(std::span<const float> values, double fraction);
 /// texture, other light) is less suspicious than one that is odd at one place.
 double score_map(std::span<const float> values, double pool_fraction, double level_exponent);
 
+/// Whose map's level tells whether a picture shows what the model knows. What is right elsewhere but not here raises it, so that another part
+/// cannot pass for the known one.
+inline constexpr const char* kLevelContestant = "position_subspace";
+/// Its index; 0 if there is none.
+std::size_t level_contestant(const Manifest& manifest);
 /// Mean over all cells of all maps.
 double mean_level(std::span<const Grid<float>> maps);
 

@@ -13,7 +13,7 @@ struct PictureStatistics {
   double brightness = 0;  ///< mean of all channels, 0 … 1
   /// Energy of edges over variance, of cells of 4 × 4 pixels: falls with blur, not with contrast; 0 if flat.
   double sharpness = 0;
-  double level = 0;  ///< mean of the first contestant's maps; set by the engine
+  double level = 0;  ///< mean of kLevelContestant's maps; set by the engine
 };
 /// All but the level. Any size of at least 32 × 32.
 PictureStatistics describe_picture(const Planes& planes);

@@ -216,7 +216,7 @@ void Trainer::build_artifact() {
          m.graph.push_back(
              {"nearest_other_group", output, {"bank_distance"}, {}, {{"group", static_cast<double>(fold)}}});
        }},
-      {contestant("position_subspace"), "subspace", features_.coarse_grid, input_.coarse_cell,
+      {contestant(kLevelContestant), "subspace", features_.coarse_grid, input_.coarse_cell,
        [&](const std::string& output, std::int64_t fold) {
          const auto& subspace = subspaces_[static_cast<std::size_t>(fold)];
          m.graph.push_back({"position_subspace",

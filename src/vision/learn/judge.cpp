@@ -15,7 +15,7 @@ namespace {
 constexpr double kMostMapPixels =
     130e6;  // of pictures per class whose maps are kept to choose the map threshold: 400 of 640 × 480
 // How far beyond all training pictures one may lie and still be of the same kind.
-constexpr double kBrightnessRoom = 3, kSharpnessRoom = 1.7, kLevelRoom = 1.5;
+constexpr double kBrightnessRoom = 3, kSharpnessRoom = 1.7, kLevelRoom = 1.2;
 constexpr double kSuspectConfidence = 0.9;
 constexpr double kRuleMargin = 0.01;  // AUROC
 constexpr std::size_t kMostDamaged = 120;
@@ -57,7 +57,9 @@ Result<void> Trainer::measure_out_of_fold() {
       }
       auto& out = measured_[i];
       out.statistics = measurement->statistics;
-      out.statistics.level = mean_level({&measurement->outputs[0].maps[static_cast<std::size_t>(picture.fold)], 1});
+      out.statistics.level = mean_level(
+          {&measurement->outputs[level_contestant(artifact_.manifest)].maps[static_cast<std::size_t>(picture.fold)],
+           1});
       for (auto& output : measurement->outputs) {
         auto& map = output.maps[static_cast<std::size_t>(picture.fold)];
         out.scores.push_back(scores_of(map, input_));
@@ -86,7 +88,11 @@ void Trainer::set_plausibility() {
   limits.darkest = extreme(brightness, false) / kBrightnessRoom;
   limits.brightest = 1 - (1 - extreme(brightness, true)) / kBrightnessRoom;
   limits.least_sharpness = extreme([](const auto& s) { return s.sharpness; }, false) / kSharpnessRoom;
-  limits.highest_level = extreme([](const auto& s) { return s.level; }, true) * kLevelRoom;
+  // One odd picture in twenty may be what the next foreign one looks like.
+  std::vector<double> levels;
+  for (const auto& m : measured_) levels.push_back(m.statistics.level);
+  std::sort(levels.begin(), levels.end());
+  limits.highest_level = levels[levels.size() - 1 - levels.size() / 20] * kLevelRoom;
 }
 
 Result<void> Trainer::measure_damaged() {
