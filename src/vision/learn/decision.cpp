@@ -11,7 +11,8 @@ namespace vedette {
 namespace {
 
 constexpr double kPenalty = 0.02;     // L2, per contestant
-constexpr double kLossMargin = 0.01;  // a richer fusion must beat a simpler one by this much log loss
+constexpr double kLossMargin = 0.01;  // log loss by which a choice must beat the one before it, at least …
+constexpr double kLossErrors = 1;  // … and in standard errors of the difference (Breiman et al. 1984, section 3.4.3)
 constexpr double kHighestSlope = 6.0;
 constexpr double kFalseAlarmBudget = 1.0 / 12;  // when no defect was shown and no budget given
 
@@ -110,10 +111,9 @@ FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> 
   };
   const ClassWeights importance(is_anomalous);
   std::size_t best = 0;
-  double best_loss = HUGE_VAL;
+  std::vector<std::vector<double>> losses(candidates.size(), std::vector<double>(rows.size()));  // times importance
   std::vector<std::vector<double>> logits(candidates.size(), std::vector<double>(rows.size()));
   for (std::size_t k = 0; k < candidates.size(); ++k) {
-    double loss = 0;
     for (std::int64_t f = 0; f < folds; ++f) {
       ScoreRows others;
       std::vector<std::uint8_t> labels;
@@ -124,11 +124,19 @@ FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> 
       for (std::size_t i = 0; i < rows.size(); ++i)
         if (fold[i] == f) {
           logits[k][i] = fusion.logit(rows[i]);
-          loss += importance.of(is_anomalous[i]) * softplus(is_anomalous[i] ? -logits[k][i] : logits[k][i]);
+          losses[k][i] = importance.of(is_anomalous[i]) * softplus(is_anomalous[i] ? -logits[k][i] : logits[k][i]);
         }
     }
     // The mean comes first and wins ties: averaging is the choice that generalises when the data cannot tell.
-    if (loss < best_loss - (k == 0 ? 0.0 : kLossMargin)) best_loss = loss, best = k;
+    double gain = 0, squares = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const double difference = losses[best][i] - losses[k][i];
+      gain += difference;
+      squares += difference * difference;
+    }
+    const auto count = static_cast<double>(rows.size());
+    const double error = std::sqrt(std::max(0.0, squares - gain * gain / count));  // of a sum of independent terms
+    if (gain > std::max(kLossMargin, kLossErrors * error)) best = k;
   }
   return {fit(candidates[best], rows, is_anomalous), logits[best]};
 }
