@@ -315,7 +315,7 @@ class Reader {
     const auto& in = o.value(0, true);
     const auto& weights = o.weights(1);
     const auto groups = o.integer("group", 1);
-    if (weights.dims.size() != 4 || groups < 1 || weights.dims[1] * groups != in.channels ||
+    if (weights.dims.size() != 4 || groups < 1 || groups > in.channels || weights.dims[1] * groups != in.channels ||
         weights.dims[0] % groups != 0 || weights.dims[0] < 1)
       throw Unsupported{"Conv with weights that do not fit"};
     std::vector<float> bias(static_cast<std::size_t>(weights.dims[0]));
