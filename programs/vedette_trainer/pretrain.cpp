@@ -35,6 +35,8 @@ CLI::App* add_pretrain(CLI::App& app, const int& threads, int& status) {
   auto* command = app.add_subcommand(
       "pretrain", "Make the backbone's weights from rendered pictures; goes on where it was cut off");
   command->add_option("--out", options->folder, "Folder for checkpoint, log and weights")->required();
+  command->add_option("--from", options->from, "Weights of an earlier run to begin with (.safetensors)")
+      ->check(CLI::ExistingFile);
   command->add_option("--seed", options->seed, "Seed of weights and pictures")->capture_default_str();
   command->add_option("--steps", options->steps, "Steps in all")
       ->capture_default_str()

@@ -7,6 +7,14 @@
 namespace vedette {
 namespace nn = torch::nn;
 
+namespace {
+
+torch::Tensor prepared(const torch::Tensor& images) {
+  return ((images - 0.5) * 4).contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
+}  // namespace
+
 ConvBlockImpl::ConvBlockImpl(int in, int out, int stride) : is_residual(stride == 1 && in == out) {
   convolution =
       register_module("convolution", nn::Conv2d(nn::Conv2dOptions(in, out, 3).stride(stride).padding(1).bias(false)));
@@ -34,7 +42,7 @@ BackboneImpl::BackboneImpl() {
 }
 
 std::pair<torch::Tensor, torch::Tensor> BackboneImpl::forward(const torch::Tensor& images) {
-  auto x = ((images - 0.5) * 4).to(precision).contiguous(torch::MemoryFormat::ChannelsLast);
+  auto x = prepared(images).to(precision);
   torch::Tensor before;
   for (auto& stage : stages) {
     before = x;
@@ -68,6 +76,35 @@ Result<void> write_weights(Backbone& backbone, const std::filesystem::path& path
   std::string file;
   for (std::uint64_t size = text.size(), i = 0; i < 8; ++i) file += static_cast<char>(size >> (8 * i) & 0xFF);
   return write_file_atomically(path, file + text + blob);
+}
+
+Result<void> set_weights(Backbone& backbone, const std::map<std::string, Tensor>& weights,
+                         const torch::Tensor& images) {
+  const torch::NoGradGuard no_gradients;
+  const auto fill = [&](const std::string& name, torch::Tensor& to) -> Result<void> {
+    const auto found = weights.find(name);
+    if (found == weights.end() || found->second.shape != to.sizes().vec())
+      return invalid_input("The weights are not of this backbone: " + name + ".");
+    to.copy_(torch::from_blob(const_cast<float*>(found->second.data()), to.sizes()));
+    return {};
+  };
+  auto x = prepared(images);
+  for (std::size_t s = 0; s < backbone->stages.size(); ++s)
+    for (std::size_t b = 0; b < backbone->stages[s]->size(); ++b) {
+      auto& block = backbone->stages[s]->at<ConvBlockImpl>(b);
+      auto& norm = *block.norm;
+      const auto name = "stages." + std::to_string(s) + "." + std::to_string(b);
+      if (auto ok = fill(name + ".weight", block.convolution->weight); !ok) return ok;
+      if (auto ok = fill(name + ".bias", norm.bias); !ok) return ok;
+      const auto seen = block.convolution(x);
+      norm.running_mean.copy_(seen.mean({0, 2, 3}));
+      norm.running_var.copy_(seen.var({0, 2, 3}, false));
+      norm.weight.copy_(torch::sqrt(norm.running_var + norm.options.eps()));
+      norm.bias.add_(norm.running_mean);
+      auto y = seen + (norm.bias - norm.running_mean).reshape({1, -1, 1, 1});
+      x = torch::relu(block.is_residual ? y + x : y);
+    }
+  return {};
 }
 
 }  // namespace vedette

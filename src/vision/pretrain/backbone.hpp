@@ -3,10 +3,12 @@
 #include <torch/torch.h>
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 
 #include "base/result.hpp"
+#include "vision/artifact/artifact.hpp"
 
 namespace vedette {
 
@@ -37,5 +39,9 @@ TORCH_MODULE(Backbone);
 ///   stages.S.B.weight [out, in, 3, 3]   stages.S.B.bias [out]
 /// in the safetensors format (https://github.com/huggingface/safetensors). Fails with internal if it cannot be written.
 Result<void> write_weights(Backbone& backbone, const std::filesystem::path& path, const std::string& metadata);
+
+/// Gives the backbone weights that write_weights wrote. The batch norms take up the statistics of `images` [n, 3, h, w], so that it
+/// describes those as it did when it was written. Fails with invalid_input if layers or shapes are others.
+Result<void> set_weights(Backbone& backbone, const std::map<std::string, Tensor>& weights, const torch::Tensor& images);
 
 }  // namespace vedette

@@ -1,5 +1,6 @@
 #include "vision/pretrain/pretrain.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -7,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "base/digest.hpp"
 #include "base/files.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
@@ -25,7 +27,8 @@ constexpr double kDamageWeight = 8;  // of the damaged copy among the negatives
 constexpr double kQuadrantShare = 0.5;
 constexpr int kWarmUp = 300;                             // steps
 constexpr double kDecayShare = 0.1, kLeastRate = 0.005;  // of the steps, of the highest rate
-constexpr std::uint64_t kOptionsLimit = 1 << 16;
+constexpr std::uint64_t kOptionsLimit = 1 << 16, kWeightsLimit = 64 << 20;
+constexpr int kLookPictures = 48;  // that batch norms take their statistics from when a run begins with given weights
 
 /// Backbone and the two heads that only the loss sees.
 struct LearnerImpl : nn::Module {
@@ -110,15 +113,17 @@ Outcome learn(Learner& learner, const ViewBatch& batch, double temperature, torc
 }
 
 /// What must be the same when a run goes on. The steps may change before the rate begins to fall.
-Json recipe(const PretrainOptions& o) {
-  return {{"seed", o.seed},
-          {"pictures", o.pictures},
-          {"patches", o.patches},
-          {"learning_rate", o.learning_rate},
-          {"temperature", o.temperature},
-          {"precision", o.half ? "bf16" : "fp32"},
-          {"channels", BackboneImpl::kChannels},
-          {"blocks", BackboneImpl::kBlocks}};
+Json recipe(const PretrainOptions& o, const std::string& origin) {
+  Json out = {{"seed", o.seed},
+              {"pictures", o.pictures},
+              {"patches", o.patches},
+              {"learning_rate", o.learning_rate},
+              {"temperature", o.temperature},
+              {"precision", o.half ? "bf16" : "fp32"},
+              {"channels", BackboneImpl::kChannels},
+              {"blocks", BackboneImpl::kBlocks}};
+  if (!origin.empty()) out["from"] = sha256_hex(origin);  // the weights' digest
+  return out;
 }
 
 double decay_begin(int steps) {
@@ -139,11 +144,16 @@ class Run {
       : options_(options),
         device_(device),
         learner_(make_learner(options, device)),
-        optimizer_(learner_->parameters(), torch::optim::AdamWOptions(options.learning_rate).weight_decay(1e-4)) {}
+        optimizer_(groups(learner_), torch::optim::AdamWOptions(options.learning_rate).weight_decay(1e-4)) {}
 
   Result<void> open() {
     fs::create_directories(options_.folder);
-    const auto wanted = recipe(options_).dump(1);
+    if (!options_.from.empty()) {
+      auto bytes = read_file(options_.from, kWeightsLimit);
+      if (!bytes) return bytes.error();
+      origin_ = as_text(*bytes);
+    }
+    const auto wanted = recipe(options_, origin_).dump(1);
     const auto file = options_.folder / "options.json";
     if (const auto bytes = read_file(file, kOptionsLimit)) {
       if (as_text(*bytes) != wanted)
@@ -151,7 +161,7 @@ class Run {
     } else if (auto ok = write_file_atomically(file, wanted); !ok) {
       return ok;
     }
-    if (!fs::exists(checkpoint())) return {};
+    if (!fs::exists(checkpoint())) return origin_.empty() ? Result<void>() : take_up(origin_);
     torch::serialize::InputArchive archive;
     archive.load_from(checkpoint().string(), device_);
     torch::serialize::InputArchive model, optimizer;
@@ -179,8 +189,12 @@ class Run {
     while (step_ < options_.steps && !cancelled) {
       const auto batch = next.get();
       if (step_ + 1 < options_.steps) next = draw(step_ + 1);  // while this one is learnt from
-      for (auto& group : optimizer_.param_groups())
-        static_cast<torch::optim::AdamWOptions&>(group.options()).lr(rate_at(options_, step_));
+      const auto set_rate = [&](std::size_t group, double rate) {
+        static_cast<torch::optim::AdamWOptions&>(optimizer_.param_groups()[group].options()).lr(rate);
+      };
+      const auto rate = rate_at(options_, step_);
+      set_rate(kHeads, rate);
+      set_rate(kBackbone, origin_.empty() ? rate : rate * std::clamp(step_ / double{kWarmUp} - 1, 0.0, 1.0));
       optimizer_.zero_grad();
       auto outcome = learn(learner_, batch, options_.temperature, device_);
       outcome.loss.backward();
@@ -214,6 +228,21 @@ class Run {
   }
 
  private:
+  enum Group : std::uint8_t { kBackbone, kHeads };
+  static std::vector<torch::optim::OptimizerParamGroup> groups(Learner& learner) {
+    auto heads = learner->patch_head->parameters();
+    for (auto& parameter : learner->quadrant_head->parameters()) heads.push_back(parameter);
+    return {{learner->backbone->parameters()}, {std::move(heads)}};
+  }
+  /// Begins with an earlier run's weights.
+  Result<void> take_up(const std::string& origin) {
+    const auto weights = parse_safetensors(origin);
+    if (!weights) return weights.error();
+    const auto batch =
+        draw_views(Random(options_.seed).fork(0).next(), kLookPictures, options_.patches, options_.threads);
+    return set_weights(learner_->backbone, *weights,
+                       to_tensor(batch.first, static_cast<std::int64_t>(batch.patches), device_));
+  }
   static Learner make_learner(const PretrainOptions& options, torch::Device device) {
     torch::manual_seed(options.seed);
     Learner learner;
@@ -244,7 +273,7 @@ class Run {
     std::error_code error;
     fs::rename(path + ".new", path, error);
     if (error) return internal_error("The checkpoint cannot be written: " + error.message());
-    auto told = recipe(options_);
+    auto told = recipe(options_, origin_);
     told["step"] = step_;
     told["steps"] = options_.steps;
     return write_weights(learner_->backbone, options_.folder / "backbone.safetensors", told.dump());
@@ -254,6 +283,7 @@ class Run {
   const torch::Device device_;
   Learner learner_;
   torch::optim::AdamW optimizer_;
+  std::string origin_;  // the file that this run began with
   int step_ = 0;
 };
 

@@ -14,6 +14,7 @@ namespace vedette {
 
 struct PretrainOptions {
   std::filesystem::path folder;  ///< checkpoint, log and weights; a run that was cut off goes on from there
+  std::filesystem::path from;    ///< weights to begin with, as an earlier run wrote them; empty: random ones
   std::uint64_t seed = 1;
   int steps = 20'000;
   int pictures = 16;            ///< rendered per step
@@ -40,6 +41,7 @@ struct PretrainStep {
 ///   checkpoint.pt         everything that the next run needs; replaced every `checkpoint_every` steps
 ///   log.jsonl             a line per report
 ///   backbone.safetensors  batch norms folded into convolutions, fp16, with the options as metadata
+/// With `from`, only the heads of the loss learn while the rate warms up: they begin anew.
 /// Step s sees data drawn from (seed, s) alone: the same options give the same data, however often it was cut off.
 /// Returns when all steps are done or `cancelled` turns true (after a checkpoint). Fails with invalid_input if the folder holds
 /// a run with other options (`steps` may change until the last tenth

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "vision/artifact/artifact.hpp"
 #include "vision/pretrain/views.hpp"
 
 namespace vedette {
@@ -101,6 +103,37 @@ TEST_F(Pretraining, WeightsAreHalfPrecisionSafetensorsOfTheWholeBackbone) {
     }
   EXPECT_EQ(8 + size + bytes, file.size());
   EXPECT_LT(file.size(), 15U << 20);
+}
+
+TEST_F(Pretraining, ARunMayBeginWithTheWeightsOfAnother) {
+  std::atomic<bool> never = false;
+  const auto nothing = [](const PretrainStep&) {};
+  const auto first = options("first");
+  ASSERT_TRUE(pretrain(first, nothing, never));
+  auto second = options("second");
+  second.from = first.folder / "backbone.safetensors";
+  ASSERT_TRUE(pretrain(second, nothing, never));
+  // Six steps of warm-up later the convolutions are those of the first run; batch norms are folded into them, so each filter may have
+  // another length.
+  const auto one = parse_safetensors(weights(first)), other = parse_safetensors(weights(second));
+  ASSERT_TRUE(one && other);
+  for (const auto* name : {"stages.0.0.weight", "stages.3.3.weight"}) {
+    const auto &a = one->at(name), &b = other->at(name);
+    const auto size = a.values->size() / static_cast<std::size_t>(a.size(0));
+    for (std::size_t f = 0; f < static_cast<std::size_t>(a.size(0)); ++f) {
+      double dot = 0, aa = 0, bb = 0;
+      for (std::size_t i = f * size; i < (f + 1) * size; ++i) {
+        dot += a.data()[i] * b.data()[i];
+        aa += a.data()[i] * a.data()[i];
+        bb += b.data()[i] * b.data()[i];
+      }
+      EXPECT_GT(dot, 0.999 * std::sqrt(aa * bb)) << name << " " << f;
+    }
+  }
+  auto wrong = options("wrong");
+  wrong.from = wrong.folder.parent_path() / "no.safetensors";
+  ASSERT_TRUE(write_file_atomically(wrong.from, "not weights"));
+  EXPECT_EQ(pretrain(wrong, nothing, never).error().kind, ErrorKind::invalid_input);
 }
 
 TEST_F(Pretraining, AFolderKeepsToItsOptions) {
