@@ -7,3 +7,12 @@
 #else
 #define VEDETTE_TARGET_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
+
+namespace vedette {
+
+/// Sixteen floats that are added, multiplied and compared at once: one register of AVX-512, two of AVX2, four of SSE or NEON (GCC's and
+/// Clang's vector extensions). For sums and maxima, whose order a compiler may not change by itself.
+inline constexpr int kLanes = 16;
+using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
+
+}  // namespace vedette

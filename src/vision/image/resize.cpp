@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/target_clones.hpp"
 #include "vision/image/image.hpp"
 
 namespace vedette {
@@ -12,6 +13,15 @@ struct Taps {
   std::vector<float> weights;  ///< [out, width]
   int width = 0;
 };
+
+VEDETTE_TARGET_CLONES void add_scaled(float* __restrict sum, const std::uint8_t* __restrict values, float scale,
+                                      std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) sum[i] += scale * static_cast<float>(values[i]);
+}
+VEDETTE_TARGET_CLONES void add_scaled(float* __restrict sum, const float* __restrict values, float scale,
+                                      std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) sum[i] += scale * values[i];
+}
 
 Taps make_taps(int in, int out) {
   const double scale = static_cast<double>(in) / out;
@@ -69,8 +79,7 @@ Planes resize_to_planes(const RgbImage& image, int height, int width) {
                                    static_cast<std::size_t>(t)] /
                       255.0F;
       if (w == 0.0F) continue;
-      const std::uint8_t* source = image.pixels.data() + stride * static_cast<std::size_t>(first + t);
-      for (std::size_t i = 0; i < stride; ++i) line[i] += w * static_cast<float>(source[i]);
+      add_scaled(line.data(), image.pixels.data() + stride * static_cast<std::size_t>(first + t), w, stride);
     }
     float* target = out.values.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width);
     for (int x = 0; x < width; ++x) {
@@ -111,8 +120,7 @@ Grid<float> resize_map(const Grid<float>& map, int height, int width) {
       const float w = rows.weights[static_cast<std::size_t>(y) * static_cast<std::size_t>(rows.width) +
                                    static_cast<std::size_t>(t)];
       if (w == 0.0F) continue;
-      const float* source = &map.at(rows.first[static_cast<std::size_t>(y)] + t, 0);
-      for (int x = 0; x < map.width; ++x) line[static_cast<std::size_t>(x)] += w * source[x];
+      add_scaled(line.data(), &map.at(rows.first[static_cast<std::size_t>(y)] + t, 0), w, line.size());
     }
     float* target = &out.at(y, 0);
     for (int x = 0; x < width; ++x) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "base/target_clones.hpp"
 #include "vision/infer/planner.hpp"
@@ -11,13 +12,15 @@ namespace {
 
 /// Row minimum of (bias − row) over one block: the largest a·b − |b|²/2 is the nearest b.
 VEDETTE_TARGET_CLONES float largest(const float* row, std::int64_t n) {
-  float best[16];
-  for (int j = 0; j < 16; ++j) best[j] = -3.4e38F;
+  Lanes best = Lanes{} - 3.4e38F;
   std::int64_t i = 0;
-  for (; i + 16 <= n; i += 16)
-    for (int j = 0; j < 16; ++j) best[j] = row[i + j] > best[j] ? row[i + j] : best[j];
+  for (; i + kLanes <= n; i += kLanes) {
+    Lanes v;
+    std::memcpy(&v, row + i, sizeof(v));
+    best = v > best ? v : best;
+  }
   float result = best[0];
-  for (int j = 1; j < 16; ++j) result = std::max(result, best[j]);
+  for (int j = 1; j < kLanes; ++j) result = std::max(result, best[j]);
   for (; i < n; ++i) result = std::max(result, row[i]);
   return result;
 }
@@ -30,12 +33,17 @@ VEDETTE_TARGET_CLONES float subspace_distance(const float* x, const float* mean,
   float explained = 0;
   for (std::int64_t k = 0; k < rank; ++k) {
     const float* b = basis + k * channels;
-    float sums[16] = {};
+    Lanes sums = {};
     std::int64_t c = 0;
-    for (; c + 16 <= channels; c += 16)
-      for (int j = 0; j < 16; ++j) sums[j] += b[c + j] * (x[c + j] - mean[c + j]);
+    for (; c + kLanes <= channels; c += kLanes) {
+      Lanes direction, value, centre;
+      std::memcpy(&direction, b + c, sizeof(direction));
+      std::memcpy(&value, x + c, sizeof(value));
+      std::memcpy(&centre, mean + c, sizeof(centre));
+      sums += direction * (value - centre);
+    }
     float dot = 0;
-    for (float s : sums) dot += s;
+    for (int j = 0; j < kLanes; ++j) dot += sums[j];
     for (; c < channels; ++c) dot += b[c] * (x[c] - mean[c]);
     explained += dot * dot;
   }
@@ -73,10 +81,12 @@ void Planner::project(const Node& node) {
                                         {DNNL_ARG_BIAS, plain_memory({1, weights.size(1)}, Tag::ab, bias.data())},
                                         {DNNL_ARG_DST, plain_memory(out.shape, Tag::ab, out.data.data())}});
   // The lambda holds the tensors: their storage must outlive the plan.
-  steps_.emplace_back([stream, execution, weights, bias] {
-    execution.run(*stream);
-    stream->wait();
-  });
+  add_step(
+      [stream, execution, weights, bias] {
+        execution.run(*stream);
+        stream->wait();
+      },
+      2.0 * static_cast<double>(rows * channels * weights.size(1)));
 }
 
 void Planner::nearest_distance(const Node& node) {
@@ -133,24 +143,26 @@ void Planner::nearest_distance(const Node& node) {
                            {DNNL_ARG_BIAS, plain_memory({1, entries}, Tag::ab, bias->data())},
                            {DNNL_ARG_DST, plain_memory({n, entries}, Tag::ab, products->data())}})});
   }
-  steps_.emplace_back([&in, &out, bank, bias, products, stream, channels, entries, rows, offsets, groups,
-                       blocks = std::move(blocks)] {
-    for (const auto& b : blocks) {
-      b.execution.run(*stream);
-      stream->wait();
+  add_step(
+      [&in, &out, bank, bias, products, stream, channels, entries, rows, offsets, groups, blocks = std::move(blocks)] {
+        for (const auto& b : blocks) {
+          b.execution.run(*stream);
+          stream->wait();
 #pragma omp parallel for
-      for (std::int64_t r = 0; r < b.rows; ++r) {
-        const float* a = in.data.data() + (b.first + r) * channels;
-        float norm = 0;
-        for (std::int64_t c = 0; c < channels; ++c) norm += a[c] * a[c];
-        for (std::int64_t g = 0; g < groups; ++g) {
-          const auto first = offsets[static_cast<std::size_t>(g)], end = offsets[static_cast<std::size_t>(g) + 1];
-          const float best = largest(products->data() + r * entries + first, end - first);
-          out.data[static_cast<std::size_t>(g * rows + b.first + r)] = std::sqrt(std::max(0.0F, norm - 2.0F * best));
+          for (std::int64_t r = 0; r < b.rows; ++r) {
+            const float* a = in.data.data() + (b.first + r) * channels;
+            float norm = 0;
+            for (std::int64_t c = 0; c < channels; ++c) norm += a[c] * a[c];
+            for (std::int64_t g = 0; g < groups; ++g) {
+              const auto first = offsets[static_cast<std::size_t>(g)], end = offsets[static_cast<std::size_t>(g) + 1];
+              const float best = largest(products->data() + r * entries + first, end - first);
+              out.data[static_cast<std::size_t>(g * rows + b.first + r)] =
+                  std::sqrt(std::max(0.0F, norm - 2.0F * best));
+            }
+          }
         }
-      }
-    }
-  });
+      },
+      2.0 * static_cast<double>(rows * channels * entries));
 }
 
 void Planner::position_subspace(const Node& node) {
@@ -162,13 +174,15 @@ void Planner::position_subspace(const Node& node) {
   const auto rank = basis.size(1);
   auto& out = make_output(node, {integer(node, "height", 1, 16384), integer(node, "width", 1, 16384)});
   if (count(out.shape) != rows) throw PlanFailure{node.output + " does not fit its input"};
-  steps_.emplace_back([&in, &out, mean, basis, weight, rows, channels, rank] {
+  add_step(
+      [&in, &out, mean, basis, weight, rows, channels, rank] {
 #pragma omp parallel for
-    for (std::int64_t r = 0; r < rows; ++r)
-      out.data[static_cast<std::size_t>(r)] =
-          subspace_distance(in.data.data() + r * channels, mean.data() + r * channels,
-                            basis.data() + r * rank * channels, weight.data()[r], rank, channels);
-  });
+        for (std::int64_t r = 0; r < rows; ++r)
+          out.data[static_cast<std::size_t>(r)] =
+              subspace_distance(in.data.data() + r * channels, mean.data() + r * channels,
+                                basis.data() + r * rank * channels, weight.data()[r], rank, channels);
+      },
+      2.0 * static_cast<double>(rows * channels * rank));
 }
 
 void Planner::nearest_other_group(const Node& node) {
@@ -176,7 +190,7 @@ void Planner::nearest_other_group(const Node& node) {
   const auto group = integer(node, "group", 0, in.shape[0] - 1);
   if (in.shape[0] < 2) throw PlanFailure{node.output + " needs two groups"};
   auto& out = make_output(node, {in.shape[1], in.shape[2]});
-  steps_.emplace_back([&in, &out, group] {
+  add_step([&in, &out, group] {
     const auto cells = out.data.size();
     std::fill(out.data.begin(), out.data.end(), 3.4e38F);
     for (std::int64_t g = 0; g < in.shape[0]; ++g) {

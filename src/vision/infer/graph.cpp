@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -80,6 +81,7 @@ void Planner::plan(const Node& node) {
       {"blur", &Planner::blur}};
   const auto it = operations.find(node.op);
   if (it == operations.end()) throw PlanFailure{"unknown operation " + node.op};
+  op_ = node.op;
   (this->*it->second)(node);
   release(kTransient);
 }
@@ -162,9 +164,9 @@ void Planner::register_picture(const Node& node) {
   if (reference.height < 8 || reference.width < 8) throw PlanFailure{node.output + " needs a larger picture"};
   reference.values = *tensor(node, "reference", {reference.height, reference.width}).values;
   auto& out = make_output(node, {3});
-  steps_.emplace_back([&in, &out, reduction = static_cast<int>(reduction), reference = std::move(reference)] {
-    const Planes picture{3, static_cast<int>(in.shape[1]), static_cast<int>(in.shape[2]), in.copy()};
-    const auto t = estimate_registration(reference, registration_map(picture, reduction));
+  add_step([&in, &out, reduction = static_cast<int>(reduction), reference = std::move(reference)] {
+    const auto t = estimate_registration(reference, registration_map(in.data.data(), static_cast<int>(in.shape[1]),
+                                                                     static_cast<int>(in.shape[2]), reduction));
     out.data[0] = static_cast<float>(t.dy);
     out.data[1] = static_cast<float>(t.dx);
     out.data[2] = static_cast<float>(t.angle);
@@ -182,7 +184,7 @@ void Planner::warp(const Node& node,
     throw PlanFailure{node.output + " cannot warp"};
   const double scale = number(node, "scale", 1e-3, 1e3);
   auto& out = make_output(node, in.shape);
-  steps_.emplace_back([&in, &transform, &out, rank, scale, function] {
+  add_step([&in, &transform, &out, rank, scale, function] {
     function(in.data.data(), out.data.data(), rank == 3 ? static_cast<int>(in.shape[0]) : 1,
              static_cast<int>(in.shape[rank - 2]), static_cast<int>(in.shape[rank - 1]),
              {transform.data[0], transform.data[1], transform.data[2]}, scale);
@@ -193,7 +195,7 @@ void Planner::light_normalize(const Node& node) {
   const auto& in = input(node, 3);
   auto& out = make_output(node, in.shape);
   const double sigma = number(node, "sigma", 1, 500);
-  steps_.emplace_back([&in, &out, sigma] {
+  add_step([&in, &out, sigma] {
     const auto height = in.shape[1], width = in.shape[2], plane = height * width;
 #pragma omp parallel for
     for (std::int64_t c = 0; c < in.shape[0]; ++c)
@@ -206,7 +208,7 @@ void Planner::element_wise(const Node& node, F function) {
   if (node.inputs.empty()) throw PlanFailure{node.output + " lacks an input"};
   const auto& in = input(node, values_.at(node.inputs[0])->shape.size());
   auto& out = make_output(node, in.shape);
-  steps_.emplace_back([&in, &out, function] {
+  add_step([&in, &out, function] {
 #pragma omp parallel for
     for (std::size_t i = 0; i < in.data.size(); ++i) out.data[i] = function(in.data[i]);
   });
@@ -221,7 +223,7 @@ void Planner::stack(const Node& node) {
   std::vector<const Value*> parts;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) parts.push_back(&input(node, 2, i));
   auto& out = make_output(node, {static_cast<std::int64_t>(parts.size()), height, width});
-  steps_.emplace_back([parts, &out, height, width] {
+  add_step([parts, &out, height, width] {
     auto target = out.data.begin();
     for (const auto* part : parts) {
       if (part->shape[0] == height && part->shape[1] == width) {
@@ -250,7 +252,7 @@ void Planner::slice(const Node& node) {
   const auto& in = input(node, 3);
   const auto channel = integer(node, "channel", 0, in.shape[0] - 1);
   auto& out = make_output(node, {in.shape[1], in.shape[2]});
-  steps_.emplace_back([&in, &out, channel] {
+  add_step([&in, &out, channel] {
     const auto size = static_cast<std::ptrdiff_t>(out.data.size());
     std::copy_n(in.data.begin() + channel * size, size, out.data.begin());
   });
@@ -261,7 +263,7 @@ void Planner::channels(const Node& node) {
   const auto first = integer(node, "first", 0, in.shape[0] - 1);
   const auto number_of = integer(node, "count", 1, in.shape[0] - first);
   auto& out = make_output(node, {number_of, in.shape[1], in.shape[2]});
-  steps_.emplace_back([&in, &out, first] {
+  add_step([&in, &out, first] {
     const auto plane = in.shape[1] * in.shape[2];
     std::copy_n(in.data.begin() + first * plane, out.data.size(), out.data.begin());
   });
@@ -271,7 +273,7 @@ void Planner::average_pool(const Node& node) {
   const auto& in = input(node, 3);
   const auto size = integer(node, "size", 1, 64);
   auto& out = make_output(node, {in.shape[0], in.shape[1] / size, in.shape[2] / size});
-  steps_.emplace_back([&in, &out, size] {
+  add_step([&in, &out, size] {
     const auto height = in.shape[1], width = in.shape[2], rows = out.shape[1], columns = out.shape[2];
     const float scale = 1.0F / static_cast<float>(size * size);
 #pragma omp parallel for collapse(2)
@@ -300,7 +302,7 @@ void Planner::concatenate(const Node& node) {
   }
   if (parts.empty()) throw PlanFailure{node.output + " lacks an input"};
   auto& out = make_output(node, {channels, parts[0]->shape[1], parts[0]->shape[2]});
-  steps_.emplace_back([parts, &out] {
+  add_step([parts, &out] {
     auto target = out.data.begin();
     for (const auto* part : parts) target = std::copy(part->data.begin(), part->data.end(), target);
   });
@@ -310,7 +312,7 @@ void Planner::tokens(const Node& node) {
   const auto& in = input(node, 3);
   const auto channels = in.shape[0], cells = in.shape[1] * in.shape[2];
   auto& out = make_output(node, {cells, channels});
-  steps_.emplace_back([&in, &out, channels, cells] {
+  add_step([&in, &out, channels, cells] {
 #pragma omp parallel for
     for (std::int64_t i = 0; i < cells; ++i)
       for (std::int64_t c = 0; c < channels; ++c)
@@ -322,7 +324,7 @@ void Planner::scale_cells(const Node& node) {
   const auto& in = input(node, 2);
   const auto& factors = tensor(node, "factors", in.shape);
   auto& out = make_output(node, in.shape);
-  steps_.emplace_back([&in, &out, factors] {
+  add_step([&in, &out, factors] {
     for (std::size_t i = 0; i < in.data.size(); ++i) out.data[i] = in.data[i] * factors.data()[i];
   });
 }
@@ -331,7 +333,7 @@ void Planner::blur(const Node& node) {
   const auto& in = input(node, 2);
   auto& out = make_output(node, in.shape);
   const double sigma = number(node, "sigma", 0.5, 100);
-  steps_.emplace_back([&in, &out, sigma] {
+  add_step([&in, &out, sigma] {
     std::copy(in.data.begin(), in.data.end(), out.data.begin());
     gaussian_blur(out.data.data(), in.shape[0], in.shape[1], sigma);
   });
@@ -364,9 +366,18 @@ Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::st
   return graph;
 }
 
-void Graph::run(const Planes& image) {
+void Graph::run(const Planes& image, std::vector<double>* seconds) {
   std::copy(image.values.begin(), image.values.end(), values_.at("image")->data.begin());
-  for (const auto& step : steps_) step();
+  if (!seconds) {
+    for (const auto& step : steps_) step.run();
+    return;
+  }
+  seconds->clear();
+  for (const auto& step : steps_) {
+    const auto start = std::chrono::steady_clock::now();
+    step.run();
+    seconds->push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
 }
 
 Result<std::unique_ptr<Graph>> GraphPool::take(int input_height, int input_width) {

@@ -85,8 +85,19 @@ class Graph {
   /// leave their memory to others. Fails with invalid_input if an operation is unknown or shapes do not fit.
   static Result<Graph> plan(const std::vector<Node>& nodes, const std::map<std::string, Tensor>& tensors,
                             const std::vector<std::string>& outputs, int input_height, int input_width);
-  /// The picture must have the planned size.
-  void run(const Planes& image);
+  /// What one step does, by arithmetic alone: what a machine needs for it at least follows from its peak rates.
+  struct Work {
+    std::string op;        ///< of the node that it belongs to
+    double flops = 0;      ///< additions and multiplications of its products
+    bool is_half = false;  ///< they are of bf16
+  };
+  struct Step {
+    Work work;
+    std::function<void()> run;
+  };
+  /// The picture must have the planned size. `seconds`: one entry per step is written, if given.
+  void run(const Planes& image, std::vector<double>* seconds = nullptr);
+  [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
   /// Valid until the next run. The name must be one of the outputs.
   [[nodiscard]] const Value& output(const std::string& name) const { return *values_.at(name); }
   [[nodiscard]] std::size_t bytes() const { return buffers_->bytes(); }  ///< working memory, without weights
@@ -94,7 +105,7 @@ class Graph {
  private:
   std::unique_ptr<BufferPool> buffers_ = std::make_unique<BufferPool>();
   std::map<std::string, std::unique_ptr<Value>> values_;
-  std::vector<std::function<void()>> steps_;
+  std::vector<Step> steps_;
 };
 
 /// Graphs of one plan for one size: as many as calls need at a time. Safe from any thread.

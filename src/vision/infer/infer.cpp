@@ -314,6 +314,22 @@ Result<Engine::Measurement> Engine::measure(const RgbImage& image) const {
   return state_->run(resize_to_planes(image, m.input_height, m.input_width));
 }
 
+Result<std::vector<Engine::StepTime>> Engine::profile(const RgbImage& image, int rounds) const {
+  const auto& m = state_->artifact.manifest;
+  const auto planes = resize_to_planes(image, m.input_height, m.input_width);
+  auto graph = state_->graphs->take(m.input_height, m.input_width);
+  if (!graph) return graph.error();
+  std::vector<StepTime> out;
+  for (const auto& step : (*graph)->steps()) out.push_back({step.work, HUGE_VAL});
+  for (int round = 0; round < rounds; ++round) {
+    std::vector<double> seconds;
+    (*graph)->run(planes, &seconds);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i].seconds = std::min(out[i].seconds, seconds[i]);
+  }
+  state_->graphs->give_back(std::move(*graph));
+  return out;
+}
+
 Result<Detection> Engine::detect(const RgbImage& image) const {
   auto measurement = measure(image);
   if (!measurement) return measurement.error();

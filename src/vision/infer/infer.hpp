@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "vision/artifact/artifact.hpp"
 #include "vision/image/image.hpp"
+#include "vision/infer/graph.hpp"
 #include "vision/infer/plausibility.hpp"
 
 namespace vedette {
@@ -90,6 +91,13 @@ class Engine {
     PictureStatistics statistics;
   };
   Result<Measurement> measure(const RgbImage& image) const;
+
+  struct StepTime {
+    Graph::Work work;
+    double seconds = 0;
+  };
+  /// The network's steps and how long each took on this picture: the least of `rounds` runs.
+  Result<std::vector<StepTime>> profile(const RgbImage& image, int rounds) const;
   /// Working memory and weights together, for admission and logs.
   [[nodiscard]] std::size_t approximate_bytes() const;
 

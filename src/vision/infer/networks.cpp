@@ -28,12 +28,15 @@ void Planner::make_plain(const std::string& name) {
   add_execution({make_reorder(from, to)});
 }
 
-void Planner::add_execution(std::vector<Execution> executions) {
+void Planner::add_execution(std::vector<Execution> executions, double flops, bool is_half) {
   auto stream = std::make_shared<dnnl::stream>(cpu());
-  steps_.emplace_back([stream, executions = std::move(executions)] {
-    for (const auto& e : executions) e.run(*stream);
-    stream->wait();
-  });
+  add_step(
+      [stream, executions = std::move(executions)] {
+        for (const auto& e : executions) e.run(*stream);
+        stream->wait();
+      },
+      flops);
+  steps_.back().work.is_half = is_half;
 }
 
 dnnl::memory Planner::network_input(const Node& node, std::size_t index) {
@@ -144,7 +147,9 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
                                                                     {DNNL_ARG_DST, target}});
   if (residual) executions.push_back(make_reorder(*residual, target));
   executions.push_back(std::move(execution));
-  add_execution(std::move(executions));
+  add_execution(std::move(executions),
+                2.0 * static_cast<double>(count(weights.shape)) * static_cast<double>(target_dims[2] * target_dims[3]),
+                type != kF32);
 }
 
 void Planner::activation(const Node& node) {

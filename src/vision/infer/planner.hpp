@@ -58,7 +58,7 @@ inline dnnl::primitive_attr own_scratchpad() {
 class Planner {
  public:
   Planner(const std::map<std::string, Tensor>& tensors, std::map<std::string, std::unique_ptr<Value>>& values,
-          std::vector<std::function<void()>>& steps, BufferPool& buffers)
+          std::vector<Graph::Step>& steps, BufferPool& buffers)
       : tensors_(tensors), values_(values), steps_(steps), buffers_(buffers) {}
 
   /// Makes the value "image".
@@ -80,6 +80,10 @@ class Planner {
   Value& make_shape(const Node& node, Shape shape);
   /// Memory that belongs to the value until it is released.
   float* buffer(const std::string& owner, std::size_t bytes);
+  /// A step of the node that is being planned; `flops` of fp32.
+  void add_step(std::function<void()> run, double flops = 0) {
+    steps_.push_back({{op_, flops, false}, std::move(run)});
+  }
   static constexpr const char* kTransient = " ";  ///< owner of what is needed while one node runs
   const Tensor& tensor(const Node& node, const std::string& role, const Shape& shape);
   static double number(const Node& node, const std::string& name, double low, double high);
@@ -136,7 +140,7 @@ class Planner {
     return make_execution<dnnl::reorder>(dnnl::reorder::primitive_desc(from, to, own_scratchpad()),
                                          {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
   }
-  void add_execution(std::vector<Execution> executions);
+  void add_execution(std::vector<Execution> executions, double flops = 0, bool is_half = false);
   void make_plain(const std::string& name);
 
   // distances.cpp
@@ -149,8 +153,9 @@ class Planner {
 
   const std::map<std::string, Tensor>& tensors_;
   std::map<std::string, std::unique_ptr<Value>>& values_;
-  std::vector<std::function<void()>>& steps_;
+  std::vector<Graph::Step>& steps_;
   BufferPool& buffers_;
+  std::string op_;                                      ///< of the node that is being planned
   std::multimap<std::string, float*> held_;             ///< by values
   std::map<std::string, dnnl::memory> network_values_;  ///< in oneDNN's layout alone; [1,C,H,W]
   std::map<std::string, dnnl::memory> plain_copies_;    ///< the same of values that are there as plain arrays, too

@@ -2,46 +2,140 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "base/target_clones.hpp"
 
 namespace vedette {
 namespace {
 
 constexpr double kCoarseAngleStep = 0.026;  // 1.5°
 
-/// q → M (q − centre) + centre + shift, by bilinear interpolation.
+/// Where the pixels of one row of the target lie in the source: index of the upper left of four neighbours, and how far towards the others.
+struct RowPlaces {
+  std::vector<std::int32_t> index;
+  std::vector<float> down, right;
+  explicit RowPlaces(int width) : index(static_cast<std::size_t>(width)), down(index.size()), right(index.size()) {}
+};
+
+/// Of q → M (q − centre) + centre + shift, for x from `first` on, at row y; beyond the border the nearest pixel.
+VEDETTE_TARGET_CLONES void place_row(std::int32_t* __restrict index, float* __restrict down, float* __restrict right,
+                                     int first, int end, int y, int height, int width, float cosine, float sine,
+                                     float dy, float dx) {
+  const float cy = 0.5F * static_cast<float>(height - 1), cx = 0.5F * static_cast<float>(width - 1);
+  const float ry = static_cast<float>(y) - cy;
+  const float row_y = cosine * ry + cy + dy, row_x = cx + dx - sine * ry;
+  const auto last_y = static_cast<float>(height - 1), last_x = static_cast<float>(width - 1);
+  for (int x = first; x < end; ++x) {
+    const float rx = static_cast<float>(x) - cx;
+    float sy = sine * rx + row_y, sx = cosine * rx + row_x;
+    sy = sy < 0 ? 0 : sy > last_y ? last_y : sy;
+    sx = sx < 0 ? 0 : sx > last_x ? last_x : sx;
+    int y0 = static_cast<int>(sy), x0 = static_cast<int>(sx);
+    y0 = y0 > height - 2 ? height - 2 : y0;
+    x0 = x0 > width - 2 ? width - 2 : x0;
+    index[x] = y0 * width + x0;
+    down[x] = sy - static_cast<float>(y0);
+    right[x] = sx - static_cast<float>(x0);
+  }
+}
+
+/// Bilinear interpolation at these places.
+VEDETTE_TARGET_CLONES void sample_row(const float* __restrict in, float* __restrict out,
+                                      const std::int32_t* __restrict index, const float* down, const float* right,
+                                      int first, int end, int width) {
+  const float* below = in + width;
+  for (int x = first; x < end; ++x) {
+    const auto i = index[x];
+    const float top = in[i] + right[x] * (in[i + 1] - in[i]);
+    const float bottom = below[i] + right[x] * (below[i + 1] - below[i]);
+    out[x] = top + down[x] * (bottom - top);
+  }
+}
+
 void warp(const float* in, float* out, int channels, int height, int width, double cosine, double sine, double dy,
           double dx) {
-  const double cy = 0.5 * (height - 1), cx = 0.5 * (width - 1);
   const std::size_t plane = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
-#pragma omp parallel for
-  for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x) {
-      const double sy = std::clamp(sine * (x - cx) + cosine * (y - cy) + cy + dy, 0.0, height - 1.0);
-      const double sx = std::clamp(cosine * (x - cx) - sine * (y - cy) + cx + dx, 0.0, width - 1.0);
-      const int y0 = std::min(static_cast<int>(sy), height - 2), x0 = std::min(static_cast<int>(sx), width - 2);
-      const auto v = static_cast<float>(sy - y0), u = static_cast<float>(sx - x0);
-      for (int c = 0; c < channels; ++c) {
-        const float* p = in + static_cast<std::size_t>(c) * plane +
-                         static_cast<std::size_t>(y0) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x0);
-        const float top = p[0] + u * (p[1] - p[0]), bottom = p[width] + u * (p[width + 1] - p[width]);
-        out[static_cast<std::size_t>(c) * plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
-            static_cast<std::size_t>(x)] = top + v * (bottom - top);
-      }
+#pragma omp parallel
+  {
+    RowPlaces places(width);
+#pragma omp for
+    for (int y = 0; y < height; ++y) {
+      place_row(places.index.data(), places.down.data(), places.right.data(), 0, width, y, height, width,
+                static_cast<float>(cosine), static_cast<float>(sine), static_cast<float>(dy), static_cast<float>(dx));
+      for (int c = 0; c < channels; ++c)
+        sample_row(
+            in + static_cast<std::size_t>(c) * plane,
+            out + static_cast<std::size_t>(c) * plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(width),
+            places.index.data(), places.down.data(), places.right.data(), 0, width, width);
     }
+  }
 }
 
 int margin_of(const Grid<float>& map) {
   return static_cast<int>(std::ceil(kLargestShift * std::min(map.height, map.width)));
 }
 
+/// Sums over pairs of values; of x and y, their squares and their product.
 struct Correlation {
-  double n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
-  void add(double x, double y) { n += 1, a += x, b += y, aa += x * x, bb += y * y, ab += x * y; }
+  double n = 0, x = 0, y = 0, xx = 0, yy = 0, xy = 0;
   [[nodiscard]] double value() const {
-    const double va = aa - a * a / n, vb = bb - b * b / n;
-    return va > 1e-9 && vb > 1e-9 ? (ab - a * b / n) / std::sqrt(va * vb) : 0.0;
+    const double vx = xx - x * x / n, vy = yy - y * y / n;
+    return vx > 1e-9 && vy > 1e-9 ? (xy - x * y / n) / std::sqrt(vx * vy) : 0.0;
   }
 };
+
+/// Adds y, y² and x·y of pairs in rows `stride` apart. In lanes, since a compiler may not reorder sums by itself.
+VEDETTE_TARGET_CLONES void correlate(const float* x, const float* y, int rows, int count, std::int64_t stride,
+                                     double* sums) {
+  Lanes one = {}, squares = {}, products = {};
+  for (int row = 0; row < rows; ++row, x += stride, y += stride) {
+    int i = 0;
+    for (; i + kLanes <= count; i += kLanes) {
+      Lanes a, b;
+      std::memcpy(&a, x + i, sizeof(a));
+      std::memcpy(&b, y + i, sizeof(b));
+      one += b;
+      squares += b * b;
+      products += a * b;
+    }
+    for (int j = 0; i < count; ++i, ++j) {
+      one[j] += y[i];
+      squares[j] += y[i] * y[i];
+      products[j] += x[i] * y[i];
+    }
+  }
+  for (int j = 0; j < kLanes; ++j) sums[0] += one[j], sums[1] += squares[j], sums[2] += products[j];
+}
+
+/// The part of the sums that is the reference's alone.
+Correlation reference_sums(const Grid<float>& reference, int margin) {
+  Correlation out;
+  for (int y = margin; y < reference.height - margin; ++y)
+    for (int x = margin; x < reference.width - margin; ++x) {
+      const double value = reference.at(y, x);
+      out.n += 1, out.x += value, out.xx += value * value;
+    }
+  return out;
+}
+
+/// registration_score with the reference's sums and memory for a row at hand.
+double score(const Grid<float>& reference, const Correlation& sums, const Grid<float>& picture, const RigidTransform& t,
+             RowPlaces& places, std::vector<float>& seen) {
+  const int margin = margin_of(reference), end = reference.width - margin;
+  double own[3] = {};
+  for (int y = margin; y < reference.height - margin; ++y) {
+    place_row(places.index.data(), places.down.data(), places.right.data(), margin, end, y, picture.height,
+              picture.width, static_cast<float>(std::cos(t.angle)), static_cast<float>(std::sin(t.angle)),
+              static_cast<float>(t.dy), static_cast<float>(t.dx));
+    sample_row(picture.values.data(), seen.data(), places.index.data(), places.down.data(), places.right.data(), margin,
+               end, picture.width);
+    correlate(&reference.at(y, margin), seen.data() + margin, 1, end - margin, 0, own);
+  }
+  return Correlation{sums.n, sums.x, own[0], sums.xx, own[1], own[2]}.value();
+}
 
 Grid<float> halve(const Grid<float>& map) {
   return resize_map(map, map.height / 2, map.width / 2);
@@ -49,32 +143,18 @@ Grid<float> halve(const Grid<float>& map) {
 
 }  // namespace
 
-Grid<float> registration_map(const Planes& image, int reduction) {
-  Grid<float> luminance(image.height, image.width);
+Grid<float> registration_map(const float* rgb, int height, int width, int reduction) {
+  Grid<float> luminance(height, width);
   const std::size_t plane = luminance.values.size();
   for (std::size_t i = 0; i < plane; ++i)
-    luminance.values[i] =
-        0.299F * image.values[i] + 0.587F * image.values[plane + i] + 0.114F * image.values[2 * plane + i];
-  return resize_map(luminance, image.height / reduction, image.width / reduction);
+    luminance.values[i] = 0.299F * rgb[i] + 0.587F * rgb[plane + i] + 0.114F * rgb[2 * plane + i];
+  return resize_map(luminance, height / reduction, width / reduction);
 }
 
 double registration_score(const Grid<float>& reference, const Grid<float>& picture, const RigidTransform& t) {
-  const int margin = margin_of(reference);
-  const double cosine = std::cos(t.angle), sine = std::sin(t.angle);
-  const double cy = 0.5 * (picture.height - 1), cx = 0.5 * (picture.width - 1);
-  Correlation sums;
-  for (int y = margin; y < reference.height - margin; ++y)
-    for (int x = margin; x < reference.width - margin; ++x) {
-      const double sy = std::clamp(sine * (x - cx) + cosine * (y - cy) + cy + t.dy, 0.0, picture.height - 1.0);
-      const double sx = std::clamp(cosine * (x - cx) - sine * (y - cy) + cx + t.dx, 0.0, picture.width - 1.0);
-      const int y0 = std::min(static_cast<int>(sy), picture.height - 2),
-                x0 = std::min(static_cast<int>(sx), picture.width - 2);
-      const double v = sy - y0, u = sx - x0;
-      const double top = picture.at(y0, x0) + u * (picture.at(y0, x0 + 1) - picture.at(y0, x0));
-      const double bottom = picture.at(y0 + 1, x0) + u * (picture.at(y0 + 1, x0 + 1) - picture.at(y0 + 1, x0));
-      sums.add(reference.at(y, x), top + v * (bottom - top));
-    }
-  return sums.value();
+  RowPlaces places(reference.width);
+  std::vector<float> seen(places.index.size());
+  return score(reference, reference_sums(reference, margin_of(reference)), picture, t, places, seen);
 }
 
 RigidTransform estimate_registration(const Grid<float>& reference, const Grid<float>& picture) {
@@ -85,6 +165,7 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
     RigidTransform transform;
     double score = -2;
   };
+  const auto small_sums = reference_sums(small_reference, margin);
   std::vector<Candidate> candidates(static_cast<std::size_t>(2 * angle_steps + 1));  // the best of each angle
 #pragma omp parallel for schedule(dynamic)
   for (int step = -angle_steps; step <= angle_steps; ++step) {
@@ -95,27 +176,25 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
          std::sin(angle), 0, 0);
     for (int dy = -margin; dy <= margin; ++dy)
       for (int dx = -margin; dx <= margin; ++dx) {
-        float n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
-        for (int y = margin; y < turned.height - margin; ++y) {
-          const float* r = &small_reference.at(y, 0);
-          const float* p = &turned.at(y + dy, 0) + dx;
-          for (int x = margin; x < turned.width - margin; ++x)
-            a += r[x], b += p[x], aa += r[x] * r[x], bb += p[x] * p[x], ab += r[x] * p[x];
-          n += static_cast<float>(turned.width - 2 * margin);
-        }
-        const double score = Correlation{n, a, b, aa, bb, ab}.value();
+        double own[3] = {};
+        correlate(&small_reference.at(margin, margin), &turned.at(margin + dy, margin + dx), turned.height - 2 * margin,
+                  turned.width - 2 * margin, turned.width, own);
+        const double found = Correlation{small_sums.n, small_sums.x, own[0], small_sums.xx, own[1], own[2]}.value();
         // The shift was applied after turning: carry it into the picture's frame.
-        if (score > best_here.score)
+        if (found > best_here.score)
           best_here = {{2 * (std::sin(angle) * dx + std::cos(angle) * dy),
                         2 * (std::cos(angle) * dx - std::sin(angle) * dy), angle},
-                       score};
+                       found};
       }
   }
   RigidTransform best = std::max_element(candidates.begin(), candidates.end(), [](const auto& x, const auto& y) {
                           return x.score < y.score;
                         })->transform;
   // Pattern search: try each parameter both ways, halve the steps when nothing helps.
-  double best_score = registration_score(reference, picture, best);
+  RowPlaces places(reference.width);
+  std::vector<float> seen(places.index.size());
+  const auto sums = reference_sums(reference, margin_of(reference));
+  double best_score = score(reference, sums, picture, best, places, seen);
   double shift_step = 1, angle_step = 0.013;
   while (shift_step > 0.06) {
     bool improved = false;
@@ -125,8 +204,8 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
         if (parameter == 0) trial.dy += sign * shift_step;
         if (parameter == 1) trial.dx += sign * shift_step;
         if (parameter == 2) trial.angle += sign * angle_step;
-        if (const double score = registration_score(reference, picture, trial); score > best_score)
-          best = trial, best_score = score, improved = true;
+        if (const double found = score(reference, sums, picture, trial, places, seen); found > best_score)
+          best = trial, best_score = found, improved = true;
       }
     if (!improved) shift_step /= 2, angle_step /= 2;
   }

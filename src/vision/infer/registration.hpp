@@ -15,8 +15,11 @@ struct RigidTransform {
 inline constexpr double kLargestShift = 0.1;    ///< of the shorter side
 inline constexpr double kLargestAngle = 0.157;  ///< 9°
 
-/// A picture's luminance, reduced: what registration works on. Its effort grows with the square of this map's cells: 160 × 120 are plenty.
-Grid<float> registration_map(const Planes& image, int reduction);
+/// A picture's luminance ([3, height, width], 0 … 1), reduced: what registration works on. Its effort grows with the square of this map's cells: 160 × 120 are plenty.
+Grid<float> registration_map(const float* rgb, int height, int width, int reduction);
+inline Grid<float> registration_map(const Planes& image, int reduction) {
+  return registration_map(image.values.data(), image.height, image.width, reduction);
+}
 
 /// Finds the transform with the highest normalised cross-correlation: exhaustive search at half the map's size, then
 /// pattern search (Hooke & Jeeves 1961) at full size, to about a tenth of a pixel. Both maps have the same size.
