@@ -48,7 +48,8 @@ int detect(const DetectOptions& options) {
     TrainingSample sample;
     sample.source_ref = path;
     sample.image = path;
-    auto loaded = load_sample(sample, {}, manifest.image_height, manifest.image_width, true);
+    auto loaded = load_sample(sample, {}, manifest.image_height, manifest.image_width, true,
+                              {manifest.input_height, manifest.input_width});
     auto detection = loaded ? engine->detect(loaded->image) : Result<Detection>(loaded.error());
     if (!detection) {
       std::fprintf(stderr, "vedette: %s\n", detection.error().message.c_str());

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 #include <thread>
@@ -35,6 +36,11 @@ namespace vedette {
 namespace fs = std::filesystem;
 namespace {
 
+/// MiB: half of the machine's.
+std::int64_t default_model_memory() {
+  return static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE) / 2 >> 20;
+}
+
 struct ServeOptions {
   std::optional<double> training_budget;
   std::optional<int> false_alarms;
@@ -52,7 +58,10 @@ struct ServeOptions {
   double requests_per_second = 0;
   int audit_days = 365;
   UpkeepOptions upkeep;
-  int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  int unit_cores = 4;
+  double longest_wait = 2;
+  std::int64_t model_memory = default_model_memory();
 };
 
 /// Two servers on one data folder would take each other's jobs and files.
@@ -145,7 +154,7 @@ struct ObjectStorage {
 void serve(const ServeOptions& options) {
   if (options.account.size() != 12 || options.account.find_first_not_of("0123456789") != std::string::npos)
     throw std::runtime_error("--account wants 12 digits");
-  const ServerOptions server_options = parse_listen(options);
+  ServerOptions server_options = parse_listen(options);
 
   // Signals are taken by this thread alone, below; blocked before any other thread is made.
   sigset_t signals;
@@ -185,11 +194,22 @@ void serve(const ServeOptions& options) {
   JobWorker packagings(*metadata, clock, kPackagingJob, worker,
                        make_packaging_handler(*metadata, *objects, clock, folder.jobs()));
   const auto workers = {&imports, &updates, &trainings, &packagings};
-  Metrics metrics(*metadata, clock);
+  ComputeOptions compute;
+  compute.cores = options.cores;
+  compute.unit_cores = std::min(options.unit_cores, options.cores);
+  compute.most_waiting = std::max<std::size_t>(64, 4 * static_cast<std::size_t>(options.cores));
+  compute.longest_wait = std::chrono::milliseconds(std::llround(options.longest_wait * 1000));
+  // Calls beyond those that may wait or run are refused at once: they need threads for a moment only.
+  server_options.detection_threads = 2 * (compute.most_waiting + static_cast<std::size_t>(compute.cores));
+  Hosting hosting(*metadata, *objects,
+                  {folder.model_cache(), compute, static_cast<std::size_t>(options.model_memory) << 20});
+  Metrics metrics(*metadata, clock, [&](const std::string& uid) -> std::optional<std::pair<int, int>> {
+    const auto state = hosting.state(uid);
+    return state ? std::optional(std::pair(state->desired, state->in_service)) : std::nullopt;
+  });
   std::optional<Upkeep> upkeep;
   if (storage.buckets) upkeep.emplace(*storage.buckets, clock, options.upkeep);
   AuditLog audit(folder.audit(), clock, options.audit_days);
-  Hosting hosting(*metadata, *objects, folder.model_cache(), options.threads);
   LookoutVision lookout_vision(*metadata, *objects, hosting, metrics, clock, options.quotas, [&] {
     for (auto* w : workers) w->wake();
   });
@@ -312,9 +332,25 @@ void add_serve(CLI::App& app, int& status) {
                    "Seconds without a byte after which a request to it is given up and sent again")
       ->capture_default_str()
       ->check(CLI::Range(1, 3600));
-  command->add_option("--threads", options->threads, "Threads for one detection")
+  command->add_option("--cores", options->cores, "Cores that judge pictures; never more threads than these do")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--unit-cores", options->unit_cores,
+                   "Cores that an inference unit uses for one picture at most; fewer while others wait")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--longest-wait", options->longest_wait,
+                   "Seconds that a picture may have to wait for a unit; beyond, DetectAnomalies is throttled")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 60.0));
+  command
+      ->add_option("--model-memory", options->model_memory,
+                   "MiB that hosted models may take together; those not used for the longest leave the memory and come "
+                   "back with their next picture. 0: no limit")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 30));
   command->add_option("--audit-days", options->audit_days, "Days that audit files are kept; 0 keeps them for ever")
       ->capture_default_str()
       ->check(CLI::Range(0, 36500));

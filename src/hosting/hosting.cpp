@@ -1,5 +1,8 @@
 #include "hosting/hosting.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <set>
 
 #include "base/log.hpp"
@@ -11,9 +14,15 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::chrono::seconds kReconcileInterval{2};
-constexpr std::size_t kMostWaiting =
-    12;  // below the request pool's size, so that waiting pictures leave threads for others
 constexpr const char* kHostedMessage = "The model is running.";
+
+UnitRange units_of(const Model& model) {
+  // The metadata bound them to a quota; an int holds any machine's.
+  constexpr std::int64_t most = 1 << 20;
+  const auto minimum = std::clamp<std::int64_t>(model.min_inference_units.value_or(1), 1, most);
+  return {static_cast<int>(minimum),
+          static_cast<int>(std::clamp(model.max_inference_units.value_or(minimum), minimum, most))};
+}
 
 }  // namespace
 
@@ -21,52 +30,8 @@ std::string artifact_prefix(const std::string& model_uid) {
   return "models/" + model_uid + "/";
 }
 
-ComputePool::ComputePool(int threads, std::size_t most_waiting)
-    : most_waiting_(most_waiting), worker_([this, threads] { loop(threads); }) {}
-
-ComputePool::~ComputePool() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  worker_.join();
-}
-
-Result<Detection> ComputePool::run(std::function<Result<Detection>()> work) {
-  std::packaged_task<Result<Detection>()> task(std::move(work));
-  auto answer = task.get_future();
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return fail(ErrorKind::unavailable, "The server is stopping.");
-    if (waiting_.size() >= most_waiting_) {
-      auto error = fail(ErrorKind::throttled, "More images arrive than the model's inference units can take.");
-      error.retry_after_seconds = 1;
-      return error;
-    }
-    waiting_.push_back(std::move(task));
-  }
-  changed_.notify_one();
-  return answer.get();
-}
-
-void ComputePool::loop(int threads) {
-  set_inference_threads(threads);
-  while (true) {
-    std::packaged_task<Result<Detection>()> task;
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-      if (waiting_.empty()) return;
-      task = std::move(waiting_.front());
-      waiting_.pop_front();
-    }
-    task();
-  }
-}
-
-Hosting::Hosting(MetadataStore& metadata, ObjectStore& objects, fs::path cache_folder, int threads)
-    : metadata_(metadata), objects_(objects), cache_folder_(std::move(cache_folder)), pool_(threads, kMostWaiting) {}
+Hosting::Hosting(MetadataStore& metadata, ObjectStore& objects, HostingOptions options)
+    : metadata_(metadata), objects_(objects), options_(std::move(options)), pool_(options_.compute) {}
 
 Hosting::~Hosting() {
   stop();
@@ -127,7 +92,11 @@ void Hosting::reconcile() {
       const std::lock_guard lock(mutex_);
       return models_.contains(model.uid);
     }();
-    auto loaded = lease(model.uid);
+    if (before && model.status == ModelStatus::hosted) {  // in memory, or out of it for others' sake
+      find(model);
+      continue;
+    }
+    auto loaded = lease(model);
     if (!loaded && loaded.error().kind == ErrorKind::unavailable) {
       // The object store does not answer: asked again until it does.
       log::warning("model waits",
@@ -141,33 +110,76 @@ void Hosting::reconcile() {
       continue;
     }
     if (model.status == ModelStatus::starting_hosting) move(model, ModelStatus::hosted, kHostedMessage);
-    if (!before) {
-      const auto ms =
-          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
-      log::info("model hosted", {{"model", model_arn(scope, model.project, model.version)},
-                                 {"load_ms", std::to_string(ms)},
-                                 {"bytes", std::to_string((*loaded)->approximate_bytes())}});
-    }
+    const auto ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
+    log::info("model hosted",
+              {{"model", model_arn(scope, model.project, model.version)},
+               {"load_ms", std::to_string(ms)},
+               {"bytes", std::to_string(loaded->engine->approximate_bytes())},
+               {"images_per_second_and_core", fmt::format("{:.1f}", 1 / pool_.state(*loaded->lane).seconds)}});
   }
   const std::lock_guard lock(mutex_);
   std::erase_if(models_, [&](const auto& entry) { return !keep.contains(entry.first); });
 }
 
-Result<ModelLease> Hosting::lease(const std::string& uid) {
-  const auto find = [&]() -> ModelLease {
+std::optional<ModelLease> Hosting::find(const Model& model) {
+  std::optional<ModelLease> found;
+  {
     const std::lock_guard lock(mutex_);
-    const auto it = models_.find(uid);
-    return it == models_.end() ? nullptr : it->second;
-  };
-  if (auto model = find()) return model;
+    const auto it = models_.find(model.uid);
+    if (it == models_.end()) return std::nullopt;
+    found = {it->second.engine, it->second.lane};
+    if (found->engine) it->second.last_used = ++uses_;
+  }
+  pool_.set_units(*found->lane, units_of(model));
+  return found;
+}
+
+Result<ModelLease> Hosting::lease(const Model& model) {
+  auto found = find(model);
+  if (found && found->engine) return *found;
   const std::lock_guard one_at_a_time(loading_);
-  if (auto model = find()) return model;
-  auto loaded = load(uid);
+  found = find(model);
+  if (found && found->engine) return *found;
+  auto loaded = load(model.uid, found.has_value());
   if (!loaded)
     return loaded.error().kind == ErrorKind::unavailable ? loaded.error() : internal_error(loaded.error().message);
+  ModelLease lease{*loaded, found ? found->lane : pool_.open(units_of(model), (*loaded)->seconds_per_picture())};
+  {
+    const std::lock_guard lock(mutex_);
+    models_[model.uid] = {lease.engine, lease.lane, ++uses_};
+  }
+  make_room(model.uid);
+  return lease;
+}
+
+void Hosting::make_room(const std::string& keep) {
+  if (options_.memory == 0) return;
+  std::vector<std::shared_ptr<const Engine>> gone;  // freed outside the lock
   const std::lock_guard lock(mutex_);
-  models_[uid] = *loaded;
-  return loaded;
+  std::size_t bytes = 0;
+  for (const auto& [uid, hosted] : models_)
+    if (hosted.engine) bytes += hosted.engine->approximate_bytes();
+  while (bytes > options_.memory) {
+    Hosted* oldest = nullptr;
+    for (auto& [uid, hosted] : models_)
+      if (uid != keep && hosted.engine && (!oldest || hosted.last_used < oldest->last_used)) oldest = &hosted;
+    if (!oldest) return;
+    bytes -= std::min(bytes, oldest->engine->approximate_bytes());
+    gone.push_back(std::move(oldest->engine));
+    oldest->engine = nullptr;
+  }
+}
+
+std::optional<ComputePool::LaneState> Hosting::state(const std::string& uid) {
+  std::shared_ptr<ComputePool::Lane> lane;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = models_.find(uid);
+    if (it == models_.end()) return std::nullopt;
+    lane = it->second.lane;
+  }
+  return pool_.state(*lane);
 }
 
 void Hosting::forget(const std::string& uid) {
@@ -176,14 +188,16 @@ void Hosting::forget(const std::string& uid) {
     models_.erase(uid);
   }
   std::error_code ignored;
-  fs::remove_all(cache_folder_ / uid, ignored);
+  fs::remove_all(options_.cache_folder / uid, ignored);
 }
 
-Result<ModelLease> Hosting::load(const std::string& uid) {
-  const auto folder = cache_folder_ / uid;
+Result<std::shared_ptr<const Engine>> Hosting::load(const std::string& uid, bool is_known) {
+  // The steps are planned for the threads that a picture alone gets.
+  set_inference_threads(options_.compute.unit_cores);
+  const auto folder = options_.cache_folder / uid;
   // A former download may have been cut off: what does not load is fetched again.
   if (fs::exists(folder / "manifest.json")) {
-    if (auto engine = Engine::load(folder)) return ModelLease(*engine);
+    if (auto engine = Engine::load(folder, is_known ? Engine::Check::nothing : Engine::Check::all)) return engine;
   }
   std::error_code ignored;
   fs::remove_all(folder, ignored);
@@ -197,17 +211,31 @@ Result<ModelLease> Hosting::load(const std::string& uid) {
     fs::create_directories(path.parent_path());
     if (auto ok = get_to_file(objects_, kSystemBucket, object.key, path); !ok) return ok.error();
   }
-  auto engine = Engine::load(folder);
-  if (!engine) return engine.error();
-  return ModelLease(*engine);
+  return Engine::load(folder);
 }
 
-Result<Detection> Hosting::detect(const ModelLease& model, std::span<const std::uint8_t> image_bytes) {
-  return pool_.run([&]() -> Result<Detection> {
-    auto image = decode_image(image_bytes);
-    if (!image) return image.error();
-    return model->detect(*image);
-  });
+Result<Detection> Hosting::detect(const ModelLease& model, std::span<const std::uint8_t> image_bytes,
+                                  std::stop_token abandoned) {
+  using Steady = std::chrono::steady_clock;
+  const auto ms = [](Steady::duration d) { return std::chrono::duration<double, std::milli>(d).count(); };
+  Result<Detection> detection = internal_error("nobody judged the picture");
+  const auto arrived = Steady::now();
+  const auto work = [&](int threads) {
+    const auto begun = Steady::now();
+    set_inference_threads(threads);
+    auto image = model.engine->decode(image_bytes);
+    if (!image) {
+      detection = image.error();
+      return;
+    }
+    const auto decoded = Steady::now();
+    detection = model.engine->detect(*image);
+    if (!detection) return;
+    const std::vector<StageTime> before = {{"queue", ms(begun - arrived)}, {"decode", ms(decoded - begun)}};
+    detection->stages.insert(detection->stages.begin(), before.begin(), before.end());
+  };
+  if (auto ok = pool_.run(model.lane, work, std::move(abandoned)); !ok) return ok.error();
+  return detection;
 }
 
 }  // namespace vedette

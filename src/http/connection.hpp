@@ -18,7 +18,8 @@ namespace vedette {
 /// What all connections of a server share.
 struct ConnectionContext {
   RequestHandler& handler;
-  boost::asio::thread_pool& pool;
+  boost::asio::thread_pool& pool;        ///< for what blocks
+  boost::asio::thread_pool& model_pool;  ///< for calls that wait for a model
   std::atomic<std::size_t> connections{0};
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> buffered_bytes{0};  ///< of bodies that wait in memory to be whole

@@ -9,7 +9,9 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <functional>
+#include <memory>
 #include <sstream>
+#include <stop_token>
 #include <vector>
 
 #include "base/log.hpp"
@@ -37,6 +39,7 @@ constexpr auto kHandshakeTimeout = std::chrono::seconds(10);
 constexpr auto kHeadTimeout = std::chrono::seconds(20);
 constexpr auto kBodyTimeout = std::chrono::seconds(30);   // for each piece
 constexpr auto kWriteTimeout = std::chrono::seconds(60);  // for each piece
+constexpr auto kHangupCheck = std::chrono::milliseconds(100);
 constexpr auto kLingerTimeout = std::chrono::seconds(3);
 constexpr std::uint64_t kMostBuffered = 1ULL << 30;
 constexpr std::uint64_t kLingerBytes = 64ULL << 20;
@@ -115,6 +118,43 @@ class Background {
   Result<void> outcome_;
 };
 
+/// Looks now and then whether the client has hung up while its answer is made, which nobody reads the socket for. Closing the sending side
+/// counts as hanging up. Used on the io thread.
+class HangupWatch {
+ public:
+  HangupWatch(const asio::any_io_executor& io, int socket, std::stop_source& gone)
+      : state_(std::make_shared<State>(State{asio::steady_timer(io), socket, gone})) {
+    look_later(state_);
+  }
+  ~HangupWatch() {
+    state_->is_over = true;
+    state_->timer.cancel();
+  }
+  HangupWatch(const HangupWatch&) = delete;
+  HangupWatch& operator=(const HangupWatch&) = delete;
+
+ private:
+  struct State {
+    asio::steady_timer timer;
+    int socket;
+    std::stop_source gone;
+    bool is_over = false;
+  };
+  static void look_later(const std::shared_ptr<State>& state) {
+    state->timer.expires_after(kHangupCheck);
+    state->timer.async_wait([state](const error_code&) {
+      if (state->is_over) return;
+      pollfd look{state->socket, POLLRDHUP, 0};
+      if (::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
+        state->gone.request_stop();
+      } else {
+        look_later(state);
+      }
+    });
+  }
+  std::shared_ptr<State> state_;
+};
+
 template <typename Stream, bool kIsTls>
 class Connection {
  public:
@@ -171,7 +211,10 @@ class Connection {
     }
     const bool is_head = parser.get().method() == http::verb::head;
     bool keep_alive = parser.get().keep_alive();
-    auto exchange = shared_.handler.open(read_head(parser));
+    std::stop_source gone;
+    auto head = read_head(parser);
+    head.abandoned = gone.get_token();
+    auto exchange = shared_.handler.open(std::move(head));
     Buffered buffered(shared_.buffered_bytes);
     // Of the body; without a Content-Length it is not known how much, but whether.
     std::uint64_t left = parser.content_length().value_or(parser.is_done() ? 0 : 1);
@@ -205,10 +248,15 @@ class Connection {
       auto trouble = co_await std::move(reading);
       if (trouble) {
         std::function<Response()> abort = [&] { return exchange->abort(*trouble); };
-        answer = co_await finish_safely(abort);
+        answer = co_await finish_safely(shared_.pool, abort);
       } else {
         std::function<Response()> finish = [&] { return exchange->finish(); };
-        answer = co_await finish_safely(finish);
+        if (exchange->waits_for_model()) {
+          const HangupWatch watch(stream_.get_executor(), lowest().socket().native_handle(), gone);
+          answer = co_await finish_safely(shared_.model_pool, finish);
+        } else {
+          answer = co_await finish_safely(shared_.pool, finish);
+        }
       }
     }
     // An unread body would be taken for the next request.
@@ -339,11 +387,11 @@ class Connection {
     co_return trouble;
   }
 
-  asio::awaitable<Response> finish_safely(std::function<Response()> work) {
+  asio::awaitable<Response> finish_safely(asio::thread_pool& pool, std::function<Response()> work) {
     Response response;
     bool failed = false;
     try {
-      response = co_await run_on<Response>(shared_.pool, std::move(work));
+      response = co_await run_on<Response>(pool, std::move(work));
     } catch (const std::exception& e) {
       log::error("request failed", {{"reason", e.what()}});
       failed = true;

@@ -4,7 +4,10 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.hpp"
 #include "signing/signing.hpp"
@@ -19,8 +22,13 @@ struct RequestHead {
   HeaderList headers;       ///< names in lower case
   std::optional<std::uint64_t> content_length;
   std::string remote_address;
-  bool is_secure = false;  ///< over TLS
+  bool is_secure = false;          ///< over TLS
+  std::stop_token abandoned = {};  ///< requested when the caller hangs up
 };
+
+/// How long stages of the answer took, in milliseconds, for whoever measures (W3C Server Timing).
+inline constexpr const char* kServerTiming = "server-timing";
+std::string to_server_timing(const std::vector<std::pair<std::string, double>>& stages);
 
 struct Response {
   int status = 200;
@@ -43,6 +51,8 @@ class Exchange {
   [[nodiscard]] virtual bool accept_blocks() const = 0;
   virtual Result<void> accept(std::span<const std::uint8_t> bytes) = 0;
   virtual Response finish() = 0;
+  /// Whether finish() may wait for a model: such calls have threads of their own, so that others never wait behind them.
+  [[nodiscard]] virtual bool waits_for_model() const = 0;
   virtual Response abort(const Error& error) = 0;
 };
 

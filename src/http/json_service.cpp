@@ -54,6 +54,7 @@ class JsonCall : public PendingCall {
     body_limit = route_.operation->has_payload()       ? kImageLimit
                  : operation == "UpdateDatasetEntries" ? kChangesLimit
                                                        : kJsonLimit;
+    waits_for_model = route_.operation->has_payload();
     if (route_.operation->has_payload()) oversize_error = invalid_input("The image exceeds 8 MB.");
   }
 
@@ -73,6 +74,7 @@ class JsonCall : public PendingCall {
     if (!audit.is_read_only && !route_.operation->has_payload()) audit.response_elements = audit_parameters(*answer);
     Response response;
     response.status = route_.operation->success_status;
+    response.headers = std::move(headers_);
     response.headers.emplace_back("content-type", "application/json");
     response.body = answer->dump(-1, ' ', false, Json::error_handler_t::replace);
     return response;
@@ -106,14 +108,14 @@ class JsonCall : public PendingCall {
       const auto key = identity_.scope.account + "/" + identity_.scope.region + "/" + action;
       if (auto ok = service_.limiter_.admit(key, std::chrono::steady_clock::now()); !ok) return ok.error();
     }
-    CallContext context{identity_.caller, identity_.scope, members->value("ClientToken", ""), ""};
+    CallContext context{identity_.caller, identity_.scope, members->value("ClientToken", ""), "", identity_.abandoned};
     if (!context.client_token.empty()) {
       Json parameters = *members;
       parameters.erase("ClientToken");
       // A binary form, since blobs need not be text.
       context.parameters_hash = sha256_hex(as_text(Json::to_cbor(parameters)));
     }
-    return service_.operations_.at(operation)({context, *members, body});
+    return service_.operations_.at(operation)({context, *members, body, headers_});
   }
 
   /// What a policy must allow the action on.
@@ -177,6 +179,7 @@ class JsonCall : public PendingCall {
   const ApiModel::Route route_;
   const RequestHead& head_;
   const CallIdentity& identity_;
+  HeaderList headers_;
 };
 
 JsonService::JsonService(const ApiModel& model, JsonOperations operations, LookoutVision& models, RateLimiter& limiter,

@@ -21,6 +21,7 @@ struct Invocation {
   const CallContext& context;
   const nlohmann::json& members;
   std::string_view body;  ///< of operations with a payload
+  HeaderList& headers;    ///< of the answer, beside those that all have
 };
 using JsonOperation = std::function<Result<nlohmann::json>(const Invocation&)>;
 /// By name. Every operation of the model must be there.

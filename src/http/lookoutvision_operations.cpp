@@ -98,7 +98,10 @@ JsonOperations lookoutvision_operations(LookoutVision& service) {
          return encoded(
              service.detect_anomalies(i.context, ModelRequest(i.members),
                                       i.members.at("ContentType").get_ref<const std::string&>(), as_bytes(i.body)),
-             [](const DetectionResult& r) { return encode_detection(r); });
+             [&](const DetectionResult& r) {
+               i.headers.emplace_back(kServerTiming, to_server_timing(r.timing));
+               return encode_detection(r);
+             });
        }},
       {"UpdateDatasetEntries",
        [&](const Invocation& i) {

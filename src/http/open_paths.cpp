@@ -15,8 +15,8 @@ Response text(int status, std::string body, const char* type = "text/plain; char
 
 }  // namespace
 
-OpenPaths::OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version, std::function<std::string()> metrics,
-                     std::function<bool()> is_ready)
+OpenPaths::OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version,
+                     std::function<std::string()> metrics, std::function<bool()> is_ready)
     : metrics_(std::move(metrics)), is_ready_(std::move(is_ready)) {
   documents_["/openapi.json"] = openapi_document(models, version);
   for (const auto* model : models)
@@ -42,8 +42,7 @@ std::optional<Response> OpenPaths::answer(const RequestHead& head) const {
     const bool ready = is_ready_();
     return shown(text(ready ? 200 : 503, ready ? "ok\n" : "the database does not answer\n"));
   }
-  if (head.path == "/metrics")
-    return shown(text(200, metrics_(), "text/plain; version=0.0.4; charset=utf-8"));
+  if (head.path == "/metrics") return shown(text(200, metrics_(), "text/plain; version=0.0.4; charset=utf-8"));
   if (const auto it = documents_.find(head.path); it != documents_.end())
     return shown(text(200, it->second, "application/json"));
   if (head.path == "/")

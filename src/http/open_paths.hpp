@@ -16,8 +16,8 @@ namespace vedette {
 class OpenPaths {
  public:
   /// `is_ready` says whether this node can serve: its database answers.
-  OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version, std::function<std::string()> metrics,
-            std::function<bool()> is_ready);
+  OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version,
+            std::function<std::string()> metrics, std::function<bool()> is_ready);
   /// An answer, or nothing if the path is not one of them.
   std::optional<Response> answer(const RequestHead& head) const;
 

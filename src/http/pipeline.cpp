@@ -39,6 +39,7 @@ class PipelineExchange : public Exchange {
   PipelineExchange(Pipeline& pipeline, RequestHead head)
       : pipeline_(pipeline), head_(std::move(head)), start_(std::chrono::steady_clock::now()) {
     identity_.request_id = random_uuid();
+    identity_.abandoned = head_.abandoned;
   }
 
   std::optional<Response> begin() override {
@@ -61,6 +62,7 @@ class PipelineExchange : public Exchange {
     return chunked_ ? call_->body_limit + call_->body_limit / 64 + kChunkedOverhead : call_->body_limit;
   }
   [[nodiscard]] bool accept_blocks() const override { return call_->content != nullptr; }
+  [[nodiscard]] bool waits_for_model() const override { return call_->waits_for_model; }
 
   Result<void> accept(std::span<const std::uint8_t> bytes) override {
     const auto take = [this](std::span<const std::uint8_t> content) -> Result<void> {
@@ -72,6 +74,7 @@ class PipelineExchange : public Exchange {
   }
 
   Response finish() override {
+    const auto received = std::chrono::steady_clock::now();
     std::string actual;
     if (chunked_) {
       if (auto ok = chunked_->finish(); !ok) return done(refuse(ok.error()));
@@ -91,9 +94,17 @@ class PipelineExchange : public Exchange {
                               "The provided 'x-amz-content-sha256' header does not match what was computed.",
                               "XAmzContentSHA256Mismatch")));
     }
+    const auto verified = std::chrono::steady_clock::now();
     AuditEvent event;
     auto response = run(event);
     if (!event.name.empty()) write_audit(event);
+    if (response)
+      for (auto& [name, value] : response->headers)
+        if (name == kServerTiming) {
+          const auto ms = [](auto duration) { return std::chrono::duration<double, std::milli>(duration).count(); };
+          value = to_server_timing({{"receive", ms(received - start_)}, {"verify", ms(verified - received)}}) + ", " +
+                  value + ", " + to_server_timing({{"total", ms(std::chrono::steady_clock::now() - start_)}});
+        }
     return done(response ? std::move(*response) : refuse(response.error()));
   }
 
@@ -244,6 +255,12 @@ class PipelineExchange : public Exchange {
   std::unique_ptr<PendingCall> call_;
   std::string body_;
 };
+
+std::string to_server_timing(const std::vector<std::pair<std::string, double>>& stages) {
+  std::string out;
+  for (const auto& [name, ms] : stages) out += fmt::format("{}{};dur={:.3f}", out.empty() ? "" : ", ", name, ms);
+  return out;
+}
 
 WireService* Pipeline::service_named(std::string_view signing_name) const {
   for (auto* service : services_)

@@ -23,13 +23,17 @@ constexpr auto kCertificateCheck = std::chrono::seconds(2);
 
 struct HttpServer::State {
   State(RequestHandler& handler, const ServerOptions& o)
-      : options(o), pool(o.request_threads), acceptor(io), shared{handler, pool} {
+      : options(o),
+        pool(o.request_threads),
+        model_pool(o.detection_threads),
+        acceptor(io),
+        shared{handler, pool, model_pool} {
     if (!o.tls_certificate.empty()) tls.emplace(o.tls_certificate, o.tls_key);
   }
 
   ServerOptions options;
   asio::io_context io{1};
-  asio::thread_pool pool;
+  asio::thread_pool pool, model_pool;
   tcp::acceptor acceptor;
   ConnectionContext shared;
   std::optional<TlsFiles> tls;
@@ -119,6 +123,7 @@ void HttpServer::stop() {
   const auto until = std::chrono::steady_clock::now() + kDrainTime;
   // Idle keep-alive connections would wait for their time-out; only work in progress is worth waiting for.
   state_->pool.join();
+  state_->model_pool.join();
   while (state_->shared.connections > 0 && std::chrono::steady_clock::now() < until) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     if (std::chrono::steady_clock::now() > until - kDrainTime + std::chrono::milliseconds(500)) break;

@@ -12,6 +12,8 @@ struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8420;  ///< 0: any free one
   std::size_t request_threads = 16;
+  std::size_t detection_threads =
+      64;  ///< for calls that wait for a model: more than pictures may wait or be judged at once
   std::size_t most_connections = 1024;
   std::string tls_certificate, tls_key;  ///< PEM files; empty: plain HTTP
 };

@@ -14,8 +14,7 @@ class StsCall : public PendingCall {
     body_limit = kFormLimit;
   }
   Result<Response> run(std::string_view body, AuditEvent& audit) override {
-    if (auto ok = sts::parse_action(body.empty() ? std::string_view(head_.query) : body); !ok)
-      return ok.error();
+    if (auto ok = sts::parse_action(body.empty() ? std::string_view(head_.query) : body); !ok) return ok.error();
     audit.name = operation = "GetCallerIdentity";
     audit.source = "sts.amazonaws.com";
     const auto& caller = identity_.caller;

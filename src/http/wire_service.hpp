@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,7 @@ struct CallIdentity {
   Caller caller;
   Scope scope;
   std::string request_id;
+  std::stop_token abandoned;  ///< requested when the caller hangs up
 };
 
 /// One call, from its head to its answer. Used by one thread at a time.
@@ -28,6 +30,7 @@ class PendingCall {
   virtual ~PendingCall() = default;
   std::string operation = "-";  ///< for the log
   std::uint64_t body_limit = 1 << 20;
+  bool waits_for_model = false;           ///< run() may wait in a model's queue
   std::unique_ptr<StagedObject> content;  ///< if set, the body goes there instead of into memory
   HeaderList trailers;                    ///< of a body in the coding aws-chunked; set before run()
   std::optional<Error> oversize_error;    ///< what a body above the limit means, if not simply too_large

@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kMinute = 60;
 constexpr std::size_t kMostSeries = 100'000;  // regions are the callers' choice: they must not fill the memory
 constexpr std::chrono::seconds kFlushInterval{10};
-constexpr int kFlushesPerSample = 6, kFlushesPerCompaction = 360;
+constexpr int kFlushesPerCompaction = 360;
 
 struct Description {
   Metric metric;
@@ -85,10 +85,12 @@ void Metrics::sample_hosting() {
     const auto minimum = static_cast<double>(model.min_inference_units.value_or(1));
     const auto maximum = static_cast<double>(model.max_inference_units.value_or(model.min_inference_units.value_or(1)));
     const auto version = std::to_string(model.version);
+    const auto units = units_ ? units_(model.uid) : std::nullopt;
+    const double desired = units ? units->first : minimum, in_service = units ? units->second : minimum;
     for (const auto& [metric, value] :
          {std::pair{Metric::min_inference_units, minimum}, std::pair{Metric::max_inference_units, maximum},
-          std::pair{Metric::desired_inference_units, minimum},
-          std::pair{Metric::in_service_inference_units, minimum}}) {
+          std::pair{Metric::desired_inference_units, desired},
+          std::pair{Metric::in_service_inference_units, in_service}}) {
       add(scope, model.project, version, metric, value);
       live.insert({scope, model.project, version, metric});
     }
@@ -186,7 +188,7 @@ void Metrics::loop() {
           changed_.wait_for(lock, turn == 0 ? std::chrono::seconds(0) : kFlushInterval, [this] { return stopping_; });
     }
     try {
-      if (turn % kFlushesPerSample == 0) sample_hosting();
+      sample_hosting();
       flush();
       for (bool is_more = turn % kFlushesPerCompaction == 0; is_more;) {
         auto work = store_.write();

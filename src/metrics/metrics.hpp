@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <string_view>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -35,7 +37,10 @@ std::string_view to_text(Metric metric);  ///< "DetectedAnomalyCount"
 
 class Metrics {
  public:
-  Metrics(MetadataStore& store, const Clock& clock) : store_(store), clock_(clock) {}
+  /// Inference units that demand asks for, and those in service; nothing if this node does not host the model.
+  using Units = std::function<std::optional<std::pair<int, int>>(const std::string& model_uid)>;
+  Metrics(MetadataStore& store, const Clock& clock, Units units = {})
+      : store_(store), clock_(clock), units_(std::move(units)) {}
   ~Metrics();  ///< stops
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
@@ -55,7 +60,7 @@ class Metrics {
   ///   https://prometheus.io/docs/instrumenting/exposition_formats/
   std::string to_prometheus() const;
 
-  /// Flushes every few seconds, samples every minute, compacts every hour; a kill loses the last few seconds.
+  /// Flushes every few seconds, samples units as often, compacts every hour; a kill loses the last few seconds.
   void start();
   void stop();  ///< flushes
 
@@ -78,6 +83,7 @@ class Metrics {
 
   MetadataStore& store_;
   const Clock& clock_;
+  const Units units_;
   mutable std::mutex mutex_;  // guards totals_, pending_, stopping_
   std::map<Series, Sum> totals_;
   std::map<std::pair<std::int64_t, Series>, Sum> pending_;  // by minute

@@ -88,10 +88,10 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
     count(Metric::invalid_image_count, 1);
     return ok.error();
   }
-  auto lease = hosting_.lease(model->uid);
+  auto lease = hosting_.lease(*model);
   if (!lease) return lease.error();
   const auto start = std::chrono::steady_clock::now();
-  auto detection = hosting_.detect(*lease, image);
+  auto detection = hosting_.detect(*lease, image, call.abandoned);
   if (!detection) {
     if (detection.error().kind == ErrorKind::invalid_input) count(Metric::invalid_image_count, 1);
     return detection.error();
@@ -103,10 +103,14 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
   lookoutvision::DetectionResult result;
   result.is_anomalous = detection->is_anomalous;
   result.confidence = static_cast<float>(detection->confidence);
+  for (const auto& stage : detection->stages) result.timing.emplace_back(stage.name, stage.ms);
   if (detection->label_map) {
-    auto segmentation = encode_segmentation((*lease)->manifest().segmentation->labels, *detection->label_map);
+    const auto judged = std::chrono::steady_clock::now();
+    auto segmentation = encode_segmentation(lease->engine->manifest().segmentation->labels, *detection->label_map);
     if (!segmentation) return segmentation.error();
     result.segmentation = std::move(*segmentation);
+    const std::chrono::duration<double, std::milli> encoding = std::chrono::steady_clock::now() - judged;
+    result.timing.emplace_back("encode", encoding.count());
   }
   return result;
 }

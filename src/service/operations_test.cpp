@@ -68,7 +68,7 @@ class Operations : public testing::Test {
   FakeClock clock_{Timestamp{std::chrono::hours(500'000)}};
   std::unique_ptr<MetadataStore> metadata_ = open_sqlite_metadata(folder_.path() / "m.sqlite");
   std::unique_ptr<BucketStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
-  Hosting hosting_{*metadata_, *objects_, folder_.path() / "cache", 1};
+  Hosting hosting_{*metadata_, *objects_, {folder_.path() / "cache", {}, 0}};
   Metrics metrics_{*metadata_, clock_};
   LookoutVision service_{*metadata_, *objects_, hosting_, metrics_, clock_, Quotas{}, [] {}};
   CallContext call_;

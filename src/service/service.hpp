@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,9 @@ namespace vedette {
 struct CallContext {
   Caller caller;
   Scope scope;
-  std::string client_token;     ///< empty: none
-  std::string parameters_hash;  ///< of all members but the token
+  std::string client_token;        ///< empty: none
+  std::string parameters_hash;     ///< of all members but the token
+  std::stop_token abandoned = {};  ///< requested when the caller hangs up
 };
 
 /// What an account may use in one region; 0 means unlimited where it makes sense. Defaults are the original's, where they

@@ -314,7 +314,7 @@ class Errors(unittest.TestCase):
         sample = tempfile.mkdtemp(prefix="vedette-sample-")
         self.addCleanup(shutil.rmtree, sample)
         run("sample", sample)
-        server = Server(extra=["--trainings-at-once", "1", "--inference-units", "2", "--max-projects", "4"])
+        server = Server(extra=["--trainings-at-once", "1", "--inference-units", "2", "--max-projects", "4", "--longest-wait", "0.1"])
         self.addCleanup(server.destroy)
         wire, extension = Wire(server), Wire(server, service="vedette")
         api, s3 = server.client("lookoutvision"), server.client("s3")

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -274,7 +275,38 @@ Result<void> write_artifact(const fs::path& folder, Manifest manifest, const std
   return write_file_atomically(folder / "manifest.json", to_json(manifest).dump(1) + "\n");
 }
 
-Result<Artifact> read_artifact(const fs::path& folder) {
+namespace {
+
+using Blob = std::shared_ptr<const std::map<std::string, Tensor>>;
+
+/// A blob's tensors: those in memory if another model has the same blob.
+Result<Blob> read_blob(const fs::path& path, const std::string& hash, bool check_hash) {
+  static std::mutex mutex;
+  static std::map<std::string, std::weak_ptr<const std::map<std::string, Tensor>>> loaded;
+  const auto find = [&]() -> Blob {
+    const std::lock_guard lock(mutex);
+    std::erase_if(loaded, [](const auto& entry) { return entry.second.expired(); });
+    const auto it = loaded.find(hash);
+    return it == loaded.end() ? nullptr : it->second.lock();
+  };
+  if (!check_hash)
+    if (auto blob = find()) return blob;
+  auto bytes = read_file(path, kBlobLimit);
+  if (!bytes) return broken("the blob " + hash.substr(0, 12) + " is missing");
+  if (check_hash && sha256_hex(as_text(*bytes)) != hash)
+    return broken("the blob " + hash.substr(0, 12) + " was changed");
+  if (auto blob = find()) return blob;
+  auto tensors = parse_safetensors(as_text(*bytes));
+  if (!tensors) return tensors.error();
+  auto blob = std::make_shared<const std::map<std::string, Tensor>>(std::move(*tensors));
+  const std::lock_guard lock(mutex);
+  loaded[hash] = blob;
+  return Blob(blob);
+}
+
+}  // namespace
+
+Result<Artifact> read_artifact(const fs::path& folder, bool check_hashes) {
   auto text = read_file(folder / "manifest.json", kManifestLimit);
   if (!text)
     return text.error().kind == ErrorKind::not_found ? invalid_input("There is no model in " + folder.string() + ".")
@@ -294,14 +326,12 @@ Result<Artifact> read_artifact(const fs::path& folder) {
     hashes.insert(hash);
   }
   for (const auto& hash : hashes) {
-    auto bytes = read_file(folder / "blobs" / (hash + ".safetensors"), kBlobLimit);
-    if (!bytes) return broken("the blob " + hash.substr(0, 12) + " is missing");
-    if (sha256_hex(as_text(*bytes)) != hash) return broken("the blob " + hash.substr(0, 12) + " was changed");
-    auto tensors = parse_safetensors(as_text(*bytes));
-    if (!tensors) return tensors.error();
-    for (auto& [name, tensor] : *tensors)
+    auto blob = read_blob(folder / "blobs" / (hash + ".safetensors"), hash, check_hashes);
+    if (!blob) return blob.error();
+    for (const auto& [name, tensor] : **blob)
       if (auto it = artifact.manifest.tensors.find(name); it != artifact.manifest.tensors.end() && it->second == hash)
-        artifact.tensors.emplace(name, std::move(tensor));
+        artifact.tensors.emplace(name, tensor);
+    artifact.blobs.push_back(std::move(*blob));
   }
   if (artifact.tensors.size() != artifact.manifest.tensors.size()) return broken("a tensor is missing from its blob");
   if (auto ok = check_references(artifact); !ok) return ok.error();

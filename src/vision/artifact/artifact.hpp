@@ -100,6 +100,8 @@ struct Manifest {
 struct Artifact {
   Manifest manifest;
   std::map<std::string, Tensor> tensors;
+  /// What keeps blobs findable that this artifact has in common with others in memory. Empty if it was not read.
+  std::vector<std::shared_ptr<const std::map<std::string, Tensor>>> blobs = {};
 };
 
 /// Writes into an empty or missing folder. `blobs` groups tensor names that belong in one file together.
@@ -107,9 +109,9 @@ Result<void> write_artifact(const std::filesystem::path& folder, Manifest manife
                             const std::map<std::string, Tensor>& tensors,
                             const std::vector<std::vector<std::string>>& blobs);
 
-/// Reads and verifies: every blob's hash, every tensor's shape, every reference. Fails with invalid_input naming what
-/// is wrong.
-Result<Artifact> read_artifact(const std::filesystem::path& folder);
+/// Reads and verifies: every blob's hash (unless `check_hashes` is false: this process has seen the folder before), every tensor's
+/// shape, every reference. Blobs that models have in common are in memory once. Fails with invalid_input naming what is wrong.
+Result<Artifact> read_artifact(const std::filesystem::path& folder, bool check_hashes = true);
 
 /// safetensors (huggingface/safetensors, format 0.3), F32 and F16; a tensor is written as F16 if all its values are halves.
 std::string to_safetensors(const std::map<std::string, Tensor>& tensors);

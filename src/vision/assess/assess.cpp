@@ -23,10 +23,10 @@ Error at_picture(const TrainingSample& sample, const Error& error) {
 }
 
 Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<const Label> labels,
-                                     const RgbImage& image) {
+                                     const ImageHeader& image) {
   auto bytes = read_file(*sample.mask, kImageFileLimit);
   if (!bytes) return at_picture(sample, invalid_input("its mask cannot be read"));
-  auto header = read_image_header(*bytes);
+  const auto header = read_image_header(*bytes);
   if (!header || header->format != ImageFormat::png)
     return at_picture(sample, invalid_input("its mask is not a PNG image"));
   auto mask = decode_image(*bytes, kTrainingSizeLimits);
@@ -70,18 +70,21 @@ std::vector<Label> collect_labels(std::span<const TrainingSample> samples) {
 }
 
 Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
-                                 bool letterbox_mixed_sizes) {
+                                 bool letterbox_mixed_sizes, LeastSize least) {
   auto bytes = read_file(sample.image, kImageFileLimit);
   if (!bytes) return at_picture(sample, fail(ErrorKind::invalid_input, "the file cannot be read", kUnreadable));
-  auto image = decode_image(*bytes, kTrainingSizeLimits);
+  const auto header = read_image_header(*bytes);
+  if (!header) return at_picture(sample, fail(ErrorKind::invalid_input, header.error().message, kUnreadable));
+  const bool has_size = header->height == height && header->width == width;
+  auto image = decode_image(*bytes, kTrainingSizeLimits, has_size ? least : LeastSize{});
   if (!image) return at_picture(sample, fail(ErrorKind::invalid_input, image.error().message, kUnreadable));
   LoadedSample out{std::move(*image), {}, false};
   if (sample.is_anomalous.value_or(false) && sample.mask && !labels.empty()) {
-    auto mask = load_mask(sample, labels, out.image);
+    auto mask = load_mask(sample, labels, *header);
     if (!mask) return mask.error();
     out.truth = std::move(*mask);
   }
-  if (height > 0 && (out.image.height != height || out.image.width != width)) {
+  if (height > 0 && !has_size) {
     if (!letterbox_mixed_sizes)
       return at_picture(
           sample, invalid_input(fmt::format("the image has {}x{} pixels, the others {}x{}; all must have one size",
@@ -175,7 +178,8 @@ Result<Evaluation> evaluate_model(
     if (!sample.is_anomalous) continue;
     // A classification model can still be judged by pixels where masks exist: any label counts.
     const auto set_labels = labels.empty() ? collect_labels(std::span(&sample, 1)) : labels;
-    auto loaded = load_sample(sample, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes);
+    auto loaded = load_sample(sample, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
+                              {m.input_height, m.input_width});
     if (!loaded) {
       e.skipped.push_back(loaded.error().message);
       continue;

@@ -32,9 +32,10 @@ inline constexpr std::uint64_t kImageFileLimit = 256ULL << 20;
 inline constexpr const char* kUnreadable = "unreadable";
 
 /// Decodes picture and mask. If height and width are given and differ, letterboxes or fails with invalid_input.
-/// Messages name the picture. A normal picture's mask is ignored: it can only be background.
+/// Messages name the picture. A normal picture's mask is ignored: it can only be background. A picture of the given size may come
+/// reduced (decode_image), if `least` says what it is wanted for.
 Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
-                                 bool letterbox_mixed_sizes);
+                                 bool letterbox_mixed_sizes, LeastSize least = {});
 
 /// Of the verdicts as they are called.
 ConfusionCounts count_confusion(const Evaluation& evaluation);

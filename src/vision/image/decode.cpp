@@ -5,6 +5,7 @@
 #include <jpeglib.h>
 #include <spng.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <memory>
 
@@ -13,6 +14,7 @@
 namespace vedette {
 namespace {
 
+constexpr std::array kReductions = {8, 4, 2};  // by which a JPEG may be decoded smaller
 constexpr std::array<std::uint8_t, 8> kPngSignature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
 
 bool is_png(std::span<const std::uint8_t> bytes) {
@@ -49,7 +51,7 @@ enum class JpegStep { header, size, pixels };
 /// C-style body of the decoder: between setjmp and the end no object with a destructor is created. `allocate` gives the
 /// target once the size is known. Returns false with errors.message set.
 bool run_jpeg(std::span<const std::uint8_t> bytes, JpegErrors& errors, ImageHeader& header, JpegStep last,
-              SizeLimits limits, std::vector<std::uint8_t>& pixels, std::vector<std::uint8_t>& row) {
+              SizeLimits limits, LeastSize least, RgbImage& image, std::vector<std::uint8_t>& row) {
   jpeg_decompress_struct info;
   info.err = jpeg_std_error(&errors.base);
   errors.base.error_exit = on_jpeg_error;
@@ -74,17 +76,25 @@ bool run_jpeg(std::span<const std::uint8_t> bytes, JpegErrors& errors, ImageHead
   const bool is_cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
   info.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
   info.dct_method = JDCT_ISLOW;
+  info.scale_num = 1;
+  info.scale_denom = 1;
+  for (const int reduction : kReductions)
+    if (info.scale_denom == 1 && reduced_side(header.height, reduction) >= least.height &&
+        reduced_side(header.width, reduction) >= least.width)
+      info.scale_denom = static_cast<unsigned>(reduction);
   jpeg_start_decompress(&info);
-  const std::size_t stride = static_cast<std::size_t>(header.width) * 3;
-  pixels.resize(stride * static_cast<std::size_t>(header.height));
-  if (is_cmyk) row.resize(static_cast<std::size_t>(header.width) * 4);
+  image.height = static_cast<int>(info.output_height);
+  image.width = static_cast<int>(info.output_width);
+  const std::size_t stride = static_cast<std::size_t>(image.width) * 3;
+  image.pixels.resize(stride * static_cast<std::size_t>(image.height));
+  if (is_cmyk) row.resize(static_cast<std::size_t>(image.width) * 4);
   while (info.output_scanline < info.output_height) {
-    std::uint8_t* target = pixels.data() + stride * info.output_scanline;
+    std::uint8_t* target = image.pixels.data() + stride * info.output_scanline;
     JSAMPROW line = is_cmyk ? row.data() : target;
     jpeg_read_scanlines(&info, &line, 1);
     if (is_cmyk) {
       // Adobe writes CMYK inverted (255 = no ink), and nearly every CMYK JPEG is Adobe's.
-      for (int x = 0; x < header.width; ++x) {
+      for (int x = 0; x < image.width; ++x) {
         const unsigned k = info.saw_Adobe_marker ? row[4 * x + 3] : 255U - row[4 * x + 3];
         for (int c = 0; c < 3; ++c) {
           const unsigned ink = info.saw_Adobe_marker ? row[4 * x + c] : 255U - row[4 * x + c];
@@ -140,13 +150,21 @@ Result<ImageHeader> read_image_header(std::span<const std::uint8_t> bytes) {
   if (!is_jpeg(bytes)) return unknown_format();
   JpegErrors errors{};
   ImageHeader header{};
-  std::vector<std::uint8_t> pixels, row;
-  if (!run_jpeg(bytes, errors, header, JpegStep::header, {}, pixels, row))
+  RgbImage none;
+  std::vector<std::uint8_t> row;
+  if (!run_jpeg(bytes, errors, header, JpegStep::header, {}, {}, none, row))
     return invalid_input(std::string("The JPEG image is broken: ") + errors.message + ".");
   return header;
 }
 
-Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits limits) {
+bool is_reduction_of(int height, int width, int full_height, int full_width) {
+  const auto fits = [&](int reduction) {
+    return height == reduced_side(full_height, reduction) && width == reduced_side(full_width, reduction);
+  };
+  return fits(1) || std::any_of(kReductions.begin(), kReductions.end(), fits);
+}
+
+Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits limits, LeastSize least) {
   RgbImage image;
   if (is_png(bytes)) {
     const std::unique_ptr<spng_ctx, PngDeleter> context(spng_ctx_new(0));
@@ -166,12 +184,10 @@ Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits li
   JpegErrors errors{};
   ImageHeader header{};
   std::vector<std::uint8_t> row;
-  if (!run_jpeg(bytes, errors, header, JpegStep::pixels, limits, image.pixels, row))
+  if (!run_jpeg(bytes, errors, header, JpegStep::pixels, limits, least, image, row))
     return invalid_input(std::string("The JPEG image is broken: ") + errors.message + ".");
   if (auto ok = check_size(header, limits); !ok) return ok.error();
   if (errors.is_damaged) return invalid_input("The JPEG image is truncated or damaged.");
-  image.height = header.height;
-  image.width = header.width;
   return image;
 }
 

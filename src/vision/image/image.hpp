@@ -70,15 +70,27 @@ struct SizeLimits {
   int maximum_side = 4096;
 };
 
+/// The least sides that a picture is wanted at.
+struct LeastSize {
+  int height = 1 << 30, width = 1 << 30;
+};
+/// A side of a picture that decode_image reduced.
+constexpr int reduced_side(int side, int reduction) {
+  return (side + reduction - 1) / reduction;
+}
+/// Whether a picture of one size is one of the other, as it is or reduced by decode_image.
+bool is_reduction_of(int height, int width, int full_height, int full_width);
+
 /// Reads format and dimensions without decoding pixels; a prefix of the file that holds the header is enough.
 /// Fails with invalid_input if the bytes are neither JPEG nor PNG or the header is broken.
 Result<ImageHeader> read_image_header(std::span<const std::uint8_t> bytes);
 
 /// Decodes baseline, progressive, grey, YCbCr, RGB, CMYK and YCCK JPEG, and PNG of every colour type, bit depth and
 /// interlacing, to 8-bit RGB. Alpha is dropped, colour profiles and the EXIF orientation are ignored: masks are drawn
-/// on the raw grid. Memory is bounded by the limits, checked before any pixel is decoded. Fails with invalid_input on
-/// broken or truncated data, or sides outside the limits.
-Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits limits = {});
+/// on the raw grid. JPEG is decoded at 1/2, 1/4 or 1/8 of its size (ISO/IEC 10918-1 blocks through a smaller inverse DCT), the
+/// smallest with the `least` sides: less work, and reduced without aliasing. Memory is bounded by the limits, checked before any
+/// pixel is decoded. Fails with invalid_input on broken or truncated data, or sides of the file outside the limits.
+Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits limits = {}, LeastSize least = {});
 
 /// Lossless, colour type RGB, 8 bit. `compression_level` as zlib's, 0 … 9.
 Result<Bytes> encode_png(const RgbImage& image, int compression_level = 6);

@@ -342,6 +342,7 @@ void Planner::blur(const Node& node) {
 Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::string, Tensor>& tensors,
                           const std::vector<std::string>& outputs, int input_height, int input_width) {
   Graph graph;
+  graph.threads_ = omp_get_max_threads();
   Planner planner(tensors, graph.values_, graph.steps_, *graph.buffers_);
   // From the end: what is needed, and by whom last.
   std::map<std::string, std::size_t> last_reader;
@@ -383,14 +384,18 @@ void Graph::run(const Planes& image, std::vector<double>* seconds) {
 Result<std::unique_ptr<Graph>> GraphPool::take(int input_height, int input_width) {
   {
     const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      auto graph = std::move(idle_.back());
-      idle_.pop_back();
+    const auto fits = std::find_if(idle_.begin(), idle_.end(), [threads = omp_get_max_threads()](const auto& graph) {
+      return graph->threads() == threads;
+    });
+    if (fits != idle_.end()) {
+      auto graph = std::move(*fits);
+      idle_.erase(fits);
       return graph;
     }
   }
   auto graph = Graph::plan(nodes_, tensors_, outputs_, input_height, input_width);
   if (!graph) return graph.error();
+  bytes_ += graph->bytes();
   return std::make_unique<Graph>(std::move(*graph));
 }
 

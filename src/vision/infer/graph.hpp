@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -101,14 +102,17 @@ class Graph {
   /// Valid until the next run. The name must be one of the outputs.
   [[nodiscard]] const Value& output(const std::string& name) const { return *values_.at(name); }
   [[nodiscard]] std::size_t bytes() const { return buffers_->bytes(); }  ///< working memory, without weights
+  [[nodiscard]] int threads() const { return threads_; }                 ///< that it was planned for
 
  private:
   std::unique_ptr<BufferPool> buffers_ = std::make_unique<BufferPool>();
   std::map<std::string, std::unique_ptr<Value>> values_;
   std::vector<Step> steps_;
+  int threads_ = 1;
 };
 
-/// Graphs of one plan for one size: as many as calls need at a time. Safe from any thread.
+/// Graphs of one plan for one size: as many as calls need at a time, each for as many threads as its caller has (oneDNN divides the work
+/// when it plans). Safe from any thread.
 class GraphPool {
  public:
   GraphPool(std::vector<Node> nodes, std::map<std::string, Tensor> tensors, std::vector<std::string> outputs)
@@ -116,11 +120,13 @@ class GraphPool {
   /// One that nobody uses; planned if there is none. All calls name the same size. Fails as Graph::plan does.
   Result<std::unique_ptr<Graph>> take(int input_height, int input_width);
   void give_back(std::unique_ptr<Graph> graph);
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }  ///< of all graphs, without weights
 
  private:
   const std::vector<Node> nodes_;
   const std::map<std::string, Tensor> tensors_;
   const std::vector<std::string> outputs_;
+  std::atomic<std::size_t> bytes_{0};
   std::mutex mutex_;  // guards idle_
   std::vector<std::unique_ptr<Graph>> idle_;
 };

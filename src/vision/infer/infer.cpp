@@ -1,8 +1,10 @@
 #include "vision/infer/infer.hpp"
 
 #include <fmt/format.h>
+#include <omp.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -18,6 +20,25 @@ double softplus(double x) {
 double inverse_softplus(double y) {
   return y > 30 ? y : std::log(std::expm1(std::max(y, 1e-300)));
 }
+
+Error wrong_size(const Manifest& m, int height, int width) {
+  return invalid_input(fmt::format("The image has {}x{} pixels, but the model was trained with {}x{}.", width, height,
+                                   m.image_width, m.image_height));
+}
+
+class Stopwatch {
+ public:
+  /// Since the lap before.
+  StageTime lap(const char* name) {
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double, std::milli> ms = now - last_;
+    last_ = now;
+    return {name, ms.count()};
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
 
 /// Which fold maps take part.
 std::vector<std::size_t> chosen_folds(const ContestantOutput& output, std::optional<std::int64_t> fold) {
@@ -210,7 +231,8 @@ Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, 
 struct Engine::State {
   Artifact artifact;
   std::optional<GraphPool> graphs;
-  std::size_t bytes = 0;
+  std::size_t weight_bytes = 0;
+  double seconds_per_picture = 0;
 
   Result<Measurement> run(const Planes& planes) {
     auto graph = graphs->take(artifact.manifest.input_height, artifact.manifest.input_width);
@@ -249,13 +271,18 @@ const Manifest& Engine::manifest() const {
 }
 
 std::size_t Engine::approximate_bytes() const {
-  return state_->bytes;
+  return state_->weight_bytes + state_->graphs->bytes();
+}
+
+double Engine::seconds_per_picture() const {
+  return state_->seconds_per_picture;
 }
 
 Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact) {
   auto state = std::make_unique<State>();
   state->artifact = std::move(artifact);
-  for (const auto& [name, tensor] : state->artifact.tensors) state->bytes += tensor.values->size() * sizeof(float);
+  for (const auto& [name, tensor] : state->artifact.tensors)
+    state->weight_bytes += tensor.values->size() * sizeof(float);
   const auto& m = state->artifact.manifest;
   std::vector<std::string> outputs;
   for (const auto& contestant : m.contestants)
@@ -275,17 +302,16 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact) {
       if (const auto& shape = (*graph)->output(name).shape;
           shape.size() != 3 || shape[0] != static_cast<std::int64_t>(m.segmentation->labels.size()))
         return invalid_input("The model cannot run: " + name + " does not fit the labels.");
-  state->bytes += (*graph)->bytes();
   state->graphs->give_back(std::move(*graph));
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
 }
 
-Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& folder) {
-  auto artifact = read_artifact(folder);
+Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& folder, Check check) {
+  auto artifact = read_artifact(folder, check == Check::all);
   if (!artifact) return artifact.error();
   auto engine = create(std::move(*artifact));
-  if (!engine) return engine;
-  const auto& state = *(*engine)->state_;
+  if (!engine || check == Check::nothing) return engine;
+  auto& state = *(*engine)->state_;
   for (const auto& golden : state.artifact.manifest.golden) {
     const auto& image = state.artifact.tensors.at(golden.image);
     Planes planes{3, static_cast<int>(image.size(0)), static_cast<int>(image.size(1)),
@@ -293,8 +319,11 @@ Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& 
     const std::size_t plane = image.values->size() / 3;
     for (std::size_t i = 0; i < plane; ++i)
       for (std::size_t c = 0; c < 3; ++c) planes.values[c * plane + i] = image.data()[3 * i + c] / 255.0F;
-    auto measurement = (*engine)->state_->run(planes);
+    const auto start = std::chrono::steady_clock::now();
+    auto measurement = state.run(planes);
     if (!measurement) return measurement.error();
+    state.seconds_per_picture =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() * omp_get_max_threads();
     const auto detection =
         combine(state.artifact.manifest, measurement->outputs, measurement->class_maps, std::nullopt);
     if (!(std::abs(detection.anomaly_score - golden.anomaly_score) <=
@@ -306,11 +335,23 @@ Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& 
   return engine;
 }
 
+Result<RgbImage> Engine::decode(std::span<const std::uint8_t> bytes) const {
+  const auto& m = state_->artifact.manifest;
+  const auto header = read_image_header(bytes);
+  if (!header) return header.error();
+  // A picture outside the limits is told so by decode_image, before any pixel.
+  const SizeLimits limits;
+  const bool is_possible = std::min(header->height, header->width) >= limits.minimum_side &&
+                           std::max(header->height, header->width) <= limits.maximum_side;
+  if (is_possible && (header->height != m.image_height || header->width != m.image_width))
+    return wrong_size(m, header->height, header->width);
+  return decode_image(bytes, limits, {m.input_height, m.input_width});
+}
+
 Result<Engine::Measurement> Engine::measure(const RgbImage& image) const {
   const auto& m = state_->artifact.manifest;
-  if (image.height != m.image_height || image.width != m.image_width)
-    return invalid_input(fmt::format("The image has {}x{} pixels, but the model was trained with {}x{}.", image.width,
-                                     image.height, m.image_width, m.image_height));
+  if (!is_reduction_of(image.height, image.width, m.image_height, m.image_width))
+    return wrong_size(m, image.height, image.width);
   return state_->run(resize_to_planes(image, m.input_height, m.input_width));
 }
 
@@ -331,10 +372,17 @@ Result<std::vector<Engine::StepTime>> Engine::profile(const RgbImage& image, int
 }
 
 Result<Detection> Engine::detect(const RgbImage& image) const {
-  auto measurement = measure(image);
-  if (!measurement) return measurement.error();
+  Stopwatch watch;
   const auto& m = state_->artifact.manifest;
+  if (!is_reduction_of(image.height, image.width, m.image_height, m.image_width))
+    return wrong_size(m, image.height, image.width);
+  const auto planes = resize_to_planes(image, m.input_height, m.input_width);
+  const auto resize = watch.lap("resize");
+  auto measurement = state_->run(planes);
+  if (!measurement) return measurement.error();
+  const auto network = watch.lap("network");
   auto detection = combine(m, measurement->outputs, measurement->class_maps, std::nullopt);
+  detection.stages = {resize, network, watch.lap("mask")};
   detection.reason = implausible_because(m.plausibility, measurement->statistics);
   if (!detection.reason.empty()) {
     detection.is_anomalous = true;

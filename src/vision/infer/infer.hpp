@@ -22,6 +22,12 @@ struct ContestantOutput {
   std::vector<double> scores;     ///< pooled from the maps
 };
 
+/// How long a step of a detection took.
+struct StageTime {
+  const char* name;  ///< a literal
+  double ms;
+};
+
 /// What one model says about one picture. A value: copy it, move it, keep it.
 struct Detection {
   double anomaly_score = 0;   ///< > 0, larger is more anomalous; not comparable between models
@@ -32,6 +38,7 @@ struct Detection {
   Grid<float> anomaly_map;  ///< [map height, map width], ≥ 0; 1 is the height that good pictures reach
   /// Segmentation models only: [picture height, picture width], 0 is background, else index of the label + 1.
   std::optional<Grid<std::uint8_t>> label_map;
+  std::vector<StageTime> stages;  ///< in order
 
   /// Probability of the anomalous class.
   [[nodiscard]] double anomaly_probability() const { return is_anomalous ? confidence : 1.0 - confidence; }
@@ -72,8 +79,12 @@ std::vector<std::uint8_t> classify_regions(const Grid<float>& map, const Grid<in
 /// A model ready to run. Thread-safe: each concurrent call uses its own working memory, kept for later calls.
 class Engine {
  public:
+  enum class Check {
+    all,      ///< digests and golden samples
+    nothing,  ///< of what this process has checked before
+  };
   /// Reads, verifies and plans; runs the golden samples and fails with invalid_input if one deviates.
-  static Result<std::shared_ptr<const Engine>> load(const std::filesystem::path& folder);
+  static Result<std::shared_ptr<const Engine>> load(const std::filesystem::path& folder, Check check = Check::all);
   /// The same without golden samples, for the trainer.
   static Result<std::shared_ptr<const Engine>> create(Artifact artifact);
   ~Engine();
@@ -81,7 +92,10 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   [[nodiscard]] const Manifest& manifest() const;
-  /// Fails with invalid_input if the picture's size is not the training pictures'.
+  /// A picture as detect() takes it, decoded no larger than it needs. Fails with invalid_input as decode_image does, and if its size is
+  /// not the training pictures'.
+  [[nodiscard]] Result<RgbImage> decode(std::span<const std::uint8_t> bytes) const;
+  /// Fails with invalid_input if the picture's size is not the training pictures', or that reduced by 2, 4 or 8 as decode_image does.
   Result<Detection> detect(const RgbImage& image) const;
 
   /// All that detect() computes before combining.
@@ -98,8 +112,10 @@ class Engine {
   };
   /// The network's steps and how long each took on this picture: the least of `rounds` runs.
   Result<std::vector<StepTime>> profile(const RgbImage& image, int rounds) const;
-  /// Working memory and weights together, for admission and logs.
+  /// Working memory and weights together, for admission and logs. It grows with the calls that run at once.
   [[nodiscard]] std::size_t approximate_bytes() const;
+  /// How long the golden samples took, by the threads that the loading thread had; core seconds. 0 if they were not run.
+  [[nodiscard]] double seconds_per_picture() const;
 
  private:
   struct State;

@@ -19,7 +19,7 @@ constexpr double kCell = 4;  // pixels of the working size
 }  // namespace
 
 Result<DecoderSample> Trainer::load_for_decoder(const Picture& picture) const {
-  auto loaded = load_sample(*picture.sample, labels_, image_height_, image_width_, job_.letterbox_mixed_sizes);
+  auto loaded = load(picture, labels_);
   if (!loaded) return loaded.error();
   auto planes = resize_to_planes(loaded->image, input_.height, input_.width);
   const auto plane = static_cast<std::size_t>(input_.height) * static_cast<std::size_t>(input_.width);

@@ -44,8 +44,7 @@ Result<void> Trainer::for_each_normal(
     // One strand of pictures per graph: a graph is not thread-safe.
     for_pictures(graphs.size(), [&](std::size_t t) {
       for (std::size_t i = t; i < count; i += graphs.size()) {
-        auto loaded = load_sample(*pictures_[normals_[first + i]].sample, {}, image_height_, image_width_,
-                                  job_.letterbox_mixed_sizes);
+        auto loaded = load(pictures_[normals_[first + i]]);
         if (!loaded) {
           failures[i] = loaded.error();
           continue;
@@ -272,8 +271,7 @@ Result<void> Trainer::calibrate_cells() {
     std::vector<std::optional<Engine::Measurement>> measured(count);
     std::vector<std::optional<Error>> failures(count);
     for_pictures(count, [&](std::size_t i) {
-      auto loaded = load_sample(*pictures_[normals_[first + i]].sample, {}, image_height_, image_width_,
-                                job_.letterbox_mixed_sizes);
+      auto loaded = load(pictures_[normals_[first + i]]);
       auto measurement = loaded ? (*engine)->measure(loaded->image) : Result<Engine::Measurement>(loaded.error());
       if (measurement) {
         measured[i] = std::move(*measurement);

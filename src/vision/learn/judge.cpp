@@ -49,7 +49,7 @@ Result<void> Trainer::measure_out_of_fold() {
     for_pictures(std::min(chunk(), pictures_.size() - first), [&](std::size_t k) {
       const std::size_t i = first + k;
       const auto& picture = pictures_[i];
-      auto loaded = load_sample(*picture.sample, labels_, image_height_, image_width_, job_.letterbox_mixed_sizes);
+      auto loaded = load(picture, labels_);
       auto measurement = loaded ? (*engine)->measure(loaded->image) : Result<Engine::Measurement>(loaded.error());
       if (!measurement) {
         failures[i] = measurement.error();
@@ -104,15 +104,14 @@ Result<void> Trainer::measure_damaged() {
   const std::size_t count = std::min(kMostDamaged, normals_.size());
   damaged_.resize(count);
   std::vector<std::optional<Error>> failures(count);
-  const auto load = [&](std::size_t normal) -> Result<RgbImage> {
-    auto loaded =
-        load_sample(*pictures_[normals_[normal]].sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
+  const auto load_small = [&](std::size_t normal) -> Result<RgbImage> {
+    auto loaded = load(pictures_[normals_[normal]]);
     if (!loaded) return loaded.error();
     return to_image(resize_to_planes(loaded->image, input_.height, input_.width));
   };
   for_pictures(count, [&](std::size_t i) {
     const std::size_t normal = i * normals_.size() / count;
-    auto image = load(normal), foreign = load((normal + normals_.size() / 2) % normals_.size());
+    auto image = load_small(normal), foreign = load_small((normal + normals_.size() / 2) % normals_.size());
     if (!image || !foreign) {
       failures[i] = image ? foreign.error() : image.error();
       return;

@@ -146,8 +146,7 @@ Result<void> Trainer::find_reference() {
   std::vector<Grid<float>> maps(count);
   std::vector<std::optional<Error>> failures(count);
   parallel_for(count, threads_, [&](std::size_t i) {
-    auto loaded =
-        load_sample(*pictures_[normals_[i]].sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
+    auto loaded = load(pictures_[normals_[i]]);
     if (loaded) {
       maps[i] = registration_map(resize_to_planes(loaded->image, input_.height, input_.width), input_.reduction());
     } else {

@@ -62,7 +62,7 @@ Result<void> Trainer::write(const std::filesystem::path& folder) {
   // The golden sample is a defect if there is one: it moves through every part of the decision.
   const auto anomaly = std::find_if(pictures_.begin(), pictures_.end(), [](const auto& p) { return p.is_anomalous; });
   const auto& golden = anomaly != pictures_.end() ? *anomaly : pictures_.front();
-  auto loaded = load_sample(*golden.sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes);
+  auto loaded = load(golden);
   if (!loaded) return loaded.error();
   const auto small = to_image(resize_to_planes(loaded->image, input_.height, input_.width));
   artifact_.tensors.insert_or_assign(

@@ -131,6 +131,11 @@ class Trainer {
   // Decoders that draw defects (draw.cpp).
   Result<void> fit_decoders();
   /// A picture as the decoders see it: at the input size, seen from the reference if there is one; without distances.
+  /// A picture (with its mask, if labels are given) no larger than the working size needs.
+  [[nodiscard]] Result<LoadedSample> load(const Picture& picture, std::span<const Label> labels = {}) const {
+    return load_sample(*picture.sample, labels, image_height_, image_width_, job_.letterbox_mixed_sizes,
+                       {input_.height, input_.width});
+  }
   Result<DecoderSample> load_for_decoder(const Picture& picture) const;
   /// The model so far, its maps as the reference sees the part: before they are warped back.
   [[nodiscard]] Artifact seen_from_reference() const;

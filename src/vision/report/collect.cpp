@@ -125,7 +125,7 @@ class BankReader {
     TrainingSample sample;
     sample.source_ref = source.image;
     sample.image = source.image;
-    const auto loaded = load_sample(sample, {}, image_height_, image_width_, true);
+    const auto loaded = load_sample(sample, {}, image_height_, image_width_, true, {height_, width_});
     if (loaded)
       out.nearest_normal = patch(look(loaded->image), std::clamp(source.row, 0, lines - 1),
                                  std::clamp(source.column, 0, columns - 1), lines, columns);
@@ -202,7 +202,7 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
     sample.source_ref = p.source_ref;
     sample.image = p.image;
     auto clock = std::chrono::steady_clock::now();
-    const auto loaded = load_sample(sample, {}, m.image_height, m.image_width, true);
+    const auto loaded = load_sample(sample, {}, m.image_height, m.image_width, true, {m.input_height, m.input_width});
     if (loaded) {
       times["1 read and decode"].push_back(milliseconds_since(clock));
       clock = std::chrono::steady_clock::now();

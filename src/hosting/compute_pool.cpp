@@ -1,0 +1,186 @@
+#include "hosting/compute_pool.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <future>
+
+namespace vedette {
+namespace {
+
+constexpr std::chrono::seconds kUnneededAfter{5};  // then units above the minimum leave service
+constexpr double kLearningRate = 0.1;              // of a lane's seconds per picture
+
+}  // namespace
+
+struct ComputePool::Task {
+  std::function<void(int)> work;
+  std::shared_ptr<Lane> lane;
+  std::promise<Result<void>> done;
+  double charged = 0;  // core seconds, before it is known how many it takes
+};
+
+class ComputePool::Lane {
+ public:
+  UnitRange units;
+  int desired = 1;
+  int running = 0;
+  std::deque<std::shared_ptr<Task>> waiting;
+  double seconds = 0;       // of one core per picture
+  double virtual_time = 0;  // core seconds per unit that it has had
+  Time busy_since;          // when demand last needed all units
+  int peak = 0;             // highest demand since then
+  [[nodiscard]] int demand() const { return running + static_cast<int>(waiting.size()); }
+};
+
+ComputePool::ComputePool(ComputeOptions options) : options_(std::move(options)), free_cores_(options_.cores) {
+  for (int i = 0; i < options_.cores; ++i) workers_.emplace_back([this] { loop(); });
+}
+
+ComputePool::~ComputePool() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  for (auto& worker : workers_) worker.join();
+}
+
+std::shared_ptr<ComputePool::Lane> ComputePool::open(UnitRange units, double seconds) {
+  auto lane = std::make_shared<Lane>();
+  lane->units = units;
+  lane->desired = units.minimum;
+  lane->seconds = seconds;
+  const std::lock_guard lock(mutex_);
+  lane->busy_since = options_.now();
+  lane->virtual_time = virtual_time_;
+  std::erase_if(lanes_, [](const auto& l) { return l.expired(); });
+  lanes_.push_back(lane);
+  return lane;
+}
+
+void ComputePool::set_units(Lane& lane, UnitRange units) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (lane.units == units) return;
+    lane.units = units;
+    scale(lane, options_.now());
+  }
+  changed_.notify_all();
+}
+
+void ComputePool::scale(Lane& lane, Time now) {
+  const int demand = lane.demand();
+  lane.peak = std::max(lane.peak, demand);
+  if (demand >= lane.desired) {
+    lane.desired = demand;  // more units at once: they cost a thread that is there already
+    lane.busy_since = now;
+    lane.peak = 0;
+  } else if (now - lane.busy_since >= kUnneededAfter) {
+    lane.desired = lane.peak;
+    lane.busy_since = now;
+    lane.peak = demand;
+  }
+  lane.desired = std::clamp(lane.desired, lane.units.minimum, lane.units.maximum);
+}
+
+double ComputePool::expected_wait(const Lane& lane) const {
+  // Cores are shared by the units of lanes that have work.
+  double units = lane.desired;
+  for (const auto& weak : lanes_)
+    if (const auto other = weak.lock(); other && other.get() != &lane && other->demand() > 0) units += other->desired;
+  const double share = std::min<double>(options_.cores * lane.desired / units, lane.desired * options_.unit_cores);
+  return (static_cast<double>(lane.waiting.size()) + 0.5 * lane.running) * lane.seconds / share;
+}
+
+Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<void(int)> work,
+                              std::stop_token abandoned) {
+  auto task = std::make_shared<Task>(Task{std::move(work), lane, {}, 0});
+  auto done = task->done.get_future();
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return fail(ErrorKind::unavailable, "The server is stopping.");
+    const double wait = expected_wait(*lane), longest = std::chrono::duration<double>(options_.longest_wait).count();
+    if (waiting_ >= options_.most_waiting || wait > longest) {
+      auto error = fail(ErrorKind::throttled, "More images arrive than the model's inference units can take.");
+      error.retry_after_seconds = std::max(1, static_cast<int>(std::lround(wait - longest)));
+      return error;
+    }
+    // Having had nothing to do is no credit for later.
+    if (lane->demand() == 0) lane->virtual_time = std::max(lane->virtual_time, virtual_time_);
+    lane->waiting.push_back(task);
+    ++waiting_;
+    scale(*lane, options_.now());
+  }
+  changed_.notify_one();
+  // Whoever hangs up frees the place in the queue.
+  const std::stop_callback withdraw(std::move(abandoned), [&] {
+    const std::lock_guard lock(mutex_);
+    const auto place = std::find(lane->waiting.begin(), lane->waiting.end(), task);
+    if (place == lane->waiting.end()) return;
+    lane->waiting.erase(place);
+    --waiting_;
+    task->done.set_value(fail(ErrorKind::unavailable, "The caller did not wait for the answer."));
+  });
+  return done.get();
+}
+
+ComputePool::LaneState ComputePool::state(Lane& lane) {
+  const std::lock_guard lock(mutex_);
+  scale(lane, options_.now());
+  return {lane.desired, std::min(lane.desired, options_.cores), lane.running, lane.waiting.size(), lane.seconds};
+}
+
+std::shared_ptr<ComputePool::Task> ComputePool::next(int& threads) {
+  if (free_cores_ == 0) return nullptr;
+  std::shared_ptr<Lane> best;
+  int ready = 0;  // pictures that could begin now
+  for (const auto& weak : lanes_) {
+    const auto lane = weak.lock();
+    if (!lane) continue;
+    const int able = std::min(static_cast<int>(lane->waiting.size()), lane->desired - lane->running);
+    if (able <= 0) continue;
+    ready += able;
+    if (!best || lane->virtual_time < best->virtual_time) best = lane;
+  }
+  if (!best) return nullptr;
+  threads = std::clamp(free_cores_ / ready, 1, options_.unit_cores);
+  auto task = std::move(best->waiting.front());
+  best->waiting.pop_front();
+  --waiting_;
+  ++best->running;
+  free_cores_ -= threads;
+  virtual_time_ = best->virtual_time;
+  task->charged = best->seconds;
+  best->virtual_time += task->charged / best->desired;
+  return task;
+}
+
+void ComputePool::loop() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    int threads = 0;
+    std::shared_ptr<Task> task;
+    changed_.wait(lock, [&] { return (task = next(threads)) || (stopping_ && waiting_ == 0); });
+    if (!task) return;
+    lock.unlock();
+    const auto start = options_.now();
+    Result<void> outcome;
+    try {
+      task->work(threads);
+    } catch (const std::exception& e) {
+      outcome = internal_error(e.what());
+    }
+    const double seconds = std::chrono::duration<double>(options_.now() - start).count() * threads;
+    lock.lock();
+    auto& lane = *task->lane;
+    --lane.running;
+    free_cores_ += threads;
+    lane.virtual_time += (seconds - task->charged) / lane.desired;
+    lane.seconds += kLearningRate * (seconds - lane.seconds);
+    task->done.set_value(std::move(outcome));
+    task.reset();
+    changed_.notify_all();
+  }
+}
+
+}  // namespace vedette
