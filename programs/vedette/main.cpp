@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   vedette::add_evaluate(app, status);
   vedette::add_detect(app, status);
   vedette::add_report(app, status);
+  vedette::add_bench(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -16,6 +16,7 @@ struct ComputePool::Task {
   std::function<void(int)> work;
   std::shared_ptr<Lane> lane;
   std::promise<Result<void>> done;
+  int threads = 0;
   double charged = 0;  // core seconds, before it is known how many it takes
 };
 
@@ -33,7 +34,8 @@ class ComputePool::Lane {
 };
 
 ComputePool::ComputePool(ComputeOptions options) : options_(std::move(options)), free_cores_(options_.cores) {
-  for (int i = 0; i < options_.cores; ++i) workers_.emplace_back([this] { loop(); });
+  for (int i = 0; i < options_.cores; ++i) workers_.push_back(std::make_unique<Worker>());
+  for (auto& worker : workers_) worker->thread = std::thread([this, w = worker.get()] { loop(*w); });
 }
 
 ComputePool::~ComputePool() {
@@ -41,8 +43,8 @@ ComputePool::~ComputePool() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  changed_.notify_all();
-  for (auto& worker : workers_) worker.join();
+  for (auto& worker : workers_) worker->wake.notify_one();
+  for (auto& worker : workers_) worker->thread.join();
 }
 
 std::shared_ptr<ComputePool::Lane> ComputePool::open(UnitRange units, double seconds) {
@@ -59,13 +61,11 @@ std::shared_ptr<ComputePool::Lane> ComputePool::open(UnitRange units, double sec
 }
 
 void ComputePool::set_units(Lane& lane, UnitRange units) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (lane.units == units) return;
-    lane.units = units;
-    scale(lane, options_.now());
-  }
-  changed_.notify_all();
+  const std::lock_guard lock(mutex_);
+  if (lane.units == units) return;
+  lane.units = units;
+  scale(lane, options_.now());
+  dispatch();
 }
 
 void ComputePool::scale(Lane& lane, Time now) {
@@ -94,7 +94,7 @@ double ComputePool::expected_wait(const Lane& lane) const {
 
 Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<void(int)> work,
                               std::stop_token abandoned) {
-  auto task = std::make_shared<Task>(Task{std::move(work), lane, {}, 0});
+  auto task = std::make_shared<Task>(Task{std::move(work), lane, {}});
   auto done = task->done.get_future();
   {
     const std::lock_guard lock(mutex_);
@@ -110,8 +110,8 @@ Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<v
     lane->waiting.push_back(task);
     ++waiting_;
     scale(*lane, options_.now());
+    dispatch();
   }
-  changed_.notify_one();
   // Whoever hangs up frees the place in the queue.
   const std::stop_callback withdraw(std::move(abandoned), [&] {
     const std::lock_guard lock(mutex_);
@@ -130,7 +130,7 @@ ComputePool::LaneState ComputePool::state(Lane& lane) {
   return {lane.desired, std::min(lane.desired, options_.cores), lane.running, lane.waiting.size(), lane.seconds};
 }
 
-std::shared_ptr<ComputePool::Task> ComputePool::next(int& threads) {
+std::shared_ptr<ComputePool::Task> ComputePool::next() {
   if (free_cores_ == 0) return nullptr;
   std::shared_ptr<Lane> best;
   int ready = 0;  // pictures that could begin now
@@ -143,43 +143,58 @@ std::shared_ptr<ComputePool::Task> ComputePool::next(int& threads) {
     if (!best || lane->virtual_time < best->virtual_time) best = lane;
   }
   if (!best) return nullptr;
-  threads = std::clamp(free_cores_ / ready, 1, options_.unit_cores);
   auto task = std::move(best->waiting.front());
+  task->threads = std::clamp(free_cores_ / ready, 1, options_.unit_cores);
   best->waiting.pop_front();
   --waiting_;
   ++best->running;
-  free_cores_ -= threads;
+  free_cores_ -= task->threads;
   virtual_time_ = best->virtual_time;
   task->charged = best->seconds;
   best->virtual_time += task->charged / best->desired;
   return task;
 }
 
-void ComputePool::loop() {
+void ComputePool::dispatch() {
+  const auto is_idle = [](const auto& worker) { return worker->is_idle; };
+  while (auto task = next()) {
+    // A free core is an idle worker. A worker that uses several cores keeps its helping threads, and OpenMP lets all wait less keenly once
+    // there are more of them than cores: so they gather at the front, and work on one core at the back.
+    auto& worker = task->threads > 1 ? *std::find_if(workers_.begin(), workers_.end(), is_idle)
+                                     : *std::find_if(workers_.rbegin(), workers_.rend(), is_idle);
+    worker->is_idle = false;
+    worker->task = std::move(task);
+    worker->wake.notify_one();
+  }
+}
+
+void ComputePool::loop(Worker& worker) {
   std::unique_lock lock(mutex_);
   while (true) {
-    int threads = 0;
-    std::shared_ptr<Task> task;
-    changed_.wait(lock, [&] { return (task = next(threads)) || (stopping_ && waiting_ == 0); });
+    // What waits while the pool ends is given out as workers become idle; those that nothing is left for end.
+    worker.wake.wait(lock, [&] { return worker.task || (stopping_ && waiting_ == 0); });
+    const auto task = std::move(worker.task);
     if (!task) return;
     lock.unlock();
     const auto start = options_.now();
     Result<void> outcome;
     try {
-      task->work(threads);
+      task->work(task->threads);
     } catch (const std::exception& e) {
       outcome = internal_error(e.what());
     }
-    const double seconds = std::chrono::duration<double>(options_.now() - start).count() * threads;
+    const double seconds = std::chrono::duration<double>(options_.now() - start).count() * task->threads;
     lock.lock();
     auto& lane = *task->lane;
     --lane.running;
-    free_cores_ += threads;
+    free_cores_ += task->threads;
     lane.virtual_time += (seconds - task->charged) / lane.desired;
     lane.seconds += kLearningRate * (seconds - lane.seconds);
     task->done.set_value(std::move(outcome));
-    task.reset();
-    changed_.notify_all();
+    worker.is_idle = true;
+    dispatch();
+    if (stopping_ && waiting_ == 0)
+      for (auto& other : workers_) other->wake.notify_one();
   }
 }
 

@@ -65,21 +65,29 @@ class ComputePool {
 
  private:
   struct Task;
+  struct Worker {
+    std::condition_variable wake;
+    std::shared_ptr<Task> task;
+    bool is_idle = true;
+    std::thread thread;
+  };
   using Time = std::chrono::steady_clock::time_point;
-  void loop();
+  void loop(Worker& worker);
   void scale(Lane& lane, Time now);
   [[nodiscard]] double expected_wait(const Lane& lane) const;
-  std::shared_ptr<Task> next(int& threads);
+  /// The picture whose turn it is, with cores for it; null if none can begin.
+  std::shared_ptr<Task> next();
+  /// Gives pictures to idle workers.
+  void dispatch();
 
   const ComputeOptions options_;
   std::mutex mutex_;  // guards all below, and lanes
-  std::condition_variable changed_;
   std::vector<std::weak_ptr<Lane>> lanes_;
   int free_cores_;
   std::size_t waiting_ = 0;
   double virtual_time_ = 0;  // start tag of the work that was begun last
   bool stopping_ = false;
-  std::vector<std::thread> workers_;
+  std::vector<std::unique_ptr<Worker>> workers_;  // one per core
 };
 
 }  // namespace vedette

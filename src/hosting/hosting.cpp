@@ -142,6 +142,7 @@ Result<ModelLease> Hosting::lease(const Model& model) {
   found = find(model);
   if (found && found->engine) return *found;
   auto loaded = load(model.uid, found.has_value());
+  release_inference_threads();
   if (!loaded)
     return loaded.error().kind == ErrorKind::unavailable ? loaded.error() : internal_error(loaded.error().message);
   ModelLease lease{*loaded, found ? found->lane : pool_.open(units_of(model), (*loaded)->seconds_per_picture())};

@@ -5,7 +5,6 @@
 namespace vedette {
 namespace {
 
-constexpr int kMaskCompression = 3;  // masks are flat: the fast levels already shrink them to almost nothing
 constexpr std::size_t kLargestMask = 5'242'880;
 
 /// Colours of the labels in the answer: the dataset's, but white and repeated ones give way, since white is background.
@@ -39,7 +38,7 @@ Result<lookoutvision::DetectionResult::Segmentation> encode_segmentation(const s
     ++pixels[label];
     if (label != 0) std::copy(colors[label - 1U].begin(), colors[label - 1U].end(), &mask.pixels[3 * i]);
   }
-  auto png = encode_png(mask, kMaskCompression);
+  auto png = encode_png(mask, PngContent::flat);
   if (!png) return png.error();
   if (png->size() > kLargestMask) return internal_error("The anomaly mask exceeds 5 MiB.");
   const auto fraction = [&](std::int64_t count) {

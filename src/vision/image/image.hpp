@@ -92,8 +92,12 @@ Result<ImageHeader> read_image_header(std::span<const std::uint8_t> bytes);
 /// pixel is decoded. Fails with invalid_input on broken or truncated data, or sides of the file outside the limits.
 Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits limits = {}, LeastSize least = {});
 
-/// Lossless, colour type RGB, 8 bit. `compression_level` as zlib's, 0 … 9.
-Result<Bytes> encode_png(const RgbImage& image, int compression_level = 6);
+enum class PngContent {
+  photo,
+  flat,  ///< areas of one colour, such as masks: many times as fast
+};
+/// Lossless, colour type RGB, 8 bit.
+Result<Bytes> encode_png(const RgbImage& image, PngContent content = PngContent::photo);
 /// Baseline 4:2:0 JPEG, `quality` 1 … 100.
 Result<Bytes> encode_jpeg(const RgbImage& image, int quality);
 

@@ -408,4 +408,8 @@ void set_inference_threads(int threads) {
   omp_set_num_threads(std::max(1, threads));
 }
 
+void release_inference_threads() {
+  omp_pause_resource(omp_pause_soft, omp_get_initial_device());
+}
+
 }  // namespace vedette

@@ -4,16 +4,12 @@
 #include "vision/infer/planner.hpp"
 
 namespace vedette {
-namespace {
 
-/// bf16 where the processor multiplies it at twice the rate or more, else fp32.
 dnnl::memory::data_type network_type() {
   const auto isa = dnnl::get_effective_cpu_isa();
   const bool fast = isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
   return fast ? dnnl::memory::data_type::bf16 : kF32;
 }
-
-}  // namespace
 
 void Planner::make_plain(const std::string& name) {
   const auto it = network_values_.find(name);

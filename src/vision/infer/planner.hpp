@@ -36,6 +36,9 @@ inline const dnnl::engine& cpu() {
   return engine;
 }
 
+/// Of networks' values and products: bf16 where the processor multiplies it at twice the rate or more, else fp32.
+dnnl::memory::data_type network_type();
+
 /// A primitive with its arguments, ready to run on this thread.
 struct Execution {
   dnnl::primitive primitive;

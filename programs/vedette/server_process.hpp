@@ -14,12 +14,13 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "http_client/http_client.hpp"
 
 extern char** environ;
 
-/// A started server on a data folder, for benchmarks.
+/// A started server on a data folder, for whatever measures one.
 namespace vedette {
 
 template <typename T>
@@ -30,14 +31,19 @@ T required(Result<T> result) {
 
 class ServerProcess {
  public:
-  ServerProcess(const std::string& program, const std::filesystem::path& data) {
+  ServerProcess(const std::string& program, const std::filesystem::path& data,
+                const std::vector<std::string>& options = {}) {
     const auto log = data / "server.log";
     const std::string folder = data.string();
-    const char* arguments[] = {program.c_str(), "serve", "--data", folder.c_str(), "--listen", "127.0.0.1:0", nullptr};
+    std::vector<const char*> arguments = {program.c_str(), "serve",    "--data",
+                                          folder.c_str(),  "--listen", "127.0.0.1:0"};
+    for (const auto& option : options) arguments.push_back(option.c_str());
+    arguments.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 2, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    const int failed = posix_spawn(&pid_, program.c_str(), &actions, nullptr, const_cast<char**>(arguments), environ);
+    const int failed =
+        posix_spawn(&pid_, program.c_str(), &actions, nullptr, const_cast<char**>(arguments.data()), environ);
     posix_spawn_file_actions_destroy(&actions);
     if (failed) throw std::runtime_error("cannot start " + program);
     for (int i = 0; i < 600 && endpoint_.empty(); ++i) {
@@ -45,7 +51,8 @@ class ServerProcess {
       std::ifstream in(log);
       const std::string text{std::istreambuf_iterator<char>(in), {}};
       const std::string mark = "listening scheme=http address=";
-      if (const auto at = text.find(mark); at != std::string::npos && text.find(' ', at + mark.size()) != std::string::npos)
+      if (const auto at = text.find(mark);
+          at != std::string::npos && text.find(' ', at + mark.size()) != std::string::npos)
         endpoint_ = "http://" + text.substr(at + mark.size(), text.find(' ', at + mark.size()) - at - mark.size());
     }
     if (endpoint_.empty()) throw std::runtime_error("the server did not start");
@@ -63,6 +70,7 @@ class ServerProcess {
     options.credentials = credentials_;
     return std::make_unique<ServiceClient>(options);
   }
+  [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
   [[nodiscard]] const ClientCredentials& credentials() const { return credentials_; }
 

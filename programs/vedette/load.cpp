@@ -1,0 +1,99 @@
+#include "load.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <mutex>
+#include <thread>
+
+#include "base/text.hpp"
+
+namespace vedette {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+/// Names and milliseconds of a Server-Timing header, as this server writes it: "name;dur=1.5, …".
+std::vector<std::pair<std::string, double>> parse_timing(std::string_view text) {
+  std::vector<std::pair<std::string, double>> out;
+  for (const auto part : split(text, ',')) {
+    const auto entry = trim(part);
+    const auto at = entry.find(";dur=");
+    if (at == std::string_view::npos) continue;
+    const auto number = entry.substr(at + 5);
+    double ms = 0;
+    if (std::from_chars(number.data(), number.data() + number.size(), ms).ec == std::errc())
+      out.emplace_back(entry.substr(0, at), ms);
+  }
+  return out;
+}
+
+bool is_png(const std::string& picture) {
+  return picture.starts_with("\x89PNG");
+}
+
+}  // namespace
+
+LoadResult run_load(const LoadOptions& options) {
+  LoadResult result;
+  std::mutex mutex;  // guards result
+  std::atomic<std::int64_t> next{0};
+  const auto begin = Steady::now();
+  const auto end = begin + std::chrono::duration_cast<Steady::duration>(std::chrono::duration<double>(options.seconds));
+  const auto connection = [&] {
+    ServiceClient client(options.server);
+    LoadResult mine;
+    while (true) {
+      const auto number = next++;
+      auto due = Steady::now();
+      if (options.rate > 0) {
+        due = begin + std::chrono::duration_cast<Steady::duration>(
+                          std::chrono::duration<double>(static_cast<double>(number) / options.rate));
+        if (due >= end) break;
+        std::this_thread::sleep_until(due);
+      }
+      if (due >= end) break;
+      const auto& picture = options.pictures[static_cast<std::size_t>(number) % options.pictures.size()];
+      const auto response = client.send({"lookoutvision",
+                                         "POST",
+                                         options.path,
+                                         "",
+                                         {{"content-type", is_png(picture) ? "image/png" : "image/jpeg"}},
+                                         picture});
+      if (!response || (response->status != 200 && response->status != 429)) {
+        ++mine.failed;
+      } else if (response->status == 429) {
+        ++mine.throttled;
+        // As clients do; without a pause refusals would be all that is measured.
+        if (options.rate == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      } else {
+        mine.latency.push_back(std::chrono::duration<double, std::milli>(Steady::now() - due).count());
+        for (auto& [name, ms] : parse_timing(header_value(response->headers, "server-timing")))
+          mine.stages[name].push_back(ms);
+      }
+    }
+    const std::lock_guard lock(mutex);
+    result.latency.insert(result.latency.end(), mine.latency.begin(), mine.latency.end());
+    for (const auto& [name, values] : mine.stages)
+      result.stages[name].insert(result.stages[name].end(), values.begin(), values.end());
+    result.throttled += mine.throttled;
+    result.failed += mine.failed;
+  };
+  std::vector<std::thread> threads;
+  for (int c = 0; c < options.connections; ++c) threads.emplace_back(connection);
+  for (auto& thread : threads) thread.join();
+  result.seconds = std::chrono::duration<double>(Steady::now() - begin).count();
+  return result;
+}
+
+double quantile(std::vector<double> values, double share) {
+  if (values.empty()) return 0;
+  const auto place = static_cast<std::size_t>(std::ceil(share * static_cast<double>(values.size())));
+  const auto nth = values.begin() + static_cast<std::ptrdiff_t>(std::clamp<std::size_t>(place, 1, values.size()) - 1);
+  std::nth_element(values.begin(), nth, values.end());
+  return *nth;
+}
+
+}  // namespace vedette

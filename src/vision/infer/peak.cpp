@@ -1,0 +1,61 @@
+#include "vision/infer/peak.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <vector>
+
+#include "vision/infer/planner.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::int64_t kSide = 1024;  // of the matrices: large enough to hide all but arithmetic
+constexpr std::size_t kCopied = 64 << 20;
+constexpr int kRuns = 12;
+
+template <typename F>
+double least_seconds(F work) {
+  double best = 1e9;
+  for (int i = 0; i < kRuns; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+double product_rate(dnnl::memory::data_type type) {
+  const dnnl::memory::desc free_layout({kSide, kSide}, type, Tag::any);
+  const dnnl::matmul::primitive_desc plan({free_layout, free_layout, free_layout}, cpu());
+  dnnl::memory a(plan.src_desc(), cpu()), b(plan.weights_desc(), cpu()), c(plan.dst_desc(), cpu());
+  for (const auto* memory : {&a, &b}) std::memset(memory->get_data_handle(), 0, memory->get_desc().get_size());
+  const dnnl::matmul product(plan);
+  dnnl::stream stream(cpu());
+  const double seconds = least_seconds([&] {
+    product.execute(stream, {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}});
+    stream.wait();
+  });
+  return 2.0 * kSide * kSide * kSide / seconds;
+}
+
+}  // namespace
+
+PeakRates measure_peaks(int threads) {
+  set_inference_threads(threads);
+  PeakRates out;
+  out.fp32 = product_rate(kF32);
+  if (network_type() != kF32) out.bf16 = product_rate(network_type());
+  std::vector<char> from(kCopied, 1), to(kCopied, 2);
+  const auto part = static_cast<std::int64_t>(kCopied) / threads;
+  const double seconds = least_seconds([&] {
+#pragma omp parallel for
+    for (int t = 0; t < threads; ++t) std::memcpy(to.data() + t * part, from.data() + t * part, part);
+  });
+  out.bandwidth = 2.0 * static_cast<double>(part * threads) / seconds;
+  return out;
+}
+
+}  // namespace vedette
