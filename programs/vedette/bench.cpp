@@ -227,6 +227,7 @@ void bench(const BenchOptions& given) {
   add("network", floors.network);
   add("mask", floors.mask);
   add("encode", floors.encode);
+  add("total", std::nullopt);
   const double p50 = quantile(result.latency, shares[0]);
   Json summary = {
       {"stages", stages},

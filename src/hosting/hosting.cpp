@@ -93,7 +93,7 @@ void Hosting::reconcile() {
       return models_.contains(model.uid);
     }();
     if (before && model.status == ModelStatus::hosted) {  // in memory, or out of it for others' sake
-      find(model);
+      find(model, false);
       continue;
     }
     auto loaded = lease(model);
@@ -112,34 +112,35 @@ void Hosting::reconcile() {
     if (model.status == ModelStatus::starting_hosting) move(model, ModelStatus::hosted, kHostedMessage);
     const auto ms =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = pool_.state(*loaded->lane).seconds;
     log::info("model hosted",
               {{"model", model_arn(scope, model.project, model.version)},
                {"load_ms", std::to_string(ms)},
                {"bytes", std::to_string(loaded->engine->approximate_bytes())},
-               {"images_per_second_and_core", fmt::format("{:.1f}", 1 / pool_.state(*loaded->lane).seconds)}});
+               {"images_per_second_and_core", seconds > 0 ? fmt::format("{:.1f}", 1 / seconds) : "unknown"}});
   }
   const std::lock_guard lock(mutex_);
   std::erase_if(models_, [&](const auto& entry) { return !keep.contains(entry.first); });
 }
 
-std::optional<ModelLease> Hosting::find(const Model& model) {
+std::optional<ModelLease> Hosting::find(const Model& model, bool is_use) {
   std::optional<ModelLease> found;
   {
     const std::lock_guard lock(mutex_);
     const auto it = models_.find(model.uid);
     if (it == models_.end()) return std::nullopt;
     found = {it->second.engine, it->second.lane};
-    if (found->engine) it->second.last_used = ++uses_;
+    if (found->engine && is_use) it->second.last_used = ++uses_;
   }
   pool_.set_units(*found->lane, units_of(model));
   return found;
 }
 
 Result<ModelLease> Hosting::lease(const Model& model) {
-  auto found = find(model);
+  auto found = find(model, true);
   if (found && found->engine) return *found;
   const std::lock_guard one_at_a_time(loading_);
-  found = find(model);
+  found = find(model, true);
   if (found && found->engine) return *found;
   auto loaded = load(model.uid, found.has_value());
   release_inference_threads();

@@ -72,7 +72,8 @@ class Hosting {
   };
   /// From the cache folder; else from the object store into it. `is_known`: it was checked in this process before.
   Result<std::shared_ptr<const Engine>> load(const std::string& model_uid, bool is_known);
-  std::optional<ModelLease> find(const Model& model);
+  /// What is there of it, with its units as they are now wanted.
+  std::optional<ModelLease> find(const Model& model, bool is_use);
   void make_room(const std::string& keep);
   void loop();
 

@@ -125,6 +125,21 @@ class Tools(unittest.TestCase):
         self.assertEqual(list(summary["aiou"]), ["anomaly"])
         self.assertGreater(summary["pixel_auroc"], 0.9)
 
+    def test_bench_measures_every_stage(self):
+        for extra in ([], ["--connections", "4", "--rate", "10", "--cores", "1"]):
+            lines = run("bench", self.model, self.sample + "/test-images", "--seconds", "1", *extra).splitlines()
+            self.assertTrue(lines[0].startswith("stage"), lines[0])
+            summary = json.loads(lines[-1])
+            self.assertEqual(summary["failed"], 0)
+            self.assertGreater(summary["verdicts"], 0)
+            self.assertEqual(list(summary["stages"]), ["receive", "verify", "queue", "decode", "resize", "network", "mask", "encode", "total"])
+            for member in ("p50_ms", "p99_ms", "floor_ms", "p50_over_floor", "overhead_ms", "images_per_second", "start_to_hosted_ms", "resident_mb"):
+                self.assertGreater(summary[member], 0, member)
+            self.assertGreaterEqual(summary["p99_ms"], summary["p50_ms"])
+        empty = os.path.join(self.folder, "nothing")
+        os.makedirs(empty)
+        self.assertIn("no picture", self.fails("bench", self.model, empty))
+
     def test_errors_name_what_is_wrong(self):
         manifest = os.path.join(self.folder, "bad.manifest")
         with open(manifest, "w", encoding="utf-8") as file:

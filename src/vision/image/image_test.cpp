@@ -1,11 +1,12 @@
 #include "vision/image/image.hpp"
-#include "vision/image/light.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+
 #include "base/random.hpp"
+#include "vision/image/light.hpp"
 
 namespace vedette {
 namespace {
@@ -20,6 +21,16 @@ RgbImage noise_image(int height, int width, std::uint64_t seed) {
 RgbImage flat_image(int height, int width, Rgb color) {
   RgbImage image{height, width, {}};
   for (int i = 0; i < height * width; ++i) image.pixels.insert(image.pixels.end(), color.begin(), color.end());
+  return image;
+}
+
+/// A picture with structure: noise would be averaged away when it is reduced.
+RgbImage waves(int height, int width) {
+  RgbImage image{height, width, {}};
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x)
+      for (int c = 0; c < 3; ++c)
+        image.pixels.push_back(static_cast<std::uint8_t>(128 + 100 * std::sin(0.05 * x + c) * std::cos(0.04 * y)));
   return image;
 }
 
@@ -75,6 +86,45 @@ TEST(Image, SizesOutsideTheLimitsAreRefusedBeforeDecoding) {
   EXPECT_FALSE(decode_image(small));
   EXPECT_TRUE(decode_image(small, {32, 100}));
   EXPECT_FALSE(decode_image(small, {32, 70}));
+}
+
+TEST(Image, JpegIsDecodedNoLargerThanWanted) {
+  const auto image = waves(200, 301);
+  const auto jpeg = *encode_jpeg(image, 95);
+  const auto side = [&](LeastSize least) {
+    const auto decoded = decode_image(jpeg, {}, least);
+    return decoded ? std::pair(decoded->height, decoded->width) : std::pair(0, 0);
+  };
+  EXPECT_EQ(side({}), std::pair(200, 301));
+  EXPECT_EQ(side({101, 150}), std::pair(200, 301));
+  EXPECT_EQ(side({100, 151}), std::pair(100, 151));
+  EXPECT_EQ(side({50, 76}), std::pair(50, 76));
+  EXPECT_EQ(side({10, 10}), std::pair(25, 38));
+  EXPECT_EQ(decode_image(*encode_png(image), {}, {10, 10})->width, 301);  // PNG has no smaller form
+  EXPECT_FALSE(decode_image(jpeg, {64, 256}, {10, 10}));                  // the file's size counts
+  for (const auto& [height, width] : {std::pair(200, 301), {100, 151}, {50, 76}, {25, 38}})
+    EXPECT_TRUE(is_reduction_of(height, width, 200, 301));
+  for (const auto& [height, width] : {std::pair(100, 150), {67, 101}, {13, 19}, {100, 76}, {301, 200}})
+    EXPECT_FALSE(is_reduction_of(height, width, 200, 301));
+}
+
+TEST(Image, AJpegDecodedSmallerLooksLikeOneReducedLater) {
+  const auto jpeg = *encode_jpeg(waves(200, 304), 95);
+  const auto full = resize_to_planes(*decode_image(jpeg), 50, 76);
+  const auto reduced = resize_to_planes(*decode_image(jpeg, {}, {50, 76}), 50, 76);
+  double difference = 0;
+  for (std::size_t i = 0; i < full.values.size(); ++i) difference += std::abs(full.values[i] - reduced.values[i]);
+  EXPECT_LT(difference / static_cast<double>(full.values.size()), 0.004);
+}
+
+TEST(Image, FlatPicturesAreLosslessToo) {
+  auto image = flat_image(70, 90, {255, 255, 255});
+  for (int y = 20; y < 40; ++y)
+    for (int x = 30; x < 50; ++x) image.at(y, x)[1] = 7;
+  const auto png = encode_png(image, PngContent::flat);
+  ASSERT_TRUE(png);
+  EXPECT_LT(png->size(), 600U);
+  EXPECT_EQ(decode_image(*png)->pixels, image.pixels);
 }
 
 TEST(Image, ResizingKeepsTheMeanAndFlatAreasFlat) {

@@ -1,0 +1,152 @@
+#include "hosting/hosting.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "store/metadata/sqlite/sqlite_metadata.hpp"
+#include "store/objects/filesystem/filesystem_objects.hpp"
+#include "vision/artifact/artifact.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr int kSide = 64;
+
+/// A model that calls a picture anomalous where its red is high; `bytes` of memory belong to no operation.
+void write_model(const std::filesystem::path& folder, double threshold, std::size_t bytes) {
+  Manifest m;
+  m.image_height = m.image_width = m.input_height = m.input_width = kSide;
+  m.graph = {{"average_pool", "cells", {"image"}, {}, {{"size", 8}}},
+             {"slice", "map", {"cells"}, {}, {{"channel", 0}}},
+             {"scale_cells", "scaled", {"map"}, {{"factors", "factors"}}, {}}};
+  m.folds = 1;
+  Contestant contestant{"red", {"scaled"}, 1.0 / 64, 0, 0, 1, 1, 1};
+  m.contestants = {contestant};
+  m.threshold = threshold;
+  m.confidence_slope = 1;
+  m.confidence_limit = 0.9;
+  const std::map<std::string, Tensor> tensors = {
+      {"factors", Tensor::make({8, 8}, std::vector<float>(64, 1.0F))},
+      {"weight", Tensor::make({static_cast<std::int64_t>(bytes / 4)}, std::vector<float>(bytes / 4, 0.3F))}};
+  ASSERT_TRUE(write_artifact(folder, m, tensors, {{"factors"}, {"weight"}}));
+}
+
+Bytes picture(std::uint8_t red, int side = kSide) {
+  RgbImage image{side, side, {}};
+  for (int i = 0; i < side * side; ++i)
+    for (const auto value : {red, std::uint8_t{0}, std::uint8_t{0}}) image.pixels.push_back(value);
+  return *encode_png(image);
+}
+
+class HostedModels : public testing::Test {
+ protected:
+  Model add(const std::string& uid, double threshold, std::size_t bytes = 1 << 20) {
+    const auto folder = folder_.path() / ("model-" + uid);
+    write_model(folder, threshold, bytes);
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
+      if (entry.is_regular_file()) {
+        const auto content = *read_file(entry.path(), 64 << 20);
+        const auto key = artifact_prefix(uid) + std::filesystem::relative(entry.path(), folder).string();
+        EXPECT_TRUE(put_bytes(*objects_, kSystemBucket, key, std::string(as_text(content)), "x"));
+      }
+    Model model;
+    model.project = uid;
+    model.uid = uid;
+    model.status = ModelStatus::starting_hosting;
+    model.min_inference_units = 1;
+    auto work = metadata_->write();
+    work->projects().insert(kScope, {uid, {}});
+    model.version = work->projects().next_model_version(kScope, uid);
+    work->models().insert(kScope, model);
+    work->commit();
+    return model;
+  }
+  ModelStatus status(const Model& model) {
+    return metadata_->read()->models().find(kScope, model.project, model.version)->status;
+  }
+
+  inline static const Scope kScope{"123456789012", "us-east-1"};
+  SystemClock clock_;
+  TemporaryFolder folder_;
+  std::unique_ptr<MetadataStore> metadata_ = open_sqlite_metadata(folder_.path() / "m.sqlite");
+  std::unique_ptr<BucketStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
+};
+
+TEST_F(HostedModels, FollowTheDesiredStateAndJudgePictures) {
+  const auto model = add("one", 0.9);
+  Hosting hosting(*metadata_, *objects_, {folder_.path() / "cache", {}, 0});
+  EXPECT_FALSE(hosting.state("one"));
+  hosting.reconcile();
+  EXPECT_EQ(status(model), ModelStatus::hosted);
+  ASSERT_TRUE(hosting.state("one"));
+  EXPECT_EQ(hosting.state("one")->in_service, 1);
+  const auto lease = hosting.lease(model);
+  ASSERT_TRUE(lease) << lease.error().message;
+  const auto bad = hosting.detect(*lease, picture(250)), good = hosting.detect(*lease, picture(20));
+  ASSERT_TRUE(bad && good);
+  EXPECT_GT(bad->anomaly_score, good->anomaly_score);
+  std::string stages;
+  for (const auto& stage : bad->stages) stages += std::string(stage.name) + " ";
+  EXPECT_EQ(stages, "queue decode resize network mask ");
+  EXPECT_EQ(hosting.detect(*lease, picture(20, 2 * kSide)).error().kind, ErrorKind::invalid_input);
+  EXPECT_EQ(hosting.detect(*lease, Bytes{1, 2, 3}).error().kind, ErrorKind::invalid_input);
+
+  auto work = metadata_->write();
+  ASSERT_TRUE(work->models().move("one", ModelStatus::hosted, ModelStatus::stopping_hosting, ""));
+  work->commit();
+  hosting.reconcile();
+  EXPECT_EQ(status(model), ModelStatus::trained);
+  EXPECT_FALSE(hosting.state("one"));
+  EXPECT_TRUE(hosting.detect(*lease, picture(20)));  // the lease lasts
+}
+
+TEST_F(HostedModels, WhatWasUsedLeastLatelyGivesWayAndComesBack) {
+  constexpr std::size_t size = 4 << 20;
+  std::vector<Model> models;
+  for (const auto* uid : {"a", "b", "c"}) models.push_back(add(uid, 0.9, size));
+  Hosting hosting(*metadata_, *objects_, {folder_.path() / "cache", {}, 2 * size + size / 2});  // for two
+  hosting.reconcile();
+  for (const auto& model : models) {
+    EXPECT_EQ(status(model), ModelStatus::hosted);
+    EXPECT_TRUE(hosting.state(model.uid));
+  }
+  // Whether an engine is in memory shows in whether it is the same one later.
+  const auto held = [&](const Model& model) { return std::weak_ptr<const Engine>(hosting.lease(model)->engine); };
+  const auto b = held(models[1]), c = held(models[2]);
+  EXPECT_FALSE(b.expired());
+  const auto a = held(models[0]);  // comes back, and b goes
+  EXPECT_TRUE(b.expired());
+  EXPECT_FALSE(a.expired() || c.expired());
+  hosting.reconcile();  // brings nothing back by itself
+  EXPECT_FALSE(a.expired() || c.expired());
+  const auto lease = hosting.lease(models[1]);
+  ASSERT_TRUE(lease);
+  EXPECT_TRUE(c.expired());
+  EXPECT_TRUE(hosting.detect(*lease, picture(200)));
+}
+
+TEST_F(HostedModels, AModelWhoseFilesAreDamagedFails) {
+  const auto model = add("one", 0.9);
+  ASSERT_TRUE(put_bytes(*objects_, kSystemBucket, artifact_prefix("one") + "manifest.json", "{}", "x"));
+  Hosting hosting(*metadata_, *objects_, {folder_.path() / "cache", {}, 0});
+  hosting.reconcile();
+  EXPECT_EQ(status(model), ModelStatus::hosting_failed);
+}
+
+TEST_F(HostedModels, UnitsOfARunningModelAreChangedByTheNextPass) {
+  auto model = add("one", 0.9);
+  Hosting hosting(*metadata_, *objects_, {folder_.path() / "cache", {4, 1, {}, 48, std::chrono::steady_clock::now}, 0});
+  hosting.reconcile();
+  EXPECT_EQ(hosting.state("one")->desired, 1);
+  {
+    auto work = metadata_->write();
+    work->models().set_units("one", 3, 5);
+    work->commit();
+  }
+  hosting.reconcile();
+  EXPECT_EQ(hosting.state("one")->desired, 3);
+}
+
+}  // namespace
+}  // namespace vedette
