@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numbers>
 #include <set>
@@ -54,8 +55,7 @@ Protocol from_manifests(const fs::path& folder) {
 /// A copy of the picture or mask, stretched to the tiles' common size.
 fs::path stretched(const fs::path& from, const fs::path& to) {
   const auto image = required(vedette::decode_image(required(vedette::read_file(from, 64 << 20)), {8, 16384}));
-  const auto png =
-      required(vedette::encode_png(to_image(vedette::resize_to_planes(image, kTileHeight, kTileWidth)), 1));
+  const auto png = required(vedette::encode_png(to_image(vedette::resize_to_planes(image, kTileHeight, kTileWidth))));
   if (auto ok = vedette::write_file_atomically(to, vedette::as_text(png)); !ok)
     throw std::runtime_error(ok.error().message);
   return to;
@@ -128,7 +128,7 @@ Protocol tiny_defects(const fs::path& work, std::uint64_t seed) {
       } while (std::count(truth.values.begin(), truth.values.end(), 1) < 40);
       RgbImage mask{kSide, kSide, {}};
       for (auto v : truth.values) mask.pixels.insert(mask.pixels.end(), 3, v != 0 ? 255 : 0);
-      s.mask = keep(work / (s.source_ref + "-mask.png"), encode_png(mask, 1));
+      s.mask = keep(work / (s.source_ref + "-mask.png"), encode_png(mask, PngContent::flat));
       s.mask_colors = {{"defect", "#ffffff"}};
       s.is_binary_mask = true;
     }
@@ -136,6 +136,17 @@ Protocol tiny_defects(const fs::path& work, std::uint64_t seed) {
     (i < kTrain ? p.train : p.test).push_back(std::move(s));
   }
   return p;
+}
+
+/// Leaves all good pictures and the first `most` anomalous ones of each label.
+void keep_defects(std::vector<vedette::TrainingSample>& samples, std::size_t most) {
+  std::map<std::string, std::size_t> seen;
+  std::erase_if(samples, [&](const auto& s) {
+    std::string label;
+    for (const auto& color : s.mask_colors)
+      if (color.name != "BACKGROUND") label = color.name;
+    return s.is_anomalous.value_or(false) && seen[label]++ >= most;
+  });
 }
 
 /// Of the defective pictures that were called so: the share in which something is marked, and the share whose largest labelled area has the
@@ -173,7 +184,8 @@ json contest(const vedette::Engine& engine, const Protocol& protocol) {
   std::vector<std::array<std::vector<double>, fractions.size()>> scores(m.contestants.size());
   std::vector<std::uint8_t> labels;
   for (const auto& sample : protocol.test) {
-    const auto loaded = required(vedette::load_sample(sample, {}, m.image_height, m.image_width, false, {m.input_height, m.input_width}));
+    const auto loaded = required(
+        vedette::load_sample(sample, {}, m.image_height, m.image_width, false, {m.input_height, m.input_width}));
     const auto measured = required(engine.measure(loaded.image));
     labels.push_back(*sample.is_anomalous ? 1 : 0);
     for (std::size_t c = 0; c < scores.size(); ++c)
@@ -259,7 +271,8 @@ json robustness(const vedette::Engine& engine, const Protocol& protocol) {
   std::vector<double> flips(changes.size()), refused(foreign.size());
   const auto share = 1.0 / static_cast<double>(protocol.test.size());
   for (const auto& sample : protocol.test) {
-    const auto loaded = required(vedette::load_sample(sample, {}, m.image_height, m.image_width, false, {m.input_height, m.input_width}));
+    const auto loaded = required(
+        vedette::load_sample(sample, {}, m.image_height, m.image_width, false, {m.input_height, m.input_width}));
     const bool verdict = required(engine.detect(loaded.image)).is_anomalous;
     for (std::size_t k = 0; k < changes.size(); ++k)
       flips[k] += required(engine.detect(changes[k].second(loaded.image))).is_anomalous != verdict ? share : 0;
@@ -419,6 +432,8 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"sample", "tiny", "cookies", "tile-labelled", "tile-normal"}))
       ->delimiter(',');
   vedette::TrainingPlan plan;
+  std::optional<std::size_t> defects;
+  app.add_option("--defects", defects, "Train with the first so many anomalous pictures of each label only");
   app.add_option("--steps", plan.steps, "Steps of the decoders")->check(CLI::Range(1, 100'000));
   app.add_option("--budget", plan.budget_seconds, "Seconds that each training may take")->check(CLI::Range(1.0, 1e6));
   app.add_option("--backbone", plan.backbone, "Another backbone, an ONNX file")->check(CLI::ExistingFile);
@@ -446,11 +461,12 @@ int main(int argc, char** argv) {
           if (auto ok = vedette::render::write_sample(work.path(), number, 180, cores, {}); !ok)
             throw std::runtime_error(ok.error().message);
         }
-        const auto protocol = set == "sample"        ? from_manifests(work.path())
-                              : set == "tiny"        ? tiny_defects(work.path(), number)
-                              : set == "cookies"     ? from_manifests(folder)
-                              : set == "tile-normal" ? magnetic_tiles(folder, work.path(), 200, 0)
-                                                     : magnetic_tiles(folder, work.path(), 60, 10);
+        auto protocol = set == "sample"        ? from_manifests(work.path())
+                        : set == "tiny"        ? tiny_defects(work.path(), number)
+                        : set == "cookies"     ? from_manifests(folder)
+                        : set == "tile-normal" ? magnetic_tiles(folder, work.path(), 200, 0)
+                                               : magnetic_tiles(folder, work.path(), 60, 10);
+        if (defects) keep_defects(protocol.train, *defects);
         runs.push_back(run(set, protocol, number, plan, with_contest, with_robustness, keep));
         std::printf("%s\n", runs.back().dump().c_str());
         std::fflush(stdout);

@@ -6,7 +6,7 @@ namespace vedette {
 
 Result<Rgb> parse_color(std::string_view text) {
   const auto bytes = text.starts_with('#') && text.size() == 7 ? from_hex(text.substr(1)) : std::nullopt;
-  if (!bytes) return invalid_input("\"" + std::string(text.substr(0, 20)) + "\" is not a colour of the form #rrggbb.");
+  if (!bytes) return invalid_input(fmt::format("\"{}\" is not a colour of the form #rrggbb.", text.substr(0, 20)));
   return Rgb{(*bytes)[0], (*bytes)[1], (*bytes)[2]};
 }
 
