@@ -33,6 +33,14 @@ JsonOperations extension_operations(ExtensionServices& s) {
                           return extension::encode_progress(i.context.scope, state.model, state.progress);
                         });
        }},
+      {"UpdateModelUnits",
+       [&](const Invocation& i) -> Result<Json> {
+         const lookoutvision::StartModelRequest request(i.members);
+         if (auto ok = s.lookout_vision.update_units(i.context, request); !ok) return ok.error();
+         Json out = {{"MinInferenceUnits", request.min_inference_units}};
+         if (request.max_inference_units) out["MaxInferenceUnits"] = *request.max_inference_units;
+         return out;
+       }},
       {"ListMetrics",
        [&](const Invocation& i) {
          return encoded(list_metrics(s, i.context, lookoutvision::PageRequest(i.members)), [](const auto& page) {

@@ -168,10 +168,34 @@ void LookoutVision::finish_deletions() {
     remove_model(model);
 }
 
+Result<void> LookoutVision::check_units(const lookoutvision::StartModelRequest& request,
+                                        const std::string& version) const {
+  const auto units = request.max_inference_units.value_or(request.min_inference_units);
+  if (units < request.min_inference_units)
+    return invalid_input("MaxInferenceUnits must not be less than MinInferenceUnits.");
+  if (units > quotas_.inference_units)
+    return quota_exceeded(quotas::kInferenceUnits, "MODEL", version,
+                          "A model may have at most " + std::to_string(quotas_.inference_units) + " inference units.");
+  return {};
+}
+
+Result<void> LookoutVision::update_units(const CallContext& call, const lookoutvision::StartModelRequest& request) {
+  {
+    auto work = metadata_.write();
+    auto model = find_model(*work, call.scope, request.model);
+    if (!model) return model.error();
+    if (auto ok = check_units(request, std::to_string(model->version)); !ok) return ok;
+    if (model->status != ModelStatus::hosted && model->status != ModelStatus::starting_hosting)
+      return wrong_state(*model, "HOSTED");
+    work->models().set_units(model->uid, request.min_inference_units, request.max_inference_units);
+    work->commit();
+  }
+  hosting_.wake();
+  return {};
+}
+
 Result<ModelStatus> LookoutVision::start_model(const CallContext& call,
                                                const lookoutvision::StartModelRequest& request) {
-  if (request.max_inference_units && *request.max_inference_units < request.min_inference_units)
-    return invalid_input("MaxInferenceUnits must not be less than MinInferenceUnits.");
   {
     auto work = metadata_.write();
     const auto again = replayed(*work, call, "StartModel", "MODEL", request.model.model_version);
@@ -183,12 +207,8 @@ Result<ModelStatus> LookoutVision::start_model(const CallContext& call,
     if (*again && **again == model->uid &&
         (model->status == ModelStatus::starting_hosting || model->status == ModelStatus::hosted))
       return ModelStatus::starting_hosting;
-    const auto units = request.max_inference_units.value_or(request.min_inference_units);
     const auto id = std::to_string(model->version);
-    if (units > quotas_.inference_units)
-      return quota_exceeded(
-          quotas::kInferenceUnits, "MODEL", id,
-          "A model may have at most " + std::to_string(quotas_.inference_units) + " inference units.");
+    if (auto ok = check_units(request, id); !ok) return ok.error();
     if (!can_move(model->status, ModelStatus::starting_hosting)) return wrong_state(*model, "TRAINED");
     if (quotas_.hosted_models > 0 && work->models().count_in_state(call.scope, ModelStatus::hosted) +
                                              work->models().count_in_state(call.scope, ModelStatus::starting_hosting) >=

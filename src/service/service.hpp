@@ -88,6 +88,8 @@ class LookoutVision {
   Result<std::int64_t> delete_model(const CallContext& call,
                                     const lookoutvision::ModelRequest& request);  ///< the version
   Result<ModelStatus> start_model(const CallContext& call, const lookoutvision::StartModelRequest& request);
+  /// Of a model in service, which goes on answering. The same again changes nothing.
+  Result<void> update_units(const CallContext& call, const lookoutvision::StartModelRequest& request);
   Result<ModelStatus> stop_model(const CallContext& call, const lookoutvision::ModelRequest& request);
   Result<lookoutvision::DetectionResult> detect_anomalies(const CallContext& call,
                                                           const lookoutvision::ModelRequest& request,
@@ -114,6 +116,9 @@ class LookoutVision {
   void finish_deletions();
 
  private:
+  /// Whether such units may be asked for.
+  [[nodiscard]] Result<void> check_units(const lookoutvision::StartModelRequest& request,
+                                         const std::string& version) const;
   /// The remembered resource if this call repeats an earlier one; fails with conflict if its parameters differ.
   Result<std::optional<std::string>> replayed(UnitOfWork& work, const CallContext& call, const char* operation,
                                               const char* type, const std::string& id);

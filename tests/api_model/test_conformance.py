@@ -359,6 +359,7 @@ class Errors(unittest.TestCase):
         expect("CreateModel", "ServiceQuotaExceededException", ProjectName="job", OutputConfig=output)
         expect("DeleteModel", "ConflictException", ProjectName="job")
         expect("StartModel", "ConflictException", ProjectName="job")
+        expect("UpdateModelUnits", "ConflictException", ProjectName="job")
         expect("StopModel", "ConflictException", ProjectName="job")
         expect("DetectAnomalies", "ConflictException", ProjectName="job")
         expect("DeleteProject", "ConflictException", ProjectName="job")
@@ -392,6 +393,11 @@ class Errors(unittest.TestCase):
         hosted = wait_while(lambda: api.describe_model(ProjectName="job", ModelVersion="1")["ModelDescription"], ["STARTING_HOSTING"], 0.05)
         self.assertEqual(hosted["Status"], "HOSTED", hosted["StatusMessage"])
         expect("DeleteModel", "ConflictException", ProjectName="job")
+        expect("UpdateModelUnits", "ServiceQuotaExceededException", ProjectName="job", MinInferenceUnits=1, MaxInferenceUnits=3)
+        expect("UpdateModelUnits", "ValidationException", ProjectName="job", MinInferenceUnits=2, MaxInferenceUnits=1)
+        self.assertEqual(succeed("UpdateModelUnits", ProjectName="job", MinInferenceUnits=2), {"MinInferenceUnits": 2})
+        changed = api.describe_model(ProjectName="job", ModelVersion="1")["ModelDescription"]
+        self.assertEqual((changed["Status"], changed["MinInferenceUnits"], "MaxInferenceUnits" in changed), ("HOSTED", 2, False))
         self.throttle_detection(server, sample)
 
         # Answers of everything that reads, checked against the model.
