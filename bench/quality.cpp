@@ -128,7 +128,7 @@ Protocol tiny_defects(const fs::path& work, std::uint64_t seed) {
       } while (std::count(truth.values.begin(), truth.values.end(), 1) < 40);
       RgbImage mask{kSide, kSide, {}};
       for (auto v : truth.values) mask.pixels.insert(mask.pixels.end(), 3, v != 0 ? 255 : 0);
-      s.mask = keep(work / (s.source_ref + "-mask.png"), encode_png(mask, PngContent::flat));
+      s.mask = keep(work / (s.source_ref + "-mask.png"), encode_png(mask));
       s.mask_colors = {{"defect", "#ffffff"}};
       s.is_binary_mask = true;
     }

@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "base/text.hpp"
 #include "service/service.hpp"
 #include "vision/image/image.hpp"
@@ -27,25 +29,35 @@ std::vector<Rgb> answer_colors(const std::vector<Label>& labels, std::vector<std
   return colors;
 }
 
+/// Pixels per label, background first. Most rows are like the one above.
+std::vector<std::int64_t> count_labels(const Grid<std::uint8_t>& map, std::size_t labels) {
+  std::vector<std::int64_t> all(labels + 1), row_count(labels + 1);
+  const auto width = static_cast<std::size_t>(map.width);
+  for (int y = 0; y < map.height; ++y) {
+    const auto* row = &map.at(y, 0);
+    if (y == 0 || std::memcmp(row, row - width, width) != 0) {
+      std::fill(row_count.begin(), row_count.end(), 0);
+      for (std::size_t x = 0; x < width; ++x) ++row_count[row[x]];
+    }
+    for (std::size_t l = 0; l < all.size(); ++l) all[l] += row_count[l];
+  }
+  return all;
+}
+
 Result<lookoutvision::DetectionResult::Segmentation> encode_segmentation(const std::vector<Label>& labels,
                                                                          const Grid<std::uint8_t>& map) {
   std::vector<std::string> texts;
   const auto colors = answer_colors(labels, texts);
-  std::vector<std::int64_t> pixels(labels.size() + 1);
-  RgbImage mask{map.height, map.width, std::vector<std::uint8_t>(map.values.size() * 3, 255)};
-  for (std::size_t i = 0; i < map.values.size(); ++i) {
-    const auto label = map.values[i];
-    ++pixels[label];
-    if (label != 0) std::copy(colors[label - 1U].begin(), colors[label - 1U].end(), &mask.pixels[3 * i]);
-  }
-  auto png = encode_png(mask, PngContent::flat);
-  if (!png) return png.error();
-  if (png->size() > kLargestMask) return internal_error("The anomaly mask exceeds 5 MiB.");
+  std::vector<Rgb> palette = {{255, 255, 255}};
+  palette.insert(palette.end(), colors.begin(), colors.end());
+  const auto png = encode_label_png(map, palette);
+  if (png.size() > kLargestMask) return internal_error("The anomaly mask exceeds 5 MiB.");
+  const auto pixels = count_labels(map, labels.size());
   const auto fraction = [&](std::int64_t count) {
     return static_cast<float>(static_cast<double>(count) / static_cast<double>(map.values.size()));
   };
   lookoutvision::DetectionResult::Segmentation out;
-  out.mask_png = std::string(as_text(*png));
+  out.mask_png = std::string(as_text(png));
   out.anomalies.push_back({"background", "#FFFFFF", fraction(pixels[0])});
   for (std::size_t l = 0; l < labels.size(); ++l)
     if (pixels[l + 1] > 0) out.anomalies.push_back({labels[l].name, texts[l], fraction(pixels[l + 1])});

@@ -12,8 +12,6 @@
 namespace vedette {
 namespace {
 
-constexpr int kFlatLevel = 3;  // of zlib: the highest of its quick methods
-
 struct PngDeleter {
   void operator()(spng_ctx* c) const { spng_ctx_free(c); }
 };
@@ -25,14 +23,9 @@ struct JpegErrors {
 
 }  // namespace
 
-Result<Bytes> encode_png(const RgbImage& image, PngContent content) {
+Result<Bytes> encode_png(const RgbImage& image) {
   const std::unique_ptr<spng_ctx, PngDeleter> context(spng_ctx_new(SPNG_CTX_ENCODER));
   spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1);
-  if (content == PngContent::flat) {
-    // Flat areas need no prediction, and trying all filters on each row would take seven times as long as all else.
-    spng_set_option(context.get(), SPNG_FILTER_CHOICE, SPNG_FILTER_CHOICE_NONE);
-    spng_set_option(context.get(), SPNG_IMG_COMPRESSION_LEVEL, kFlatLevel);
-  }
   spng_ihdr ihdr{};
   ihdr.width = static_cast<std::uint32_t>(image.width);
   ihdr.height = static_cast<std::uint32_t>(image.height);

@@ -117,14 +117,33 @@ TEST(Image, AJpegDecodedSmallerLooksLikeOneReducedLater) {
   EXPECT_LT(difference / static_cast<double>(full.values.size()), 0.004);
 }
 
-TEST(Image, FlatPicturesAreLosslessToo) {
-  auto image = flat_image(70, 90, {255, 255, 255});
-  for (int y = 20; y < 40; ++y)
-    for (int x = 30; x < 50; ++x) image.at(y, x)[1] = 7;
-  const auto png = encode_png(image, PngContent::flat);
-  ASSERT_TRUE(png);
-  EXPECT_LT(png->size(), 600U);
-  EXPECT_EQ(decode_image(*png)->pixels, image.pixels);
+TEST(Image, PicturesOfLabelsAreLosslessWhateverTheirRuns) {
+  const std::vector<Rgb> colors = {{255, 255, 255}, {35, 164, 54}, {0, 0, 0}, {200, 2, 255}};
+  Random random(9);
+  for (int round = 0; round < 120; ++round) {
+    const int height = 64 + static_cast<int>(random.below(30));
+    // Widths around multiples of the longest run, whose rests are delicate.
+    const int width = 64 + static_cast<int>(random.below(300));
+    Grid<std::uint8_t> labels(height, width);
+    for (int shapes = static_cast<int>(random.below(6)); shapes > 0; --shapes) {
+      const auto label = static_cast<std::uint8_t>(random.below(4));
+      const auto y0 = random.below(static_cast<std::uint64_t>(height)),
+                 x0 = random.below(static_cast<std::uint64_t>(width));
+      const auto y1 = y0 + random.below(40), x1 = x0 + random.below(200);
+      for (auto y = y0; y < std::min<std::uint64_t>(y1, height); ++y)
+        for (auto x = x0; x < std::min<std::uint64_t>(x1, width); ++x)
+          labels.at(static_cast<int>(y), static_cast<int>(x)) = label;
+    }
+    if (round % 10 == 0)
+      for (auto& label : labels.values) label = static_cast<std::uint8_t>(random.below(4));
+    const auto decoded = decode_image(encode_label_png(labels, colors));
+    ASSERT_TRUE(decoded) << decoded.error().message;
+    ASSERT_EQ(decoded->width, width);
+    for (int y = 0; y < height; ++y)
+      for (int x = 0; x < width; ++x)
+        for (std::size_t c = 0; c < 3; ++c) ASSERT_EQ(decoded->at(y, x)[c], colors[labels.at(y, x)][c]) << width;
+  }
+  EXPECT_LT(encode_label_png(Grid<std::uint8_t>(480, 640), colors).size(), 4000U);
 }
 
 TEST(Image, ResizingKeepsTheMeanAndFlatAreasFlat) {

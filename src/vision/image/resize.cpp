@@ -110,22 +110,31 @@ RgbImage to_image(const Planes& planes) {
 }
 
 Grid<float> resize_map(const Grid<float>& map, int height, int width) {
+  return resize_map(map, height, width, {0, 0, height, width});
+}
+
+Grid<float> resize_map(const Grid<float>& map, int height, int width, const Window& part) {
   const Taps rows = make_taps(map.height, height);
   const Taps columns = make_taps(map.width, width);
-  Grid<float> out(height, width);
-  std::vector<float> line(static_cast<std::size_t>(map.width));
-  for (int y = 0; y < height; ++y) {
+  Grid<float> out(part.height, part.width);
+  if (out.values.empty()) return out;
+  // Of the source only what the part's columns read.
+  const int first = columns.first[static_cast<std::size_t>(part.left)];
+  const int end = columns.first[static_cast<std::size_t>(part.left + part.width - 1)] + columns.width;
+  std::vector<float> line(static_cast<std::size_t>(end - first));
+  for (int y = 0; y < part.height; ++y) {
+    const auto row = static_cast<std::size_t>(part.top + y);
     std::fill(line.begin(), line.end(), 0.0F);
     for (int t = 0; t < rows.width; ++t) {
-      const float w = rows.weights[static_cast<std::size_t>(y) * static_cast<std::size_t>(rows.width) +
-                                   static_cast<std::size_t>(t)];
+      const float w = rows.weights[row * static_cast<std::size_t>(rows.width) + static_cast<std::size_t>(t)];
       if (w == 0.0F) continue;
-      add_scaled(line.data(), &map.at(rows.first[static_cast<std::size_t>(y)] + t, 0), w, line.size());
+      add_scaled(line.data(), &map.at(rows.first[row] + t, first), w, line.size());
     }
     float* target = &out.at(y, 0);
-    for (int x = 0; x < width; ++x) {
-      const float* w = &columns.weights[static_cast<std::size_t>(x) * static_cast<std::size_t>(columns.width)];
-      const float* source = line.data() + columns.first[static_cast<std::size_t>(x)];
+    for (int x = 0; x < part.width; ++x) {
+      const auto column = static_cast<std::size_t>(part.left + x);
+      const float* w = &columns.weights[column * static_cast<std::size_t>(columns.width)];
+      const float* source = line.data() + (columns.first[column] - first);
       float sum = 0;
       for (int t = 0; t < columns.width; ++t) sum += w[t] * source[t];
       target[x] = sum;

@@ -48,6 +48,30 @@ std::vector<std::size_t> chosen_folds(const ContestantOutput& output, std::optio
   return all;
 }
 
+/// For each region the pixels of the picture that its cells and their neighbours cover.
+std::vector<Window> region_windows(const Grid<int>& regions, int count, int height, int width) {
+  struct Bounds {
+    int top = 1 << 30, left = 1 << 30, bottom = -1, right = -1;
+  };
+  std::vector<Bounds> bounds(static_cast<std::size_t>(count));
+  for (int y = 0; y < regions.height; ++y)
+    for (int x = 0; x < regions.width; ++x) {
+      if (regions.at(y, x) == 0) continue;
+      auto& b = bounds[static_cast<std::size_t>(regions.at(y, x) - 1)];
+      b = {std::min(b.top, y), std::min(b.left, x), std::max(b.bottom, y), std::max(b.right, x)};
+    }
+  std::vector<Window> out;
+  for (const auto& b : bounds) {
+    // Pixel p lies in cell p · cells / pixels: the first of a cell is the quotient the other way, rounded up.
+    const auto first = [](int cell, int cells, int pixels) { return (cell * pixels + cells - 1) / cells; };
+    const int top = first(std::max(0, b.top - 1), regions.height, height),
+              left = first(std::max(0, b.left - 1), regions.width, width);
+    out.push_back({top, left, first(std::min(regions.height, b.bottom + 2), regions.height, height) - top,
+                   first(std::min(regions.width, b.right + 2), regions.width, width) - left});
+  }
+  return out;
+}
+
 /// Labels at picture size. Each label's regions are those of its own thresholds that the cells' classes say are of it; the enlarged map
 /// gives their edges. Where regions of two labels meet, the one that stands out more is drawn.
 Grid<std::uint8_t> draw_labels(const Manifest& m, const Grid<float>& map, std::span<const Planes> class_maps,
@@ -61,25 +85,28 @@ Grid<std::uint8_t> draw_labels(const Manifest& m, const Grid<float>& map, std::s
     members[l + 1] = true;
   }
   Grid<std::uint8_t> out(m.image_height, m.image_width);
-  const auto enlarged = resize_map(map, m.image_height, m.image_width);
   for (const auto& [thresholds, members] : passes) {
     int count = 0;
     const auto regions = find_regions(map, thresholds.first, thresholds.second, count);
     if (count == 0) continue;
     const auto label_of = classify_regions(map, regions, count, class_maps, fold);
-    for (int y = 0; y < out.height; ++y) {
-      const int cy = y * map.height / out.height;
-      for (int x = 0; x < out.width; ++x) {
-        if (!(enlarged.at(y, x) >= thresholds.first) || out.at(y, x) != 0) continue;
-        const int cx = x * map.width / out.width;
-        int region = regions.at(cy, cx);
-        // Interpolation may reach half a cell beyond the region: ask the neighbours.
-        for (int dy = -1; dy <= 1 && region == 0; ++dy)
-          for (int dx = -1; dx <= 1 && region == 0; ++dx)
-            if (cy + dy >= 0 && cy + dy < map.height && cx + dx >= 0 && cx + dx < map.width)
-              region = regions.at(cy + dy, cx + dx);
-        if (const auto label = label_of[static_cast<std::size_t>(region)]; label != 0 && members[label])
-          out.at(y, x) = label;
+    // Most of a picture is in no region: only where one is the map is enlarged.
+    for (const auto& part : region_windows(regions, count, out.height, out.width)) {
+      const auto enlarged = resize_map(map, out.height, out.width, part);
+      for (int y = part.top; y < part.top + part.height; ++y) {
+        const int cy = y * map.height / out.height;
+        for (int x = part.left; x < part.left + part.width; ++x) {
+          if (!(enlarged.at(y - part.top, x - part.left) >= thresholds.first) || out.at(y, x) != 0) continue;
+          const int cx = x * map.width / out.width;
+          int region = regions.at(cy, cx);
+          // Interpolation may reach half a cell beyond the region: ask the neighbours.
+          for (int dy = -1; dy <= 1 && region == 0; ++dy)
+            for (int dx = -1; dx <= 1 && region == 0; ++dx)
+              if (cy + dy >= 0 && cy + dy < map.height && cx + dx >= 0 && cx + dx < map.width)
+                region = regions.at(cy + dy, cx + dx);
+          if (const auto label = label_of[static_cast<std::size_t>(region)]; label != 0 && members[label])
+            out.at(y, x) = label;
+        }
       }
     }
   }
