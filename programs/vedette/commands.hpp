@@ -18,5 +18,6 @@ void add_evaluate(CLI::App& app, int& status);
 void add_detect(CLI::App& app, int& status);
 void add_report(CLI::App& app, int& status);
 void add_bench(CLI::App& app, int& status);
+void add_backup(CLI::App& app, int& status);
 
 }  // namespace vedette

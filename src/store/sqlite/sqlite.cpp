@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include "base/files.hpp"
+
 namespace vedette::sqlite {
 namespace {
 
@@ -186,6 +188,21 @@ Transaction::~Transaction() {
 void Transaction::commit() {
   connection_->execute("COMMIT");
   is_open_ = false;
+}
+
+void copy_database(const std::filesystem::path& from, const std::filesystem::path& to) {
+  auto unfinished = to;
+  unfinished += ".new";
+  std::filesystem::remove(unfinished);
+  {
+    Connection connection(from);
+    connection.prepare("VACUUM INTO ?").bind(unfinished.string()).execute();
+  }
+  if (auto ok = sync_path(unfinished); !ok) throw DatabaseError(ok.error().message);
+  // What an older copy's log says is not of the new one.
+  for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(to.string() + suffix);
+  std::filesystem::rename(unfinished, to);
+  if (auto ok = sync_path(to.parent_path()); !ok) throw DatabaseError(ok.error().message);
 }
 
 }  // namespace vedette::sqlite

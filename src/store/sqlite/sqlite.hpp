@@ -115,4 +115,7 @@ class Transaction {
   bool is_open_ = true;
 };
 
+/// A consistent copy of a database that others may be writing, in the place of `to` once it is whole. Throws DatabaseError.
+void copy_database(const std::filesystem::path& from, const std::filesystem::path& to);
+
 }  // namespace vedette::sqlite

@@ -1,0 +1,81 @@
+"""Backups of a running server, and what a server on one gives back."""
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import unittest
+
+from harness import VEDETTE, Server, run, upload_lines, wait_while, write_tiny_set
+
+
+class Backup(unittest.TestCase):
+    def test_a_backup_of_a_busy_server_is_a_server(self):
+        folder = tempfile.mkdtemp(prefix="vedette-backup-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        sample, out = os.path.join(folder, "sample"), os.path.join(folder, "out")
+        server = Server()
+        self.addCleanup(server.destroy)
+        s3, api = server.client("s3"), server.client("lookoutvision")
+        lines = write_tiny_set(sample, normal=25, anomaly=20, masks=True)
+        upload_lines(s3, sample, "kept", lines, "manifests/train.manifest")
+        api.create_project(ProjectName="p")
+        api.create_dataset(ProjectName="p", DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "kept", "Key": "manifests/train.manifest"}}})
+        api.create_model(ProjectName="p", OutputConfig={"S3Location": {"Bucket": "kept", "Prefix": "out/"}})
+
+        def status(client):
+            return lambda: client.describe_model(ProjectName="p", ModelVersion="1")["ModelDescription"]
+        trained = wait_while(status(api), ["TRAINING"])
+        self.assertEqual(trained["Status"], "TRAINED", trained["StatusMessage"])
+        api.start_model(ProjectName="p", ModelVersion="1", MinInferenceUnits=1)
+        self.assertEqual(wait_while(status(api), ["STARTING_HOSTING"], 0.05)["Status"], "HOSTED")
+        with open(os.path.join(sample, lines[-1]["source-ref"]), "rb") as file:
+            body = file.read()
+        detect = {"ProjectName": "p", "ModelVersion": "1", "ContentType": "image/png", "Body": body}
+        verdict = api.detect_anomalies(**detect)["DetectAnomalyResult"]
+
+        # Objects come and go all the time; each is put whole or not at all.
+        s3.create_bucket(Bucket="busy")
+        done = threading.Event()
+
+        def churn():
+            mine = server.client("s3")
+            i = 0
+            while not done.is_set():
+                mine.put_object(Bucket="busy", Key=str(i % 20), Body=str(i % 20).encode() * 5000)
+                if i % 3 == 0:
+                    mine.delete_object(Bucket="busy", Key=str((i + 7) % 20))
+                i += 1
+        busy = threading.Thread(target=churn)
+        busy.start()
+        try:
+            first = run("backup", "--data", server.data, "--out", out)
+            s3.put_object(Bucket="kept", Key="later", Body=b"later")
+            second = run("backup", "--data", server.data, "--out", out)
+        finally:
+            done.set()
+            busy.join()
+        copied = [int(text.split(": ")[1].split()[0]) for text in (first, second)]
+        self.assertGreater(copied[0], 60)
+        self.assertLess(copied[1], 45, "the second backup copies only what is new")
+
+        restored = Server(data=out)
+        self.addCleanup(restored.destroy)
+        s3, api = restored.client("s3"), restored.client("lookoutvision")
+        self.assertEqual(wait_while(status(api), ["STARTING_HOSTING"], 0.05)["Status"], "HOSTED")
+        again = api.detect_anomalies(**detect)["DetectAnomalyResult"]
+        self.assertEqual((again["IsAnomalous"], again["Confidence"]), (verdict["IsAnomalous"], verdict["Confidence"]))
+        self.assertEqual(s3.get_object(Bucket="kept", Key="later")["Body"].read(), b"later")
+        for entry in s3.list_objects_v2(Bucket="busy").get("Contents", []):
+            self.assertEqual(s3.get_object(Bucket="busy", Key=entry["Key"])["Body"].read(), entry["Key"].encode() * 5000)
+
+        refused = subprocess.run([VEDETTE, "backup", "--data", server.data, "--out", out], capture_output=True, text=True)
+        self.assertIn("no backup any more", refused.stderr)
+        refused = subprocess.run([VEDETTE, "backup", "--data", server.data, "--out", sample], capture_output=True, text=True)
+        self.assertIn("neither empty nor an earlier backup", refused.stderr)
+        refused = subprocess.run([VEDETTE, "backup", "--data", sample, "--out", os.path.join(folder, "x")], capture_output=True, text=True)
+        self.assertIn("no Vedette data", refused.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
