@@ -209,6 +209,36 @@ TEST_F(ComputePools, WhatWasTakenInIsDoneBeforeTheEnd) {
   for (auto& call : calls) EXPECT_TRUE(call.get());
 }
 
+TEST_F(ComputePools, EveryCallOfABusyPoolIsRunOrRefused) {
+  auto o = options(3, 2);
+  o.longest_wait = 20ms;
+  o.most_waiting = 10;
+  ComputePool pool(o);
+  const std::vector lanes = {pool.open({1, 1}, 0.001), pool.open({1, 3}, 0.001), pool.open({2, 2}, 0.002)};
+  std::atomic<int> done{0}, refused{0}, ran{0};
+  constexpr int callers = 8, calls = 200;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < callers; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < calls; ++i) {
+        std::stop_source caller;
+        std::thread hangs_up;
+        if (i % 7 == 0) hangs_up = std::thread([&] { caller.request_stop(); });
+        const auto work = [&](int) {
+          ++ran;
+          std::this_thread::yield();
+        };
+        ++(pool.run(lanes[static_cast<std::size_t>(t + i) % 3], work, caller.get_token()) ? done : refused);
+        if (hangs_up.joinable()) hangs_up.join();
+        if (i % 50 == 0) pool.set_units(*lanes[1], {1, 1 + i % 3});
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(done, ran);
+  EXPECT_EQ(done + refused, callers * calls);
+  for (const auto& lane : lanes) EXPECT_EQ(pool.state(*lane).running + static_cast<int>(pool.state(*lane).waiting), 0);
+}
+
 TEST_F(ComputePools, AnExceptionIsAnAnswer) {
   ComputePool pool(options(1, 1));
   const auto lane = pool.open({1, 1}, 0.1);

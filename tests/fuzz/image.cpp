@@ -11,7 +11,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // A picture of the largest size takes a second here; what matters is found on small ones.
   if (header && static_cast<std::int64_t>(header->height) * header->width > 512 * 512) return 0;
   const auto image = decode_image(bytes);
+  const auto reduced = decode_image(bytes, {}, {1, 1});
+  if (image.has_value() != reduced.has_value()) std::abort();
   if (!image) return 0;
+  if (!is_reduction_of(reduced->height, reduced->width, image->height, image->width)) std::abort();
+  if (reduced->pixels.size() != static_cast<std::size_t>(reduced->height) * reduced->width * 3) std::abort();
   if (!header || image->height != header->height || image->width != header->width) std::abort();
   if (image->pixels.size() != static_cast<std::size_t>(image->height) * image->width * 3) std::abort();
   return 0;
