@@ -16,6 +16,12 @@ Error no_model(const std::string& project, const std::string& version) {
   return not_found("MODEL", version, "The project " + project + " has no model version " + version + ".");
 }
 
+Result<void> check_range(const lookoutvision::StartModelRequest& request) {
+  if (request.max_inference_units.value_or(request.min_inference_units) < request.min_inference_units)
+    return invalid_input("MaxInferenceUnits must not be less than MinInferenceUnits.");
+  return {};
+}
+
 Error wrong_state(const Model& model, const std::string& wanted) {
   return conflict("MODEL", std::to_string(model.version),
                   "The model is " + std::string(to_text(model.status)) + "; it must be " + wanted + ".");
@@ -168,11 +174,9 @@ void LookoutVision::finish_deletions() {
     remove_model(model);
 }
 
-Result<void> LookoutVision::check_units(const lookoutvision::StartModelRequest& request,
+Result<void> LookoutVision::check_quota(const lookoutvision::StartModelRequest& request,
                                         const std::string& version) const {
   const auto units = request.max_inference_units.value_or(request.min_inference_units);
-  if (units < request.min_inference_units)
-    return invalid_input("MaxInferenceUnits must not be less than MinInferenceUnits.");
   if (units > quotas_.inference_units)
     return quota_exceeded(quotas::kInferenceUnits, "MODEL", version,
                           "A model may have at most " + std::to_string(quotas_.inference_units) + " inference units.");
@@ -180,11 +184,12 @@ Result<void> LookoutVision::check_units(const lookoutvision::StartModelRequest& 
 }
 
 Result<void> LookoutVision::update_units(const CallContext& call, const lookoutvision::StartModelRequest& request) {
+  if (auto ok = check_range(request); !ok) return ok;
   {
     auto work = metadata_.write();
     auto model = find_model(*work, call.scope, request.model);
     if (!model) return model.error();
-    if (auto ok = check_units(request, std::to_string(model->version)); !ok) return ok;
+    if (auto ok = check_quota(request, std::to_string(model->version)); !ok) return ok;
     if (model->status != ModelStatus::hosted && model->status != ModelStatus::starting_hosting)
       return wrong_state(*model, "HOSTED");
     work->models().set_units(model->uid, request.min_inference_units, request.max_inference_units);
@@ -196,6 +201,7 @@ Result<void> LookoutVision::update_units(const CallContext& call, const lookoutv
 
 Result<ModelStatus> LookoutVision::start_model(const CallContext& call,
                                                const lookoutvision::StartModelRequest& request) {
+  if (auto ok = check_range(request); !ok) return ok.error();
   {
     auto work = metadata_.write();
     const auto again = replayed(*work, call, "StartModel", "MODEL", request.model.model_version);
@@ -208,7 +214,7 @@ Result<ModelStatus> LookoutVision::start_model(const CallContext& call,
         (model->status == ModelStatus::starting_hosting || model->status == ModelStatus::hosted))
       return ModelStatus::starting_hosting;
     const auto id = std::to_string(model->version);
-    if (auto ok = check_units(request, id); !ok) return ok.error();
+    if (auto ok = check_quota(request, id); !ok) return ok.error();
     if (!can_move(model->status, ModelStatus::starting_hosting)) return wrong_state(*model, "TRAINED");
     if (quotas_.hosted_models > 0 && work->models().count_in_state(call.scope, ModelStatus::hosted) +
                                              work->models().count_in_state(call.scope, ModelStatus::starting_hosting) >=

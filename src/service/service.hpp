@@ -116,8 +116,8 @@ class LookoutVision {
   void finish_deletions();
 
  private:
-  /// Whether such units may be asked for.
-  [[nodiscard]] Result<void> check_units(const lookoutvision::StartModelRequest& request,
+  /// Whether so many units may be asked for.
+  [[nodiscard]] Result<void> check_quota(const lookoutvision::StartModelRequest& request,
                                          const std::string& version) const;
   /// The remembered resource if this call repeats an earlier one; fails with conflict if its parameters differ.
   Result<std::optional<std::string>> replayed(UnitOfWork& work, const CallContext& call, const char* operation,
