@@ -1,5 +1,6 @@
 # What is installed, and the Debian package made of it: `cpack --config build/release/CPackConfig.cmake`.
 include(GNUInstallDirs)
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # the two programs, not the tests
 install(TARGETS vedette vedette-trainer RUNTIME DESTINATION bin)
 install(FILES packaging/vedette.service DESTINATION lib/systemd/system)
 install(FILES packaging/default DESTINATION /etc/default RENAME vedette)

@@ -168,6 +168,7 @@ void serve(const ServeOptions& options) {
   fs::create_directories(folder.root);
   fs::permissions(folder.root, fs::perms::owner_all);
   const FolderLock lock(folder.lock());
+  fs::remove_all(folder.jobs());  // of jobs that were cut off: they begin again, or never
   const SystemClock clock;
 
   const auto metadata = open_sqlite_metadata(folder.metadata());

@@ -116,11 +116,24 @@ void Hosting::reconcile() {
     log::info("model hosted",
               {{"model", model_arn(scope, model.project, model.version)},
                {"load_ms", std::to_string(ms)},
-               {"bytes", std::to_string(loaded->engine->approximate_bytes())},
+               {"bytes", std::to_string(loaded->engine->memory().bytes())},
+               {"precision", loaded->engine->precision() == Precision::bf16 ? "bf16" : "fp32"},
                {"images_per_second_and_core", seconds > 0 ? fmt::format("{:.1f}", 1 / seconds) : "unknown"}});
   }
-  const std::lock_guard lock(mutex_);
-  std::erase_if(models_, [&](const auto& entry) { return !keep.contains(entry.first); });
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(models_, [&](const auto& entry) { return !keep.contains(entry.first); });
+  }
+  reclaim(keep);
+}
+
+void Hosting::reclaim(const std::set<std::string>& keep) {
+  const std::lock_guard none_is_loaded(loading_);
+  std::error_code ignored;
+  std::vector<fs::path> unused;
+  for (const auto& entry : fs::directory_iterator(options_.cache_folder, ignored))
+    if (!keep.contains(entry.path().filename().string())) unused.push_back(entry.path());
+  for (const auto& folder : unused) fs::remove_all(folder, ignored);
 }
 
 std::optional<ModelLease> Hosting::find(const Model& model, bool is_use) {
@@ -159,15 +172,29 @@ void Hosting::make_room(const std::string& keep) {
   if (options_.memory == 0) return;
   std::vector<std::shared_ptr<const Engine>> gone;  // freed outside the lock
   const std::lock_guard lock(mutex_);
+  // Weights count once, and are freed with the last model that has them.
+  struct Shared {
+    std::size_t bytes = 0;
+    int models = 0;
+  };
+  std::map<const void*, Shared> weights;
   std::size_t bytes = 0;
-  for (const auto& [uid, hosted] : models_)
-    if (hosted.engine) bytes += hosted.engine->approximate_bytes();
+  for (const auto& [uid, hosted] : models_) {
+    if (!hosted.engine) continue;
+    const auto memory = hosted.engine->memory();
+    bytes += memory.own;
+    for (const auto& [address, size] : memory.weights)
+      if (weights.emplace(address, Shared{size, 0}).first->second.models++ == 0) bytes += size;
+  }
   while (bytes > options_.memory) {
     Hosted* oldest = nullptr;
     for (auto& [uid, hosted] : models_)
       if (uid != keep && hosted.engine && (!oldest || hosted.last_used < oldest->last_used)) oldest = &hosted;
     if (!oldest) return;
-    bytes -= std::min(bytes, oldest->engine->approximate_bytes());
+    const auto memory = oldest->engine->memory();
+    bytes -= std::min(bytes, memory.own);  // it may have grown since it was counted
+    for (const auto& [address, size] : memory.weights)
+      if (--weights.at(address).models == 0) bytes -= size;
     gone.push_back(std::move(oldest->engine));
     oldest->engine = nullptr;
   }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -75,6 +76,8 @@ class Hosting {
   /// What is there of it, with its units as they are now wanted.
   std::optional<ModelLease> find(const Model& model, bool is_use);
   void make_room(const std::string& keep);
+  /// Deletes the files of models that are not hosted any more; the object store has them.
+  void reclaim(const std::set<std::string>& keep);
   void loop();
 
   MetadataStore& metadata_;

@@ -13,8 +13,9 @@ namespace {
 
 constexpr int kSide = 64;
 
-/// A model that calls a picture anomalous where its red is high; `bytes` of memory belong to no operation.
-void write_model(const std::filesystem::path& folder, double threshold, std::size_t bytes) {
+/// A model that calls a picture anomalous where its red is high; `bytes` of memory belong to no operation and are the same in models of
+/// equal `weight`.
+void write_model(const std::filesystem::path& folder, double threshold, std::size_t bytes, float weight) {
   Manifest m;
   m.image_height = m.image_width = m.input_height = m.input_width = kSide;
   m.graph = {{"average_pool", "cells", {"image"}, {}, {{"size", 8}}},
@@ -28,7 +29,7 @@ void write_model(const std::filesystem::path& folder, double threshold, std::siz
   m.confidence_limit = 0.9;
   const std::map<std::string, Tensor> tensors = {
       {"factors", Tensor::make({8, 8}, std::vector<float>(64, 1.0F))},
-      {"weight", Tensor::make({static_cast<std::int64_t>(bytes / 4)}, std::vector<float>(bytes / 4, 0.3F))}};
+      {"weight", Tensor::make({static_cast<std::int64_t>(bytes / 4)}, std::vector<float>(bytes / 4, weight))}};
   ASSERT_TRUE(write_artifact(folder, m, tensors, {{"factors"}, {"weight"}}));
 }
 
@@ -41,9 +42,9 @@ Bytes picture(std::uint8_t red, int side = kSide) {
 
 class HostedModels : public testing::Test {
  protected:
-  Model add(const std::string& uid, double threshold, std::size_t bytes = 1 << 20) {
+  Model add(const std::string& uid, double threshold, std::size_t bytes = 1 << 20, float weight = 0.3F) {
     const auto folder = folder_.path() / ("model-" + uid);
-    write_model(folder, threshold, bytes);
+    write_model(folder, threshold, bytes, weight);
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
       if (entry.is_regular_file()) {
         const auto content = *read_file(entry.path(), 64 << 20);
@@ -79,6 +80,7 @@ TEST_F(HostedModels, FollowTheDesiredStateAndJudgePictures) {
   EXPECT_FALSE(hosting.state("one"));
   hosting.reconcile();
   EXPECT_EQ(status(model), ModelStatus::hosted);
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "cache" / "one"));
   ASSERT_TRUE(hosting.state("one"));
   EXPECT_EQ(hosting.state("one")->in_service, 1);
   const auto lease = hosting.lease(model);
@@ -98,13 +100,26 @@ TEST_F(HostedModels, FollowTheDesiredStateAndJudgePictures) {
   hosting.reconcile();
   EXPECT_EQ(status(model), ModelStatus::trained);
   EXPECT_FALSE(hosting.state("one"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "cache" / "one"));
   EXPECT_TRUE(hosting.detect(*lease, picture(20)));  // the lease lasts
+}
+
+TEST_F(HostedModels, SharedWeightsCountOnce) {
+  constexpr std::size_t size = 4 << 20;
+  std::vector<Model> models;
+  for (const auto* uid : {"a", "b", "c"}) models.push_back(add(uid, 0.9, size));
+  Hosting hosting(*metadata_, *objects_, {folder_.path() / "cache", {}, 2 * size});
+  hosting.reconcile();
+  std::vector<std::weak_ptr<const Engine>> held;
+  for (const auto& model : models) held.push_back(hosting.lease(model)->engine);
+  for (const auto& engine : held) EXPECT_FALSE(engine.expired());
 }
 
 TEST_F(HostedModels, WhatWasUsedLeastLatelyGivesWayAndComesBack) {
   constexpr std::size_t size = 4 << 20;
   std::vector<Model> models;
-  for (const auto* uid : {"a", "b", "c"}) models.push_back(add(uid, 0.9, size));
+  for (const auto* uid : {"a", "b", "c"})
+    models.push_back(add(uid, 0.9, size, 0.1F * static_cast<float>(models.size() + 1)));
   Hosting hosting(*metadata_, *objects_, {folder_.path() / "cache", {}, 2 * size + size / 2});  // for two
   hosting.reconcile();
   for (const auto& model : models) {

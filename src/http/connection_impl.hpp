@@ -259,6 +259,11 @@ class Connection {
         }
       }
     }
+    if (answer->hold.count() > 0 && !shared_.stopping) {
+      exchange.reset();  // with the body that it kept
+      asio::steady_timer timer(stream_.get_executor(), answer->hold);
+      co_await timer.async_wait(kNoThrow);
+    }
     // An unread body would be taken for the next request.
     const bool unread = left > 0;
     keep_alive = keep_alive && !unread && !shared_.stopping;

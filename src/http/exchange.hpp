@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -37,6 +38,7 @@ struct Response {
   std::unique_ptr<ObjectReader> content;  ///< if set, the body is this object's bytes [offset, offset + length)
   std::uint64_t offset = 0, length = 0;
   std::optional<std::uint64_t> head_length;  ///< answer to HEAD: no body, but this Content-Length
+  std::chrono::milliseconds hold{0};         ///< before it is sent
 };
 
 /// One request on its way through the server. The connection calls begin(), then, unless that answers already, accept()

@@ -16,6 +16,9 @@ namespace {
 constexpr const char* kUnsignedPayload = "UNSIGNED-PAYLOAD";
 constexpr std::size_t kLongestUserAgent = 1024;
 constexpr std::uint64_t kChunkedOverhead = 64 << 10;
+/// Before a call is told that it was throttled. Nothing waits for it here but a timer, while clients that call again at once, which many
+/// do, would take the machine from those whose calls were admitted.
+constexpr std::chrono::milliseconds kThrottledHold{500};
 
 /// The dialect for errors of requests that are not signed well enough to say which service they mean.
 std::string_view service_by_path(const RequestHead& head) {
@@ -215,7 +218,9 @@ class PipelineExchange : public Exchange {
       log::error("internal error", {{"request", identity_.request_id}, {"reason", error.message}});
       error.message = "The server failed. Its log says more under the request id " + identity_.request_id + ".";
     }
-    return service_->encode_error(error, head_, identity_.request_id);
+    auto response = service_->encode_error(error, head_, identity_.request_id);
+    if (error.kind == ErrorKind::throttled) response.hold = kThrottledHold;
+    return response;
   }
 
   /// Every answer passes here: request id, one log line.

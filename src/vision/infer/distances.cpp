@@ -127,13 +127,7 @@ void Planner::nearest_distance(const Node& node) {
           {{1, entries}, kF32, Tag::ab}, {{n, entries}, kF32, Tag::ab});
       const dnnl::matmul::primitive_desc plan(desc, own_scratchpad(), cpu());
       plans.emplace(n, plan);
-      if (!packed) {
-        const auto plain = plain_memory({channels, entries}, Tag::ba, bank.data());
-        packed = dnnl::memory(plan.weights_desc(), cpu());
-        dnnl::stream now(cpu());
-        dnnl::reorder(plain, packed).execute(now, const_cast<dnnl::memory&>(plain), packed);
-        now.wait();
-      }
+      if (!packed) packed = pack(bank, {{channels, entries}, kF32, Tag::ba}, plan.weights_desc());
     }
     blocks.push_back(
         {first, n,
@@ -144,7 +138,7 @@ void Planner::nearest_distance(const Node& node) {
                            {DNNL_ARG_DST, plain_memory({n, entries}, Tag::ab, products->data())}})});
   }
   add_step(
-      [&in, &out, bank, bias, products, stream, channels, entries, rows, offsets, groups, blocks = std::move(blocks)] {
+      [&in, &out, bias, products, stream, channels, entries, rows, offsets, groups, blocks = std::move(blocks)] {
         for (const auto& b : blocks) {
           b.execution.run(*stream);
           stream->wait();

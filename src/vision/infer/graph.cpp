@@ -340,10 +340,11 @@ void Planner::blur(const Node& node) {
 }
 
 Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::string, Tensor>& tensors,
-                          const std::vector<std::string>& outputs, int input_height, int input_width) {
+                          const std::vector<std::string>& outputs, int input_height, int input_width,
+                          Precision precision) {
   Graph graph;
   graph.threads_ = omp_get_max_threads();
-  Planner planner(tensors, graph.values_, graph.steps_, *graph.buffers_);
+  Planner planner(tensors, graph.values_, graph.steps_, graph.packed_, *graph.buffers_, precision);
   // From the end: what is needed, and by whom last.
   std::map<std::string, std::size_t> last_reader;
   for (const auto& name : outputs) last_reader[name] = nodes.size();
@@ -365,6 +366,12 @@ Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::st
     return invalid_input(std::string("The model cannot run: oneDNN says ") + error.what() + ".");
   }
   return graph;
+}
+
+std::map<const void*, std::size_t> Graph::packed_weights() const {
+  std::map<const void*, std::size_t> out;
+  for (const auto& packed : packed_) out[packed.get()] = packed->memory.get_desc().get_size();
+  return out;
 }
 
 void Graph::run(const Planes& image, std::vector<double>* seconds) {
@@ -393,7 +400,7 @@ Result<std::unique_ptr<Graph>> GraphPool::take(int input_height, int input_width
       return graph;
     }
   }
-  auto graph = Graph::plan(nodes_, tensors_, outputs_, input_height, input_width);
+  auto graph = Graph::plan(nodes_, tensors_, outputs_, input_height, input_width, precision_);
   if (!graph) return graph.error();
   bytes_ += graph->bytes();
   return std::make_unique<Graph>(std::move(*graph));

@@ -15,6 +15,11 @@
 
 namespace vedette {
 
+/// Of a graph's networks (operations `block` to `upsample`); all else is fp32.
+enum class Precision { fp32, bf16 };
+/// bf16 where the processor multiplies it at twice the rate or more, else fp32.
+Precision best_precision();
+
 /// Blocks of memory that are used again. Not thread-safe.
 class BufferPool {
  public:
@@ -34,11 +39,13 @@ class BufferPool {
   std::vector<Block> blocks_;
 };
 
+struct PackedWeights;
+
 /// Executes an artifact's graph on one picture with oneDNN. Planned once for a fixed input size: memory, layouts and
 /// primitives are made in plan(), run() allocates nothing large. Not thread-safe; make one per thread (weights are
 /// shared).
 ///
-/// Networks' operations (`block` to `upsample`) keep values in oneDNN's own layout between them, in bf16 where the processor is faster with it.
+/// Networks' operations (`block` to `upsample`) keep values in oneDNN's own layout between them.
 ///
 /// The input is the value "image" [3, height, width], 0 … 1. Operations (inputs → output; tensors; numbers):
 ///   register             [3,H,W] → [3]; reference [H/r,W/r]; reduction r; the transform dy, dx, angle (registration.hpp)
@@ -85,7 +92,8 @@ class Graph {
   /// `outputs`: values that output() will be asked for. Nodes they do not need are left out, and values that nobody will read any more
   /// leave their memory to others. Fails with invalid_input if an operation is unknown or shapes do not fit.
   static Result<Graph> plan(const std::vector<Node>& nodes, const std::map<std::string, Tensor>& tensors,
-                            const std::vector<std::string>& outputs, int input_height, int input_width);
+                            const std::vector<std::string>& outputs, int input_height, int input_width,
+                            Precision precision = best_precision());
   /// What one step does, by arithmetic alone: what a machine needs for it at least follows from its peak rates.
   struct Work {
     std::string op;        ///< of the node that it belongs to
@@ -102,11 +110,14 @@ class Graph {
   /// Valid until the next run. The name must be one of the outputs.
   [[nodiscard]] const Value& output(const std::string& name) const { return *values_.at(name); }
   [[nodiscard]] std::size_t bytes() const { return buffers_->bytes(); }  ///< working memory, without weights
-  [[nodiscard]] int threads() const { return threads_; }                 ///< that it was planned for
+  /// Bytes of weights as products read them, which graphs share, by their addresses.
+  [[nodiscard]] std::map<const void*, std::size_t> packed_weights() const;
+  [[nodiscard]] int threads() const { return threads_; }  ///< that it was planned for
 
  private:
   std::unique_ptr<BufferPool> buffers_ = std::make_unique<BufferPool>();
   std::map<std::string, std::unique_ptr<Value>> values_;
+  std::vector<std::shared_ptr<const PackedWeights>> packed_;
   std::vector<Step> steps_;
   int threads_ = 1;
 };
@@ -115,8 +126,9 @@ class Graph {
 /// when it plans). Safe from any thread.
 class GraphPool {
  public:
-  GraphPool(std::vector<Node> nodes, std::map<std::string, Tensor> tensors, std::vector<std::string> outputs)
-      : nodes_(std::move(nodes)), tensors_(std::move(tensors)), outputs_(std::move(outputs)) {}
+  GraphPool(std::vector<Node> nodes, std::map<std::string, Tensor> tensors, std::vector<std::string> outputs,
+            Precision precision = best_precision())
+      : nodes_(std::move(nodes)), tensors_(std::move(tensors)), outputs_(std::move(outputs)), precision_(precision) {}
   /// One that nobody uses; planned if there is none. All calls name the same size. Fails as Graph::plan does.
   Result<std::unique_ptr<Graph>> take(int input_height, int input_width);
   void give_back(std::unique_ptr<Graph> graph);
@@ -126,6 +138,7 @@ class GraphPool {
   const std::vector<Node> nodes_;
   const std::map<std::string, Tensor> tensors_;
   const std::vector<std::string> outputs_;
+  const Precision precision_;
   std::atomic<std::size_t> bytes_{0};
   std::mutex mutex_;  // guards idle_
   std::vector<std::unique_ptr<Graph>> idle_;

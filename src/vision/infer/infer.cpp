@@ -257,8 +257,9 @@ Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, 
 
 struct Engine::State {
   Artifact artifact;
+  Precision precision = Precision::fp32;
   std::optional<GraphPool> graphs;
-  std::size_t weight_bytes = 0;
+  std::map<const void*, std::size_t> weights;
   double seconds_per_picture = 0;
 
   Result<Measurement> run(const Planes& planes) {
@@ -288,6 +289,29 @@ struct Engine::State {
     graphs->give_back(std::move(*graph));
     return measurement;
   }
+
+  Result<void> check_golden_samples() {
+    for (const auto& golden : artifact.manifest.golden) {
+      const auto& image = artifact.tensors.at(golden.image);
+      Planes planes{3, static_cast<int>(image.size(0)), static_cast<int>(image.size(1)),
+                    std::vector<float>(image.values->size())};
+      const std::size_t plane = image.values->size() / 3;
+      for (std::size_t i = 0; i < plane; ++i)
+        for (std::size_t c = 0; c < 3; ++c) planes.values[c * plane + i] = image.data()[3 * i + c] / 255.0F;
+      const auto start = std::chrono::steady_clock::now();
+      auto measurement = run(planes);
+      if (!measurement) return measurement.error();
+      seconds_per_picture =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() * omp_get_max_threads();
+      const auto detection = combine(artifact.manifest, measurement->outputs, measurement->class_maps, std::nullopt);
+      if (!(std::abs(detection.anomaly_score - golden.anomaly_score) <=
+            kGoldenTolerance * (1.0 + std::abs(golden.anomaly_score))))
+        return invalid_input(
+            fmt::format("The model does not reproduce its golden sample on this machine: {} instead of {}.",
+                        detection.anomaly_score, golden.anomaly_score));
+    }
+    return {};
+  }
 };
 
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -297,26 +321,35 @@ const Manifest& Engine::manifest() const {
   return state_->artifact.manifest;
 }
 
-std::size_t Engine::approximate_bytes() const {
-  return state_->weight_bytes + state_->graphs->bytes();
+std::size_t Engine::Memory::bytes() const {
+  std::size_t sum = own;
+  for (const auto& [address, bytes] : weights) sum += bytes;
+  return sum;
+}
+
+Engine::Memory Engine::memory() const {
+  return {state_->graphs->bytes(), state_->weights};
+}
+
+Precision Engine::precision() const {
+  return state_->precision;
 }
 
 double Engine::seconds_per_picture() const {
   return state_->seconds_per_picture;
 }
 
-Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact) {
+Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, Precision precision) {
   auto state = std::make_unique<State>();
   state->artifact = std::move(artifact);
-  for (const auto& [name, tensor] : state->artifact.tensors)
-    state->weight_bytes += tensor.values->size() * sizeof(float);
+  state->precision = precision;
   const auto& m = state->artifact.manifest;
   std::vector<std::string> outputs;
   for (const auto& contestant : m.contestants)
     outputs.insert(outputs.end(), contestant.maps.begin(), contestant.maps.end());
   if (m.segmentation)
     outputs.insert(outputs.end(), m.segmentation->class_maps.begin(), m.segmentation->class_maps.end());
-  state->graphs.emplace(m.graph, state->artifact.tensors, std::move(outputs));
+  state->graphs.emplace(m.graph, state->artifact.tensors, std::move(outputs), precision);
   auto graph = state->graphs->take(m.input_height, m.input_width);
   if (!graph) return graph.error();
   for (const auto& contestant : m.contestants)
@@ -329,6 +362,9 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact) {
       if (const auto& shape = (*graph)->output(name).shape;
           shape.size() != 3 || shape[0] != static_cast<std::int64_t>(m.segmentation->labels.size()))
         return invalid_input("The model cannot run: " + name + " does not fit the labels.");
+  state->weights = (*graph)->packed_weights();
+  for (const auto& [name, tensor] : state->artifact.tensors)
+    state->weights[tensor.values.get()] = tensor.values->size() * sizeof(float);
   state->graphs->give_back(std::move(*graph));
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
 }
@@ -338,27 +374,13 @@ Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& 
   if (!artifact) return artifact.error();
   auto engine = create(std::move(*artifact));
   if (!engine || check == Check::nothing) return engine;
-  auto& state = *(*engine)->state_;
-  for (const auto& golden : state.artifact.manifest.golden) {
-    const auto& image = state.artifact.tensors.at(golden.image);
-    Planes planes{3, static_cast<int>(image.size(0)), static_cast<int>(image.size(1)),
-                  std::vector<float>(image.values->size())};
-    const std::size_t plane = image.values->size() / 3;
-    for (std::size_t i = 0; i < plane; ++i)
-      for (std::size_t c = 0; c < 3; ++c) planes.values[c * plane + i] = image.data()[3 * i + c] / 255.0F;
-    const auto start = std::chrono::steady_clock::now();
-    auto measurement = state.run(planes);
-    if (!measurement) return measurement.error();
-    state.seconds_per_picture =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() * omp_get_max_threads();
-    const auto detection =
-        combine(state.artifact.manifest, measurement->outputs, measurement->class_maps, std::nullopt);
-    if (!(std::abs(detection.anomaly_score - golden.anomaly_score) <=
-          kGoldenTolerance * (1.0 + std::abs(golden.anomaly_score))))
-      return invalid_input(
-          fmt::format("The model does not reproduce its golden sample on this machine: {} instead of {}.",
-                      detection.anomaly_score, golden.anomaly_score));
+  auto ok = (*engine)->state_->check_golden_samples();
+  if (!ok && (*engine)->precision() != Precision::fp32) {
+    engine = create(std::move((*engine)->state_->artifact), Precision::fp32);
+    if (!engine) return engine;
+    ok = (*engine)->state_->check_golden_samples();
   }
+  if (!ok) return ok.error();
   return engine;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -83,10 +84,11 @@ class Engine {
     all,      ///< digests and golden samples
     nothing,  ///< of what this process has checked before
   };
-  /// Reads, verifies and plans; runs the golden samples and fails with invalid_input if one deviates.
+  /// Reads, verifies and plans; runs the golden samples. If one deviates, all is done in fp32; if one still deviates, fails with
+  /// invalid_input.
   static Result<std::shared_ptr<const Engine>> load(const std::filesystem::path& folder, Check check = Check::all);
   /// The same without golden samples, for the trainer.
-  static Result<std::shared_ptr<const Engine>> create(Artifact artifact);
+  static Result<std::shared_ptr<const Engine>> create(Artifact artifact, Precision precision = best_precision());
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -112,8 +114,13 @@ class Engine {
   };
   /// The network's steps and how long each took on this picture: the least of `rounds` runs.
   Result<std::vector<StepTime>> profile(const RgbImage& image, int rounds) const;
-  /// Working memory and weights together, for admission and logs. It grows with the calls that run at once.
-  [[nodiscard]] std::size_t approximate_bytes() const;
+  struct Memory {
+    std::size_t own = 0;                         ///< bytes to work in; it grows with the calls that run at once
+    std::map<const void*, std::size_t> weights;  ///< bytes by address: models may share them
+    [[nodiscard]] std::size_t bytes() const;
+  };
+  [[nodiscard]] Memory memory() const;
+  [[nodiscard]] Precision precision() const;
   /// How long the golden samples took, by the threads that the loading thread had; core seconds. 0 if they were not run.
   [[nodiscard]] double seconds_per_picture() const;
 

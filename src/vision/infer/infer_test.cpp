@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/files.hpp"
 #include "base/random.hpp"
 #include "vision/infer/graph.hpp"
 #include "vision/infer/registration.hpp"
@@ -261,6 +262,59 @@ TEST(Infer, DecidesAndIsCertainWithinTheLimit) {
   EXPECT_LT(dark->anomaly_score, bright->anomaly_score);
   EXPECT_EQ((*engine)->detect(RgbImage{65, 64, std::vector<std::uint8_t>(65 * 64 * 3)}).error().kind,
             ErrorKind::invalid_input);
+}
+
+/// A model whose map needs more digits than bf16 has: 1 + red / 1000, less 1.
+Artifact delicate_model() {
+  Artifact a;
+  auto& m = a.manifest;
+  m.image_height = m.image_width = m.input_height = m.input_width = 64;
+  m.folds = 1;
+  m.graph = {{"block",
+              "one",
+              {"image"},
+              {{"weights", "thousandth"}, {"bias", "plus"}},
+              {{"groups", 1}, {"stride", 1}, {"relu", 1}}},
+             {"block",
+              "back",
+              {"one"},
+              {{"weights", "thousand"}, {"bias", "minus"}},
+              {{"groups", 1}, {"stride", 1}, {"relu", 1}}},
+             {"slice", "map", {"back"}, {}, {{"channel", 0}}}};
+  a.tensors = {{"thousandth", Tensor::make({1, 3, 1, 1}, {1e-3F, 0, 0})},
+               {"plus", Tensor::make({1}, {1})},
+               {"thousand", Tensor::make({1, 1, 1, 1}, {1000})},
+               {"minus", Tensor::make({1}, {-1000})},
+               {"picture", Tensor::make({64, 64, 3}, std::vector<float>(64 * 64 * 3, 128))}};
+  m.contestants = {{"red", {"map"}, 0.5, 0, 0.0, 1.0, 1.0, 1.0}};
+  m.threshold = 1;
+  m.confidence_limit = 0.95;
+  return a;
+}
+
+TEST(Infer, AModelThatNeedsItRunsInFullPrecision) {
+  auto artifact = delicate_model();
+  const auto exact = Engine::create(artifact, Precision::fp32);
+  ASSERT_TRUE(exact) << exact.error().message;
+  const auto score = (*exact)->detect(RgbImage{64, 64, std::vector<std::uint8_t>(64 * 64 * 3, 128)})->anomaly_score;
+  artifact.manifest.golden = {{"picture", score}};
+  const TemporaryFolder folder;
+  ASSERT_TRUE(write_artifact(folder.path(), artifact.manifest, artifact.tensors, {{"picture"}}));
+  const auto engine = Engine::load(folder.path());
+  ASSERT_TRUE(engine) << engine.error().message;
+  EXPECT_EQ((*engine)->precision(), Precision::fp32);
+  artifact.manifest.golden[0].anomaly_score = 2 * score;
+  const TemporaryFolder other;
+  ASSERT_TRUE(write_artifact(other.path(), artifact.manifest, artifact.tensors, {{"picture"}}));
+  EXPECT_FALSE(Engine::load(other.path()));
+}
+
+TEST(Infer, ModelsShareWeights) {
+  const auto artifact = delicate_model();
+  const auto one = Engine::create(artifact), two = Engine::create(artifact);
+  ASSERT_TRUE(one && two);
+  EXPECT_EQ((*one)->memory().weights, (*two)->memory().weights);
+  EXPECT_GT((*one)->memory().weights.size(), artifact.tensors.size());  // with those arranged for products
 }
 
 }  // namespace

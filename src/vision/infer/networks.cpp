@@ -1,14 +1,41 @@
 #include <algorithm>
+#include <mutex>
 #include <optional>
 
 #include "vision/infer/planner.hpp"
 
 namespace vedette {
 
-dnnl::memory::data_type network_type() {
+Precision best_precision() {
   const auto isa = dnnl::get_effective_cpu_isa();
-  const bool fast = isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
-  return fast ? dnnl::memory::data_type::bf16 : kF32;
+  const bool multiplies_bf16 = isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
+  return multiplies_bf16 ? Precision::bf16 : Precision::fp32;
+}
+
+dnnl::memory::data_type type_of(Precision precision) {
+  return precision == Precision::bf16 ? dnnl::memory::data_type::bf16 : kF32;
+}
+
+const dnnl::memory& Planner::pack(const Tensor& tensor, const dnnl::memory::desc& plain,
+                                  const dnnl::memory::desc& layout) {
+  // By the tensors' storage, which an entry keeps: no other tensor can get its address while the entry is there.
+  static std::mutex mutex;
+  static std::multimap<const void*, std::weak_ptr<const PackedWeights>> known;
+  const std::lock_guard lock(mutex);
+  const auto [first, end] = known.equal_range(tensor.values.get());
+  for (auto it = first; it != end; ++it)
+    if (auto found = it->second.lock(); found && found->memory.get_desc() == layout) {
+      packed_.push_back(std::move(found));
+      return packed_.back()->memory;
+    }
+  std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
+  dnnl::memory from(plain, cpu(), const_cast<float*>(tensor.data())), to(layout, cpu());
+  dnnl::stream stream(cpu());
+  dnnl::reorder(from, to).execute(stream, from, to);
+  stream.wait();
+  packed_.push_back(std::make_shared<PackedWeights>(PackedWeights{tensor.values, std::move(to)}));
+  known.emplace(tensor.values.get(), packed_.back());
+  return packed_.back()->memory;
 }
 
 void Planner::make_plain(const std::string& name) {
@@ -42,8 +69,8 @@ dnnl::memory Planner::network_input(const Node& node, std::size_t index) {
     if (const auto it = held->find(name); it != held->end()) return it->second;
   const auto& value = input(node, 3, index);
   const auto plain = plain_memory({1, value.shape[0], value.shape[1], value.shape[2]}, Tag::nchw, value.data.data());
-  if (network_type() == kF32) return plain;
-  const auto reduced = network_memory(name, {plain.get_desc().dims(), network_type(), Tag::nchw});
+  if (type_ == kF32) return plain;
+  const auto reduced = network_memory(name, {plain.get_desc().dims(), type_, Tag::nchw});
   add_execution({make_reorder(plain, reduced)});
   plain_copies_.emplace(name, reduced);
   return reduced;
@@ -98,8 +125,6 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
   if (outputs % groups != 0) throw PlanFailure{node.output + ": groups do not divide the channels"};
   const auto& bias = tensor(node, "bias", {outputs});
   const Shape target_dims = window_output(node, window, dims, outputs, weights.size(2), weights.size(3));
-  const auto type = network_type();
-
   dnnl::post_ops after;
   std::optional<dnnl::memory> residual;
   if (node.inputs.size() > 1) {
@@ -117,18 +142,14 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
   // A thin picture stays plain (oneDNN has kernels for that); all else gets the layout it likes best.
   const dnnl::convolution_forward::desc desc(
       dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
-      channels <= 4 ? source.get_desc() : dnnl::memory::desc(dims, type, Tag::any), {grouped, type, Tag::any},
-      {{outputs}, kF32, Tag::a}, {target_dims, type, Tag::any}, {window.stride, window.stride},
+      channels <= 4 ? source.get_desc() : dnnl::memory::desc(dims, type_, Tag::any), {grouped, type_, Tag::any},
+      {{outputs}, kF32, Tag::a}, {target_dims, type_, Tag::any}, {window.stride, window.stride},
       {window.dilation - 1, window.dilation - 1}, {window.top, window.left}, {window.bottom, window.right});
   const dnnl::convolution_forward::primitive_desc plan(desc, attributes, cpu());
 
-  dnnl::stream stream(cpu());
-  auto plain_weights = plain_memory(grouped, groups == 1 ? Tag::oihw : Tag::goihw, weights.data());
-  dnnl::memory packed_weights(plan.weights_desc(), cpu());
-  dnnl::reorder(plain_weights, packed_weights).execute(stream, plain_weights, packed_weights);
+  const auto packed = pack(weights, {grouped, kF32, groups == 1 ? Tag::oihw : Tag::goihw}, plan.weights_desc());
   dnnl::memory own_bias({{outputs}, kF32, Tag::a}, cpu());
   std::copy_n(bias.data(), outputs, static_cast<float*>(own_bias.get_data_handle()));
-  stream.wait();
 
   std::vector<Execution> executions;
   auto arranged = source;
@@ -137,15 +158,13 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
     executions.push_back(make_reorder(source, arranged));
   }
   const auto target = network_output(node, plan.dst_desc());
-  auto execution = make_execution<dnnl::convolution_forward>(plan, {{DNNL_ARG_SRC, arranged},
-                                                                    {DNNL_ARG_WEIGHTS, packed_weights},
-                                                                    {DNNL_ARG_BIAS, own_bias},
-                                                                    {DNNL_ARG_DST, target}});
+  auto execution = make_execution<dnnl::convolution_forward>(
+      plan, {{DNNL_ARG_SRC, arranged}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_BIAS, own_bias}, {DNNL_ARG_DST, target}});
   if (residual) executions.push_back(make_reorder(*residual, target));
   executions.push_back(std::move(execution));
   add_execution(std::move(executions),
                 2.0 * static_cast<double>(count(weights.shape)) * static_cast<double>(target_dims[2] * target_dims[3]),
-                type != kF32);
+                type_ != kF32);
 }
 
 void Planner::activation(const Node& node) {
@@ -197,8 +216,8 @@ void Planner::pool(const Node& node) {
                                                                        : dnnl::algorithm::pooling_avg_exclude_padding;
   const Shape kernel = is_global ? Shape{dims[2], dims[3]} : Shape{height, width};
   const dnnl::pooling_forward::desc desc(dnnl::prop_kind::forward_inference, algorithm, source.get_desc(),
-                                         {target_dims, network_type(), Tag::any}, {window.stride, window.stride},
-                                         kernel, {window.top, window.left}, {window.bottom, window.right});
+                                         {target_dims, type_, Tag::any}, {window.stride, window.stride}, kernel,
+                                         {window.top, window.left}, {window.bottom, window.right});
   const dnnl::pooling_forward::primitive_desc plan(desc, own_scratchpad(), cpu());
   const auto target = network_output(node, plan.dst_desc());
   add_execution({make_execution<dnnl::pooling_forward>(plan, {{DNNL_ARG_SRC, source}, {DNNL_ARG_DST, target}})});
@@ -212,7 +231,7 @@ void Planner::upsample(const Node& node) {
   dims[3] *= factor;
   if (count(dims) > kLargestValue) throw PlanFailure{node.output + " is too large"};
   const dnnl::resampling_forward::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::resampling_linear,
-                                            source.get_desc(), {dims, network_type(), Tag::any});
+                                            source.get_desc(), {dims, type_, Tag::any});
   const dnnl::resampling_forward::primitive_desc plan(desc, own_scratchpad(), cpu());
   const auto target = network_output(node, plan.dst_desc());
   add_execution({make_execution<dnnl::resampling_forward>(plan, {{DNNL_ARG_SRC, source}, {DNNL_ARG_DST, target}})});

@@ -47,7 +47,7 @@ PeakRates measure_peaks(int threads) {
   set_inference_threads(threads);
   PeakRates out;
   out.fp32 = product_rate(kF32);
-  if (network_type() != kF32) out.bf16 = product_rate(network_type());
+  if (best_precision() == Precision::bf16) out.bf16 = product_rate(type_of(Precision::bf16));
   std::vector<char> from(kCopied, 1), to(kCopied, 2);
   const auto part = static_cast<std::int64_t>(kCopied) / threads;
   const double seconds = least_seconds([&] {

@@ -36,8 +36,14 @@ inline const dnnl::engine& cpu() {
   return engine;
 }
 
-/// Of networks' values and products: bf16 where the processor multiplies it at twice the rate or more, else fp32.
-dnnl::memory::data_type network_type();
+/// Of networks' values and products.
+dnnl::memory::data_type type_of(Precision precision);
+
+/// A tensor as a primitive reads it.
+struct PackedWeights {
+  std::shared_ptr<const std::vector<float>> source;
+  dnnl::memory memory;
+};
 
 /// A primitive with its arguments, ready to run on this thread.
 struct Execution {
@@ -61,8 +67,14 @@ inline dnnl::primitive_attr own_scratchpad() {
 class Planner {
  public:
   Planner(const std::map<std::string, Tensor>& tensors, std::map<std::string, std::unique_ptr<Value>>& values,
-          std::vector<Graph::Step>& steps, BufferPool& buffers)
-      : tensors_(tensors), values_(values), steps_(steps), buffers_(buffers) {}
+          std::vector<Graph::Step>& steps, std::vector<std::shared_ptr<const PackedWeights>>& packed,
+          BufferPool& buffers, Precision precision)
+      : tensors_(tensors),
+        values_(values),
+        steps_(steps),
+        packed_(packed),
+        buffers_(buffers),
+        type_(type_of(precision)) {}
 
   /// Makes the value "image".
   void start(int height, int width);
@@ -143,6 +155,8 @@ class Planner {
     return make_execution<dnnl::reorder>(dnnl::reorder::primitive_desc(from, to, own_scratchpad()),
                                          {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
   }
+  /// The tensor, which `plain` describes, arranged as `layout`: once in memory for all graphs of all models that want the same.
+  const dnnl::memory& pack(const Tensor& tensor, const dnnl::memory::desc& plain, const dnnl::memory::desc& layout);
   void add_execution(std::vector<Execution> executions, double flops = 0, bool is_half = false);
   void make_plain(const std::string& name);
 
@@ -157,7 +171,9 @@ class Planner {
   const std::map<std::string, Tensor>& tensors_;
   std::map<std::string, std::unique_ptr<Value>>& values_;
   std::vector<Graph::Step>& steps_;
+  std::vector<std::shared_ptr<const PackedWeights>>& packed_;
   BufferPool& buffers_;
+  const dnnl::memory::data_type type_;                  ///< of networks' values and products
   std::string op_;                                      ///< of the node that is being planned
   std::multimap<std::string, float*> held_;             ///< by values
   std::map<std::string, dnnl::memory> network_values_;  ///< in oneDNN's layout alone; [1,C,H,W]
