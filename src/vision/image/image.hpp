@@ -99,6 +99,8 @@ Result<Bytes> encode_jpeg(const RgbImage& image, int quality);
 
 /// Resizes with a triangle filter widened by the scale when shrinking (anti-aliased), as float 0 … 1, planar RGB.
 Planes resize_to_planes(const RgbImage& image, int height, int width);
+/// Only rows first_row … end_row − 1 of it, into [3, height, width]: parts may be made side by side.
+void resize_rows(const RgbImage& image, int height, int width, int first_row, int end_row, float* out);
 /// Planes of 3 channels, rounded to 8 bit.
 RgbImage to_image(const Planes& planes);
 /// Bilinear enlargement or reduction of a map, corners not aligned (pixel centres at half-integers).

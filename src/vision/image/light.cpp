@@ -4,21 +4,31 @@
 #include <cmath>
 #include <vector>
 
+#include "base/target_clones.hpp"
+
 namespace vedette {
 namespace {
 
 constexpr std::int64_t kCell = 4;    // pixels
 constexpr double kSmoothSigma = 16;  // from here on statistics of cells are as good as those of pixels
 
-/// Mean over a window of 2·radius + 1 along one axis, edges replicated, by running sums.
-void box_filter(const float* in, float* out, std::int64_t length, std::int64_t stride, std::int64_t radius) {
-  double sum = 0;
-  const auto at = [&](std::int64_t i) { return in[std::clamp<std::int64_t>(i, 0, length - 1) * stride]; };
-  for (std::int64_t i = -radius; i <= radius; ++i) sum += at(i);
+/// Mean over a window of 2·radius + 1 along `count` rows at once, edges replicated, by running sums. Rows are worked on side by side, since
+/// each sum waits for the one before.
+template <int kCount>
+void box_filter(const float* in, float* out, std::int64_t length, std::int64_t radius) {
+  double sums[kCount] = {};
+  const auto at = [&](int row, std::int64_t i) {
+    return in[row * length + std::clamp<std::int64_t>(i, 0, length - 1)];
+  };
+  for (std::int64_t i = -radius; i <= radius; ++i)
+    for (int row = 0; row < kCount; ++row) sums[row] += at(row, i);
   const double scale = 1.0 / static_cast<double>(2 * radius + 1);
   for (std::int64_t i = 0; i < length; ++i) {
-    out[i * stride] = static_cast<float>(sum * scale);
-    sum += at(i + radius + 1) - at(i - radius);
+    const auto enter = std::min(i + radius + 1, length - 1), leave = std::max<std::int64_t>(i - radius, 0);
+    for (int row = 0; row < kCount; ++row) {
+      out[row * length + i] = static_cast<float>(sums[row] * scale);
+      sums[row] += in[row * length + enter] - in[row * length + leave];
+    }
   }
 }
 
@@ -42,7 +52,11 @@ void box_filter_columns(const float* in, float* out, std::int64_t height, std::i
 
 void box_plane(float* plane, float* scratch, std::int64_t height, std::int64_t width, std::int64_t radius,
                std::vector<double>& sum) {
-  for (std::int64_t y = 0; y < height; ++y) box_filter(plane + y * width, scratch + y * width, width, 1, radius);
+  constexpr int side_by_side = 8;
+  std::int64_t y = 0;
+  for (; y + side_by_side <= height; y += side_by_side)
+    box_filter<side_by_side>(plane + y * width, scratch + y * width, width, radius);
+  for (; y < height; ++y) box_filter<1>(plane + y * width, scratch + y * width, width, radius);
   box_filter_columns(scratch, plane, height, width, radius, sum);
 }
 
@@ -53,6 +67,48 @@ void gaussian_plane(float* plane, float* scratch, std::int64_t height, std::int6
   for (int pass = 0; pass < 3; ++pass) box_plane(plane, scratch, height, width, radius, sum);
 }
 
+/// Means of cells' values and of their squares.
+VEDETTE_TARGET_CLONES void sum_cells(const float* rows, std::int64_t columns, float* __restrict sums,
+                                     float* __restrict squares) {
+  constexpr float share = 1.0F / (kCell * kCell);
+  for (std::int64_t x = 0; x < columns; ++x) {
+    float sum = 0, square = 0;
+    for (int dy = 0; dy < kCell; ++dy)
+      for (int dx = 0; dx < kCell; ++dx) {
+        const float v = rows[(dy * columns + x) * kCell + dx];
+        sum += v, square += v * v;
+      }
+    sums[x] = share * sum;
+    squares[x] = share * square;
+  }
+}
+
+VEDETTE_TARGET_CLONES void light_of_row(const float* means, const float* squares, std::int64_t count,
+                                        float* __restrict mean, float* __restrict gain) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    mean[i] = means[i];
+    const float variance = squares[i] - means[i] * means[i];
+    // The floor keeps sensor noise on flat areas from being blown up to full contrast.
+    gain[i] = 1 / (std::sqrt(variance > 0 ? variance : 0.0F) + 0.05F);
+  }
+}
+
+/// A row of pixels, given mean and gain at the centres of cells, the first and the last twice.
+VEDETTE_TARGET_CLONES void normalize_row(const float* in, const float* mean, const float* gain, std::int64_t columns,
+                                         float* __restrict out) {
+  constexpr std::int64_t half = kCell / 2;
+  constexpr float phase[kCell] = {0.125F, 0.375F, 0.625F, 0.875F};
+  // Pixels between the centres of neighbouring cells: the last half of one cell and the first of the next.
+  for (std::int64_t k = half; k < kCell; ++k) out[k - half] = (in[k - half] - mean[0]) * gain[0];
+  for (std::int64_t x = 1; x < columns; ++x)
+    for (std::int64_t k = 0; k < kCell; ++k) {
+      const auto p = x * kCell - half + k;
+      out[p] = (in[p] - mean[x] - phase[k] * (mean[x + 1] - mean[x])) * (gain[x] + phase[k] * (gain[x + 1] - gain[x]));
+    }
+  for (std::int64_t p = columns * kCell - half; p < columns * kCell; ++p)
+    out[p] = (in[p] - mean[columns]) * gain[columns];
+}
+
 }  // namespace
 
 void gaussian_blur(float* plane, std::int64_t height, std::int64_t width, double sigma) {
@@ -61,72 +117,79 @@ void gaussian_blur(float* plane, std::int64_t height, std::int64_t width, double
   gaussian_plane(plane, scratch.data(), height, width, sigma, sum);
 }
 
-void normalize_light(const float* in, float* out, std::int64_t height, std::int64_t width, double sigma) {
-  // The neighbourhood is so smooth that its mean and deviation at every fourth pixel tell all others.
-  const std::int64_t cell = sigma >= kSmoothSigma && height % kCell == 0 && width % kCell == 0 ? kCell : 1;
-  const auto rows = height / cell, columns = width / cell;
-  const auto cells = static_cast<std::size_t>(rows * columns);
-  std::vector<float> mean(cells), gain(cells), scratch(cells);
-  const auto share = 1.0F / static_cast<float>(cell * cell);
-  for (std::int64_t y = 0; y < height; ++y) {
-    const float* row = in + y * width;
-    float* sums = mean.data() + y / cell * columns;
-    float* squares = gain.data() + y / cell * columns;
-    for (std::int64_t x = 0; x < columns; ++x)
-      for (std::int64_t k = 0; k < cell; ++k) {
-        const float v = row[x * cell + k];
-        sums[x] += share * v;
-        squares[x] += share * v * v;
-      }
+LocalLight::LocalLight(std::int64_t height, std::int64_t width, double sigma)
+    // The neighbourhood is so smooth that its mean and deviation at every fourth pixel tell all others.
+    : cell_(sigma >= kSmoothSigma && height % kCell == 0 && width % kCell == 0 ? kCell : 1),
+      rows_(height / cell_),
+      columns_(width / cell_),
+      sigma_(sigma / static_cast<double>(cell_)) {
+  for (auto& map : means_) map.resize(static_cast<std::size_t>(rows_ * columns_));
+}
+
+void LocalLight::sum(const float* in, std::int64_t first, std::int64_t end) {
+  for (std::int64_t y = first; y < end; ++y) {
+    float* sums = means_[0].data() + y * columns_;
+    float* squares = means_[1].data() + y * columns_;
+    const float* rows = in + y * cell_ * cell_ * columns_;
+    if (cell_ == kCell)
+      sum_cells(rows, columns_, sums, squares);
+    else
+      for (std::int64_t x = 0; x < columns_; ++x) sums[x] = rows[x], squares[x] = rows[x] * rows[x];
   }
+}
+
+void LocalLight::smooth(int map) {
+  std::vector<float> scratch(means_[0].size());
   std::vector<double> sum;
-  const double cell_sigma = sigma / static_cast<double>(cell);
-  gaussian_plane(mean.data(), scratch.data(), rows, columns, cell_sigma, sum);
-  gaussian_plane(gain.data(), scratch.data(), rows, columns, cell_sigma, sum);
-  for (std::size_t i = 0; i < cells; ++i)
-    // The floor keeps sensor noise on flat areas from being blown up to full contrast.
-    gain[i] = 1 / (std::sqrt(std::max(0.0F, gain[i] - mean[i] * mean[i])) + 0.05F);
-  if (cell == 1) {
-    for (std::size_t i = 0; i < cells; ++i) out[i] = (in[i] - mean[i]) * gain[i];
+  gaussian_plane(means_[static_cast<std::size_t>(map)].data(), scratch.data(), rows_, columns_, sigma_, sum);
+}
+
+void LocalLight::apply(const float* in, float* out, std::int64_t first, std::int64_t end) const {
+  const auto size = static_cast<std::size_t>(columns_ + 2);
+  // Mean and gain of rows of cells, with the first and last cell repeated, above and below the pixels; then between the two.
+  std::array<std::vector<float>, 2> mean, gain;
+  for (auto* rows : {&mean, &gain})
+    for (auto& row : *rows) row.resize(size);
+  std::array<std::int64_t, 2> held = {-1, -1};
+  const auto hold = [&](std::size_t slot, std::int64_t row) {
+    if (held[slot] == row) return;
+    held[slot] = row;
+    light_of_row(means_[0].data() + row * columns_, means_[1].data() + row * columns_, columns_, mean[slot].data() + 1,
+                 gain[slot].data() + 1);
+    for (auto* values : {&mean[slot], &gain[slot]})
+      values->front() = (*values)[1], values->back() = (*values)[size - 2];
+  };
+  const auto width = columns_ * cell_;
+  if (cell_ == 1) {
+    for (std::int64_t y = first; y < end; ++y) {
+      hold(0, y);
+      for (std::int64_t x = 0; x < width; ++x)
+        out[y * width + x] =
+            (in[y * width + x] - mean[0][static_cast<std::size_t>(x + 1)]) * gain[0][static_cast<std::size_t>(x + 1)];
+    }
     return;
   }
   // Bilinear between cell centres, which lie at (kCell − 1) / 2 + n · kCell; edges replicated.
-  const auto place = [](std::int64_t pixel, std::int64_t count, std::int64_t& low, std::int64_t& high) {
-    const double at = (static_cast<double>(pixel) + 0.5) / kCell - 0.5;
+  std::vector<float> mean_row(size), gain_row(size);
+  for (std::int64_t y = first * kCell; y < end * kCell; ++y) {
+    const double at = (static_cast<double>(y) + 0.5) / kCell - 0.5;
     const auto below = static_cast<std::int64_t>(std::floor(at));
-    low = std::clamp<std::int64_t>(below, 0, count - 1);
-    high = std::clamp<std::int64_t>(below + 1, 0, count - 1);
-    return static_cast<float>(at - static_cast<double>(below));
-  };
-  // A row of both, between two rows of cells, with the first and last cell repeated.
-  std::vector<float> mean_row(static_cast<std::size_t>(columns + 2)), gain_row(mean_row.size());
-  float phase[kCell];
-  for (std::int64_t k = 0; k < kCell; ++k) phase[k] = (static_cast<float>(k) + 0.5F) / kCell;
-  for (std::int64_t y = 0; y < height; ++y) {
-    std::int64_t low = 0, high = 0;
-    const float share_high = place(y, rows, low, high);
-    for (std::int64_t x = 0; x < columns; ++x) {
-      const auto i = static_cast<std::size_t>(x + 1);
-      const auto a = static_cast<std::size_t>(low * columns + x), b = static_cast<std::size_t>(high * columns + x);
-      mean_row[i] = mean[a] + share_high * (mean[b] - mean[a]);
-      gain_row[i] = gain[a] + share_high * (gain[b] - gain[a]);
+    const auto share = static_cast<float>(at - static_cast<double>(below));
+    hold(0, std::clamp<std::int64_t>(below, 0, rows_ - 1));
+    hold(1, std::clamp<std::int64_t>(below + 1, 0, rows_ - 1));
+    for (std::size_t i = 0; i < size; ++i) {
+      mean_row[i] = mean[0][i] + share * (mean[1][i] - mean[0][i]);
+      gain_row[i] = gain[0][i] + share * (gain[1][i] - gain[0][i]);
     }
-    mean_row.front() = mean_row[1], gain_row.front() = gain_row[1];
-    mean_row.back() = mean_row[mean_row.size() - 2], gain_row.back() = gain_row[gain_row.size() - 2];
-    const float* from = in + y * width;
-    float* to = out + y * width;
-    // Pixels between the centres of neighbouring cells: the last half of one cell and the first of the next.
-    constexpr std::int64_t half = kCell / 2;
-    for (std::int64_t x = 0; x <= columns; ++x) {
-      const auto i = static_cast<std::size_t>(x);
-      const float m = mean_row[i], dm = mean_row[i + 1] - m, g = gain_row[i], dg = gain_row[i + 1] - g;
-      for (std::int64_t k = 0; k < kCell; ++k) {
-        const auto p = x * kCell - half + k;
-        if (p < 0 || p >= width) continue;
-        to[p] = (from[p] - m - phase[k] * dm) * (g + phase[k] * dg);
-      }
-    }
+    normalize_row(in + y * width, mean_row.data(), gain_row.data(), columns_, out + y * width);
   }
+}
+
+void normalize_light(const float* in, float* out, std::int64_t height, std::int64_t width, double sigma) {
+  LocalLight light(height, width, sigma);
+  light.sum(in, 0, light.rows());
+  for (int map = 0; map < LocalLight::kMaps; ++map) light.smooth(map);
+  light.apply(in, out, 0, light.rows());
 }
 
 }  // namespace vedette

@@ -23,6 +23,12 @@ VEDETTE_TARGET_CLONES void add_scaled(float* __restrict sum, const float* __rest
   for (std::size_t i = 0; i < count; ++i) sum[i] += scale * values[i];
 }
 
+/// A row of RGB into three.
+VEDETTE_TARGET_CLONES void split_row(const float* __restrict rgb, float* __restrict r, float* __restrict g,
+                                     float* __restrict b, int count) {
+  for (int i = 0; i < count; ++i) r[i] = rgb[3 * i], g[i] = rgb[3 * i + 1], b[i] = rgb[3 * i + 2];
+}
+
 Taps make_taps(int in, int out) {
   const double scale = static_cast<double>(in) / out;
   const double radius = std::max(1.0, scale);
@@ -63,15 +69,13 @@ int mirrored(int i, int count) {
 
 }  // namespace
 
-Planes resize_to_planes(const RgbImage& image, int height, int width) {
+void resize_rows(const RgbImage& image, int height, int width, int first_row, int end_row, float* out) {
   const Taps rows = make_taps(image.height, height);
   const Taps columns = make_taps(image.width, width);
-  Planes out{3, height, width,
-             std::vector<float>(3U * static_cast<std::size_t>(height) * static_cast<std::size_t>(width))};
   const std::size_t stride = static_cast<std::size_t>(image.width) * 3;
   const std::size_t plane = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
   std::vector<float> line(stride);
-  for (int y = 0; y < height; ++y) {
+  for (int y = first_row; y < end_row; ++y) {
     std::fill(line.begin(), line.end(), 0.0F);
     const int first = rows.first[static_cast<std::size_t>(y)];
     for (int t = 0; t < rows.width; ++t) {
@@ -81,7 +85,11 @@ Planes resize_to_planes(const RgbImage& image, int height, int width) {
       if (w == 0.0F) continue;
       add_scaled(line.data(), image.pixels.data() + stride * static_cast<std::size_t>(first + t), w, stride);
     }
-    float* target = out.values.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width);
+    float* target = out + static_cast<std::size_t>(y) * static_cast<std::size_t>(width);
+    if (image.width == width) {
+      split_row(line.data(), target, target + plane, target + 2 * plane, width);
+      continue;
+    }
     for (int x = 0; x < width; ++x) {
       const float* w = &columns.weights[static_cast<std::size_t>(x) * static_cast<std::size_t>(columns.width)];
       const float* source = line.data() + static_cast<std::size_t>(columns.first[static_cast<std::size_t>(x)]) * 3;
@@ -96,6 +104,12 @@ Planes resize_to_planes(const RgbImage& image, int height, int width) {
       target[2 * plane + static_cast<std::size_t>(x)] = b;
     }
   }
+}
+
+Planes resize_to_planes(const RgbImage& image, int height, int width) {
+  Planes out{3, height, width,
+             std::vector<float>(3U * static_cast<std::size_t>(height) * static_cast<std::size_t>(width))};
+  resize_rows(image, height, width, 0, height, out.values.data());
   return out;
 }
 

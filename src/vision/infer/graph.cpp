@@ -14,6 +14,12 @@
 
 namespace vedette {
 
+namespace {
+
+constexpr std::int64_t kBand = 64;  // rows of a picture that one thread treats at a time
+
+}  // namespace
+
 float* BufferPool::take(std::size_t bytes) {
   constexpr std::size_t line = 64;
   bytes = std::max<std::size_t>(1, (bytes + line - 1) / line) * line;
@@ -92,8 +98,13 @@ void Planner::start(int height, int width) {
 
 void Planner::release(const std::string& name) {
   const auto [first, end] = held_.equal_range(name);
-  for (auto it = first; it != end; ++it) buffers_.give_back(it->second);
+  std::vector<float*> released;
+  for (auto it = first; it != end; ++it) released.push_back(it->second);
   held_.erase(first, end);
+  // A value may lie in another's memory.
+  for (const auto* block : released)
+    if (std::none_of(held_.begin(), held_.end(), [&](const auto& other) { return other.second == block; }))
+      buffers_.give_back(block);
 }
 
 void Planner::finish(const std::vector<std::string>& outputs) {
@@ -197,9 +208,24 @@ void Planner::light_normalize(const Node& node) {
   const double sigma = number(node, "sigma", 1, 500);
   add_step([&in, &out, sigma] {
     const auto height = in.shape[1], width = in.shape[2], plane = height * width;
-#pragma omp parallel for
-    for (std::int64_t c = 0; c < in.shape[0]; ++c)
-      normalize_light(in.data.data() + c * plane, out.data.data() + c * plane, height, width, sigma);
+    const auto bands = std::max<std::int64_t>(1, height / kBand);
+    std::vector<LocalLight> light(static_cast<std::size_t>(in.shape[0]), LocalLight(height, width, sigma));
+    const auto each_band = [&](auto work) {
+#pragma omp parallel for collapse(2)
+      for (std::int64_t c = 0; c < in.shape[0]; ++c)
+        for (std::int64_t b = 0; b < bands; ++b)
+          work(light[static_cast<std::size_t>(c)], c * plane, b * light[0].rows() / bands,
+               (b + 1) * light[0].rows() / bands);
+    };
+    each_band([&](LocalLight& l, std::int64_t at, std::int64_t first, std::int64_t end) {
+      l.sum(in.data.data() + at, first, end);
+    });
+#pragma omp parallel for collapse(2)
+    for (std::size_t c = 0; c < light.size(); ++c)
+      for (int map = 0; map < LocalLight::kMaps; ++map) light[c].smooth(map);
+    each_band([&](LocalLight& l, std::int64_t at, std::int64_t first, std::int64_t end) {
+      l.apply(in.data.data() + at, out.data.data() + at, first, end);
+    });
   });
 }
 
@@ -269,57 +295,6 @@ void Planner::channels(const Node& node) {
   });
 }
 
-void Planner::average_pool(const Node& node) {
-  const auto& in = input(node, 3);
-  const auto size = integer(node, "size", 1, 64);
-  auto& out = make_output(node, {in.shape[0], in.shape[1] / size, in.shape[2] / size});
-  add_step([&in, &out, size] {
-    const auto height = in.shape[1], width = in.shape[2], rows = out.shape[1], columns = out.shape[2];
-    const float scale = 1.0F / static_cast<float>(size * size);
-#pragma omp parallel for collapse(2)
-    for (std::int64_t c = 0; c < in.shape[0]; ++c)
-      for (std::int64_t y = 0; y < rows; ++y) {
-        float* target = out.data.data() + (c * rows + y) * columns;
-        std::fill(target, target + columns, 0.0F);
-        for (std::int64_t dy = 0; dy < size; ++dy) {
-          const float* row = in.data.data() + (c * height + y * size + dy) * width;
-          for (std::int64_t x = 0; x < columns; ++x)
-            for (std::int64_t dx = 0; dx < size; ++dx) target[x] += row[x * size + dx];
-        }
-        for (std::int64_t x = 0; x < columns; ++x) target[x] *= scale;
-      }
-  });
-}
-
-void Planner::concatenate(const Node& node) {
-  std::vector<const Value*> parts;
-  std::int64_t channels = 0;
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    parts.push_back(&input(node, 3, i));
-    if (parts[i]->shape[1] != parts[0]->shape[1] || parts[i]->shape[2] != parts[0]->shape[2])
-      throw PlanFailure{node.output + " joins values of different sizes"};
-    channels += parts[i]->shape[0];
-  }
-  if (parts.empty()) throw PlanFailure{node.output + " lacks an input"};
-  auto& out = make_output(node, {channels, parts[0]->shape[1], parts[0]->shape[2]});
-  add_step([parts, &out] {
-    auto target = out.data.begin();
-    for (const auto* part : parts) target = std::copy(part->data.begin(), part->data.end(), target);
-  });
-}
-
-void Planner::tokens(const Node& node) {
-  const auto& in = input(node, 3);
-  const auto channels = in.shape[0], cells = in.shape[1] * in.shape[2];
-  auto& out = make_output(node, {cells, channels});
-  add_step([&in, &out, channels, cells] {
-#pragma omp parallel for
-    for (std::int64_t i = 0; i < cells; ++i)
-      for (std::int64_t c = 0; c < channels; ++c)
-        out.data[static_cast<std::size_t>(i * channels + c)] = in.data[static_cast<std::size_t>(c * cells + i)];
-  });
-}
-
 void Planner::scale_cells(const Node& node) {
   const auto& in = input(node, 2);
   const auto& factors = tensor(node, "factors", in.shape);
@@ -374,8 +349,12 @@ std::map<const void*, std::size_t> Graph::packed_weights() const {
   return out;
 }
 
-void Graph::run(const Planes& image, std::vector<double>* seconds) {
-  std::copy(image.values.begin(), image.values.end(), values_.at("image")->data.begin());
+void Graph::run(const Planes& image) {
+  std::copy(image.values.begin(), image.values.end(), input().begin());
+  run();
+}
+
+void Graph::run(std::vector<double>* seconds) {
   if (!seconds) {
     for (const auto& step : steps_) step.run();
     return;

@@ -104,8 +104,12 @@ class Graph {
     Work work;
     std::function<void()> run;
   };
-  /// The picture must have the planned size. `seconds`: one entry per step is written, if given.
-  void run(const Planes& image, std::vector<double>* seconds = nullptr);
+  /// Where the picture belongs before run(), which may write over it.
+  [[nodiscard]] std::span<float> input() { return values_.at("image")->data; }
+  /// `seconds`: one entry per step is written, if given.
+  void run(std::vector<double>* seconds = nullptr);
+  /// With a picture of the planned size.
+  void run(const Planes& image);
   [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
   /// Valid until the next run. The name must be one of the outputs.
   [[nodiscard]] const Value& output(const std::string& name) const { return *values_.at(name); }

@@ -14,6 +14,8 @@
 namespace vedette {
 namespace {
 
+constexpr int kBand = 64;  // rows of a picture that one thread resizes at a time
+
 double softplus(double x) {
   return x > 30 ? x : std::log1p(std::exp(x));
 }
@@ -262,16 +264,26 @@ struct Engine::State {
   std::map<const void*, std::size_t> weights;
   double seconds_per_picture = 0;
 
-  Result<Measurement> run(const Planes& planes) {
-    auto graph = graphs->take(artifact.manifest.input_height, artifact.manifest.input_width);
-    if (!graph) return graph.error();
-    (*graph)->run(planes);
+  [[nodiscard]] auto take() { return graphs->take(artifact.manifest.input_height, artifact.manifest.input_width); }
+
+  void resize(const RgbImage& image, Graph& graph) const {
+    const int height = artifact.manifest.input_height, width = artifact.manifest.input_width;
+    const int bands = std::max(1, height / kBand);
+#pragma omp parallel for
+    for (int b = 0; b < bands; ++b)
+      resize_rows(image, height, width, b * height / bands, (b + 1) * height / bands, graph.input().data());
+  }
+
+  /// Of the picture that is the graph's input.
+  Measurement run(Graph& graph) const {
     Measurement measurement;
-    measurement.statistics = describe_picture(planes);
+    measurement.statistics =
+        describe_picture(graph.input().data(), artifact.manifest.input_height, artifact.manifest.input_width);
+    graph.run();
     for (const auto& contestant : artifact.manifest.contestants) {
       ContestantOutput output;
       for (const auto& name : contestant.maps) {
-        const auto& value = (*graph)->output(name);
+        const auto& value = graph.output(name);
         Grid<float> map(static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]));
         map.values = value.copy();
         output.scores.push_back(score_map(map.values, contestant.pool_fraction, contestant.level_exponent));
@@ -282,28 +294,28 @@ struct Engine::State {
     measurement.statistics.level = mean_level(measurement.outputs[level_contestant(artifact.manifest)].maps);
     if (artifact.manifest.segmentation)
       for (const auto& name : artifact.manifest.segmentation->class_maps) {
-        const auto& value = (*graph)->output(name);
+        const auto& value = graph.output(name);
         measurement.class_maps.push_back({static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]),
                                           static_cast<int>(value.shape[2]), value.copy()});
       }
-    graphs->give_back(std::move(*graph));
     return measurement;
   }
 
   Result<void> check_golden_samples() {
     for (const auto& golden : artifact.manifest.golden) {
       const auto& image = artifact.tensors.at(golden.image);
-      Planes planes{3, static_cast<int>(image.size(0)), static_cast<int>(image.size(1)),
-                    std::vector<float>(image.values->size())};
-      const std::size_t plane = image.values->size() / 3;
+      auto graph = take();
+      if (!graph) return graph.error();
+      const auto input = (*graph)->input();
+      const std::size_t plane = input.size() / 3;
       for (std::size_t i = 0; i < plane; ++i)
-        for (std::size_t c = 0; c < 3; ++c) planes.values[c * plane + i] = image.data()[3 * i + c] / 255.0F;
+        for (std::size_t c = 0; c < 3; ++c) input[c * plane + i] = image.data()[3 * i + c] / 255.0F;
       const auto start = std::chrono::steady_clock::now();
-      auto measurement = run(planes);
-      if (!measurement) return measurement.error();
+      const auto measurement = run(**graph);
       seconds_per_picture =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() * omp_get_max_threads();
-      const auto detection = combine(artifact.manifest, measurement->outputs, measurement->class_maps, std::nullopt);
+      graphs->give_back(std::move(*graph));
+      const auto detection = combine(artifact.manifest, measurement.outputs, measurement.class_maps, std::nullopt);
       if (!(std::abs(detection.anomaly_score - golden.anomaly_score) <=
             kGoldenTolerance * (1.0 + std::abs(golden.anomaly_score))))
         return invalid_input(
@@ -350,7 +362,7 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, Precisio
   if (m.segmentation)
     outputs.insert(outputs.end(), m.segmentation->class_maps.begin(), m.segmentation->class_maps.end());
   state->graphs.emplace(m.graph, state->artifact.tensors, std::move(outputs), precision);
-  auto graph = state->graphs->take(m.input_height, m.input_width);
+  auto graph = state->take();
   if (!graph) return graph.error();
   for (const auto& contestant : m.contestants)
     for (const auto& name : contestant.maps)
@@ -401,19 +413,23 @@ Result<Engine::Measurement> Engine::measure(const RgbImage& image) const {
   const auto& m = state_->artifact.manifest;
   if (!is_reduction_of(image.height, image.width, m.image_height, m.image_width))
     return wrong_size(m, image.height, image.width);
-  return state_->run(resize_to_planes(image, m.input_height, m.input_width));
+  auto graph = state_->take();
+  if (!graph) return graph.error();
+  state_->resize(image, **graph);
+  auto measurement = state_->run(**graph);
+  state_->graphs->give_back(std::move(*graph));
+  return measurement;
 }
 
 Result<std::vector<Engine::StepTime>> Engine::profile(const RgbImage& image, int rounds) const {
-  const auto& m = state_->artifact.manifest;
-  const auto planes = resize_to_planes(image, m.input_height, m.input_width);
-  auto graph = state_->graphs->take(m.input_height, m.input_width);
+  auto graph = state_->take();
   if (!graph) return graph.error();
   std::vector<StepTime> out;
   for (const auto& step : (*graph)->steps()) out.push_back({step.work, HUGE_VAL});
   for (int round = 0; round < rounds; ++round) {
     std::vector<double> seconds;
-    (*graph)->run(planes, &seconds);
+    state_->resize(image, **graph);
+    (*graph)->run(&seconds);
     for (std::size_t i = 0; i < out.size(); ++i) out[i].seconds = std::min(out[i].seconds, seconds[i]);
   }
   state_->graphs->give_back(std::move(*graph));
@@ -425,14 +441,16 @@ Result<Detection> Engine::detect(const RgbImage& image) const {
   const auto& m = state_->artifact.manifest;
   if (!is_reduction_of(image.height, image.width, m.image_height, m.image_width))
     return wrong_size(m, image.height, image.width);
-  const auto planes = resize_to_planes(image, m.input_height, m.input_width);
+  auto graph = state_->take();
+  if (!graph) return graph.error();
+  state_->resize(image, **graph);
   const auto resize = watch.lap("resize");
-  auto measurement = state_->run(planes);
-  if (!measurement) return measurement.error();
+  const auto measurement = state_->run(**graph);
+  state_->graphs->give_back(std::move(*graph));
   const auto network = watch.lap("network");
-  auto detection = combine(m, measurement->outputs, measurement->class_maps, std::nullopt);
+  auto detection = combine(m, measurement.outputs, measurement.class_maps, std::nullopt);
   detection.stages = {resize, network, watch.lap("mask")};
-  detection.reason = implausible_because(m.plausibility, measurement->statistics);
+  detection.reason = implausible_because(m.plausibility, measurement.statistics);
   if (!detection.reason.empty()) {
     detection.is_anomalous = true;
     detection.anomaly_score = std::max(detection.anomaly_score, m.threshold);

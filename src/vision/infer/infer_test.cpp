@@ -299,13 +299,15 @@ TEST(Infer, AModelThatNeedsItRunsInFullPrecision) {
   const auto score = (*exact)->detect(RgbImage{64, 64, std::vector<std::uint8_t>(64 * 64 * 3, 128)})->anomaly_score;
   artifact.manifest.golden = {{"picture", score}};
   const TemporaryFolder folder;
-  ASSERT_TRUE(write_artifact(folder.path(), artifact.manifest, artifact.tensors, {{"picture"}}));
+  ASSERT_TRUE(write_artifact(folder.path(), artifact.manifest, artifact.tensors,
+                             {{"thousandth", "plus", "thousand", "minus"}, {"picture"}}));
   const auto engine = Engine::load(folder.path());
   ASSERT_TRUE(engine) << engine.error().message;
   EXPECT_EQ((*engine)->precision(), Precision::fp32);
   artifact.manifest.golden[0].anomaly_score = 2 * score;
   const TemporaryFolder other;
-  ASSERT_TRUE(write_artifact(other.path(), artifact.manifest, artifact.tensors, {{"picture"}}));
+  ASSERT_TRUE(write_artifact(other.path(), artifact.manifest, artifact.tensors,
+                             {{"thousandth", "plus", "thousand", "minus"}, {"picture"}}));
   EXPECT_FALSE(Engine::load(other.path()));
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <mutex>
 #include <optional>
+#include <string_view>
 
 #include "vision/infer/planner.hpp"
 
@@ -40,15 +41,12 @@ const dnnl::memory& Planner::pack(const Tensor& tensor, const dnnl::memory::desc
 
 void Planner::make_plain(const std::string& name) {
   const auto it = network_values_.find(name);
-  if (it == network_values_.end()) return;
   auto& value = *values_.at(name);
+  if (it == network_values_.end() || !value.data.empty()) return;
   const auto floats = static_cast<std::size_t>(count(value.shape));
   value.data = {buffer(name, floats * sizeof(float)), floats};
-  const auto from = it->second;
   const auto to = plain_memory({1, value.shape[0], value.shape[1], value.shape[2]}, Tag::nchw, value.data.data());
-  network_values_.erase(it);
-  plain_copies_.emplace(name, from);
-  add_execution({make_reorder(from, to)});
+  add_execution({make_reorder(it->second, to)});
 }
 
 void Planner::add_execution(std::vector<Execution> executions, double flops, bool is_half) {
@@ -63,17 +61,20 @@ void Planner::add_execution(std::vector<Execution> executions, double flops, boo
 }
 
 dnnl::memory Planner::network_input(const Node& node, std::size_t index) {
-  if (index >= node.inputs.size()) throw PlanFailure{node.output + " lacks an input"};
+  const auto source = any_input(node, index);
   const auto& name = node.inputs[index];
-  for (const auto* held : {&network_values_, &plain_copies_})
-    if (const auto it = held->find(name); it != held->end()) return it->second;
-  const auto& value = input(node, 3, index);
-  const auto plain = plain_memory({1, value.shape[0], value.shape[1], value.shape[2]}, Tag::nchw, value.data.data());
-  if (type_ == kF32) return plain;
-  const auto reduced = network_memory(name, {plain.get_desc().dims(), type_, Tag::nchw});
-  add_execution({make_reorder(plain, reduced)});
-  plain_copies_.emplace(name, reduced);
-  return reduced;
+  const auto layout = network_layout({1, source.channels, source.height, source.width});
+  if (!source.plain && source.rows.get_desc() == layout) return source.rows;
+  if (const auto it = network_copies_.find(name); it != network_copies_.end()) return it->second;
+  const auto copy = network_memory(name, layout);
+  if (source.plain && source.channels <= kFewChannels) {
+    add_interleaving(*source.plain, copy);
+  } else {
+    const auto from = source.plain ? plain_memory(layout.dims(), Tag::nchw, source.plain->data.data()) : source.rows;
+    add_execution({make_reorder(from, copy)});
+  }
+  network_copies_.emplace(name, copy);
+  return copy;
 }
 
 dnnl::memory Planner::network_output(const Node& node, const dnnl::memory::desc& layout) {
@@ -125,42 +126,49 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
   if (outputs % groups != 0) throw PlanFailure{node.output + ": groups do not divide the channels"};
   const auto& bias = tensor(node, "bias", {outputs});
   const Shape target_dims = window_output(node, window, dims, outputs, weights.size(2), weights.size(3));
-  dnnl::post_ops after;
   std::optional<dnnl::memory> residual;
   if (node.inputs.size() > 1) {
     residual = network_input(node, 1);
     if (residual->get_desc().dims() != target_dims) throw PlanFailure{node.output + " adds a value of another shape"};
-    // Copied into the target first: with a binary post-op some bf16 kernels of oneDNN 2.6 are wrong.
-    after.append_sum(1.0F);
   }
-  if (has_relu) after.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0, 0);
-  auto attributes = own_scratchpad();
-  attributes.set_post_ops(after);
   const Shape grouped = groups == 1
                             ? weights.shape
                             : Shape{groups, outputs / groups, channels / groups, weights.size(2), weights.size(3)};
-  // A thin picture stays plain (oneDNN has kernels for that); all else gets the layout it likes best.
-  const dnnl::convolution_forward::desc desc(
-      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
-      channels <= 4 ? source.get_desc() : dnnl::memory::desc(dims, type_, Tag::any), {grouped, type_, Tag::any},
-      {{outputs}, kF32, Tag::a}, {target_dims, type_, Tag::any}, {window.stride, window.stride},
-      {window.dilation - 1, window.dilation - 1}, {window.top, window.left}, {window.bottom, window.right});
-  const dnnl::convolution_forward::primitive_desc plan(desc, attributes, cpu());
+  const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+                                             source.get_desc(), {grouped, type_, Tag::any}, {{outputs}, kF32, Tag::a},
+                                             network_layout(target_dims), {window.stride, window.stride},
+                                             {window.dilation - 1, window.dilation - 1}, {window.top, window.left},
+                                             {window.bottom, window.right});
+  // A residual is added on the way out, or copied into the target first and summed there.
+  const auto make_plan = [&](bool is_added) {
+    dnnl::post_ops after;
+    if (is_added) after.append_binary(dnnl::algorithm::binary_add, network_layout(target_dims));
+    if (residual && !is_added) after.append_sum(1.0F);
+    if (has_relu) after.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0, 0);
+    auto attributes = own_scratchpad();
+    attributes.set_post_ops(after);
+    return dnnl::convolution_forward::primitive_desc(desc, attributes, cpu());
+  };
+  // Of oneDNN 2.6's kernels those for bf16 add faster than they sum, and rightly unless channels fill no vector of eight; in fp32 they
+  // are slower or, where they go through a plain product, wrong.
+  constexpr std::string_view trusted = "jit_bf16";
+  bool is_added = residual && type_ != kF32 && channels % 8 == 0;
+  auto plan = make_plan(is_added);
+  if (is_added && !std::string_view(plan.impl_info_str()).starts_with(trusted)) {
+    is_added = false;
+    plan = make_plan(false);
+  }
 
   const auto packed = pack(weights, {grouped, kF32, groups == 1 ? Tag::oihw : Tag::goihw}, plan.weights_desc());
   dnnl::memory own_bias({{outputs}, kF32, Tag::a}, cpu());
   std::copy_n(bias.data(), outputs, static_cast<float*>(own_bias.get_data_handle()));
 
   std::vector<Execution> executions;
-  auto arranged = source;
-  if (plan.src_desc() != source.get_desc()) {
-    arranged = network_memory(kTransient, plan.src_desc());
-    executions.push_back(make_reorder(source, arranged));
-  }
   const auto target = network_output(node, plan.dst_desc());
   auto execution = make_execution<dnnl::convolution_forward>(
-      plan, {{DNNL_ARG_SRC, arranged}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_BIAS, own_bias}, {DNNL_ARG_DST, target}});
-  if (residual) executions.push_back(make_reorder(*residual, target));
+      plan, {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_BIAS, own_bias}, {DNNL_ARG_DST, target}});
+  if (is_added) execution.arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, *residual);
+  if (residual && !is_added) executions.push_back(make_reorder(*residual, target));
   executions.push_back(std::move(execution));
   add_execution(std::move(executions),
                 2.0 * static_cast<double>(count(weights.shape)) * static_cast<double>(target_dims[2] * target_dims[3]),
@@ -216,7 +224,7 @@ void Planner::pool(const Node& node) {
                                                                        : dnnl::algorithm::pooling_avg_exclude_padding;
   const Shape kernel = is_global ? Shape{dims[2], dims[3]} : Shape{height, width};
   const dnnl::pooling_forward::desc desc(dnnl::prop_kind::forward_inference, algorithm, source.get_desc(),
-                                         {target_dims, type_, Tag::any}, {window.stride, window.stride}, kernel,
+                                         network_layout(target_dims), {window.stride, window.stride}, kernel,
                                          {window.top, window.left}, {window.bottom, window.right});
   const dnnl::pooling_forward::primitive_desc plan(desc, own_scratchpad(), cpu());
   const auto target = network_output(node, plan.dst_desc());
@@ -231,7 +239,7 @@ void Planner::upsample(const Node& node) {
   dims[3] *= factor;
   if (count(dims) > kLargestValue) throw PlanFailure{node.output + " is too large"};
   const dnnl::resampling_forward::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::resampling_linear,
-                                            source.get_desc(), {dims, type_, Tag::any});
+                                            source.get_desc(), network_layout(dims));
   const dnnl::resampling_forward::primitive_desc plan(desc, own_scratchpad(), cpu());
   const auto target = network_output(node, plan.dst_desc());
   add_execution({make_execution<dnnl::resampling_forward>(plan, {{DNNL_ARG_SRC, source}, {DNNL_ARG_DST, target}})});

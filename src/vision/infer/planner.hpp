@@ -14,7 +14,7 @@
 #include "vision/infer/registration.hpp"
 
 /// Turns a model's nodes into steps. Internal to vision/infer: graph.cpp holds the table of operations and the small ones,
-/// networks.cpp convolutions, distances.cpp comparisons with what good pictures look like.
+/// networks.cpp convolutions, channels_last.cpp what joins their maps, distances.cpp comparisons with what good pictures look like.
 namespace vedette {
 
 using Value = Graph::Value;
@@ -116,11 +116,28 @@ class Planner {
   void stack(const Node& node);
   void slice(const Node& node);
   void channels(const Node& node);
+  void scale_cells(const Node& node);
+  void blur(const Node& node);
+
+  // channels_last.cpp
+  /// A value [C,H,W] of any form; not brought into another.
+  struct Source {
+    const Value* plain = nullptr;  ///< null: see rows
+    dnnl::memory rows;             ///< [1,C,H,W], channels last
+    std::int64_t channels, height, width;
+    [[nodiscard]] bool is_half() const {
+      return !plain && rows.get_desc().data_type() == dnnl::memory::data_type::bf16;
+    }
+    [[nodiscard]] const void* data() const { return plain ? plain->data.data() : rows.get_data_handle(); }
+  };
+  Source any_input(const Node& node, std::size_t index = 0);
+  static constexpr std::int64_t kFewChannels = 4;  ///< of a picture: oneDNN's reorder is slow for so few
+  void add_interleaving(const Value& plain, const dnnl::memory& rows);
+  /// fp32, channels last.
+  float* make_rows(const Node& node, std::int64_t channels, std::int64_t height, std::int64_t width);
   void average_pool(const Node& node);
   void concatenate(const Node& node);
   void tokens(const Node& node);
-  void scale_cells(const Node& node);
-  void blur(const Node& node);
 
   // networks.cpp
   static constexpr std::int64_t kLargestKernel = 63;
@@ -138,9 +155,11 @@ class Planner {
   void binary(const Node& node);
   void pool(const Node& node);
   void upsample(const Node& node);
-  /// [C,H,W] in the layout that networks left it in, or plain.
+  /// [C,H,W] as networks keep it.
   dnnl::memory network_input(const Node& node, std::size_t index);
   dnnl::memory network_output(const Node& node, const dnnl::memory::desc& layout);
+  /// Of networks' values: channels last. oneDNN's products are as fast on it as on any other, and its rows are the tokens.
+  [[nodiscard]] dnnl::memory::desc network_layout(const Shape& dims) const { return {dims, type_, Tag::nhwc}; }
   dnnl::memory network_memory(const std::string& owner, const dnnl::memory::desc& layout) {
     return {layout, cpu(), buffer(owner, layout.get_size())};
   }
@@ -173,11 +192,12 @@ class Planner {
   std::vector<Graph::Step>& steps_;
   std::vector<std::shared_ptr<const PackedWeights>>& packed_;
   BufferPool& buffers_;
-  const dnnl::memory::data_type type_;                  ///< of networks' values and products
-  std::string op_;                                      ///< of the node that is being planned
-  std::multimap<std::string, float*> held_;             ///< by values
-  std::map<std::string, dnnl::memory> network_values_;  ///< in oneDNN's layout alone; [1,C,H,W]
-  std::map<std::string, dnnl::memory> plain_copies_;    ///< the same of values that are there as plain arrays, too
+  const dnnl::memory::data_type type_;       ///< of networks' values and products
+  std::string op_;                           ///< of the node that is being planned
+  std::multimap<std::string, float*> held_;  ///< by values
+  // [1,C,H,W], channels last. A value may be in more than one form:
+  std::map<std::string, dnnl::memory> network_values_;  ///< as an operation left it, if not as a plain array
+  std::map<std::string, dnnl::memory> network_copies_;  ///< as networks read it
 };
 
 }  // namespace vedette

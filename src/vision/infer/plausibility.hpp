@@ -15,8 +15,11 @@ struct PictureStatistics {
   double sharpness = 0;
   double level = 0;  ///< mean of kLevelContestant's maps; set by the engine
 };
-/// All but the level. Any size of at least 32 × 32.
-PictureStatistics describe_picture(const Planes& planes);
+/// All but the level, of [3, height, width], 0 … 1; at least 32 × 32.
+PictureStatistics describe_picture(const float* rgb, int height, int width);
+inline PictureStatistics describe_picture(const Planes& planes) {
+  return describe_picture(planes.values.data(), planes.height, planes.width);
+}
 
 /// Why the picture is none the model can judge, as a sentence for people; empty if it is.
 std::string implausible_because(const Plausibility& limits, const PictureStatistics& picture);

@@ -1,6 +1,7 @@
 #include "vision/infer/registration.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -12,6 +13,7 @@ namespace vedette {
 namespace {
 
 constexpr double kCoarseAngleStep = 0.026;  // 1.5°
+constexpr double kFlat = 1e-9;              // squared deviation below which there is nothing to register
 
 /// Where the pixels of one row of the target lie in the source: index of the upper left of four neighbours, and how far towards the others.
 struct RowPlaces {
@@ -83,29 +85,26 @@ struct Correlation {
   double n = 0, x = 0, y = 0, xx = 0, yy = 0, xy = 0;
   [[nodiscard]] double value() const {
     const double vx = xx - x * x / n, vy = yy - y * y / n;
-    return vx > 1e-9 && vy > 1e-9 ? (xy - x * y / n) / std::sqrt(vx * vy) : 0.0;
+    return vx > kFlat && vy > kFlat ? (xy - x * y / n) / std::sqrt(vx * vy) : 0.0;
   }
 };
 
-/// Adds y, y² and x·y of pairs in rows `stride` apart. In lanes, since a compiler may not reorder sums by itself.
-VEDETTE_TARGET_CLONES void correlate(const float* x, const float* y, int rows, int count, std::int64_t stride,
-                                     double* sums) {
+/// Adds y, y² and x·y of pairs. In lanes, since a compiler may not reorder sums by itself.
+VEDETTE_TARGET_CLONES void correlate(const float* x, const float* y, int count, double* sums) {
   Lanes one = {}, squares = {}, products = {};
-  for (int row = 0; row < rows; ++row, x += stride, y += stride) {
-    int i = 0;
-    for (; i + kLanes <= count; i += kLanes) {
-      Lanes a, b;
-      std::memcpy(&a, x + i, sizeof(a));
-      std::memcpy(&b, y + i, sizeof(b));
-      one += b;
-      squares += b * b;
-      products += a * b;
-    }
-    for (int j = 0; i < count; ++i, ++j) {
-      one[j] += y[i];
-      squares[j] += y[i] * y[i];
-      products[j] += x[i] * y[i];
-    }
+  int i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    Lanes a, b;
+    std::memcpy(&a, x + i, sizeof(a));
+    std::memcpy(&b, y + i, sizeof(b));
+    one += b;
+    squares += b * b;
+    products += a * b;
+  }
+  for (int j = 0; i < count; ++i, ++j) {
+    one[j] += y[i];
+    squares[j] += y[i] * y[i];
+    products[j] += x[i] * y[i];
   }
   for (int j = 0; j < kLanes; ++j) sums[0] += one[j], sums[1] += squares[j], sums[2] += products[j];
 }
@@ -122,20 +121,77 @@ Correlation reference_sums(const Grid<float>& reference, int margin) {
 }
 
 /// registration_score with the reference's sums and memory for a row at hand.
-double score(const Grid<float>& reference, const Correlation& sums, const Grid<float>& picture, const RigidTransform& t,
-             RowPlaces& places, std::vector<float>& seen) {
-  const int margin = margin_of(reference), end = reference.width - margin;
-  double own[3] = {};
-  for (int y = margin; y < reference.height - margin; ++y) {
-    place_row(places.index.data(), places.down.data(), places.right.data(), margin, end, y, picture.height,
-              picture.width, static_cast<float>(std::cos(t.angle)), static_cast<float>(std::sin(t.angle)),
-              static_cast<float>(t.dy), static_cast<float>(t.dx));
-    sample_row(picture.values.data(), seen.data(), places.index.data(), places.down.data(), places.right.data(), margin,
-               end, picture.width);
-    correlate(&reference.at(y, margin), seen.data() + margin, 1, end - margin, 0, own);
+struct Scorer {
+  const Grid<float>& reference;
+  const Grid<float>& picture;
+  RowPlaces places{reference.width};
+  std::vector<float> seen = std::vector<float>(places.index.size());
+  const int margin = margin_of(reference);
+  const Correlation sums = reference_sums(reference, margin);
+
+  double operator()(const RigidTransform& t) {
+    const int end = reference.width - margin;
+    const auto cosine = static_cast<float>(std::cos(t.angle)), sine = static_cast<float>(std::sin(t.angle));
+    double own[3] = {};
+    for (int y = margin; y < reference.height - margin; ++y) {
+      place_row(places.index.data(), places.down.data(), places.right.data(), margin, end, y, picture.height,
+                picture.width, cosine, sine, static_cast<float>(t.dy), static_cast<float>(t.dx));
+      sample_row(picture.values.data(), seen.data(), places.index.data(), places.down.data(), places.right.data(),
+                 margin, end, picture.width);
+      correlate(&reference.at(y, margin), seen.data() + margin, end - margin, own);
+    }
+    return Correlation{sums.n, sums.x, own[0], sums.xx, own[1], own[2]}.value();
   }
-  return Correlation{sums.n, sums.x, own[0], sums.xx, own[1], own[2]}.value();
+};
+
+/// Sum of products of rows: `n` apart, a multiple of kLanes, in one and `stride` in the other.
+VEDETTE_TARGET_CLONES float multiply(const float* x, const float* y, int rows, int n, std::int64_t stride) {
+  Lanes sum = {};
+  for (int row = 0; row < rows; ++row, x += n, y += stride)
+    for (int i = 0; i < n; i += kLanes) {
+      Lanes a, b;
+      std::memcpy(&a, x + i, sizeof(a));
+      std::memcpy(&b, y + i, sizeof(b));
+      sum += a * b;
+    }
+  float out = 0;
+  for (int j = 0; j < kLanes; ++j) out += sum[j];
+  return out;
 }
+
+/// Sums of a map over rectangles of one size, and of its squares (Crow, SIGGRAPH 1984).
+class SummedArea {
+ public:
+  SummedArea(const float* map, int height, int width)
+      : stride_(width + 1),
+        sums_(static_cast<std::size_t>(height + 1) * static_cast<std::size_t>(stride_)),
+        squares_(sums_.size()) {
+    for (int y = 0; y < height; ++y) {
+      double sum = 0, square = 0;
+      for (int x = 0; x < width; ++x) {
+        const double v = map[y * width + x];
+        sum += v, square += v * v;
+        const auto i = static_cast<std::size_t>((y + 1) * stride_ + x + 1),
+                   above = i - static_cast<std::size_t>(stride_);
+        sums_[i] = sums_[above] + sum;
+        squares_[i] = squares_[above] + square;
+      }
+    }
+  }
+  /// Of squared deviations from the rectangle's mean.
+  [[nodiscard]] double deviation(int top, int left, int rows, int columns) const {
+    const auto sum_of = [&](const std::vector<double>& table) {
+      const auto at = [&](int y, int x) { return table[static_cast<std::size_t>(y * stride_ + x)]; };
+      return at(top + rows, left + columns) - at(top, left + columns) - at(top + rows, left) + at(top, left);
+    };
+    const double sum = sum_of(sums_);
+    return sum_of(squares_) - sum * sum / (rows * columns);
+  }
+
+ private:
+  int stride_;
+  std::vector<double> sums_, squares_;
+};
 
 Grid<float> halve(const Grid<float>& map) {
   return resize_map(map, map.height / 2, map.width / 2);
@@ -152,34 +208,44 @@ Grid<float> registration_map(const float* rgb, int height, int width, int reduct
 }
 
 double registration_score(const Grid<float>& reference, const Grid<float>& picture, const RigidTransform& t) {
-  RowPlaces places(reference.width);
-  std::vector<float> seen(places.index.size());
-  return score(reference, reference_sums(reference, margin_of(reference)), picture, t, places, seen);
+  return Scorer{reference, picture}(t);
 }
 
 RigidTransform estimate_registration(const Grid<float>& reference, const Grid<float>& picture) {
   const Grid<float> small_reference = halve(reference), small_picture = halve(picture);
-  const int margin = margin_of(small_reference);
+  const int height = small_reference.height, width = small_reference.width, margin = margin_of(small_reference);
+  const int rows = height - 2 * margin, columns = width - 2 * margin;
+  // The reference without its mean: products with it alone are the covariance. Rows end in zeros.
+  const int padded = (columns + kLanes - 1) / kLanes * kLanes;
+  std::vector<float> centred(static_cast<std::size_t>(rows * padded));
+  const auto small_sums = reference_sums(small_reference, margin);
+  for (int y = 0; y < rows; ++y)
+    for (int x = 0; x < columns; ++x)
+      centred[static_cast<std::size_t>(y * padded + x)] =
+          small_reference.at(margin + y, margin + x) - static_cast<float>(small_sums.x / small_sums.n);
+
   const int angle_steps = static_cast<int>(kLargestAngle / kCoarseAngleStep);
   struct Candidate {
     RigidTransform transform;
     double score = -2;
   };
-  const auto small_sums = reference_sums(small_reference, margin);
   std::vector<Candidate> candidates(static_cast<std::size_t>(2 * angle_steps + 1));  // the best of each angle
 #pragma omp parallel for schedule(dynamic)
   for (int step = -angle_steps; step <= angle_steps; ++step) {
     auto& best_here = candidates[static_cast<std::size_t>(step + angle_steps)];
     const double angle = step * kCoarseAngleStep;
-    Grid<float> turned(small_picture.height, small_picture.width);
-    warp(small_picture.values.data(), turned.values.data(), 1, turned.height, turned.width, std::cos(angle),
-         std::sin(angle), 0, 0);
+    std::vector<float> turned(small_picture.values.size() +
+                              static_cast<std::size_t>(padded));  // the last row is read on
+    warp(small_picture.values.data(), turned.data(), 1, height, width, std::cos(angle), std::sin(angle), 0, 0);
+    const SummedArea area(turned.data(), height, width);
     for (int dy = -margin; dy <= margin; ++dy)
       for (int dx = -margin; dx <= margin; ++dx) {
-        double own[3] = {};
-        correlate(&small_reference.at(margin, margin), &turned.at(margin + dy, margin + dx), turned.height - 2 * margin,
-                  turned.width - 2 * margin, turned.width, own);
-        const double found = Correlation{small_sums.n, small_sums.x, own[0], small_sums.xx, own[1], own[2]}.value();
+        const int top = margin + dy, left = margin + dx;
+        const double deviation = area.deviation(top, left, rows, columns);
+        const double found = deviation > kFlat
+                                 ? multiply(centred.data(), turned.data() + top * width + left, rows, padded, width) /
+                                       std::sqrt(deviation)
+                                 : 0;
         // The shift was applied after turning: carry it into the picture's frame.
         if (found > best_here.score)
           best_here = {{2 * (std::sin(angle) * dx + std::cos(angle) * dy),
@@ -191,22 +257,29 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
                           return x.score < y.score;
                         })->transform;
   // Pattern search: try each parameter both ways, halve the steps when nothing helps.
-  RowPlaces places(reference.width);
-  std::vector<float> seen(places.index.size());
-  const auto sums = reference_sums(reference, margin_of(reference));
-  double best_score = score(reference, sums, picture, best, places, seen);
+  std::array scorers = {Scorer{reference, picture}, Scorer{reference, picture}};
+  double best_score = scorers[0](best);
   double shift_step = 1, angle_step = 0.013;
   while (shift_step > 0.06) {
     bool improved = false;
-    for (int parameter = 0; parameter < 3; ++parameter)
-      for (const double sign : {-1.0, 1.0}) {
-        RigidTransform trial = best;
+    for (int parameter = 0; parameter < 3; ++parameter) {
+      std::array<RigidTransform, 2> trials = {best, best};
+      std::array<double, 2> found{};
+#pragma omp parallel for
+      for (int way = 0; way < 2; ++way) {
+        auto& trial = trials[static_cast<std::size_t>(way)];
+        const double sign = way == 0 ? -1 : 1;
         if (parameter == 0) trial.dy += sign * shift_step;
         if (parameter == 1) trial.dx += sign * shift_step;
         if (parameter == 2) trial.angle += sign * angle_step;
-        if (const double found = score(reference, sums, picture, trial, places, seen); found > best_score)
-          best = trial, best_score = found, improved = true;
+        found[static_cast<std::size_t>(way)] = scorers[static_cast<std::size_t>(way)](trial);
       }
+      for (std::size_t way = 0; way < 2; ++way)
+        if (found[way] > best_score) {
+          best = trials[way], best_score = found[way], improved = true;
+          break;  // the other way would lead back
+        }
+    }
     if (!improved) shift_step /= 2, angle_step /= 2;
   }
   return best;

@@ -1,0 +1,204 @@
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "base/target_clones.hpp"
+#include "vision/infer/planner.hpp"
+
+/// Between networks and comparisons: maps are pooled, joined and read as rows of channels, one per cell, without changing layouts.
+namespace vedette {
+namespace {
+
+using Half = std::uint16_t;  // bf16: the upper half of a float
+
+inline float widen(Half x) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16);
+}
+inline Half narrow(float x) {  // to the nearest, ties to even
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  return static_cast<Half>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+
+VEDETTE_TARGET_CLONES void copy_row(const Half* __restrict in, float* __restrict out, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) out[i] = widen(in[i]);
+}
+VEDETTE_TARGET_CLONES void add_row(const Half* __restrict in, float* __restrict out, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) out[i] += widen(in[i]);
+}
+VEDETTE_TARGET_CLONES void add_row(const float* __restrict in, float* __restrict out, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) out[i] += in[i];
+}
+VEDETTE_TARGET_CLONES void scale_row(float* row, std::int64_t n, float factor) {
+  for (std::int64_t i = 0; i < n; ++i) row[i] *= factor;
+}
+
+VEDETTE_TARGET_CLONES void interleave_row(const float* const* planes, std::int64_t channels, std::int64_t width,
+                                          float* __restrict out) {
+  for (std::int64_t c = 0; c < channels; ++c)
+    for (std::int64_t x = 0; x < width; ++x) out[x * channels + c] = planes[c][x];
+}
+VEDETTE_TARGET_CLONES void interleave_row(const float* const* planes, std::int64_t channels, std::int64_t width,
+                                          Half* __restrict out) {
+  for (std::int64_t c = 0; c < channels; ++c)
+    for (std::int64_t x = 0; x < width; ++x) out[x * channels + c] = narrow(planes[c][x]);
+}
+
+template <typename T>
+void interleave(const Value& plain, T* out) {
+  const auto channels = plain.shape[0], height = plain.shape[1], width = plain.shape[2];
+#pragma omp parallel for
+  for (std::int64_t y = 0; y < height; ++y) {
+    std::vector<const float*> planes;
+    for (std::int64_t c = 0; c < channels; ++c) planes.push_back(plain.data.data() + (c * height + y) * width);
+    interleave_row(planes.data(), channels, width, out + y * width * channels);
+  }
+}
+
+/// Means of size × size cells of rows of channels.
+template <typename T>
+void pool_rows(const T* in, float* out, std::int64_t channels, std::int64_t height, std::int64_t width,
+               std::int64_t size) {
+  const auto rows = height / size, columns = width / size;
+  const float share = 1.0F / static_cast<float>(size * size);
+#pragma omp parallel for
+  for (std::int64_t y = 0; y < rows; ++y)
+    for (std::int64_t x = 0; x < columns; ++x) {
+      float* sum = out + (y * columns + x) * channels;
+      std::fill_n(sum, channels, 0.0F);
+      for (std::int64_t dy = 0; dy < size; ++dy)
+        for (std::int64_t dx = 0; dx < size; ++dx)
+          add_row(in + ((y * size + dy) * width + x * size + dx) * channels, sum, channels);
+      scale_row(sum, channels, share);
+    }
+}
+
+/// The same of a plane; `sums` has its width.
+VEDETTE_TARGET_CLONES void pool_plane_row(const float* in, float* __restrict out, float* __restrict sums,
+                                          std::int64_t columns, std::int64_t width, std::int64_t size) {
+  for (std::int64_t x = 0; x < columns * size; ++x) sums[x] = in[x];
+  for (std::int64_t dy = 1; dy < size; ++dy)
+    for (std::int64_t x = 0; x < columns * size; ++x) sums[x] += in[dy * width + x];
+  const float share = 1.0F / static_cast<float>(size * size);
+  for (std::int64_t x = 0; x < columns; ++x) {
+    float sum = 0;
+    for (std::int64_t dx = 0; dx < size; ++dx) sum += sums[x * size + dx];
+    out[x] = share * sum;
+  }
+}
+
+}  // namespace
+
+Planner::Source Planner::any_input(const Node& node, std::size_t index) {
+  if (index >= node.inputs.size()) throw PlanFailure{node.output + " lacks an input"};
+  const auto& name = node.inputs[index];
+  const auto& value = *values_.at(name);
+  if (value.shape.size() != 3) throw PlanFailure{node.output + " reads a value of the wrong rank"};
+  Source out{nullptr, {}, value.shape[0], value.shape[1], value.shape[2]};
+  if (const auto it = network_values_.find(name); it != network_values_.end())
+    out.rows = it->second;
+  else
+    out.plain = &value;
+  return out;
+}
+
+float* Planner::make_rows(const Node& node, std::int64_t channels, std::int64_t height, std::int64_t width) {
+  make_shape(node, {channels, height, width});
+  const auto memory = network_memory(node.output, {{1, channels, height, width}, kF32, Tag::nhwc});
+  network_values_.emplace(node.output, memory);
+  return static_cast<float*>(memory.get_data_handle());
+}
+
+void Planner::add_interleaving(const Value& plain, const dnnl::memory& rows) {
+  void* out = rows.get_data_handle();
+  add_step([&plain, out, is_half = rows.get_desc().data_type() == dnnl::memory::data_type::bf16] {
+    is_half ? interleave(plain, static_cast<Half*>(out)) : interleave(plain, static_cast<float*>(out));
+  });
+}
+
+void Planner::average_pool(const Node& node) {
+  const auto in = any_input(node);
+  const auto size = integer(node, "size", 1, 64);
+  const auto rows = in.height / size, columns = in.width / size;
+  if (!in.plain) {
+    float* out = make_rows(node, in.channels, rows, columns);
+    add_step([in, out, size] {
+      if (in.is_half())
+        pool_rows(static_cast<const Half*>(in.data()), out, in.channels, in.height, in.width, size);
+      else
+        pool_rows(static_cast<const float*>(in.data()), out, in.channels, in.height, in.width, size);
+    });
+    return;
+  }
+  auto& out = make_output(node, {in.channels, rows, columns});
+  add_step([in, &out, size, rows, columns] {
+    const auto* plane = static_cast<const float*>(in.data());
+#pragma omp parallel
+    {
+      std::vector<float> sums(static_cast<std::size_t>(in.width));
+#pragma omp for collapse(2)
+      for (std::int64_t c = 0; c < in.channels; ++c)
+        for (std::int64_t y = 0; y < rows; ++y)
+          pool_plane_row(plane + (c * in.height + y * size) * in.width, out.data.data() + (c * rows + y) * columns,
+                         sums.data(), columns, in.width, size);
+    }
+  });
+}
+
+void Planner::concatenate(const Node& node) {
+  std::vector<Source> parts;
+  std::int64_t channels = 0;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    parts.push_back(any_input(node, i));
+    if (parts[i].height != parts[0].height || parts[i].width != parts[0].width)
+      throw PlanFailure{node.output + " joins values of different sizes"};
+    channels += parts[i].channels;
+  }
+  if (parts.empty()) throw PlanFailure{node.output + " lacks an input"};
+  const auto cells = parts[0].height * parts[0].width;
+  float* out = make_rows(node, channels, parts[0].height, parts[0].width);
+  add_step([parts, out, channels, cells] {
+#pragma omp parallel for
+    for (std::int64_t i = 0; i < cells; ++i) {
+      float* target = out + i * channels;
+      for (const auto& part : parts) {
+        const auto n = part.channels;
+        if (part.plain)
+          for (std::int64_t c = 0; c < n; ++c) target[c] = static_cast<const float*>(part.data())[c * cells + i];
+        else if (part.is_half())
+          copy_row(static_cast<const Half*>(part.data()) + i * n, target, n);
+        else
+          std::copy_n(static_cast<const float*>(part.data()) + i * n, n, target);
+        target += n;
+      }
+    }
+  });
+}
+
+void Planner::tokens(const Node& node) {
+  const auto in = any_input(node);
+  const auto channels = in.channels, cells = in.height * in.width;
+  if (!in.plain && !in.is_half()) {  // they are the rows
+    auto& out = make_shape(node, {cells, channels});
+    auto* rows = static_cast<float*>(in.rows.get_data_handle());
+    out.data = {rows, static_cast<std::size_t>(cells * channels)};
+    held_.emplace(node.output, rows);
+    return;
+  }
+  auto& out = make_output(node, {cells, channels});
+  add_step([in, &out, channels, cells] {
+    if (in.plain) {
+#pragma omp parallel for
+      for (std::int64_t i = 0; i < cells; ++i)
+        for (std::int64_t c = 0; c < channels; ++c)
+          out.data[static_cast<std::size_t>(i * channels + c)] = static_cast<const float*>(in.data())[c * cells + i];
+    } else {
+#pragma omp parallel for
+      for (std::int64_t i = 0; i < cells; ++i)
+        copy_row(static_cast<const Half*>(in.data()) + i * channels, out.data.data() + i * channels, channels);
+    }
+  });
+}
+
+}  // namespace vedette
