@@ -21,17 +21,42 @@ inline Half narrow(float x) {  // to the nearest, ties to even
   return static_cast<Half>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
 
-VEDETTE_TARGET_CLONES void copy_row(const Half* __restrict in, float* __restrict out, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) out[i] = widen(in[i]);
+/// `count` rows of n channels, into rows that are `stride` apart.
+VEDETTE_TARGET_CLONES void copy_rows(const Half* __restrict in, float* __restrict out, std::int64_t count,
+                                     std::int64_t n, std::int64_t stride) {
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t c = 0; c < n; ++c) out[i * stride + c] = widen(in[i * n + c]);
 }
-VEDETTE_TARGET_CLONES void add_row(const Half* __restrict in, float* __restrict out, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) out[i] += widen(in[i]);
+VEDETTE_TARGET_CLONES void copy_rows(const float* __restrict in, float* __restrict out, std::int64_t count,
+                                     std::int64_t n, std::int64_t stride) {
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t c = 0; c < n; ++c) out[i * stride + c] = in[i * n + c];
 }
-VEDETTE_TARGET_CLONES void add_row(const float* __restrict in, float* __restrict out, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) out[i] += in[i];
+
+/// A row of means of size × size cells, n channels each; `width` cells per row of the source.
+VEDETTE_TARGET_CLONES void pool_row(const Half* __restrict in, float* __restrict out, std::int64_t columns,
+                                    std::int64_t width, std::int64_t n, std::int64_t size) {
+  const float share = 1.0F / static_cast<float>(size * size);
+  for (std::int64_t x = 0; x < columns; ++x, out += n) {
+    for (std::int64_t c = 0; c < n; ++c) out[c] = 0;
+    for (std::int64_t dy = 0; dy < size; ++dy)
+      for (std::int64_t dx = 0; dx < size; ++dx) {
+        const Half* cell = in + (dy * width + x * size + dx) * n;
+        for (std::int64_t c = 0; c < n; ++c) out[c] += share * widen(cell[c]);
+      }
+  }
 }
-VEDETTE_TARGET_CLONES void scale_row(float* row, std::int64_t n, float factor) {
-  for (std::int64_t i = 0; i < n; ++i) row[i] *= factor;
+VEDETTE_TARGET_CLONES void pool_row(const float* __restrict in, float* __restrict out, std::int64_t columns,
+                                    std::int64_t width, std::int64_t n, std::int64_t size) {
+  const float share = 1.0F / static_cast<float>(size * size);
+  for (std::int64_t x = 0; x < columns; ++x, out += n) {
+    for (std::int64_t c = 0; c < n; ++c) out[c] = 0;
+    for (std::int64_t dy = 0; dy < size; ++dy)
+      for (std::int64_t dx = 0; dx < size; ++dx) {
+        const float* cell = in + (dy * width + x * size + dx) * n;
+        for (std::int64_t c = 0; c < n; ++c) out[c] += share * cell[c];
+      }
+  }
 }
 
 VEDETTE_TARGET_CLONES void interleave_row(const float* const* planes, std::int64_t channels, std::int64_t width,
@@ -41,6 +66,12 @@ VEDETTE_TARGET_CLONES void interleave_row(const float* const* planes, std::int64
 }
 VEDETTE_TARGET_CLONES void interleave_row(const float* const* planes, std::int64_t channels, std::int64_t width,
                                           Half* __restrict out) {
+  if (channels == 3) {  // together they are written as vectors
+    const float *r = planes[0], *g = planes[1], *b = planes[2];
+    for (std::int64_t x = 0; x < width; ++x)
+      out[3 * x] = narrow(r[x]), out[3 * x + 1] = narrow(g[x]), out[3 * x + 2] = narrow(b[x]);
+    return;
+  }
   for (std::int64_t c = 0; c < channels; ++c)
     for (std::int64_t x = 0; x < width; ++x) out[x * channels + c] = narrow(planes[c][x]);
 }
@@ -56,31 +87,32 @@ void interleave(const Value& plain, T* out) {
   }
 }
 
-/// Means of size × size cells of rows of channels.
+/// [C,H,W], channels last, pooled.
 template <typename T>
 void pool_rows(const T* in, float* out, std::int64_t channels, std::int64_t height, std::int64_t width,
                std::int64_t size) {
   const auto rows = height / size, columns = width / size;
-  const float share = 1.0F / static_cast<float>(size * size);
 #pragma omp parallel for
   for (std::int64_t y = 0; y < rows; ++y)
-    for (std::int64_t x = 0; x < columns; ++x) {
-      float* sum = out + (y * columns + x) * channels;
-      std::fill_n(sum, channels, 0.0F);
-      for (std::int64_t dy = 0; dy < size; ++dy)
-        for (std::int64_t dx = 0; dx < size; ++dx)
-          add_row(in + ((y * size + dy) * width + x * size + dx) * channels, sum, channels);
-      scale_row(sum, channels, share);
-    }
+    pool_row(in + y * size * width * channels, out + y * columns * channels, columns, width, channels, size);
 }
 
-/// The same of a plane; `sums` has its width.
-VEDETTE_TARGET_CLONES void pool_plane_row(const float* in, float* __restrict out, float* __restrict sums,
-                                          std::int64_t columns, std::int64_t width, std::int64_t size) {
+VEDETTE_TARGET_CLONES void add_neighbours(const float* __restrict in, float* __restrict out, std::int64_t n) {
+  for (std::int64_t x = 0; x < n; ++x) out[x] = in[2 * x] + in[2 * x + 1];
+}
+
+/// The same of a plane; `sums` has twice its width.
+VEDETTE_TARGET_CLONES void pool_plane_row(const float* in, float* __restrict out, float* sums, std::int64_t columns,
+                                          std::int64_t width, std::int64_t size) {
   for (std::int64_t x = 0; x < columns * size; ++x) sums[x] = in[x];
   for (std::int64_t dy = 1; dy < size; ++dy)
     for (std::int64_t x = 0; x < columns * size; ++x) sums[x] += in[dy * width + x];
   const float share = 1.0F / static_cast<float>(size * size);
+  // Halved while it can be: neighbours are added as vectors.
+  for (float* halves = sums + width; size % 2 == 0; size /= 2) {
+    add_neighbours(sums, halves, columns * size / 2);
+    std::swap(sums, halves);
+  }
   for (std::int64_t x = 0; x < columns; ++x) {
     float sum = 0;
     for (std::int64_t dx = 0; dx < size; ++dx) sum += sums[x * size + dx];
@@ -136,7 +168,7 @@ void Planner::average_pool(const Node& node) {
     const auto* plane = static_cast<const float*>(in.data());
 #pragma omp parallel
     {
-      std::vector<float> sums(static_cast<std::size_t>(in.width));
+      std::vector<float> sums(2 * static_cast<std::size_t>(in.width));
 #pragma omp for collapse(2)
       for (std::int64_t c = 0; c < in.channels; ++c)
         for (std::int64_t y = 0; y < rows; ++y)
@@ -156,20 +188,23 @@ void Planner::concatenate(const Node& node) {
     channels += parts[i].channels;
   }
   if (parts.empty()) throw PlanFailure{node.output + " lacks an input"};
-  const auto cells = parts[0].height * parts[0].width;
-  float* out = make_rows(node, channels, parts[0].height, parts[0].width);
-  add_step([parts, out, channels, cells] {
+  const auto rows = parts[0].height, columns = parts[0].width;
+  float* out = make_rows(node, channels, rows, columns);
+  add_step([parts, out, channels, rows, columns] {
 #pragma omp parallel for
-    for (std::int64_t i = 0; i < cells; ++i) {
-      float* target = out + i * channels;
+    for (std::int64_t y = 0; y < rows; ++y) {
+      const auto first = y * columns;
+      float* target = out + first * channels;
       for (const auto& part : parts) {
         const auto n = part.channels;
         if (part.plain)
-          for (std::int64_t c = 0; c < n; ++c) target[c] = static_cast<const float*>(part.data())[c * cells + i];
+          for (std::int64_t c = 0; c < n; ++c)
+            for (std::int64_t x = 0; x < columns; ++x)
+              target[x * channels + c] = static_cast<const float*>(part.data())[c * rows * columns + first + x];
         else if (part.is_half())
-          copy_row(static_cast<const Half*>(part.data()) + i * n, target, n);
+          copy_rows(static_cast<const Half*>(part.data()) + first * n, target, columns, n, channels);
         else
-          std::copy_n(static_cast<const float*>(part.data()) + i * n, n, target);
+          copy_rows(static_cast<const float*>(part.data()) + first * n, target, columns, n, channels);
         target += n;
       }
     }
@@ -195,8 +230,10 @@ void Planner::tokens(const Node& node) {
           out.data[static_cast<std::size_t>(i * channels + c)] = static_cast<const float*>(in.data())[c * cells + i];
     } else {
 #pragma omp parallel for
-      for (std::int64_t i = 0; i < cells; ++i)
-        copy_row(static_cast<const Half*>(in.data()) + i * channels, out.data.data() + i * channels, channels);
+      for (std::int64_t y = 0; y < in.height; ++y) {
+        const auto first = y * in.width * channels;
+        copy_rows(static_cast<const Half*>(in.data()) + first, out.data.data() + first, in.width, channels, channels);
+      }
     }
   });
 }

@@ -280,16 +280,26 @@ struct Engine::State {
     measurement.statistics =
         describe_picture(graph.input().data(), artifact.manifest.input_height, artifact.manifest.input_width);
     graph.run();
-    for (const auto& contestant : artifact.manifest.contestants) {
-      ContestantOutput output;
-      for (const auto& name : contestant.maps) {
-        const auto& value = graph.output(name);
-        Grid<float> map(static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]));
-        map.values = value.copy();
-        output.scores.push_back(score_map(map.values, contestant.pool_fraction, contestant.level_exponent));
-        output.maps.push_back(std::move(map));
-      }
-      measurement.outputs.push_back(std::move(output));
+    struct Place {
+      std::size_t contestant, fold;
+    };
+    std::vector<Place> places;
+    const auto& contestants = artifact.manifest.contestants;
+    measurement.outputs.resize(contestants.size());
+    for (std::size_t c = 0; c < contestants.size(); ++c) {
+      measurement.outputs[c].maps.resize(contestants[c].maps.size());
+      measurement.outputs[c].scores.resize(contestants[c].maps.size());
+      for (std::size_t f = 0; f < contestants[c].maps.size(); ++f) places.push_back({c, f});
+    }
+#pragma omp parallel for schedule(dynamic)
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      const auto [c, f] = places[i];
+      const auto& value = graph.output(contestants[c].maps[f]);
+      Grid<float> map(static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]));
+      map.values = value.copy();
+      measurement.outputs[c].scores[f] =
+          score_map(map.values, contestants[c].pool_fraction, contestants[c].level_exponent);
+      measurement.outputs[c].maps[f] = std::move(map);
     }
     measurement.statistics.level = mean_level(measurement.outputs[level_contestant(artifact.manifest)].maps);
     if (artifact.manifest.segmentation)

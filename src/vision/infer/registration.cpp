@@ -13,6 +13,7 @@ namespace vedette {
 namespace {
 
 constexpr double kCoarseAngleStep = 0.026;  // 1.5°
+constexpr int kBand = 16;                   // rows that one thread reduces at a time
 constexpr double kFlat = 1e-9;              // squared deviation below which there is nothing to register
 
 /// Where the pixels of one row of the target lie in the source: index of the upper left of four neighbours, and how far towards the others.
@@ -200,11 +201,20 @@ Grid<float> halve(const Grid<float>& map) {
 }  // namespace
 
 Grid<float> registration_map(const float* rgb, int height, int width, int reduction) {
-  Grid<float> luminance(height, width);
-  const std::size_t plane = luminance.values.size();
-  for (std::size_t i = 0; i < plane; ++i)
-    luminance.values[i] = 0.299F * rgb[i] + 0.587F * rgb[plane + i] + 0.114F * rgb[2 * plane + i];
-  return resize_map(luminance, height / reduction, width / reduction);
+  Grid<float> luminance(height, width), out(height / reduction, width / reduction);
+  const auto plane = static_cast<std::int64_t>(luminance.values.size());
+#pragma omp parallel for simd
+  for (std::int64_t i = 0; i < plane; ++i)
+    luminance.values[static_cast<std::size_t>(i)] =
+        0.299F * rgb[i] + 0.587F * rgb[plane + i] + 0.114F * rgb[2 * plane + i];
+  const int bands = std::max(1, out.height / kBand);
+#pragma omp parallel for
+  for (int b = 0; b < bands; ++b) {
+    const int first = b * out.height / bands, end = (b + 1) * out.height / bands;
+    const auto part = resize_map(luminance, out.height, out.width, {first, 0, end - first, out.width});
+    std::copy(part.values.begin(), part.values.end(), &out.at(first, 0));
+  }
+  return out;
 }
 
 double registration_score(const Grid<float>& reference, const Grid<float>& picture, const RigidTransform& t) {
