@@ -26,7 +26,7 @@ Result<std::map<std::string, Tensor>> describe(const Backbone& backbone, const T
   const auto height = static_cast<int>(picture.size(1)), width = static_cast<int>(picture.size(2));
   auto graph = Graph::plan(nodes, backbone.tensors, {maps.begin(), maps.end()}, height, width);
   if (!graph) return graph.error();
-  graph->run({3, height, width, *picture.values});
+  graph->run({3, height, width, picture.copy()});
   std::map<std::string, Tensor> out;
   for (std::size_t m = 0; m < maps.size(); ++m)
     out[kNames[m]] = Tensor::make(graph->output(maps[m]).shape, graph->output(maps[m]).copy());
@@ -39,7 +39,7 @@ Result<void> look_at(const BackboneOptions& options) {
   const auto backbone = read_onnx_backbone(as_text(*bytes));
   if (!backbone) return backbone.error();
   std::size_t weights = 0;
-  for (const auto& [name, tensor] : backbone->tensors) weights += tensor.values->size();
+  for (const auto& [name, tensor] : backbone->tensors) weights += tensor.count;
   std::printf("%zu operations, %.2f million weights\n", backbone->nodes.size(), static_cast<double>(weights) / 1e6);
   for (std::size_t m = 0; m < kNames.size(); ++m)
     std::printf("%s: %lld channels\n", kNames[m], static_cast<long long>(backbone->channels[m]));

@@ -1,6 +1,7 @@
 #include "base/files.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,17 +33,24 @@ struct Descriptor {
   }
 };
 
-}  // namespace
-
-Result<Bytes> read_file(const fs::path& path, std::uint64_t limit_bytes) {
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+/// Of an open file, if it is a regular one and no larger than the limit.
+Result<std::size_t> size_for_reading(const Descriptor& file, const fs::path& path, std::uint64_t limit_bytes) {
   struct stat info {};
   if (file.fd < 0 || ::fstat(file.fd, &info) != 0) return system_failure("read", path);
   if (!S_ISREG(info.st_mode)) return invalid_input("not a regular file: " + path.string());
   if (static_cast<std::uint64_t>(info.st_size) > limit_bytes)
     return fail(ErrorKind::too_large, path.string() + " has " + std::to_string(info.st_size) + " bytes, more than " +
                                           std::to_string(limit_bytes));
-  Bytes out(static_cast<std::size_t>(info.st_size));
+  return static_cast<std::size_t>(info.st_size);
+}
+
+}  // namespace
+
+Result<Bytes> read_file(const fs::path& path, std::uint64_t limit_bytes) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto size = size_for_reading(file, path, limit_bytes);
+  if (!size) return size.error();
+  Bytes out(*size);
   std::size_t done = 0;
   while (done < out.size()) {
     const auto n = ::read(file.fd, out.data() + done, out.size() - done);
@@ -53,6 +61,21 @@ Result<Bytes> read_file(const fs::path& path, std::uint64_t limit_bytes) {
   }
   out.resize(done);
   return out;
+}
+
+MappedFile::~MappedFile() {
+  if (size_ > 0) ::munmap(const_cast<void*>(data_), size_);
+}
+
+Result<std::shared_ptr<const MappedFile>> map_file(const fs::path& path, std::uint64_t limit_bytes) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto size = size_for_reading(file, path, limit_bytes);
+  if (!size) return size.error();
+  if (*size == 0) return std::make_shared<const MappedFile>(nullptr, 0);
+  // All of it will be read: one call fills the table of pages.
+  const void* data = ::mmap(nullptr, *size, PROT_READ, MAP_SHARED | MAP_POPULATE, file.fd, 0);
+  if (data == MAP_FAILED) return system_failure("map", path);
+  return std::make_shared<const MappedFile>(data, *size);
 }
 
 Result<void> sync_path(const fs::path& path) {

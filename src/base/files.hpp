@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,22 @@ namespace vedette {
 
 /// Fails with not_found if there is no such file, too_large above `limit_bytes`.
 Result<Bytes> read_file(const std::filesystem::path& path, std::uint64_t limit_bytes);
+
+/// A file's content in memory without a copy, as long as somebody holds it. It must be one that is replaced or deleted, never written into.
+class MappedFile {
+ public:
+  MappedFile(const void* data, std::size_t size) : data_(data), size_(size) {}
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  [[nodiscard]] std::string_view text() const { return {static_cast<const char*>(data_), size_}; }
+
+ private:
+  const void* data_;
+  std::size_t size_;
+};
+/// Fails as read_file does.
+Result<std::shared_ptr<const MappedFile>> map_file(const std::filesystem::path& path, std::uint64_t limit_bytes);
 /// Writes beside the target, syncs file and folder, renames: after a crash the old or the new content is there, whole.
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view content, unsigned mode = 0644);
 /// fsync of a file or folder.

@@ -155,11 +155,11 @@ Result<void> check_references(const Artifact& a) {
   return {};
 }
 
-/// IEEE 754 binary16 ↔ binary32; every half is a float.
+/// IEEE 754 binary16 ↔ binary32; every half is a float. The product moves the exponent, of numbers below the smallest normal half, too.
 float from_half(std::uint16_t half) {
-  const std::uint32_t sign = (half & 0x8000U) << 16, exponent = half >> 10 & 31U, fraction = half & 0x3FFU;
-  if (exponent == 0) return std::copysign(std::ldexp(static_cast<float>(fraction), -24), sign != 0 ? -1.0F : 1.0F);
-  return std::bit_cast<float>(sign | (exponent == 31 ? 0x7F800000U : (exponent + 112) << 23) | fraction << 13);
+  const std::uint32_t sign = (half & 0x8000U) << 16, size = (half & 0x7FFFU) << 13;
+  const auto scaled = std::bit_cast<std::uint32_t>(std::bit_cast<float>(size) * 0x1p112F);
+  return std::bit_cast<float>(sign | (size >= 31U << 23 ? size | 0x7F800000U : scaled));
 }
 /// The half that is exactly this float, if there is one.
 std::optional<std::uint16_t> as_half(float value) {
@@ -178,7 +178,7 @@ std::optional<std::uint16_t> as_half(float value) {
   return result;
 }
 /// Values that came from halves (the backbone's) are stored as such.
-std::optional<std::string> as_halves(const std::vector<float>& values) {
+std::optional<std::string> as_halves(std::span<const float> values) {
   std::string out;
   for (float value : values) {
     const auto half = as_half(value);
@@ -191,22 +191,27 @@ std::optional<std::string> as_halves(const std::vector<float>& values) {
 }  // namespace
 
 Tensor Tensor::make(std::vector<std::int64_t> shape, std::vector<float> values) {
-  return {std::move(shape), std::make_shared<const std::vector<float>>(std::move(values))};
+  const auto owner = std::make_shared<const std::vector<float>>(std::move(values));
+  return {std::move(shape), {owner, owner->data()}, owner->size()};
 }
 
 std::string to_safetensors(const std::map<std::string, Tensor>& tensors) {
   Json header = Json::object();
   std::string data;
-  for (const auto& [name, tensor] : tensors) {
+  const auto append = [&](const std::string& name, const Tensor& tensor, const char* type, std::string_view bytes) {
     const auto begin = data.size();
-    const auto halves = as_halves(*tensor.values);
-    if (halves) {
-      data += *halves;
-    } else {
-      data.append(reinterpret_cast<const char*>(tensor.data()), tensor.values->size() * sizeof(float));
-    }
-    header[name] = {{"dtype", halves ? "F16" : "F32"}, {"shape", tensor.shape}, {"data_offsets", {begin, data.size()}}};
+    data += bytes;
+    header[name] = {{"dtype", type}, {"shape", tensor.shape}, {"data_offsets", {begin, data.size()}}};
+  };
+  // Floats come first, so that all of them are aligned in a mapped file.
+  std::map<std::string, std::string> halves;
+  for (const auto& [name, tensor] : tensors) {
+    if (auto all = as_halves(tensor.values()))
+      halves.emplace(name, std::move(*all));
+    else
+      append(name, tensor, "F32", {reinterpret_cast<const char*>(tensor.data()), tensor.count * sizeof(float)});
   }
+  for (const auto& [name, bytes] : halves) append(name, tensors.at(name), "F16", bytes);
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
   std::string out(8, '\0');
@@ -215,7 +220,8 @@ std::string to_safetensors(const std::map<std::string, Tensor>& tensors) {
   return out + text + data;
 }
 
-Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes) {
+Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes,
+                                                        const std::shared_ptr<const void>& owner) {
   std::uint64_t length = 0;
   if (bytes.size() < 8) return broken("a blob is too short");
   std::memcpy(&length, bytes.data(), 8);
@@ -239,15 +245,20 @@ Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes) 
       if ((!is_half && entry.at("dtype") != "F32") || range.size() != 2 || range[0] > range[1] ||
           range[1] > data.size() || range[1] - range[0] != count * (is_half ? 2 : sizeof(float)))
         return broken("tensor " + name + " does not fit its blob");
+      const char* begin = data.data() + range[0];
+      if (owner && !is_half && reinterpret_cast<std::uintptr_t>(begin) % alignof(float) == 0) {
+        out.emplace(name, Tensor{shape, {owner, reinterpret_cast<const float*>(begin)}, count});
+        continue;
+      }
       std::vector<float> values(count);
       if (is_half) {
         for (std::uint64_t i = 0; i < count; ++i) {
           std::uint16_t half = 0;
-          std::memcpy(&half, data.data() + range[0] + 2 * i, 2);
+          std::memcpy(&half, begin + 2 * i, 2);
           values[i] = from_half(half);
         }
       } else if (count > 0) {
-        std::memcpy(values.data(), data.data() + range[0], count * sizeof(float));
+        std::memcpy(values.data(), begin, count * sizeof(float));
       }
       out.emplace(name, Tensor::make(shape, std::move(values)));
     }
@@ -291,12 +302,12 @@ Result<Blob> read_blob(const fs::path& path, const std::string& hash, bool check
   };
   if (!check_hash)
     if (auto blob = find()) return blob;
-  auto bytes = read_file(path, kBlobLimit);
-  if (!bytes) return broken("the blob " + hash.substr(0, 12) + " is missing");
-  if (check_hash && sha256_hex(as_text(*bytes)) != hash)
-    return broken("the blob " + hash.substr(0, 12) + " was changed");
+  const auto file = map_file(path, kBlobLimit);
+  if (!file) return broken("the blob " + hash.substr(0, 12) + " is missing");
+  const auto bytes = (*file)->text();
+  if (check_hash && sha256_hex(bytes) != hash) return broken("the blob " + hash.substr(0, 12) + " was changed");
   if (auto blob = find()) return blob;
-  auto tensors = parse_safetensors(as_text(*bytes));
+  auto tensors = parse_safetensors(bytes, *file);
   if (!tensors) return tensors.error();
   auto blob = std::make_shared<const std::map<std::string, Tensor>>(std::move(*tensors));
   const std::lock_guard lock(mutex);

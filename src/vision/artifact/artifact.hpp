@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,14 +17,18 @@
 /// format.
 namespace vedette {
 
-/// Dense float32 array, row-major. A value that shares its storage: copying is cheap, the numbers never change.
+/// Dense float32 array, row-major. A value that shares its storage, which may be a file in memory: copying is cheap, the numbers never
+/// change.
 struct Tensor {
   std::vector<std::int64_t> shape;
-  std::shared_ptr<const std::vector<float>> values;
+  std::shared_ptr<const float> storage;
+  std::size_t count = 0;
 
   static Tensor make(std::vector<std::int64_t> shape, std::vector<float> values);
   [[nodiscard]] std::int64_t size(std::size_t axis) const { return shape.at(axis); }
-  [[nodiscard]] const float* data() const { return values->data(); }
+  [[nodiscard]] const float* data() const { return storage.get(); }
+  [[nodiscard]] std::span<const float> values() const { return {storage.get(), count}; }
+  [[nodiscard]] std::vector<float> copy() const { return {storage.get(), storage.get() + count}; }
 };
 
 /// One operation of the model's graph. `infer/graph.hpp` lists the operations with their tensors and numbers.
@@ -110,11 +115,13 @@ Result<void> write_artifact(const std::filesystem::path& folder, Manifest manife
                             const std::vector<std::vector<std::string>>& blobs);
 
 /// Reads and verifies: every blob's hash (unless `check_hashes` is false: this process has seen the folder before), every tensor's
-/// shape, every reference. Blobs that models have in common are in memory once. Fails with invalid_input naming what is wrong.
+/// shape, every reference. Blobs are mapped, not copied; those that models have in common are in memory once. Fails with invalid_input naming what is wrong.
 Result<Artifact> read_artifact(const std::filesystem::path& folder, bool check_hashes = true);
 
 /// safetensors (huggingface/safetensors, format 0.3), F32 and F16; a tensor is written as F16 if all its values are halves.
 std::string to_safetensors(const std::map<std::string, Tensor>& tensors);
-Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes);
+/// `owner`, if given, keeps the bytes: tensors stay in them where they can.
+Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes,
+                                                        const std::shared_ptr<const void>& owner = nullptr);
 
 }  // namespace vedette

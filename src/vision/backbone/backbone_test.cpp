@@ -9,7 +9,7 @@ TEST(Backbone, TheShippedOneHasFourStagesOfFiniteWeights) {
   const auto& backbone = shipped_backbone();
   double weights = 0;
   for (const auto& [name, tensor] : backbone.tensors)
-    for (float value : *tensor.values) {
+    for (float value : tensor.values()) {
       ASSERT_TRUE(std::abs(value) < 1e4F) << name;
       ++weights;
     }

@@ -56,7 +56,7 @@ VEDETTE_TARGET_CLONES float subspace_distance(const float* x, const float* mean,
 std::vector<std::int64_t> Planner::group_offsets(const Node& node, std::int64_t rows) {
   const auto& t = tensor(node, "groups", {-1});
   std::vector<std::int64_t> offsets;
-  for (float v : *t.values) {
+  for (float v : t.values()) {
     if (!(v >= 0 && v <= static_cast<float>(rows)) || (!offsets.empty() && v <= static_cast<float>(offsets.back())))
       throw PlanFailure{node.output + ": bad groups"};
     offsets.push_back(std::llround(v));

@@ -1,6 +1,7 @@
 #include "vision/infer/graph.hpp"
 
 #include <omp.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +17,7 @@ namespace vedette {
 
 namespace {
 
+constexpr std::size_t kHugePage = 2 << 20;
 constexpr std::int64_t kBand = 64;  // rows of a picture that one thread treats at a time
 
 }  // namespace
@@ -29,8 +31,11 @@ float* BufferPool::take(std::size_t bytes) {
     if (block.is_free && block.bytes >= bytes && block.bytes / 4 <= bytes && (!best || block.bytes < best->bytes))
       best = &block;
   if (!best) {
-    auto* memory = static_cast<float*>(std::aligned_alloc(line, bytes));
+    const bool is_large = bytes >= kHugePage;
+    if (is_large) bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+    auto* memory = static_cast<float*>(std::aligned_alloc(is_large ? kHugePage : line, bytes));
     if (!memory) throw std::bad_alloc();
+    if (is_large) ::madvise(memory, bytes, MADV_HUGEPAGE);  // one fault where there were 512; refused is as good
     std::memset(memory, 0, bytes);
     best = &blocks_.emplace_back(Block{std::unique_ptr<float, Release>(memory), bytes, false});
   }
@@ -173,7 +178,7 @@ void Planner::register_picture(const Node& node) {
   const auto reduction = integer(node, "reduction", 1, 128);
   Grid<float> reference(static_cast<int>(in.shape[1] / reduction), static_cast<int>(in.shape[2] / reduction));
   if (reference.height < 8 || reference.width < 8) throw PlanFailure{node.output + " needs a larger picture"};
-  reference.values = *tensor(node, "reference", {reference.height, reference.width}).values;
+  reference.values = tensor(node, "reference", {reference.height, reference.width}).copy();
   auto& out = make_output(node, {3});
   add_step([&in, &out, reduction = static_cast<int>(reduction), reference = std::move(reference)] {
     const auto t = estimate_registration(reference, registration_map(in.data.data(), static_cast<int>(in.shape[1]),

@@ -386,7 +386,7 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, Precisio
         return invalid_input("The model cannot run: " + name + " does not fit the labels.");
   state->weights = (*graph)->packed_weights();
   for (const auto& [name, tensor] : state->artifact.tensors)
-    state->weights[tensor.values.get()] = tensor.values->size() * sizeof(float);
+    state->weights[tensor.data()] = tensor.count * sizeof(float);
   state->graphs->give_back(std::move(*graph));
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
 }

@@ -23,7 +23,7 @@ const dnnl::memory& Planner::pack(const Tensor& tensor, const dnnl::memory::desc
   static std::mutex mutex;
   static std::multimap<const void*, std::weak_ptr<const PackedWeights>> known;
   const std::lock_guard lock(mutex);
-  const auto [first, end] = known.equal_range(tensor.values.get());
+  const auto [first, end] = known.equal_range(tensor.data());
   for (auto it = first; it != end; ++it)
     if (auto found = it->second.lock(); found && found->memory.get_desc() == layout) {
       packed_.push_back(std::move(found));
@@ -34,8 +34,8 @@ const dnnl::memory& Planner::pack(const Tensor& tensor, const dnnl::memory::desc
   dnnl::stream stream(cpu());
   dnnl::reorder(from, to).execute(stream, from, to);
   stream.wait();
-  packed_.push_back(std::make_shared<PackedWeights>(PackedWeights{tensor.values, std::move(to)}));
-  known.emplace(tensor.values.get(), packed_.back());
+  packed_.push_back(std::make_shared<PackedWeights>(PackedWeights{tensor.storage, std::move(to)}));
+  known.emplace(tensor.data(), packed_.back());
   return packed_.back()->memory;
 }
 

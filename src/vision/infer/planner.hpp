@@ -41,7 +41,7 @@ dnnl::memory::data_type type_of(Precision precision);
 
 /// A tensor as a primitive reads it.
 struct PackedWeights {
-  std::shared_ptr<const std::vector<float>> source;
+  std::shared_ptr<const float> source;
   dnnl::memory memory;
 };
 

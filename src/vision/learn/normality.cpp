@@ -162,8 +162,8 @@ Whitening compose(const Whitening& first, const Whitening& second) {
                              apply_whitening(
                                  {second.weights,
                                   Tensor::make({components}, std::vector<float>(static_cast<std::size_t>(components)))},
-                                 *first.weights.values)),
-                Tensor::make({components}, apply_whitening(second, *first.bias.values))};
+                                 first.weights.copy())),
+                Tensor::make({components}, apply_whitening(second, first.bias.copy()))};
   return out;
 }
 

@@ -336,7 +336,7 @@ class Reader {
     const auto channels = static_cast<std::size_t>(in.channels);
     if (auto* made = own_convolution(o, i); made && made->inputs.size() == 1) {
       auto &weights = out_.tensors.at(made->tensors.at("weights")), &bias = out_.tensors.at(made->tensors.at("bias"));
-      auto w = *weights.values, b = *bias.values;
+      auto w = weights.copy(), b = bias.copy();
       const auto each = w.size() / channels;
       for (std::size_t k = 0; k < w.size(); ++k) w[k] = static_cast<float>(w[k] * scale[k / each]);
       for (std::size_t k = 0; k < channels; ++k) b[k] = static_cast<float>(b[k] * scale[k] + offset[k]);

@@ -119,7 +119,7 @@ TEST_F(Pretraining, ARunMayBeginWithTheWeightsOfAnother) {
   ASSERT_TRUE(one && other);
   for (const auto* name : {"stages.0.0.weight", "stages.3.3.weight"}) {
     const auto &a = one->at(name), &b = other->at(name);
-    const auto size = a.values->size() / static_cast<std::size_t>(a.size(0));
+    const auto size = a.count / static_cast<std::size_t>(a.size(0));
     for (std::size_t f = 0; f < static_cast<std::size_t>(a.size(0)); ++f) {
       double dot = 0, aa = 0, bb = 0;
       for (std::size_t i = f * size; i < (f + 1) * size; ++i) {
