@@ -58,7 +58,7 @@ LoadResult run_load(const LoadOptions& options) {
       const auto& picture = options.pictures[static_cast<std::size_t>(number) % options.pictures.size()];
       const auto response = client.send({"lookoutvision",
                                          "POST",
-                                         options.path,
+                                         options.paths[static_cast<std::size_t>(number) % options.paths.size()],
                                          "",
                                          {{"content-type", is_png(picture) ? "image/png" : "image/jpeg"}},
                                          picture});

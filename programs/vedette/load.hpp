@@ -12,7 +12,7 @@ namespace vedette {
 
 struct LoadOptions {
   ServiceClientOptions server;
-  std::string path;                   ///< of the operation, with project and model version
+  std::vector<std::string> paths;     ///< of the operation, with project and model version; called in turn
   std::vector<std::string> pictures;  ///< contents; sent in turn
   int connections = 1;                ///< kept alive, each with a thread of its own
   double seconds = 10;                ///< that calls are begun in

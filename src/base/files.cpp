@@ -5,8 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <system_error>
 
 #include "base/digest.hpp"
@@ -44,13 +47,7 @@ Result<std::size_t> size_for_reading(const Descriptor& file, const fs::path& pat
   return static_cast<std::size_t>(info.st_size);
 }
 
-}  // namespace
-
-Result<Bytes> read_file(const fs::path& path, std::uint64_t limit_bytes) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  const auto size = size_for_reading(file, path, limit_bytes);
-  if (!size) return size.error();
-  Bytes out(*size);
+Result<std::size_t> read_all(const Descriptor& file, const fs::path& path, std::span<char> out) {
   std::size_t done = 0;
   while (done < out.size()) {
     const auto n = ::read(file.fd, out.data() + done, out.size() - done);
@@ -59,23 +56,47 @@ Result<Bytes> read_file(const fs::path& path, std::uint64_t limit_bytes) {
     if (n == 0) break;
     done += static_cast<std::size_t>(n);
   }
-  out.resize(done);
-  return out;
+  return done;
 }
 
-MappedFile::~MappedFile() {
-  if (size_ > 0) ::munmap(const_cast<void*>(data_), size_);
-}
+}  // namespace
 
-Result<std::shared_ptr<const MappedFile>> map_file(const fs::path& path, std::uint64_t limit_bytes) {
+Result<Bytes> read_file(const fs::path& path, std::uint64_t limit_bytes) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   const auto size = size_for_reading(file, path, limit_bytes);
   if (!size) return size.error();
-  if (*size == 0) return std::make_shared<const MappedFile>(nullptr, 0);
-  // All of it will be read: one call fills the table of pages.
-  const void* data = ::mmap(nullptr, *size, PROT_READ, MAP_SHARED | MAP_POPULATE, file.fd, 0);
-  if (data == MAP_FAILED) return system_failure("map", path);
-  return std::make_shared<const MappedFile>(data, *size);
+  Bytes out(*size);
+  const auto done = read_all(file, path, {reinterpret_cast<char*>(out.data()), out.size()});
+  if (!done) return done.error();
+  out.resize(*done);
+  return out;
+}
+
+void* allocate_large(std::size_t bytes) {
+  constexpr std::size_t line = 64;
+  const auto unit = bytes >= kHugePage ? kHugePage : line;
+  bytes = std::max<std::size_t>(1, (bytes + unit - 1) / unit) * unit;
+  void* memory = std::aligned_alloc(unit, bytes);
+  if (memory == nullptr) throw std::bad_alloc();
+  if (unit == kHugePage) ::madvise(memory, bytes, MADV_HUGEPAGE);  // refused is as good
+  return memory;
+}
+
+FileContent::FileContent(std::size_t size) : data_(static_cast<char*>(allocate_large(size))), size_(size) {}
+
+FileContent::~FileContent() {
+  std::free(data_);
+}
+
+Result<std::shared_ptr<const FileContent>> load_file(const fs::path& path, std::uint64_t limit_bytes) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto size = size_for_reading(file, path, limit_bytes);
+  if (!size) return size.error();
+  auto content = std::make_shared<FileContent>(*size);
+  const auto done = read_all(file, path, content->bytes());
+  if (!done) return done.error();
+  if (*done != *size) return internal_error(path.string() + " became shorter while it was read");
+  return std::shared_ptr<const FileContent>(std::move(content));
 }
 
 Result<void> sync_path(const fs::path& path) {

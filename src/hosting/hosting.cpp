@@ -112,7 +112,8 @@ void Hosting::reconcile() {
     if (model.status == ModelStatus::starting_hosting) move(model, ModelStatus::hosted, kHostedMessage);
     const auto ms =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
-    const double seconds = pool_.state(*loaded->lane).seconds;
+    tell_speed(model, *loaded);
+    const double seconds = pool_.state(*loaded->lane).seconds;  // of a core
     log::info("model hosted",
               {{"model", model_arn(scope, model.project, model.version)},
                {"load_ms", std::to_string(ms)},
@@ -125,6 +126,21 @@ void Hosting::reconcile() {
     std::erase_if(models_, [&](const auto& entry) { return !keep.contains(entry.first); });
   }
   reclaim(keep);
+}
+
+void Hosting::tell_speed(const Model& model, const ModelLease& lease) {
+  // The first picture warmed everything up; this one, in turn with others, tells.
+  double seconds = 0;
+  const auto ran = pool_.run(lease.lane, [&](int threads) {
+    set_inference_threads(threads);
+    seconds = lease.engine->time_golden_sample();
+  });
+  if (!ran || seconds <= 0) return;
+  auto work = metadata_.write();
+  if (work->models().set_message(model.uid, ModelStatus::hosted,
+                                 fmt::format("{} An inference unit judges about {:.{}f} images per second here.",
+                                             kHostedMessage, 1 / seconds, seconds < 0.1 ? 0 : 1)))
+    work->commit();
 }
 
 void Hosting::reclaim(const std::set<std::string>& keep) {

@@ -76,6 +76,8 @@ class Hosting {
   /// What is there of it, with its units as they are now wanted.
   std::optional<ModelLease> find(const Model& model, bool is_use);
   void make_room(const std::string& keep);
+  /// Puts into the model's status message how many pictures per second a unit judges.
+  void tell_speed(const Model& model, const ModelLease& lease);
   /// Deletes the files of models that are not hosted any more; the object store has them.
   void reclaim(const std::set<std::string>& keep);
   void loop();

@@ -203,7 +203,7 @@ std::string to_safetensors(const std::map<std::string, Tensor>& tensors) {
     data += bytes;
     header[name] = {{"dtype", type}, {"shape", tensor.shape}, {"data_offsets", {begin, data.size()}}};
   };
-  // Floats come first, so that all of them are aligned in a mapped file.
+  // Floats come first, so that all of them are aligned and can stay in the file's bytes.
   std::map<std::string, std::string> halves;
   for (const auto& [name, tensor] : tensors) {
     if (auto all = as_halves(tensor.values()))
@@ -302,7 +302,7 @@ Result<Blob> read_blob(const fs::path& path, const std::string& hash, bool check
   };
   if (!check_hash)
     if (auto blob = find()) return blob;
-  const auto file = map_file(path, kBlobLimit);
+  const auto file = load_file(path, kBlobLimit);
   if (!file) return broken("the blob " + hash.substr(0, 12) + " is missing");
   const auto bytes = (*file)->text();
   if (check_hash && sha256_hex(bytes) != hash) return broken("the blob " + hash.substr(0, 12) + " was changed");

@@ -17,7 +17,7 @@
 /// format.
 namespace vedette {
 
-/// Dense float32 array, row-major. A value that shares its storage, which may be a file in memory: copying is cheap, the numbers never
+/// Dense float32 array, row-major. A value that shares its storage, which may be that of a whole file: copying is cheap, the numbers never
 /// change.
 struct Tensor {
   std::vector<std::int64_t> shape;
@@ -115,7 +115,7 @@ Result<void> write_artifact(const std::filesystem::path& folder, Manifest manife
                             const std::vector<std::vector<std::string>>& blobs);
 
 /// Reads and verifies: every blob's hash (unless `check_hashes` is false: this process has seen the folder before), every tensor's
-/// shape, every reference. Blobs are mapped, not copied; those that models have in common are in memory once. Fails with invalid_input naming what is wrong.
+/// shape, every reference. Tensors stay in the blobs' bytes; blobs that models have in common are in memory once. Fails with invalid_input naming what is wrong.
 Result<Artifact> read_artifact(const std::filesystem::path& folder, bool check_hashes = true);
 
 /// safetensors (huggingface/safetensors, format 0.3), F32 and F16; a tensor is written as F16 if all its values are halves.

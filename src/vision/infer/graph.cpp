@@ -1,7 +1,6 @@
 #include "vision/infer/graph.hpp"
 
 #include <omp.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +9,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/files.hpp"
 #include "vision/image/light.hpp"
 #include "vision/infer/planner.hpp"
 
@@ -17,7 +17,6 @@ namespace vedette {
 
 namespace {
 
-constexpr std::size_t kHugePage = 2 << 20;
 constexpr std::int64_t kBand = 64;  // rows of a picture that one thread treats at a time
 
 }  // namespace
@@ -31,11 +30,8 @@ float* BufferPool::take(std::size_t bytes) {
     if (block.is_free && block.bytes >= bytes && block.bytes / 4 <= bytes && (!best || block.bytes < best->bytes))
       best = &block;
   if (!best) {
-    const bool is_large = bytes >= kHugePage;
-    if (is_large) bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-    auto* memory = static_cast<float*>(std::aligned_alloc(is_large ? kHugePage : line, bytes));
-    if (!memory) throw std::bad_alloc();
-    if (is_large) ::madvise(memory, bytes, MADV_HUGEPAGE);  // one fault where there were 512; refused is as good
+    if (bytes >= kHugePage) bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+    auto* memory = static_cast<float*>(allocate_large(bytes));
     std::memset(memory, 0, bytes);
     best = &blocks_.emplace_back(Block{std::unique_ptr<float, Release>(memory), bytes, false});
   }

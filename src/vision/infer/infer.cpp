@@ -260,11 +260,13 @@ Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, 
 struct Engine::State {
   Artifact artifact;
   Precision precision = Precision::fp32;
-  std::optional<GraphPool> graphs;
+  mutable std::optional<GraphPool> graphs;
   std::map<const void*, std::size_t> weights;
   double seconds_per_picture = 0;
 
-  [[nodiscard]] auto take() { return graphs->take(artifact.manifest.input_height, artifact.manifest.input_width); }
+  [[nodiscard]] auto take() const {
+    return graphs->take(artifact.manifest.input_height, artifact.manifest.input_width);
+  }
 
   void resize(const RgbImage& image, Graph& graph) const {
     const int height = artifact.manifest.input_height, width = artifact.manifest.input_width;
@@ -311,20 +313,31 @@ struct Engine::State {
     return measurement;
   }
 
+  struct GoldenRun {
+    Measurement measurement;
+    double seconds = 0;
+  };
+  Result<GoldenRun> run_golden(const GoldenSample& golden) const {
+    const auto& image = artifact.tensors.at(golden.image);
+    auto graph = take();
+    if (!graph) return graph.error();
+    const auto input = (*graph)->input();
+    const std::size_t plane = input.size() / 3;
+    for (std::size_t i = 0; i < plane; ++i)
+      for (std::size_t c = 0; c < 3; ++c) input[c * plane + i] = image.data()[3 * i + c] / 255.0F;
+    const auto start = std::chrono::steady_clock::now();
+    auto measurement = run(**graph);
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+    graphs->give_back(std::move(*graph));
+    return GoldenRun{std::move(measurement), taken.count()};
+  }
+
   Result<void> check_golden_samples() {
     for (const auto& golden : artifact.manifest.golden) {
-      const auto& image = artifact.tensors.at(golden.image);
-      auto graph = take();
-      if (!graph) return graph.error();
-      const auto input = (*graph)->input();
-      const std::size_t plane = input.size() / 3;
-      for (std::size_t i = 0; i < plane; ++i)
-        for (std::size_t c = 0; c < 3; ++c) input[c * plane + i] = image.data()[3 * i + c] / 255.0F;
-      const auto start = std::chrono::steady_clock::now();
-      const auto measurement = run(**graph);
-      seconds_per_picture =
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() * omp_get_max_threads();
-      graphs->give_back(std::move(*graph));
+      const auto done = run_golden(golden);
+      if (!done) return done.error();
+      const auto& measurement = done->measurement;
+      seconds_per_picture = done->seconds * omp_get_max_threads();
       const auto detection = combine(artifact.manifest, measurement.outputs, measurement.class_maps, std::nullopt);
       if (!(std::abs(detection.anomaly_score - golden.anomaly_score) <=
             kGoldenTolerance * (1.0 + std::abs(golden.anomaly_score))))
@@ -359,6 +372,13 @@ Precision Engine::precision() const {
 
 double Engine::seconds_per_picture() const {
   return state_->seconds_per_picture;
+}
+
+double Engine::time_golden_sample() const {
+  const auto& golden = manifest().golden;
+  if (golden.empty()) return 0;
+  const auto done = state_->run_golden(golden.front());
+  return done ? done->seconds : 0;
 }
 
 Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, Precision precision) {

@@ -123,6 +123,8 @@ class Engine {
   [[nodiscard]] Precision precision() const;
   /// How long the golden samples took, by the threads that the loading thread had; core seconds. 0 if they were not run.
   [[nodiscard]] double seconds_per_picture() const;
+  /// Judges a golden sample once more: seconds that it takes now, by the calling thread's threads. 0 if there is none.
+  [[nodiscard]] double time_golden_sample() const;
 
  private:
   struct State;
