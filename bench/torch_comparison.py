@@ -41,9 +41,9 @@ def gaussian(x, sigma):
     """[1, C, H, W] blurred, edges replicated."""
     radius = int(3 * sigma + 0.5)
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).repeat(x.shape[1], 1)
-    x = F.conv2d(F.pad(x, (radius, radius, 0, 0), mode="replicate"), kernel[:, None, None, :], groups=x.shape[1])
-    return F.conv2d(F.pad(x, (0, 0, radius, radius), mode="replicate"), kernel[:, None, :, None], groups=x.shape[1])
+    kernel = (kernel / kernel.sum()).repeat(int(x.shape[1]), 1)
+    x = F.conv2d(F.pad(x, (radius, radius, 0, 0), mode="replicate"), kernel[:, None, None, :], groups=int(x.shape[1]))
+    return F.conv2d(F.pad(x, (0, 0, radius, radius), mode="replicate"), kernel[:, None, :, None], groups=int(x.shape[1]))
 
 
 class Network(torch.nn.Module):
@@ -85,14 +85,14 @@ class Network(torch.nn.Module):
     def light_normalize(self, inputs, tensors, numbers):
         x, cell = inputs[0][None], 4
         small = F.avg_pool2d(torch.cat([x, x * x]), cell)
-        mean, square = gaussian(small.reshape(1, -1, *small.shape[2:]), numbers["sigma"] / cell).chunk(2, 1)
+        mean, square = gaussian(small.reshape(1, 6, int(small.shape[2]), int(small.shape[3])), numbers["sigma"] / cell).chunk(2, 1)
         gain = 1 / ((square - mean * mean).clamp(min=0).sqrt() + 0.05)
         mean, gain = F.interpolate(torch.cat([mean, gain]), x.shape[2:], mode="bilinear", align_corners=False)
         return (inputs[0] - mean) * gain
 
     def block(self, inputs, tensors, numbers):
         weights = tensors["weights"]
-        x = F.conv2d(inputs[0][None], weights, tensors["bias"], int(numbers["stride"]), weights.shape[2] // 2, 1,
+        x = F.conv2d(inputs[0][None], weights, tensors["bias"], int(numbers["stride"]), int(weights.shape[2]) // 2, 1,
                      int(numbers["groups"]))[0]
         x = x + inputs[1] if len(inputs) > 1 else x
         return F.relu(x) if numbers["relu"] else x
@@ -107,10 +107,10 @@ class Network(torch.nn.Module):
         return torch.cat(inputs)
 
     def tokens(self, inputs, tensors, numbers):
-        return inputs[0].flatten(1).t().contiguous().float()
+        return inputs[0].permute(1, 2, 0).reshape(-1, int(inputs[0].shape[0])).float()
 
     def project(self, inputs, tensors, numbers):
-        return torch.addmm(tensors["bias"], inputs[0], tensors["weights"])
+        return torch.matmul(inputs[0], tensors["weights"]) + tensors["bias"]
 
     def nearest_distance(self, inputs, tensors, numbers):
         distances = torch.cdist(inputs[0], tensors["bank"])
@@ -214,7 +214,7 @@ def main():
                     median_of(lambda i: score(manifest, frozen(prepare(pictures[i % len(pictures)]))), options.seconds),
                 )
         except (RuntimeError, NotImplementedError) as error:  # some operations lack bf16
-            print(f"torch {precision}: {str(error).splitlines()[0]}")
+            print(f"torch {precision}: {' '.join(str(error).split())[:200]}")
     bench = subprocess.run(
         [options.vedette, "bench", options.model, options.images, "--cores", str(options.threads), "--seconds",
          str(options.seconds), "--json"], stdout=subprocess.PIPE, check=True, text=True)

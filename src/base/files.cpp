@@ -1,15 +1,11 @@
 #include "base/files.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <system_error>
 
 #include "base/digest.hpp"
@@ -72,31 +68,15 @@ Result<Bytes> read_file(const fs::path& path, std::uint64_t limit_bytes) {
   return out;
 }
 
-void* allocate_large(std::size_t bytes) {
-  constexpr std::size_t line = 64;
-  const auto unit = bytes >= kHugePage ? kHugePage : line;
-  bytes = std::max<std::size_t>(1, (bytes + unit - 1) / unit) * unit;
-  void* memory = std::aligned_alloc(unit, bytes);
-  if (memory == nullptr) throw std::bad_alloc();
-  if (unit == kHugePage) ::madvise(memory, bytes, MADV_HUGEPAGE);  // refused is as good
-  return memory;
-}
-
-FileContent::FileContent(std::size_t size) : data_(static_cast<char*>(allocate_large(size))), size_(size) {}
-
-FileContent::~FileContent() {
-  std::free(data_);
-}
-
-Result<std::shared_ptr<const FileContent>> load_file(const fs::path& path, std::uint64_t limit_bytes) {
+Result<std::shared_ptr<const LargeMemory>> load_file(const fs::path& path, std::uint64_t limit_bytes) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   const auto size = size_for_reading(file, path, limit_bytes);
   if (!size) return size.error();
-  auto content = std::make_shared<FileContent>(*size);
-  const auto done = read_all(file, path, content->bytes());
+  auto content = std::make_shared<LargeMemory>(*size);
+  const auto done = read_all(file, path, {static_cast<char*>(content->data()), *size});
   if (!done) return done.error();
   if (*done != *size) return internal_error(path.string() + " became shorter while it was read");
-  return std::shared_ptr<const FileContent>(std::move(content));
+  return std::shared_ptr<const LargeMemory>(std::move(content));
 }
 
 Result<void> sync_path(const fs::path& path) {

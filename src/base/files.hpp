@@ -7,36 +7,18 @@
 #include <string>
 #include <string_view>
 
+#include "base/large_memory.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
 
 /// Whole files, durably. Thread-safe as far as the paths differ. Failures name the file and the system's reason.
 namespace vedette {
 
-inline constexpr std::size_t kHugePage = 2 << 20;
-/// Memory, aligned to a cache line; from kHugePage on a whole number of huge pages, if the system has such. Free it with std::free. Throws
-/// std::bad_alloc.
-void* allocate_large(std::size_t bytes);
-
 /// Fails with not_found if there is no such file, too_large above `limit_bytes`.
 Result<Bytes> read_file(const std::filesystem::path& path, std::uint64_t limit_bytes);
 
-/// A large file's content, for long. In huge pages where the system gives them: filling small ones takes longer than reading.
-class FileContent {
- public:
-  explicit FileContent(std::size_t size);
-  ~FileContent();
-  FileContent(const FileContent&) = delete;
-  FileContent& operator=(const FileContent&) = delete;
-  [[nodiscard]] std::span<char> bytes() { return {data_, size_}; }
-  [[nodiscard]] std::string_view text() const { return {data_, size_}; }
-
- private:
-  char* data_;
-  std::size_t size_;
-};
-/// Fails as read_file does.
-Result<std::shared_ptr<const FileContent>> load_file(const std::filesystem::path& path, std::uint64_t limit_bytes);
+/// The same of a large file that stays in memory for long. Fails as read_file does.
+Result<std::shared_ptr<const LargeMemory>> load_file(const std::filesystem::path& path, std::uint64_t limit_bytes);
 /// Writes beside the target, syncs file and folder, renames: after a crash the old or the new content is there, whole.
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view content, unsigned mode = 0644);
 /// fsync of a file or folder.

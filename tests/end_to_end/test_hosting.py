@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 import threading
+import time
 import unittest
 
 import botocore.auth
@@ -63,6 +64,10 @@ class UnderLoad(unittest.TestCase):
 
     def test_1_stop_and_delete_during_load(self):
         self.host("1")
+        deadline = time.monotonic() + 30
+        while "images per second" not in self.describe("1")["StatusMessage"]:
+            self.assertLess(time.monotonic(), deadline, self.describe("1")["StatusMessage"])
+            time.sleep(0.05)
         api, done = self.server.client("lookoutvision"), threading.Event()
         with concurrent.futures.ThreadPoolExecutor(CALLERS) as pool:
             callers = [pool.submit(self.call_until, "1", done) for _ in range(CALLERS)]

@@ -126,7 +126,8 @@ class Tools(unittest.TestCase):
         self.assertGreater(summary["pixel_auroc"], 0.9)
 
     def test_bench_measures_every_stage(self):
-        for extra in ([], ["--connections", "4", "--rate", "10", "--cores", "1"]):
+        # The last: two models, one in memory at a time.
+        for extra in ([], ["--connections", "4", "--rate", "10", "--cores", "1"], ["--models", "2", "--model-memory", "1"]):
             lines = run("bench", self.model, self.sample + "/test-images", "--seconds", "1", *extra).splitlines()
             self.assertTrue(lines[0].startswith("stage"), lines[0])
             summary = json.loads(lines[-1])

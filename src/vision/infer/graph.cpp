@@ -9,7 +9,6 @@
 #include <cstring>
 #include <new>
 
-#include "base/files.hpp"
 #include "vision/image/light.hpp"
 #include "vision/infer/planner.hpp"
 
@@ -22,36 +21,27 @@ constexpr std::int64_t kBand = 64;  // rows of a picture that one thread treats 
 }  // namespace
 
 float* BufferPool::take(std::size_t bytes) {
-  constexpr std::size_t line = 64;
-  bytes = std::max<std::size_t>(1, (bytes + line - 1) / line) * line;
   // The smallest that is large enough, but none that would mostly lie idle.
   Block* best = nullptr;
   for (auto& block : blocks_)
     if (block.is_free && block.bytes >= bytes && block.bytes / 4 <= bytes && (!best || block.bytes < best->bytes))
       best = &block;
   if (!best) {
-    if (bytes >= kHugePage) bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-    auto* memory = static_cast<float*>(allocate_large(bytes));
-    std::memset(memory, 0, bytes);
-    best = &blocks_.emplace_back(Block{std::unique_ptr<float, Release>(memory), bytes, false});
+    best = &blocks_.emplace_back(Block{std::make_unique<LargeMemory>(bytes), LargeMemory::rounded(bytes), false});
   }
   best->is_free = false;
-  return best->memory.get();
+  return static_cast<float*>(best->memory->data());
 }
 
 void BufferPool::give_back(const float* block) {
   for (auto& b : blocks_)
-    if (b.memory.get() == block) b.is_free = true;
+    if (b.memory->data() == block) b.is_free = true;
 }
 
 std::size_t BufferPool::bytes() const {
   std::size_t sum = 0;
   for (const auto& b : blocks_) sum += b.bytes;
   return sum;
-}
-
-void BufferPool::Release::operator()(float* block) const {
-  std::free(block);
 }
 
 void Planner::plan(const Node& node) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/large_memory.hpp"
 #include "base/result.hpp"
 #include "vision/artifact/artifact.hpp"
 #include "vision/image/image.hpp"
@@ -28,11 +29,8 @@ class BufferPool {
   [[nodiscard]] std::size_t bytes() const;
 
  private:
-  struct Release {
-    void operator()(float* block) const;
-  };
   struct Block {
-    std::unique_ptr<float, Release> memory;
+    std::unique_ptr<LargeMemory> memory;
     std::size_t bytes = 0;
     bool is_free = false;
   };
