@@ -73,7 +73,7 @@ void store_model(ObjectStore& objects, const std::string& uid, const fs::path& m
   }
 }
 
-/// As another training would have made it: all but the backbone is its own. What differs is the last bit of one number.
+/// Another model, whose largest blob is its own: the last bit of one number differs. The backbone and small blobs are shared.
 void write_variant(const fs::path& out, const Artifact& model, int number) {
   auto tensors = model.tensors;
   std::map<std::string, std::vector<std::string>> blobs;
