@@ -56,6 +56,7 @@ LoadResult run_load(const LoadOptions& options) {
       }
       if (due >= end) break;
       const auto& picture = options.pictures[static_cast<std::size_t>(number) % options.pictures.size()];
+      const auto sent = Steady::now();
       const auto response = client.send({"lookoutvision",
                                          "POST",
                                          options.paths[static_cast<std::size_t>(number) % options.paths.size()],
@@ -69,13 +70,23 @@ LoadResult run_load(const LoadOptions& options) {
         // As clients do; without a pause refusals would be all that is measured.
         if (options.rate == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
       } else {
-        mine.latency.push_back(std::chrono::duration<double, std::milli>(Steady::now() - due).count());
-        for (auto& [name, ms] : parse_timing(header_value(response->headers, "server-timing")))
+        const auto answered = Steady::now();
+        mine.latency.push_back(std::chrono::duration<double, std::milli>(answered - due).count());
+        const double call = std::chrono::duration<double, std::milli>(answered - sent).count();
+        double overhead = call, unnamed = 0;
+        for (auto& [name, ms] : parse_timing(header_value(response->headers, "server-timing"))) {
           mine.stages[name].push_back(ms);
+          unnamed += name == "total" ? ms : -ms;
+          if (name == "total") mine.stages["outside"].push_back(call - ms);
+          if (std::find(kVisionStages.begin(), kVisionStages.end(), name) != kVisionStages.end()) overhead -= ms;
+        }
+        mine.overhead.push_back(overhead);
+        mine.stages["other"].push_back(unnamed);
       }
     }
     const std::lock_guard lock(mutex);
     result.latency.insert(result.latency.end(), mine.latency.begin(), mine.latency.end());
+    result.overhead.insert(result.overhead.end(), mine.overhead.begin(), mine.overhead.end());
     for (const auto& [name, values] : mine.stages)
       result.stages[name].insert(result.stages[name].end(), values.begin(), values.end());
     result.throttled += mine.throttled;

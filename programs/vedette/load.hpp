@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <string>
@@ -9,6 +10,9 @@
 
 /// Calls of DetectAnomalies as a line of cameras makes them.
 namespace vedette {
+
+/// Stages of an answer in which the picture is worked on; all others carry it there and its verdict back.
+inline constexpr std::array kVisionStages = {"decode", "resize", "network", "mask", "encode"};
 
 struct LoadOptions {
   ServiceClientOptions server;
@@ -24,7 +28,12 @@ struct LoadResult {
   /// Milliseconds of calls that were answered with a verdict. With a rate they count from when the call was due, so that a server which
   /// keeps callers from calling does not look quick (coordinated omission).
   std::vector<double> latency;
-  std::map<std::string, std::vector<double>> stages;  ///< milliseconds by name, as the server says (Server-Timing)
+  /// Milliseconds by name, as the server says (Server-Timing); "other" is what it does in no named stage, "outside" what passes between
+  /// sending and the answer but not in it: connection and client.
+  std::map<std::string, std::vector<double>> stages;
+  /// Milliseconds of each call, from sending to the answer, that are none of kVisionStages. Per call, since calls differ by more than this
+  /// is: a difference of medians would show their spread.
+  std::vector<double> overhead;
   int throttled = 0, failed = 0;
   double seconds = 0;  ///< until the last answer
 };

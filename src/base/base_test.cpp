@@ -1,4 +1,9 @@
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <thread>
 
 #include "base/checksum.hpp"
 #include "base/clock.hpp"
@@ -6,6 +11,7 @@
 #include "base/files.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
+#include "base/time_slice.hpp"
 
 namespace vedette {
 namespace {
@@ -117,6 +123,25 @@ TEST(Checksum, KnownValuesInOnePieceAndInMany) {
   odd.update(as_bytes(text.substr(333)));
   even.update(as_bytes(text));
   EXPECT_EQ(odd.finish(), even.finish());
+}
+
+/// Nanoseconds that the scheduler gives the calling thread at a time; 0 where it does not say (before Linux 6.12).
+std::uint64_t time_slice() {
+  std::array<std::uint64_t, 7> attributes{};  // sched_setattr(2): 56 bytes, sched_runtime at byte 24
+  if (::syscall(SYS_sched_getattr, 0, attributes.data(), 56, 0) != 0) return 0;
+  return attributes[3];
+}
+
+TEST(TimeSlice, ThreadsStartedMeanwhileTakeShortTurnsAndLaterOnesDoNot) {
+  std::uint64_t within = 0, after = 0;
+  {
+    const ShortTimeSlices short_slices;
+    std::thread([&] { within = time_slice(); }).join();
+  }
+  std::thread([&] { after = time_slice(); }).join();
+  if (after == 0) GTEST_SKIP() << "this kernel has no slices to choose";
+  EXPECT_EQ(within, 100'000U);
+  EXPECT_GT(after, within);
 }
 
 }  // namespace

@@ -14,5 +14,6 @@ namespace vedette {
 /// Clang's vector extensions). For sums and maxima, whose order a compiler may not change by itself.
 inline constexpr int kLanes = 16;
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
+using IntLanes = int __attribute__((vector_size(kLanes * sizeof(int))));  ///< as many; what comparisons of Lanes give
 
 }  // namespace vedette

@@ -171,14 +171,14 @@ Result<ModelLease> Hosting::lease(const Model& model) {
   const std::lock_guard one_at_a_time(loading_);
   found = find(model, true);
   if (found && found->engine) return *found;
-  auto loaded = load(model.uid, found.has_value());
+  auto loaded = load(model.uid, known_precision(model.uid));
   release_inference_threads();
   if (!loaded)
     return loaded.error().kind == ErrorKind::unavailable ? loaded.error() : internal_error(loaded.error().message);
   ModelLease lease{*loaded, found ? found->lane : pool_.open(units_of(model), (*loaded)->seconds_per_picture())};
   {
     const std::lock_guard lock(mutex_);
-    models_[model.uid] = {lease.engine, lease.lane, ++uses_};
+    models_[model.uid] = {lease.engine, lease.lane, ++uses_, lease.engine->precision()};
   }
   make_room(model.uid);
   return lease;
@@ -216,6 +216,12 @@ void Hosting::make_room(const std::string& keep) {
   }
 }
 
+std::optional<Precision> Hosting::known_precision(const std::string& uid) {
+  const std::lock_guard lock(mutex_);
+  const auto it = models_.find(uid);
+  return it == models_.end() ? std::nullopt : std::optional(it->second.precision);
+}
+
 std::optional<ComputePool::LaneState> Hosting::state(const std::string& uid) {
   std::shared_ptr<ComputePool::Lane> lane;
   {
@@ -236,13 +242,14 @@ void Hosting::forget(const std::string& uid) {
   fs::remove_all(options_.cache_folder / uid, ignored);
 }
 
-Result<std::shared_ptr<const Engine>> Hosting::load(const std::string& uid, bool is_known) {
+Result<std::shared_ptr<const Engine>> Hosting::load(const std::string& uid, std::optional<Precision> known) {
   // The steps are planned for the threads that a picture alone gets.
   set_inference_threads(options_.compute.unit_cores);
   const auto folder = options_.cache_folder / uid;
   // A former download may have been cut off: what does not load is fetched again.
   if (fs::exists(folder / "manifest.json")) {
-    if (auto engine = Engine::load(folder, is_known ? Engine::Check::nothing : Engine::Check::all)) return engine;
+    auto engine = known ? Engine::load(folder, Engine::Check::nothing, *known) : Engine::load(folder);
+    if (engine) return engine;
   }
   std::error_code ignored;
   fs::remove_all(folder, ignored);

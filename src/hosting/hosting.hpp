@@ -70,9 +70,11 @@ class Hosting {
     std::shared_ptr<const Engine> engine;  ///< null while others need the memory
     std::shared_ptr<ComputePool::Lane> lane;
     std::uint64_t last_used = 0;
+    Precision precision = Precision::fp32;  ///< that its first loading found right
   };
-  /// From the cache folder; else from the object store into it. `is_known`: it was checked in this process before.
-  Result<std::shared_ptr<const Engine>> load(const std::string& model_uid, bool is_known);
+  /// From the cache folder; else from the object store into it. `known`: the precision that a check in this process chose before.
+  Result<std::shared_ptr<const Engine>> load(const std::string& model_uid, std::optional<Precision> known);
+  std::optional<Precision> known_precision(const std::string& model_uid);
   /// What is there of it, with its units as they are now wanted.
   std::optional<ModelLease> find(const Model& model, bool is_use);
   void make_room(const std::string& keep);

@@ -215,50 +215,57 @@ class Connection {
     auto head = read_head(parser);
     head.abandoned = gone.get_token();
     auto exchange = shared_.handler.open(std::move(head));
+    auto& pool = exchange->waits_for_model() ? shared_.model_pool : shared_.pool;
     Buffered buffered(shared_.buffered_bytes);
     // Of the body; without a Content-Length it is not known how much, but whether.
     std::uint64_t left = parser.content_length().value_or(parser.is_done() ? 0 : 1);
+    const bool asks_first = beast::iequals(parser.get()[http::field::expect], "100-continue");
 
-    // What has no body is answered in one go: every change of threads costs.
-    std::function<std::optional<Response>()> begin = [&] {
-      auto early = exchange->begin();
-      return early || left > 0 ? std::move(early) : std::optional(exchange->finish());
+    // A body of one piece is read before the head is looked at, and then all is answered in one go: every change of threads costs.
+    std::vector<std::uint8_t> piece;
+    std::optional<Error> trouble;
+    if (left > 0 && left <= kBodyChunk && parser.content_length() && !asks_first) {
+      piece.resize(static_cast<std::size_t>(left));
+      auto reading = read_piece(parser, left, piece);
+      const auto filled = co_await std::move(reading);
+      if (!filled) {
+        trouble = filled.error();
+      } else if (!buffered.add(piece.size())) {
+        trouble = too_many();
+      }
+    }
+    std::function<std::optional<Response>()> begin = [&]() -> std::optional<Response> {
+      if (auto early = exchange->begin()) return early;
+      if (trouble) return exchange->abort(*trouble);
+      if (parser.content_length().value_or(0) > exchange->body_limit())
+        return exchange->abort(too_large(exchange->body_limit()));
+      if (left > 0) return std::nullopt;
+      if (!piece.empty())
+        if (auto ok = exchange->accept(piece); !ok) return exchange->abort(ok.error());
+      return exchange->finish();
     };
-    std::optional<Response> answer;
-    bool failed = false;
-    try {
-      answer = co_await run_on<std::optional<Response>>(shared_.pool, begin);
-    } catch (const std::exception& e) {
-      log::error("request failed", {{"reason", e.what()}});
-      failed = true;
-    }
-    if (failed) answer = internal_failure();
+    std::optional<HangupWatch> watch;
+    const auto watch_hangup = [&] {
+      if (exchange->waits_for_model()) watch.emplace(stream_.get_executor(), lowest().socket().native_handle(), gone);
+    };
+    if (left == 0) watch_hangup();
+    auto answer = co_await run_safely(pool, begin);
     if (!answer) {
-      const auto declared = parser.content_length();
-      if (declared && *declared > exchange->body_limit()) answer = exchange->abort(too_large(exchange->body_limit()));
-    }
-    if (!answer) {
-      if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+      if (asks_first) {
         http::response<http::empty_body> go_on{http::status::continue_, 11};
         lowest().expires_after(kWriteTimeout);
         auto [error, bytes] = co_await http::async_write(stream_, go_on, kNoThrow);
         if (error) co_return false;
       }
       auto reading = read_body(parser, *exchange, buffered, left);
-      auto trouble = co_await std::move(reading);
-      if (trouble) {
-        std::function<Response()> abort = [&] { return exchange->abort(*trouble); };
-        answer = co_await finish_safely(shared_.pool, abort);
-      } else {
-        std::function<Response()> finish = [&] { return exchange->finish(); };
-        if (exchange->waits_for_model()) {
-          const HangupWatch watch(stream_.get_executor(), lowest().socket().native_handle(), gone);
-          answer = co_await finish_safely(shared_.model_pool, finish);
-        } else {
-          answer = co_await finish_safely(shared_.pool, finish);
-        }
-      }
+      trouble = co_await std::move(reading);
+      if (!trouble) watch_hangup();
+      std::function<std::optional<Response>()> finish = [&] {
+        return trouble ? exchange->abort(*trouble) : exchange->finish();
+      };
+      answer = co_await run_safely(pool, finish);
     }
+    watch.reset();
     if (answer->hold.count() > 0 && !shared_.stopping) {
       exchange.reset();  // with the body that it kept
       asio::steady_timer timer(stream_.get_executor(), answer->hold);
@@ -276,6 +283,8 @@ class Connection {
     return fail(ErrorKind::too_large, "The request body exceeds " + std::to_string(limit) + " bytes.",
                 "EntityTooLarge");
   }
+
+  static Error too_many() { return fail(ErrorKind::unavailable, "The server has too many requests in hand."); }
 
   RequestHead read_head(const Parser& parser) const {
     const auto& request = parser.get();
@@ -375,7 +384,7 @@ class Connection {
       } else if (!exchange.accept_blocks() && !buffered.add(*filled)) {
         // Whoever knows a key's id may send a body before its signature is looked at: together they must not fill the
         // memory.
-        trouble = fail(ErrorKind::unavailable, "The server has too many requests in hand.");
+        trouble = too_many();
       } else {
         const auto bytes = std::span<const std::uint8_t>(piece.data(), *filled);
         if (exchange.accept_blocks()) {
@@ -392,17 +401,19 @@ class Connection {
     co_return trouble;
   }
 
-  asio::awaitable<Response> finish_safely(asio::thread_pool& pool, std::function<Response()> work) {
-    Response response;
+  /// Runs the work on the pool; what it throws is logged and answered.
+  asio::awaitable<std::optional<Response>> run_safely(asio::thread_pool& pool,
+                                                      std::function<std::optional<Response>()> work) {
+    std::optional<Response> answer;
     bool failed = false;
     try {
-      response = co_await run_on<Response>(pool, std::move(work));
+      answer = co_await run_on<std::optional<Response>>(pool, std::move(work));
     } catch (const std::exception& e) {
       log::error("request failed", {{"reason", e.what()}});
       failed = true;
     }
-    if (failed) response = internal_failure();
-    co_return response;
+    if (failed) answer = internal_failure();
+    co_return answer;
   }
 
   asio::awaitable<bool> write(Response response, bool is_head, bool keep_alive) {

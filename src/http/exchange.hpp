@@ -42,8 +42,8 @@ struct Response {
 };
 
 /// One request on its way through the server. The connection calls begin(), then, unless that answers already, accept()
-/// for each piece of the body and finish(); or abort() if the body breaks off. All but accept() may block on database
-/// and disk and run on the request pool; accept() does, too, if `accept_blocks()`.
+/// for each piece of the body and finish(); or abort() if the body breaks off. All but accept() and waits_for_model() may block on
+/// database and disk and run on a pool; accept() does, too, if `accept_blocks()`.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -53,7 +53,8 @@ class Exchange {
   [[nodiscard]] virtual bool accept_blocks() const = 0;
   virtual Result<void> accept(std::span<const std::uint8_t> bytes) = 0;
   virtual Response finish() = 0;
-  /// Whether finish() may wait for a model: such calls have threads of their own, so that others never wait behind them.
+  /// Whether finish() may wait for a model: such calls have threads of their own, so that others never wait behind them. Known by the
+  /// head alone, before begin().
   [[nodiscard]] virtual bool waits_for_model() const = 0;
   virtual Response abort(const Error& error) = 0;
 };

@@ -36,7 +36,7 @@ TEST(RateLimiter, SlowRatesLetOneThroughAndZeroIsNoLimit) {
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(none.admit("a", start));
 }
 
-/// Answers with what its tests want: /slow waits for a model until its caller hangs up, /quick does not.
+/// Answers with what its tests want: /slow waits for a model until its caller hangs up, /quick does not; /refused is refused by its head.
 class Waiting : public RequestHandler {
  public:
   std::unique_ptr<Exchange> open(RequestHead head) override { return std::make_unique<Call>(*this, std::move(head)); }
@@ -47,7 +47,12 @@ class Waiting : public RequestHandler {
   class Call : public Exchange {
    public:
     Call(Waiting& all, RequestHead head) : all_(all), head_(std::move(head)) {}
-    std::optional<Response> begin() override { return std::nullopt; }
+    std::optional<Response> begin() override {
+      if (head_.path != "/refused") return std::nullopt;
+      Response r;
+      r.status = 403;
+      return r;
+    }
     std::uint64_t body_limit() const override { return 1000; }
     bool accept_blocks() const override { return false; }
     bool waits_for_model() const override { return head_.path == "/slow"; }
@@ -120,6 +125,19 @@ TEST(Server, ACallThatWaitsForAModelHearsThatItsCallerHungUpAndKeepsNobodyWaitin
   auto abandoned = handler.abandoned.get_future();
   slow.hang_up();
   abandoned.wait();
+}
+
+TEST(Server, AnEarlyRefusalOfACallWithASmallBodyLeavesTheConnectionAsItWas) {
+  Waiting handler;
+  ServerOptions options;
+  options.port = 0;
+  HttpServer server(handler, options);
+  server.start();
+  Caller caller(server.port());
+  caller.post("/refused");
+  EXPECT_NE(caller.answer().find("403"), std::string::npos);
+  caller.post("/quick");
+  EXPECT_NE(caller.answer().find("done"), std::string::npos);
 }
 
 }  // namespace

@@ -54,7 +54,6 @@ class JsonCall : public PendingCall {
     body_limit = route_.operation->has_payload()       ? kImageLimit
                  : operation == "UpdateDatasetEntries" ? kChangesLimit
                                                        : kJsonLimit;
-    waits_for_model = route_.operation->has_payload();
     if (route_.operation->has_payload()) oversize_error = invalid_input("The image exceeds 8 MB.");
   }
 
@@ -187,6 +186,11 @@ JsonService::JsonService(const ApiModel& model, JsonOperations operations, Looko
     : model_(model), operations_(std::move(operations)), models_(models), limiter_(limiter), metrics_(metrics) {
   for (const auto& operation : model_.operations())
     if (!operations_.contains(operation.name)) throw std::logic_error("nothing runs the operation " + operation.name);
+}
+
+bool JsonService::waits_for_model(const RequestHead& head) const {
+  const auto route = model_.route(head.method, head.path);
+  return route && route->operation->has_payload();
 }
 
 Result<std::unique_ptr<PendingCall>> JsonService::open(const RequestHead& head, const CallIdentity& identity) {

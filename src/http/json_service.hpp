@@ -39,6 +39,7 @@ class JsonService : public WireService {
   JsonService(const ApiModel& model, JsonOperations operations, LookoutVision& models, RateLimiter& limiter,
               Metrics* metrics);
   [[nodiscard]] std::string_view signing_name() const override { return model_.service(); }
+  [[nodiscard]] bool waits_for_model(const RequestHead& head) const override;
   Result<std::unique_ptr<PendingCall>> open(const RequestHead& head, const CallIdentity& identity) override;
   [[nodiscard]] Response encode_error(const Error& error, const RequestHead& head,
                                       const std::string& request_id) const override;

@@ -65,7 +65,9 @@ class PipelineExchange : public Exchange {
     return chunked_ ? call_->body_limit + call_->body_limit / 64 + kChunkedOverhead : call_->body_limit;
   }
   [[nodiscard]] bool accept_blocks() const override { return call_->content != nullptr; }
-  [[nodiscard]] bool waits_for_model() const override { return call_->waits_for_model; }
+  [[nodiscard]] bool waits_for_model() const override {
+    return pipeline_.service_named(service_by_path(head_))->waits_for_model(head_);
+  }
 
   Result<void> accept(std::span<const std::uint8_t> bytes) override {
     const auto take = [this](std::span<const std::uint8_t> content) -> Result<void> {

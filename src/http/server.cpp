@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/log.hpp"
+#include "base/time_slice.hpp"
 #include "http/connection.hpp"
 #include "http/tls.hpp"
 
@@ -79,8 +80,11 @@ struct HttpServer::State {
   }
 };
 
-HttpServer::HttpServer(RequestHandler& handler, const ServerOptions& options)
-    : state_(std::make_unique<State>(handler, options)) {
+HttpServer::HttpServer(RequestHandler& handler, const ServerOptions& options) {
+  {
+    const ShortTimeSlices for_pools;  // pictures are judged elsewhere
+    state_ = std::make_unique<State>(handler, options);
+  }
   error_code error;
   const auto address = asio::ip::make_address(options.address, error);
   if (error) throw std::runtime_error("not an IP address: " + options.address);
@@ -110,6 +114,7 @@ void HttpServer::start() {
     auto watching = state_->watch_certificate();
     asio::co_spawn(state_->io, std::move(watching), asio::detached);
   }
+  const ShortTimeSlices for_thread;
   state_->thread = std::thread([this] { state_->io.run(); });
 }
 

@@ -30,7 +30,6 @@ class PendingCall {
   virtual ~PendingCall() = default;
   std::string operation = "-";  ///< for the log
   std::uint64_t body_limit = 1 << 20;
-  bool waits_for_model = false;           ///< run() may wait in a model's queue
   std::unique_ptr<StagedObject> content;  ///< if set, the body goes there instead of into memory
   HeaderList trailers;                    ///< of a body in the coding aws-chunked; set before run()
   std::optional<Error> oversize_error;    ///< what a body above the limit means, if not simply too_large
@@ -45,6 +44,8 @@ class WireService {
   virtual ~WireService() = default;
   /// In credential scopes: "lookoutvision".
   [[nodiscard]] virtual std::string_view signing_name() const = 0;
+  /// Whether the call, if it is one, may wait in a model's queue.
+  [[nodiscard]] virtual bool waits_for_model(const RequestHead&) const { return false; }
   /// Nothing that costs much or changes anything happens here: the signature may not be verified yet.
   virtual Result<std::unique_ptr<PendingCall>> open(const RequestHead& head, const CallIdentity& identity) = 0;
   [[nodiscard]] virtual Response encode_error(const Error& error, const RequestHead& head,

@@ -1,25 +1,15 @@
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 
 #include "base/target_clones.hpp"
+#include "vision/infer/half.hpp"
 #include "vision/infer/planner.hpp"
 
 /// Between networks and comparisons: maps are pooled, joined and read as rows of channels, one per cell, without changing layouts.
 namespace vedette {
 namespace {
-
-using Half = std::uint16_t;  // bf16: the upper half of a float
-
-inline float widen(Half x) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16);
-}
-inline Half narrow(float x) {  // to the nearest, ties to even
-  const auto bits = std::bit_cast<std::uint32_t>(x);
-  return static_cast<Half>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-}
 
 /// `count` rows of n channels, into rows that are `stride` apart.
 VEDETTE_TARGET_CLONES void copy_rows(const Half* __restrict in, float* __restrict out, std::int64_t count,

@@ -384,14 +384,14 @@ double Engine::time_golden_sample() const {
 Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, Precision precision) {
   auto state = std::make_unique<State>();
   state->artifact = std::move(artifact);
-  state->precision = precision;
+  state->precision = state->artifact.manifest.bf16_agrees.value_or(true) ? precision : Precision::fp32;
   const auto& m = state->artifact.manifest;
   std::vector<std::string> outputs;
   for (const auto& contestant : m.contestants)
     outputs.insert(outputs.end(), contestant.maps.begin(), contestant.maps.end());
   if (m.segmentation)
     outputs.insert(outputs.end(), m.segmentation->class_maps.begin(), m.segmentation->class_maps.end());
-  state->graphs.emplace(m.graph, state->artifact.tensors, std::move(outputs), precision);
+  state->graphs.emplace(m.graph, state->artifact.tensors, std::move(outputs), state->precision);
   auto graph = state->take();
   if (!graph) return graph.error();
   for (const auto& contestant : m.contestants)
@@ -411,10 +411,11 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, Precisio
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
 }
 
-Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& folder, Check check) {
+Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& folder, Check check,
+                                                   Precision precision) {
   auto artifact = read_artifact(folder, check == Check::all);
   if (!artifact) return artifact.error();
-  auto engine = create(std::move(*artifact));
+  auto engine = create(std::move(*artifact), precision);
   if (!engine || check == Check::nothing) return engine;
   auto ok = (*engine)->state_->check_golden_samples();
   if (!ok && (*engine)->precision() != Precision::fp32) {

@@ -85,8 +85,9 @@ class Engine {
     nothing,  ///< of what this process has checked before
   };
   /// Reads, verifies and plans; runs the golden samples. If one deviates, all is done in fp32; if one still deviates, fails with
-  /// invalid_input.
-  static Result<std::shared_ptr<const Engine>> load(const std::filesystem::path& folder, Check check = Check::all);
+  /// invalid_input. `precision`: fp32 where the manifest says that bf16 decides otherwise.
+  static Result<std::shared_ptr<const Engine>> load(const std::filesystem::path& folder, Check check = Check::all,
+                                                    Precision precision = best_precision());
   /// The same without golden samples, for the trainer.
   static Result<std::shared_ptr<const Engine>> create(Artifact artifact, Precision precision = best_precision());
   ~Engine();

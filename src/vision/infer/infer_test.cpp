@@ -88,6 +88,45 @@ TEST(Graph, NearestDistancesAgreeWithBruteForceGroupByGroup) {
   }
 }
 
+TEST(Graph, NearestDistancesAreExactAmongEntriesThatHardlyDiffer) {
+  // Clusters of entries that bf16 cannot tell apart: it may help to find the nearest but may not decide which it is.
+  constexpr std::int64_t height = 20, width = 30, entries = 700, clusters = 20, first_group = 333;
+  for (const std::int64_t channels : {5, 48, 96}) {
+    const auto at = [&](std::int64_t row, std::int64_t c) { return static_cast<std::size_t>(row * channels + c); };
+    const auto centres = random_tensor({clusters, channels}, 7).copy();
+    auto rows = random_tensor({entries, channels}, 8).copy();
+    for (std::int64_t e = 0; e < entries; ++e)
+      for (std::int64_t c = 0; c < channels; ++c)
+        rows[at(e, c)] = 0.005F * rows[at(e, c)] + centres[at(e % clusters, c)];
+    const std::map<std::string, Tensor> tensors = {{"w", random_tensor({3, channels}, 1)},
+                                                   {"b", random_tensor({channels}, 2)},
+                                                   {"bank", Tensor::make({entries, channels}, rows)},
+                                                   {"groups", Tensor::make({3}, {0, first_group, entries})}};
+    auto nodes = kTokens;
+    nodes.push_back({"nearest_distance",
+                     "bank",
+                     {"x"},
+                     {{"bank", "bank"}, {"groups", "groups"}},
+                     {{"height", height}, {"width", width}}});
+    auto graph = Graph::plan(nodes, tensors, {"x", "bank"}, height, width);
+    ASSERT_TRUE(graph) << graph.error().message;
+    graph->run(random_picture(height, width, 6));
+    const auto& x = graph->output("x").data;
+    for (std::int64_t cell = 0; cell < height * width; ++cell) {
+      std::array<double, 2> nearest = {1e9, 1e9};
+      for (std::int64_t e = 0; e < entries; ++e) {
+        double sum = 0;
+        for (std::int64_t c = 0; c < channels; ++c)
+          sum += std::pow(static_cast<double>(x[at(cell, c)]) - rows[at(e, c)], 2);
+        auto& n = nearest[e < first_group ? 0 : 1];
+        n = std::min(n, std::sqrt(sum));
+      }
+      for (std::size_t g = 0; g < 2; ++g)
+        ASSERT_NEAR(graph->output("bank").data[g * height * width + static_cast<std::size_t>(cell)], nearest[g], 1e-4);
+    }
+  }
+}
+
 TEST(Graph, ImpossibleGraphsAreRefused) {
   const std::map<std::string, Tensor> tensors = {{"w", random_tensor({2, 4, 3, 3}, 1)},
                                                  {"even", random_tensor({2, 3, 4, 4}, 1)},
@@ -309,6 +348,19 @@ TEST(Infer, AModelThatNeedsItRunsInFullPrecision) {
   ASSERT_TRUE(write_artifact(other.path(), artifact.manifest, artifact.tensors,
                              {{"thousandth", "plus", "thousand", "minus"}, {"picture"}}));
   EXPECT_FALSE(Engine::load(other.path()));
+}
+
+TEST(Infer, AModelThatDecidesOtherwiseInBf16RunsInFullPrecision) {
+  auto artifact = delicate_model();
+  artifact.manifest.bf16_agrees = false;
+  const TemporaryFolder folder;
+  ASSERT_TRUE(write_artifact(folder.path(), artifact.manifest, artifact.tensors,
+                             {{"thousandth", "plus", "thousand", "minus"}, {"picture"}}));
+  for (const auto check : {Engine::Check::all, Engine::Check::nothing}) {
+    const auto engine = Engine::load(folder.path(), check, Precision::bf16);
+    ASSERT_TRUE(engine) << engine.error().message;
+    EXPECT_EQ((*engine)->precision(), Precision::fp32);
+  }
 }
 
 TEST(Infer, ModelsShareWeights) {

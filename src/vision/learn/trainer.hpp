@@ -173,8 +173,11 @@ class Trainer {
 
   // Begin and end (train.cpp).
   Result<void> load_backbone(const std::filesystem::path& file);
+  Result<void> evaluate_test_set();
+  Result<Evaluation> judge_test_set() const;
+  /// Whether bf16 decides as fp32 does: judges those of the pictures in both that are next to the threshold.
+  Result<void> compare_precisions(std::vector<Prediction> judged);
   Result<void> write(const std::filesystem::path& folder);
-  Result<void> evaluate_test_set(const std::filesystem::path& folder);
 
   const TrainingJob& job_;
   const int threads_;
