@@ -9,13 +9,21 @@
 #include <csetjmp>
 #include <memory>
 
+#include "base/target_clones.hpp"
 #include "vision/image/image.hpp"
 
 namespace vedette {
 namespace {
 
-constexpr std::array kReductions = {8, 4, 2};  // by which a JPEG may be decoded smaller
+constexpr std::array kReductions = {8, 4, 2};  // by which a picture may be decoded smaller
 constexpr std::array<std::uint8_t, 8> kPngSignature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+
+int choose_reduction(int height, int width, LeastSize least) {
+  for (const int reduction : kReductions)
+    if (reduced_side(height, reduction) >= least.height && reduced_side(width, reduction) >= least.width)
+      return reduction;
+  return 1;
+}
 
 bool is_png(std::span<const std::uint8_t> bytes) {
   return bytes.size() >= kPngSignature.size() && std::equal(kPngSignature.begin(), kPngSignature.end(), bytes.begin());
@@ -77,11 +85,7 @@ bool run_jpeg(std::span<const std::uint8_t> bytes, JpegErrors& errors, ImageHead
   info.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
   info.dct_method = JDCT_ISLOW;
   info.scale_num = 1;
-  info.scale_denom = 1;
-  for (const int reduction : kReductions)
-    if (info.scale_denom == 1 && reduced_side(header.height, reduction) >= least.height &&
-        reduced_side(header.width, reduction) >= least.width)
-      info.scale_denom = static_cast<unsigned>(reduction);
+  info.scale_denom = static_cast<unsigned>(choose_reduction(header.height, header.width, least));
   jpeg_start_decompress(&info);
   image.height = static_cast<int>(info.output_height);
   image.width = static_cast<int>(info.output_width);
@@ -128,6 +132,48 @@ Result<ImageHeader> open_png(spng_ctx* context, std::span<const std::uint8_t> by
   return ImageHeader{ImageFormat::png, static_cast<int>(ihdr.height), static_cast<int>(ihdr.width)};
 }
 
+VEDETTE_TARGET_CLONES void add_bytes(const std::uint8_t* __restrict row, std::uint16_t* __restrict sums,
+                                     std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) sums[i] = static_cast<std::uint16_t>(sums[i] + row[i]);
+}
+
+/// Means of up to `reduction` pixels beside each other, of `rows` rows whose sums are given.
+void write_means(const std::vector<std::uint16_t>& sums, int width, int reduction, int rows, std::uint8_t* out) {
+  for (int first = 0; first < width; first += reduction) {
+    const int columns = std::min(reduction, width - first);
+    const unsigned share = static_cast<unsigned>(rows * columns);
+    for (int c = 0; c < 3; ++c) {
+      unsigned sum = share / 2;
+      for (int x = first; x < first + columns; ++x) sum += sums[static_cast<std::size_t>(3 * x + c)];
+      *out++ = static_cast<std::uint8_t>(sum / share);
+    }
+  }
+}
+
+/// Row by row, so that no more than the reduced picture is in memory.
+Result<RgbImage> decode_png_rows(spng_ctx* context, const ImageHeader& header, int reduction) {
+  if (const int code = spng_decode_image(context, nullptr, 0, SPNG_FMT_RGB8, SPNG_DECODE_PROGRESSIVE))
+    return png_error(code);
+  RgbImage image{reduced_side(header.height, reduction), reduced_side(header.width, reduction), {}};
+  const std::size_t stride = static_cast<std::size_t>(image.width) * 3;
+  image.pixels.resize(stride * static_cast<std::size_t>(image.height));
+  std::vector<std::uint8_t> row(static_cast<std::size_t>(header.width) * 3);
+  std::vector<std::uint16_t> sums(row.size());
+  for (int y = 0; y < header.height; ++y) {
+    const int code = spng_decode_row(context, row.data(), row.size());
+    if (code != 0 && code != SPNG_EOI) return png_error(code);
+    add_bytes(row.data(), sums.data(), row.size());
+    const bool is_last = y + 1 == header.height;
+    if (is_last != (code == SPNG_EOI)) return png_error(SPNG_EIDAT_TOO_SHORT);
+    if ((y + 1) % reduction != 0 && !is_last) continue;
+    const int first = y / reduction * reduction;
+    write_means(sums, header.width, reduction, y + 1 - first,
+                image.pixels.data() + stride * static_cast<std::size_t>(y / reduction));
+    std::fill(sums.begin(), sums.end(), std::uint16_t{0});
+  }
+  return image;
+}
+
 Result<void> check_size(const ImageHeader& header, SizeLimits limits) {
   if (std::min(header.height, header.width) < limits.minimum_side ||
       std::max(header.height, header.width) > limits.maximum_side)
@@ -171,6 +217,11 @@ Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits li
     auto header = open_png(context.get(), bytes);
     if (!header) return header.error();
     if (auto ok = check_size(*header, limits); !ok) return ok.error();
+    spng_ihdr ihdr{};
+    if (const int code = spng_get_ihdr(context.get(), &ihdr)) return png_error(code);
+    const int reduction = choose_reduction(header->height, header->width, least);
+    if (reduction > 1 && ihdr.interlace_method == SPNG_INTERLACE_NONE)
+      return decode_png_rows(context.get(), *header, reduction);
     image.height = header->height;
     image.width = header->width;
     std::size_t size = 0;

@@ -88,7 +88,8 @@ Result<ImageHeader> read_image_header(std::span<const std::uint8_t> bytes);
 /// Decodes baseline, progressive, grey, YCbCr, RGB, CMYK and YCCK JPEG, and PNG of every colour type, bit depth and
 /// interlacing, to 8-bit RGB. Alpha is dropped, colour profiles and the EXIF orientation are ignored: masks are drawn
 /// on the raw grid. JPEG is decoded at 1/2, 1/4 or 1/8 of its size (ISO/IEC 10918-1 blocks through a smaller inverse DCT), the
-/// smallest with the `least` sides: less work, and reduced without aliasing. Memory is bounded by the limits, checked before any
+/// smallest with the `least` sides: less work, and reduced without aliasing; PNG is read row by row and reduced to means as
+/// far, unless it is interlaced. Memory is bounded by the limits, checked before any
 /// pixel is decoded. Fails with invalid_input on broken or truncated data, or sides of the file outside the limits.
 Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits limits = {}, LeastSize least = {});
 

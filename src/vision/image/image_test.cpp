@@ -61,8 +61,8 @@ TEST(Image, EveryTruncationIsAnErrorOrWhole) {
   const auto image = noise_image(96, 96, 2);
   for (const auto& bytes : {*encode_jpeg(image, 80), *encode_png(image)})
     for (std::size_t length = 0; length + 2 < bytes.size(); length += 1 + bytes.size() / 150) {
-      const auto decoded = decode_image(std::span(bytes).first(length));
-      EXPECT_FALSE(decoded) << length << " of " << bytes.size();
+      for (const LeastSize least : {LeastSize{}, LeastSize{24, 24}})
+        EXPECT_FALSE(decode_image(std::span(bytes).first(length), {}, least)) << length << " of " << bytes.size();
     }
 }
 
@@ -74,10 +74,12 @@ TEST(Image, FlippedBitsNeverCrash) {
       auto damaged = bytes;
       for (int flips = 0; flips < 3; ++flips)
         damaged[random.below(damaged.size())] ^= static_cast<std::uint8_t>(1U << random.below(8));
-      const auto decoded = decode_image(damaged);
-      if (!decoded) continue;
-      EXPECT_EQ(decoded->pixels.size(),
-                static_cast<std::size_t>(decoded->height) * static_cast<std::size_t>(decoded->width) * 3);
+      for (const LeastSize least : {LeastSize{}, LeastSize{24, 24}}) {
+        const auto decoded = decode_image(damaged, {}, least);
+        if (!decoded) continue;
+        EXPECT_EQ(decoded->pixels.size(),
+                  static_cast<std::size_t>(decoded->height) * static_cast<std::size_t>(decoded->width) * 3);
+      }
     }
 }
 
@@ -88,24 +90,41 @@ TEST(Image, SizesOutsideTheLimitsAreRefusedBeforeDecoding) {
   EXPECT_FALSE(decode_image(small, {32, 70}));
 }
 
-TEST(Image, JpegIsDecodedNoLargerThanWanted) {
+TEST(Image, PicturesAreDecodedNoLargerThanWanted) {
   const auto image = waves(200, 301);
-  const auto jpeg = *encode_jpeg(image, 95);
-  const auto side = [&](LeastSize least) {
-    const auto decoded = decode_image(jpeg, {}, least);
-    return decoded ? std::pair(decoded->height, decoded->width) : std::pair(0, 0);
-  };
-  EXPECT_EQ(side({}), std::pair(200, 301));
-  EXPECT_EQ(side({101, 150}), std::pair(200, 301));
-  EXPECT_EQ(side({100, 151}), std::pair(100, 151));
-  EXPECT_EQ(side({50, 76}), std::pair(50, 76));
-  EXPECT_EQ(side({10, 10}), std::pair(25, 38));
-  EXPECT_EQ(decode_image(*encode_png(image), {}, {10, 10})->width, 301);  // PNG has no smaller form
-  EXPECT_FALSE(decode_image(jpeg, {64, 256}, {10, 10}));                  // the file's size counts
+  for (const auto& file : {*encode_jpeg(image, 95), *encode_png(image)}) {
+    const auto side = [&](LeastSize least) {
+      const auto decoded = decode_image(file, {}, least);
+      return decoded ? std::pair(decoded->height, decoded->width) : std::pair(0, 0);
+    };
+    EXPECT_EQ(side({}), std::pair(200, 301));
+    EXPECT_EQ(side({101, 150}), std::pair(200, 301));
+    EXPECT_EQ(side({100, 151}), std::pair(100, 151));
+    EXPECT_EQ(side({50, 76}), std::pair(50, 76));
+    EXPECT_EQ(side({10, 10}), std::pair(25, 38));
+    EXPECT_FALSE(decode_image(file, {64, 256}, {10, 10}));  // the file's size counts
+  }
   for (const auto& [height, width] : {std::pair(200, 301), {100, 151}, {50, 76}, {25, 38}})
     EXPECT_TRUE(is_reduction_of(height, width, 200, 301));
   for (const auto& [height, width] : {std::pair(100, 150), {67, 101}, {13, 19}, {100, 76}, {301, 200}})
     EXPECT_FALSE(is_reduction_of(height, width, 200, 301));
+}
+
+TEST(Image, APngDecodedSmallerHoldsMeans) {
+  const auto image = noise_image(101, 67, 3);
+  const auto reduced = decode_image(*encode_png(image), {}, {26, 17});
+  ASSERT_TRUE(reduced);
+  ASSERT_EQ(std::pair(reduced->height, reduced->width), std::pair(26, 17));
+  for (int y = 0; y < 26; ++y)
+    for (int x = 0; x < 17; ++x)
+      for (int c = 0; c < 3; ++c) {
+        double sum = 0;
+        int count = 0;
+        for (int i = 4 * y; i < std::min(101, 4 * y + 4); ++i)
+          for (int j = 4 * x; j < std::min(67, 4 * x + 4); ++j, ++count)
+            sum += image.pixels[static_cast<std::size_t>(3 * (i * 67 + j) + c)];
+        ASSERT_NEAR(reduced->pixels[static_cast<std::size_t>(3 * (y * 17 + x) + c)], sum / count, 0.5);
+      }
 }
 
 TEST(Image, AJpegDecodedSmallerLooksLikeOneReducedLater) {
