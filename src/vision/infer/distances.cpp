@@ -31,20 +31,21 @@ VEDETTE_TARGET_CLONES float largest(const float* row, std::int64_t n) {
 /// Rounds a row to bf16; its squared norm, and that of what rounding took away.
 VEDETTE_TARGET_CLONES void round_row(const float* __restrict in, Half* __restrict out, std::int64_t n,
                                      float* __restrict square, float* __restrict lost_square) {
+  for (std::int64_t i = 0; i < n; ++i) out[i] = narrow(in[i]);
   float sum = 0, lost = 0;
   Lanes sums = {}, losts = {};
   std::int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
-    Lanes v, r;
-    std::memcpy(&v, in + i, sizeof(v));
-    for (int j = 0; j < kLanes; ++j) out[i + j] = narrow(in[i + j]);
-    for (int j = 0; j < kLanes; ++j) r[j] = widen(out[i + j]);
-    sums += v * v;
-    losts += (v - r) * (v - r);
+    float back[kLanes];
+    for (int j = 0; j < kLanes; ++j) back[j] = widen(out[i + j]);
+    Lanes value, rounded;
+    std::memcpy(&value, in + i, sizeof(value));
+    std::memcpy(&rounded, back, sizeof(rounded));
+    sums += value * value;
+    losts += (value - rounded) * (value - rounded);
   }
   for (int j = 0; j < kLanes; ++j) sum += sums[j], lost += losts[j];
   for (; i < n; ++i) {
-    out[i] = narrow(in[i]);
     const float difference = in[i] - widen(out[i]);
     sum += in[i] * in[i];
     lost += difference * difference;
