@@ -164,7 +164,7 @@ struct OwnServer {
 /// The least that each stage can take on this machine, milliseconds; and the network's operations.
 struct Floors {
   double decode = 0, resize = 0, network = 0, mask = 0, encode = 0;
-  double bf16_flops = 0, fp32_flops = 0;
+  double flops = 0;
   double product_ms = 0;  ///< that steps of products took
   double product_floor_ms = 0;
   [[nodiscard]] double sum() const { return decode + resize + network + mask + encode; }
@@ -193,10 +193,9 @@ Floors find_floors(const Engine& engine, const std::vector<std::string>& picture
   set_inference_threads(threads);
   for (const auto& step : required(engine.profile(picture, 10))) {
     if (step.work.flops == 0) continue;
-    const bool is_half = step.work.is_half && peaks.bf16 > 0;
-    (is_half ? out.bf16_flops : out.fp32_flops) += step.work.flops;
+    out.flops += step.work.flops;
     out.product_ms += 1000 * step.seconds;
-    out.product_floor_ms += 1000 * step.work.flops / (is_half ? peaks.bf16 : peaks.fp32);
+    out.product_floor_ms += 1000 * step.work.flops / peaks.products(step.work.precision);
   }
   out.network = out.product_floor_ms;
   if (m.segmentation) {
@@ -282,8 +281,10 @@ void bench(const BenchOptions& given) {
       {"failed", result.failed},
       {"fp32_gflops", peaks.fp32 / 1e9},
       {"bf16_gflops", peaks.bf16 / 1e9},
+      {"int8_gflops", peaks.int8 / 1e9},
+      {"precision", to_text(engine->precision())},
       {"bandwidth_gb_per_second", peaks.bandwidth / 1e9},
-      {"network_gflop", (floors.bf16_flops + floors.fp32_flops) / 1e9},
+      {"network_gflop", floors.flops / 1e9},
       {"products_share_of_peak", floors.product_floor_ms / floors.product_ms},
       {"p50_ms", p50},
       {"p95_ms", quantile(result.latency, shares[1])},
@@ -314,6 +315,7 @@ void bench(const BenchOptions& given) {
         "fp32",
         p50 / floors.sum(), overhead, 100 * floors.product_floor_ms / floors.product_ms, peaks.fp32 / 1e9);
     if (peaks.bf16 > 0) std::printf(", %.0f bf16", peaks.bf16 / 1e9);
+    if (peaks.int8 > 0) std::printf(", %.0f int8", peaks.int8 / 1e9);
     std::printf(")\n");
     if (own)
       std::printf("StartModel to HOSTED %.0f ms; the server's memory %.0f MB\n", own->hosted_ms,

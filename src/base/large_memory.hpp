@@ -7,6 +7,7 @@ namespace vedette {
 
 /// Bytes, all zero at first, aligned to a cache line. From kHugePage on they come in huge pages where the system has such (one fault where
 /// there were 512), and go back to the system at once when they are freed: a heap would keep what a model that left had.
+/// Used by one thread at a time, as any container.
 class LargeMemory {
  public:
   static constexpr std::size_t kHugePage = 2 << 20;

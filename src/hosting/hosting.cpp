@@ -118,7 +118,7 @@ void Hosting::reconcile() {
               {{"model", model_arn(scope, model.project, model.version)},
                {"load_ms", std::to_string(ms)},
                {"bytes", std::to_string(loaded->engine->memory().bytes())},
-               {"precision", loaded->engine->precision() == Precision::bf16 ? "bf16" : "fp32"},
+               {"precision", std::string(to_text(loaded->engine->precision()))},
                {"images_per_second_and_core", seconds > 0 ? fmt::format("{:.1f}", 1 / seconds) : "unknown"}});
   }
   {

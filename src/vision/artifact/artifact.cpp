@@ -62,7 +62,8 @@ Json to_json(const Manifest& m) {
               {"golden", golden},
               {"training", {{"decoder_steps", m.decoder_steps}}},
               {"tensors", m.tensors}};
-  if (m.bf16_agrees) out["bf16_agrees"] = *m.bf16_agrees;
+  if (m.bf16_agrees) out["agrees_with_fp32"]["bf16"] = *m.bf16_agrees;
+  if (m.int8_agrees) out["agrees_with_fp32"]["int8"] = *m.int8_agrees;
   if (m.segmentation) {
     Json labels = Json::array();
     for (std::size_t l = 0; l < m.segmentation->labels.size(); ++l)
@@ -97,7 +98,11 @@ Manifest from_json(const Json& j) {  // throws Json::exception
   const auto& p = j.at("plausibility");
   m.plausibility = {p.at("darkest"), p.at("brightest"), p.at("least_sharpness"), p.at("highest_level")};
   for (const auto& g : j.at("golden")) m.golden.push_back({g.at("image"), g.at("anomaly_score")});
-  if (j.contains("bf16_agrees")) m.bf16_agrees = j["bf16_agrees"].get<bool>();
+  if (j.contains("agrees_with_fp32")) {
+    const auto& agrees = j["agrees_with_fp32"];
+    if (agrees.contains("bf16")) m.bf16_agrees = agrees["bf16"].get<bool>();
+    if (agrees.contains("int8")) m.int8_agrees = agrees["int8"].get<bool>();
+  }
   m.decoder_steps = j.at("training").at("decoder_steps");
   m.tensors = j.at("tensors").get<std::map<std::string, std::string>>();
   if (j.contains("segmentation")) {

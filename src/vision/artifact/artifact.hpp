@@ -98,9 +98,9 @@ struct Manifest {
   Plausibility plausibility;
   std::optional<Segmentation> segmentation;
   std::vector<GoldenSample> golden;
-  /// Whether verdicts in bf16 are those in fp32 on the pictures of the evaluation next to the threshold; unset if the training's processor
-  /// had no bf16.
-  std::optional<bool> bf16_agrees;
+  /// Whether verdicts in these precisions are those in fp32 on the pictures of the evaluation next to the threshold; unset if the training's
+  /// processor does not have them.
+  std::optional<bool> bf16_agrees, int8_agrees;
   std::int64_t decoder_steps = 0;              ///< that the training took; 0 without decoders
   std::map<std::string, std::string> tensors;  ///< tensor name → SHA-256 of its blob
 };

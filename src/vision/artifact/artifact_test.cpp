@@ -15,6 +15,7 @@ Manifest small_manifest() {
   m.graph = {{"convolution", "gray", {"image"}, {{"weights", "w"}}, {{"stride", 1}}}};
   m.contestants = {{"c", {"gray"}, 0.1, 0, 0, 1, 1, 1}};
   m.threshold = 0.7;
+  m.int8_agrees = false;
   return m;
 }
 
@@ -31,6 +32,8 @@ TEST(Artifact, WhatIsWrittenIsReadAndTheSameInputGivesTheSameBytes) {
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->tensors.at("w").copy(), kTensors.at("w").copy());
   EXPECT_EQ(back->manifest.threshold, 0.7);
+  EXPECT_EQ(back->manifest.int8_agrees, false);
+  EXPECT_FALSE(back->manifest.bf16_agrees);
   EXPECT_EQ(back->manifest.graph[0].numbers.at("stride"), 1);
 }
 

@@ -11,42 +11,89 @@
 namespace vedette {
 namespace {
 
-/// `count` rows of n channels, into rows that are `stride` apart.
-VEDETTE_TARGET_CLONES void copy_rows(const Half* __restrict in, float* __restrict out, std::int64_t count,
-                                     std::int64_t n, std::int64_t stride) {
-  for (std::int64_t i = 0; i < count; ++i)
-    for (std::int64_t c = 0; c < n; ++c) out[i * stride + c] = widen(in[i * n + c]);
+inline float to_float(float x) {
+  return x;
 }
-VEDETTE_TARGET_CLONES void copy_rows(const float* __restrict in, float* __restrict out, std::int64_t count,
-                                     std::int64_t n, std::int64_t stride) {
-  for (std::int64_t i = 0; i < count; ++i)
-    for (std::int64_t c = 0; c < n; ++c) out[i * stride + c] = in[i * n + c];
+inline float to_float(Half x) {
+  return widen(x);
+}
+inline float to_float(std::uint8_t x) {
+  return static_cast<float>(x);
 }
 
-/// A row of means of size × size cells, n channels each; `width` cells per row of the source.
-VEDETTE_TARGET_CLONES void pool_row(const Half* __restrict in, float* __restrict out, std::int64_t columns,
-                                    std::int64_t width, std::int64_t n, std::int64_t size) {
-  const float share = 1.0F / static_cast<float>(size * size);
+/// `count` rows of n channels, times `scale`, into rows that are `stride` apart.
+template <typename T>
+[[gnu::always_inline]] inline void copy_rows_of(const T* __restrict in, float scale, float* __restrict out,
+                                                std::int64_t count, std::int64_t n, std::int64_t stride) {
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t c = 0; c < n; ++c) out[i * stride + c] = scale * to_float(in[i * n + c]);
+}
+
+/// A row of means of size × size cells, n channels each, times `scale`; `width` cells per row of the source.
+template <typename T>
+[[gnu::always_inline]] inline void pool_row_of(const T* __restrict in, float scale, float* __restrict out,
+                                               std::int64_t columns, std::int64_t width, std::int64_t n,
+                                               std::int64_t size) {
+  const float share = scale / static_cast<float>(size * size);
   for (std::int64_t x = 0; x < columns; ++x, out += n) {
     for (std::int64_t c = 0; c < n; ++c) out[c] = 0;
     for (std::int64_t dy = 0; dy < size; ++dy)
       for (std::int64_t dx = 0; dx < size; ++dx) {
-        const Half* cell = in + (dy * width + x * size + dx) * n;
-        for (std::int64_t c = 0; c < n; ++c) out[c] += share * widen(cell[c]);
+        const T* cell = in + (dy * width + x * size + dx) * n;
+        for (std::int64_t c = 0; c < n; ++c) out[c] += share * to_float(cell[c]);
       }
   }
 }
-VEDETTE_TARGET_CLONES void pool_row(const float* __restrict in, float* __restrict out, std::int64_t columns,
+
+// Clones cannot be templates.
+VEDETTE_TARGET_CLONES void copy_rows(const float* in, float scale, float* out, std::int64_t count, std::int64_t n,
+                                     std::int64_t stride) {
+  copy_rows_of(in, scale, out, count, n, stride);
+}
+VEDETTE_TARGET_CLONES void copy_rows(const Half* in, float scale, float* out, std::int64_t count, std::int64_t n,
+                                     std::int64_t stride) {
+  copy_rows_of(in, scale, out, count, n, stride);
+}
+VEDETTE_TARGET_CLONES void copy_rows(const std::uint8_t* in, float scale, float* out, std::int64_t count,
+                                     std::int64_t n, std::int64_t stride) {
+  copy_rows_of(in, scale, out, count, n, stride);
+}
+VEDETTE_TARGET_CLONES void pool_row(const float* in, float scale, float* out, std::int64_t columns, std::int64_t width,
+                                    std::int64_t n, std::int64_t size) {
+  pool_row_of(in, scale, out, columns, width, n, size);
+}
+VEDETTE_TARGET_CLONES void pool_row(const Half* in, float scale, float* out, std::int64_t columns, std::int64_t width,
+                                    std::int64_t n, std::int64_t size) {
+  pool_row_of(in, scale, out, columns, width, n, size);
+}
+VEDETTE_TARGET_CLONES void pool_row(const std::uint8_t* in, float scale, float* out, std::int64_t columns,
                                     std::int64_t width, std::int64_t n, std::int64_t size) {
-  const float share = 1.0F / static_cast<float>(size * size);
-  for (std::int64_t x = 0; x < columns; ++x, out += n) {
-    for (std::int64_t c = 0; c < n; ++c) out[c] = 0;
-    for (std::int64_t dy = 0; dy < size; ++dy)
-      for (std::int64_t dx = 0; dx < size; ++dx) {
-        const float* cell = in + (dy * width + x * size + dx) * n;
-        for (std::int64_t c = 0; c < n; ++c) out[c] += share * cell[c];
-      }
+  pool_row_of(in, scale, out, columns, width, n, size);
+}
+
+/// A byte stands for scale · byte, to the nearest and within its range.
+template <typename T>
+[[gnu::always_inline]] inline void to_bytes_of(const T* __restrict in, std::uint8_t* __restrict out, std::int64_t n,
+                                               float scale) {
+  const float per_unit = 1.0F / scale;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float x = per_unit * to_float(in[i]) + 0.5F;
+    out[i] = static_cast<std::uint8_t>(static_cast<int>(x > 0 ? (x < 255 ? x : 255) : 0));
   }
+}
+VEDETTE_TARGET_CLONES void to_bytes(const float* in, std::uint8_t* out, std::int64_t n, float scale) {
+  to_bytes_of(in, out, n, scale);
+}
+VEDETTE_TARGET_CLONES void to_bytes(const Half* in, std::uint8_t* out, std::int64_t n, float scale) {
+  to_bytes_of(in, out, n, scale);
+}
+VEDETTE_TARGET_CLONES void from_bytes(const std::uint8_t* __restrict in, float* __restrict out, std::int64_t n,
+                                      float scale) {
+  for (std::int64_t i = 0; i < n; ++i) out[i] = scale * to_float(in[i]);
+}
+VEDETTE_TARGET_CLONES void from_bytes(const std::uint8_t* __restrict in, Half* __restrict out, std::int64_t n,
+                                      float scale) {
+  for (std::int64_t i = 0; i < n; ++i) out[i] = narrow(scale * to_float(in[i]));
 }
 
 VEDETTE_TARGET_CLONES void interleave_row(const float* const* planes, std::int64_t channels, std::int64_t width,
@@ -79,12 +126,12 @@ void interleave(const Value& plain, T* out) {
 
 /// [C,H,W], channels last, pooled.
 template <typename T>
-void pool_rows(const T* in, float* out, std::int64_t channels, std::int64_t height, std::int64_t width,
+void pool_rows(const T* in, float scale, float* out, std::int64_t channels, std::int64_t height, std::int64_t width,
                std::int64_t size) {
   const auto rows = height / size, columns = width / size;
 #pragma omp parallel for
   for (std::int64_t y = 0; y < rows; ++y)
-    pool_row(in + y * size * width * channels, out + y * columns * channels, columns, width, channels, size);
+    pool_row(in + y * size * width * channels, scale, out + y * columns * channels, columns, width, channels, size);
 }
 
 VEDETTE_TARGET_CLONES void add_neighbours(const float* __restrict in, float* __restrict out, std::int64_t n) {
@@ -110,6 +157,21 @@ VEDETTE_TARGET_CLONES void pool_plane_row(const float* in, float* __restrict out
   }
 }
 
+using Type = dnnl::memory::data_type;
+
+/// Calls work with the values as pointers of their type.
+template <typename S, typename F>
+void with_type(const S& source, const void* data, F work) {
+  switch (source.type()) {
+    case Type::u8:
+      return work(static_cast<const std::uint8_t*>(data));
+    case Type::bf16:
+      return work(static_cast<const Half*>(data));
+    default:
+      return work(static_cast<const float*>(data));
+  }
+}
+
 }  // namespace
 
 Planner::Source Planner::any_input(const Node& node, std::size_t index) {
@@ -117,11 +179,12 @@ Planner::Source Planner::any_input(const Node& node, std::size_t index) {
   const auto& name = node.inputs[index];
   const auto& value = *values_.at(name);
   if (value.shape.size() != 3) throw PlanFailure{node.output + " reads a value of the wrong rank"};
-  Source out{nullptr, {}, value.shape[0], value.shape[1], value.shape[2]};
-  if (const auto it = network_values_.find(name); it != network_values_.end())
+  Source out{nullptr, {}, value.shape[0], value.shape[1], value.shape[2], 1};
+  if (const auto it = network_values_.find(name); it != network_values_.end()) {
     out.rows = it->second;
-  else
-    out.plain = &value;
+    if (out.type() == Type::u8) out.scale = ranges_.at(name) / kLargestByte;
+  }
+  if (!out.rows) out.plain = &value;
   return out;
 }
 
@@ -139,6 +202,32 @@ void Planner::add_interleaving(const Value& plain, const dnnl::memory& rows) {
   });
 }
 
+void Planner::add_quantizing(const dnnl::memory& rows, const dnnl::memory& bytes, float scale) {
+  const auto dims = rows.get_desc().dims();
+  const auto lines = dims[2], length = dims[1] * dims[3];
+  auto* out = static_cast<std::uint8_t*>(bytes.get_data_handle());
+  const void* in = rows.get_data_handle();
+  add_step([in, out, lines, length, scale, is_half = rows.get_desc().data_type() == dnnl::memory::data_type::bf16] {
+#pragma omp parallel for
+    for (std::int64_t y = 0; y < lines; ++y)
+      is_half ? to_bytes(static_cast<const Half*>(in) + y * length, out + y * length, length, scale)
+              : to_bytes(static_cast<const float*>(in) + y * length, out + y * length, length, scale);
+  });
+}
+
+void Planner::add_dequantizing(const dnnl::memory& bytes, const dnnl::memory& rows, float scale) {
+  const auto dims = rows.get_desc().dims();
+  const auto lines = dims[2], length = dims[1] * dims[3];
+  const auto* in = static_cast<const std::uint8_t*>(bytes.get_data_handle());
+  void* out = rows.get_data_handle();
+  add_step([in, out, lines, length, scale, is_half = rows.get_desc().data_type() == dnnl::memory::data_type::bf16] {
+#pragma omp parallel for
+    for (std::int64_t y = 0; y < lines; ++y)
+      is_half ? from_bytes(in + y * length, static_cast<Half*>(out) + y * length, length, scale)
+              : from_bytes(in + y * length, static_cast<float*>(out) + y * length, length, scale);
+  });
+}
+
 void Planner::average_pool(const Node& node) {
   const auto in = any_input(node);
   const auto size = integer(node, "size", 1, 64);
@@ -146,10 +235,8 @@ void Planner::average_pool(const Node& node) {
   if (!in.plain) {
     float* out = make_rows(node, in.channels, rows, columns);
     add_step([in, out, size] {
-      if (in.is_half())
-        pool_rows(static_cast<const Half*>(in.data()), out, in.channels, in.height, in.width, size);
-      else
-        pool_rows(static_cast<const float*>(in.data()), out, in.channels, in.height, in.width, size);
+      with_type(in, in.data(),
+                [&](const auto* cells) { pool_rows(cells, in.scale, out, in.channels, in.height, in.width, size); });
     });
     return;
   }
@@ -191,10 +278,9 @@ void Planner::concatenate(const Node& node) {
           for (std::int64_t c = 0; c < n; ++c)
             for (std::int64_t x = 0; x < columns; ++x)
               target[x * channels + c] = static_cast<const float*>(part.data())[c * rows * columns + first + x];
-        else if (part.is_half())
-          copy_rows(static_cast<const Half*>(part.data()) + first * n, target, columns, n, channels);
         else
-          copy_rows(static_cast<const float*>(part.data()) + first * n, target, columns, n, channels);
+          with_type(part, part.data(),
+                    [&](const auto* in) { copy_rows(in + first * n, part.scale, target, columns, n, channels); });
         target += n;
       }
     }
@@ -204,7 +290,7 @@ void Planner::concatenate(const Node& node) {
 void Planner::tokens(const Node& node) {
   const auto in = any_input(node);
   const auto channels = in.channels, cells = in.height * in.width;
-  if (!in.plain && !in.is_half()) {  // they are the rows
+  if (!in.plain && in.type() == Type::f32) {  // they are the rows
     auto& out = make_shape(node, {cells, channels});
     auto* rows = static_cast<float*>(in.rows.get_data_handle());
     out.data = {rows, static_cast<std::size_t>(cells * channels)};
@@ -222,7 +308,9 @@ void Planner::tokens(const Node& node) {
 #pragma omp parallel for
       for (std::int64_t y = 0; y < in.height; ++y) {
         const auto first = y * in.width * channels;
-        copy_rows(static_cast<const Half*>(in.data()) + first, out.data.data() + first, in.width, channels, channels);
+        with_type(in, in.data(), [&](const auto* cells_of) {
+          copy_rows(cells_of + first, in.scale, out.data.data() + first, in.width, channels, channels);
+        });
       }
     }
   });

@@ -300,7 +300,7 @@ void Planner::nearest_distance(const Node& node) {
         }
       },
       flops);
-  steps_.back().work.is_half = true;
+  steps_.back().work.precision = precision();
 }
 
 void Planner::position_subspace(const Node& node) {

@@ -16,10 +16,14 @@
 
 namespace vedette {
 
-/// Of a graph's networks (operations `block` to `upsample`); all else is fp32.
-enum class Precision { fp32, bf16 };
+/// Of a graph's networks (operations `block` to `upsample`); all else is fp32. int8: products of blocks whose input has a known `range`; all
+/// others in the best of the other two.
+enum class Precision { fp32, bf16, int8 };
+std::string_view to_text(Precision precision);
 /// bf16 where the processor multiplies it at twice the rate or more, else fp32.
 Precision best_precision();
+/// Whether the processor multiplies int8 at twice the rate of that (AVX-512 VNNI).
+bool multiplies_int8();
 
 /// Blocks of memory that are used again. Not thread-safe.
 class BufferPool {
@@ -57,7 +61,8 @@ struct PackedWeights;
 ///   slice                [C,H,W] → [H,W]; channel
 ///   channels             [C,H,W] → [count,H,W]; first, count
 ///   block                [C,H,W] and, to be added, perhaps [O,H/s,W/s] → [O,H/s,W/s]; weights [O,C/groups,k,k], k odd,
-///                        zeros beyond the edges, bias [O]; groups, stride 1 or 2, relu 0 or 1 (after the addition)
+///                        zeros beyond the edges, bias [O]; groups, stride 1 or 2, relu 0 or 1 (after the addition); perhaps range:
+///                        what the result hardly exceeds, for int8
 ///   convolution          [C,H,W] and, to be added, perhaps the result's shape → [O,…]; weights [O,C/groups,h,w], bias [O]; groups, stride,
 ///                        dilation, relu 0 or 1, and top, left, bottom, right: zeros beyond the edges
 ///   leaky_relu           element-wise; slope below zero
@@ -94,9 +99,9 @@ class Graph {
                             Precision precision = best_precision());
   /// What one step does, by arithmetic alone: what a machine needs for it at least follows from its peak rates.
   struct Work {
-    std::string op;        ///< of the node that it belongs to
-    double flops = 0;      ///< additions and multiplications of its products
-    bool is_half = false;  ///< they are of bf16
+    std::string op;                         ///< of the node that it belongs to
+    double flops = 0;                       ///< additions and multiplications of its products
+    Precision precision = Precision::fp32;  ///< of these
   };
   struct Step {
     Work work;

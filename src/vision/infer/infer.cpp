@@ -340,7 +340,8 @@ struct Engine::State {
       seconds_per_picture = done->seconds * omp_get_max_threads();
       const auto detection = combine(artifact.manifest, measurement.outputs, measurement.class_maps, std::nullopt);
       if (!(std::abs(detection.anomaly_score - golden.anomaly_score) <=
-            kGoldenTolerance * (1.0 + std::abs(golden.anomaly_score))))
+            (precision == Precision::int8 ? kGoldenToleranceInt8 : kGoldenTolerance) *
+                (1.0 + std::abs(golden.anomaly_score))))
         return invalid_input(
             fmt::format("The model does not reproduce its golden sample on this machine: {} instead of {}.",
                         detection.anomaly_score, golden.anomaly_score));
@@ -348,6 +349,11 @@ struct Engine::State {
     return {};
   }
 };
+
+Precision quickest_precision(const Manifest& manifest) {
+  if (multiplies_int8() && manifest.int8_agrees.value_or(false)) return Precision::int8;
+  return manifest.bf16_agrees.value_or(true) ? best_precision() : Precision::fp32;
+}
 
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Engine::~Engine() = default;
@@ -381,10 +387,10 @@ double Engine::time_golden_sample() const {
   return done ? done->seconds : 0;
 }
 
-Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, Precision precision) {
+Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, std::optional<Precision> precision) {
   auto state = std::make_unique<State>();
   state->artifact = std::move(artifact);
-  state->precision = state->artifact.manifest.bf16_agrees.value_or(true) ? precision : Precision::fp32;
+  state->precision = precision.value_or(quickest_precision(state->artifact.manifest));
   const auto& m = state->artifact.manifest;
   std::vector<std::string> outputs;
   for (const auto& contestant : m.contestants)
@@ -412,14 +418,15 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, Precisio
 }
 
 Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& folder, Check check,
-                                                   Precision precision) {
+                                                   std::optional<Precision> precision) {
   auto artifact = read_artifact(folder, check == Check::all);
   if (!artifact) return artifact.error();
   auto engine = create(std::move(*artifact), precision);
   if (!engine || check == Check::nothing) return engine;
   auto ok = (*engine)->state_->check_golden_samples();
-  if (!ok && (*engine)->precision() != Precision::fp32) {
-    engine = create(std::move((*engine)->state_->artifact), Precision::fp32);
+  while (!ok && (*engine)->precision() != Precision::fp32) {
+    const auto next = (*engine)->precision() == Precision::int8 ? Precision::bf16 : Precision::fp32;
+    engine = create(std::move((*engine)->state_->artifact), next);
     if (!engine) return engine;
     ok = (*engine)->state_->check_golden_samples();
   }

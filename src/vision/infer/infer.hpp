@@ -77,6 +77,9 @@ Grid<int> find_regions(const Grid<float>& map, double threshold, double peak, in
 std::vector<std::uint8_t> classify_regions(const Grid<float>& map, const Grid<int>& regions, int count,
                                            std::span<const Planes> class_maps, std::optional<std::int64_t> fold);
 
+/// The quickest that the processor has and the training found to decide as fp32 does (bf16 also if it did not ask).
+Precision quickest_precision(const Manifest& manifest);
+
 /// A model ready to run. Thread-safe: each concurrent call uses its own working memory, kept for later calls.
 class Engine {
  public:
@@ -84,12 +87,12 @@ class Engine {
     all,      ///< digests and golden samples
     nothing,  ///< of what this process has checked before
   };
-  /// Reads, verifies and plans; runs the golden samples. If one deviates, all is done in fp32; if one still deviates, fails with
-  /// invalid_input. `precision`: fp32 where the manifest says that bf16 decides otherwise.
+  /// Reads, verifies and plans, in quickest_precision() unless said; runs the golden samples. If one deviates, the next precision is
+  /// taken; if one deviates in fp32, fails with invalid_input.
   static Result<std::shared_ptr<const Engine>> load(const std::filesystem::path& folder, Check check = Check::all,
-                                                    Precision precision = best_precision());
+                                                    std::optional<Precision> precision = {});
   /// The same without golden samples, for the trainer.
-  static Result<std::shared_ptr<const Engine>> create(Artifact artifact, Precision precision = best_precision());
+  static Result<std::shared_ptr<const Engine>> create(Artifact artifact, std::optional<Precision> precision = {});
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -135,6 +138,6 @@ class Engine {
 
 /// Relative deviation of the golden samples' scores that still counts as the same model (other processors round
 /// differently).
-inline constexpr double kGoldenTolerance = 1e-2;
+inline constexpr double kGoldenTolerance = 1e-2, kGoldenToleranceInt8 = 5e-2;
 
 }  // namespace vedette

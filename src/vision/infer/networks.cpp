@@ -13,12 +13,26 @@ Precision best_precision() {
   return multiplies_bf16 ? Precision::bf16 : Precision::fp32;
 }
 
+std::string_view to_text(Precision precision) {
+  return precision == Precision::int8 ? "int8" : precision == Precision::bf16 ? "bf16" : "fp32";
+}
+
+bool multiplies_int8() {
+  const auto isa = dnnl::get_effective_cpu_isa();
+  return isa == dnnl::cpu_isa::avx512_core_vnni || best_precision() == Precision::bf16;
+}
+
 dnnl::memory::data_type type_of(Precision precision) {
-  return precision == Precision::bf16 ? dnnl::memory::data_type::bf16 : kF32;
+  const auto values = precision == Precision::int8 ? best_precision() : precision;
+  return values == Precision::bf16 ? dnnl::memory::data_type::bf16 : kF32;
 }
 
 const dnnl::memory& Planner::pack(const Tensor& tensor, const dnnl::memory::desc& plain,
                                   const dnnl::memory::desc& layout) {
+  return pack(tensor, {plain, cpu(), const_cast<float*>(tensor.data())}, layout);
+}
+
+const dnnl::memory& Planner::pack(const Tensor& tensor, dnnl::memory from, const dnnl::memory::desc& layout) {
   // By the tensors' storage, which an entry keeps: no other tensor can get its address while the entry is there.
   static std::mutex mutex;
   static std::multimap<const void*, std::weak_ptr<const PackedWeights>> known;
@@ -30,7 +44,7 @@ const dnnl::memory& Planner::pack(const Tensor& tensor, const dnnl::memory::desc
       return packed_.back()->memory;
     }
   std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
-  dnnl::memory from(plain, cpu(), const_cast<float*>(tensor.data())), to(layout, cpu());
+  dnnl::memory to(layout, cpu());
   dnnl::stream stream(cpu());
   dnnl::reorder(from, to).execute(stream, from, to);
   stream.wait();
@@ -40,16 +54,27 @@ const dnnl::memory& Planner::pack(const Tensor& tensor, const dnnl::memory::desc
 }
 
 void Planner::make_plain(const std::string& name) {
-  const auto it = network_values_.find(name);
   auto& value = *values_.at(name);
-  if (it == network_values_.end() || !value.data.empty()) return;
+  if (!network_values_.contains(name) || !value.data.empty()) return;
+  const auto rows = network_rows(name);
   const auto floats = static_cast<std::size_t>(count(value.shape));
   value.data = {buffer(name, floats * sizeof(float)), floats};
   const auto to = plain_memory({1, value.shape[0], value.shape[1], value.shape[2]}, Tag::nchw, value.data.data());
-  add_execution({make_reorder(it->second, to)});
+  add_execution({make_reorder(rows, to)});
 }
 
-void Planner::add_execution(std::vector<Execution> executions, double flops, bool is_half) {
+dnnl::memory Planner::network_rows(const std::string& name) {
+  const auto& value = network_values_.at(name);
+  if (value.get_desc().data_type() != dnnl::memory::data_type::u8) return value;
+  auto& copy = network_copies_[name];
+  if (!copy) {
+    copy = network_memory(name, network_layout(value.get_desc().dims()));
+    add_dequantizing(value, copy, ranges_.at(name) / kLargestByte);
+  }
+  return copy;
+}
+
+void Planner::add_execution(std::vector<Execution> executions, double flops, Precision precision) {
   auto stream = std::make_shared<dnnl::stream>(cpu());
   add_step(
       [stream, executions = std::move(executions)] {
@@ -57,12 +82,28 @@ void Planner::add_execution(std::vector<Execution> executions, double flops, boo
         stream->wait();
       },
       flops);
-  steps_.back().work.is_half = is_half;
+  steps_.back().work.precision = precision;
+}
+
+std::optional<Planner::Quantized> Planner::quantized_input(const Node& node, std::size_t index) {
+  if (!is_int8_ || index >= node.inputs.size()) return std::nullopt;
+  const auto& name = node.inputs[index];
+  const auto range = ranges_.find(name);
+  if (range == ranges_.end()) return std::nullopt;
+  const float scale = range->second / kLargestByte;
+  if (const auto it = network_bytes_.find(name); it != network_bytes_.end()) return Quantized{it->second, scale};
+  const auto source = network_input(node, index);
+  const auto dims = source.get_desc().dims();
+  const auto bytes = network_memory(name, {dims, dnnl::memory::data_type::u8, Tag::nhwc});
+  add_quantizing(source, bytes, scale);
+  network_bytes_.emplace(name, bytes);
+  return Quantized{bytes, scale};
 }
 
 dnnl::memory Planner::network_input(const Node& node, std::size_t index) {
-  const auto source = any_input(node, index);
+  auto source = any_input(node, index);
   const auto& name = node.inputs[index];
+  if (source.type() == dnnl::memory::data_type::u8) source.rows = network_rows(name);
   const auto layout = network_layout({1, source.channels, source.height, source.width});
   if (!source.plain && source.rows.get_desc() == layout) return source.rows;
   if (const auto it = network_copies_.find(name); it != network_copies_.end()) return it->second;
@@ -115,7 +156,75 @@ Shape Planner::window_output(const Node& node, const Window& w, const Shape& in,
   return {1, channels, side(in[2], w.top, w.bottom, height), side(in[3], w.left, w.right, width)};
 }
 
+bool Planner::convolve_int8(const Node& node, const Window& window, bool has_relu) {
+  const auto source = quantized_input(node, 0);
+  if (!source) return false;
+  const auto dims = source->memory.get_desc().dims();
+  const auto channels = dims[1], groups = integer(node, "groups", 1, 1 << 16);
+  // Few channels fill no vector; and a residual must be there in the same form.
+  if (groups != 1 || channels % 8 != 0) return false;
+  const auto& weights = tensor(node, "weights", {-1, channels, -1, -1});
+  const auto outputs = weights.size(0);
+  if (outputs % 8 != 0) return false;
+  const auto& bias = tensor(node, "bias", {outputs});
+  const Shape target_dims = window_output(node, window, dims, outputs, weights.size(2), weights.size(3));
+  std::optional<Quantized> residual;
+  if (node.inputs.size() > 1) {
+    residual = quantized_input(node, 1);
+    if (!residual) return false;
+    if (residual->memory.get_desc().dims() != target_dims)
+      throw PlanFailure{node.output + " adds a value of another shape"};
+  }
+  const bool is_quantized = has_relu && node.numbers.contains("range");
+  const float target_scale = is_quantized ? static_cast<float>(number(node, "range", 1e-6, 1e6)) / kLargestByte : 1.0F;
+  // Weights in 8 bits, each filter by its own scale.
+  const auto per_filter = count(weights.shape) / outputs;
+  std::vector<std::int8_t> bytes(static_cast<std::size_t>(count(weights.shape)));
+  std::vector<float> scales(static_cast<std::size_t>(outputs));
+  dnnl::memory own_bias({{outputs}, kF32, Tag::a}, cpu());
+  auto* offsets = static_cast<float*>(own_bias.get_data_handle());
+  const float unit = residual ? residual->scale : target_scale;  // that the sum is counted in
+  for (std::int64_t o = 0; o < outputs; ++o) {
+    const float* w = weights.data() + o * per_filter;
+    float largest = 1e-12F;
+    for (std::int64_t i = 0; i < per_filter; ++i) largest = std::max(largest, std::abs(w[i]));
+    const float step = largest / 127.0F;
+    for (std::int64_t i = 0; i < per_filter; ++i)
+      bytes[static_cast<std::size_t>(o * per_filter + i)] = static_cast<std::int8_t>(std::lround(w[i] / step));
+    scales[static_cast<std::size_t>(o)] = source->scale * step / unit;
+    offsets[o] = bias.data()[o] / (source->scale * step);
+  }
+  using Type = dnnl::memory::data_type;
+  const dnnl::convolution_forward::desc desc(
+      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, source->memory.get_desc(),
+      {weights.shape, Type::s8, Tag::any}, {{outputs}, kF32, Tag::a},
+      {target_dims, is_quantized ? Type::u8 : type_, Tag::nhwc}, {window.stride, window.stride},
+      {window.dilation - 1, window.dilation - 1}, {window.top, window.left}, {window.bottom, window.right});
+  dnnl::post_ops after;
+  if (residual) after.append_binary(dnnl::algorithm::binary_add, residual->memory.get_desc());
+  if (has_relu) after.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0, 0);
+  if (unit != target_scale) after.append_eltwise(1.0F, dnnl::algorithm::eltwise_linear, unit / target_scale, 0);
+  auto attributes = own_scratchpad();
+  attributes.set_output_scales(1 << 1, scales);
+  attributes.set_post_ops(after);
+  const dnnl::convolution_forward::primitive_desc plan(desc, attributes, cpu());
+  const dnnl::memory plain({weights.shape, Type::s8, Tag::oihw}, cpu(), bytes.data());
+  const auto packed = pack(weights, plain, plan.weights_desc());
+  const auto target = network_output(node, plan.dst_desc());
+  if (is_quantized) network_bytes_.emplace(node.output, target);
+  auto execution = make_execution<dnnl::convolution_forward>(
+      plan,
+      {{DNNL_ARG_SRC, source->memory}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_BIAS, own_bias}, {DNNL_ARG_DST, target}});
+  if (residual) execution.arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, residual->memory);
+  add_execution({std::move(execution)},
+                2.0 * static_cast<double>(count(weights.shape)) * static_cast<double>(target_dims[2] * target_dims[3]),
+                Precision::int8);
+  return true;
+}
+
 void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
+  if (node.numbers.contains("range")) ranges_[node.output] = static_cast<float>(number(node, "range", 1e-6, 1e6));
+  if (convolve_int8(node, window, has_relu)) return;
   const auto source = network_input(node, 0);
   const auto dims = source.get_desc().dims();
   const auto channels = dims[1];
@@ -172,7 +281,7 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
   executions.push_back(std::move(execution));
   add_execution(std::move(executions),
                 2.0 * static_cast<double>(count(weights.shape)) * static_cast<double>(target_dims[2] * target_dims[3]),
-                type_ != kF32);
+                precision());
 }
 
 void Planner::activation(const Node& node) {

@@ -253,6 +253,64 @@ TEST(Networks, GroupsThatFillNoVectorComputeWhatTheySay) {
   }
 }
 
+/// Blocks in 8 bits, each from what the graph says went into it, as wide as the backbone's and less.
+TEST(Networks, BlocksWithRangesComputeWhatTheySayInEightBits) {
+  struct Shape {
+    std::int64_t channels, height, width;
+  };
+  for (const auto& [channels, height, width] :
+       {Shape{24, 62, 94}, Shape{48, 40, 120}, Shape{96, 33, 47}, Shape{192, 30, 40}, Shape{40, 20, 31}}) {
+    const auto n = channels, m = 2 * channels;
+    const double spread = 1.0 / std::sqrt(static_cast<double>(9 * n));
+    std::map<std::string, Tensor> tensors = {{"a", random_tensor({n, 3, 3, 3}, 0.3, 1)},
+                                             {"b", random_tensor({n, n, 3, 3}, spread, 3)},
+                                             {"c", random_tensor({m, n, 3, 3}, spread, 5)},
+                                             {"d", random_tensor({n, m, 1, 1}, 3 * spread, 7)}};
+    for (const char* name : {"a", "b", "c", "d"})
+      tensors.emplace(std::string(name) + ".bias", random_tensor({tensors.at(name).size(0)}, 0.1, 2));
+    std::vector<Node> nodes = {block("a", {"image"}, "a", 1, 1, 1), block("b", {"a", "a"}, "b", 1, 1, 1),
+                               block("c", {"b"}, "c", 1, 2, 1), block("d", {"c"}, "d", 1, 1, 0)};
+    const std::vector<std::string> outputs = {"a", "b", "c", "d", "pooled", "joined"};
+    nodes.push_back({"average_pool", "pooled", {"b"}, {}, {{"size", 2}}});
+    nodes.push_back({"concatenate", "joined", {"c", "d"}, {}, {}});
+    const auto picture = random_picture(static_cast<int>(height), static_cast<int>(width));
+    for (int i = 0; i < 3; ++i) {  // what they reach
+      auto exact = Graph::plan(nodes, tensors, outputs, picture.height, picture.width, Precision::fp32);
+      ASSERT_TRUE(exact) << exact.error().message;
+      exact->run(picture);
+      const auto& reached = exact->output(nodes[static_cast<std::size_t>(i)].output).data;
+      nodes[static_cast<std::size_t>(i)].numbers["range"] = *std::max_element(reached.begin(), reached.end());
+    }
+    auto graph = Graph::plan(nodes, tensors, outputs, picture.height, picture.width, Precision::int8);
+    ASSERT_TRUE(graph) << graph.error().message;
+    graph->run(picture);
+    const auto products = std::count_if(graph->steps().begin(), graph->steps().end(),
+                                        [](const auto& step) { return step.work.precision == Precision::int8; });
+    EXPECT_EQ(products, multiplies_int8() ? 3 : 0);
+    const auto got = [&](const char* name) { return Map{graph->output(name).shape, graph->output(name).copy()}; };
+    const auto deviation = [](const Map& x, const Map& y) {
+      double error = 0, size = 0;
+      for (std::size_t i = 0; i < x.data.size(); ++i)
+        error += std::pow(x.data[i] - y.data[i], 2), size += std::pow(y.data[i], 2);
+      return std::sqrt(error / size);
+    };
+    const auto a = got("a"), b = got("b"), c = got("c"), d = got("d"), pooled = got("pooled"), joined = got("joined");
+    EXPECT_LT(deviation(b, plain_block(a, tensors.at("b"), tensors.at("b.bias"), 1, 1, true, &a)), 0.02);
+    EXPECT_LT(deviation(c, plain_block(b, tensors.at("c"), tensors.at("c.bias"), 1, 2, true, nullptr)), 0.02);
+    EXPECT_LT(deviation(d, plain_block(c, tensors.at("d"), tensors.at("d.bias"), 1, 1, false, nullptr)), 0.02);
+    Map mean{pooled.shape, {}}, both{joined.shape, c.data};
+    for (std::int64_t ch = 0; ch < n; ++ch)
+      for (std::int64_t y = 0; y < pooled.shape[1]; ++y)
+        for (std::int64_t x = 0; x < pooled.shape[2]; ++x)
+          mean.data.push_back((b.at(ch, 2 * y, 2 * x) + b.at(ch, 2 * y, 2 * x + 1) + b.at(ch, 2 * y + 1, 2 * x) +
+                               b.at(ch, 2 * y + 1, 2 * x + 1)) /
+                              4);
+    both.data.insert(both.data.end(), d.data.begin(), d.data.end());
+    EXPECT_LT(deviation(pooled, mean), 0.01);
+    EXPECT_LT(deviation(joined, both), 0.01);
+  }
+}
+
 TEST(Networks, WhatDoesNotFitIsRefused) {
   const std::map<std::string, Tensor> tensors = {{"a", random_tensor({24, 3, 3, 3}, 0.3, 1)},
                                                  {"a.bias", random_tensor({24}, 0.1, 2)},

@@ -27,9 +27,9 @@ double least_seconds(F work) {
   return best;
 }
 
-double product_rate(dnnl::memory::data_type type) {
-  const dnnl::memory::desc free_layout({kSide, kSide}, type, Tag::any);
-  const dnnl::matmul::primitive_desc plan({free_layout, free_layout, free_layout}, cpu());
+double product_rate(dnnl::memory::data_type left, dnnl::memory::data_type right) {
+  const auto free_layout = [](auto type) { return dnnl::memory::desc({kSide, kSide}, type, Tag::any); };
+  const dnnl::matmul::primitive_desc plan({free_layout(left), free_layout(right), free_layout(left)}, cpu());
   dnnl::memory a(plan.src_desc(), cpu()), b(plan.weights_desc(), cpu()), c(plan.dst_desc(), cpu());
   for (const auto* memory : {&a, &b}) std::memset(memory->get_data_handle(), 0, memory->get_desc().get_size());
   const dnnl::matmul product(plan);
@@ -46,8 +46,10 @@ double product_rate(dnnl::memory::data_type type) {
 PeakRates measure_peaks(int threads) {
   set_inference_threads(threads);
   PeakRates out;
-  out.fp32 = product_rate(kF32);
-  if (best_precision() == Precision::bf16) out.bf16 = product_rate(type_of(Precision::bf16));
+  using Type = dnnl::memory::data_type;
+  out.fp32 = product_rate(kF32, kF32);
+  if (best_precision() == Precision::bf16) out.bf16 = product_rate(Type::bf16, Type::bf16);
+  if (multiplies_int8()) out.int8 = product_rate(Type::u8, Type::s8);
   std::vector<char> from(kCopied, 1), to(kCopied, 2);
   const auto part = static_cast<std::int64_t>(kCopied) / threads;
   const double seconds = least_seconds([&] {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -74,7 +75,8 @@ class Planner {
         steps_(steps),
         packed_(packed),
         buffers_(buffers),
-        type_(type_of(precision)) {}
+        type_(type_of(precision)),
+        is_int8_(precision == Precision::int8 && multiplies_int8()) {}
 
   /// Makes the value "image".
   void start(int height, int width);
@@ -97,7 +99,7 @@ class Planner {
   float* buffer(const std::string& owner, std::size_t bytes);
   /// A step of the node that is being planned; `flops` of fp32.
   void add_step(std::function<void()> run, double flops = 0) {
-    steps_.push_back({{op_, flops, false}, std::move(run)});
+    steps_.push_back({{op_, flops, Precision::fp32}, std::move(run)});
   }
   static constexpr const char* kTransient = " ";  ///< owner of what is needed while one node runs
   const Tensor& tensor(const Node& node, const std::string& role, const Shape& shape);
@@ -125,9 +127,8 @@ class Planner {
     const Value* plain = nullptr;  ///< null: see rows
     dnnl::memory rows;             ///< [1,C,H,W], channels last
     std::int64_t channels, height, width;
-    [[nodiscard]] bool is_half() const {
-      return !plain && rows.get_desc().data_type() == dnnl::memory::data_type::bf16;
-    }
+    float scale = 1;  ///< of bytes: what a step of one stands for
+    [[nodiscard]] dnnl::memory::data_type type() const { return plain ? kF32 : rows.get_desc().data_type(); }
     [[nodiscard]] const void* data() const { return plain ? plain->data.data() : rows.get_data_handle(); }
   };
   Source any_input(const Node& node, std::size_t index = 0);
@@ -149,6 +150,19 @@ class Planner {
   static Shape window_output(const Node& node, const Window& window, const Shape& in, std::int64_t channels,
                              std::int64_t height, std::int64_t width);
   void convolve(const Node& node, const Window& window, bool has_relu);
+  /// False, and nothing is planned, where int8 is not wanted, or not possible.
+  bool convolve_int8(const Node& node, const Window& window, bool has_relu);
+  static constexpr float kLargestByte = 255;
+  /// A value ≥ 0 in 8 bits: x ≈ scale · byte.
+  struct Quantized {
+    dnnl::memory memory;  ///< [1,C,H,W] u8, channels last
+    float scale;
+  };
+  /// What an operation left, not in 8 bits.
+  dnnl::memory network_rows(const std::string& name);
+  std::optional<Quantized> quantized_input(const Node& node, std::size_t index);
+  void add_quantizing(const dnnl::memory& rows, const dnnl::memory& bytes, float scale);
+  void add_dequantizing(const dnnl::memory& bytes, const dnnl::memory& rows, float scale);
   void block(const Node& node);
   void convolution(const Node& node);
   void activation(const Node& node);
@@ -176,7 +190,8 @@ class Planner {
   }
   /// The tensor, which `plain` describes, arranged as `layout`: once in memory for all graphs of all models that want the same.
   const dnnl::memory& pack(const Tensor& tensor, const dnnl::memory::desc& plain, const dnnl::memory::desc& layout);
-  void add_execution(std::vector<Execution> executions, double flops = 0, bool is_half = false);
+  const dnnl::memory& pack(const Tensor& tensor, dnnl::memory from, const dnnl::memory::desc& layout);
+  void add_execution(std::vector<Execution> executions, double flops = 0, Precision precision = Precision::fp32);
   void make_plain(const std::string& name);
 
   // distances.cpp
@@ -192,12 +207,17 @@ class Planner {
   std::vector<Graph::Step>& steps_;
   std::vector<std::shared_ptr<const PackedWeights>>& packed_;
   BufferPool& buffers_;
+  /// Of networks' products, but for those in int8.
+  [[nodiscard]] Precision precision() const { return type_ == kF32 ? Precision::fp32 : Precision::bf16; }
   const dnnl::memory::data_type type_;       ///< of networks' values and products
+  const bool is_int8_;                       ///< products of values with ranges
   std::string op_;                           ///< of the node that is being planned
   std::multimap<std::string, float*> held_;  ///< by values
   // [1,C,H,W], channels last. A value may be in more than one form:
   std::map<std::string, dnnl::memory> network_values_;  ///< as an operation left it, if not as a plain array
   std::map<std::string, dnnl::memory> network_copies_;  ///< as networks read it
+  std::map<std::string, dnnl::memory> network_bytes_;   ///< u8, by its range
+  std::map<std::string, float> ranges_;
 };
 
 }  // namespace vedette

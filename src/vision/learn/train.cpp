@@ -13,7 +13,10 @@
 namespace vedette {
 namespace {
 
-constexpr std::size_t kMostCompared = 32;  // bf16 moves scores by less than lies between so many
+constexpr std::size_t kMostCompared = 32;  // fewer digits move scores by less than lies between so many
+constexpr double kLeastOverlap = 0.9;      // of what they draw, as IoU
+constexpr std::size_t kMostRanged = 16;
+constexpr float kRangeRoom = 1.1F;
 
 }  // namespace
 
@@ -92,20 +95,50 @@ Result<void> Trainer::evaluate_test_set() {
   return {};
 }
 
+Result<void> Trainer::set_ranges() {
+  auto& nodes = artifact_.manifest.graph;
+  const auto is_product = [](const Node& n) { return n.op == "block" || n.op == "convolution"; };
+  std::vector<std::string> names;
+  for (const auto& node : nodes)
+    if (is_product(node) && node.numbers.at("relu") == 1 &&
+        std::any_of(nodes.begin(), nodes.end(), [&](const Node& reader) {
+          return is_product(reader) && reader.numbers.at("groups") == 1 && reader.inputs[0] == node.output;
+        }))
+      names.push_back(node.output);
+  if (names.empty()) return {};
+  auto graph = Graph::plan(nodes, artifact_.tensors, names, input_.height, input_.width);
+  if (!graph) return internal_error(graph.error().message);
+  std::map<std::string, float> largest;
+  set_inference_threads(threads_);
+  const auto count = std::min(pictures_.size(), kMostRanged);
+  for (std::size_t i = 0; i < count; ++i) {
+    auto loaded = load(pictures_[i * pictures_.size() / count]);
+    if (!loaded) return loaded.error();
+    graph->run(resize_to_planes(loaded->image, input_.height, input_.width));
+    for (const auto& name : names) {
+      const auto& values = graph->output(name).data;
+      largest[name] = std::max(largest[name], *std::max_element(values.begin(), values.end()));
+    }
+  }
+  for (auto& node : nodes)
+    if (const auto it = largest.find(node.output); it != largest.end())
+      node.numbers["range"] = std::clamp(kRangeRoom * it->second, 1e-3F, 1e6F);
+  return {};
+}
+
 Result<void> Trainer::compare_precisions(std::vector<Prediction> judged) {
   auto& manifest = artifact_.manifest;
-  if (best_precision() != Precision::bf16) return {};
+  if (best_precision() == Precision::fp32 && !multiplies_int8()) return {};
   meter_.report("comparing precisions", 0.98);
+  if (auto ok = set_ranges(); !ok) return ok;
   const auto distance = [&](const Prediction& p) { return std::abs(p.anomaly_score - manifest.threshold); };
   std::sort(judged.begin(), judged.end(), [&](const auto& x, const auto& y) { return distance(x) < distance(y); });
   judged.resize(std::min(judged.size(), kMostCompared));
-  // One engine after the other: large pictures take gigabytes.
-  std::array<std::vector<char>, 2> verdicts;
-  for (const auto precision : {Precision::fp32, Precision::bf16}) {
+  using Detections = std::vector<std::optional<Detection>>;
+  const auto judge = [&](Precision precision) -> Result<Detections> {
     auto engine = Engine::create(artifact_, precision);
     if (!engine) return internal_error(engine.error().message);
-    auto& verdict = verdicts[precision == Precision::bf16 ? 1 : 0];
-    verdict.resize(judged.size());
+    Detections out(judged.size());
     std::vector<std::optional<Error>> failures(judged.size());
     for_pictures(judged.size(), [&](std::size_t i) {
       TrainingSample sample;
@@ -115,18 +148,47 @@ Result<void> Trainer::compare_precisions(std::vector<Prediction> judged) {
                                 {input_.height, input_.width});
       auto detection = loaded ? (*engine)->detect(loaded->image) : Result<Detection>(loaded.error());
       if (detection) {
-        verdict[i] = detection->is_anomalous ? 1 : 0;
+        out[i] = std::move(*detection);
       } else {
         failures[i] = detection.error();
       }
     });
     for (const auto& failure : failures)
       if (failure) return *failure;
-  }
-  manifest.bf16_agrees = verdicts[0] == verdicts[1];
-  if (!*manifest.bf16_agrees)
+    return out;
+  };
+  auto exact = judge(Precision::fp32);
+  if (!exact) return exact.error();
+  const auto agrees = [&](Precision precision) -> Result<bool> {
+    auto other = judge(precision);
+    if (!other) return other.error();
+    OverlapCounts overlap;
+    for (std::size_t i = 0; i < judged.size(); ++i) {
+      const auto &x = *(*exact)[i], &y = *(*other)[i];
+      if (x.is_anomalous != y.is_anomalous) return false;
+      if (!x.label_map || !y.label_map) continue;
+      for (std::size_t p = 0; p < x.label_map->values.size(); ++p) {
+        const auto truth = x.label_map->values[p], drawn = y.label_map->values[p];
+        overlap.truth += truth != 0 ? 1 : 0;
+        overlap.predicted += drawn != 0 ? 1 : 0;
+        overlap.intersection += truth != 0 && truth == drawn ? 1 : 0;
+      }
+    }
+    return overlap.iou() >= kLeastOverlap;
+  };
+  const auto ask = [&](Precision precision, std::optional<bool>& answer) -> Result<void> {
+    auto found = agrees(precision);
+    if (!found) return found.error();
+    answer = *found;
+    return {};
+  };
+  if (best_precision() == Precision::bf16)
+    if (auto ok = ask(Precision::bf16, manifest.bf16_agrees); !ok) return ok;
+  if (multiplies_int8())
+    if (auto ok = ask(Precision::int8, manifest.int8_agrees); !ok) return ok;
+  if (quickest_precision(manifest) == Precision::fp32)
     evaluation_.warnings.push_back(
-        "The model is run in fp32, which takes more time: in bf16 it decides otherwise on pictures near its "
+        "The model is run in fp32, which takes more time: with fewer digits it decides otherwise on pictures near its "
         "threshold.");
   return {};
 }
@@ -147,7 +209,9 @@ Result<void> Trainer::write(const std::filesystem::path& folder) {
   Artifact at_input_size = artifact_;
   at_input_size.manifest.image_height = input_.height;
   at_input_size.manifest.image_width = input_.width;
-  auto engine = Engine::create(std::move(at_input_size));
+  // In the precision that all was measured in; int8 has a tolerance of its own.
+  auto engine =
+      Engine::create(std::move(at_input_size), std::min(quickest_precision(artifact_.manifest), Precision::bf16));
   if (!engine) return internal_error(engine.error().message);
   set_inference_threads(threads_);
   auto detection = (*engine)->detect(small);

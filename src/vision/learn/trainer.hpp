@@ -175,7 +175,9 @@ class Trainer {
   Result<void> load_backbone(const std::filesystem::path& file);
   Result<void> evaluate_test_set();
   Result<Evaluation> judge_test_set() const;
-  /// Whether bf16 decides as fp32 does: judges those of the pictures in both that are next to the threshold.
+  /// What the values that products read hardly exceed, from some of the pictures: what int8 needs.
+  Result<void> set_ranges();
+  /// Whether bf16 and int8 decide and draw as fp32 does: judges those of the pictures in all that are next to the threshold.
   Result<void> compare_precisions(std::vector<Prediction> judged);
   Result<void> write(const std::filesystem::path& folder);
 
