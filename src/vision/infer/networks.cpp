@@ -85,12 +85,9 @@ void Planner::add_execution(std::vector<Execution> executions, double flops, Pre
   steps_.back().work.precision = precision;
 }
 
-std::optional<Planner::Quantized> Planner::quantized_input(const Node& node, std::size_t index) {
-  if (!is_int8_ || index >= node.inputs.size()) return std::nullopt;
+Planner::Quantized Planner::quantized_input(const Node& node, std::size_t index) {
   const auto& name = node.inputs[index];
-  const auto range = ranges_.find(name);
-  if (range == ranges_.end()) return std::nullopt;
-  const float scale = range->second / kLargestByte;
+  const float scale = ranges_.at(name) / kLargestByte;
   if (const auto it = network_bytes_.find(name); it != network_bytes_.end()) return Quantized{it->second, scale};
   const auto source = network_input(node, index);
   const auto dims = source.get_desc().dims();
@@ -157,26 +154,26 @@ Shape Planner::window_output(const Node& node, const Window& w, const Shape& in,
 }
 
 bool Planner::convolve_int8(const Node& node, const Window& window, bool has_relu) {
-  const auto source = quantized_input(node, 0);
-  if (!source) return false;
-  const auto dims = source->memory.get_desc().dims();
-  const auto channels = dims[1], groups = integer(node, "groups", 1, 1 << 16);
-  // Few channels fill no vector; and a residual must be there in the same form.
-  if (groups != 1 || channels % 8 != 0) return false;
+  if (!is_int8_ || integer(node, "groups", 1, 1 << 16) != 1) return false;
+  for (const auto& name : node.inputs)
+    if (!ranges_.contains(name)) return false;
+  const auto channels = any_input(node).channels;
   const auto& weights = tensor(node, "weights", {-1, channels, -1, -1});
   const auto outputs = weights.size(0);
-  if (outputs % 8 != 0) return false;
+  if (channels % 8 != 0 || outputs % 8 != 0) return false;  // they fill no vector
   const auto& bias = tensor(node, "bias", {outputs});
+  const auto source = quantized_input(node, 0);
+  const auto dims = source.memory.get_desc().dims();
   const Shape target_dims = window_output(node, window, dims, outputs, weights.size(2), weights.size(3));
   std::optional<Quantized> residual;
   if (node.inputs.size() > 1) {
     residual = quantized_input(node, 1);
-    if (!residual) return false;
     if (residual->memory.get_desc().dims() != target_dims)
       throw PlanFailure{node.output + " adds a value of another shape"};
   }
-  const bool is_quantized = has_relu && node.numbers.contains("range");
-  const float target_scale = is_quantized ? static_cast<float>(number(node, "range", 1e-6, 1e6)) / kLargestByte : 1.0F;
+  const auto range = ranges_.find(node.output);
+  const bool is_quantized = range != ranges_.end();
+  const float target_scale = is_quantized ? range->second / kLargestByte : 1.0F;
   // Weights in 8 bits, each filter by its own scale.
   const auto per_filter = count(weights.shape) / outputs;
   std::vector<std::int8_t> bytes(static_cast<std::size_t>(count(weights.shape)));
@@ -187,16 +184,22 @@ bool Planner::convolve_int8(const Node& node, const Window& window, bool has_rel
   for (std::int64_t o = 0; o < outputs; ++o) {
     const float* w = weights.data() + o * per_filter;
     float largest = 1e-12F;
-    for (std::int64_t i = 0; i < per_filter; ++i) largest = std::max(largest, std::abs(w[i]));
-    const float step = largest / 127.0F;
-    for (std::int64_t i = 0; i < per_filter; ++i)
-      bytes[static_cast<std::size_t>(o * per_filter + i)] = static_cast<std::int8_t>(std::lround(w[i] / step));
-    scales[static_cast<std::size_t>(o)] = source->scale * step / unit;
-    offsets[o] = bias.data()[o] / (source->scale * step);
+    for (std::int64_t i = 0; i < per_filter; ++i) {
+      if (!std::isfinite(w[i])) throw PlanFailure{node.output + ": bad weights"};
+      largest = std::max(largest, std::abs(w[i]));
+    }
+    const float step = largest / kLargestWeight, per_unit = 1 / step;
+    for (std::int64_t i = 0; i < per_filter; ++i) {
+      const float x = per_unit * w[i];
+      bytes[static_cast<std::size_t>(o * per_filter + i)] =
+          static_cast<std::int8_t>(static_cast<int>(x + (x < 0 ? -0.5F : 0.5F)));
+    }
+    scales[static_cast<std::size_t>(o)] = source.scale * step / unit;
+    offsets[o] = bias.data()[o] / (source.scale * step);
   }
   using Type = dnnl::memory::data_type;
   const dnnl::convolution_forward::desc desc(
-      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, source->memory.get_desc(),
+      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, source.memory.get_desc(),
       {weights.shape, Type::s8, Tag::any}, {{outputs}, kF32, Tag::a},
       {target_dims, is_quantized ? Type::u8 : type_, Tag::nhwc}, {window.stride, window.stride},
       {window.dilation - 1, window.dilation - 1}, {window.top, window.left}, {window.bottom, window.right});
@@ -214,7 +217,7 @@ bool Planner::convolve_int8(const Node& node, const Window& window, bool has_rel
   if (is_quantized) network_bytes_.emplace(node.output, target);
   auto execution = make_execution<dnnl::convolution_forward>(
       plan,
-      {{DNNL_ARG_SRC, source->memory}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_BIAS, own_bias}, {DNNL_ARG_DST, target}});
+      {{DNNL_ARG_SRC, source.memory}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_BIAS, own_bias}, {DNNL_ARG_DST, target}});
   if (residual) execution.arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, residual->memory);
   add_execution({std::move(execution)},
                 2.0 * static_cast<double>(count(weights.shape)) * static_cast<double>(target_dims[2] * target_dims[3]),
@@ -223,7 +226,10 @@ bool Planner::convolve_int8(const Node& node, const Window& window, bool has_rel
 }
 
 void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
-  if (node.numbers.contains("range")) ranges_[node.output] = static_cast<float>(number(node, "range", 1e-6, 1e6));
+  if (node.numbers.contains("range")) {
+    if (!has_relu) throw PlanFailure{node.output + ": a range of what may be negative"};
+    ranges_[node.output] = static_cast<float>(number(node, "range", 1e-6, 1e6));
+  }
   if (convolve_int8(node, window, has_relu)) return;
   const auto source = network_input(node, 0);
   const auto dims = source.get_desc().dims();

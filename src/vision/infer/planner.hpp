@@ -152,7 +152,7 @@ class Planner {
   void convolve(const Node& node, const Window& window, bool has_relu);
   /// False, and nothing is planned, where int8 is not wanted, or not possible.
   bool convolve_int8(const Node& node, const Window& window, bool has_relu);
-  static constexpr float kLargestByte = 255;
+  static constexpr float kLargestByte = 255, kLargestWeight = 127;
   /// A value ≥ 0 in 8 bits: x ≈ scale · byte.
   struct Quantized {
     dnnl::memory memory;  ///< [1,C,H,W] u8, channels last
@@ -160,7 +160,8 @@ class Planner {
   };
   /// What an operation left, not in 8 bits.
   dnnl::memory network_rows(const std::string& name);
-  std::optional<Quantized> quantized_input(const Node& node, std::size_t index);
+  /// Of a value that has a range.
+  Quantized quantized_input(const Node& node, std::size_t index);
   void add_quantizing(const dnnl::memory& rows, const dnnl::memory& bytes, float scale);
   void add_dequantizing(const dnnl::memory& bytes, const dnnl::memory& rows, float scale);
   void block(const Node& node);

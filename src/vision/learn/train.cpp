@@ -110,7 +110,7 @@ Result<void> Trainer::set_ranges() {
   if (!graph) return internal_error(graph.error().message);
   std::map<std::string, float> largest;
   set_inference_threads(threads_);
-  const auto count = std::min(pictures_.size(), kMostRanged);
+  const auto count = std::min(pictures_.size(), fewer_if_large(kMostRanged));
   for (std::size_t i = 0; i < count; ++i) {
     auto loaded = load(pictures_[i * pictures_.size() / count]);
     if (!loaded) return loaded.error();
@@ -133,7 +133,7 @@ Result<void> Trainer::compare_precisions(std::vector<Prediction> judged) {
   if (auto ok = set_ranges(); !ok) return ok;
   const auto distance = [&](const Prediction& p) { return std::abs(p.anomaly_score - manifest.threshold); };
   std::sort(judged.begin(), judged.end(), [&](const auto& x, const auto& y) { return distance(x) < distance(y); });
-  judged.resize(std::min(judged.size(), kMostCompared));
+  judged.resize(std::min(judged.size(), fewer_if_large(kMostCompared)));
   using Detections = std::vector<std::optional<Detection>>;
   const auto judge = [&](Precision precision) -> Result<Detections> {
     auto engine = Engine::create(artifact_, precision);

@@ -175,6 +175,10 @@ class Trainer {
   Result<void> load_backbone(const std::filesystem::path& file);
   Result<void> evaluate_test_set();
   Result<Evaluation> judge_test_set() const;
+  /// So many pictures, or, at a large working size, a quarter of them at the least.
+  [[nodiscard]] std::size_t fewer_if_large(std::size_t count) const {
+    return static_cast<std::size_t>(static_cast<double>(count) * std::clamp(kInputPixels / input_.pixels(), 0.25, 1.0));
+  }
   /// What the values that products read hardly exceed, from some of the pictures: what int8 needs.
   Result<void> set_ranges();
   /// Whether bf16 and int8 decide and draw as fp32 does: judges those of the pictures in all that are next to the threshold.
