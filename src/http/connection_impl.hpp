@@ -37,7 +37,8 @@ constexpr int kSendPatience = 5;  // milliseconds
 constexpr auto kIdleTimeout = std::chrono::seconds(75);
 constexpr auto kHandshakeTimeout = std::chrono::seconds(10);
 constexpr auto kHeadTimeout = std::chrono::seconds(20);
-constexpr auto kBodyTimeout = std::chrono::seconds(30);   // for each piece
+constexpr auto kBodyTimeout = std::chrono::seconds(30);  // for each piece
+constexpr auto kSmallBodyTimeout = std::chrono::seconds(60);
 constexpr auto kWriteTimeout = std::chrono::seconds(60);  // for each piece
 constexpr auto kHangupCheck = std::chrono::milliseconds(100);
 constexpr auto kLingerTimeout = std::chrono::seconds(3);
@@ -226,7 +227,8 @@ class Connection {
     std::optional<Error> trouble;
     if (left > 0 && left <= kBodyChunk && parser.content_length() && !asks_first) {
       piece.resize(static_cast<std::size_t>(left));
-      auto reading = read_piece(parser, left, piece);
+      // Nobody knows yet whose it is: it may not trickle.
+      auto reading = read_piece(parser, left, piece, kSmallBodyTimeout);
       const auto filled = co_await std::move(reading);
       if (!filled) {
         trouble = filled.error();
@@ -322,7 +324,10 @@ class Connection {
 
   /// Bytes of the body into `out`, until it is full or the body ends; how many came. Behind a Content-Length they are
   /// read where they are needed; other codings are the parser's.
-  asio::awaitable<Result<std::size_t>> read_piece(Parser& parser, std::uint64_t& left, std::span<std::uint8_t> out) {
+  /// `all_of_it`: the time for the whole piece; each read has kBodyTimeout otherwise.
+  asio::awaitable<Result<std::size_t>> read_piece(Parser& parser, std::uint64_t& left, std::span<std::uint8_t> out,
+                                                  std::optional<std::chrono::seconds> all_of_it = {}) {
+    const auto start = std::chrono::steady_clock::now();
     std::size_t filled = 0;
     error_code error;
     if (parser.content_length()) {
@@ -330,7 +335,7 @@ class Connection {
       filled = asio::buffer_copy(asio::buffer(out.data(), out.size()), buffer_.data());
       buffer_.consume(filled);
       while (filled < out.size()) {
-        lowest().expires_after(kBodyTimeout);
+        lowest().expires_at(all_of_it ? start + *all_of_it : std::chrono::steady_clock::now() + kBodyTimeout);
         auto [trouble, n] =
             co_await stream_.async_read_some(asio::buffer(out.data() + filled, out.size() - filled), kNoThrow);
         filled += n;

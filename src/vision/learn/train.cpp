@@ -13,9 +13,7 @@
 namespace vedette {
 namespace {
 
-constexpr std::size_t kMostCompared = 32;  // fewer digits move scores by less than lies between so many
-constexpr double kLeastOverlap = 0.9;      // of what they draw, as IoU
-constexpr std::size_t kMostRanged = 16;
+constexpr double kLeastOverlap = 0.9;  // of what they draw, as IoU
 constexpr float kRangeRoom = 1.1F;
 
 }  // namespace

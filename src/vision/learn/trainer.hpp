@@ -34,6 +34,9 @@ inline std::array<ScoreRule, 8> score_rules(const InputSize& input) {
 /// Unless the pictures say otherwise: distances from good pictures stand out, what decoders draw counts as it is.
 inline constexpr std::size_t kDistanceRule = 4, kDecoderRule = 0;
 
+/// Pictures that precisions are compared on (fewer digits move scores by less than lies between so many), and that ranges are measured on.
+inline constexpr std::size_t kMostCompared = 32, kMostRanged = 16;
+
 /// Maps the steps of one training to a fraction of the whole and an estimate of the time left.
 class ProgressMeter {
  public:
