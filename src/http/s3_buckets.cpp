@@ -9,7 +9,12 @@ Result<Response> list_buckets(S3Call& call) {
 
 Result<Response> create_bucket(S3Call& call) {
   if (auto ok = check_put_headers(call.headers); !ok) return ok.error();
-  if (auto ok = call.objects.create_bucket(call.request.bucket); !ok) return ok.error();
+  if (!s3::is_new_bucket_name(call.request.bucket))
+    return s3_error(ErrorKind::invalid_input, "InvalidBucketName", "The specified bucket is not valid.");
+  // In S3's first region making a bucket again has always succeeded, and scripts rely on it.
+  if (auto ok = call.objects.create_bucket(call.request.bucket);
+      !ok && !(ok.error().code == "BucketAlreadyOwnedByYou" && call.scope.region == "us-east-1"))
+    return ok.error();
   Response r;
   r.headers.emplace_back("location", "/" + call.request.bucket);
   return r;

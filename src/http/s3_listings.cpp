@@ -100,6 +100,7 @@ Result<Response> list_objects_v1(S3Call& call) {
   const auto marker = call.request.parameter("marker").value_or("");
   auto listing = list_objects(call, marker);
   if (!listing) return listing.error();
+  listing->owner = call.caller.account;
   return xml(s3::encode_listing_v1(*listing, marker));
 }
 
@@ -116,6 +117,7 @@ Result<Response> list_objects_v2(S3Call& call) {
   auto listing = list_objects(call, after);
   if (!listing) return listing.error();
   listing->start_after = start_after;
+  if (call.request.parameter("fetch-owner") == "true") listing->owner = call.caller.account;
   listing->continuation_token = token.value_or("");
   listing->next_token = to_base64(as_bytes(listing->next_token));
   return xml(s3::encode_listing_v2(*listing));
@@ -126,6 +128,7 @@ Result<Response> list_object_versions(S3Call& call) {
   if (!listing) return listing.error();
   s3::VersionListing out;
   out.listing = std::move(*listing);
+  out.listing.owner = call.caller.account;
   out.key_marker = call.request.parameter("key-marker").value_or("");
   out.version_marker = call.request.parameter("version-id-marker").value_or("");
   if (!out.version_marker.empty() && out.key_marker.empty())

@@ -115,6 +115,24 @@ class Versions(BucketTest):
                       for p in page.get("CommonPrefixes", []) + page.get("Versions", [])]
             self.assertEqual((len(folded), sorted(set(folded))), (27, ["d0/", "d1/", "d2/", "e", "k"]), size)
 
+    def test_a_bucket_of_versions_is_emptied_page_by_page(self):
+        for n in range(5):
+            self.put("e", b"x")
+        pages = 0
+        for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, PaginationConfig={"PageSize": 2}):
+            gone = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in page["Versions"]]
+            self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": gone})
+            pages += 1
+        self.assertEqual(pages, 3)
+        self.s3.delete_bucket(Bucket=self.bucket)
+
+    def test_listings_tell_owners_as_s3_does(self):
+        owner = self.s3.list_buckets()["Owner"]["ID"]
+        self.assertEqual(self.s3.list_objects(Bucket=self.bucket)["Contents"][0]["Owner"]["ID"], owner)
+        self.assertNotIn("Owner", self.s3.list_objects_v2(Bucket=self.bucket)["Contents"][0])
+        self.assertEqual(self.s3.list_objects_v2(Bucket=self.bucket, FetchOwner=True)["Contents"][0]["Owner"]["ID"], owner)
+        self.assertEqual(self.s3.list_object_versions(Bucket=self.bucket)["Versions"][0]["Owner"]["ID"], owner)
+
     def test_multipart_objects_have_versions_too(self):
         upload = {"Bucket": self.bucket, "Key": "k", "UploadId": self.s3.create_multipart_upload(Bucket=self.bucket, Key="k")["UploadId"]}
         tag = self.s3.upload_part(**upload, PartNumber=1, Body=b"by parts")["ETag"]

@@ -29,20 +29,26 @@ std::string listed(const Listing& l, std::string_view text) {
   return l.url_encoded ? uri_encode(text, true) : std::string(text);
 }
 
+std::string owner_element(const Listing& l) {
+  return l.owner.empty() ? "" : "<Owner>" + element("ID", l.owner) + element("DisplayName", l.owner) + "</Owner>";
+}
+
 std::string quoted(std::string_view etag) {
   return "\"" + std::string(etag) + "\"";
 }
 
 std::string encode_entries(const Listing& l) {
   constexpr std::size_t kTypicalEntry = 300;
+  const auto owner = owner_element(l);
   std::string out;
-  out.reserve(l.objects.size() * kTypicalEntry);
+  out.reserve(l.objects.size() * (kTypicalEntry + owner.size()));
   for (const auto& o : l.objects) {
     out += "<Contents>";
     append_element(out, "Key", listed(l, o.key));
     append_element(out, "LastModified", to_extended_iso8601(o.modified));
     append_element(out, "ETag", quoted(o.etag));
     append_element(out, "Size", std::to_string(o.size_bytes));
+    out += owner;
     out += "<StorageClass>STANDARD</StorageClass></Contents>";
   }
   for (const auto& p : l.common_prefixes)
@@ -185,7 +191,7 @@ std::string encode_versions(const VersionListing& v) {
     if (!version.is_delete_marker)
       out += element("ETag", quoted(o.etag)) + element("Size", std::to_string(o.size_bytes)) +
              "<StorageClass>STANDARD</StorageClass>";
-    out += fmt::format("</{}>", name);
+    out += owner_element(l) + fmt::format("</{}>", name);
   }
   for (const auto& p : l.common_prefixes)
     out += "<CommonPrefixes>" + element("Prefix", listed(l, p)) + "</CommonPrefixes>";

@@ -85,8 +85,11 @@ struct CopySource {
 };
 Result<CopySource> parse_copy_source(std::string_view header);
 
-/// S3's rules for names, and not one of the server's own paths.
+/// The bucket may be addressed: its name has S3's length and letters, and is not one of the server's own paths.
 bool is_bucket_name(std::string_view name);
+/// A bucket of this name may be made. S3 forbids further names, such as addresses and its own prefixes and suffixes:
+/// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+bool is_new_bucket_name(std::string_view name);
 
 struct ListedObject {
   std::string key, etag;
@@ -95,6 +98,7 @@ struct ListedObject {
 };
 struct Listing {
   std::string bucket, prefix, delimiter, start_after, continuation_token, next_token;
+  std::string owner;  ///< account told as the owner of each object; empty: owners are not told
   std::int64_t max_keys = 1000;
   bool is_truncated = false, url_encoded = false;
   std::vector<ListedObject> objects;

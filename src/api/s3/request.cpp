@@ -139,6 +139,16 @@ bool is_bucket_name(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [&](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; });
 }
 
+bool is_new_bucket_name(std::string_view name) {
+  static constexpr std::array<std::string_view, 3> kPrefixes = {"xn--", "sthree-", "amzn-s3-demo-"};
+  static constexpr std::array<std::string_view, 5> kSuffixes = {"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"};
+  const bool is_address = std::count(name.begin(), name.end(), '.') == 3 &&
+                          std::all_of(name.begin(), name.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+  return is_bucket_name(name) && !is_address &&
+         std::none_of(kPrefixes.begin(), kPrefixes.end(), [&](auto prefix) { return name.starts_with(prefix); }) &&
+         std::none_of(kSuffixes.begin(), kSuffixes.end(), [&](auto suffix) { return name.ends_with(suffix); });
+}
+
 Result<Request> parse_request(std::string_view method, std::string_view raw_path, std::string_view raw_query,
                               bool is_copy) {
   Request r{};

@@ -294,6 +294,19 @@ TEST_F(Versions, ListingGoesOnBehindAVersion) {
   EXPECT_EQ(store_->list_versions("b", {"", "k", "unknown", 1}).error().code, "InvalidArgument");
 }
 
+TEST_F(Versions, ListingGoesOnBehindAVersionThatWasDeletedMeanwhile) {
+  put("one");
+  const auto two = put("two");
+  ASSERT_TRUE(put_bytes(*store_, "b", "l", "other", "t"));
+  EXPECT_EQ(listed({"k", "", "", 1}), "two*");
+  ASSERT_TRUE(store_->remove("b", "k", two));
+  EXPECT_EQ(listed({"k", "k", two, 100}), "one* before");
+  // Without a single version left of the marker's key, the next key follows.
+  const auto left = *store_->list_versions("b", {"k", "", "", 100});
+  for (const auto& v : left) ASSERT_TRUE(store_->remove("b", "k", v.info.version_id));
+  EXPECT_EQ(store_->list_versions("b", {"", "k", two, 100})->size(), 1U);
+}
+
 TEST_F(Versions, AnySequenceOfCallsLeavesWhatAModelOfItHas) {
   struct Entry {
     std::string id, content;  // no content: a delete marker

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 #include <limits>
 
 #include "base/digest.hpp"
@@ -22,6 +23,10 @@ Error no_such_version() {
 Error is_marker() {
   return s3_error(ErrorKind::conflict, "MethodNotAllowed",
                   "The specified method is not allowed against this resource.");
+}
+
+bool is_version_id(std::string_view text) {
+  return text == "null" || (text.size() == kVersionIdLength && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0; }));
 }
 
 /// As the tables have it.
@@ -193,15 +198,22 @@ Result<std::vector<ObjectVersion>> FolderStore::list_versions(const std::string&
   auto& c = t.connection();
   const auto versioning = find_bucket(c, bucket);
   if (!versioning) return no_such_bucket();
-  // Of the marker's key, those beyond this sequence; none without a version.
+  // Of the marker's key, only versions beyond this sequence are listed: without a version none.
   auto beyond = std::numeric_limits<std::int64_t>::max();
+  auto after_key = request.key_marker;
   if (!request.version_marker.empty()) {
     auto q = c.prepare(
         "SELECT ?4 FROM objects WHERE bucket = ?1 AND key = ?2 AND version IS ?3 UNION ALL "
         "SELECT sequence FROM versions WHERE bucket = ?1 AND key = ?2 AND version IS ?3");
-    if (!q.bind(bucket).bind_blob(request.key_marker).bind(stored_version(request.version_marker)).bind(kNewest).step())
+    if (q.bind(bucket).bind_blob(request.key_marker).bind(stored_version(request.version_marker)).bind(kNewest).step()) {
+      beyond = q.integer(0);
+    } else if (!is_version_id(request.version_marker)) {
       return s3_error(ErrorKind::invalid_input, "InvalidArgument", "Invalid version id specified");
-    beyond = q.integer(0);
+    } else {
+      // The marker's version was deleted since the last page, as by a client that empties the bucket. Its place is no longer
+      // known, so the key's remaining versions are all listed: some perhaps twice, none never.
+      after_key.clear();
+    }
   }
   auto q = c.prepare("SELECT key, ?6 AS sequence, NULL AS superseded, 1 AS latest, " VEDETTE_OBJECT_COLUMNS
                      " FROM objects WHERE bucket = ?1 AND key >= ?2 AND (key > ?3 OR ?6 > ?4) UNION ALL "
@@ -210,7 +222,7 @@ Result<std::vector<ObjectVersion>> FolderStore::list_versions(const std::string&
                      "ORDER BY key, sequence LIMIT ?5");
   q.bind(bucket)
       .bind_blob(std::max(request.prefix, request.key_marker))
-      .bind_blob(request.key_marker)
+      .bind_blob(after_key)
       .bind(beyond).bind(request.limit).bind(kNewest);
   std::vector<ObjectVersion> out;
   while (q.step()) {
