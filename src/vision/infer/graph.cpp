@@ -165,10 +165,12 @@ void Planner::register_picture(const Node& node) {
   Grid<float> reference(static_cast<int>(in.shape[1] / reduction), static_cast<int>(in.shape[2] / reduction));
   if (reference.height < 8 || reference.width < 8) throw PlanFailure{node.output + " needs a larger picture"};
   reference.values = tensor(node, "reference", {reference.height, reference.width}).copy();
+  std::optional<double> in_place;
+  if (node.numbers.contains("in_place")) in_place = number(node, "in_place", -1, 1);
   auto& out = make_output(node, {3});
-  add_step([&in, &out, reduction = static_cast<int>(reduction), reference = std::move(reference)] {
-    const auto t = estimate_registration(reference, registration_map(in.data.data(), static_cast<int>(in.shape[1]),
-                                                                     static_cast<int>(in.shape[2]), reduction));
+  add_step([&in, &out, in_place, reduction = static_cast<int>(reduction), reference = std::move(reference)] {
+    const auto map = registration_map(in.data.data(), static_cast<int>(in.shape[1]), static_cast<int>(in.shape[2]), reduction);
+    const auto t = find_pose(reference, map, in_place);
     out.data[0] = static_cast<float>(t.dy);
     out.data[1] = static_cast<float>(t.dx);
     out.data[2] = static_cast<float>(t.angle);

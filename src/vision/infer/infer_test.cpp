@@ -188,6 +188,20 @@ TEST(Registration, FindsHowThePartLies) {
   }
 }
 
+TEST(Registration, APictureInPlaceStaysAsItIsAndAKnockedOneIsMoved) {
+  const auto reference = scene(0, 0, 0), jittered = scene(0.3, -0.3, 0), knocked = scene(2.3, -3.6, 0.05);
+  const auto in_place = registration_score(reference, scene(0.4, 0.4, 0), {});
+  const auto is_unmoved = [](const RigidTransform& t) { return t.dy == 0 && t.dx == 0 && t.angle == 0; };
+  EXPECT_FALSE(is_unmoved(find_pose(reference, jittered, std::nullopt)));
+  EXPECT_TRUE(is_unmoved(find_pose(reference, jittered, in_place)));
+  EXPECT_NEAR(find_pose(reference, knocked, in_place).dx, -3.6, 0.25);
+  // What differs in more than its place is not pushed about to fit a little better.
+  auto other = reference;
+  for (int y = 0; y < 60; ++y)
+    for (int x = 0; x < 80; ++x) other.at(y, x) = static_cast<float>(std::sin(y * 0.9) * std::cos(x * 0.7));
+  EXPECT_TRUE(is_unmoved(find_pose(reference, other, in_place)));
+}
+
 TEST(Infer, PoolingAveragesTheLargest) {
   const std::vector<float> values = {1, 9, 3, 7, 5, 0, 0, 0, 0, 0};
   EXPECT_DOUBLE_EQ(pool_largest(values, 0.001), 9);

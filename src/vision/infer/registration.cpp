@@ -295,6 +295,16 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
   return best;
 }
 
+RigidTransform find_pose(const Grid<float>& reference, const Grid<float>& picture, std::optional<double> in_place) {
+  constexpr double kLargestRemainder = 0.5;  // of what correlation lacked, or the difference is not one of place
+  if (!in_place) return estimate_registration(reference, picture);
+  const double unmoved = registration_score(reference, picture, {});
+  if (unmoved >= *in_place) return {};
+  const auto found = estimate_registration(reference, picture);
+  const double moved = registration_score(reference, picture, found);
+  return 1 - moved < kLargestRemainder * (1 - unmoved) ? found : RigidTransform{};
+}
+
 void warp_to_reference(const float* in, float* out, int channels, int height, int width, const RigidTransform& t,
                        double scale) {
   warp(in, out, channels, height, width, std::cos(t.angle), std::sin(t.angle), t.dy * scale, t.dx * scale);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "vision/image/image.hpp"
 
 /// Rigid registration: where a part lies in a picture, compared with a reference. Pure functions; any thread.
@@ -27,6 +29,11 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
 
 /// Normalised cross-correlation, −1 … 1, of reference and picture under the transform, borders left out.
 double registration_score(const Grid<float>& reference, const Grid<float>& picture, const RigidTransform& transform);
+
+/// The pose to see a picture in. Without `in_place` always the one that estimate_registration() finds. With it, a picture whose
+/// score unmoved is at least `in_place` (0 … 1) stays as it is, and another is moved only if that takes away half of what its
+/// correlation lacks: so pictures of a part that a fixture holds keep every pixel until somebody knocks the camera.
+RigidTransform find_pose(const Grid<float>& reference, const Grid<float>& picture, std::optional<double> in_place);
 
 /// The picture as the reference sees it, channel by channel; beyond its border the nearest pixel. `scale`: pixels of
 /// this picture per pixel of the transform's map.

@@ -25,7 +25,7 @@ Result<DecoderSample> Trainer::load_for_decoder(const Picture& picture) const {
   const auto plane = static_cast<std::size_t>(input_.height) * static_cast<std::size_t>(input_.width);
   RigidTransform pose;
   if (is_registered_) {
-    pose = estimate_registration(reference_, registration_map(planes, input_.reduction()));
+    pose = find_pose(reference_, registration_map(planes, input_.reduction()), in_place_);
     auto seen = planes;
     warp_to_reference(planes.values.data(), seen.values.data(), 3, input_.height, input_.width, pose,
                       input_.reduction());

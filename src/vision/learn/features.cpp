@@ -28,7 +28,8 @@ InputSize choose_input_size(int image_height, int image_width, std::optional<dou
   return {side(image_height), side(image_width), coarse_cell};
 }
 
-FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const std::optional<Tensor>& reference) {
+FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const std::optional<Tensor>& reference,
+                                std::optional<double> in_place) {
   FeatureGraph out;
   out.tensors = backbone.tensors;
   const auto add = [&](std::string op, std::string output, std::vector<std::string> inputs,
@@ -39,8 +40,9 @@ FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const
   std::string seen = "image";
   if (reference) {
     out.tensors["reference"] = *reference;
-    out.nodes.push_back(
-        {"register", kTransform, {"image"}, {{"reference", "reference"}}, {{"reduction", input.reduction()}}});
+    std::map<std::string, double> numbers = {{"reduction", input.reduction()}};
+    if (in_place) numbers["in_place"] = *in_place;
+    out.nodes.push_back({"register", kTransform, {"image"}, {{"reference", "reference"}}, std::move(numbers)});
     seen = add("warp_to_reference", "registered", {"image", kTransform}, {{"scale", input.reduction()}});
   }
   // The backbone's maps, joined on cells of 8 pixels of what it sees.

@@ -50,8 +50,9 @@ InputSize choose_input_size(int image_height, int image_width, std::optional<dou
 
 /// The backbone on the light-normalised picture, and, since normalising takes absolute brightness away, each cell's mean colour.
 /// With a reference (registration.hpp, its sides reduced by InputSize::reduction()) all of it is seen from where the reference sees the part; the
-/// transform is then the value kTransform.
-FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const std::optional<Tensor>& reference);
+/// transform is then the value kTransform, find_pose()'s with the same `in_place`.
+FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const std::optional<Tensor>& reference,
+                                std::optional<double> in_place);
 /// The backbone alone on the light-normalised picture.
 struct DescriptionGraph {
   std::vector<Node> nodes;

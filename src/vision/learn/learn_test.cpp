@@ -193,7 +193,7 @@ TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   EXPECT_EQ(size.width, 640);
   const auto small = choose_input_size(100, 200, 1);
   EXPECT_EQ(small.height, 96);
-  const auto graph = make_feature_graph(shipped_backbone(), size, std::nullopt);
+  const auto graph = make_feature_graph(shipped_backbone(), size, std::nullopt, std::nullopt);
   EXPECT_EQ(graph.grid.height, 60);
   EXPECT_EQ(graph.coarse_grid.cells() * 4, graph.grid.cells());
   // Large pictures: more pixels the smaller the defects, within bounds.
@@ -203,7 +203,7 @@ TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   EXPECT_NEAR(pixels(none), 2 * pixels(size), 0.1 * pixels(size));
   EXPECT_EQ(pixels(tiny), 3072 * 4096);
   EXPECT_EQ(pixels(choose_input_size(3072, 4096, 24)), 1536 * 2048);
-  const auto cells = make_feature_graph(shipped_backbone(), tiny, std::nullopt).coarse_grid.cells();
+  const auto cells = make_feature_graph(shipped_backbone(), tiny, std::nullopt, std::nullopt).coarse_grid.cells();
   EXPECT_GT(cells, 600);
   EXPECT_LT(cells, 1400);
 }

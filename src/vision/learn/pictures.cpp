@@ -180,12 +180,15 @@ Result<void> Trainer::find_reference() {
   });
   for (std::size_t i = 0; i < count; ++i)
     plain += before[i] / static_cast<double>(count), registered += after[i] / static_cast<double>(count);
-  const bool helps = registered > kLeastCorrelation && 1 - registered < kLargestRemainder * (1 - plain);
+  // Where a fixture holds the part, the good pictures say how well one in place fits the reference. A picture that fits worse is
+  // registered, since cameras get knocked; those like the good ones keep every pixel.
+  is_registered_ = registered > kLeastCorrelation;
+  if (is_registered_ && 1 - registered >= kLargestRemainder * (1 - plain)) in_place_ = *std::min_element(before.begin(), before.end());
   features_ = make_feature_graph(
       *backbone_, input_,
-      helps ? std::optional(Tensor::make({reference.height, reference.width}, reference.values)) : std::nullopt);
-  is_registered_ = helps;
-  if (helps) reference_ = std::move(reference);
+      is_registered_ ? std::optional(Tensor::make({reference.height, reference.width}, reference.values)) : std::nullopt,
+      in_place_);
+  if (is_registered_) reference_ = std::move(reference);
   return {};
 }
 

@@ -200,6 +200,7 @@ class Trainer {
   std::vector<Label> labels_;
   bool is_segmentation_ = false, is_registered_ = false;
   Grid<float> reference_;                  ///< of registration (registration.hpp); empty without
+  std::optional<double> in_place_;         ///< of registration; empty where every picture is registered
   std::vector<std::string> factor_names_;  ///< tensors of scale_cells, [contestant · folds + fold]
   std::vector<Picture> pictures_;
   std::vector<std::size_t> normals_;  ///< indices into pictures_
