@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <stdexcept>
 
@@ -19,17 +20,18 @@ struct BackupOptions {
   std::string data = "./vedette-data", out;
 };
 
-/// Whether the files of every model are among the objects.
-bool fits(const DataFolder& folder) {
+/// Models whose files are not among the objects.
+std::vector<std::string> models_without_files(const DataFolder& folder) {
   const SystemClock clock;
   const auto metadata = open_sqlite_metadata(folder.metadata());
   const auto objects = open_filesystem_objects(folder.objects(), clock);
+  std::vector<std::string> lacking;
   for (const auto& [scope, model] : metadata->read()->models().list_in_states(
            {ModelStatus::trained, ModelStatus::starting_hosting, ModelStatus::hosted, ModelStatus::stopping_hosting})) {
     const auto files = objects->list(kSystemBucket, {artifact_prefix(model.uid), "", 1});
-    if (!files || files->empty()) return false;
+    if (!files || files->empty()) lacking.push_back(model_arn(scope, model.project, model.version));
   }
-  return true;
+  return lacking;
 }
 
 void copy_if_there(const fs::path& from, const fs::path& to) {
@@ -49,15 +51,26 @@ void back_up(const BackupOptions& options) {
   fs::create_directories(to.root);
   fs::permissions(to.root, fs::perms::owner_all);
   ObjectCopy copied;
-  // A model that is deleted between the two copies would be in one only.
+  // A model that is deleted between the two copies would be in one only: once more then. One that lacks its files twice
+  // has lost them: that is told, and keeps nobody from the rest.
+  std::vector<std::string> lacking;
   for (int round = 0;; ++round) {
     sqlite::copy_database(from.metadata(), to.metadata());
     if (!fs::exists(from.objects())) break;  // they are in another S3 service
     const auto now = copy_filesystem_objects(from.objects(), to.objects());
     copied.files += now.files, copied.bytes += now.bytes;
-    if (fits(to)) break;
-    if (round + 1 == kMostRounds) throw std::runtime_error("models are deleted faster than they can be copied");
+    copied.missing = now.missing;
+    auto still = models_without_files(to);
+    const bool is_done = still.empty() || still == lacking || round + 1 == kMostRounds;
+    lacking = std::move(still);
+    if (is_done) break;
   }
+  for (const auto& model : lacking) std::fprintf(stderr, "vedette: the server has lost the files of %s\n", model.c_str());
+  constexpr std::size_t kMostNamed = 20;
+  for (std::size_t i = 0; i < std::min(kMostNamed, copied.missing.size()); ++i)
+    std::fprintf(stderr, "vedette: the server has lost the content of %s\n", copied.missing[i].c_str());
+  if (copied.missing.size() > kMostNamed)
+    std::fprintf(stderr, "vedette: and of %zu others\n", copied.missing.size() - kMostNamed);
   if (fs::exists(from.audit()))
     fs::copy(from.audit(), to.audit(), fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   copy_if_there(from.master_key(), to.master_key());

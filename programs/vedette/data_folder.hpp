@@ -27,8 +27,23 @@ struct DataFolder {
   [[nodiscard]] std::filesystem::path lock() const { return root / "lock"; }
 };
 
-/// First start: makes the administrator and writes the credentials file; `node-id` is written last and says that all
+/// What the data folder may lack without the server refusing to start (`--accept-loss`).
+struct AcceptedLosses {
+  bool metadata = false, index = false, master_key = false;
+};
+/// Throws std::runtime_error with the cause and the cure if metadata.sqlite is missing or empty although the folder is
+/// not new. If that is accepted, moves what is left of it aside, the index of the objects too if its loss is accepted.
+void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted);
+/// The same for a metadata.sqlite that opens but knows nobody.
+void check_metadata(const DataFolder& folder, const std::string& account, MetadataStore& metadata,
+                    const AcceptedLosses& accepted);
+/// Ends all access keys and moves the master key file aside, so that KeyRing makes a new one.
+void give_up_master_key(const DataFolder& folder, MetadataStore& metadata);
+
+/// First start, or `is_new_key`: makes the administrator and writes the credentials file; `node-id` is written last and says that all
 /// this is done. Returns the node's id. Throws std::runtime_error if it cannot.
-std::string set_up(const DataFolder& folder, const std::string& account, MetadataStore& metadata, KeyRing& keys);
+/// A credentials file that is there and no longer holds is moved aside.
+std::string set_up(const DataFolder& folder, const std::string& account, MetadataStore& metadata, KeyRing& keys,
+                   bool is_new_key);
 
 }  // namespace vedette

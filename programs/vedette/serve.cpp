@@ -3,6 +3,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -29,6 +30,7 @@
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "store/objects/s3/s3_objects.hpp"
+#include "store/sqlite/sqlite.hpp"
 #include "training/training.hpp"
 #include "upkeep/upkeep.hpp"
 
@@ -58,6 +60,8 @@ struct ServeOptions {
   double requests_per_second = 0;
   int audit_days = 365;
   UpkeepOptions upkeep;
+  std::vector<std::string> accept_loss;
+  FilesystemOptions storage;
   int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   int unit_cores = 4;
   double longest_wait = 2;
@@ -109,7 +113,7 @@ ServerOptions parse_listen(const ServeOptions& options) {
 struct ObjectStorage {
   ObjectStorage(const ServeOptions& options, const DataFolder& folder, const Clock& clock) {
     if (options.objects.empty()) {
-      buckets = open_filesystem_objects(folder.objects(), clock);
+      buckets = open_filesystem_objects(folder.objects(), clock, options.storage);
       objects = buckets.get();
       return;
     }
@@ -168,14 +172,21 @@ void serve(const ServeOptions& options) {
   fs::create_directories(folder.root);
   fs::permissions(folder.root, fs::perms::owner_all);
   const FolderLock lock(folder.lock());
-  fs::remove_all(folder.jobs());  // of jobs that were cut off: they begin again, or never
   const SystemClock clock;
 
+  const auto accepts = [&](const char* name) { return std::ranges::count(options.accept_loss, name) > 0; };
+  const AcceptedLosses accepted{accepts("metadata"), accepts("index"), accepts("master-key")};
+  check_data_folder(folder, accepted);
   const auto metadata = open_sqlite_metadata(folder.metadata());
-  const ObjectStorage storage(options, folder, clock);
+  check_metadata(folder, options.account, *metadata, accepted);
+  auto storage_options = options;
+  storage_options.storage.accept_lost_index = accepted.index;
+  const ObjectStorage storage(storage_options, folder, clock);
+  fs::remove_all(folder.jobs());  // of jobs that were cut off: they begin again, or never
+  if (accepted.master_key) give_up_master_key(folder, *metadata);
   auto* objects = storage.objects;
   KeyRing keys(*metadata, clock, folder.master_key());
-  const std::string node = set_up(folder, options.account, *metadata, keys);
+  const std::string node = set_up(folder, options.account, *metadata, keys, accepted.metadata || accepted.master_key);
   {
     auto work = metadata->write();
     work->jobs().release_all(node + "/", clock.now());
@@ -232,7 +243,8 @@ void serve(const ServeOptions& options) {
                              [&] {
                                try {
                                  metadata->read()->users().find(options.account, kAdministrator);
-                                 return true;
+                                 return !sqlite::is_damaged(folder.metadata()) && fs::exists(folder.metadata()) &&
+                                        (!storage.buckets || storage.buckets->answers());
                                } catch (const std::exception&) {
                                  return false;
                                }
@@ -264,23 +276,6 @@ void serve(const ServeOptions& options) {
 }
 
 }  // namespace
-
-std::string set_up(const DataFolder& folder, const std::string& account, MetadataStore& metadata, KeyRing& keys) {
-  if (auto id = read_file(folder.node_id(), 100)) return std::string(trim(as_text(*id)));
-  {
-    auto work = metadata.write();
-    if (work->users().insert({account, kAdministrator, {kAdministratorAccess}, SystemClock().now()})) work->commit();
-  }
-  const auto key = keys.create_key(account, kAdministrator);
-  if (!key) throw std::runtime_error(key.error().message);
-  const auto text =
-      "[default]\naws_access_key_id = " + key->access_key_id + "\naws_secret_access_key = " + key->secret + "\n";
-  if (auto ok = write_file_atomically(folder.credentials(), text, 0600); !ok)
-    throw std::runtime_error(ok.error().message);
-  const auto id = random_id(12);
-  if (auto ok = write_file_atomically(folder.node_id(), id + "\n"); !ok) throw std::runtime_error(ok.error().message);
-  return id;
-}
 
 void add_serve(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("serve", "Run the server");
@@ -365,6 +360,16 @@ void add_serve(CLI::App& app, int& status) {
                    "Days in which every object is read again and compared with its checksum; 0: never")
       ->capture_default_str()
       ->check(CLI::Range(0, 3650));
+  command
+      ->add_option("--set-aside-days", options->storage.set_aside_days,
+                   "Days that content files which the index does not name are kept in objects/set-aside; 0: for ever")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 36500));
+  command
+      ->add_option("--accept-loss", options->accept_loss,
+                   "Start although this part of the data folder is lost: metadata, index, master-key; may be given "
+                   "several times")
+      ->check(CLI::IsMember({"metadata", "index", "master-key"}));
   const auto quota = [&](const char* flag, std::int64_t& value, std::int64_t least, const char* text) {
     command->add_option(flag, value, text)->capture_default_str()->check(CLI::Range(least, std::int64_t{1} << 31));
   };

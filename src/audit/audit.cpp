@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <vector>
 
 #include "base/digest.hpp"
 #include "base/log.hpp"
@@ -17,6 +19,7 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr auto kLately = std::chrono::days(3);
 constexpr std::size_t kLongestText = 10'240;  // of one member, in bytes
 
 Json audited(const Json& value) {
@@ -64,12 +67,18 @@ void AuditLog::open(const std::string& day) {
   if (days_kept_ <= 0) return;
   const auto oldest = to_extended_iso8601(clock_.now() - std::chrono::days(days_kept_)).substr(0, 10);
   std::error_code ignored;
+  std::vector<std::string> days;
   for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
     const auto name = entry.path().stem().string();
     // Only names that this class gives: other files in the folder are somebody else's.
-    if (entry.path().extension() == ".jsonl" && name.size() == 10 && name[4] == '-' && name[7] == '-' && name < oldest)
-      fs::remove(entry.path(), ignored);
+    if (entry.path().extension() == ".jsonl" && name.size() == 10 && name[4] == '-' && name[7] == '-' && name < day)
+      days.push_back(name);
   }
+  // A clock that jumped ahead must not delete everything: files go only on a day that follows one with a file.
+  const auto lately = to_extended_iso8601(clock_.now() - kLately).substr(0, 10);
+  if (std::none_of(days.begin(), days.end(), [&](const auto& name) { return name >= lately; })) return;
+  for (const auto& name : days)
+    if (name < oldest) fs::remove(folder_ / (name + ".jsonl"), ignored);
 }
 
 void AuditLog::write(const AuditEvent& e) {

@@ -50,7 +50,21 @@ Result<Caller> caller_of_job(MetadataStore& store, const std::string& account, c
 KeyRing::KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file)
     : store_(store), clock_(clock) {
   auto bytes = read_file(master_key_file, kMasterKeyBytes);
+  // A key that it has to open: one that is active.
+  std::optional<AccessKey> sealed;
+  {
+    auto work = store_.read();
+    for (auto& key : work->users().list_keys(std::nullopt, std::nullopt))
+      if (key.is_active) sealed = std::move(key);
+  }
+  constexpr auto kCure =
+      ". Put back the file that belongs to metadata.sqlite, from a backup. If it is lost for good, start once with "
+      "--accept-loss master-key: every access key stops working, and a new one of the administrator is written to "
+      "admin-credentials";
   if (!bytes && bytes.error().kind == ErrorKind::not_found) {
+    if (sealed)
+      throw std::runtime_error("the master key file " + master_key_file.string() +
+                               " is missing, but there are access keys that it sealed" + kCure);
     const auto fresh = random_bytes(kMasterKeyBytes);
     if (auto ok = write_file_atomically(master_key_file, as_text(fresh), 0600); !ok)
       throw std::runtime_error(ok.error().message);
@@ -58,7 +72,10 @@ KeyRing::KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem
   }
   if (!bytes) throw std::runtime_error(bytes.error().message);
   if (bytes->size() != kMasterKeyBytes)
-    throw std::runtime_error("the master key file " + master_key_file.string() + " is damaged");
+    throw std::runtime_error("the master key file " + master_key_file.string() + " is damaged" + kCure);
+  if (sealed && !unseal(*bytes, as_bytes(sealed->sealed_secret), sealed->access_key_id))
+    throw std::runtime_error("the master key file " + master_key_file.string() +
+                             " is not the one that sealed the access keys" + kCure);
   master_key_ = std::move(*bytes);
 }
 

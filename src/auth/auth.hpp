@@ -41,7 +41,8 @@ Result<Caller> caller_of_job(MetadataStore& store, const std::string& account, c
 
 class KeyRing {
  public:
-  /// Reads the master key from the file, making it (mode 0600) if missing. Throws std::runtime_error if that fails.
+  /// Reads the master key from the file, making it (mode 0600) if missing. Throws std::runtime_error if that fails, and
+  /// if there are active access keys that the file does not open: it is lost, or another one's.
   KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file);
 
   struct NewKey {

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/digest.hpp"
+#include "base/disk_full.hpp"
 
 namespace vedette {
 namespace fs = std::filesystem;
@@ -16,6 +17,7 @@ namespace {
 
 Error system_failure(std::string_view action, const fs::path& path) {
   const int number = errno;
+  if (number == ENOSPC || number == EDQUOT) return disk_full_error();
   auto message = std::string("cannot ") + std::string(action) + " " + path.string() + ": " +
                  std::generic_category().message(number);
   if (number == ENOENT) return fail(ErrorKind::not_found, std::move(message));

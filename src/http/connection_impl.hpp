@@ -14,6 +14,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "base/disk_full.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "http/connection.hpp"
@@ -95,7 +96,7 @@ class Background {
       try {
         outcome = work();
       } catch (const std::exception& e) {
-        outcome = internal_error(e.what());
+        outcome = error_of(e);
       }
       asio::post(done_.get_executor(), [this, outcome = std::move(outcome)]() mutable {
         outcome_ = std::move(outcome);

@@ -5,6 +5,7 @@
 
 #include "api/json_errors.hpp"
 #include "base/digest.hpp"
+#include "base/disk_full.hpp"
 #include "base/text.hpp"
 
 namespace vedette {
@@ -85,7 +86,7 @@ class JsonCall : public PendingCall {
     try {
       return run_operation(body, subject, audit);
     } catch (const std::exception& e) {
-      return internal_error(e.what());
+      return error_of(e);
     }
   }
 

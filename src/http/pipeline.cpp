@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/digest.hpp"
+#include "base/disk_full.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "signing/chunked.hpp"
@@ -54,7 +55,7 @@ class PipelineExchange : public Exchange {
         if (auto answer = service_->preflight(head_)) return done(std::move(*answer));
       ok = check_head();
     } catch (const std::exception& e) {
-      ok = internal_error(e.what());
+      ok = error_of(e);
     }
     if (!ok) return done(refuse(ok.error()));
     return std::nullopt;
@@ -196,7 +197,7 @@ class PipelineExchange : public Exchange {
     try {
       return call_->run(body_, event);
     } catch (const std::exception& e) {
-      return internal_error(e.what());  // answered in the service's own words
+      return error_of(e);  // answered in the service's own words
     }
   }
 

@@ -50,6 +50,15 @@ TEST_F(Jobs, ExpiredLeaseCanBeClaimedAgain) {
   EXPECT_TRUE(work->jobs().complete(job->id, "w2"));
 }
 
+TEST_F(Jobs, AClockThatIsSetBackKeepsNoJobWaiting) {
+  insert("a");
+  clock_.advance(-std::chrono::minutes(30));
+  auto work = store_->write();
+  const auto job = work->jobs().claim("paint", "w", clock_.now(), clock_.now() + std::chrono::seconds(30));
+  ASSERT_TRUE(job);
+  EXPECT_FALSE(work->jobs().claim("paint", "w2", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+}
+
 TEST_F(Jobs, ANodeThatStartsTakesBackWhatItsFormerSelfHeld) {
   insert("a");
   auto work = store_->write();

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 
 namespace vedette {
 namespace {
@@ -13,8 +15,36 @@ namespace {
 constexpr std::uint64_t kStepBytes = 4 << 20;
 constexpr double kBytesPerSecond = 32 << 20;  // slow enough not to be felt: a fraction of what one disk reads
 constexpr auto kShortestRest = std::chrono::milliseconds(20);
+constexpr auto kTidyEvery = std::chrono::minutes(1);
+constexpr auto kUnexplainedJump = std::chrono::days(7);
+constexpr auto kDistrust = std::chrono::days(1);
+constexpr const char* kClockSetting = "upkeep-clock";  // of the system bucket: "<last time, ms> <distrust left, ms>"
 
 }  // namespace
+
+bool ClockGuard::may_expire(std::chrono::milliseconds elapsed) {
+  const auto now = clock_.now();
+  auto distrust = std::chrono::milliseconds(0);
+  if (const auto document = store_.setting(kSystemBucket, kClockSetting); document && *document) {
+    const auto fields = split(**document, ' ');
+    const auto last = parse_integer(fields.front()), left = parse_integer(fields.back());
+    if (last && left) {
+      distrust = std::max(std::chrono::milliseconds(0), std::chrono::milliseconds(*left) - elapsed);
+      const auto passed = now - Timestamp(std::chrono::milliseconds(*last));
+      if (passed < -kUnexplainedJump) distrust = {};  // set right
+      if (passed - elapsed > kUnexplainedJump) {
+        distrust = kDistrust;
+        log::warning("the clock jumped ahead, or the server was off: nothing is deleted for its age for a day",
+                     {{"now", to_extended_iso8601(now)},
+                      {"before", to_extended_iso8601(Timestamp(std::chrono::milliseconds(*last)))}});
+      }
+    }
+  }
+  const auto text = std::to_string(now.time_since_epoch().count()) + " " + std::to_string(distrust.count());
+  if (auto ok = store_.set_setting(kSystemBucket, kClockSetting, text); !ok)
+    log::error("upkeep", {{"reason", ok.error().message}});
+  return distrust.count() == 0;
+}
 
 Upkeep::~Upkeep() {
   stop();
@@ -47,18 +77,32 @@ std::string Upkeep::to_prometheus() const {
       "# TYPE vedette_objects_checked_bytes_total counter\nvedette_objects_checked_bytes_total {}\n"
       "# HELP vedette_objects_damaged Damaged objects that the last complete pass, or the running one, found.\n"
       "# TYPE vedette_objects_damaged gauge\nvedette_objects_damaged {}\n",
-      checked_objects_, checked_bytes_, damaged_);
+      checked_objects_, checked_bytes_, damaged_) +
+         fmt::format("# HELP vedette_objects_missing Contents that the index named at the start and that had no file.\n"
+                     "# TYPE vedette_objects_missing gauge\nvedette_objects_missing {}\n"
+                     "# HELP vedette_objects_set_aside Files in objects/set-aside: no index named them.\n"
+                     "# TYPE vedette_objects_set_aside gauge\nvedette_objects_set_aside {}\n",
+                     kept_.missing, kept_.set_aside);
 }
 
 void Upkeep::loop() {
   using SteadyClock = std::chrono::steady_clock;
-  auto next_lifecycle = SteadyClock::now(), next_check = SteadyClock::now();
+  auto next_lifecycle = SteadyClock::now(), next_check = next_lifecycle, next_tidy = next_lifecycle,
+       asked = next_lifecycle;
+  ClockGuard guard(store_, clock_);
   first_ = next_ = random_id(26);
   while (!stopping()) {
     try {
       if (SteadyClock::now() >= next_lifecycle) {
-        apply_lifecycles();
+        const auto elapsed = std::exchange(asked, SteadyClock::now());
+        may_expire_ =
+            guard.may_expire(std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - elapsed));
+        if (may_expire_) apply_lifecycles();
         next_lifecycle = SteadyClock::now() + options_.lifecycle_every;
+      }
+      if (SteadyClock::now() >= next_tidy) {
+        next_tidy = SteadyClock::now() + kTidyEvery;
+        tidy();
       }
       if (options_.check_days > 0 && SteadyClock::now() >= next_check) next_check = SteadyClock::now() + check();
     } catch (const std::exception& e) {
@@ -67,9 +111,16 @@ void Upkeep::loop() {
       next_lifecycle = std::max(next_lifecycle, next_check);
     }
     std::unique_lock lock(mutex_);
-    const auto until = options_.check_days > 0 ? std::min(next_lifecycle, next_check) : next_lifecycle;
+    auto until = std::min(next_lifecycle, next_tidy);
+    if (options_.check_days > 0) until = std::min(until, next_check);
     changed_.wait_until(lock, until, [this] { return stopping_; });
   }
+}
+
+void Upkeep::tidy() {
+  const auto kept = store_.tidy(may_expire_);
+  const std::lock_guard lock(mutex_);
+  kept_ = kept;
 }
 
 void Upkeep::apply_lifecycles() {

@@ -29,6 +29,20 @@ struct UpkeepOptions {
   int check_days = 7;  ///< every content is read again about this often; 0: never
 };
 
+/// Guards what is deleted by age against a clock that jumps ahead: it remembers when it was asked last, in the store. If
+/// more than a week passed since without this process having lived through it, nothing may be deleted for a day of
+/// running, in which somebody can set the clock right. A server that was off for long waits a day, too. One thread.
+class ClockGuard {
+ public:
+  ClockGuard(BucketStore& store, const Clock& clock) : store_(store), clock_(clock) {}
+  /// `elapsed`: by a steady clock, since the last call; zero at the first.
+  bool may_expire(std::chrono::milliseconds elapsed);
+
+ private:
+  BucketStore& store_;
+  const Clock& clock_;
+};
+
 /// One background thread. Thread-safe.
 class Upkeep {
  public:
@@ -39,12 +53,14 @@ class Upkeep {
   Upkeep& operator=(const Upkeep&) = delete;
   void start();
   void stop();
-  /// Text exposition format 0.0.4: objects and bytes checked since the start, damaged ones known.
+  /// Text exposition format 0.0.4: objects and bytes checked since the start, damaged ones known, contents missing and
+  /// set aside.
   [[nodiscard]] std::string to_prometheus() const;
 
  private:
   void loop();
   void apply_lifecycles();
+  void tidy();
   /// Checks some contents; how long to rest before the next step.
   std::chrono::milliseconds check();
   [[nodiscard]] bool stopping() const;
@@ -55,9 +71,11 @@ class Upkeep {
   std::string next_, first_;  // of the pass that runs; it begins anywhere and goes round
   bool went_round_ = false;
   std::int64_t damaged_in_pass_ = 0;
+  bool may_expire_ = false;  // as the guard said last
   mutable std::mutex mutex_;  // guards what follows
   std::int64_t checked_objects_ = 0, damaged_ = 0;
   std::uint64_t checked_bytes_ = 0;
+  StoreUpkeep kept_{};
   bool stopping_ = false;
   std::condition_variable changed_;
   std::thread thread_;

@@ -100,6 +100,24 @@ TEST_F(LifecycleRules, AnObjectReplacedMeanwhileStays) {
   EXPECT_TRUE(store_->head("b", "k", std::nullopt));
 }
 
+TEST_F(LifecycleRules, AClockThatJumpsAheadDeletesNothingForADay) {
+  using std::chrono::days, std::chrono::hours;
+  ClockGuard guard(*store_, clock_);
+  EXPECT_TRUE(guard.may_expire({}));
+  clock_.advance(hours(1));
+  EXPECT_TRUE(guard.may_expire(hours(1)));
+  clock_.advance(days(365));
+  EXPECT_FALSE(guard.may_expire(hours(1)));
+  clock_.advance(-days(365));
+  EXPECT_TRUE(guard.may_expire(hours(1))) << "the clock was set right";
+  clock_.advance(days(365));
+  EXPECT_FALSE(ClockGuard(*store_, clock_).may_expire({})) << "a new process remembers";
+  clock_.advance(hours(23));
+  EXPECT_FALSE(guard.may_expire(hours(23)));
+  clock_.advance(hours(1));
+  EXPECT_TRUE(guard.may_expire(hours(1)));
+}
+
 TEST(Upkeep, ChecksAllContentsAndShowsTheDamagedOnes) {
   const TemporaryFolder folder;
   const SystemClock clock;

@@ -56,6 +56,12 @@ struct DamageCheckStep {
   std::vector<DamagedObject> damaged;
 };
 
+/// What is wrong between contents and index.
+struct StoreUpkeep {
+  std::int64_t missing = 0;    ///< contents that the index named when the store was opened and that had no file
+  std::int64_t set_aside = 0;  ///< files that no index named, kept for a time
+};
+
 class BucketStore : public ObjectStore {
  public:
   virtual Result<void> create_bucket(const std::string& bucket) = 0;  ///< conflict BucketAlreadyOwnedByYou if it exists
@@ -105,6 +111,12 @@ class BucketStore : public ObjectStore {
   /// index cannot be read.
   virtual DamageCheckStep check_contents(const std::string& from, const std::string& until,
                                          std::uint64_t most_bytes) = 0;
+
+  /// Whether the index can be read: false once anything that was read of it turned out to be damaged, or the file is gone.
+  virtual bool answers() = 0;
+  /// Care that is due from time to time: deletes the files that nothing names any more and, if `may_expire`, those that
+  /// were set aside and whose time is over. Throws if the index cannot be read.
+  virtual StoreUpkeep tidy(bool may_expire) = 0;
 };
 
 }  // namespace vedette

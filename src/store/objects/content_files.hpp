@@ -41,6 +41,9 @@ class FileReader : public ObjectReader {
   ObjectInfo info_;
 };
 
+/// What the name of a content file ends in until the index names it: such a file was never acknowledged.
+inline constexpr const char* kUnfinished = ".part";
+
 class StagedFile : public StagedObject {
  public:
   StagedFile(fs::path path, std::string name, int fd) : path_(std::move(path)), name_(std::move(name)), fd_(fd) {}
@@ -85,7 +88,12 @@ class StagedFile : public StagedObject {
     fd_ = -1;
     return sync_path(path_.parent_path());
   }
-  void keep() { is_kept_ = true; }
+  /// Gives the content its final path: from then on it stays, whatever becomes of this object.
+  Result<void> keep(const fs::path& path) {
+    if (::rename(path_.c_str(), path.c_str()) != 0) return disk_failure("name a file");
+    is_kept_ = true;
+    return {};
+  }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& sha256_hex() const { return sha256_hex_; }
   [[nodiscard]] std::uint64_t size() const { return size_; }

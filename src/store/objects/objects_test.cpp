@@ -9,6 +9,7 @@
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
+#include "store/sqlite/sqlite.hpp"
 
 namespace vedette {
 namespace {
@@ -98,6 +99,133 @@ TEST_F(Objects, WhatWasNotCommittedIsInvisibleAndSweptAtTheNextStart) {
   store_ = open_filesystem_objects(folder_.path(), kClock);
   EXPECT_EQ(content_files(), 1U);
   EXPECT_EQ(get("k"), "kept");
+}
+
+/// The store as a start finds it; why it refuses, or nothing.
+class Leftovers : public Objects {
+ protected:
+  std::string reopen(const FilesystemOptions& options = {}) {
+    store_.reset();
+    try {
+      store_ = open_filesystem_objects(folder_.path(), kClock, options);
+    } catch (const std::exception& e) {
+      return e.what();
+    }
+    return {};
+  }
+  std::int64_t set_aside() { return store_->tidy(false).set_aside; }
+  void put_many(int n) {
+    for (int i = 0; i < n; ++i) ASSERT_TRUE(put_bytes(*store_, "b", std::to_string(i), std::to_string(i), "t"));
+  }
+};
+
+TEST_F(Leftovers, OneFileThatNoEntryNamesIsSetAsideAndComesBackWithItsEntry) {
+  put_many(3);
+  store_.reset();
+  {
+    sqlite::Connection c(folder_.path() / "index.sqlite");
+    c.execute("ALTER TABLE objects ADD COLUMN hidden");
+    c.execute("CREATE TABLE kept AS SELECT * FROM objects WHERE key = CAST('1' AS BLOB)");
+    c.execute("DELETE FROM objects WHERE key = CAST('1' AS BLOB)");
+  }
+  ASSERT_EQ(reopen(), "");
+  EXPECT_EQ(content_files(), 2U);
+  EXPECT_EQ(set_aside(), 1);
+  store_.reset();
+  {
+    sqlite::Connection c(folder_.path() / "index.sqlite");
+    c.execute("INSERT INTO objects SELECT * FROM kept");
+  }
+  ASSERT_EQ(reopen(), "");
+  EXPECT_EQ(set_aside(), 0);
+  EXPECT_EQ(get("1"), "1");
+}
+
+TEST_F(Leftovers, AnIndexThatIsNewOlderOrEmptyIsRefusedAndNothingIsTouched) {
+  put_many(5);
+  const auto index = folder_.path() / "index.sqlite", old = folder_.path() / "old";
+  store_.reset();
+  fs::copy_file(index, old);
+  ASSERT_EQ(reopen(), "");
+  for (int i = 10; i < 20; ++i) ASSERT_TRUE(put_bytes(*store_, "b", std::to_string(i), "new", "t"));
+  store_.reset();
+  fs::rename(index, folder_.path() / "right");
+  const auto refuses = [&](const char* why) {
+    const auto reason = reopen();
+    EXPECT_NE(reason.find(why), std::string::npos) << reason;
+    EXPECT_NE(reason.find("--accept-loss index"), std::string::npos) << reason;
+    EXPECT_EQ(content_files(), 15U);
+  };
+  refuses("missing");
+  EXPECT_FALSE(fs::exists(index)) << "a refused start makes no index";
+  ASSERT_TRUE(write_file_atomically(index, ""));
+  refuses("empty");
+  fs::copy_file(old, index, fs::copy_options::overwrite_existing);
+  refuses("10 are not named");
+  // Accepted, nothing is lost: with the right index all is there again.
+  ASSERT_EQ(reopen({true, 30}), "");
+  EXPECT_EQ(set_aside(), 10);
+  EXPECT_EQ(get("4"), "4");
+  store_.reset();
+  fs::rename(folder_.path() / "right", index);
+  ASSERT_EQ(reopen(), "");
+  EXPECT_EQ(content_files(), 15U);
+  EXPECT_EQ(get("19"), "new");
+}
+
+TEST_F(Leftovers, WhatWasSetAsideGoesAfterItsTimeAndNotBefore) {
+  const auto aside = folder_.path() / "set-aside";
+  const auto day = [](int days_ago) { return to_extended_iso8601(kClock.now() - std::chrono::days(days_ago)).substr(0, 10); };
+  for (const auto& name : {day(31), day(29), std::string("somebody else's")}) {
+    fs::create_directories(aside / name);
+    ASSERT_TRUE(write_file_atomically(aside / name / "content", "x"));
+  }
+  EXPECT_EQ(store_->tidy(false).set_aside, 3);
+  EXPECT_EQ(store_->tidy(true).set_aside, 2);
+  EXPECT_FALSE(fs::exists(aside / day(31)));
+}
+
+TEST_F(Leftovers, ContentsAreNotDeletedWhileABackupReadsThem) {
+  put_many(20);
+  {
+    const ContentHold hold(folder_.path());
+    ASSERT_TRUE(remove_prefix(*store_, "b", ""));
+    EXPECT_EQ(content_files(), 20U);
+    ASSERT_EQ(reopen(), "") << "files whose deletion is under way are not unknown";
+    EXPECT_EQ(content_files(), 20U);
+  }
+  EXPECT_EQ(store_->tidy(false).set_aside, 0);
+  EXPECT_EQ(content_files(), 0U);
+}
+
+TEST_F(Leftovers, ANameThatAPowerCutTookBackIsFinished) {
+  put_many(1);
+  store_.reset();
+  for (const auto& e : fs::recursive_directory_iterator(folder_.path() / "contents"))
+    if (e.is_regular_file()) fs::rename(e.path(), e.path().string() + ".part");
+  ASSERT_EQ(reopen(), "");
+  EXPECT_EQ(get("0"), "0");
+}
+
+TEST_F(Leftovers, MissingContentsAreCounted) {
+  put_many(4);
+  for (const auto& e : fs::recursive_directory_iterator(folder_.path() / "contents"))
+    if (e.is_regular_file() && as_text(*read_file(e.path(), 10)) == "2") fs::remove(e.path());
+  ASSERT_EQ(reopen(), "");
+  EXPECT_EQ(store_->tidy(false).missing, 1);
+}
+
+TEST_F(Leftovers, ADamagedIndexIsNoticed) {
+  EXPECT_TRUE(store_->answers());
+  put_many(200);
+  store_.reset();
+  fs::resize_file(folder_.path() / "index.sqlite", 8192);
+  EXPECT_NE(reopen().find("damaged"), std::string::npos);
+}
+
+TEST_F(Leftovers, AnIndexThatIsOverwrittenUnderAServerIsNoticed) {
+  ASSERT_TRUE(write_file_atomically(folder_.path() / "index.sqlite", std::string(100'000, 'x')));
+  EXPECT_FALSE(store_->answers());
 }
 
 TEST_F(Objects, BucketsHaveLives) {

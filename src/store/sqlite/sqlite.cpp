@@ -2,12 +2,49 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
+#include <set>
+
 #include "base/files.hpp"
 
 namespace vedette::sqlite {
 namespace {
 
 constexpr int kBusyMilliseconds = 15'000;
+
+std::mutex damaged_mutex;  // guards damaged_files
+std::set<std::filesystem::path>& damaged_files() {
+  static std::set<std::filesystem::path> files;
+  return files;
+}
+
+std::filesystem::path known_as(const std::filesystem::path& path) {
+  std::error_code none;
+  auto real = std::filesystem::weakly_canonical(path, none);
+  return none ? path : real;
+}
+
+DatabaseError damaged(const std::string& path, const std::string& reason) {
+  {
+    const std::lock_guard lock(damaged_mutex);
+    damaged_files().insert(known_as(path));
+  }
+  return DatabaseError("the database " + path + " is damaged (" + reason +
+                       "); put it back from a backup, with no -wal and -shm of its name beside it");
+}
+
+/// Throws what the last operation on the database failed with.
+[[noreturn]] void raise(sqlite3* database, int code) {
+  const auto text = std::string("database: ") + sqlite3_errmsg(database);
+  const int system = sqlite3_system_errno(database);
+  if ((code & 0xff) == SQLITE_FULL || ((code & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT)))
+    throw DatabaseFull(text);
+  if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) {
+    const char* path = sqlite3_db_filename(database, "main");
+    throw damaged(path != nullptr ? path : "", sqlite3_errmsg(database));
+  }
+  throw DatabaseError(text);
+}
 
 }  // namespace
 
@@ -18,7 +55,8 @@ Statement::~Statement() {
 }
 
 void Statement::fail() const {
-  throw DatabaseError(std::string("database: ") + sqlite3_errmsg(sqlite3_db_handle(statement_)));
+  auto* database = sqlite3_db_handle(statement_);
+  raise(database, sqlite3_errcode(database));
 }
 
 Statement& Statement::bind(std::string_view text) {
@@ -91,8 +129,8 @@ std::optional<std::int64_t> Statement::optional_integer(int column) const {
   return is_null(column) ? std::nullopt : std::optional(integer(column));
 }
 
-Connection::Connection(const std::filesystem::path& path) {
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+Connection::Connection(const std::filesystem::path& path, Open open) {
+  const int flags = SQLITE_OPEN_READWRITE | (open == Open::or_create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (sqlite3_open_v2(path.c_str(), &database_, flags, nullptr) != SQLITE_OK) {
     const std::string message = database_ ? sqlite3_errmsg(database_) : "out of memory";
     sqlite3_close_v2(database_);
@@ -100,10 +138,15 @@ Connection::Connection(const std::filesystem::path& path) {
   }
   sqlite3_extended_result_codes(database_, 0);
   sqlite3_busy_timeout(database_, kBusyMilliseconds);
-  execute("PRAGMA journal_mode=WAL");
-  execute("PRAGMA synchronous=FULL");
-  execute("PRAGMA foreign_keys=ON");
-  execute("PRAGMA trusted_schema=OFF");
+  try {
+    execute("PRAGMA journal_mode=WAL");
+    execute("PRAGMA synchronous=FULL");
+    execute("PRAGMA foreign_keys=ON");
+    execute("PRAGMA trusted_schema=OFF");
+  } catch (...) {
+    sqlite3_close_v2(database_);  // a constructor that throws has no destructor
+    throw;
+  }
 }
 
 Connection::~Connection() {
@@ -115,21 +158,32 @@ Statement Connection::prepare(const char* sql) {
   auto& statement = cache_[sql];
   if (statement == nullptr &&
       sqlite3_prepare_v3(database_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK)
-    throw DatabaseError(std::string("database: ") + sqlite3_errmsg(database_));
+    raise(database_, sqlite3_errcode(database_));
   return Statement(statement);
 }
 
 void Connection::execute(const std::string& sql) {
-  char* message = nullptr;
-  if (sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, &message) != SQLITE_OK) {
-    const std::string text = message ? message : "unknown error";
-    sqlite3_free(message);
-    throw DatabaseError("database: " + text);
-  }
+  const int code = sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) raise(database_, code);
+}
+
+std::string Connection::path() const {
+  const char* path = sqlite3_db_filename(database_, "main");
+  return path != nullptr ? path : "";
 }
 
 std::int64_t Connection::last_insert_id() const {
   return sqlite3_last_insert_rowid(database_);
+}
+
+void check(Connection& connection) {
+  auto q = connection.prepare("PRAGMA quick_check(1)");
+  if (const auto found = q.step() ? q.text(0) : "no answer"; found != "ok") throw damaged(connection.path(), found);
+}
+
+bool is_damaged(const std::filesystem::path& path) {
+  const std::lock_guard lock(damaged_mutex);
+  return damaged_files().contains(known_as(path));
 }
 
 void migrate(Connection& connection, const std::vector<std::pair<int, std::string_view>>& migrations) {
@@ -142,7 +196,8 @@ void migrate(Connection& connection, const std::vector<std::pair<int, std::strin
     }
     if (version > migrations.back().first) {
       connection.execute("ROLLBACK");
-      throw DatabaseError("the database was written by a newer version of Vedette");
+      throw DatabaseError("the database " + connection.path() +
+                          " was written by a newer version of Vedette: start that one, or use a backup made before");
     }
     if (version < number) {
       connection.execute(std::string(sql));
@@ -161,7 +216,7 @@ std::unique_ptr<Connection> Pool::take() {
       return connection;
     }
   }
-  return std::make_unique<Connection>(path_);
+  return std::make_unique<Connection>(path_, Connection::Open::existing);
 }
 
 void Pool::give_back(std::unique_ptr<Connection> connection) {
@@ -195,7 +250,7 @@ void copy_database(const std::filesystem::path& from, const std::filesystem::pat
   unfinished += ".new";
   std::filesystem::remove(unfinished);
   {
-    Connection connection(from);
+    Connection connection(from, Connection::Open::existing);
     connection.prepare("VACUUM INTO ?").bind(unfinished.string()).execute();
   }
   if (auto ok = sync_path(unfinished); !ok) throw DatabaseError(ok.error().message);

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/disk_full.hpp"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -21,6 +23,9 @@ namespace vedette::sqlite {
 
 struct DatabaseError : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+struct DatabaseFull : DatabaseError, DiskFull {
+  using DatabaseError::DatabaseError;
 };
 
 /// A prepared statement in use. Parameters are bound in order, columns read in order. Resets itself when it goes away.
@@ -67,7 +72,8 @@ class Statement {
 class Connection {
  public:
   /// Opens or creates; WAL, synchronous=FULL (a committed transaction survives a power cut), foreign keys on.
-  explicit Connection(const std::filesystem::path& path);
+  enum class Open { or_create, existing };
+  explicit Connection(const std::filesystem::path& path, Open open = Open::or_create);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -76,6 +82,7 @@ class Connection {
   Statement prepare(const char* sql);
   void execute(const std::string& sql);
   [[nodiscard]] std::int64_t last_insert_id() const;
+  [[nodiscard]] std::string path() const;
 
  private:
   sqlite3* database_ = nullptr;
@@ -85,12 +92,19 @@ class Connection {
 /// Applies the migrations that the file has not seen, each in one transaction, under the database's write lock.
 void migrate(Connection& connection, const std::vector<std::pair<int, std::string_view>>& migrations);
 
-/// Connections to one file, handed out one caller each. Thread-safe.
+/// Reads the whole file and throws DatabaseError with the cure if it is damaged.
+void check(Connection& connection);
+
+/// Whether an operation of this process found this file damaged: not a database, or malformed. Thread-safe.
+bool is_damaged(const std::filesystem::path& path);
+
+/// Connections to one file that exists, handed out one caller each. Thread-safe.
 class Pool {
  public:
   explicit Pool(std::filesystem::path path) : path_(std::move(path)) {}
   std::unique_ptr<Connection> take();
   void give_back(std::unique_ptr<Connection> connection);
+  [[nodiscard]] bool is_damaged() const { return sqlite::is_damaged(path_); }
 
  private:
   std::filesystem::path path_;

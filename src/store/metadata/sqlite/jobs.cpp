@@ -3,6 +3,9 @@
 namespace vedette::sqlite {
 namespace {
 
+/// Nobody puts a job off, or leases it, for longer: what is ready later was written before the clock was set back.
+constexpr std::chrono::minutes kLongestWait{1};
+
 class Jobs : public JobRepository {
  public:
   explicit Jobs(Connection& c) : c_(c) {}
@@ -20,9 +23,9 @@ class Jobs : public JobRepository {
                            Timestamp lease_until) override {
     auto q = c_.prepare(
         "UPDATE jobs SET worker = ?, ready = ?, attempts = attempts + 1 WHERE id = "
-        "(SELECT id FROM jobs WHERE kind = ? AND ready <= ? ORDER BY ready, id LIMIT 1) RETURNING id, kind, payload, "
-        "attempts, attachment");
-    q.bind(worker).bind(stored(lease_until)).bind(kind).bind(stored(now));
+        "(SELECT id FROM jobs WHERE kind = ? AND (ready <= ? OR ready > ?) ORDER BY ready, id LIMIT 1) RETURNING id, "
+        "kind, payload, attempts, attachment");
+    q.bind(worker).bind(stored(lease_until)).bind(kind).bind(stored(now)).bind(stored(now + kLongestWait));
     if (!q.step()) return std::nullopt;
     Job job{q.integer(0), q.text(1), q.text(2), q.integer(3), q.text(4)};
     q.execute();

@@ -57,6 +57,7 @@ class SqliteMetadata : public MetadataStore {
  public:
   explicit SqliteMetadata(const std::filesystem::path& path) : pool_(path) {
     sqlite::Connection connection(path);
+    sqlite::check(connection);
     sqlite::migrate(connection, {{1, embedded::migration_0001}, {2, embedded::migration_0002}});
   }
   std::unique_ptr<UnitOfWork> read() override {

@@ -50,7 +50,7 @@ Result<void> FolderStore::delete_bucket(const std::string& bucket) {
       while (parts.step()) gone.push_back(parts.text(0));
     }
     c.prepare("DELETE FROM buckets WHERE name = ?").bind(bucket).execute();
-    t.commit();
+    commit(t, gone);
   }
   unlink(gone);
   return {};

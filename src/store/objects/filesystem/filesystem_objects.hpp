@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "store/objects/buckets.hpp"
@@ -10,15 +12,37 @@ namespace vedette {
 
 /// Buckets in a folder: contents are files under generated names, the index is a SQLite file beside them, so no key can
 /// escape the folder or collide by case or Unicode form. A put writes and syncs the content file, then commits the
-/// index entry; files that a crash left without an entry are removed when the store is opened. One process at a time.
+/// index entry. One process at a time.
+///
+/// Opening settles what a crash left: contents that were never acknowledged go, and so do those whose deletion was.
+/// Files that the index does not know are moved to `set-aside/<yyyy-mm-dd>/` in the folder and stay there for
+/// `set_aside_days`; one that the index names and `contents/` lacks is moved back from there. If there are more of them
+/// than a crash can leave, or the index is new, nothing is touched and std::runtime_error says what to do.
 /// Throws sqlite::DatabaseError or std::filesystem::filesystem_error if the folder cannot be used.
-std::unique_ptr<BucketStore> open_filesystem_objects(const std::filesystem::path& folder, const Clock& clock);
+struct FilesystemOptions {
+  bool accept_lost_index = false;  ///< set any number of unknown files aside
+  int set_aside_days = 30;         ///< 0: for ever
+};
+std::unique_ptr<BucketStore> open_filesystem_objects(const std::filesystem::path& folder, const Clock& clock,
+                                                     const FilesystemOptions& options = {});
 
 struct ObjectCopy {
   std::uint64_t files = 0, bytes = 0;  ///< that were copied; contents that an earlier copy has stay as they are
+  std::vector<std::string> missing;    ///< "bucket/key" of objects whose content the store itself has lost
+};
+/// Keeps a server from deleting contents of the store in `folder`: what it wants gone waits until this object goes.
+class ContentHold {
+ public:
+  explicit ContentHold(const std::filesystem::path& folder);  ///< throws std::runtime_error
+  ~ContentHold();
+  ContentHold(const ContentHold&) = delete;
+  ContentHold& operator=(const ContentHold&) = delete;
+
+ private:
+  int fd_;
 };
 /// Makes `target` a copy of the store in `folder` as it is at some moment of this call, while a server may use it: contents never change
-/// under their names. Nobody may use `target`. Throws as opening does, and std::runtime_error if contents go faster than they can be copied.
+/// under their names, and none goes during the call. Nobody may use `target`. Throws as opening does.
 ObjectCopy copy_filesystem_objects(const std::filesystem::path& folder, const std::filesystem::path& target);
 
 }  // namespace vedette

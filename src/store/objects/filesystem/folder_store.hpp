@@ -1,7 +1,11 @@
 #pragma once
 
+#include <atomic>
+#include <mutex>
+
 #include "store/objects/buckets.hpp"
 #include "store/objects/content_files.hpp"
+#include "store/objects/filesystem/filesystem_objects.hpp"
 #include "store/sqlite/sqlite.hpp"
 
 /// The columns that the tables `objects` and `versions` share, in read_row's order.
@@ -33,7 +37,10 @@ std::string multipart_etag(const std::vector<std::pair<int, std::string>>& parts
 /// The store in a folder (filesystem_objects.hpp), its methods by subject in the files beside.
 class FolderStore : public BucketStore {
  public:
-  FolderStore(const fs::path& folder, const Clock& clock);
+  FolderStore(const fs::path& folder, const Clock& clock, const FilesystemOptions& options);
+  ~FolderStore() override { ::close(hold_); }
+  FolderStore(const FolderStore&) = delete;
+  FolderStore& operator=(const FolderStore&) = delete;
 
   // buckets.cpp
   Result<void> create_bucket(const std::string& bucket) override;
@@ -57,6 +64,10 @@ class FolderStore : public BucketStore {
   Result<ObjectStart> get_start(const std::string& bucket, const std::string& key, std::size_t length) override;
   Result<std::vector<ObjectInfo>> list(const std::string& bucket, const ListRequest& request) override;
   DamageCheckStep check_contents(const std::string& from, const std::string& until, std::uint64_t most_bytes) override;
+
+  // leftovers.cpp
+  bool answers() override;
+  StoreUpkeep tidy(bool may_expire) override;
 
   // versions.cpp
   Result<Removed> remove(const std::string& bucket, const std::string& key,
@@ -91,7 +102,10 @@ class FolderStore : public BucketStore {
 
   [[nodiscard]] std::int64_t now() const { return clock_.now().time_since_epoch().count(); }
   [[nodiscard]] fs::path content_path(const std::string& name) const { return contents_ / name.substr(0, 1) / name; }
-  void unlink(const Contents& contents) const;
+  /// Commits a change after which nothing names these contents any more; unlink() them then.
+  static void commit(sqlite::Transaction& t, const Contents& gone);
+  /// Deletes files, or leaves that for later while a backup reads them.
+  void unlink(const Contents& gone);
 
   static std::optional<Versioning> find_bucket(sqlite::Connection& c, const std::string& bucket);
   /// What a read finds; version id as clients name it.
@@ -111,11 +125,21 @@ class FolderStore : public BucketStore {
   static std::optional<ObjectAttributes> find_upload(sqlite::Connection& c, const std::string& bucket,
                                                      const std::string& key, const std::string& upload);
   static std::vector<StoredPart> parts_of(sqlite::Connection& c, const std::string& upload);
-  void remove_orphans(sqlite::Connection& c);
 
-  fs::path contents_;
+  // leftovers.cpp: what is on the disk and not in the index, or the other way round
+  void refuse_new_index() const;
+  void settle_leftovers(sqlite::Connection& c, bool accept_lost_index);
+  std::string set_aside(const Contents& unknown) const;
+  void expire_set_aside();
+  [[nodiscard]] std::int64_t count_set_aside() const;
+
+  const fs::path folder_, contents_;
+  const FilesystemOptions options_;
   sqlite::Pool pool_;
   const Clock& clock_;
+  const int hold_;  // descriptor of the file that a backup holds
+  std::mutex unlinking_;
+  std::atomic<std::int64_t> missing_{0};
 };
 
 }  // namespace vedette

@@ -42,7 +42,7 @@ Result<std::string> hash_file(const fs::path& path, std::uint64_t& bytes) {
 
 Result<std::unique_ptr<StagedObject>> FolderStore::stage() {
   auto name = random_id(kContentNameLength);
-  auto path = content_path(name);
+  auto path = content_path(name) += kUnfinished;
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return disk_failure("create a file");
   return std::unique_ptr<StagedObject>(std::make_unique<StagedFile>(std::move(path), std::move(name), fd));
@@ -59,9 +59,9 @@ Result<ObjectInfo> FolderStore::put(const std::string& bucket, const std::string
     sqlite::Transaction t(pool_, Access::write);
     if (auto ok = enter(t.connection(), bucket, info, file, condition, gone); !ok) return ok.error();
     // From here on the index may name the file: better an orphan, should the commit fail, than an object without
-    // content.
-    file.keep();
-    t.commit();
+    // content. The name is not synced: a start after a power cut finishes it.
+    if (auto ok = file.keep(content_path(file.name())); !ok) return ok.error();
+    commit(t, gone);
   }
   unlink(gone);
   return info;

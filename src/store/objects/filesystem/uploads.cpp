@@ -40,13 +40,13 @@ Result<UploadPart> FolderStore::put_part(const std::string& bucket, const std::s
   auto& file = static_cast<StagedFile&>(*content);
   if (auto ok = file.sync(); !ok) return ok.error();
   const UploadPart part{number, file.size(), file.md5_hex(), clock_.now()};
-  std::optional<std::string> replaced;
+  Contents replaced;
   {
     sqlite::Transaction t(pool_, Access::write);
     if (!find_upload(t.connection(), bucket, key, upload)) return no_such_upload();
     {
       auto old = t.connection().prepare("SELECT content FROM upload_parts WHERE upload = ? AND number = ?");
-      if (old.bind(upload).bind(std::int64_t{number}).step()) replaced = old.text(0);
+      if (old.bind(upload).bind(std::int64_t{number}).step()) replaced.push_back(old.text(0));
     }
     t.connection()
         .prepare(
@@ -59,10 +59,10 @@ Result<UploadPart> FolderStore::put_part(const std::string& bucket, const std::s
         .bind(part.etag)
         .bind(part.modified.time_since_epoch().count())
         .execute();
-    file.keep();
-    t.commit();
+    if (auto ok = file.keep(content_path(file.name())); !ok) return ok.error();
+    commit(t, replaced);
   }
-  if (replaced) unlink({*replaced});
+  unlink(replaced);
   return part;
 }
 
@@ -125,8 +125,8 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
     if (auto ok = enter(t.connection(), bucket, info, file, condition, gone); !ok) return ok.error();
     for (auto& part : parts_of(t.connection(), upload)) gone.push_back(std::move(part.content));  // also unused ones
     t.connection().prepare("DELETE FROM uploads WHERE id = ?").bind(upload).execute();
-    file.keep();
-    t.commit();
+    if (auto ok = file.keep(content_path(file.name())); !ok) return ok.error();
+    commit(t, gone);
   }
   unlink(gone);
   return info;
@@ -139,7 +139,7 @@ Result<void> FolderStore::abort_upload(const std::string& bucket, const std::str
     if (!find_upload(t.connection(), bucket, key, upload)) return no_such_upload();
     for (auto& part : parts_of(t.connection(), upload)) gone.push_back(std::move(part.content));
     t.connection().prepare("DELETE FROM uploads WHERE id = ?").bind(upload).execute();
-    t.commit();
+    commit(t, gone);
   }
   unlink(gone);
   return {};

@@ -166,7 +166,7 @@ Result<Removed> FolderStore::remove(const std::string& bucket, const std::string
     } else {
       removed = hide(c, bucket, key, *versioning, gone);
     }
-    t.commit();
+    commit(t, gone);
   }
   unlink(gone);
   return removed;
@@ -186,7 +186,7 @@ Result<Removed> FolderStore::remove_if(const std::string& bucket, const std::str
         (condition.modified_is && *condition.modified_is != info.modified))
       return precondition_failed();
     removed = hide(c, bucket, key, *find_bucket(c, bucket), gone);
-    t.commit();
+    commit(t, gone);
   }
   unlink(gone);
   return removed;

@@ -1,0 +1,101 @@
+#include "data_folder.hpp"
+
+#include <stdexcept>
+
+#include "base/clock.hpp"
+#include "base/digest.hpp"
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+
+namespace vedette {
+namespace fs = std::filesystem;
+namespace {
+
+bool is_missing_or_empty(const fs::path& file) {
+  std::error_code error;
+  const auto size = fs::file_size(file, error);
+  return error || size == 0;
+}
+
+/// Gives a file a name beside it that nothing has.
+void move_aside(const fs::path& file) {
+  if (!fs::exists(file)) return;
+  const fs::path aside = file.string() + ".lost-" + random_id(8);
+  fs::rename(file, aside);
+  log::warning("moved aside", {{"file", file.string()}, {"to", aside.string()}});
+}
+
+/// What SQLite has left of a database whose file is missing or empty; it would delete that.
+void move_remains_aside(const fs::path& database) {
+  if (!is_missing_or_empty(database)) return;
+  for (const char* suffix : {"", "-wal", "-shm"}) move_aside(database.string() + suffix);
+}
+
+constexpr const char* kMetadataCure =
+    ". Nothing was touched. Put metadata.sqlite back from a backup, with no metadata.sqlite-wal and -shm beside it, or "
+    "the whole folder. To go on without projects, models, users and keys, with the objects alone, start once with "
+    "--accept-loss metadata";
+
+}  // namespace
+
+void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted) {
+  if (accepted.index) move_remains_aside(folder.objects() / "index.sqlite");
+  if (!is_missing_or_empty(folder.metadata())) return;
+  // A first start makes metadata.sqlite before anything else.
+  const auto index = folder.objects() / "index.sqlite";
+  for (const auto& other : {folder.node_id(), folder.master_key(), index, fs::path(folder.metadata().string() + "-wal")})
+    if (fs::exists(other) && !accepted.metadata)
+      throw std::runtime_error(folder.metadata().string() + " is missing or empty, but " +
+                               other.filename().string() + " shows that this folder is not new" + kMetadataCure);
+  move_remains_aside(folder.metadata());
+}
+
+void check_metadata(const DataFolder& folder, const std::string& account, MetadataStore& metadata,
+                    const AcceptedLosses& accepted) {
+  if (accepted.metadata || !fs::exists(folder.node_id())) return;
+  auto work = metadata.read();
+  if (work->users().list_keys(std::nullopt, std::nullopt).empty() && work->users().list(account, "", 1).empty())
+    throw std::runtime_error(folder.metadata().string() + " knows no user and no key, but " +
+                             folder.node_id().filename().string() + " shows that this folder is not new" +
+                             kMetadataCure);
+}
+
+void give_up_master_key(const DataFolder& folder, MetadataStore& metadata) {
+  auto work = metadata.write();
+  for (const auto& key : work->users().list_keys(std::nullopt, std::nullopt))
+    work->users().deactivate_key(key.access_key_id);
+  work->commit();
+  move_aside(folder.master_key());
+}
+
+std::string set_up(const DataFolder& folder, const std::string& account, MetadataStore& metadata, KeyRing& keys,
+                   bool is_new_key) {
+  const auto known = read_file(folder.node_id(), 100);
+  if (known && !is_new_key) return std::string(trim(as_text(*known)));
+  {
+    auto work = metadata.write();
+    if (work->users().insert({account, kAdministrator, {kAdministratorAccess}, SystemClock().now()})) work->commit();
+  }
+  // Where only node-id is lost, the credentials hold; those of another metadata.sqlite stay for whoever needs them.
+  bool holds = false;
+  if (const auto old = read_file(folder.credentials(), 1 << 16))
+    for (auto line : split(as_text(*old), '\n'))
+      if (line.starts_with("aws_access_key_id"))
+        holds = keys.look_up(std::string(trim(line.substr(line.find('=') + 1)))).has_value();
+  if (!holds) {
+    move_aside(folder.credentials());
+    const auto key = keys.create_key(account, kAdministrator);
+    if (!key) throw std::runtime_error(key.error().message);
+    const auto text =
+        "[default]\naws_access_key_id = " + key->access_key_id + "\naws_secret_access_key = " + key->secret + "\n";
+    if (auto ok = write_file_atomically(folder.credentials(), text, 0600); !ok)
+      throw std::runtime_error(ok.error().message);
+  }
+  if (known) return std::string(trim(as_text(*known)));
+  const auto id = random_id(12);
+  if (auto ok = write_file_atomically(folder.node_id(), id + "\n"); !ok) throw std::runtime_error(ok.error().message);
+  return id;
+}
+
+}  // namespace vedette

@@ -1,0 +1,299 @@
+"""A data folder that lost something: the server says so and deletes nothing."""
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import unittest
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from botocore.exceptions import ClientError
+from harness import VEDETTE, Server, run
+
+import abuse
+
+
+def content_files(data):
+    return {name: os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(data, "objects")) for name in names
+            if "/contents/" in folder + "/" or "/set-aside/" in folder + "/"}
+
+
+def copy(path, to):
+    shutil.copyfile(path, to)
+
+
+class LostParts(unittest.TestCase):
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.destroy)
+        self.data = self.server.data
+        self.index = os.path.join(self.data, "objects", "index.sqlite")
+        self.metadata = os.path.join(self.data, "metadata.sqlite")
+        self.s3 = self.server.client("s3")
+        self.s3.create_bucket(Bucket="b")
+        self.put(range(5))
+        self.server.client("lookoutvision").create_project(ProjectName="kept")
+
+    def put(self, numbers):
+        for number in numbers:
+            self.server.client("s3").put_object(Bucket="b", Key=str(number), Body=b"content %d" % number)
+
+    def keys(self):
+        return sorted(int(o["Key"]) for o in self.server.client("s3").list_objects_v2(Bucket="b").get("Contents", []))
+
+    def metric(self, name):
+        with urlopen(self.server.url + "/metrics") as answer:
+            return int(re.search(rf"^{name} (\d+)$", answer.read().decode(), re.M).group(1))
+
+    def refused(self, *words):
+        """A start is refused in these words, twice, and changes no file."""
+        before = self.snapshot()
+        for _ in range(2):
+            done = subprocess.run([VEDETTE, "serve", "--data", self.data, "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=30)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            for word in words:
+                self.assertIn(word, done.stderr)
+        self.assertEqual(self.snapshot(), before)
+
+    def snapshot(self):
+        out = {}
+        for folder, _, names in os.walk(self.data):
+            for name in names:
+                if name in ("server.log", "lock", "hold") or name.endswith(("-shm", "-wal")):
+                    continue
+                with open(os.path.join(folder, name), "rb") as file:
+                    out[os.path.join(folder, name)] = file.read()
+        return out
+
+    def start_with(self, *flags):
+        self.server.extra = list(flags)
+        self.server.start()
+        self.server.extra = []
+
+    def test_an_index_that_is_gone_or_empty(self):
+        self.server.stop()
+        right = self.index + ".right"
+        copy(self.index, right)
+        os.remove(self.index)
+        self.refused("index.sqlite, is missing", "--accept-loss index")
+        open(self.index, "w").close()
+        self.refused("index.sqlite, is empty", "--accept-loss index")
+        files = set(content_files(self.data))
+        self.start_with("--accept-loss", "index")
+        self.assertEqual(self.server.client("s3").list_buckets()["Buckets"], [])
+        self.assertEqual(self.metric("vedette_objects_set_aside"), 5)
+        self.assertIn("contents set aside", self.server.log())
+        self.server.stop()
+        self.assertEqual(set(content_files(self.data)), files)
+        copy(right, self.index)  # with it, all is there again
+        self.server.start()
+        self.assertEqual(self.keys(), list(range(5)))
+        self.assertEqual(self.server.client("s3").get_object(Bucket="b", Key="3")["Body"].read(), b"content 3")
+        self.assertEqual((self.metric("vedette_objects_set_aside"), self.metric("vedette_objects_missing")), (0, 0))
+
+    def test_an_index_cut_off_or_scribbled_on(self):
+        self.server.stop()
+        right = self.index + ".right"
+        copy(self.index, right)
+        os.truncate(self.index, os.path.getsize(self.index) // 2 // 4096 * 4096)
+        self.refused("damaged", "backup")
+        with open(self.index, "wb") as file:
+            file.write(os.urandom(50_000))
+        self.refused("index.sqlite", "damaged")
+        copy(right, self.index)
+        self.server.start()
+        self.assertEqual(self.keys(), list(range(5)))
+
+    def test_an_index_of_yesterday(self):
+        self.server.stop()
+        copy(self.index, self.index + ".yesterday")
+        self.server.start()
+        self.put(range(10, 20))
+        self.server.stop()
+        copy(self.index, self.index + ".today")
+        copy(self.index + ".yesterday", self.index)
+        self.refused("10 are not named by index.sqlite", "--accept-loss index")
+        self.start_with("--accept-loss", "index")
+        self.assertEqual(self.keys(), list(range(5)))
+        self.assertEqual(self.metric("vedette_objects_set_aside"), 10)
+        self.server.stop()
+        copy(self.index + ".today", self.index)
+        self.server.start()
+        self.assertEqual(self.keys(), [*range(5), *range(10, 20)])
+        self.assertEqual(self.server.client("s3").get_object(Bucket="b", Key="19")["Body"].read(), b"content 19")
+
+    def test_contents_that_are_gone_are_told(self):
+        self.server.stop()
+        os.remove(next(iter(content_files(self.data).values())))
+        self.server.start()
+        self.assertEqual(self.metric("vedette_objects_missing"), 1)
+        self.assertIn("contents missing objects=1", self.server.log())
+        out = self.data + "-copy"
+        self.addCleanup(shutil.rmtree, out, ignore_errors=True)
+        done = subprocess.run([VEDETTE, "backup", "--data", self.data, "--out", out], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r"lost the content of b/\d")
+        restored = Server(data=out)
+        self.addCleanup(restored.destroy)
+        self.assertEqual(len(restored.client("s3").list_objects_v2(Bucket="b")["Contents"]), 5)
+
+    def test_metadata_that_is_gone_empty_or_somebody_elses(self):
+        self.server.stop()
+        right = self.metadata + ".right"
+        copy(self.metadata, right)
+        os.remove(self.metadata)
+        self.refused("metadata.sqlite is missing or empty", "--accept-loss metadata")
+        node = os.path.join(self.data, "node-id")
+        os.rename(node, node + ".kept")
+        self.refused("metadata.sqlite is missing or empty")
+        os.rename(node + ".kept", node)
+        open(self.metadata, "w").close()
+        self.refused("metadata.sqlite is missing or empty")
+        with open(self.metadata, "wb") as file:
+            file.write(b"SQLite?" * 1000)
+        self.refused("metadata.sqlite", "damaged")
+        os.remove(self.metadata)
+        with sqlite3.connect(self.metadata) as empty:  # a database, but nobody's
+            empty.execute("PRAGMA user_version=0")
+            empty.execute("CREATE TABLE x (y)")
+        empty.close()
+        done = subprocess.run([VEDETTE, "serve", "--data", self.data, "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("knows no user and no key", done.stderr)
+        old_credentials = self.server.credentials()
+        os.remove(self.metadata)
+        self.start_with("--accept-loss", "metadata")
+        self.assertNotEqual(self.server.credentials(), old_credentials)
+        self.assertEqual(self.server.client("lookoutvision").list_projects()["Projects"], [])
+        self.assertEqual(self.keys(), list(range(5)))
+        self.server.stop()
+        for suffix in ("-wal", "-shm"):
+            if os.path.exists(self.metadata + suffix):
+                os.remove(self.metadata + suffix)
+        copy(right, self.metadata)
+        self.server.start()
+        projects = self.server.client("lookoutvision", credentials=old_credentials).list_projects()["Projects"]
+        self.assertEqual([p["ProjectName"] for p in projects], ["kept"])
+
+    def test_a_master_key_that_is_gone_or_another(self):
+        self.server.stop()
+        key = os.path.join(self.data, "master-key")
+        os.rename(key, key + ".right")
+        self.refused("master-key is missing", "--accept-loss master-key")
+        with open(key, "wb") as file:
+            file.write(os.urandom(32))
+        self.refused("not the one that sealed")
+        with open(key, "wb") as file:
+            file.write(b"short")
+        self.refused("damaged", "--accept-loss master-key")
+        os.remove(key)
+        tool = subprocess.run([VEDETTE, "key", "create", "--data", self.data, "--user", "admin"], capture_output=True, text=True)
+        self.assertNotEqual(tool.returncode, 0)
+        self.assertIn("master-key is missing", tool.stderr)
+        self.assertFalse(os.path.exists(key))
+        os.rename(key + ".right", key)
+        self.server.start()
+        self.assertEqual(self.keys(), list(range(5)))
+        self.server.stop()
+        os.rename(key, key + ".lost")
+        old = self.server.credentials()
+        self.start_with("--accept-loss", "master-key")
+        self.assertEqual(self.keys(), list(range(5)))
+        with self.assertRaises(ClientError) as caught:
+            self.server.client("s3", credentials=old).list_buckets()
+        self.assertEqual(caught.exception.response["ResponseMetadata"]["HTTPStatusCode"], 403)
+
+    def test_a_lost_node_id_keeps_the_keys(self):
+        self.server.stop()
+        os.remove(os.path.join(self.data, "node-id"))
+        credentials = self.server.credentials()
+        self.server.start()
+        self.assertEqual(self.server.credentials(), credentials)
+        self.assertEqual(self.keys(), list(range(5)))
+
+    def test_readiness_knows_the_index(self):
+        def ready():
+            try:
+                with urlopen(self.server.url + "/readyz") as answer:
+                    return answer.status
+            except HTTPError as error:
+                return error.code
+        self.assertEqual(ready(), 200)
+        with open(self.index, "r+b") as file:
+            file.write(os.urandom(os.path.getsize(self.index)))
+        self.assertEqual(ready(), 503)
+
+    def test_a_folder_of_a_newer_version_is_left_alone(self):
+        self.server.stop()
+        with sqlite3.connect(self.index) as index:
+            version = index.execute("PRAGMA user_version").fetchone()[0]
+            index.execute("PRAGMA user_version=99")
+        self.refused("newer version", "index.sqlite")
+        with sqlite3.connect(self.index) as index:
+            index.execute(f"PRAGMA user_version={version}")
+        self.server.start()
+        self.assertEqual(self.keys(), list(range(5)))
+
+
+class FullDisk(unittest.TestCase):
+    @unittest.skipUnless(os.geteuid() == 0, "mounting a small disk needs root")
+    def test_what_the_databases_cannot_write_is_503(self):
+        folder = tempfile.mkdtemp(prefix="vedette-disk-")
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], capture_output=True).returncode != 0:
+            self.skipTest("this machine mounts no small disks")
+        self.addCleanup(os.rmdir, folder)
+        self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
+        server = Server(data=os.path.join(folder, "data"))
+        self.addCleanup(server.destroy)
+        s3, api = server.client("s3"), server.client("lookoutvision")
+        s3.create_bucket(Bucket="full")
+        filler = os.path.join(folder, "filler")
+        with open(filler, "wb", buffering=0) as file, self.assertRaises(OSError):
+            while True:
+                file.write(bytes(4096))
+
+        def status(call):
+            for number in range(300):
+                try:
+                    call(number)
+                except ClientError as error:
+                    return error.response["ResponseMetadata"]["HTTPStatusCode"]
+            return None
+        self.assertEqual(status(lambda n: s3.create_bucket(Bucket=f"bucket-{n}")), 503)
+        self.assertEqual(status(lambda n: api.create_project(ProjectName=f"p{n}")), 503)
+        os.remove(filler)
+        s3.put_object(Bucket="full", Key="after", Body=b"after")
+        api.create_project(ProjectName="after")
+
+
+class Abuse(unittest.TestCase):
+    def test_a_few_rounds_of_kills_and_damage(self):
+        lines = []
+        outcome = abuse.abuse(kills=6, damages=3, seed=7, say=lines.append)
+        self.assertEqual(outcome, [], lines)
+
+    def test_a_backup_of_a_server_that_deletes_all_the_time(self):
+        server = Server()
+        self.addCleanup(server.destroy)
+        out = server.data + "-copy"
+        self.addCleanup(shutil.rmtree, out, ignore_errors=True)
+        load = abuse.Load(server, seed=3)
+        load.start()
+        try:
+            for _ in range(3):
+                run("backup", "--data", server.data, "--out", out)
+        finally:
+            load.stop()
+        restored = Server(data=out)
+        self.addCleanup(restored.destroy)
+        s3 = restored.client("s3")
+        listed = s3.list_objects_v2(Bucket=abuse.BUCKET).get("Contents", [])
+        for entry in listed:
+            s3.get_object(Bucket=abuse.BUCKET, Key=entry["Key"])["Body"].read()
+        self.assertNotIn("contents missing", restored.log())
+
+
+if __name__ == "__main__":
+    unittest.main()
