@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <stdexcept>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "manifest/manifest.hpp"
+#include "vision/assess/mask_folder.hpp"
 
 namespace vedette {
 namespace fs = std::filesystem;
@@ -38,6 +40,58 @@ fs::path locate(const std::string& reference, const fs::path& manifest, const st
   return roots.front() / path;  // missing: named when it is read
 }
 
+/// The first few of many, in parentheses.
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 3;
+  std::string out = " (";
+  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i) out += (i == 0 ? "" : ", ") + names[i];
+  return out + (names.size() > kShown ? ", …)" : ")");
+}
+
+/// Gives the samples from `first` on, which are those of --anomaly, the masks of --masks. Says which have none.
+void attach_masks(const PictureOptions& options, std::vector<TrainingSample>& samples, std::size_t first) {
+  const auto masks = list_pictures(options.masks);
+  if (masks.empty()) throw std::runtime_error("there are no masks in " + options.masks);
+  std::vector<fs::path> pictures;
+  for (auto i = first; i < samples.size(); ++i) pictures.emplace_back(samples[i].source_ref);
+  const auto matched = match_masks(options.anomaly, pictures, options.masks, masks);
+  // Where masks lie among the pictures, they are no pictures themselves.
+  std::set<fs::path> used;
+  for (const auto& mask : matched.of_picture)
+    if (mask) used.insert(fs::absolute(*mask).lexically_normal());
+  if (used.empty())
+    throw std::runtime_error("none of the " + std::to_string(masks.size()) + " masks in " + options.masks +
+                             some_of({masks[0].lexically_relative(options.masks).string()}) +
+                             " is named like a picture in " + options.anomaly +
+                             some_of({pictures[0].lexically_relative(options.anomaly).string()}));
+  const auto survey = survey_masks(std::vector<fs::path>(used.begin(), used.end()));
+  if (!survey) throw std::runtime_error(survey.error().message);
+  for (const auto& warning : survey->warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  std::vector<TrainingSample> kept(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(first));
+  std::vector<std::string> without, unused;
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    auto& s = samples[first + i];
+    if (used.contains(s.image.lexically_normal())) continue;
+    if (matched.of_picture[i]) {
+      s.mask = fs::absolute(*matched.of_picture[i]);
+      s.mask_colors = {{kFolderLabel, kFolderColor}};
+      s.is_binary_mask = true;
+      if (survey->background) s.mask_background = to_text(*survey->background);
+    } else {
+      without.push_back(pictures[i].lexically_relative(options.anomaly).string());
+    }
+    kept.push_back(std::move(s));
+  }
+  for (const auto& mask : matched.unused) unused.push_back(mask.lexically_relative(options.masks).string());
+  if (!without.empty())
+    std::fprintf(stderr, "warning: %zu of %zu pictures in %s have no mask in %s%s\n", without.size(),
+                 kept.size() - first, options.anomaly.c_str(), options.masks.c_str(), some_of(without).c_str());
+  if (!unused.empty())
+    std::fprintf(stderr, "warning: %zu of %zu masks in %s are named like no picture in %s%s\n", unused.size(),
+                 masks.size(), options.masks.c_str(), options.anomaly.c_str(), some_of(unused).c_str());
+  samples = std::move(kept);
+}
+
 }  // namespace
 
 void add_picture_options(CLI::App& command, PictureOptions& options) {
@@ -47,12 +101,15 @@ void add_picture_options(CLI::App& command, PictureOptions& options) {
       ->check(CLI::ExistingDirectory);
   auto* normal =
       command.add_option("--normal", options.normal, "Folder of good pictures")->check(CLI::ExistingDirectory);
-  command.add_option("--anomaly", options.anomaly, "Folder of defective pictures")
+  auto* anomaly = command.add_option("--anomaly", options.anomaly, "Folder of defective pictures")
+                      ->check(CLI::ExistingDirectory)
+                      ->needs(normal);
+  command
+      .add_option("--masks", options.masks,
+                  "Folder of masks, named like the defective pictures (000.png, 000_mask.png); what is not background "
+                  "is marked")
       ->check(CLI::ExistingDirectory)
-      ->needs(normal);
-  command.add_option("--masks", options.masks, "Folder of black-and-white masks, named like the defective pictures")
-      ->check(CLI::ExistingDirectory)
-      ->needs(normal);
+      ->needs(anomaly);
   manifest->excludes(normal);
 }
 
@@ -105,19 +162,13 @@ std::vector<TrainingSample> read_samples(const PictureOptions& options) {
       s.source_ref = picture.string();
       s.image = fs::absolute(picture);
       s.is_anomalous = anomalous;
-      if (anomalous && !options.masks.empty()) {
-        const auto mask = (fs::path(options.masks) / picture.lexically_relative(folder)).replace_extension(".png");
-        if (fs::exists(mask)) {
-          s.mask = fs::absolute(mask);
-          s.mask_colors = {{kFolderLabel, kFolderColor}};
-          s.is_binary_mask = true;
-        }
-      }
       samples.push_back(std::move(s));
     }
   };
   add(options.normal, false);
+  const auto normals = samples.size();
   add(options.anomaly, true);
+  if (!options.masks.empty()) attach_masks(options, samples, normals);
   return samples;
 }
 

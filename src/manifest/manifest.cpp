@@ -11,6 +11,7 @@ namespace {
 using Json = nlohmann::ordered_json;  // the user's member order is kept
 
 constexpr std::string_view kMetadata = "-metadata";
+constexpr const char* kMaskType = "groundtruth/semantic-segmentation";
 constexpr std::size_t kMostLabels = 20;  // of one mask, background aside
 
 std::string text_member(const Json& object, const char* name) {
@@ -92,6 +93,8 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
     const std::string type = text_member(metadata, "type");
     if (type.empty() && (metadata.contains("class-name") || metadata.contains("internal-color-map")))
       return invalid_input(name + " has no type");
+    if (metadata.contains("internal-color-map") && type != kMaskType)
+      return invalid_input(name + " has an internal-color-map, but its type is not " + kMaskType);
     if (type == "groundtruth/image-classification") {
       const auto it = json.find(attribute);
       if (it == json.end()) return invalid_input(attribute + " is missing beside " + name);
@@ -104,7 +107,7 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
       out.creation_date = parse_timestamp(text_member(metadata, "creation-date"));
       *it = *label ? 1 : 0;
       metadata["class-name"] = *label ? "anomaly" : "normal";
-    } else if (type == "groundtruth/semantic-segmentation" && !out.mask_ref) {
+    } else if (type == kMaskType && !out.mask_ref) {
       auto mask = read_mask(json, attribute, name, metadata);
       if (!mask) return mask.error();
       // A map of nothing but background says that there is nothing to see, whatever the picture beside it.
@@ -116,6 +119,14 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
       out.mask_colors = std::move(mask->colors);
     }
   }
+  // Without its colours a mask would be lost without a word. A normal picture's is not looked at in any case.
+  if (out.is_anomalous.value_or(true))
+    for (const auto& [name, value] : json.items()) {
+      const auto metadata = json.find(name + std::string(kMetadata));
+      if (name.ends_with("-ref") && name != "source-ref" && value.is_string() &&
+          (metadata == json.end() || !metadata->is_object()))
+        return invalid_input(name + std::string(kMetadata) + " is missing beside " + name);
+    }
   out.text = json.dump();
   if (utf8_length(out.text) > kManifestLineLimit) return invalid_input("it is longer than 8192 characters");
   return out;

@@ -29,7 +29,8 @@ struct ManifestLine {
 
 /// Reads one line. The label is the member whose metadata has the type groundtruth/image-classification and a
 /// class-name of normal or anomaly (any case), a person's before a model's; its number is ignored. Other class names, or
-/// none, leave the picture unlabelled. A mask whose map names only background is no mask. Fails with invalid_input and a reason fit for a user; the caller adds the line number.
+/// none, leave the picture unlabelled. A mask whose map names only background is no mask. A
+/// member named …-ref beside source-ref must have its metadata, unless the picture is normal: a mask without colours would be lost. Fails with invalid_input and a reason fit for a user; the caller adds the line number.
 Result<ManifestLine> parse_manifest_line(std::string_view line);
 
 /// Splits a manifest into its non-empty lines; tolerates a byte-order mark, CRLF and a missing last newline.

@@ -68,6 +68,14 @@ TEST(Manifest, AMapOfNothingButBackgroundIsNoMaskAndForeignMembersStay) {
   EXPECT_NE(line->text.find("line-metadata"), std::string::npos);
 }
 
+TEST(Manifest, ANormalPictureMayHaveAMaskWithoutColors) {
+  const auto line = parse_manifest_line(
+      R"({"source-ref":"s3://b/k","m-ref":"s3://b/white.png","l":0,)"
+      R"("l-metadata":{"class-name":"normal","type":"groundtruth/image-classification"}})");
+  ASSERT_TRUE(line) << line.error().message;
+  EXPECT_FALSE(line->mask_ref);
+}
+
 TEST(Manifest, BadLinesSayWhy) {
   for (
       const auto& [text, reason] : std::vector<std::pair<std::string, std::string>>{
@@ -80,6 +88,10 @@ TEST(Manifest, BadLinesSayWhy) {
            "l is missing"},
           {R"({"source-ref":"s3://b/k","m-ref":"s3://b/m","m-ref-metadata":{"type":"groundtruth/semantic-segmentation"}})",
            "internal-color-map"},
+          {R"({"source-ref":"s3://b/k","m-ref":"s3://b/m","m-ref-metadata":{"type":"groundtruth/semantic","internal-color-map":{}}})",
+           "its type is not groundtruth/semantic-segmentation"},
+          {R"({"source-ref":"s3://b/k","anomaly-mask-ref":"s3://b/m"})", "anomaly-mask-ref-metadata is missing"},
+          {R"({"source-ref":"s3://b/k","m-ref":"s3://b/m","m-ref-metadata":"none"})", "m-ref-metadata is missing"},
           {R"({"source-ref":")" + std::string(8192, 'a') + "\"}", "8192"}}) {
     const auto line = parse_manifest_line(text);
     ASSERT_FALSE(line) << text;

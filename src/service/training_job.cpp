@@ -291,6 +291,7 @@ class Training {
     std::string message = "The model is trained.";
     if (!e.skipped.empty())
       message += fmt::format(" {} images could not be used; the first: {}", e.skipped.size(), e.skipped[0]);
+    for (const auto& warning : e.warnings) message += " Note: " + warning + (warning.ends_with('.') ? "" : ".");
     auto work = metadata_.write();
     if (work->models().move(model_.uid, ModelStatus::training, ModelStatus::trained, message)) {
       work->models().set_evaluation(model_.uid, {e.f1, e.recall, e.precision}, manifest_at, result_at, now);

@@ -24,6 +24,7 @@ Json to_json(const std::vector<TrainingSample>& samples) {
       for (const auto& c : s.mask_colors) colors.push_back({{"name", c.name}, {"color", c.color}});
       entry["mask_colors"] = colors;
       if (s.is_binary_mask) entry["binary_mask"] = true;
+      if (s.mask_background) entry["mask_background"] = *s.mask_background;
     }
     out.push_back(std::move(entry));
   }
@@ -41,6 +42,7 @@ std::vector<TrainingSample> samples_from_json(const Json& json, const fs::path& 
       s.mask = folder / fs::path(entry["mask"].get<std::string>());
       for (const auto& c : entry.at("mask_colors")) s.mask_colors.push_back({c.at("name"), c.at("color")});
       s.is_binary_mask = entry.value("binary_mask", false);
+      if (entry.contains("mask_background")) s.mask_background = entry["mask_background"].get<std::string>();
     }
     out.push_back(std::move(s));
   }

@@ -28,8 +28,9 @@ struct TrainingSample {
   std::optional<bool> is_anomalous;  ///< empty: unlabelled, left out
   std::optional<std::filesystem::path> mask;
   std::vector<MaskColor> mask_colors;
-  bool is_binary_mask =
-      false;  ///< instead of colours: pixels of half brightness and more show the first of mask_colors
+  bool is_binary_mask = false;  ///< instead of colours: whatever is not background shows the first of mask_colors
+  /// "#rrrrggggbbbb" of a binary mask, in common with the other masks of its folder; empty: the mask's own (vision/image/mask_file)
+  std::optional<std::string> mask_background;
 };
 
 /// Fewest usable pictures; fewer is a failure that says so.

@@ -18,8 +18,8 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   TemporaryFolder folder;
   TrainingJob job;
   job.seed = 7;
-  job.train = {{"s3://b/ü.jpg", "images/1", true, "images/1.mask", {{"crack", "#23A436"}}, false},
-               {"s3://b/2.jpg", "/abs/2", std::nullopt, {}, {}, false}};
+  job.train = {{"s3://b/ü.jpg", "images/1", true, "images/1.mask", {{"crack", "#23A436"}}, true, "#0001FFFF0000"},
+               {"s3://b/2.jpg", "/abs/2", std::nullopt, {}, {}, false, {}}};
   job.test = std::vector<TrainingSample>{};
   job.minimum.train_per_label = 20;
   job.plan.false_alarm_budget = 0.01;
@@ -32,7 +32,10 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   EXPECT_EQ(back->train[0].source_ref, "s3://b/ü.jpg");
   EXPECT_EQ(back->train[0].image, folder.path() / "images/1");
   EXPECT_EQ(back->train[0].mask_colors[0].color, "#23A436");
+  EXPECT_TRUE(back->train[0].is_binary_mask);
+  EXPECT_EQ(back->train[0].mask_background, "#0001FFFF0000");
   EXPECT_EQ(back->train[1].image, "/abs/2");
+  EXPECT_FALSE(back->train[1].mask_background);
   EXPECT_FALSE(back->train[1].is_anomalous);
   EXPECT_TRUE(back->test && back->test->empty());
   EXPECT_EQ(back->minimum.train_per_label, 20);

@@ -125,6 +125,73 @@ class Tools(unittest.TestCase):
         self.assertEqual(list(summary["aiou"]), ["anomaly"])
         self.assertGreater(summary["pixel_auroc"], 0.9)
 
+    def test_masks_are_found_read_and_checked_before_the_training(self):
+        good, bad = os.path.join(self.folder, "masks-good"), os.path.join(self.folder, "masks-bad")
+        os.makedirs(good)
+        os.makedirs(bad + "/scratch")
+        names = sorted(os.listdir(self.sample + "/training-images"))
+        for name in [n for n in names if n.startswith("normal")][:8]:
+            os.symlink(os.path.join(self.sample, "training-images", name), os.path.join(good, name))
+        anomalies = [n for n in names if n.startswith("anomaly")][:6]
+        stems = [os.path.splitext(n)[0] for n in anomalies]
+        marks = {}
+        for name, stem in zip(anomalies, stems):
+            os.symlink(os.path.join(self.sample, "training-images", name), os.path.join(bad, "scratch", name))
+            marks[stem] = Image.open(f"{self.sample}/mask-images/{stem}.png").convert("L").point(lambda v: 0 if v == 255 else 1)
+        masks = os.path.join(self.folder, "masks-mvtec", "scratch")
+        os.makedirs(masks)
+        pictures = ["--normal", good, "--anomaly", bad, "--masks", os.path.dirname(masks)]
+        model = os.path.join(self.folder, "masks-model")
+        for stem in stems:  # class numbers 0 and 1, which look black
+            marks[stem].save(f"{masks}/{stem}_mask.png")
+        done = subprocess.run([VEDETTE, "train", *pictures, "--steps", "20", "--out", model, "--json"], capture_output=True, text=True, check=True)
+        self.assertNotIn("masks", done.stderr.replace("drawing masks", ""))
+        self.assertGreater(json.loads(done.stdout.splitlines()[-1])["pixel_auroc"], 0.8)
+
+        os.rename(f"{masks}/{stems[0]}_mask.png", f"{masks}/other_mask.png")
+        done = subprocess.run([VEDETTE, "evaluate", model, *pictures], capture_output=True, text=True, check=True)
+        self.assertIn("1 of 6 pictures", done.stderr)
+        self.assertIn(anomalies[0], done.stderr)
+        self.assertIn("1 of 6 masks", done.stderr)
+        self.assertIn("other_mask.png", done.stderr)
+
+        marks[stems[1]].point(lambda v: 0).save(f"{masks}/{stems[1]}_mask.png")
+        refused = os.path.join(self.folder, "masks-refused")
+        self.assertIn(f"{stems[1]}_mask.png marks nothing", self.fails("train", *pictures, "--out", refused))
+        for name in os.listdir(masks):
+            os.rename(os.path.join(masks, name), os.path.join(masks, "x" + name))
+        self.assertIn("none of the 6 masks", self.fails("train", *pictures, "--out", refused))
+        self.assertFalse(os.path.exists(refused))
+
+    def test_a_test_set_that_cannot_do_is_refused_before_the_training(self):
+        lines = [json.loads(line) for line in open(self.sample + "/manifests/test.manifest", encoding="utf-8")]
+        manifest = self.sample + "/manifests/good-only.manifest"
+        with open(manifest, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines if "anomaly-mask-ref" not in line)
+        out = os.path.join(self.folder, "untested")
+        told = self.fails("train", "--manifest", self.sample + "/manifests/train.manifest", "--test-manifest", manifest, "--out", out)
+        self.assertIn("The test dataset needs at least 1 normal and 1 anomalous images", told)
+        self.assertNotIn("looking for a common pose", told)
+        self.assertFalse(os.path.exists(out))
+
+    def test_defects_that_training_had_not_seen_are_judged(self):
+        lines = [json.loads(line) for line in open(self.sample + "/manifests/test.manifest", encoding="utf-8")]
+        renamed = 0
+        for line in lines:
+            for entry in line.get("anomaly-mask-ref-metadata", {}).get("internal-color-map", {}).values():
+                if entry["class-name"].upper() != "BACKGROUND":
+                    entry["class-name"] = "unheard"
+                    renamed += 1
+        manifest = self.sample + "/manifests/unseen.manifest"
+        with open(manifest, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+        done = subprocess.run([VEDETTE, "evaluate", self.model, "--manifest", manifest], capture_output=True, text=True, check=True)
+        summary = json.loads(done.stdout.splitlines()[-1])
+        self.assertGreater(renamed, 0)
+        self.assertEqual((summary["testing_images"], summary["unreadable"]), (len(lines), 0))
+        self.assertIn('"unheard"', summary["warnings"][0])
+        self.assertGreater(summary["pixel_auroc"], 0.8)
+
     def test_bench_measures_every_stage(self):
         # The last: two models, one in memory at a time.
         for extra in ([], ["--connections", "4", "--rate", "10", "--cores", "1"], ["--models", "2", "--model-memory", "1"]):

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/files.hpp"
 #include "base/parallel.hpp"
 #include "vision/evaluate/evaluate.hpp"
+#include "vision/image/mask_file.hpp"
 #include "vision/infer/graph.hpp"
 
 namespace vedette {
@@ -22,37 +24,60 @@ Error at_picture(const TrainingSample& sample, const Error& error) {
   return out;
 }
 
+/// The colour map's entries on the mask: 0 background, else index into the sample's colours + 1.
+Result<Grid<std::uint8_t>> read_mask(const TrainingSample& sample, std::span<const std::uint8_t> bytes) {
+  if (sample.is_binary_mask) {
+    std::optional<MaskColor16> background;
+    if (sample.mask_background) {
+      auto color = parse_color16(*sample.mask_background);
+      if (!color) return color.error();
+      background = *color;
+    }
+    const auto mask = read_mask_file(bytes, kTrainingSizeLimits);
+    if (!mask) return invalid_input("its mask: " + mask.error().message);
+    auto marks = marked_pixels(*mask, background);
+    if (!marks) return invalid_input("its mask " + sample.mask->string() + " " + marks.error().message);
+    return marks;
+  }
+  const auto mask = decode_image(bytes, kTrainingSizeLimits);
+  if (!mask) return invalid_input("its mask: " + mask.error().message);
+  std::vector<MaskLabel> colors;
+  for (const auto& c : sample.mask_colors) {
+    auto rgb = parse_color(c.color);
+    if (!rgb) return rgb.error();
+    colors.push_back({c.name, *rgb});
+  }
+  auto labels = split_mask(*mask, colors);
+  const auto is_marked = [](auto v) { return v != 0; };
+  const bool names_any =
+      std::any_of(colors.begin(), colors.end(), [](const auto& c) { return !is_background(c.name); });
+  if (labels && names_any && std::none_of(labels->values.begin(), labels->values.end(), is_marked))
+    return invalid_input("its mask holds none of the colours that its internal-color-map names");
+  return labels;
+}
+
 Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<const Label> labels,
                                      const ImageHeader& image) {
   auto bytes = read_file(*sample.mask, kImageFileLimit);
   if (!bytes) return at_picture(sample, invalid_input("its mask cannot be read"));
   const auto header = read_image_header(*bytes);
-  if (!header || header->format != ImageFormat::png)
+  if (!sample.is_binary_mask && (!header || header->format != ImageFormat::png))
     return at_picture(sample, invalid_input("its mask is not a PNG image"));
-  auto mask = decode_image(*bytes, kTrainingSizeLimits);
-  if (!mask) return at_picture(sample, invalid_input("its mask: " + mask.error().message));
-  if (mask->height != image.height || mask->width != image.width)
-    return at_picture(sample, invalid_input(fmt::format("its mask has {}x{} pixels, the picture {}x{}", mask->width,
-                                                        mask->height, image.width, image.height)));
-  std::vector<MaskLabel> colors;
-  for (const auto& c : sample.mask_colors) {
-    auto rgb = parse_color(c.color);
-    if (!rgb) return at_picture(sample, rgb.error());
-    colors.push_back({c.name, *rgb});
+  if (!header) return at_picture(sample, invalid_input("its mask: " + header.error().message));
+  if (header->height != image.height || header->width != image.width)
+    return at_picture(sample, invalid_input(fmt::format("its mask has {}x{} pixels, the picture {}x{}", header->width,
+                                                        header->height, image.width, image.height)));
+  auto mask = read_mask(sample, *bytes);
+  if (!mask) return at_picture(sample, mask.error());
+  std::vector<std::uint8_t> number_of(sample.mask_colors.size() + 1, 0);
+  for (std::size_t i = 0; i < sample.mask_colors.size(); ++i) {
+    const auto& name = sample.mask_colors[i].name;
+    const auto known = std::find_if(labels.begin(), labels.end(), [&](const Label& l) { return l.name == name; });
+    // A label that the model does not know is marked all the same, as the number after the last.
+    if (!is_background(name)) number_of[i + 1] = static_cast<std::uint8_t>(known - labels.begin() + 1);
   }
-  auto local = sample.is_binary_mask ? Result<Grid<std::uint8_t>>(threshold_mask(*mask)) : split_mask(*mask, colors);
-  if (!local) return at_picture(sample, local.error());
-  std::vector<std::uint8_t> global(colors.size() + 1, 0);
-  for (std::size_t i = 0; i < colors.size(); ++i)
-    for (std::size_t l = 0; l < labels.size(); ++l)
-      if (labels[l].name == colors[i].name) global[i + 1] = static_cast<std::uint8_t>(l + 1);
-  bool holds_any = false;
-  for (auto& v : local->values) holds_any |= (v = global[v]) != 0;
-  const bool names_any = !sample.is_binary_mask && std::any_of(colors.begin(), colors.end(),
-                                                               [](const auto& c) { return !is_background(c.name); });
-  if (names_any && !holds_any)
-    return at_picture(sample, invalid_input("its mask holds none of the colours that its internal-color-map names"));
-  return std::move(*local);
+  for (auto& v : mask->values) v = number_of[v];
+  return mask;
 }
 
 }  // namespace
@@ -171,7 +196,8 @@ Result<Evaluation> evaluate_model(
   std::vector<std::vector<float>> maps;
   std::vector<std::vector<std::uint8_t>> truths;
   bool has_truth = false;
-  const Label any{"any", "#000000"};
+  std::map<std::string, std::size_t> unseen;  // labels that training had not, with the number of their pictures
+  std::vector<std::string> without_mask;      // why masks cannot be used
   std::size_t done = 0;
   for (const auto& sample : samples) {
     ++done;
@@ -180,6 +206,15 @@ Result<Evaluation> evaluate_model(
     const auto set_labels = labels.empty() ? collect_labels(std::span(&sample, 1)) : labels;
     auto loaded = load_sample(sample, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
                               {m.input_height, m.input_width});
+    if (!loaded && loaded.error().code != kUnreadable && sample.mask) {
+      // A wrong mask is no reason not to judge the picture.
+      const auto fault = loaded.error().message;
+      auto plain = sample;
+      plain.mask.reset();
+      loaded = load_sample(plain, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
+                           {m.input_height, m.input_width});
+      if (loaded) without_mask.push_back(fault);
+    }
     if (!loaded) {
       e.skipped.push_back(loaded.error().message);
       continue;
@@ -200,7 +235,14 @@ Result<Evaluation> evaluate_model(
                              false});
     if (!*sample.is_anomalous || loaded->truth) {
       const auto truth = loaded->truth.value_or(Grid<std::uint8_t>(m.image_height, m.image_width));
-      if (detection->label_map) tally.add(*detection->label_map, truth);
+      const bool has_unseen =
+          std::any_of(truth.values.begin(), truth.values.end(), [&](auto v) { return v > set_labels.size(); });
+      if (has_unseen)
+        for (const auto& c : sample.mask_colors)
+          if (!is_background(c.name) &&
+              std::none_of(set_labels.begin(), set_labels.end(), [&](const Label& l) { return l.name == c.name; }))
+            ++unseen[c.name];
+      if (detection->label_map && !has_unseen) tally.add(*detection->label_map, truth);
       has_truth |= loaded->truth.has_value();
       // Pixel AUROC at the map's own resolution keeps the memory bounded; a cell is positive where its centre is.
       const auto& map = detection->anomaly_map;
@@ -216,6 +258,15 @@ Result<Evaluation> evaluate_model(
   if (e.predictions.empty())
     return invalid_input("no labelled picture could be read" +
                          (e.skipped.empty() ? std::string() : "; the first: " + e.skipped[0]));
+  for (const auto& [name, count] : unseen)
+    e.warnings.push_back(
+        fmt::format("training had not seen the label \"{}\" of {} pictures: they count as any defect, but not in the "
+                    "pixel figures of labels",
+                    name, count));
+  if (!without_mask.empty())
+    e.warnings.push_back(
+        fmt::format("the masks of {} pictures cannot be used, so that these count in no pixel figures; the first: {}",
+                    without_mask.size(), without_mask[0]));
   summarize_predictions(e);
   if (has_truth) {
     if (m.segmentation) e.labels = tally.metrics();
@@ -224,6 +275,37 @@ Result<Evaluation> evaluate_model(
     e.pixel_average_precision = pixels.average_precision;
   }
   return e;
+}
+
+Result<void> check_test_set(std::span<const TrainingSample> samples, const MinimumCounts& minimum, int height,
+                            int width, bool letterbox_mixed_sizes, int threads) {
+  std::vector<std::optional<Error>> failures(samples.size());
+  parallel_for(samples.size(), threads, [&](std::size_t i) {
+    if (!samples[i].is_anomalous) return;
+    const auto labels = collect_labels(std::span(&samples[i], 1));
+    if (const auto loaded = load_sample(samples[i], labels, height, width, letterbox_mixed_sizes); !loaded)
+      failures[i] = loaded.error();
+  });
+  std::int64_t normals = 0, anomalies = 0, unreadable = 0;
+  std::string first;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (!samples[i].is_anomalous) continue;
+    if (!failures[i]) {
+      ++(*samples[i].is_anomalous ? anomalies : normals);
+    } else if (failures[i]->code != kUnreadable) {
+      return invalid_input("The test dataset cannot be used: " + failures[i]->message);
+    } else if (unreadable++ == 0) {
+      first = failures[i]->message;
+    }
+  }
+  const auto least_normals = std::max<std::int64_t>(1, minimum.test_normal);
+  const auto least_anomalies = std::max<std::int64_t>(1, minimum.test_anomaly);
+  if (normals >= least_normals && anomalies >= least_anomalies) return {};
+  auto message =
+      fmt::format("The test dataset needs at least {} normal and {} anomalous images; {} and {} can be used.",
+                  least_normals, least_anomalies, normals, anomalies);
+  if (unreadable > 0) message += fmt::format(" {} could not be read; the first: {}", unreadable, first);
+  return invalid_input(message);
 }
 
 void parallel_for(std::size_t count, int threads, const std::function<void(std::size_t)>& work) {

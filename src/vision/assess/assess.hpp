@@ -17,7 +17,8 @@ namespace vedette {
 
 struct LoadedSample {
   RgbImage image;
-  std::optional<Grid<std::uint8_t>> truth;  ///< 0 background, else index into the labels + 1
+  std::optional<Grid<std::uint8_t>>
+      truth;  ///< 0 background, else index into the labels + 1; labels.size() + 1: a label not among them
   bool was_letterboxed = false;
 };
 
@@ -60,11 +61,19 @@ class SegmentationTally {
   std::vector<std::vector<double>> ious_;
 };
 
-/// Runs the model on every labelled picture. Unreadable ones are skipped and named. `on_result` sees each detection.
+/// Runs the model on every labelled picture. Unreadable ones are skipped and named. Pictures whose mask cannot be used, or shows labels that
+/// the model does not know, are judged all the same, with a warning: the former count in no pixel figures, the latter as any defect but
+/// not in the figures of labels. `on_result` sees each detection.
 /// Fails with invalid_input if no labelled picture can be read.
 Result<Evaluation> evaluate_model(
     const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes,
     const std::function<void(std::size_t done, const TrainingSample&, const Detection&)>& on_result);
+
+/// Looks at a test set before a training spends its time: decodes all pictures and masks. Unreadable pictures do not count. Fails with
+/// invalid_input, saying how many can be used and why others cannot, if there are fewer normal or anomalous pictures than `minimum` asks
+/// for (of each at least one); and if a mask or a size is wrong.
+Result<void> check_test_set(std::span<const TrainingSample> samples, const MinimumCounts& minimum, int height,
+                            int width, bool letterbox_mixed_sizes, int threads);
 
 /// Calls work(i) for i in [0, count) from `threads` threads; each call runs its oneDNN work on one thread. Returns when
 /// all are done. An exception from work is rethrown.

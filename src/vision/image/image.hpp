@@ -137,7 +137,5 @@ struct MaskLabel {
 /// Splits a mask picture into labels: each pixel's RGB must equal a label's colour (→ index + 1) or be black, white or
 /// the BACKGROUND's colour (→ 0). Fails with invalid_input, naming the colour, on any other colour.
 Result<Grid<std::uint8_t>> split_mask(const RgbImage& mask, std::span<const MaskLabel> labels);
-/// 1 where the mean of the channels is at least 128, else 0: masks drawn in black and white, perhaps with soft edges.
-Grid<std::uint8_t> threshold_mask(const RgbImage& mask);
 
 }  // namespace vedette

@@ -40,11 +40,4 @@ Result<Grid<std::uint8_t>> split_mask(const RgbImage& mask, std::span<const Mask
   return out;
 }
 
-Grid<std::uint8_t> threshold_mask(const RgbImage& mask) {
-  Grid<std::uint8_t> out(mask.height, mask.width);
-  for (std::size_t i = 0; i < out.values.size(); ++i)
-    out.values[i] = mask.pixels[3 * i] + mask.pixels[3 * i + 1] + mask.pixels[3 * i + 2] >= 3 * 128 ? 1 : 0;
-  return out;
-}
-
 }  // namespace vedette

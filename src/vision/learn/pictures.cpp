@@ -5,6 +5,7 @@
 
 #include "base/files.hpp"
 #include "vision/assess/assess.hpp"
+#include "vision/image/mask_file.hpp"
 #include "vision/infer/registration.hpp"
 #include "vision/learn/trainer.hpp"
 
@@ -47,6 +48,7 @@ Result<void> Trainer::select_pictures() {
     if (loaded->truth)
       for (auto v : loaded->truth->values) holds[i][v] = 1, areas[i] += v != 0 ? 1 : 0;
   });
+  std::vector<std::size_t> full;  // marked nearly everywhere
   std::vector<std::int64_t> alone(labels_.size());
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     if (failures[i]) {
@@ -55,12 +57,17 @@ Result<void> Trainer::select_pictures() {
       continue;
     }
     pictures_.push_back({candidates[i], *candidates[i]->is_anomalous, has_mask[i] != 0});
+    if (areas[i] > kMostMarked * image_height_ * image_width_) full.push_back(i);
     if (has_mask[i]) {
       const auto held = std::count(holds[i].begin() + 1, holds[i].end(), 1);
       for (std::size_t l = 0; l < labels_.size(); ++l)
         if (held == 1 && holds[i][l + 1]) ++alone[l];
     }
   }
+  if (!full.empty())
+    evaluation_.warnings.push_back(
+        fmt::format("{} masks mark more than {:.0f} % of their picture; the first is that of {}", full.size(),
+                    100 * kMostMarked, candidates[full[0]]->source_ref));
   std::erase(areas, 0.0);
   std::sort(areas.begin(), areas.end());
   input_ = choose_input_size(image_height_, image_width_,

@@ -22,6 +22,13 @@ Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
   if (job_.plan.backbone)
     if (auto ok = load_backbone(*job_.plan.backbone); !ok) return ok.error();
   if (auto ok = select_pictures(); !ok) return ok.error();
+  if (job_.test) {
+    meter_.report("checking test pictures", 0.01);
+    if (auto ok =
+            check_test_set(*job_.test, job_.minimum, image_height_, image_width_, job_.letterbox_mixed_sizes, threads_);
+        !ok)
+      return ok.error();
+  }
   assign_folds();
   if (auto ok = find_reference(); !ok) return ok.error();
   if (auto ok = sample_features(); !ok) return ok.error();
@@ -67,13 +74,6 @@ Result<Evaluation> Trainer::judge_test_set() const {
   if (!engine) return internal_error(engine.error().message);
   auto tested = evaluate_model(**engine, *job_.test, job_.letterbox_mixed_sizes, {});
   if (!tested) return invalid_input("The test dataset cannot be used: " + tested.error().message);
-  const auto anomalies = std::count_if(tested->predictions.begin(), tested->predictions.end(),
-                                       [](const auto& p) { return p.is_anomalous; });
-  const auto normals = static_cast<std::int64_t>(tested->predictions.size()) - anomalies;
-  if (normals < job_.minimum.test_normal || anomalies < job_.minimum.test_anomaly)
-    return invalid_input(
-        fmt::format("The test dataset needs at least {} normal and {} anomalous images; {} and {} can be used.",
-                    job_.minimum.test_normal, job_.minimum.test_anomaly, normals, anomalies));
   return tested;
 }
 

@@ -1,0 +1,163 @@
+#include "vision/assess/assess.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/files.hpp"
+#include "vision/assess/mask_folder.hpp"
+
+namespace vedette {
+namespace {
+
+namespace fs = std::filesystem;
+using Paths = std::vector<fs::path>;
+
+constexpr int kSide = 64;
+
+RgbImage flat(Rgb color) {
+  RgbImage image{kSide, kSide, {}};
+  for (int i = 0; i < kSide * kSide; ++i) image.pixels.insert(image.pixels.end(), color.begin(), color.end());
+  return image;
+}
+/// One colour, with a block of 8 × 8 pixels of another in the middle.
+RgbImage block(Rgb ground, Rgb mark) {
+  auto image = flat(ground);
+  for (int y = 28; y < 36; ++y)
+    for (int x = 28; x < 36; ++x) std::copy(mark.begin(), mark.end(), image.at(y, x));
+  return image;
+}
+
+class Assess : public ::testing::Test {
+ protected:
+  fs::path save(const std::string& name, const RgbImage& image) {
+    const auto path = folder_.path() / name;
+    const auto bytes = encode_png(image);
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes->data()), static_cast<std::streamsize>(bytes->size()));
+    return path;
+  }
+  TrainingSample sample(bool is_anomalous, const fs::path& image) {
+    TrainingSample s;
+    s.source_ref = image.filename().string();
+    s.image = image;
+    s.is_anomalous = is_anomalous;
+    return s;
+  }
+  std::string check(const std::vector<TrainingSample>& samples, const MinimumCounts& minimum = {}) {
+    const auto ok = check_test_set(samples, minimum, kSide, kSide, false, 1);
+    return ok ? "" : ok.error().message;
+  }
+
+  TemporaryFolder folder_{fs::temp_directory_path()};
+  const fs::path picture_ = save("picture.png", flat({90, 90, 90}));
+};
+
+std::vector<std::string> found(const Paths& pictures, const Paths& masks) {
+  std::vector<std::string> out;
+  for (const auto& m : match_masks("p", pictures, "m", masks).of_picture) out.push_back(m ? m->string() : "");
+  return out;
+}
+
+using Names = std::vector<std::string>;
+
+TEST(MatchMasks, TakesTheSamePathWithAnyExtension) {
+  EXPECT_EQ(found({"p/a/000.jpg", "p/b/000.png"}, {"m/a/000.png", "m/b/000.bmp"}),
+            (Names{"m/a/000.png", "m/b/000.bmp"}));
+}
+
+TEST(MatchMasks, KnowsTheEndingsThatToolsGive) {
+  for (const std::string ending : {"_mask", "-mask", ".mask", "_GT", "_gt", "_label", "_seg", " Mask", "_ground_truth",
+                                   ".jpg", ".jpg_mask", "_mask.jpg"})
+    EXPECT_EQ(found({"p/scratch/000.jpg"}, {"m/scratch/000" + ending + ".png"}),
+              (Names{"m/scratch/000" + ending + ".png"}))
+        << ending;
+  EXPECT_EQ(found({"p/000.jpg"}, {"m/000_json/img.png", "m/000_json/label.png", "m/000_json/label_viz.png"}),
+            (Names{"m/000_json/label.png"}));
+  EXPECT_EQ(match_masks("p", Paths{"p/000.jpg"}, "m", Paths{"m/000_json/img.png", "m/000_json/label.png"}).unused,
+            Paths{});
+}
+
+TEST(MatchMasks, PrefersTheWholeNameAndNeverTakesAnothersMask) {
+  EXPECT_EQ(found({"p/a_mask.png", "p/a.png"}, {"m/a.png", "m/a_mask.png"}), (Names{"m/a_mask.png", "m/a.png"}));
+  EXPECT_EQ(found({"p/a/000.png", "p/b/000.png"}, {"m/c/000.png"}), (Names{"", ""}));  // whose would it be?
+  EXPECT_EQ(found({"p/1.png"}, {"m/11_mask.png", "m/1a.png"}), (Names{""}));
+  EXPECT_EQ(found({"p/a/000.png", "p/b/001.png"}, {"m/001_mask.png", "m/000.png"}),
+            (Names{"m/000.png", "m/001_mask.png"}));
+}
+
+TEST(MatchMasks, MasksMayLieAmongThePictures) {
+  const Paths all{"p/1.png", "p/1_label.png", "p/2.png"};
+  const auto matched = match_masks("p", all, "p", all);
+  EXPECT_EQ(matched.of_picture[0], "p/1_label.png");
+  EXPECT_FALSE(matched.of_picture[1]);
+  EXPECT_FALSE(matched.of_picture[2]);
+  EXPECT_TRUE(matched.unused.empty());
+}
+
+TEST(MatchMasks, CountsMasksWithoutAPicture) {
+  EXPECT_EQ(match_masks("p", Paths{"p/1.png"}, "m", Paths{"m/1.png", "m/2.png"}).unused, Paths{"m/2.png"});
+}
+
+TEST_F(Assess, ASurveyNamesTheMaskAtFault) {
+  const auto good = save("good.png", block({0, 0, 0}, {255, 255, 255}));
+  EXPECT_TRUE(survey_masks(Paths{good}));
+  const auto empty = save("empty.png", flat({0, 0, 0}));
+  EXPECT_NE(survey_masks(Paths{good, empty}).error().message.find("empty.png marks nothing"), std::string::npos);
+  const auto full = save("full.png", flat({255, 255, 255}));
+  EXPECT_NE(survey_masks(Paths{good, full}).error().message.find("full.png marks 100 %"), std::string::npos);
+  const auto text = folder_.path() / "text.png";
+  std::ofstream(text) << "no picture";
+  EXPECT_NE(survey_masks(Paths{good, text}).error().message.find("text.png cannot be used"), std::string::npos);
+}
+
+TEST_F(Assess, AnEmptyMaskIsAnErrorThatNamesIt) {
+  auto s = sample(true, picture_);
+  s.mask = save("empty.png", flat({0, 0, 0}));
+  s.mask_colors = {{"anomaly", "#ff0000"}};
+  const std::vector<Label> labels{{"anomaly", "#ff0000"}};
+  s.is_binary_mask = true;
+  const auto loaded = load_sample(s, labels, kSide, kSide, false);
+  ASSERT_FALSE(loaded);
+  EXPECT_NE(loaded.error().message.find("empty.png marks nothing"), std::string::npos);
+}
+
+TEST_F(Assess, ALabelThatTheModelDoesNotKnowIsMarkedAsTheNumberAfterTheLast) {
+  auto s = sample(true, picture_);
+  s.mask = save("spot.png", block({255, 255, 255}, {0, 0, 255}));
+  s.mask_colors = {{"BACKGROUND", "#ffffff"}, {"spot", "#0000ff"}};
+  const std::vector<Label> labels{{"scratch", "#ff0000"}, {"dent", "#00ff00"}};
+  const auto loaded = load_sample(s, labels, kSide, kSide, false);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->truth->at(0, 0), 0);
+  EXPECT_EQ(loaded->truth->at(30, 30), 3);
+}
+
+TEST_F(Assess, AMaskWithoutItsColorsIsRefused) {
+  auto s = sample(true, picture_);
+  s.mask = save("blank.png", flat({255, 255, 255}));
+  s.mask_colors = {{"spot", "#0000ff"}};
+  const std::vector<Label> labels{{"spot", "#0000ff"}};
+  const auto loaded = load_sample(s, labels, kSide, kSide, false);
+  ASSERT_FALSE(loaded);
+  EXPECT_NE(loaded.error().message.find("none of the colours"), std::string::npos);
+}
+
+TEST_F(Assess, ATestSetThatCannotDoIsRefusedWithTheReason) {
+  const auto good = sample(false, picture_), bad = sample(true, picture_);
+  EXPECT_EQ(check({good, bad}), "");
+  EXPECT_NE(check({good, good}).find("1 normal and 1 anomalous images; 2 and 0 can be used"), std::string::npos);
+  EXPECT_NE(check({good, bad}, {10, 0, 10, 10, 10}).find("10 normal and 10 anomalous images; 1 and 1"),
+            std::string::npos);
+  const auto text = folder_.path() / "text.png";
+  std::ofstream(text) << "no picture";
+  EXPECT_NE(check({good, sample(true, text)}).find("1 could not be read; the first: text.png: "), std::string::npos);
+  EXPECT_EQ(check({good, bad, sample(true, text)}), "");
+  auto blank = bad;
+  blank.mask = save("blank.png", flat({255, 255, 255}));
+  blank.mask_colors = {{"spot", "#0000ff"}};
+  EXPECT_NE(check({good, bad, blank}).find("none of the colours"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace vedette
