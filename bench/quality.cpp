@@ -341,14 +341,14 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
   std::sort(milliseconds.begin(), milliseconds.end());
   json out = {{"set", set},
               {"seed", seed},
-              {"auroc", test.image_auroc},
-              {"average_precision", test.average_precision},
-              {"f1", test.f1},
-              {"precision", test.precision},
-              {"recall", test.recall},
+              {"auroc", test.image_auroc.value_or(0)},
+              {"average_precision", test.average_precision.value_or(0)},
+              {"f1", test.f1.value_or(0)},
+              {"precision", test.precision.value_or(0)},
+              {"recall", test.recall.value_or(0)},
               {"ece", test.ece},
-              {"oof_auroc", out_of_fold.image_auroc},
-              {"oof_f1", out_of_fold.f1},
+              {"oof_auroc", out_of_fold.image_auroc.value_or(0)},
+              {"oof_f1", out_of_fold.f1.value_or(0)},
               {"oof_ece", out_of_fold.ece},
               {"train_seconds", train_seconds},
               {"load_seconds", load_seconds},
@@ -359,8 +359,9 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
     if (e.labels.empty()) return;
     double mean = 0, pooled = 0;
     for (const auto& l : e.labels) {
-      mean += l.aiou / static_cast<double>(e.labels.size());
-      pooled += l.f1 / (2 - l.f1) / static_cast<double>(e.labels.size());  // IoU from F1, over all pixels
+      mean += l.aiou.value_or(0) / static_cast<double>(e.labels.size());
+      const double f1 = l.f1.value_or(0);
+      pooled += f1 / (2 - f1) / static_cast<double>(e.labels.size());  // IoU from F1, over all pixels
     }
     out[prefix + "iou"] = pooled;
     out[prefix + "mean_iou"] = mean;
@@ -390,8 +391,8 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
                    : 0;
     }
     out["mislabelled"] = {{"pictures", spoilt.train.size() - protocol.train.size()},
-                          {"auroc_without", clean.image_auroc},
-                          {"auroc_with", judged.image_auroc},
+                          {"auroc_without", clean.image_auroc.value_or(0)},
+                          {"auroc_with", judged.image_auroc.value_or(0)},
                           {"suspects", suspects},
                           {"suspects_mislabelled", named}};
   }

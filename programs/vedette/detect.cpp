@@ -3,8 +3,10 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "base/file_tree.hpp"
 #include "base/files.hpp"
 #include "commands.hpp"
+#include "mask_names.hpp"
 #include "model_files.hpp"
 #include "pictures.hpp"
 #include "vision/assess/assess.hpp"
@@ -39,15 +41,39 @@ RgbImage draw(const Manifest& manifest, const Detection& d) {
   return out;
 }
 
+/// Files as they are given, and the pictures below folders.
+std::vector<fs::path> find_pictures(const std::vector<std::string>& given) {
+  std::vector<fs::path> out;
+  for (const auto& path : given) {
+    if (!fs::is_directory(path)) {
+      out.emplace_back(path);
+      continue;
+    }
+    const auto found = list_pictures(path);
+    if (found.empty()) throw std::runtime_error("there are no JPEG or PNG files in " + to_name(path));
+    out.insert(out.end(), found.begin(), found.end());
+  }
+  return out;
+}
+
 int detect(const DetectOptions& options) {
+  const auto pictures = find_pictures(options.images);
+  std::vector<fs::path> targets;  // of masks
+  if (!options.masks_out.empty()) {
+    if (fs::exists(options.masks_out) && !fs::is_directory(options.masks_out))
+      throw std::runtime_error(options.masks_out + " is a file, not a folder");
+    for (const auto& name : mask_names(pictures)) targets.push_back(fs::path(options.masks_out) / name);
+    refuse_to_overwrite(pictures, targets);
+  }
   const auto engine = load_model(options.model);
   const auto& manifest = engine->manifest();
-  if (!options.masks_out.empty()) fs::create_directories(options.masks_out);
+  if (!targets.empty()) fs::create_directories(options.masks_out);
   int failures = 0;
-  for (const auto& path : options.images) {
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    const auto path = to_name(pictures[i]);
     TrainingSample sample;
     sample.source_ref = path;
-    sample.image = path;
+    sample.image = pictures[i];
     auto loaded = load_sample(sample, {}, manifest.image_height, manifest.image_width, true,
                               {manifest.input_height, manifest.input_width});
     auto detection = loaded ? engine->detect(loaded->image) : Result<Detection>(loaded.error());
@@ -81,17 +107,17 @@ int detect(const DetectOptions& options) {
                              {"anomaly_score", detection->anomaly_score}};
       if (!detection->reason.empty()) line["reason"] = detection->reason;
       if (detection->label_map) line["area_fractions"] = areas;
+      if (!targets.empty()) line["mask"] = to_name(targets[i]);
       std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     } else {
       std::printf("%-8s %5.1f %%  %s%s%s%s\n", detection->is_anomalous ? "anomaly" : "normal",
                   100 * detection->confidence, path.c_str(), found.c_str(), detection->reason.empty() ? "" : "  ",
                   detection->reason.c_str());
     }
-    if (!options.masks_out.empty()) {
+    if (!targets.empty()) {
       const auto png = encode_png(draw(manifest, *detection));
       if (!png) throw std::runtime_error(png.error().message);
-      const auto target = fs::path(options.masks_out) / (fs::path(path).stem().string() + ".png");
-      if (auto ok = write_file_atomically(target, as_text(*png)); !ok) throw std::runtime_error(ok.error().message);
+      if (auto ok = write_file_atomically(targets[i], as_text(*png)); !ok) throw std::runtime_error(ok.error().message);
     }
   }
   return failures > 0 ? 1 : 0;
@@ -105,10 +131,11 @@ void add_detect(CLI::App& app, int& status) {
   command->add_option("MODEL_DIR", options->model, "Folder or archive (.zip) of the model")
       ->required()
       ->check(CLI::ExistingPath);
-  command->add_option("IMAGE", options->images, "Pictures to judge")->required();
-  command->add_flag("--json", options->json, "One JSON object per picture");
+  command->add_option("IMAGE", options->images, "Pictures to judge, or folders of them")->required();
+  command->add_flag("--json", options->json,
+                    "One JSON object per picture; \"image\" is its path, or a file:// URI if the path is not UTF-8");
   command->add_option("--masks-out", options->masks_out,
-                      "Folder for masks (or anomaly maps, if the model has no labels)");
+                      "Folder for masks (or anomaly maps, if the model has no labels), named like 000-mask.png");
   command->callback([options, &status] { status = detect(*options); });
 }
 

@@ -46,7 +46,7 @@ void evaluate(const EvaluateOptions& options) {
   summary["ms_per_image"] = ms;
   if (!evaluation->labels.empty()) {
     auto aiou = nlohmann::json::object();
-    for (const auto& l : evaluation->labels) aiou[l.name] = l.aiou;
+    for (const auto& l : evaluation->labels) aiou[l.name] = l.aiou ? nlohmann::json(*l.aiou) : nlohmann::json();
     summary["aiou"] = aiou;
   }
   std::printf("%s\n", summary.dump().c_str());

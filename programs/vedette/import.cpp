@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -19,6 +20,8 @@ namespace {
 
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
+
+constexpr std::size_t kMostNamed = 50;
 
 struct ImportOptions {
   std::string source, project, bucket, manifest, test_manifest, evaluation;
@@ -47,6 +50,7 @@ class Importer {
     const auto test = options_.test_manifest.empty() ? source_.find_manifest("test") : options_.test_manifest;
     if (!train)
       throw std::runtime_error("no train.manifest is in " + options_.source + "; name the manifest with --manifest");
+    find_files({{"train", *train}, {"test", test && *test != *train ? *test : ""}});
     create_project();
     if (!source_.own_bucket()) client_.create_bucket(bucket_);
     import_dataset("train", *train);
@@ -81,12 +85,41 @@ class Importer {
   std::optional<std::string> moved(const std::string& reference, const std::string& type) {
     const auto known = moved_.find(type + " " + reference);
     if (known != moved_.end()) return known->second;
-    const auto name = source_.find(reference, type);
-    if (!name) return std::nullopt;
-    auto here = "s3://" + bucket_ + "/" + source_.to_object(*name, bucket_, options_.project + "/");
+    const auto file = files_.find({type, reference});
+    if (file == files_.end()) return std::nullopt;
+    auto here = "s3://" + bucket_ + "/" + source_.to_object(file->second, bucket_, options_.project + "/");
     old_name_[here] = reference;
     moved_[type + " " + reference] = here;
     return here;
+  }
+
+  /// The names of a line's members that hold a mask: whatever has metadata of that kind, under any name.
+  static std::vector<std::string> mask_members(const OrderedJson& line) {
+    std::vector<std::string> out;
+    for (const auto& [name, value] : line.items()) {
+      const auto metadata = line.find(name + "-metadata");
+      if (value.is_string() && metadata != line.end() && metadata->is_object() && metadata->contains("type") &&
+          (*metadata)["type"] == "groundtruth/semantic-segmentation")
+        out.push_back(name);
+    }
+    return out;
+  }
+
+  /// Fills files_ with what the references of all manifests mean: one at a time would not show which of them mean the same.
+  void find_files(const std::vector<std::pair<std::string, std::string>>& manifests) {
+    std::set<Reference> references;
+    for (const auto& [type, manifest] : manifests) {
+      if (manifest.empty()) continue;
+      const auto content = source_.read(manifest);
+      for (const auto line : manifest_lines(content)) {
+        const auto json = OrderedJson::parse(line, nullptr, false);
+        if (!json.is_object() || !json.contains("source-ref") || !json["source-ref"].is_string())
+          continue;  // named later
+        references.emplace(type, json["source-ref"]);
+        for (const auto& name : mask_members(json)) references.emplace(type, json[name]);
+      }
+    }
+    files_ = source_.find(references);
   }
 
   void import_dataset(const std::string& type, const std::string& manifest) {
@@ -107,12 +140,8 @@ class Importer {
       }
       json["source-ref"] = *image;
       bool is_whole = true;
-      for (auto& [name, value] : json.items()) {
-        // A mask is whatever has metadata of that kind, under any name.
-        const auto metadata = json.find(name + "-metadata");
-        if (!value.is_string() || metadata == json.end() || !metadata->is_object() ||
-            metadata->value("type", "") != "groundtruth/semantic-segmentation")
-          continue;
+      for (const auto& name : mask_members(json)) {
+        auto& value = json[name];
         if (const auto mask = moved(value, type)) {
           value = *mask;
         } else {
@@ -124,9 +153,12 @@ class Importer {
       text += json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
       if (++kept % 500 == 0) std::fprintf(stderr, "%s: %zu pictures\n", type.c_str(), kept);
     }
-    for (std::size_t i = 0; i < missing.size() && i < 5; ++i)
+    for (std::size_t i = 0; i < missing.size() && i < kMostNamed; ++i)
       std::fprintf(stderr, "warning: %s was not kept; its line is left out\n", missing[i].c_str());
-    if (missing.size() > 5) std::fprintf(stderr, "warning: and %zu more\n", missing.size() - 5);
+    if (missing.size() > kMostNamed) std::fprintf(stderr, "warning: and %zu more\n", missing.size() - kMostNamed);
+    if (kept < number)
+      std::fprintf(stderr, "warning: %zu of the %zu lines of %s are left out\n", number - kept, number,
+                   manifest.c_str());
     if (kept == 0) throw std::runtime_error("none of the pictures of " + manifest + " is in " + options_.source);
     const auto key = options_.project + "/imported/" + type + ".manifest";
     client_.put_object(bucket_, key, text, "application/json");
@@ -141,6 +173,8 @@ class Importer {
     const auto description = wait("/datasets/" + type, "DatasetDescription", "CREATE_IN_PROGRESS", false);
     if (description["Status"] == "CREATE_FAILED")
       throw std::runtime_error("the " + type + " dataset: " + description["StatusMessage"].get<std::string>());
+    // It names pictures that no training can use, and class names that mean nothing here.
+    std::fprintf(stderr, "%s dataset: %s\n", type.c_str(), description["StatusMessage"].get<std::string>().c_str());
   }
 
   Json wait(const std::string& what, const char* member, const char* busy, bool show) {
@@ -195,6 +229,7 @@ class Importer {
   ApiClient& client_;
   ImportSource& source_;
   const std::string bucket_;
+  std::map<Reference, std::string> files_;       // that were kept
   std::map<std::string, std::string> moved_;     // by type and old reference: the new one
   std::map<std::string, std::string> old_name_;  // by new reference
 };

@@ -1,10 +1,12 @@
 #include "import_source.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <stdexcept>
 
 #include "base/digest.hpp"
+#include "base/file_tree.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "manifest/manifest.hpp"
@@ -19,14 +21,6 @@ std::string last_part(const std::string& name) {
   return name.substr(name.rfind('/') + 1);
 }
 
-/// How many trailing parts two paths share.
-std::size_t shared_parts(const std::string& a, const std::string& b) {
-  const auto x = split(a, '/'), y = split(b, '/');
-  std::size_t n = 0;
-  while (n < x.size() && n < y.size() && x[x.size() - 1 - n] == y[y.size() - 1 - n]) ++n;
-  return n;
-}
-
 const char* type_of(const std::string& name) {
   const auto lower = to_lower(name);
   if (lower.ends_with(".png")) return "image/png";
@@ -37,9 +31,20 @@ const char* type_of(const std::string& name) {
 class FolderSource : public ImportSource {
  public:
   FolderSource(fs::path root, ApiClient& client) : root_(std::move(root)), client_(client) {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::recursive_directory_iterator(root_, fs::directory_options::follow_directory_symlink))
-      if (entry.is_regular_file()) names.push_back(fs::relative(entry.path(), root_).generic_string());
+    std::vector<std::string> names, others;
+    const auto tree = list_files(root_);
+    for (const auto& file : tree.files) {
+      auto name = file.lexically_relative(root_).generic_string();
+      is_utf8(name) ? names.push_back(std::move(name)) : others.push_back(to_name(file));
+    }
+    for (const auto& link : tree.dangling)
+      std::fprintf(stderr, "warning: %s is a link that leads nowhere\n", to_name(link).c_str());
+    for (const auto& closed : tree.unreadable)
+      std::fprintf(stderr, "warning: the folder %s cannot be read\n", to_name(closed).c_str());
+    if (!others.empty())
+      std::fprintf(stderr,
+                   "warning: the names of %zu files are not UTF-8, so that no manifest can mean them; the first: %s\n",
+                   others.size(), others[0].c_str());
     set_names(std::move(names));
   }
   std::string read(const std::string& name) override {
@@ -93,22 +98,10 @@ std::unique_ptr<ImportSource> ImportSource::open(const std::string& location, Ap
 void ImportSource::set_names(std::vector<std::string> names) {
   names_ = std::move(names);
   std::sort(names_.begin(), names_.end());
-  for (const auto& name : names_) by_last_part_.emplace(last_part(name), name);
 }
 
-std::optional<std::string> ImportSource::find(const std::string& reference, const std::string& folder) const {
-  const auto uri = parse_s3_uri(reference);
-  const auto path = uri ? uri->key : reference;
-  const auto [begin, end] = by_last_part_.equal_range(last_part(path));
-  std::optional<std::string> best;
-  std::size_t best_score = 0;
-  for (auto it = begin; it != end; ++it) {
-    const auto parts = split(it->second, '/');
-    const bool is_in_folder = std::find(parts.begin(), parts.end(), folder) != parts.end();
-    const auto score = 2 * shared_parts(path, it->second) + (is_in_folder ? 1 : 0);
-    if (score > best_score) best = it->second, best_score = score;
-  }
-  return best;
+std::map<Reference, std::string> ImportSource::find(const std::set<Reference>& references) const {
+  return match_files(references, names_);
 }
 
 std::optional<std::string> ImportSource::find_manifest(const std::string& type) const {

@@ -1,13 +1,28 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api_client.hpp"
 
 namespace vedette {
+
+/// A picture or mask as a manifest names it: the type of the dataset ("train", "test") and s3://bucket/key, or a path.
+using Reference = std::pair<std::string, std::string>;
+
+/// Decides which kept file each reference means, by their paths, whose parts are compared from the end. A file fits if its whole path is the
+/// end of the reference's key, or the key is the end of its path. One that shares only the end of at least two parts with the key fits as
+/// well if the folder of the reference was moved as a whole: none of its references fits otherwise, all that share so much agree on one new
+/// place, and nothing else is at home there. Of the files that fit the one that shares most counts; among equals the one with exactly the
+/// key, then the only one below a folder of the reference's type. Where more than one file remains, or several different references mean
+/// one file equally well, none is taken: another picture of the same name would be worse than none.
+std::map<Reference, std::string> match_files(const std::set<Reference>& references,
+                                             const std::vector<std::string>& names);
 
 /// What a customer kept of the old service: a folder, or a bucket of the server. Holds manifests, images, masks and old
 /// evaluation files, in any of the layouts that published tools left behind. One thread.
@@ -24,9 +39,8 @@ class ImportSource {
   /// The bucket that the files are in already.
   [[nodiscard]] virtual std::optional<std::string> own_bucket() const { return std::nullopt; }
 
-  /// The file that a reference of a manifest means: of those with the same last part, the one that shares most trailing
-  /// parts with it; among equals the one below `folder` ("train", "test"), else the first.
-  [[nodiscard]] std::optional<std::string> find(const std::string& reference, const std::string& folder) const;
+  /// The kept files that the references of all manifests of a project mean; references without one are missing from the answer.
+  [[nodiscard]] std::map<Reference, std::string> find(const std::set<Reference>& references) const;
   /// train.manifest or test.manifest: datasets/<type>.manifest, manifests/<type>.manifest, <type>.manifest, and
   /// training or validation as published helpers name them.
   [[nodiscard]] std::optional<std::string> find_manifest(const std::string& type) const;
@@ -38,7 +52,6 @@ class ImportSource {
 
  private:
   std::vector<std::string> names_;
-  std::multimap<std::string, std::string> by_last_part_;
 };
 
 }  // namespace vedette

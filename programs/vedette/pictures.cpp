@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <map>
 #include <set>
 #include <stdexcept>
 
+#include "base/file_tree.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "manifest/manifest.hpp"
@@ -40,6 +43,25 @@ fs::path locate(const std::string& reference, const fs::path& manifest, const st
   return roots.front() / path;  // missing: named when it is read
 }
 
+/// Whether a file is taken for a picture: by its name, so that a damaged one is named and not passed over, else by its first bytes.
+bool is_picture(const fs::path& file) {
+  const auto extension = to_lower(file.extension().string());
+  for (const auto* known : {".jpg", ".jpeg", ".jpe", ".jfif", ".png"})
+    if (extension == known) return true;
+  std::ifstream in(file, std::ios::binary);
+  std::string start(8, '\0');
+  in.read(start.data(), static_cast<std::streamsize>(start.size()));
+  return in && (start.starts_with("\xFF\xD8\xFF") || start == "\x89PNG\r\n\x1A\n");
+}
+
+/// A figure, or a dash if it is not defined.
+std::string shown(const std::optional<double>& value) {
+  if (!value) return "–";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f", *value);
+  return text;
+}
+
 /// The first few of many, in parentheses.
 std::string some_of(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 3;
@@ -50,20 +72,21 @@ std::string some_of(const std::vector<std::string>& names) {
 
 /// Gives the samples from `first` on, which are those of --anomaly, the masks of --masks. Says which have none.
 void attach_masks(const PictureOptions& options, std::vector<TrainingSample>& samples, std::size_t first) {
-  const auto masks = list_pictures(options.masks);
+  const auto folder = fs::absolute(options.anomaly), mask_folder = fs::absolute(options.masks);
+  const auto masks = list_pictures(mask_folder);
   if (masks.empty()) throw std::runtime_error("there are no masks in " + options.masks);
   std::vector<fs::path> pictures;
-  for (auto i = first; i < samples.size(); ++i) pictures.emplace_back(samples[i].source_ref);
-  const auto matched = match_masks(options.anomaly, pictures, options.masks, masks);
+  for (auto i = first; i < samples.size(); ++i) pictures.push_back(samples[i].image);
+  const auto matched = match_masks(folder, pictures, mask_folder, masks);
   // Where masks lie among the pictures, they are no pictures themselves.
   std::set<fs::path> used;
   for (const auto& mask : matched.of_picture)
     if (mask) used.insert(fs::absolute(*mask).lexically_normal());
   if (used.empty())
     throw std::runtime_error("none of the " + std::to_string(masks.size()) + " masks in " + options.masks +
-                             some_of({masks[0].lexically_relative(options.masks).string()}) +
+                             some_of({to_name(masks[0].lexically_relative(mask_folder))}) +
                              " is named like a picture in " + options.anomaly +
-                             some_of({pictures[0].lexically_relative(options.anomaly).string()}));
+                             some_of({to_name(pictures[0].lexically_relative(folder))}));
   const auto survey = survey_masks(std::vector<fs::path>(used.begin(), used.end()));
   if (!survey) throw std::runtime_error(survey.error().message);
   for (const auto& warning : survey->warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
@@ -78,11 +101,11 @@ void attach_masks(const PictureOptions& options, std::vector<TrainingSample>& sa
       s.is_binary_mask = true;
       if (survey->background) s.mask_background = to_text(*survey->background);
     } else {
-      without.push_back(pictures[i].lexically_relative(options.anomaly).string());
+      without.push_back(to_name(pictures[i].lexically_relative(folder)));
     }
     kept.push_back(std::move(s));
   }
-  for (const auto& mask : matched.unused) unused.push_back(mask.lexically_relative(options.masks).string());
+  for (const auto& mask : matched.unused) unused.push_back(to_name(mask.lexically_relative(mask_folder)));
   if (!without.empty())
     std::fprintf(stderr, "warning: %zu of %zu pictures in %s have no mask in %s%s\n", without.size(),
                  kept.size() - first, options.anomaly.c_str(), options.masks.c_str(), some_of(without).c_str());
@@ -114,13 +137,28 @@ void add_picture_options(CLI::App& command, PictureOptions& options) {
 }
 
 std::vector<fs::path> list_pictures(const fs::path& folder) {
+  const auto tree = list_files(folder);
   std::vector<fs::path> out;
-  for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
-    const auto extension = to_lower(entry.path().extension().string());
-    if (entry.is_regular_file() && (extension == ".jpg" || extension == ".jpeg" || extension == ".png"))
-      out.push_back(entry.path());
+  std::map<std::string, std::size_t> left_out;  // by extension
+  for (const auto& file : tree.files) {
+    if (is_picture(file)) {
+      out.push_back(file);
+    } else {
+      auto extension = to_lower(file.extension().string());
+      ++left_out[extension.empty() ? "without an extension" : is_utf8(extension) ? extension : "of other names"];
+    }
   }
-  std::sort(out.begin(), out.end());
+  if (!left_out.empty()) {
+    std::string list;
+    for (const auto& [extension, count] : left_out)
+      list += (list.empty() ? "" : ", ") + std::to_string(count) + " " + extension;
+    std::fprintf(stderr, "warning: %s: left out, since they are neither JPEG nor PNG: %s\n", to_name(folder).c_str(),
+                 list.c_str());
+  }
+  for (const auto& link : tree.dangling)
+    std::fprintf(stderr, "warning: %s is a link that leads nowhere; it is left out\n", to_name(link).c_str());
+  for (const auto& closed : tree.unreadable)
+    std::fprintf(stderr, "warning: the folder %s cannot be read; it is left out\n", to_name(closed).c_str());
   return out;
 }
 
@@ -129,11 +167,13 @@ std::vector<TrainingSample> read_manifest_samples(const std::string& manifest, c
   if (!text) throw std::runtime_error(text.error().message);
   std::vector<TrainingSample> samples;
   std::size_t number = 0;
+  ClassTally classes;
   for (auto raw : manifest_lines(as_text(*text))) {
     ++number;
     auto line = parse_manifest_line(raw);
     if (!line) throw std::runtime_error(manifest + ", line " + std::to_string(number) + ": " + line.error().message);
     if (line->source_ref.ends_with('/')) continue;
+    classes.add(*line);
     TrainingSample s;
     s.source_ref = line->source_ref;
     s.image = fs::absolute(locate(line->source_ref, manifest, images_root));
@@ -145,6 +185,13 @@ std::vector<TrainingSample> read_manifest_samples(const std::string& manifest, c
     samples.push_back(std::move(s));
   }
   if (samples.empty()) throw std::runtime_error(manifest + " names no pictures");
+  if (const auto others = classes.describe(); !others.empty()) {
+    if (!classes.has_labelled()) throw std::runtime_error(manifest + ": " + others);
+    std::fprintf(stderr, "warning: %s: %s\n", manifest.c_str(), others.c_str());
+  } else if (!classes.has_labelled()) {
+    throw std::runtime_error(manifest + ": none of the " + std::to_string(samples.size()) +
+                             " lines has a class name; normal or anomaly is expected");
+  }
   return samples;
 }
 
@@ -159,7 +206,7 @@ std::vector<TrainingSample> read_samples(const PictureOptions& options) {
     if (pictures.empty()) throw std::runtime_error("there are no JPEG or PNG files in " + folder);
     for (const auto& picture : pictures) {
       TrainingSample s;
-      s.source_ref = picture.string();
+      s.source_ref = to_name(picture);
       s.image = fs::absolute(picture);
       s.is_anomalous = anomalous;
       samples.push_back(std::move(s));
@@ -183,8 +230,9 @@ void print_evaluation(const Evaluation& e) {
                                     {"precision", e.precision},
                                     {"recall", e.recall},
                                     {"F1", e.f1},
-                                    {"calibration error", e.ece}})
-    std::printf("%-18s %.3f\n", name, value);
+                                    {"false alarm rate", e.false_alarm_rate},
+                                    {"calibration error", std::optional(e.ece)}})
+    std::printf("%-18s %s\n", name, shown(value).c_str());
   for (const auto& [name, interval] : e.intervals)
     std::printf("%-18s %.3f to %.3f (95 %% of %s)\n", "", interval.first, interval.second, name.c_str());
   for (const auto& p : e.predictions)
@@ -194,8 +242,8 @@ void print_evaluation(const Evaluation& e) {
   if (e.pixel_auroc) std::printf("%-18s %.3f\n", "pixel AUROC", *e.pixel_auroc);
   if (e.pixel_average_precision) std::printf("%-18s %.3f\n", "pixel AP", *e.pixel_average_precision);
   for (const auto& l : e.labels)
-    std::printf("%-18s precision %.3f  recall %.3f  F1 %.3f  average IoU %.3f\n", l.name.c_str(), l.precision, l.recall,
-                l.f1, l.aiou);
+    std::printf("%-18s precision %s  recall %s  F1 %s  average IoU %s\n", l.name.c_str(), shown(l.precision).c_str(),
+                shown(l.recall).c_str(), shown(l.f1).c_str(), shown(l.aiou).c_str());
 }
 
 }  // namespace vedette

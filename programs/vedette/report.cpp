@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <stdexcept>
 #include <thread>
 
 #include "base/files.hpp"
+#include "base/text.hpp"
 #include "commands.hpp"
 #include "model_files.hpp"
 #include "pictures.hpp"
@@ -19,7 +21,18 @@ struct ReportOptions {
   std::size_t shown = 60;
 };
 
+/// A page may take the place of a page, not of anything else: a picture, a model's file, a folder.
+void check_out(const std::string& out) {
+  if (!std::filesystem::exists(std::filesystem::symlink_status(out))) return;
+  std::ifstream file(out, std::ios::binary);
+  std::string start(15, '\0');
+  file.read(start.data(), static_cast<std::streamsize>(start.size()));
+  if (!std::filesystem::is_regular_file(out) || to_lower(start) != "<!doctype html>")
+    throw std::runtime_error(out + " exists and is no HTML page; choose another name");
+}
+
 void report(const ReportOptions& options) {
+  check_out(options.out);
   const bool is_given =
       !options.pictures.manifest.empty() || !options.pictures.normal.empty() || !options.pictures.anomaly.empty();
   auto evaluation = [&]() -> Result<Evaluation> {

@@ -1,5 +1,7 @@
+#include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <stdexcept>
 
@@ -7,10 +9,13 @@
 #include "commands.hpp"
 #include "pictures.hpp"
 #include "training/training.hpp"
+#include "vision/artifact/placement.hpp"
 
 namespace vedette {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr int kInterrupted = 130;  // as shells say it of Ctrl-C
 
 struct TrainOptions {
   PictureOptions pictures;
@@ -45,10 +50,12 @@ class ProgressBar {
   std::string stage_;
 };
 
-void train(const TrainOptions& options) {
-  const fs::path out = fs::absolute(options.out);
-  if (fs::exists(out) && !fs::is_empty(out) && !fs::exists(out / "manifest.json"))
-    throw std::runtime_error(options.out + " exists and holds no model; choose another folder");
+std::atomic<bool> interrupted{false};
+
+/// Returns the status that the program ends with.
+int train(const TrainOptions& options) {
+  const auto place = check_model_place(options.out);
+  if (!place) throw std::runtime_error(place.error().message);
   TrainingJob job;
   job.train = read_samples(options.pictures);
   if (!options.test_manifest.empty())
@@ -58,23 +65,27 @@ void train(const TrainOptions& options) {
   if (options.false_alarms) job.plan.false_alarm_budget = 1.0 / *options.false_alarms;
   if (!options.backbone.empty()) job.plan.backbone = fs::absolute(options.backbone);
   job.letterbox_mixed_sizes = true;
-  fs::create_directories(out.parent_path());
-  // Beside the target, so that the finished model can be moved there in one step.
-  const TemporaryFolder folder(out.parent_path());
+  // An interrupted training ends here and not in the midst of it, so that its folder goes away.
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, [](int) { interrupted = true; });
+  const TemporaryFolder folder;
   if (auto ok = write_job(folder.path(), job); !ok) throw std::runtime_error(ok.error().message);
   ProgressBar bar;
   const auto evaluation = run_trainer(
-      find_trainer(), folder.path(), [&](const Progress& p) { bar.show(p); }, nullptr);
+      find_trainer(), folder.path(), [&](const Progress& p) { bar.show(p); }, &interrupted);
+  if (interrupted) {
+    std::fprintf(stderr, "vedette: the training was interrupted; nothing was changed\n");
+    return kInterrupted;
+  }
   if (!evaluation) throw std::runtime_error(evaluation.error().message);
   fs::copy_file(folder.path() / "evaluation.json",
                 folder.path() / "model" / "evaluation.json");  // for `vedette report`
-  fs::remove_all(out);
-  fs::rename(folder.path() / "model", out);
+  if (auto ok = place_model(folder.path() / "model", *place); !ok) throw std::runtime_error(ok.error().message);
   if (!options.json) {
     print_evaluation(*evaluation);
     std::printf("%-18s %s\n%-18s %.1f\n", "model", options.out.c_str(), "seconds", evaluation->seconds);
   }
   std::printf("%s\n", summary_json(*evaluation).c_str());
+  return 0;
 }
 
 }  // namespace
@@ -85,7 +96,10 @@ void add_train(CLI::App& app, int& status) {
   add_picture_options(*command, options->pictures);
   command->add_option("--test-manifest", options->test_manifest, "Test on these pictures instead of out of fold")
       ->check(CLI::ExistingFile);
-  command->add_option("--out", options->out, "Folder for the model")->required();
+  command
+      ->add_option("--out", options->out,
+                   "Folder for the model: a new one, an empty one, or one that holds a model, which is replaced")
+      ->required();
   command->add_option("--seed", options->seed, "The same seed and pictures give the same model")->capture_default_str();
   auto* budget = command
                      ->add_option("--budget", options->plan.budget_seconds,
@@ -106,10 +120,7 @@ void add_train(CLI::App& app, int& status) {
                    "Network that describes pictures, an ONNX file; by default the one that comes with Vedette")
       ->check(CLI::ExistingFile);
   command->add_flag("--json", options->json, "Print only the summary, as one JSON object");
-  command->callback([options, &status] {
-    train(*options);
-    status = 0;
-  });
+  command->callback([options, &status] { status = train(*options); });
 }
 
 }  // namespace vedette

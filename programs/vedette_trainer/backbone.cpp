@@ -34,6 +34,9 @@ Result<std::map<std::string, Tensor>> describe(const Backbone& backbone, const T
 }
 
 Result<void> look_at(const BackboneOptions& options) {
+  for (const auto* input : {&options.network, &options.picture})
+    if (std::error_code code; !options.out.empty() && fs::equivalent(options.out, *input, code))
+      return invalid_input(options.out + " is read here and would be overwritten; choose another name");
   const auto bytes = read_file(options.network, kOnnxFileLimit);
   if (!bytes) return bytes.error();
   const auto backbone = read_onnx_backbone(as_text(*bytes));

@@ -12,7 +12,8 @@ using Json = nlohmann::ordered_json;  // the user's member order is kept
 
 constexpr std::string_view kMetadata = "-metadata";
 constexpr const char* kMaskType = "groundtruth/semantic-segmentation";
-constexpr std::size_t kMostLabels = 20;  // of one mask, background aside
+constexpr std::size_t kMostNames = 5, kLongestName = 64;  // of class names in a message
+constexpr std::size_t kMostLabels = 20;                   // of one mask, background aside
 
 std::string text_member(const Json& object, const char* name) {
   const auto it = object.find(name);
@@ -59,6 +60,32 @@ Result<Mask> read_mask(const Json& line, const std::string& attribute, const std
 
 }  // namespace
 
+void ClassTally::add(const ManifestLine& line) {
+  ++lines_;
+  if (line.is_anomalous) ++labelled_;
+  if (!line.other_class.empty()) ++others_[line.other_class];
+}
+
+std::string ClassTally::describe() const {
+  if (others_.empty()) return {};
+  std::vector<std::pair<std::size_t, std::string>> names;
+  std::size_t others = 0;
+  for (const auto& [name, count] : others_) names.emplace_back(count, name), others += count;
+  std::stable_sort(names.begin(), names.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::string list;
+  for (std::size_t i = 0; i < std::min(names.size(), kMostNames); ++i) {
+    auto name = names[i].second.substr(0, kLongestName);
+    while (!is_utf8(name)) name.pop_back();  // cut within a character
+    list += (i > 0 ? ", " : "") + name + " (" + std::to_string(names[i].first) + ")";
+  }
+  if (names.size() > kMostNames) list += " and " + std::to_string(names.size() - kMostNames) + " more";
+  const auto all = std::to_string(lines_);
+  if (labelled_ == 0)
+    return "None of the " + all + " lines is labelled normal or anomaly; their class names are: " + list + ".";
+  return std::to_string(others) + " of the " + all +
+         " lines count as unlabelled, because their class names are neither normal nor anomaly: " + list + ".";
+}
+
 std::vector<std::string_view> manifest_lines(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   std::vector<std::string_view> lines;
@@ -98,7 +125,9 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
     if (type == "groundtruth/image-classification") {
       const auto it = json.find(attribute);
       if (it == json.end()) return invalid_input(attribute + " is missing beside " + name);
-      const auto label = class_of(text_member(metadata, "class-name"));
+      const auto class_name = text_member(metadata, "class-name");
+      const auto label = class_of(class_name);
+      if (!label && out.other_class.empty()) out.other_class = class_name;
       // Chained jobs, and evaluation manifests, have several: a person's word counts before a model's, then the first.
       const bool by_human = !equals_ignore_case(text_member(metadata, "human-annotated"), "no");
       if (!label || (out.is_anomalous && (is_from_human || !by_human))) continue;
@@ -127,6 +156,7 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
           (metadata == json.end() || !metadata->is_object()))
         return invalid_input(name + std::string(kMetadata) + " is missing beside " + name);
     }
+  if (out.is_anomalous) out.other_class.clear();
   out.text = json.dump();
   if (utf8_length(out.text) > kManifestLineLimit) return invalid_input("it is longer than 8192 characters");
   return out;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@ struct ManifestColor {
 struct ManifestLine {
   std::string source_ref;
   std::optional<bool> is_anomalous;  ///< empty: unlabelled
+  std::string other_class;  ///< of an unlabelled line: its first class name, if that is neither normal nor anomaly
   std::optional<std::string> mask_ref;
   std::vector<ManifestColor> mask_colors;
   std::optional<Timestamp> creation_date;  ///< of the label
@@ -32,6 +34,20 @@ struct ManifestLine {
 /// none, leave the picture unlabelled. A mask whose map names only background is no mask. A
 /// member named …-ref beside source-ref must have its metadata, unless the picture is normal: a mask without colours would be lost. Fails with invalid_input and a reason fit for a user; the caller adds the line number.
 Result<ManifestLine> parse_manifest_line(std::string_view line);
+
+/// What a set says of the classes of its lines, so that class names of somebody's own are told and not silently ignored.
+class ClassTally {
+ public:
+  void add(const ManifestLine& line);
+  [[nodiscard]] bool has_labelled() const { return labelled_ > 0; }
+  /// "None of the 8 lines is labelled normal or anomaly; their class names are: good (4), scratch (4)."; the same of some of the lines if
+  /// others are labelled; empty if no line has another class name. Holds at most five names, the most frequent ones, of 64 bytes.
+  [[nodiscard]] std::string describe() const;
+
+ private:
+  std::size_t lines_ = 0, labelled_ = 0;
+  std::map<std::string, std::size_t> others_;
+};
 
 /// Splits a manifest into its non-empty lines; tolerates a byte-order mark, CRLF and a missing last newline.
 std::vector<std::string_view> manifest_lines(std::string_view text);

@@ -113,5 +113,32 @@ TEST(Manifest, S3UrisSplitAtTheFirstSlashOnly) {
   EXPECT_FALSE(parse_s3_uri("http://bucket/key"));
 }
 
+TEST(Manifest, ClassNamesOfOnesOwnAreTold) {
+  const auto line = [](const std::string& name) {
+    return parse_manifest_line(
+               R"({"source-ref":"a.png","l":1,"l-metadata":{"type":"groundtruth/image-classification","class-name":")" +
+               name + "\"}}")
+        .value();
+  };
+  ClassTally own;
+  for (const auto* name : {"good", "scratch", "good"}) own.add(line(name));
+  EXPECT_FALSE(own.has_labelled());
+  EXPECT_EQ(own.describe(),
+            "None of the 3 lines is labelled normal or anomaly; their class names are: good (2), scratch (1).");
+  own.add(line("Normal"));
+  EXPECT_TRUE(own.has_labelled());
+  EXPECT_EQ(own.describe(),
+            "3 of the 4 lines count as unlabelled, because their class names are neither normal nor anomaly: good (2), "
+            "scratch (1).");
+  ClassTally usual;
+  usual.add(line("anomaly"));
+  usual.add(parse_manifest_line(R"({"source-ref":"a.png"})").value());
+  EXPECT_EQ(usual.describe(), "");
+  ClassTally many;
+  for (int i = 0; i < 7; ++i) many.add(line(std::string(63, 'x') + "ü" + std::to_string(i)));
+  EXPECT_NE(many.describe().find(std::string(63, 'x') + " (1)"), std::string::npos);
+  EXPECT_NE(many.describe().find("and 2 more"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace vedette

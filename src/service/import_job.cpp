@@ -112,7 +112,7 @@ JobWorker::Handler make_import_handler(MetadataStore& metadata, ObjectStore& obj
     if (manifest) {
       if (work->datasets().move(uid, DatasetStatus::create_in_progress, DatasetStatus::create_complete,
                                 "The dataset was created with " + std::to_string(manifest->entries.size()) +
-                                    " images." + describe_unusable(*manifest),
+                                    " images." + describe_troubles(*manifest),
                                 clock.now()))
         work->datasets().replace_entries(uid, manifest->entries);
     } else {
@@ -149,7 +149,7 @@ JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& obj
       outcome = check_count(quotas, job->type, dataset->stats.total);
       if (outcome && work->datasets().move(uid, DatasetStatus::update_in_progress, DatasetStatus::update_complete,
                                            "The dataset was updated with " + std::to_string(manifest->entries.size()) +
-                                               " images." + describe_unusable(*manifest),
+                                               " images." + describe_troubles(*manifest),
                                            clock.now()))
         work->commit();
     }

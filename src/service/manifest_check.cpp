@@ -44,6 +44,7 @@ class LineReader {
       auto line = parse_manifest_line(lines[i]);
       if (!line) return at_line(i + 1, line.error().message);
       if (line->source_ref.ends_with('/')) continue;  // a folder marker, as published helpers write them
+      classes.add(*line);
       if (auto ok = name(line->source_ref, i + 1, true); !ok) return ok;
       if (line->mask_ref && line->is_anomalous.value_or(false))
         if (auto ok = name(*line->mask_ref, i + 1, false); !ok) return ok;
@@ -61,6 +62,7 @@ class LineReader {
 
   std::vector<DatasetEntry> entries;
   std::vector<Named> named;
+  ClassTally classes;
 
  private:
   Result<void> name(const std::string& uri, std::size_t line, bool is_image) {
@@ -134,6 +136,10 @@ class ObjectCheck {
       trouble = fmt::format("has {} bytes; at most {} are possible", start->info.size_bytes, kImageLimit);
       return {};
     }
+    if (start->info.size_bytes == 0) {
+      trouble = "is an empty file";
+      return {};
+    }
     auto header = read_image_header(as_bytes(start->bytes));
     if (!header && start->info.size_bytes > start->bytes.size()) {
       start = check_.objects.get_start(bucket, key, kLongHeaderBytes);
@@ -182,12 +188,16 @@ Result<CheckedManifest> check_manifest(const ManifestCheck& check, std::string_v
   if (auto ok = lines.read(text); !ok) return ok.error();
   ObjectCheck objects(check, lines.named);
   if (auto ok = objects.run(); !ok) return ok.error();
-  return CheckedManifest{std::move(lines.entries), objects.unusable, std::move(objects.first_unusable)};
+  return CheckedManifest{std::move(lines.entries), objects.unusable, std::move(objects.first_unusable),
+                         lines.classes.describe()};
 }
 
-std::string describe_unusable(const CheckedManifest& manifest) {
-  if (manifest.unusable == 0) return {};
-  return fmt::format(" {} cannot be used for a training; the first: {}.", manifest.unusable, manifest.first_unusable);
+std::string describe_troubles(const CheckedManifest& manifest) {
+  std::string out;
+  if (manifest.unusable > 0)
+    out += fmt::format(" {} cannot be used for a training; the first: {}.", manifest.unusable, manifest.first_unusable);
+  if (!manifest.classes.empty()) out += " " + manifest.classes;
+  return out;
 }
 
 }  // namespace vedette

@@ -16,6 +16,7 @@ struct CheckedManifest {
   std::vector<DatasetEntry> entries;
   std::int64_t unusable = 0;   ///< images that no training can use: format, size, dimensions
   std::string first_unusable;  ///< why, of the first
+  std::string classes;         ///< ClassTally::describe() of its lines
 };
 
 struct ManifestCheck {
@@ -32,7 +33,7 @@ struct ManifestCheck {
 /// store does not answer or the check is cancelled.
 Result<CheckedManifest> check_manifest(const ManifestCheck& check, std::string_view text);
 
-/// "3 of them cannot be used for training; the first: …", or empty.
-std::string describe_unusable(const CheckedManifest& manifest);
+/// What the owner should know: " 3 cannot be used for a training; the first: …", " None of the 8 lines is labelled …", both, or nothing.
+std::string describe_troubles(const CheckedManifest& manifest);
 
 }  // namespace vedette

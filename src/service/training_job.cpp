@@ -257,17 +257,18 @@ class Training {
     std::string manifest;
     for (const auto& p : e.predictions)
       manifest += manifest_line(p, date).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    // The API has no figure that is not defined: it is 0 there, as in the original's files.
     // In the order real files have it: published code turns the object into a table.
-    OrderedJson metrics = {{"ROCAUC", as_float(e.image_auroc)},
-                           {"AveragePrecision", as_float(e.average_precision)},
-                           {"Precision", as_float(e.precision)},
-                           {"Recall", as_float(e.recall)},
-                           {"F1Score", as_float(e.f1)}};
+    OrderedJson metrics = {{"ROCAUC", as_float(e.image_auroc.value_or(0))},
+                           {"AveragePrecision", as_float(e.average_precision.value_or(0))},
+                           {"Precision", as_float(e.precision.value_or(0))},
+                           {"Recall", as_float(e.recall.value_or(0))},
+                           {"F1Score", as_float(e.f1.value_or(0))}};
     for (const auto& l : e.labels)
-      metrics["PixelAnomalyClassMetrics"].push_back({{"Precision", as_float(l.precision)},
-                                                     {"Recall", as_float(l.recall)},
-                                                     {"F1Score", as_float(l.f1)},
-                                                     {"AIOU", as_float(l.aiou)},
+      metrics["PixelAnomalyClassMetrics"].push_back({{"Precision", as_float(l.precision.value_or(0))},
+                                                     {"Recall", as_float(l.recall.value_or(0))},
+                                                     {"F1Score", as_float(l.f1.value_or(0))},
+                                                     {"AIOU", as_float(l.aiou.value_or(0))},
                                                      {"ClassName", l.name}});
     const OrderedJson result = {{"Version", 1},
                                 {"EvaluationDetails",
@@ -294,13 +295,14 @@ class Training {
     for (const auto& warning : e.warnings) message += " Note: " + warning + (warning.ends_with('.') ? "" : ".");
     auto work = metadata_.write();
     if (work->models().move(model_.uid, ModelStatus::training, ModelStatus::trained, message)) {
-      work->models().set_evaluation(model_.uid, {e.f1, e.recall, e.precision}, manifest_at, result_at, now);
+      work->models().set_evaluation(model_.uid, {e.f1.value_or(0), e.recall.value_or(0), e.precision.value_or(0)},
+                                    manifest_at, result_at, now);
       work->commit();
     }
     log::info("model trained", {{"model", arn()},
                                 {"seconds", fmt::format("{:.1f}", e.seconds)},
-                                {"auroc", fmt::format("{:.3f}", e.image_auroc)},
-                                {"f1", fmt::format("{:.3f}", e.f1)}});
+                                {"auroc", fmt::format("{:.3f}", e.image_auroc.value_or(0))},
+                                {"f1", fmt::format("{:.3f}", e.f1.value_or(0))}});
     return {};
   }
 

@@ -2,6 +2,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/file_tree.hpp"
 #include "base/files.hpp"
 #include "training/training.hpp"
 
@@ -13,13 +14,22 @@ namespace {
 
 constexpr std::uint64_t kJobLimit = 2ULL << 30;
 
+/// A figure that is not defined is null.
+Json figure(const std::optional<double>& value) {
+  return value ? Json(*value) : Json();
+}
+std::optional<double> figure_from(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  return found == json.end() || found->is_null() ? std::nullopt : std::optional(found->get<double>());
+}
+
 Json to_json(const std::vector<TrainingSample>& samples) {
   Json out = Json::array();
   for (const auto& s : samples) {
-    Json entry = {{"source_ref", s.source_ref}, {"image", s.image.string()}};
+    Json entry = {{"source_ref", s.source_ref}, {"image", to_name(s.image)}};
     if (s.is_anomalous) entry["class"] = *s.is_anomalous ? "anomaly" : "normal";
     if (s.mask) {
-      entry["mask"] = s.mask->string();
+      entry["mask"] = to_name(*s.mask);
       Json colors = Json::array();
       for (const auto& c : s.mask_colors) colors.push_back({{"name", c.name}, {"color", c.color}});
       entry["mask_colors"] = colors;
@@ -36,10 +46,10 @@ std::vector<TrainingSample> samples_from_json(const Json& json, const fs::path& 
   for (const auto& entry : json) {
     TrainingSample s;
     s.source_ref = entry.at("source_ref");
-    s.image = folder / fs::path(entry.at("image").get<std::string>());
+    s.image = folder / path_from_name(entry.at("image"));
     if (entry.contains("class")) s.is_anomalous = entry["class"] == "anomaly";
     if (entry.contains("mask")) {
-      s.mask = folder / fs::path(entry["mask"].get<std::string>());
+      s.mask = folder / path_from_name(entry["mask"]);
       for (const auto& c : entry.at("mask_colors")) s.mask_colors.push_back({c.at("name"), c.at("color")});
       s.is_binary_mask = entry.value("binary_mask", false);
       if (entry.contains("mask_background")) s.mask_background = entry["mask_background"].get<std::string>();
@@ -53,11 +63,12 @@ Json to_json(const Evaluation& e, bool with_predictions) {
   Json out = {{"evaluated", e.is_out_of_fold ? "out_of_fold" : "test"},
               {"training_images", e.training_images},
               {"testing_images", e.testing_images},
-              {"image_auroc", e.image_auroc},
-              {"average_precision", e.average_precision},
-              {"precision", e.precision},
-              {"recall", e.recall},
-              {"f1", e.f1},
+              {"image_auroc", figure(e.image_auroc)},
+              {"average_precision", figure(e.average_precision)},
+              {"precision", figure(e.precision)},
+              {"recall", figure(e.recall)},
+              {"f1", figure(e.f1)},
+              {"false_alarm_rate", figure(e.false_alarm_rate)},
               {"ece", e.ece},
               {"brier", e.brier},
               {"unreadable", e.skipped.size()},
@@ -70,8 +81,11 @@ Json to_json(const Evaluation& e, bool with_predictions) {
   if (!e.labels.empty()) {
     Json labels = Json::array();
     for (const auto& l : e.labels)
-      labels.push_back(
-          {{"name", l.name}, {"precision", l.precision}, {"recall", l.recall}, {"f1", l.f1}, {"aiou", l.aiou}});
+      labels.push_back({{"name", l.name},
+                        {"precision", figure(l.precision)},
+                        {"recall", figure(l.recall)},
+                        {"f1", figure(l.f1)},
+                        {"aiou", figure(l.aiou)}});
     out["labels"] = labels;
   }
   if (!e.warnings.empty()) out["warnings"] = e.warnings;
@@ -80,7 +94,7 @@ Json to_json(const Evaluation& e, bool with_predictions) {
   Json predictions = Json::array();
   for (const auto& p : e.predictions) {
     Json entry = {{"source_ref", p.source_ref},
-                  {"image", p.image},
+                  {"image", to_name(p.image)},
                   {"class", p.is_anomalous ? "anomaly" : "normal"},
                   {"called", p.called_anomalous ? "anomaly" : "normal"},
                   {"confidence", p.confidence},
@@ -93,7 +107,7 @@ Json to_json(const Evaluation& e, bool with_predictions) {
   out["stage_seconds"] = e.stage_seconds;
   out["decoder_loss"] = e.decoder_loss;
   Json bank = Json::array();
-  for (const auto& b : e.bank_sources) bank.push_back({b.image, b.row, b.column});
+  for (const auto& b : e.bank_sources) bank.push_back({to_name(b.image), b.row, b.column});
   out["bank_sources"] = bank;
   return out;
 }
@@ -119,7 +133,7 @@ Result<void> write_job(const fs::path& folder, const TrainingJob& job) {
   if (job.plan.steps) out["steps"] = *job.plan.steps;
   if (job.plan.budget_seconds) out["budget_seconds"] = *job.plan.budget_seconds;
   if (job.plan.false_alarm_budget) out["false_alarm_budget"] = *job.plan.false_alarm_budget;
-  if (job.plan.backbone) out["backbone"] = job.plan.backbone->string();
+  if (job.plan.backbone) out["backbone"] = to_name(*job.plan.backbone);
   return write_file_atomically(folder / "job.json", dump(out));
 }
 
@@ -138,7 +152,7 @@ Result<TrainingJob> read_job(const fs::path& folder) {
     if (json.contains("test")) job.test = samples_from_json(json["test"], folder);
     if (json.contains("steps")) job.plan.steps = json["steps"].get<int>();
     if (json.contains("false_alarm_budget")) job.plan.false_alarm_budget = json["false_alarm_budget"].get<double>();
-    if (json.contains("backbone")) job.plan.backbone = folder / json["backbone"].get<std::string>();
+    if (json.contains("backbone")) job.plan.backbone = folder / path_from_name(json["backbone"]);
     if (json.contains("budget_seconds")) job.plan.budget_seconds = json["budget_seconds"].get<double>();
   } catch (const Json::exception& e) {
     return invalid_input("job.json is not a training job: " + std::string(e.what()));
@@ -173,11 +187,12 @@ Result<Evaluation> read_evaluation(const fs::path& folder) {
     e.is_out_of_fold = json.at("evaluated") == "out_of_fold";
     e.training_images = json.at("training_images");
     e.testing_images = json.at("testing_images");
-    e.image_auroc = json.at("image_auroc");
-    e.average_precision = json.at("average_precision");
-    e.precision = json.at("precision");
-    e.recall = json.at("recall");
-    e.f1 = json.at("f1");
+    e.image_auroc = figure_from(json, "image_auroc");
+    e.average_precision = figure_from(json, "average_precision");
+    e.precision = figure_from(json, "precision");
+    e.recall = figure_from(json, "recall");
+    e.f1 = figure_from(json, "f1");
+    e.false_alarm_rate = figure_from(json, "false_alarm_rate");
     e.ece = json.at("ece");
     e.brier = json.at("brier");
     e.seconds = json.at("seconds");
@@ -186,7 +201,8 @@ Result<Evaluation> read_evaluation(const fs::path& folder) {
     if (json.contains("pixel_average_precision"))
       e.pixel_average_precision = json["pixel_average_precision"].get<double>();
     for (const auto& l : json.value("labels", Json::array()))
-      e.labels.push_back({l.at("name"), l.at("precision"), l.at("recall"), l.at("f1"), l.at("aiou")});
+      e.labels.push_back({l.at("name"), figure_from(l, "precision"), figure_from(l, "recall"), figure_from(l, "f1"),
+                          figure_from(l, "aiou")});
     e.skipped = json.at("skipped").get<std::vector<std::string>>();
     e.warnings = json.value("warnings", std::vector<std::string>{});
     for (const auto& p : json.at("predictions")) {
@@ -195,14 +211,15 @@ Result<Evaluation> read_evaluation(const fs::path& folder) {
                                p.at("called") == "anomaly",
                                p.at("confidence"),
                                p.at("anomaly_score"),
-                               p.at("image"),
+                               path_from_name(p.at("image")).string(),
                                {},
                                p.value("suspect", false)});
       if (p.contains("fold")) e.predictions.back().fold = p["fold"].get<std::int64_t>();
     }
     e.stage_seconds = json.at("stage_seconds").get<decltype(e.stage_seconds)>();
     e.decoder_loss = json.at("decoder_loss").get<decltype(e.decoder_loss)>();
-    for (const auto& b : json.at("bank_sources")) e.bank_sources.push_back({b.at(0), b.at(1), b.at(2)});
+    for (const auto& b : json.at("bank_sources"))
+      e.bank_sources.push_back({path_from_name(b.at(0)).string(), b.at(1), b.at(2)});
   } catch (const Json::exception& error) {
     return internal_error("evaluation.json is damaged: " + std::string(error.what()));
   }

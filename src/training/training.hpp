@@ -84,18 +84,22 @@ struct BankSource {
   int row = 0, column = 0;
 };
 
+/// A figure is empty where it is not defined: without a picture that holds the label, or is given it.
 struct LabelMetrics {
   std::string name;
-  double precision = 0, recall = 0, f1 = 0;  ///< over all pixels of the test pictures
-  double aiou = 0;                           ///< mean IoU over the test pictures that hold or are given the label
+  std::optional<double> precision, recall, f1;  ///< over all pixels of the test pictures
+  std::optional<double> aiou;                   ///< mean IoU over the test pictures that hold or are given the label
 };
 
 struct Evaluation {
   bool is_out_of_fold = false;  ///< tested on training pictures by fold models that had not seen them
   std::int64_t training_images = 0;
   std::int64_t testing_images = 0;
-  double image_auroc = 0, average_precision = 0, precision = 0, recall = 0, f1 = 0, ece = 0, brier = 0;
-  /// 95 % intervals of "image_auroc", "precision", "recall" and "false_alarm_rate" (of good pictures): low, high; after a
+  /// 0 … 1, each empty where the pictures do not define it. All but the last need anomalous pictures, the first two also good ones, and
+  /// the precision a picture that is called anomalous. The last is the share of the good pictures that are called anomalous.
+  std::optional<double> image_auroc, average_precision, precision, recall, f1, false_alarm_rate;
+  double ece = 0, brier = 0;
+  /// 95 % intervals of "image_auroc", "precision", "recall" and "false_alarm_rate", where they are defined: low, high; after a
   /// training of "expected_false_alarm_rate", too: what new good pictures are to expect by the ranks of those seen.
   std::map<std::string, std::pair<double, double>> intervals;
   std::optional<double> pixel_auroc, pixel_average_precision;

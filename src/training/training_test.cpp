@@ -57,6 +57,42 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   EXPECT_EQ(e2->bank_sources.at(0).column, 4);
 }
 
+TEST(Training, NamesThatAreNotUtf8Survive) {
+  TemporaryFolder folder;
+  TrainingJob job;
+  job.train = {{"file:///a/Pr%FC.png", "/a/Pr\xfc.png", true, "/a/Pr\xfc.mask.png", {{"crack", "#23A436"}}, true}};
+  ASSERT_TRUE(write_job(folder.path(), job));
+  const auto back = read_job(folder.path());
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->train[0].image, "/a/Pr\xfc.png");
+  EXPECT_EQ(back->train[0].mask, "/a/Pr\xfc.mask.png");
+  Evaluation e;
+  e.predictions = {{"file:///a/Pr%FC.png", true, false, 0.6, 1.5, "/a/Pr\xfc.png", 2, true}};
+  e.bank_sources = {{"/a/Pr\xfc.png", 3, 4}};
+  ASSERT_TRUE(write_evaluation(folder.path(), e));
+  const auto e2 = read_evaluation(folder.path());
+  ASSERT_TRUE(e2) << e2.error().message;
+  EXPECT_EQ(e2->predictions[0].image, "/a/Pr\xfc.png");
+  EXPECT_EQ(e2->bank_sources[0].image, "/a/Pr\xfc.png");
+}
+
+TEST(Training, FiguresThatAreNotDefinedAreNull) {
+  TemporaryFolder folder;
+  Evaluation e;
+  e.false_alarm_rate = 0.125;
+  e.labels = {{"crack", {}, 0.0, 0.0, {}}};
+  const auto text = summary_json(e);
+  for (const auto* member : {R"("image_auroc":null)", R"("average_precision":null)", R"("f1":null)", R"("aiou":null)",
+                             R"("false_alarm_rate":0.125)", R"("recall":0.0)"})
+    EXPECT_NE(text.find(member), std::string::npos) << member << " in " << text;
+  ASSERT_TRUE(write_evaluation(folder.path(), e));
+  const auto back = read_evaluation(folder.path());
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_FALSE(back->image_auroc || back->precision || back->recall || back->f1 || back->labels[0].precision);
+  EXPECT_EQ(back->labels[0].recall, 0.0);
+  EXPECT_EQ(back->false_alarm_rate, 0.125);
+}
+
 TEST(Training, ProgressIsForwardedAndTheEvaluationReturned) {
   TemporaryFolder folder;
   ASSERT_TRUE(write_evaluation(folder.path(), Evaluation{}));

@@ -92,7 +92,7 @@ class Tools(unittest.TestCase):
         self.assertIn("broken.jpg", done.stderr)
         line = json.loads(done.stdout)
         self.assertEqual(line["image"], good)
-        self.assertEqual(Image.open(masks + "/test-normal-1.png").size, (640, 480))
+        self.assertEqual(Image.open(masks + "/test-normal-1-mask.png").size, (640, 480))
 
     def test_folders_of_good_pictures_alone_train_a_model(self):
         folders = {}

@@ -60,6 +60,7 @@ Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<con
                                      const ImageHeader& image) {
   auto bytes = read_file(*sample.mask, kImageFileLimit);
   if (!bytes) return at_picture(sample, invalid_input("its mask cannot be read"));
+  if (bytes->empty()) return at_picture(sample, invalid_input("its mask is an empty file"));
   const auto header = read_image_header(*bytes);
   if (!sample.is_binary_mask && (!header || header->format != ImageFormat::png))
     return at_picture(sample, invalid_input("its mask is not a PNG image"));
@@ -98,6 +99,7 @@ Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const L
                                  bool letterbox_mixed_sizes, LeastSize least) {
   auto bytes = read_file(sample.image, kImageFileLimit);
   if (!bytes) return at_picture(sample, fail(ErrorKind::invalid_input, "the file cannot be read", kUnreadable));
+  if (bytes->empty()) return at_picture(sample, fail(ErrorKind::invalid_input, "the file is empty", kUnreadable));
   const auto header = read_image_header(*bytes);
   if (!header) return at_picture(sample, fail(ErrorKind::invalid_input, header.error().message, kUnreadable));
   const bool has_size = header->height == height && header->width == width;
@@ -143,11 +145,6 @@ void summarize_predictions(Evaluation& e) {
   }
   const auto counts = count_confusion(e);
   const auto metrics = classification_metrics(counts);
-  e.image_auroc = auroc(scores, truth);
-  e.average_precision = average_precision(scores, truth);
-  e.precision = metrics.precision;
-  e.recall = metrics.recall;
-  e.f1 = metrics.f1;
   e.ece = expected_calibration_error(probability, truth);
   e.brier = brier_score(probability, truth);
   e.testing_images = static_cast<std::int64_t>(e.predictions.size());
@@ -155,10 +152,25 @@ void summarize_predictions(Evaluation& e) {
   const auto anomalous = found + static_cast<double>(counts.false_negative),
              good = alarms + static_cast<double>(counts.true_negative);
   const auto keep = [&e](const char* name, const Interval& i) { e.intervals[name] = {i.low, i.high}; };
-  keep("image_auroc", auroc_interval(e.image_auroc, anomalous, good));
-  keep("precision", wilson_interval(found, found + alarms));
-  keep("recall", wilson_interval(found, anomalous));
-  keep("false_alarm_rate", wilson_interval(alarms, good));
+  e.image_auroc = e.average_precision = e.precision = e.recall = e.f1 = e.false_alarm_rate = std::nullopt;
+  if (anomalous > 0 && good > 0) {
+    e.image_auroc = auroc(scores, truth);
+    e.average_precision = average_precision(scores, truth);
+    keep("image_auroc", auroc_interval(*e.image_auroc, anomalous, good));
+  }
+  if (anomalous > 0) {
+    e.recall = metrics.recall;
+    e.f1 = metrics.f1;
+    keep("recall", wilson_interval(found, anomalous));
+  }
+  if (anomalous > 0 && found + alarms > 0) {
+    e.precision = metrics.precision;
+    keep("precision", wilson_interval(found, found + alarms));
+  }
+  if (good > 0) {
+    e.false_alarm_rate = alarms / good;
+    keep("false_alarm_rate", wilson_interval(alarms, good));
+  }
 }
 
 void SegmentationTally::add(const Grid<std::uint8_t>& predicted, const Grid<std::uint8_t>& truth) {
@@ -176,10 +188,16 @@ std::vector<LabelMetrics> SegmentationTally::metrics() const {
   for (std::size_t l = 0; l < names_.size(); ++l) {
     const auto& p = pixels_[l];
     const auto m = classification_metrics({p.intersection, p.predicted - p.intersection, 0, p.truth - p.intersection});
-    double sum = 0;
-    for (double iou : ious_[l]) sum += iou;
-    out.push_back(
-        {names_[l], m.precision, m.recall, m.f1, ious_[l].empty() ? 0.0 : sum / static_cast<double>(ious_[l].size())});
+    LabelMetrics label{names_[l], {}, {}, {}, {}};
+    if (p.predicted > 0) label.precision = m.precision;
+    if (p.truth > 0) label.recall = m.recall;
+    if (!ious_[l].empty()) {
+      label.f1 = m.f1;
+      double sum = 0;
+      for (double iou : ious_[l]) sum += iou;
+      label.aiou = sum / static_cast<double>(ious_[l].size());
+    }
+    out.push_back(std::move(label));
   }
   return out;
 }
@@ -256,8 +274,9 @@ Result<Evaluation> evaluate_model(
     }
   }
   if (e.predictions.empty())
-    return invalid_input("no labelled picture could be read" +
-                         (e.skipped.empty() ? std::string() : "; the first: " + e.skipped[0]));
+    return invalid_input(e.skipped.empty()
+                             ? fmt::format("none of the {} pictures is labelled normal or anomaly", samples.size())
+                             : "no labelled picture could be read; the first: " + e.skipped[0]);
   for (const auto& [name, count] : unseen)
     e.warnings.push_back(
         fmt::format("training had not seen the label \"{}\" of {} pictures: they count as any defect, but not in the "

@@ -41,7 +41,7 @@ Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const L
 /// Of the verdicts as they are called.
 ConfusionCounts count_confusion(const Evaluation& evaluation);
 
-/// Fills the classification figures from predictions; `probability` is of the anomalous class.
+/// Fills the classification figures from predictions, those that are defined; `probability` is of the anomalous class.
 void summarize_predictions(Evaluation& evaluation);
 
 /// Per-label pixel counts over a set, then the metrics.

@@ -194,7 +194,8 @@ PixelMetrics pixel_metrics(std::span<const std::vector<float>> maps,
     false_alarms += negative[b];
     if (positive[b] > 0) precision_sum += positive[b] * found / (found + false_alarms);
   }
-  return {ratio(won, found * false_alarms), ratio(precision_sum, found)};
+  if (found == 0 || false_alarms == 0) return {};
+  return {won / (found * false_alarms), precision_sum / found};
 }
 
 }  // namespace vedette

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -61,8 +62,9 @@ struct OverlapCounts {
 OverlapCounts count_overlap(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> truth,
                             std::uint8_t label);
 
+/// Empty unless there are pixels of both kinds.
 struct PixelMetrics {
-  double auroc = 0, average_precision = 0;
+  std::optional<double> auroc, average_precision;
 };
 /// Over very many pixels, from a histogram whose bins are 0.8 % wide. Map values ≥ 0; a truth of 0 is background.
 PixelMetrics pixel_metrics(std::span<const std::vector<float>> maps, std::span<const std::vector<std::uint8_t>> truths);

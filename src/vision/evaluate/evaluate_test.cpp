@@ -73,11 +73,13 @@ TEST(Evaluate, OverlapAndPixels) {
   EXPECT_DOUBLE_EQ(count_overlap(predicted, truth, 3).iou(), 1);
   const std::vector<std::vector<float>> maps = {{0.1F, 0.9F}, {0.8F, 0.2F}};
   const auto right = pixel_metrics(maps, std::vector<Labels>{{0, 1}, {1, 0}});
-  EXPECT_NEAR(right.auroc, 1, 1e-9);
-  EXPECT_NEAR(right.average_precision, 1, 1e-9);
+  EXPECT_NEAR(right.auroc.value(), 1, 1e-9);
+  EXPECT_NEAR(right.average_precision.value(), 1, 1e-9);
   const auto wrong = pixel_metrics(maps, std::vector<Labels>{{1, 0}, {0, 1}});
-  EXPECT_NEAR(wrong.auroc, 0, 1e-9);
-  EXPECT_LT(wrong.average_precision, 0.5);
+  EXPECT_NEAR(wrong.auroc.value(), 0, 1e-9);
+  EXPECT_LT(wrong.average_precision.value(), 0.5);
+  const auto clean = pixel_metrics(maps, std::vector<Labels>{{0, 0}, {0, 0}});
+  EXPECT_FALSE(clean.auroc || clean.average_precision);
 }
 
 TEST(Evaluate, IntervalsSayWhatFewPicturesAllow) {

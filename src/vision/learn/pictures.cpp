@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
+#include "base/digest.hpp"
 #include "base/files.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/image/mask_file.hpp"
@@ -13,6 +15,7 @@ namespace vedette {
 namespace {
 
 constexpr std::int64_t kMostFolds = 4;
+constexpr std::int64_t kLeastDistinct = 4;   // good pictures that are not copies of each other
 constexpr std::int64_t kNormalsPerFold = 4;  // fewer folds when a fold would hold less
 constexpr std::size_t kReferencePictures = 48;
 constexpr int kReferenceRounds = 2;
@@ -36,6 +39,7 @@ Result<void> Trainer::select_pictures() {
   std::vector<char> has_mask(candidates.size()), was_letterboxed(candidates.size());
   std::vector<std::vector<char>> holds(candidates.size());
   std::vector<double> areas(candidates.size());  // of what is marked, pixels
+  std::vector<std::string> digests(candidates.size());
   parallel_for(candidates.size(), threads_, [&](std::size_t i) {
     auto loaded = load_sample(*candidates[i], labels_, image_height_, image_width_, job_.letterbox_mixed_sizes);
     if (!loaded) {
@@ -43,6 +47,7 @@ Result<void> Trainer::select_pictures() {
       return;
     }
     was_letterboxed[i] = loaded->was_letterboxed;
+    digests[i] = sha256_hex(as_text(loaded->image.pixels));
     has_mask[i] = loaded->truth.has_value();
     holds[i].assign(labels_.size() + 1, 0);
     if (loaded->truth)
@@ -50,6 +55,7 @@ Result<void> Trainer::select_pictures() {
   });
   std::vector<std::size_t> full;  // marked nearly everywhere
   std::vector<std::int64_t> alone(labels_.size());
+  std::set<std::string> different;  // digests of good pictures
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     if (failures[i]) {
       if (failures[i]->code != kUnreadable) return *failures[i];
@@ -58,6 +64,7 @@ Result<void> Trainer::select_pictures() {
     }
     pictures_.push_back({candidates[i], *candidates[i]->is_anomalous, has_mask[i] != 0});
     if (areas[i] > kMostMarked * image_height_ * image_width_) full.push_back(i);
+    if (!pictures_.back().is_anomalous) different.insert(digests[i]);
     if (has_mask[i]) {
       const auto held = std::count(holds[i].begin() + 1, holds[i].end(), 1);
       for (std::size_t l = 0; l < labels_.size(); ++l)
@@ -89,7 +96,24 @@ Result<void> Trainer::select_pictures() {
           fmt::format(" {} could not be read; the first: {}", evaluation_.skipped.size(), evaluation_.skipped[0]);
     return invalid_input(message);
   };
-  if (auto ok = need("normal", normals, std::max<std::int64_t>(4, job_.minimum.train_normal)); !ok) return ok;
+  if (auto ok = need("normal", normals, std::max<std::int64_t>(kLeastDistinct, job_.minimum.train_normal)); !ok)
+    return ok;
+  const auto distinct = static_cast<std::int64_t>(different.size());
+  if (distinct < kLeastDistinct)
+    return invalid_input(
+        distinct == 1
+            ? fmt::format("The {} good pictures are one and the same picture, pixel by pixel; at least {} different "
+                          "ones are needed.",
+                          normals, kLeastDistinct)
+            : fmt::format(
+                  "The {} good pictures are copies of {} different ones, pixel by pixel; at least {} different good "
+                  "pictures are needed.",
+                  normals, distinct, kLeastDistinct));
+  if (distinct < normals)
+    evaluation_.warnings.push_back(fmt::format(
+        "{} of the {} good pictures are copies of others, pixel by pixel; they show nothing new, and figures "
+        "measured on them promise too much.",
+        normals - distinct, normals));
   if (auto ok = need("anomalous", anomalies, job_.minimum.train_anomaly); !ok) return ok;
   is_segmentation_ = std::any_of(pictures_.begin(), pictures_.end(), [](const auto& p) { return p.has_mask; });
   if (is_segmentation_ && *std::max_element(alone.begin(), alone.end()) < job_.minimum.train_per_label)
@@ -114,6 +138,9 @@ Result<void> Trainer::choose_image_size() {
       ++it->second;
     }
   }
+  if (std::none_of(job_.train.begin(), job_.train.end(), [](const auto& s) { return s.is_anomalous.has_value(); }))
+    return invalid_input(
+        fmt::format("None of the {} training images is labelled normal or anomaly.", job_.train.size()));
   if (sizes.empty()) return invalid_input("None of the training images can be read.");
   const auto best =
       std::max_element(sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });

@@ -147,6 +147,12 @@ class Run {
         optimizer_(groups(learner_), torch::optim::AdamWOptions(options.learning_rate).weight_decay(1e-4)) {}
 
   Result<void> open() {
+    std::error_code code;
+    if (fs::exists(options_.folder, code) && !fs::is_empty(options_.folder, code) &&
+        !fs::exists(options_.folder / "options.json", code))
+      return invalid_input("The folder " + options_.folder.string() + " holds something else than a run.");
+    if (!options_.from.empty() && fs::equivalent(options_.from, options_.folder / "backbone.safetensors", code))
+      return invalid_input("The weights " + options_.from.string() + " would be overwritten.");
     fs::create_directories(options_.folder);
     if (!options_.from.empty()) {
       auto bytes = read_file(options_.from, kWeightsLimit);

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <thread>
@@ -13,6 +15,8 @@ namespace {
 
 constexpr int kJpegQuality = 93;
 constexpr int kSmallestSet = 60;  // below, the API's minimum counts cannot be met
+constexpr std::array kFolders = {"manifests", "training-images", "test-images", "mask-images"};
+constexpr std::uint64_t kManifestLimit = 1'000'000'000;
 constexpr const char* kDate = "2026-01-01T00:00:00.000";
 
 struct Item {
@@ -84,14 +88,30 @@ Result<void> write_item(const std::filesystem::path& folder, const Item& item) {
   return write_file_atomically(folder / "mask-images" / (item.name + ".png"), as_text(*png));
 }
 
+/// A sample may be made again where one is, or was begun; anything else in the folder stays as it is.
+Result<void> check_folder(const std::filesystem::path& folder) {
+  std::error_code code;
+  if (!std::filesystem::exists(folder, code)) return {};
+  if (!std::filesystem::is_directory(folder, code)) return invalid_input(folder.string() + " is no folder");
+  bool is_ours = true;
+  if (const auto manifest = read_file(folder / "manifests" / "train.manifest", kManifestLimit)) {
+    is_ours = as_text(*manifest).find("labeling-job/sample") != std::string_view::npos;
+  } else {
+    for (const auto& entry : std::filesystem::directory_iterator(folder, code))
+      is_ours &= std::find(kFolders.begin(), kFolders.end(), entry.path().filename()) != kFolders.end();
+  }
+  if (is_ours && !code) return {};
+  return invalid_input(folder.string() + " holds something else than a sample set; choose another folder");
+}
+
 }  // namespace
 
 Result<void> write_sample(const std::filesystem::path& folder, std::uint64_t seed, int count, int threads,
                           const std::function<void(int)>& progress) {
   if (count < kSmallestSet) return invalid_input(fmt::format("A sample needs at least {} pictures.", kSmallestSet));
   std::error_code code;
-  for (const char* name : {"manifests", "training-images", "test-images", "mask-images"})
-    std::filesystem::create_directories(folder / name, code);
+  if (auto ok = check_folder(folder); !ok) return ok;
+  for (const char* name : kFolders) std::filesystem::create_directories(folder / name, code);
   if (code) return internal_error("cannot create " + folder.string() + ": " + code.message());
   const auto items = plan(seed, count);
   std::atomic<std::size_t> next{0};

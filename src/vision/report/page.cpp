@@ -91,6 +91,10 @@ std::vector<std::pair<double, double>> reliability(const Evaluation& e) {
   return out;
 }
 
+std::string figure_of(const std::optional<double>& value) {
+  return value ? fmt::format("{:.3f}", *value) : "–";
+}
+
 std::string cards(const Report& report) {
   const auto& e = report.evaluation;
   std::string out = R"(<div class="cards">)";
@@ -106,8 +110,8 @@ std::string cards(const Report& report) {
   const auto anomalous = counts.true_positive + counts.false_negative,
              good = counts.true_negative + counts.false_positive;
   if (anomalous > 0 && good > 0) {
-    card(fmt::format("{:.3f}", e.image_auroc), "AUROC" + interval("image_auroc"));
-    card(fmt::format("{:.3f}", e.f1), "F1 at the model’s threshold");
+    card(figure_of(e.image_auroc), "AUROC" + interval("image_auroc"));
+    card(figure_of(e.f1), "F1 at the model’s threshold");
   }
   if (anomalous > 0)
     card(fmt::format("{} of {}", counts.true_positive, anomalous), "defects found" + interval("recall"));
@@ -130,8 +134,8 @@ std::string confusion(const Evaluation& e) {
       "label:</p><table><tr><th>label</th><th>precision</th><th>recall</th><th>F1</th>"
       "<th>mean IoU</th></tr>";
   for (const auto& l : e.labels)
-    out += fmt::format("<tr><td>{}</td><td>{:.3f}</td><td>{:.3f}</td><td>{:.3f}</td><td>{:.3f}</td></tr>",
-                       xml_escape(l.name), l.precision, l.recall, l.f1, l.aiou);
+    out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", xml_escape(l.name),
+                       figure_of(l.precision), figure_of(l.recall), figure_of(l.f1), figure_of(l.aiou));
   return out + "</table>";
 }
 
