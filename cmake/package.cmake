@@ -4,8 +4,20 @@ set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # the two programs, not the tests
 install(TARGETS vedette vedette-trainer RUNTIME DESTINATION bin)
 install(FILES packaging/vedette.service DESTINATION lib/systemd/system)
 install(FILES packaging/default DESTINATION /etc/default RENAME vedette)
-install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md LICENSE SECURITY.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
+
+# What the programs consist of, as an SPDX document; `cmake --build … --target sbom` writes it, and it is installed with them.
+find_program(SBOM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+set(SBOM_COMMAND ${SBOM_PYTHON} ${PROJECT_SOURCE_DIR}/tools/sbom.py ${CMAKE_BINARY_DIR}/vedette.spdx.json --version ${PROJECT_VERSION}
+  --header-package nlohmann-json3-dev --header-package libboost1.81-dev --header-package libeigen3-dev --header-package libcli11-dev
+  ${CMAKE_BINARY_DIR}/vedette ${CMAKE_BINARY_DIR}/vedette-trainer)
+if(SBOM_PYTHON)
+  add_custom_target(sbom COMMAND ${SBOM_COMMAND} DEPENDS vedette vedette-trainer COMMENT "Writing vedette.spdx.json" VERBATIM)
+  list(JOIN SBOM_COMMAND "\" \"" SBOM_QUOTED)
+  install(CODE "execute_process(COMMAND \"${SBOM_QUOTED}\" COMMAND_ERROR_IS_FATAL ANY)")
+  install(FILES ${CMAKE_BINARY_DIR}/vedette.spdx.json DESTINATION ${CMAKE_INSTALL_DOCDIR})
+endif()
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME vedette)

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <stdexcept>
@@ -48,6 +50,7 @@ void back_up(const BackupOptions& options) {
     throw std::runtime_error(options.out + " is neither empty nor an earlier backup");
   if (fs::exists(to.lock()))
     throw std::runtime_error("a server has used " + options.out + ": it is no backup any more");
+  ::umask(077);  // the copy is as secret as what it copies
   fs::create_directories(to.root);
   fs::permissions(to.root, fs::perms::owner_all);
   ObjectCopy copied;

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +34,7 @@
 #include "store/sqlite/sqlite.hpp"
 #include "training/training.hpp"
 #include "upkeep/upkeep.hpp"
+#include "vision/infer/code_memory.hpp"
 
 namespace vedette {
 namespace fs = std::filesystem;
@@ -47,6 +49,7 @@ struct ServeOptions {
   std::optional<double> training_budget;
   std::optional<int> false_alarms;
   std::string backbone;
+  std::string trainer_sandbox = "on";
   std::string data = "./vedette-data";
   std::string listen = "127.0.0.1:8420";
   std::string account = "123456789012";
@@ -168,6 +171,8 @@ void serve(const ServeOptions& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
+  if (auto ok = check_code_memory(); !ok) throw std::runtime_error(ok.error().message);
+  ::umask(077);  // whatever the server writes is its own
   const DataFolder folder{fs::absolute(options.data)};
   fs::create_directories(folder.root);
   fs::permissions(folder.root, fs::perms::owner_all);
@@ -201,8 +206,17 @@ void serve(const ServeOptions& options) {
   plan.budget_seconds = options.training_budget;
   if (options.false_alarms) plan.false_alarm_budget = 1.0 / *options.false_alarms;
   if (!options.backbone.empty()) plan.backbone = fs::absolute(options.backbone);
+  std::optional<TrainerSandbox> sandbox;
+  if (options.trainer_sandbox == "on") {
+    sandbox.emplace();
+    if (plan.backbone) sandbox->readable.push_back(*plan.backbone);
+    log::info("trainer confined", {{"by", sandbox_abilities()}});
+  } else {
+    log::warning("trainer not confined");
+  }
   JobWorker trainings(*metadata, clock, kTrainingJob, worker,
-                      make_training_handler(*metadata, *objects, clock, images, folder.jobs(), find_trainer(), plan));
+                      make_training_handler(*metadata, *objects, clock, images, folder.jobs(), find_trainer(), plan,
+                                            sandbox));
   JobWorker packagings(*metadata, clock, kPackagingJob, worker,
                        make_packaging_handler(*metadata, *objects, clock, folder.jobs()));
   const auto workers = {&imports, &updates, &trainings, &packagings};
@@ -390,6 +404,12 @@ void add_serve(CLI::App& app, int& status) {
           "Network that describes pictures for models trained from now on, an ONNX file; by default the one that "
           "comes with Vedette")
       ->check(CLI::ExistingFile);
+  command
+      ->add_option("--trainer-sandbox", options->trainer_sandbox,
+                   "Whether trainings are confined to their folder, without network; off only to look for a fault")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"on", "off"}))
+      ->envname("VEDETTE_TRAINER_SANDBOX");
   quota("--inference-units", quotas.inference_units, 1, "Most inference units of one model");
   quota("--max-projects", quotas.projects, 0, "Most projects per region; 0: no limit");
   quota("--max-models", quotas.models_per_project, 0, "Most models of a project; 0: no limit");

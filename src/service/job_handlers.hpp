@@ -23,9 +23,11 @@ JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& obj
 
 /// Trains a model: freezes the datasets into a job folder below `jobs_folder`, runs `trainer` there, stores artifact
 /// and evaluation files; TRAINED, or TRAINING_FAILED with a sentence for the user. Waits for imports that still run.
+/// The trainer is confined as `sandbox` says, since it decodes pictures of strangers; not at all if that is empty.
 JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
                                          const ImageQuotas& quotas, std::filesystem::path jobs_folder,
-                                         std::filesystem::path trainer, TrainingPlan plan);
+                                         std::filesystem::path trainer, TrainingPlan plan,
+                                         std::optional<TrainerSandbox> sandbox);
 
 /// Writes a model's archive to the bucket that was asked for: SUCCEEDED, or FAILED with a sentence for the user.
 JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,

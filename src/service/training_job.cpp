@@ -36,7 +36,8 @@ double as_float(double value) {
 class Training {
  public:
   Training(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const ImageQuotas& quotas,
-           const TrainingPlan& plan, const fs::path& folder, const fs::path& trainer, const ModelJob& job,
+           const TrainingPlan& plan, const fs::path& folder, const fs::path& trainer,
+           const std::optional<TrainerSandbox>& sandbox, const ModelJob& job,
            const Model& model, const Caller& caller, const std::atomic<bool>& cancel)
       : metadata_(metadata),
         objects_(objects),
@@ -45,6 +46,7 @@ class Training {
         plan_(plan),
         folder_(folder),
         trainer_(trainer),
+        sandbox_(sandbox),
         job_(job),
         model_(model),
         caller_(caller),
@@ -71,7 +73,7 @@ class Training {
     if (auto ok = write_job(folder_, work); !ok) return ok;
 
     auto evaluation = run_trainer(
-        trainer_, folder_, [this](const Progress& p) { report(p); }, &cancel_);
+        trainer_, folder_, [this](const Progress& p) { report(p); }, &cancel_, sandbox_);
     if (!evaluation) return evaluation.error();
     if (auto ok = check_model(work); !ok) return ok;
     say("Storing the model.");
@@ -313,6 +315,7 @@ class Training {
   const TrainingPlan& plan_;
   const fs::path& folder_;
   const fs::path& trainer_;
+  const std::optional<TrainerSandbox>& sandbox_;
   const ModelJob& job_;
   const Model& model_;
   const Caller& caller_;
@@ -325,9 +328,9 @@ class Training {
 
 JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
                                          const ImageQuotas& quotas, fs::path jobs_folder, fs::path trainer,
-                                         TrainingPlan plan) {
+                                         TrainingPlan plan, std::optional<TrainerSandbox> sandbox) {
   return [&metadata, &objects, &clock, quotas, jobs_folder = std::move(jobs_folder), trainer = std::move(trainer),
-          plan = std::move(plan)](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
+          plan = std::move(plan), sandbox = std::move(sandbox)](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
     const auto job = parse_model_job(row.payload);
     if (!job) {
       log::error("training", {{"reason", job.error().message}});
@@ -357,7 +360,7 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     } else if (test && !is_settled(test->status)) {
       outcome = invalid_input("The test dataset could not be used: " + test->status_message + ".");
     } else {
-      outcome = Training(metadata, objects, clock, quotas, plan, folder, trainer, *job, *model, *caller, cancel)
+      outcome = Training(metadata, objects, clock, quotas, plan, folder, trainer, sandbox, *job, *model, *caller, cancel)
                     .run(*train, test);
     }
     std::error_code ignored;

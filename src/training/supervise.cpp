@@ -70,13 +70,21 @@ fs::path find_trainer() {
 
 Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
                                const std::function<void(const Progress&)>& on_progress,
-                               const std::atomic<bool>* cancel) {
+                               const std::atomic<bool>* cancel, const std::optional<TrainerSandbox>& sandbox) {
   std::error_code ignored;
   for (const char* name : {"progress.jsonl", "evaluation.json", "failure.json"}) fs::remove(folder / name, ignored);
   fs::remove_all(folder / "model", ignored);
 
   // Everything the child needs is made before fork(): between fork and exec only async-signal-safe calls are allowed.
   const std::string program_text = program.string(), folder_text = folder.string();
+  std::optional<Confinement> confinement;
+  if (sandbox) {
+    auto prepared = Confinement::prepare(*sandbox, program, folder);
+    if (!prepared) return prepared.error();
+    confinement.emplace(std::move(*prepared));
+  }
+  std::string program_name = program_text, option = "--job", folder_name = folder_text;
+  char* const confined_arguments[] = {program_name.data(), option.data(), folder_name.data(), nullptr};
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) return internal_error("Cannot start the trainer: " + std::string(std::strerror(errno)) + ".");
@@ -88,6 +96,7 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (confinement) ::_exit(confinement->confine_and_execute(confined_arguments, environ));
     ::execlp(program_text.c_str(), program_text.c_str(), "--job", folder_text.c_str(), static_cast<char*>(nullptr));
     ::_exit(127);
   }
@@ -117,6 +126,8 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
     std::this_thread::sleep_for(kPollInterval);
   }
   forward();
+  if (WIFEXITED(status) && WEXITSTATUS(status) == Confinement::kCannotConfine)
+    return internal_error("The trainer could not be confined; VEDETTE_TRAINER_SANDBOX=off runs it as it is.");
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return internal_error("Cannot run " + program_text + ".");
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return read_failure(folder, status);
   return read_evaluation(folder);

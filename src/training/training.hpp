@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "training/sandbox.hpp"
 
 /// The job folder, the contract between whoever wants a model and `vedette-trainer`: `job.json` and pictures in;
 /// `progress.jsonl`, `model/` (the artifact) and `evaluation.json` (or `failure.json`) out. docs/training-job.md shows
@@ -125,9 +126,11 @@ Result<void> write_failure(const std::filesystem::path& folder, const Error& err
 /// Runs `program --job folder` as a child of low priority that dies with this process, forwards its progress lines, and
 /// returns its evaluation. Blocks. Setting `cancel` kills the child; the failure is then `unavailable`.
 /// Fails with invalid_input if the pictures are at fault (the message is for the user), else internal.
+/// With `sandbox` the child is confined before it begins (training/sandbox.hpp); it fails if that cannot be done.
 Result<Evaluation> run_trainer(const std::filesystem::path& program, const std::filesystem::path& folder,
                                const std::function<void(const Progress&)>& on_progress,
-                               const std::atomic<bool>* cancel);
+                               const std::atomic<bool>* cancel,
+                               const std::optional<TrainerSandbox>& sandbox = std::nullopt);
 
 /// The trainer beside the running program, if it is there, else the one on the PATH.
 std::filesystem::path find_trainer();

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 
+#include "vision/infer/code_memory.hpp"
 #include "vision/infer/graph.hpp"
 
 namespace vedette {
@@ -388,6 +389,8 @@ double Engine::time_golden_sample() const {
 }
 
 Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, std::optional<Precision> precision) {
+  static const auto can_run = check_code_memory();
+  if (!can_run) return can_run.error();
   auto state = std::make_unique<State>();
   state->artifact = std::move(artifact);
   state->precision = precision.value_or(quickest_precision(state->artifact.manifest));

@@ -1,0 +1,81 @@
+"""What is shipped beside the programs: the list of what they consist of, and how far the service is confined."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("VEDETTE_BUILD", ROOT / "build/release"))
+IDENTIFIER = re.compile(r"SPDXRef-[A-Za-z0-9.-]+")
+
+
+def make_sbom(program, *options):
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "sbom.json"
+        subprocess.run([sys.executable, ROOT / "tools/sbom.py", out, "--version", "1.2.3", *options, program], check=True)
+        return out.read_bytes()
+
+
+class Sbom(unittest.TestCase):
+    def setUp(self):
+        self.program = BUILD / "vedette"
+        self.bytes = make_sbom(self.program, "--header-package", "nlohmann-json3-dev")
+        self.document = json.loads(self.bytes)
+
+    def test_has_what_spdx_requires(self):
+        document = self.document
+        self.assertEqual((document["spdxVersion"], document["dataLicense"], document["SPDXID"]), ("SPDX-2.3", "CC0-1.0", "SPDXRef-DOCUMENT"))
+        self.assertRegex(document["creationInfo"]["created"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertTrue(all(re.match(r"(Tool|Organization|Person): \S", c) for c in document["creationInfo"]["creators"]))
+        self.assertRegex(document["documentNamespace"], r"^[a-z]+:[^#\s]+$")
+        known = {"SPDXRef-DOCUMENT"}
+        for package in document["packages"]:
+            self.assertRegex(package["SPDXID"], IDENTIFIER)
+            self.assertNotIn(package["SPDXID"], known)
+            known.add(package["SPDXID"])
+            for member in ("name", "versionInfo", "downloadLocation", "licenseDeclared", "licenseConcluded", "copyrightText"):
+                self.assertTrue(package[member], package)
+        for relation in document["relationships"]:
+            self.assertIn(relation["spdxElementId"], known)
+            self.assertIn(relation["relatedSpdxElement"], known)
+        self.assertEqual([r["relatedSpdxElement"] for r in document["relationships"] if r["relationshipType"] == "DESCRIBES"],
+                         ["SPDXRef-program-vedette"])
+
+    def test_names_the_package_of_every_linked_library(self):
+        listed = {p["name"] for p in self.document["packages"]}
+        needed = re.findall(r"NEEDED.*\[(.+)\]", subprocess.run(["readelf", "-d", self.program], check=True, capture_output=True, text=True).stdout)
+        self.assertGreater(len(needed), 5)
+        for library in needed:
+            owners = subprocess.run(["dpkg-query", "-S", f"*/{library}"], check=True, capture_output=True, text=True).stdout
+            self.assertTrue(listed & {line.split(":")[0] for line in owners.splitlines()}, library)
+        self.assertIn("nlohmann-json3-dev", listed)
+
+    def test_tells_licences_that_are_machine_readable(self):
+        declared = {p["name"]: p["licenseDeclared"] for p in self.document["packages"]}
+        self.assertEqual(declared["libbrotli1"], "MIT")
+
+    def test_is_the_same_for_the_same_inputs(self):
+        self.assertEqual(self.bytes, make_sbom(self.program, "--header-package", "nlohmann-json3-dev"))
+
+
+class Service(unittest.TestCase):
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
+    def test_has_an_exposure_of_at_most_one_and_a_half(self):
+        answer = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=15", ROOT / "packaging/vedette.service"],
+                                capture_output=True, text=True)
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+
+    def test_lets_onednn_make_code_and_the_server_confine_its_trainer(self):
+        unit = (ROOT / "packaging/vedette.service").read_text()
+        self.assertIn("\nMemoryDenyWriteExecute=no\n", unit)
+        for call in ("landlock_restrict_self", "seccomp", "setpriority"):
+            self.assertRegex(unit, rf"(?m)^SystemCallFilter=[^~\n]*\b{call}\b")
+
+
+if __name__ == "__main__":
+    unittest.main()
