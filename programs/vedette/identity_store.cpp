@@ -15,8 +15,11 @@ std::unique_ptr<MetadataStore> open_existing(const DataFolder& folder) {
 
 }  // namespace
 
-IdentityStore::IdentityStore(const std::string& data)
-    : folder{data}, metadata(open_existing(folder)), identities(*metadata, clock) {}
+IdentityStore::IdentityStore(const IdentityOptions& options)
+    : folder{options.data},
+      metadata(open_existing(folder)),
+      identities(*metadata, clock,
+                 options.force ? Identities::LastAdministrator::may_go : Identities::LastAdministrator::stays) {}
 
 std::shared_ptr<IdentityOptions> add_identity_options(CLI::App& command) {
   auto options = std::make_shared<IdentityOptions>();
@@ -27,6 +30,7 @@ std::shared_ptr<IdentityOptions> add_identity_options(CLI::App& command) {
   command.add_option("--account", options->account, "Account number")
       ->capture_default_str()
       ->envname("VEDETTE_ACCOUNT");
+  command.add_flag("--force", options->force, "Even if nobody is left who may manage users");
   command.fallthrough();
   return options;
 }

@@ -9,20 +9,22 @@
 
 namespace vedette {
 
+struct IdentityOptions {
+  std::string data = "./vedette-data", account = "123456789012";
+  bool force = false;  ///< the last administrator may go, too
+};
+
 /// Users, keys and policies of a server's data folder; the server may be running, and sees every change at once.
 struct IdentityStore {
   /// Throws std::runtime_error if the folder holds no server's data.
-  explicit IdentityStore(const std::string& data);
+  explicit IdentityStore(const IdentityOptions& options);
   DataFolder folder;
   SystemClock clock;
   std::unique_ptr<MetadataStore> metadata;
   Identities identities;
 };
 
-struct IdentityOptions {
-  std::string data = "./vedette-data", account = "123456789012";
-};
-/// Adds --data and --account, for all subcommands.
+/// Adds --data, --account and --force, for all subcommands.
 std::shared_ptr<IdentityOptions> add_identity_options(CLI::App& command);
 
 /// The value, or its error thrown for the user.

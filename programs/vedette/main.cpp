@@ -1,9 +1,26 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <exception>
 
 #include "commands.hpp"
 
+namespace {
+
+/// Standard input, output and error are open, whoever started this: else the first socket or file would take their place,
+/// and be written to, or handed on, as one of them.
+void open_standard_files() {
+  int fd = 0;
+  while ((fd = ::open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO) {
+  }
+  ::close(fd);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  open_standard_files();
   CLI::App app("Vedette finds defects in pictures of manufactured parts.");
   app.require_subcommand(1);
   app.set_version_flag("--version", VEDETTE_VERSION);

@@ -27,7 +27,7 @@ void add_user(CLI::App& app, int&) {
   create->add_option("NAME", *name, "Name of the user")->required();
   create->add_option("--policy", *policies, "Policy to attach; may be given several times");
   create->callback([options, name, policies] {
-    IdentityStore store(options->data);
+    IdentityStore store(*options);
     for (const auto& policy : *policies) checked(store.identities.find_policy(options->account, policy));
     checked(store.identities.create_user(options->account, *name));
     for (const auto& policy : *policies) checked(store.identities.attach(options->account, *name, policy));
@@ -36,7 +36,7 @@ void add_user(CLI::App& app, int&) {
 
   auto* list = command->add_subcommand("list", "List the users and their policies");
   list->callback([options] {
-    IdentityStore store(options->data);
+    IdentityStore store(*options);
     std::string after;
     while (true) {
       const auto users = store.identities.list_users(options->account, after, kPage);
@@ -49,7 +49,7 @@ void add_user(CLI::App& app, int&) {
   auto* remove = command->add_subcommand("delete", "Delete a user and the user's keys, at once");
   remove->add_option("NAME", *name, "Name of the user")->required();
   remove->callback([options, name] {
-    IdentityStore store(options->data);
+    IdentityStore store(*options);
     checked(store.identities.delete_user(options->account, *name));
   });
 }

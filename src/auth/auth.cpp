@@ -11,11 +11,17 @@ namespace vedette {
 namespace {
 
 constexpr std::size_t kMasterKeyBytes = 32;
+const std::string kServersBuckets = bucket_arn(".");
 
 }  // namespace
 
 Result<void> authorize(const Caller& caller, std::string_view action, std::string_view resource,
                        const TagContext& tags) {
+  if (resource.starts_with(kServersBuckets))
+    return fail(ErrorKind::access_denied,
+                "User: " + caller.arn() + " is not authorized to perform: " + std::string(action) + " on resource: " +
+                    std::string(resource) + " because buckets whose names begin with a dot are the server's own",
+                "AccessDenied");
   const PolicyContext context{caller.account,        caller.user,       caller.source_ip, caller.is_secure,
                               caller.is_via_service, tags.request_tags, tags.untags,      tags.resource_tags};
   auto decision = Decision::not_allowed;

@@ -31,7 +31,8 @@ struct TagContext {
   std::function<std::vector<Tag>()> resource_tags = {};
 };
 
-/// Fails with access_denied, worded as AWS does.
+/// Fails with access_denied, worded as AWS does. Whoever calls and whatever the policies say, nothing is allowed on a
+/// bucket whose name begins with a dot: such names are no client's, and the server keeps its own objects under one.
 Result<void> authorize(const Caller& caller, std::string_view action, std::string_view resource,
                        const TagContext& tags = {});
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "auth/identities.hpp"
 #include "base/files.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
@@ -73,6 +75,11 @@ TEST_F(Auth, ADamagedPolicyAllowsNothing) {
 TEST_F(Auth, NamesAreCheckedAndManagedPoliciesStay) {
   EXPECT_FALSE(identities_.create_user(kAccount, ""));
   EXPECT_FALSE(identities_.create_user(kAccount, "a b"));
+  for (const char* name : {".", ".."}) {  // no client can put these into the path of a URL
+    EXPECT_EQ(identities_.create_user(kAccount, name).error().kind, ErrorKind::invalid_input);
+    EXPECT_EQ(identities_.put_policy(kAccount, name, R"({"Statement":[]})").error().kind, ErrorKind::invalid_input);
+  }
+  EXPECT_TRUE(identities_.create_user(kAccount, "a.b..c"));
   EXPECT_FALSE(identities_.create_user(kAccount, std::string(65, 'a')));
   EXPECT_TRUE(identities_.create_user(kAccount, std::string(64, 'a')));
   EXPECT_EQ(identities_.create_user(kAccount, std::string(64, 'a')).error().kind, ErrorKind::conflict);
@@ -82,6 +89,76 @@ TEST_F(Auth, NamesAreCheckedAndManagedPoliciesStay) {
   EXPECT_EQ(identities_.attach(kAccount, std::string(64, 'a'), "none").error().resource_type, "POLICY");
   EXPECT_TRUE(identities_.delete_user(kAccount, std::string(64, 'a')));
   EXPECT_FALSE(identities_.delete_user(kAccount, std::string(64, 'a')));
+}
+
+TEST_F(Auth, NobodyReachesTheServersOwnBuckets) {
+  ASSERT_TRUE(identities_.create_user(kAccount, "root"));
+  ASSERT_TRUE(identities_.attach(kAccount, "root", "AdministratorAccess"));
+  const auto caller = caller_of_job(*store_, kAccount, "root");
+  for (const char* bucket : {".vedette", ".", "..", ".Vedette"}) {
+    EXPECT_EQ(authorize(*caller, "s3:GetObject", object_arn(bucket, "models/x")).error().kind, ErrorKind::access_denied);
+    EXPECT_EQ(authorize(*caller, "s3:GetBucketLocation", bucket_arn(bucket)).error().kind, ErrorKind::access_denied);
+  }
+  EXPECT_TRUE(authorize(*caller, "s3:GetObject", object_arn("parts", ".vedette/x")));
+}
+
+TEST_F(Auth, TheLastAdministratorStays) {
+  const std::string all = R"({"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}})",
+                    none = R"({"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}})";
+  const auto is_refused = [](const Result<void>& result) {
+    return !result && result.error().kind == ErrorKind::conflict && result.error().resource_id == "root";
+  };
+  for (const char* user : {"ann", "root"}) ASSERT_TRUE(identities_.create_user(kAccount, user));
+  ASSERT_TRUE(identities_.attach(kAccount, "root", "AdministratorAccess"));
+  const auto key = ring_.create_key(kAccount, "root");
+  EXPECT_TRUE(is_refused(identities_.delete_user(kAccount, "root")));
+  EXPECT_TRUE(is_refused(identities_.detach(kAccount, "root", "AdministratorAccess")));
+  EXPECT_TRUE(is_refused(identities_.revoke_key(kAccount, "root", key->access_key_id)));
+  ASSERT_TRUE(identities_.put_policy(kAccount, "none", none));
+  EXPECT_TRUE(is_refused(identities_.attach(kAccount, "root", "none")));
+  EXPECT_TRUE(ring_.look_up(key->access_key_id));
+  EXPECT_TRUE(identities_.delete_policy(kAccount, "none"));  // the attachment was undone
+
+  // Without a key of their own, or with rights over some users only, another is no administrator.
+  ASSERT_TRUE(identities_.put_policy(
+      kAccount, "some", R"({"Statement":{"Effect":"Allow","Action":"*","Resource":"arn:aws:iam::*:user/a*"}})"));
+  ASSERT_TRUE(identities_.attach(kAccount, "ann", "AdministratorAccess"));
+  EXPECT_TRUE(is_refused(identities_.delete_user(kAccount, "root")));
+  ASSERT_TRUE(ring_.create_key(kAccount, "ann"));
+  EXPECT_TRUE(identities_.detach(kAccount, "ann", "AdministratorAccess"));
+  EXPECT_TRUE(identities_.attach(kAccount, "ann", "some"));
+  EXPECT_TRUE(is_refused(identities_.delete_user(kAccount, "root")));
+
+  // Rights that come from a policy of one's own count; then its document cannot be taken away either.
+  ASSERT_TRUE(identities_.put_policy(
+      kAccount, "mine",
+      R"({"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}},
+                       {"Effect":"Deny","Action":"*","Resource":"*","Condition":{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]})"));
+  ASSERT_TRUE(identities_.attach(kAccount, "ann", "mine"));
+  EXPECT_TRUE(identities_.delete_user(kAccount, "root"));
+  const auto refused = identities_.put_policy(kAccount, "mine", none);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().resource_id, "ann");
+  EXPECT_TRUE(identities_.put_policy(kAccount, "mine", all));
+
+  Identities forced(*store_, clock_, Identities::LastAdministrator::may_go);
+  EXPECT_TRUE(forced.delete_user(kAccount, "ann"));
+  ASSERT_TRUE(identities_.create_user(kAccount, "bob"));
+  EXPECT_TRUE(identities_.delete_user(kAccount, "bob"));  // where there is none, none is kept
+}
+
+TEST_F(Auth, TwoAdministratorsCannotDeleteEachOther) {
+  for (int round = 0; round < 20; ++round) {
+    for (const char* user : {"a", "b"}) {
+      (void)identities_.create_user(kAccount, user);
+      ASSERT_TRUE(identities_.attach(kAccount, user, "AdministratorAccess"));
+      ASSERT_TRUE(ring_.create_key(kAccount, user));
+    }
+    std::thread other([&] { (void)identities_.delete_user(kAccount, "a"); });
+    (void)identities_.delete_user(kAccount, "b");
+    other.join();
+    EXPECT_EQ(identities_.list_users(kAccount, "", 10).size(), 1U);
+  }
 }
 
 }  // namespace

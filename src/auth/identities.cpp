@@ -1,5 +1,6 @@
 #include "auth/identities.hpp"
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -31,6 +32,8 @@ Result<void> check_name(const char* what, const std::string& name, std::size_t l
   if (name.empty() || name.size() > longest || name.find_first_not_of(kAlphabet) != std::string::npos)
     return invalid_input(std::string(what) + " has 1 to " + std::to_string(longest) +
                          " letters, digits and characters of +=,.@_-");
+  // Clients name both in the path of a URL, where these two mean other folders (RFC 3986, 5.2.4).
+  if (name == "." || name == "..") return invalid_input(std::string(what) + " may not be \"" + name + "\".");
   return {};
 }
 
@@ -39,6 +42,41 @@ Error no_user(const std::string& name) {
 }
 Error no_policy(const std::string& name) {
   return not_found("POLICY", name, "There is no policy " + name + ".");
+}
+
+/// Whether the user may give anybody any right, themselves included, and can make calls at all.
+bool is_administrator(UserRepository& users, const User& user) {
+  const auto keys = users.list_keys(user.account, user.name);
+  if (std::none_of(keys.begin(), keys.end(), [](const AccessKey& key) { return key.is_active; })) return false;
+  PolicyContext context;
+  context.account = user.account;
+  context.username = user.name;
+  const auto policies = policies_of(users, user);
+  // Any name stands for all: whoever may do this only to some is no administrator.
+  const auto anybody = user_arn(user.account, "*");
+  for (const char* action : {"vedette:AttachUserPolicy", "vedette:CreateAccessKey"}) {
+    auto decision = Decision::not_allowed;
+    for (const auto& policy : policies) {
+      const auto d = policy.decide_at_best(action, anybody, context);
+      if (d == Decision::explicitly_denied) return false;
+      if (d == Decision::allowed) decision = d;
+    }
+    if (decision != Decision::allowed) return false;
+  }
+  return true;
+}
+
+/// The first by name.
+std::optional<std::string> find_administrator(UserRepository& users, const std::string& account) {
+  constexpr std::int64_t kPage = 100;
+  std::string after;
+  while (true) {
+    const auto page = users.list(account, after, kPage);
+    for (const auto& user : page)
+      if (is_administrator(users, user)) return user.name;
+    if (static_cast<std::int64_t>(page.size()) < kPage) return std::nullopt;
+    after = page.back().name;
+  }
 }
 
 }  // namespace
@@ -82,11 +120,22 @@ std::vector<User> Identities::list_users(const std::string& account, const std::
   return store_.read()->users().list(account, after, limit);
 }
 
-Result<void> Identities::delete_user(const std::string& account, const std::string& name) {
+template <typename Change>
+Result<void> Identities::change(const std::string& account, Change change) {
   auto work = store_.write();
-  if (!work->users().remove(account, name)) return no_user(name);
+  auto& users = work->users();
+  const auto before = last_ == LastAdministrator::stays ? find_administrator(users, account) : std::nullopt;
+  if (auto ok = change(users); !ok) return ok;
+  if (before && !find_administrator(users, account))
+    return conflict("USER", *before,
+                    "Nobody would be left who may manage users, since " + *before + " is the last administrator.");
   work->commit();
   return {};
+}
+
+Result<void> Identities::delete_user(const std::string& account, const std::string& name) {
+  return change(account,
+                [&](UserRepository& users) { return users.remove(account, name) ? Result<void>() : no_user(name); });
 }
 
 Result<void> Identities::put_policy(const std::string& account, const std::string& name, const std::string& document) {
@@ -94,10 +143,10 @@ Result<void> Identities::put_policy(const std::string& account, const std::strin
   if (managed_policy(name))
     return conflict("POLICY", name, "The policy " + name + " is managed; it cannot be changed.");
   if (auto policy = Policy::parse(document); !policy) return policy.error();
-  auto work = store_.write();
-  work->users().put_policy({account, name, document, clock_.now()});
-  work->commit();
-  return {};
+  return change(account, [&](UserRepository& users) {
+    users.put_policy({account, name, document, clock_.now()});
+    return Result<void>();
+  });
 }
 
 Result<PolicyDescription> Identities::find_policy(const std::string& account, const std::string& name) {
@@ -127,20 +176,20 @@ Result<void> Identities::delete_policy(const std::string& account, const std::st
 }
 
 Result<void> Identities::attach(const std::string& account, const std::string& user, const std::string& policy) {
-  auto work = store_.write();
-  if (!work->users().find(account, user)) return no_user(user);
-  if (!managed_policy(policy) && !work->users().find_policy(account, policy)) return no_policy(policy);
-  work->users().attach(account, user, policy);
-  work->commit();
-  return {};
+  return change(account, [&](UserRepository& users) -> Result<void> {
+    if (!users.find(account, user)) return no_user(user);
+    if (!managed_policy(policy) && !users.find_policy(account, policy)) return no_policy(policy);
+    users.attach(account, user, policy);
+    return {};
+  });
 }
 
 Result<void> Identities::detach(const std::string& account, const std::string& user, const std::string& policy) {
-  auto work = store_.write();
-  if (!work->users().find(account, user)) return no_user(user);
-  if (!work->users().detach(account, user, policy)) return no_policy(policy);
-  work->commit();
-  return {};
+  return change(account, [&](UserRepository& users) -> Result<void> {
+    if (!users.find(account, user)) return no_user(user);
+    if (!users.detach(account, user, policy)) return no_policy(policy);
+    return {};
+  });
 }
 
 Result<std::vector<AccessKey>> Identities::list_keys(const std::string& account, const std::string& user) {
@@ -151,13 +200,13 @@ Result<std::vector<AccessKey>> Identities::list_keys(const std::string& account,
 
 Result<void> Identities::revoke_key(const std::string& account, const std::string& user,
                                     const std::string& access_key_id) {
-  auto work = store_.write();
-  const auto key = work->users().find_key(access_key_id);
-  if (!key || key->account != account || key->user != user)
-    return not_found("ACCESS_KEY", access_key_id, "The user " + user + " has no key " + access_key_id + ".");
-  work->users().deactivate_key(access_key_id);
-  work->commit();
-  return {};
+  return change(account, [&](UserRepository& users) -> Result<void> {
+    const auto key = users.find_key(access_key_id);
+    if (!key || key->account != account || key->user != user)
+      return not_found("ACCESS_KEY", access_key_id, "The user " + user + " has no key " + access_key_id + ".");
+    users.deactivate_key(access_key_id);
+    return {};
+  });
 }
 
 }  // namespace vedette

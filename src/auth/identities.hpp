@@ -25,11 +25,17 @@ std::optional<std::string> managed_policy(std::string_view name);
 /// Resolves a user's attachments. A name that no longer exists grants nothing.
 std::vector<Policy> policies_of(UserRepository& users, const User& user);
 
+/// An administrator is a user who has an active key and who may, under some condition at least, give any user any policy
+/// and key. No change here takes the last one away from an account (conflict USER): whether another is left is decided in the
+/// transaction that makes the change, so that two administrators cannot remove each other.
 class Identities {
  public:
-  Identities(MetadataStore& store, const Clock& clock) : store_(store), clock_(clock) {}
+  enum class LastAdministrator { stays, may_go };
+  Identities(MetadataStore& store, const Clock& clock, LastAdministrator last = LastAdministrator::stays)
+      : store_(store), clock_(clock), last_(last) {}
 
-  /// Names have 1 … 64 letters, digits and +=,.@_-. Fails with conflict USER if the name is taken.
+  /// Names have 1 … 64 letters, digits and +=,.@_-, but are not "." or "..", which no client can have in a URL.
+  /// Fails with conflict USER if the name is taken.
   Result<User> create_user(const std::string& account, const std::string& name);
   Result<User> find_user(const std::string& account, const std::string& name);
   std::vector<User> list_users(const std::string& account, const std::string& after, std::int64_t limit);
@@ -50,8 +56,13 @@ class Identities {
   Result<void> revoke_key(const std::string& account, const std::string& user, const std::string& access_key_id);
 
  private:
+  /// Runs the change and commits it, unless it fails or takes the last administrator away.
+  template <typename Change>
+  Result<void> change(const std::string& account, Change change);
+
   MetadataStore& store_;
   const Clock& clock_;
+  const LastAdministrator last_;
 };
 
 }  // namespace vedette

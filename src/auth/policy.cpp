@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/text.hpp"
 
@@ -171,6 +172,7 @@ Result<std::vector<Condition>> parse_conditions(const Json& json) {
       c.key = to_lower(key);
       if (!is_known_key(c.key))
         return invalid_input("The policy uses the condition key " + key + ", which is not supported.");
+      if (const auto slash = c.key.find('/'); slash != std::string::npos) c.key = c.key.substr(0, slash) + key.substr(slash);
       auto wanted = one_or_many(values);
       if (!wanted) return wanted.error();
       for (const auto& value : *wanted) {
@@ -193,6 +195,9 @@ std::optional<std::vector<std::string>> values_of(const std::string& key, const 
   const auto flag = [](bool value) { return std::vector<std::string>{value ? "true" : "false"}; };
   const auto tag_value = [](const std::vector<Tag>& tags,
                             std::string_view name) -> std::optional<std::vector<std::string>> {
+    // A tag of the very name decides, so that nobody hides it behind another that differs in case only.
+    for (const auto& tag : tags)
+      if (tag.key == name) return std::vector{tag.value};
     for (const auto& tag : tags)
       if (equals_ignore_case(tag.key, name)) return std::vector{tag.value};
     return std::nullopt;
@@ -256,12 +261,24 @@ bool holds(const Condition& c, const PolicyContext& context) {
              : std::any_of(values->begin(), values->end(), fits);
 }
 
+/// Notes whether an object has a member twice: a parser keeps the last one only, and what is lost may have denied.
+Json::parser_callback_t unique_members(bool& is_ambiguous) {
+  return [&is_ambiguous, open = std::vector<std::set<std::string>>()](int, Json::parse_event_t event, Json& value) mutable {
+    if (event == Json::parse_event_t::object_start) open.emplace_back();
+    if (event == Json::parse_event_t::object_end) open.pop_back();
+    if (event == Json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second) is_ambiguous = true;
+    return true;
+  };
+}
+
 }  // namespace
 
 Result<Policy> Policy::parse(std::string_view text) {
   if (text.size() > kLongestDocument)
     return invalid_input("A policy may have at most " + std::to_string(kLongestDocument) + " characters.");
-  const Json json = Json::parse(text, nullptr, false);
+  bool is_ambiguous = false;
+  const Json json = Json::parse(text, unique_members(is_ambiguous), false);
+  if (is_ambiguous) return invalid_input("The policy gives an element twice in one object.");
   if (!json.is_object() || !json.contains("Statement"))
     return invalid_input("The policy is not a JSON object with a Statement.");
   for (const auto& [name, value] : json.items())
@@ -295,7 +312,9 @@ Result<Policy> Policy::parse(std::string_view text) {
   return policy;
 }
 
-Decision Policy::decide(std::string_view action, std::string_view resource, const PolicyContext& context) const {
+template <typename Holds>
+Decision Policy::decide_where(std::string_view action, std::string_view resource, const PolicyContext& context,
+                              Holds holds) const {
   const std::string lower = to_lower(action);
   auto decision = Decision::not_allowed;
   for (const auto& s : statements_) {
@@ -303,13 +322,22 @@ Decision Policy::decide(std::string_view action, std::string_view resource, cons
     for (const auto& a : s.actions) names_action |= matches(a, lower);
     for (const auto& r : s.resources) names_resource |= matches(with_variables(r, context), resource);
     if (names_action == s.is_not_action || names_resource == s.is_not_resource) continue;
-    const bool applies =
-        std::all_of(s.conditions.begin(), s.conditions.end(), [&](const auto& c) { return holds(c, context); });
-    if (!applies) continue;
+    if (!holds(s)) continue;
     if (!s.is_allow) return Decision::explicitly_denied;
     decision = Decision::allowed;
   }
   return decision;
+}
+
+Decision Policy::decide(std::string_view action, std::string_view resource, const PolicyContext& context) const {
+  return decide_where(action, resource, context, [&](const Statement& s) {
+    return std::all_of(s.conditions.begin(), s.conditions.end(), [&](const auto& c) { return holds(c, context); });
+  });
+}
+
+Decision Policy::decide_at_best(std::string_view action, std::string_view resource,
+                                const PolicyContext& context) const {
+  return decide_where(action, resource, context, [](const Statement& s) { return s.is_allow || s.conditions.empty(); });
 }
 
 }  // namespace vedette

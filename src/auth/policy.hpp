@@ -39,6 +39,10 @@ class Policy {
   /// Fails with invalid_input naming what is wrong.
   static Result<Policy> parse(std::string_view json);
   [[nodiscard]] Decision decide(std::string_view action, std::string_view resource, const PolicyContext& context) const;
+  /// What the policy says where every Condition turns out in the caller's favour: an Allow counts whatever its condition,
+  /// a Deny only if it has none. For questions about a user who is not calling now.
+  [[nodiscard]] Decision decide_at_best(std::string_view action, std::string_view resource,
+                                        const PolicyContext& context) const;
 
   struct Condition {
     enum class Test { string, string_ignore_case, like, boolean, ip_address, null };
@@ -46,7 +50,7 @@ class Policy {
     Test test = Test::string;
     bool is_negated = false, if_exists = false;
     Values values = Values::one;
-    std::string key;  ///< lower case
+    std::string key;  ///< lower case, but for a tag's name
     std::vector<std::string> wanted;
   };
 
@@ -56,6 +60,9 @@ class Policy {
     std::vector<std::string> actions, resources;
     std::vector<Condition> conditions;
   };
+  template <typename Holds>
+  [[nodiscard]] Decision decide_where(std::string_view action, std::string_view resource, const PolicyContext& context,
+                                      Holds holds) const;
   std::vector<Statement> statements_;
 };
 

@@ -54,6 +54,29 @@ TEST(Policy, VariablesNameTheCaller) {
   EXPECT_FALSE(allows(policy, "s3:GetObject", "arn:aws:s3:::home/bob/k"));
 }
 
+TEST(Policy, ATagIsNotHiddenBehindAnotherSpelling) {
+  auto c = context();
+  c.resource_tags = [] {
+    return std::vector<Tag>{{"STAGE", "test"}, {"Stage", "test"}, {"stage", "production"}};
+  };
+  EXPECT_TRUE(holds(R"({"StringEquals":{"aws:ResourceTag/stage":"production"}})", c));
+  EXPECT_FALSE(holds(R"({"StringEquals":{"aws:ResourceTag/stage":"test"}})", c));
+  EXPECT_TRUE(holds(R"({"StringEquals":{"AWS:resourcetag/Stage":"test"}})", c));
+  c.resource_tags = [] {
+    return std::vector<Tag>{{"Stage", "production"}};
+  };
+  EXPECT_TRUE(holds(R"({"StringEquals":{"aws:ResourceTag/stage":"production"}})", c));
+}
+
+TEST(Policy, AnElementGivenTwiceIsRefused) {
+  for (const char* document :
+       {R"({"Statement":{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}})",
+        R"({"Statement":{"Effect":"Deny","Action":"*","Resource":"*"},"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}})",
+        R"({"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":
+            {"Bool":{"aws:SecureTransport":"true"},"Bool":{"aws:ViaAWSService":"true"}}}]})"})
+    EXPECT_FALSE(Policy::parse(document)) << document;
+}
+
 TEST(Policy, WhatItCannotHonourIsRefused) {
   for (
       const char* document :

@@ -167,6 +167,9 @@ std::optional<ModelArn> parse_model_arn(std::string_view arn) {
   if (!version || *version < 1 || std::to_string(*version) != resource[2]) return std::nullopt;
   return ModelArn{{std::string(parts[4]), std::string(parts[3])}, std::string(resource[1]), *version};
 }
+std::string to_text(const ModelArn& arn) {
+  return model_arn(arn.scope, arn.project, arn.version);
+}
 std::string component_arn(const Scope& scope, std::string_view name, std::string_view version) {
   return "arn:aws:greengrass:" + scope.region + ":" + scope.account + ":components:" + std::string(name) +
          ":versions:" + std::string(version);

@@ -139,7 +139,8 @@ bool is_settled(DatasetStatus status);
 
 std::string project_arn(const Scope& scope, std::string_view project);
 std::string model_arn(const Scope& scope, std::string_view project, std::int64_t version);
-/// Names one model: arn:<partition>:lookoutvision:<region>:<account>:model/<project>/<version>.
+/// Names one model: arn:<partition>:lookoutvision:<region>:<account>:model/<project>/<version>. The partition names nothing
+/// here and may be any, so that one model has many spellings: rights are decided on to_text(), which has one.
 struct ModelArn {
   Scope scope;
   std::string project;
@@ -147,6 +148,7 @@ struct ModelArn {
 };
 /// Empty if the text has no such form.
 std::optional<ModelArn> parse_model_arn(std::string_view arn);
+std::string to_text(const ModelArn& arn);  ///< as model_arn() writes it, however it was spelt
 std::string user_arn(std::string_view account, std::string_view name);
 std::string bucket_arn(std::string_view bucket);
 std::string object_arn(std::string_view bucket, std::string_view key);

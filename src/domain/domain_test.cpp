@@ -79,6 +79,15 @@ TEST(Domain, OnlyArnsOfModelsAreReadAsSuch) {
     EXPECT_FALSE(parse_model_arn(text)) << text;
 }
 
+TEST(Domain, AModelHasOneArnHoweverItWasSpelt) {
+  const std::string right = "arn:aws:lookoutvision:us-east-1:123456789012:model/p/12";
+  for (const char* partition : {"aws", "aws-cn", "x", ""}) {
+    const auto arn = parse_model_arn("arn:" + std::string(partition) + right.substr(7));
+    ASSERT_TRUE(arn) << partition;
+    EXPECT_EQ(to_text(*arn), right);
+  }
+}
+
 TEST(Domain, ArnsCarryScopeAndName) {
   const Scope scope{"123456789012", "us-east-1"};
   EXPECT_EQ(project_arn(scope, "p"), "arn:aws:lookoutvision:us-east-1:123456789012:project/p");

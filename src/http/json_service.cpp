@@ -21,6 +21,7 @@ constexpr std::uint64_t kImageLimit = 8 << 20;
 struct Subject {
   std::string arn = "*";
   std::string project, version;
+  bool is_model = false;  ///< `version` is the number of a model that exists
   std::function<std::vector<Tag>()> tags = {};
 };
 
@@ -93,7 +94,7 @@ class JsonCall : public PendingCall {
   Result<Json> run_operation(std::string_view body, Subject& subject, AuditEvent& audit) {
     const auto input = input_of(route_, head_, body);
     if (!input) return input.error();
-    const auto members = service_.model_.decode(*route_.operation, *input);
+    auto members = service_.model_.decode(*route_.operation, *input);
     if (!members) return members.error();
     audit.request_parameters = audit_parameters(*members);
     subject = subject_of(*members);
@@ -115,6 +116,8 @@ class JsonCall : public PendingCall {
       // A binary form, since blobs need not be text.
       context.parameters_hash = sha256_hex(as_text(Json::to_cbor(parameters)));
     }
+    // "latest" may be another model in a moment: the operation gets the one that the caller's rights were decided on.
+    if (subject.is_model) (*members)["ModelVersion"] = subject.version;
     return service_.operations_.at(operation)({context, *members, body, headers_});
   }
 
@@ -140,12 +143,16 @@ class JsonCall : public PendingCall {
       const auto number = service_.models_.resolve_version(scope, subject.project, subject.version);
       if (number) {
         subject.version = std::to_string(*number);
+        subject.is_model = true;
         subject.tags = model_tags(subject.project, *number);
       }
       subject.arn += subject.version;
     } else if (kind == "arn") {
       subject.arn = text("ResourceArn");
-      if (const auto model = parse_model_arn(subject.arn); model && model->scope == scope) {
+      const auto model = parse_model_arn(subject.arn);
+      // What is no model's ARN is refused by the operation; what is one is judged by its only true spelling.
+      if (model) subject.arn = to_text(*model);
+      if (model && model->scope == scope) {
         subject.project = model->project;
         subject.version = std::to_string(model->version);
         subject.tags = model_tags(model->project, model->version);

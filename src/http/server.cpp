@@ -1,5 +1,7 @@
 #include "http/server.hpp"
 
+#include <fcntl.h>
+
 #include <atomic>
 #include <boost/asio.hpp>
 #include <stdexcept>
@@ -19,6 +21,12 @@ using boost::system::error_code;
 
 constexpr auto kDrainTime = std::chrono::seconds(10);
 constexpr auto kCertificateCheck = std::chrono::seconds(2);
+
+/// Asio makes sockets that a program which this one starts would inherit.
+template <typename Socket>
+void close_on_exec(Socket& socket) {
+  ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
+}
 
 }  // namespace
 
@@ -73,6 +81,7 @@ struct HttpServer::State {
         co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
         continue;
       }
+      close_on_exec(socket);
       if (shared.connections >= options.most_connections) continue;  // the socket closes
       auto serving = serve_connection(std::move(socket));
       asio::co_spawn(io, std::move(serving), asio::detached);
@@ -91,6 +100,7 @@ HttpServer::HttpServer(RequestHandler& handler, const ServerOptions& options) {
   const tcp::endpoint endpoint(address, options.port);
   auto& acceptor = state_->acceptor;
   acceptor.open(endpoint.protocol());
+  close_on_exec(acceptor);
   acceptor.set_option(tcp::acceptor::reuse_address(true));
   acceptor.bind(endpoint, error);
   if (error)

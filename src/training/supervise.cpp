@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -46,6 +47,35 @@ class LineFollower {
   std::streamoff offset_ = 0;
 };
 
+/// What of this process's environment the trainer is to know: the keys of an object store, say, are not among it.
+/// Names that end in * stand for all that begin so.
+std::vector<std::string> trainer_environment() {
+  static constexpr std::string_view kPassedOn[] = {"PATH",    "HOME",   "LANG",  "LC_*",  "TZ",    "TMPDIR",
+                                                   "LD_LIBRARY_PATH", "OMP_*",  "GOMP_*", "KMP_*", "MKL_*",
+                                                   "DNNL_*",  "ONEDNN_*", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+                                                   "LSAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE"};
+  std::vector<std::string> out;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const auto name = text.substr(0, text.find('='));
+    if (std::any_of(std::begin(kPassedOn), std::end(kPassedOn), [&](std::string_view known) {
+          return known.ends_with('*') ? name.starts_with(known.substr(0, known.size() - 1)) : name == known;
+        }))
+      out.emplace_back(text);
+  }
+  return out;
+}
+
+/// In the child: of this process's files and sockets only standard output and standard error stay, since libraries open
+/// some that exec would hand on. Calls async-signal-safe functions only. False if it cannot be done.
+bool close_inherited(int null_device, int most_descriptors) {
+  if (::dup2(null_device, STDIN_FILENO) < 0) return false;
+  if (::close_range(STDERR_FILENO + 1, ~0U, 0) == 0) return true;
+  if (errno != ENOSYS) return false;
+  for (int fd = STDERR_FILENO + 1; fd < most_descriptors; ++fd) ::close(fd);  // before Linux 5.9
+  return true;
+}
+
 Error read_failure(const fs::path& folder, int status) {
   if (auto text = read_file(folder / "failure.json", 1 << 20)) {
     const Json json = Json::parse(as_text(*text), nullptr, false);
@@ -76,30 +106,43 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
   fs::remove_all(folder / "model", ignored);
 
   // Everything the child needs is made before fork(): between fork and exec only async-signal-safe calls are allowed.
-  const std::string program_text = program.string(), folder_text = folder.string();
   std::optional<Confinement> confinement;
   if (sandbox) {
     auto prepared = Confinement::prepare(*sandbox, program, folder);
     if (!prepared) return prepared.error();
     confinement.emplace(std::move(*prepared));
   }
-  std::string program_name = program_text, option = "--job", folder_name = folder_text;
-  char* const confined_arguments[] = {program_name.data(), option.data(), folder_name.data(), nullptr};
+  std::string program_text = program.string(), folder_text = folder.string(), option = "--job";
+  char* const arguments[] = {program_text.data(), option.data(), folder_text.data(), nullptr};
+  auto variables = trainer_environment();
+  std::vector<char*> environment;
+  for (auto& variable : variables) environment.push_back(variable.data());
+  environment.push_back(nullptr);
+  const int null_device = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (null_device < 0) return internal_error("Cannot start the trainer: " + std::string(std::strerror(errno)) + ".");
+  const auto most_descriptors = static_cast<int>(::sysconf(_SC_OPEN_MAX));
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
-  if (child < 0) return internal_error("Cannot start the trainer: " + std::string(std::strerror(errno)) + ".");
+  if (child < 0) {
+    const int reason = errno;
+    ::close(null_device);
+    return internal_error("Cannot start the trainer: " + std::string(std::strerror(reason)) + ".");
+  }
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(125);
     ::setpriority(PRIO_PROCESS, 0, kTrainerNiceness);
-    // A server's sockets and files are close-on-exec; its signal mask is not reset by exec.
+    if (!close_inherited(null_device, most_descriptors)) ::_exit(125);
+    // Exec does not reset the signal mask.
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    if (confinement) ::_exit(confinement->confine_and_execute(confined_arguments, environ));
-    ::execlp(program_text.c_str(), program_text.c_str(), "--job", folder_text.c_str(), static_cast<char*>(nullptr));
+    if (confinement) ::_exit(confinement->confine_and_execute(arguments, environment.data()));
+    ::execvpe(program_text.c_str(), arguments, environment.data());
     ::_exit(127);
   }
+
+  ::close(null_device);
 
   LineFollower lines(folder / "progress.jsonl");
   const auto forward = [&] {

@@ -124,7 +124,8 @@ std::string summary_json(const Evaluation& evaluation);
 Result<void> write_failure(const std::filesystem::path& folder, const Error& error);
 
 /// Runs `program --job folder` as a child of low priority that dies with this process, forwards its progress lines, and
-/// returns its evaluation. Blocks. Setting `cancel` kills the child; the failure is then `unavailable`.
+/// returns its evaluation. The child has this process's standard output and standard error, but none of its other files
+/// and sockets, and only those variables of its environment that say how to compute. Blocks. Setting `cancel` kills the child; the failure is then `unavailable`.
 /// Fails with invalid_input if the pictures are at fault (the message is for the user), else internal.
 /// With `sandbox` the child is confined before it begins (training/sandbox.hpp); it fails if that cannot be done.
 Result<Evaluation> run_trainer(const std::filesystem::path& program, const std::filesystem::path& folder,

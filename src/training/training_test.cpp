@@ -1,6 +1,10 @@
 #include "training/training.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "base/files.hpp"
 
@@ -123,6 +127,39 @@ TEST(Training, FailuresCarryTheTrainersSentence) {
   EXPECT_NE(result.error().message.find("signal 9"), std::string::npos);
   result = run_trainer(folder.path() / "none", folder.path(), {}, nullptr);
   EXPECT_NE(result.error().message.find("Cannot run"), std::string::npos);
+}
+
+TEST(Training, TheTrainerInheritsNeitherFilesNorSecrets) {
+  TemporaryFolder folder;
+  // Not close-on-exec, as what libraries open.
+  const int leaked = ::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY);
+  const int far = ::fcntl(leaked, F_DUPFD, 200);
+  ASSERT_GE(far, 200);
+  ::setenv("AWS_SECRET_ACCESS_KEY", "not-for-the-trainer", 1);
+  ::setenv("VEDETTE_TLS_KEY", "/secret", 1);
+  ::setenv("OMP_WAIT_POLICY", "passive", 1);
+  (void)run_trainer(fake_trainer(folder.path(),
+                                 "for n in 3 4 5 6 7 8 9 " + std::to_string(leaked) + " " + std::to_string(far) +
+                                     "; do [ -d /proc/$PPID ] && readlink /proc/$$/fd/$n; done | grep -v trainer.sh > files\n"
+                                     "readlink /proc/$$/fd/0 > input\ntr '\\0' '\\n' < /proc/$$/environ > variables\n"),
+                    folder.path(), {}, nullptr);
+  ::unsetenv("AWS_SECRET_ACCESS_KEY");
+  ::unsetenv("VEDETTE_TLS_KEY");
+  ::unsetenv("OMP_WAIT_POLICY");
+  ::close(leaked);
+  ::close(far);
+  const auto text = [&](const char* name) {
+    const auto bytes = read_file(folder.path() / name, 1 << 20);
+    EXPECT_TRUE(bytes) << name;
+    return bytes ? std::string(as_text(*bytes)) : std::string();
+  };
+  EXPECT_EQ(text("files"), "");
+  EXPECT_EQ(text("input"), "/dev/null\n");
+  const auto variables = text("variables");
+  EXPECT_EQ(variables.find("not-for-the-trainer"), std::string::npos);
+  EXPECT_EQ(variables.find("VEDETTE_"), std::string::npos);
+  EXPECT_NE(variables.find("OMP_WAIT_POLICY=passive"), std::string::npos);
+  EXPECT_NE(variables.find("PATH="), std::string::npos);
 }
 
 TEST(Training, CancellingKillsTheTrainer) {

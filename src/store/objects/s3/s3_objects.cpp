@@ -73,6 +73,7 @@ class S3Objects : public ObjectStore {
 
   Result<ObjectInfo> put(const std::string& bucket, const std::string& key, std::unique_ptr<StagedObject> content,
                          const ObjectAttributes& attributes, const PutCondition& condition) override {
+    if (auto ok = check_reach(bucket, key); !ok) return ok.error();
     const auto& file = static_cast<StagedFile&>(*content);
     const auto at = real(bucket, key);
     HeaderList headers = {{"content-type", attributes.content_type}};
@@ -97,6 +98,7 @@ class S3Objects : public ObjectStore {
 
   Result<ObjectInfo> head(const std::string& bucket, const std::string& key,
                           const std::optional<std::string>& version_id) override {
+    if (auto ok = check_reach(bucket, key); !ok) return ok.error();
     const auto at = real(bucket, key);
     const auto answer = calls_.send({"HEAD", at.bucket, at.key, version_query(version_id), {}, {}});
     if (!answer) return answer.error();
@@ -150,6 +152,7 @@ class S3Objects : public ObjectStore {
 
   Result<Removed> remove(const std::string& bucket, const std::string& key,
                          const std::optional<std::string>& version_id) override {
+    if (auto ok = check_reach(bucket, key); !ok) return ok.error();
     const auto at = real(bucket, key);
     const auto answer = calls_.send({"DELETE", at.bucket, at.key, version_query(version_id), {}, {}});
     if (!answer && answer.error().code != "NoSuchKey") return answer.error();
@@ -160,6 +163,14 @@ class S3Objects : public ObjectStore {
   struct Location {
     std::string bucket, key;
   };
+
+  /// The server's own objects have one name only: rights are decided on names, and theirs is no client's.
+  [[nodiscard]] Result<void> check_reach(const std::string& bucket, const std::string& key) const {
+    if (bucket != options_.system_bucket || !key.starts_with(options_.system_prefix)) return {};
+    return fail(ErrorKind::access_denied,
+                "s3://" + bucket + "/" + options_.system_prefix + " is where the server keeps its own objects (--objects).",
+                "AccessDenied");
+  }
 
   /// Where the server's own objects really are.
   [[nodiscard]] Location real(const std::string& bucket, const std::string& key) const {
@@ -174,6 +185,7 @@ class S3Objects : public ObjectStore {
 
   Result<ObjectStart> fetch_start(const std::string& bucket, const std::string& key,
                                   const std::optional<std::string>& version_id, std::uint64_t length) {
+    if (auto ok = check_reach(bucket, key); !ok) return ok.error();
     const auto at = real(bucket, key);
     auto answer = calls_.send({"GET",
                                at.bucket,

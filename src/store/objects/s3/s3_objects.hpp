@@ -25,6 +25,8 @@ struct S3StoreOptions {
 /// Buckets of any service that speaks S3. Requests are signed with the keys of CredentialSource; connections are kept;
 /// failures that may pass (no answer, 5xx, 429) are retried. Large objects are read in ranges and written in parts.
 /// Conditional puts are retried, too: one whose first answer was lost fails with PreconditionFailed.
+/// What lies in the system bucket below its prefix is reached as kSystemBucket only: under its real name it is refused
+/// (access_denied).
 /// Contents that a killed process left in the spool are removed. Throws std::filesystem::filesystem_error if the spool
 /// cannot be used.
 std::unique_ptr<ObjectStore> open_s3_objects(S3StoreOptions options, const Clock& clock);
