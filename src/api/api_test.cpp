@@ -297,6 +297,14 @@ TEST(S3, Ranges) {
   EXPECT_FALSE(*range("bytes=a-b"));
   EXPECT_FALSE(*range("bytes=0-1,3-4"));
   EXPECT_EQ(range("bytes=10-11").error().code, "InvalidRange");
+  const auto copied = s3::parse_copy_range("bytes=1-4", 5);
+  ASSERT_TRUE(copied);
+  EXPECT_EQ(copied->first, 1U);
+  EXPECT_EQ(copied->last, 4U);
+  EXPECT_EQ(s3::parse_copy_range("bytes=0-21", 5).error().code, "InvalidRange");
+  for (const char* text : {"0-2", "bytes=0", "bytes=hello", "bytes=hello-world", "bytes=0-bar", "bytes=hello-", "bytes=-3",
+                           "bytes=0-2,3-5", "bytes=3-2", "bytes=+1-2", "bytes= 1-2", "-bytes=", ""})
+    EXPECT_EQ(s3::parse_copy_range(text, 5).error().code, "InvalidArgument") << text;
 }
 
 }  // namespace

@@ -1,10 +1,39 @@
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "http/s3_operations.hpp"
 
 namespace vedette::s3_operations {
 
 Result<Response> list_buckets(S3Call& call) {
-  return xml(s3::encode_buckets(call.objects.list_buckets(), call.caller.account));
+  constexpr std::int64_t kMostBuckets = 10'000;
+  auto most = kMostBuckets;
+  if (const auto text = call.request.parameter("max-buckets")) {
+    const auto number = parse_integer(*text);
+    if (!number || *number < 1 || *number > kMostBuckets)
+      return s3_error(ErrorKind::invalid_input, "InvalidArgument", "max-buckets must be a number from 1 to 10000");
+    most = *number;
+  }
+  std::string after;
+  if (const auto token = call.request.parameter("continuation-token")) {
+    const auto bytes = from_base64(*token);
+    if (!bytes || bytes->empty())
+      return s3_error(ErrorKind::invalid_input, "InvalidArgument", "The continuation token provided is incorrect");
+    after = std::string(as_text(*bytes));
+  }
+  const auto prefix = call.request.parameter("prefix").value_or("");
+  auto buckets = call.objects.list_buckets();
+  std::sort(buckets.begin(), buckets.end());
+  const bool is_elsewhere = call.request.parameter("bucket-region").value_or(call.scope.region) != call.scope.region;
+  std::erase_if(buckets, [&](const auto& bucket) {
+    return is_elsewhere || bucket.first <= after || !bucket.first.starts_with(prefix);
+  });
+  std::string next_token;
+  if (static_cast<std::int64_t>(buckets.size()) > most) {
+    buckets.resize(static_cast<std::size_t>(most));
+    next_token = to_base64(as_bytes(buckets.back().first));
+  }
+  return xml(s3::encode_buckets(buckets, call.caller.account, prefix, next_token));
 }
 
 Result<Response> create_bucket(S3Call& call) {

@@ -120,6 +120,25 @@ PutCondition read_condition(const HeaderList& headers) {
 
 }  // namespace s3_operations
 
+Result<void> check_conditions(s3::OperationKind kind, const HeaderList& headers) {
+  using Kind = s3::OperationKind;
+  if (kind == Kind::get_object || kind == Kind::head_object) return {};
+  const bool is_copy = kind == Kind::copy_object || kind == Kind::upload_part_copy;
+  const bool makes_object = kind == Kind::put_object || kind == Kind::copy_object || kind == Kind::complete_multipart_upload;
+  for (const auto& [name, value] : headers) {
+    const bool is_condition = name == "if-match" || name == "if-none-match" || name == "if-modified-since" ||
+                              name == "if-unmodified-since" || name.starts_with("x-amz-if-match-") ||
+                              name.starts_with("x-amz-copy-source-if-");
+    const bool is_offered = (name == "if-match" && (makes_object || kind == Kind::delete_object)) ||
+                            (name == "if-none-match" && makes_object && trim(value) == "*") ||
+                            (name.starts_with("x-amz-copy-source-if-") && is_copy);
+    if (is_condition && !is_offered)
+      return fail(ErrorKind::unsupported, "This server does not offer the condition " + name + ": " + value + " here.",
+                  "NotImplemented");
+  }
+  return {};
+}
+
 Result<void> check_put_headers(const HeaderList& headers) {
   const auto not_kept = [](const char* what) {
     return fail(ErrorKind::unsupported, std::string("This server does not offer ") + what + ".", "NotImplemented");
@@ -131,6 +150,7 @@ Result<void> check_put_headers(const HeaderList& headers) {
       return not_kept("encryption with customers' keys");
     if (name.starts_with("x-amz-object-lock-") || name == "x-amz-bucket-object-lock-enabled")
       if (!equals_ignore_case(value, "false")) return not_kept("object lock");
+    if (name == "x-amz-write-offset-bytes") return not_kept("appending to an object");
     const bool is_acl = name == "x-amz-acl" && value != "private" && value != "bucket-owner-full-control" &&
                         value != "bucket-owner-read";
     if (is_acl || name.starts_with("x-amz-grant-"))

@@ -16,6 +16,7 @@ struct S3Call {
   const Caller& caller;
   const Scope& scope;
   const s3::Request& request;
+  std::string_view path;  ///< as the client wrote it
   const HeaderList& headers;
   const HeaderList& trailers;             ///< of an aws-chunked body
   std::string_view body;                  ///< XML
@@ -27,6 +28,9 @@ Result<Response> run_s3(S3Call call);
 
 /// The checksum that a request announces, in a header or for its trailer.
 std::optional<ChecksumAlgorithm> announced_checksum(const HeaderList& headers);
+
+/// Conditions that the operation cannot test. Fails with NotImplemented: a change must not be made as if they held.
+Result<void> check_conditions(s3::OperationKind kind, const HeaderList& headers);
 
 /// What no put may ask for, since it would not be kept. Fails with NotImplemented or S3's code.
 Result<void> check_put_headers(const HeaderList& headers);

@@ -18,7 +18,7 @@ class S3PendingCall : public PendingCall {
     body_limit = kXmlLimit;
   }
   Result<Response> run(std::string_view body, AuditEvent& audit) override {
-    auto response = run_s3(S3Call{objects_, identity_.caller, identity_.scope, request_, head_.headers, trailers, body,
+    auto response = run_s3(S3Call{objects_, identity_.caller, identity_.scope, request_, head_.path, head_.headers, trailers, body,
                                   std::move(content)});
     if (changes_bucket()) {
       audit.name = request_.action.substr(request_.action.find(':') + 1);
@@ -82,6 +82,7 @@ Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, co
       return fail(ErrorKind::access_denied, "Access Denied", "AccessDenied");
   if (!request->key.empty() && !header_value(head.headers, "x-amz-tagging").empty())
     if (auto ok = authorize(identity.caller, "s3:PutObjectTagging", resource); !ok) return ok.error();
+  if (auto ok = check_conditions(request->kind, head.headers); !ok) return ok.error();
   const bool is_put = request->kind == s3::OperationKind::put_object || request->kind == s3::OperationKind::upload_part;
   if (is_put || request->kind == s3::OperationKind::copy_object ||
       request->kind == s3::OperationKind::create_multipart_upload)

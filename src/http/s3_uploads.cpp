@@ -48,9 +48,9 @@ Result<Response> upload_part_copy(S3Call& call) {
   if (!reader) return reader.error();
   std::uint64_t offset = 0, end = (*reader)->info().size_bytes;
   if (const auto header = header_value(call.headers, "x-amz-copy-source-range"); !header.empty()) {
-    const auto range = s3::parse_range(header, end);
+    const auto range = s3::parse_copy_range(header, end);
     if (!range) return range.error();
-    if (*range) offset = (*range)->first, end = (*range)->last + 1;
+    offset = range->first, end = range->last + 1;
   }
   auto staged = call.objects.stage();
   if (!staged) return staged.error();
@@ -68,7 +68,9 @@ Result<Response> complete_multipart_upload(S3Call& call) {
   const auto info = call.objects.complete_upload(call.request.bucket, call.request.key, upload_id(call), *parts,
                                                  read_condition(call.headers));
   if (!info) return info.error();
-  auto r = xml(s3::encode_upload_completed(call.request.bucket, call.request.key, info->etag));
+  const auto location = (call.caller.is_secure ? "https://" : "http://") +
+                        std::string(header_value(call.headers, "host")) + std::string(call.path);
+  auto r = xml(s3::encode_upload_completed(location, call.request.bucket, call.request.key, info->etag));
   add_version_header(r, info->version_id);
   return r;
 }

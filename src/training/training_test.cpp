@@ -64,7 +64,7 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
 TEST(Training, NamesThatAreNotUtf8Survive) {
   TemporaryFolder folder;
   TrainingJob job;
-  job.train = {{"file:///a/Pr%FC.png", "/a/Pr\xfc.png", true, "/a/Pr\xfc.mask.png", {{"crack", "#23A436"}}, true}};
+  job.train = {{"file:///a/Pr%FC.png", "/a/Pr\xfc.png", true, "/a/Pr\xfc.mask.png", {{"crack", "#23A436"}}, true, ""}};
   ASSERT_TRUE(write_job(folder.path(), job));
   const auto back = read_job(folder.path());
   ASSERT_TRUE(back) << back.error().message;

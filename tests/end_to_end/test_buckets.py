@@ -361,6 +361,53 @@ class Conditions(BucketTest):
             return answer.status
         self.assertEqual((delete('"other"'), delete(tag), delete(tag)), (412, 204, 404))
 
+    def with_headers(self, operation, headers):
+        s3 = SERVER.client("s3")
+        s3.meta.events.register("before-call.s3." + operation, lambda params, **_: params["headers"].update(headers))
+        return s3
+
+    def test_a_condition_that_cannot_be_tested_is_refused(self):
+        tag = self.put("k", b"12345")["ETag"]
+        for headers in ({"If-None-Match": tag}, {"If-Unmodified-Since": "Mon, 01 Jan 2001 00:00:00 GMT"}, {"x-amz-write-offset-bytes": "5"}):
+            self.fails("NotImplemented", 501, self.with_headers("PutObject", headers).put_object, Key="k", Body=b"x")
+        self.fails("NotImplemented", 501, self.with_headers("DeleteObject", {"x-amz-if-match-size": "1"}).delete_object, Key="k")
+        self.assertEqual(self.read("k"), b"12345")
+
+    def test_a_part_is_copied_from_the_very_range(self):
+        self.put("k", b"12345")
+        upload = self.s3.create_multipart_upload(Bucket=self.bucket, Key="m")["UploadId"]
+        part = {"Key": "m", "UploadId": upload, "PartNumber": 1, "CopySource": self.bucket + "/k"}
+        self.fails("InvalidRange", 416, self.s3.upload_part_copy, **part, CopySourceRange="bytes=0-21")
+        for wrong in ("0-2", "bytes=hello", "bytes=2-1"):
+            self.fails("InvalidArgument", 400, self.s3.upload_part_copy, **part, CopySourceRange=wrong)
+        tag = self.s3.upload_part_copy(Bucket=self.bucket, **part, CopySourceRange="bytes=1-3")["CopyPartResult"]["ETag"]
+        done = self.s3.complete_multipart_upload(Bucket=self.bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": tag}]})
+        self.assertEqual((done["Location"], self.read("m")), (f"{SERVER.url}/{self.bucket}/m", b"234"))
+
+    def test_one_completion_may_run_beside_another(self):
+        from concurrent.futures import ThreadPoolExecutor
+        for i in range(5):
+            upload = self.s3.create_multipart_upload(Bucket=self.bucket, Key="m")["UploadId"]
+            tags = [self.s3.upload_part(Bucket=self.bucket, Key="m", UploadId=upload, PartNumber=n, Body=bytes(5 << 20))["ETag"] for n in (1, 2)]
+            parts = {"Parts": [{"PartNumber": n, "ETag": tag} for n, tag in zip((1, 2), tags)]}
+            with ThreadPoolExecutor(4) as pool:
+                done = list(pool.map(lambda _: SERVER.client("s3").complete_multipart_upload(Bucket=self.bucket, Key="m", UploadId=upload, MultipartUpload=parts)["ETag"], range(4)))
+            self.assertEqual(len(set(done)), 1)
+
+    def test_buckets_come_in_pages(self):
+        names = [f"paged-{i}" for i in range(3)]
+        for name in names:
+            self.s3.create_bucket(Bucket=name)
+        def page(query):
+            s3 = SERVER.client("s3")
+            s3.meta.events.register("before-call.s3.ListBuckets", lambda params, **_: params.update(url=SERVER.url + "/?" + query))
+            answer = s3.list_buckets()
+            return [b["Name"] for b in answer["Buckets"]]
+        self.assertEqual(page("prefix=paged-"), names)
+        self.assertEqual(page("prefix=paged-&max-buckets=2"), names[:2])
+        self.assertEqual(page("prefix=paged-&max-buckets=2&continuation-token=cGFnZWQtMQ%3D%3D"), names[2:])
+        with self.assertRaises(ClientError):
+            page("max-buckets=0")
 
 if __name__ == "__main__":
     unittest.main()

@@ -132,6 +132,28 @@ class Identity(unittest.TestCase):
         model = {"ProjectName": "rights", "ModelVersion": "1"}
         trained = wait_while(lambda: api.describe_model(**model)["ModelDescription"], ["TRAINING"])
         self.assertEqual(trained["Status"], "TRAINED", trained["StatusMessage"])
+        # A Deny on the model's ARN holds however the model is spelt.
+        named = self.user("namer", allow("lookoutvision:*"), {"Effect": "Deny", "Action": "lookoutvision:*", "Resource": trained["ModelArn"]})
+        for partition in ("aws", "x", "", "aws-cn"):
+            arn = ":".join(["arn", partition] + trained["ModelArn"].split(":")[2:])
+            for call in (lambda: SERVER.client("lookoutvision", named).tag_resource(ResourceArn=arn, Tags=[{"Key": "a", "Value": "b"}]),
+                         lambda: SERVER.client("lookoutvision", named).untag_resource(ResourceArn=arn, TagKeys=["owner"]),
+                         lambda: SERVER.client("lookoutvision", named).list_tags_for_resource(ResourceArn=arn)):
+                self.denied(call)
+        self.assertEqual(admin.list_tags_for_resource(ResourceArn=trained["ModelArn"])["Tags"], [{"Key": "owner", "Value": "e"}])
+        # The server's own bucket is nobody's, an administrator's neither.
+        self.denied(admin.create_model, ProjectName="rights", OutputConfig={"S3Location": {"Bucket": ".vedette", "Prefix": "models/"}})
+        packaging = {"Greengrass": {"ComponentName": "c", "S3OutputLocation": {"Bucket": ".vedette"}, "TargetDevice": "jetson_xavier"}}
+        self.denied(admin.start_model_packaging_job, **model, Configuration=packaging)
+        admin.create_project(ProjectName="own")
+        self.denied(admin.create_dataset, ProjectName="own", DatasetType="train", DatasetSource=source(".vedette", "models/x"))
+        with self.assertRaises(ClientError) as caught:
+            s3.copy_object(Bucket="open", Key="stolen", CopySource=".vedette/models/x")
+        self.assertEqual(caught.exception.response["Error"]["Code"], "AccessDenied")
+        s3.put_object(Bucket="open", Key="own.manifest", Body=json.dumps({"source-ref": "s3://.vedette/models/x"}).encode())
+        admin.create_dataset(ProjectName="own", DatasetType="train", DatasetSource=source("open", "own.manifest"))
+        failed = wait_while(lambda: admin.describe_dataset(ProjectName="own", DatasetType="train")["DatasetDescription"], ["CREATE_IN_PROGRESS"], 0.05)
+        self.assertIn("the server's own", failed["StatusMessage"])
         # The tag decides: who may not set it, may not start what has it.
         self.denied(api.tag_resource, ResourceArn=trained["ModelArn"], Tags=[{"Key": "stage", "Value": "x"}])
         admin.tag_resource(ResourceArn=trained["ModelArn"], Tags=[{"Key": "stage", "Value": "production"}])
@@ -179,6 +201,29 @@ class Identity(unittest.TestCase):
         for bad in (("policy", "attach", "none", "--user", "admin"), ("user", "create", "a b"), ("policy", "delete", "AdministratorAccess"), ("key", "revoke", "AKIANONE")):
             with self.assertRaises(RuntimeError):
                 cli(*bad)
+
+    def test_the_last_administrator_stays_unless_forced(self):
+        server = Server()
+        self.addCleanup(server.destroy)
+        api = extension(server=server)
+        key = server.credentials()["aws_access_key_id"]
+        for call in (lambda: api.delete_user(UserName="admin"), lambda: api.detach_user_policy(UserName="admin", PolicyName="AdministratorAccess"),
+                     lambda: api.revoke_access_key(UserName="admin", AccessKeyId=key)):
+            with self.assertRaises(ClientError) as caught:
+                call()
+            self.assertEqual(caught.exception.response["Error"]["Code"], "ConflictException")
+        for words in (("user", "delete", "admin"), ("policy", "detach", "AdministratorAccess", "--user", "admin"), ("key", "revoke", key)):
+            with self.assertRaisesRegex(RuntimeError, "last administrator"):
+                run(*words, "--data", server.data)
+        for name in (".", ".."):
+            with self.assertRaises(ClientError) as caught:
+                api.create_user(UserName=name)
+            self.assertEqual(caught.exception.response["Error"]["Code"], "ValidationException")
+            with self.assertRaises(RuntimeError):
+                run("user", "create", name, "--data", server.data)
+        run("key", "revoke", key, "--data", server.data, "--force")
+        with self.assertRaises(ClientError):
+            api.list_users()
 
     def test_pages_of_users(self):
         api = extension()

@@ -101,12 +101,16 @@ std::string encode_listing_v1(const Listing& l, std::string_view marker) {
   return out + encode_entries(l) + "</ListBucketResult>";
 }
 
-std::string encode_buckets(const std::vector<std::pair<std::string, Timestamp>>& buckets, std::string_view owner) {
+std::string encode_buckets(const std::vector<std::pair<std::string, Timestamp>>& buckets, std::string_view owner,
+                           std::string_view prefix, std::string_view next_token) {
   std::string out = fmt::format("{}<ListAllMyBucketsResult xmlns=\"{}\"><Owner>{}</Owner><Buckets>", kHeader,
                                 kNamespace, element("ID", owner) + element("DisplayName", owner));
   for (const auto& [name, created] : buckets)
     out += "<Bucket>" + element("Name", name) + element("CreationDate", to_extended_iso8601(created)) + "</Bucket>";
-  return out + "</Buckets></ListAllMyBucketsResult>";
+  out += "</Buckets>";
+  if (!prefix.empty()) out += element("Prefix", prefix);
+  if (!next_token.empty()) out += element("ContinuationToken", next_token);
+  return out + "</ListAllMyBucketsResult>";
 }
 
 std::string encode_location(std::string_view region) {
@@ -226,9 +230,10 @@ std::string encode_upload_started(std::string_view bucket, std::string_view key,
                      kNamespace, element("Bucket", bucket), element("Key", key), element("UploadId", upload));
 }
 
-std::string encode_upload_completed(std::string_view bucket, std::string_view key, std::string_view etag) {
-  return fmt::format("{}<CompleteMultipartUploadResult xmlns=\"{}\">{}{}{}</CompleteMultipartUploadResult>", kHeader,
-                     kNamespace, element("Bucket", bucket), element("Key", key), element("ETag", quoted(etag)));
+std::string encode_upload_completed(std::string_view location, std::string_view bucket, std::string_view key,
+                                    std::string_view etag) {
+  return fmt::format("{}<CompleteMultipartUploadResult xmlns=\"{}\">{}{}{}{}</CompleteMultipartUploadResult>", kHeader,
+                     kNamespace, element("Location", location), element("Bucket", bucket), element("Key", key), element("ETag", quoted(etag)));
 }
 
 std::string encode_parts(std::string_view bucket, std::string_view key, std::string_view upload,

@@ -106,7 +106,9 @@ struct Listing {
 };
 std::string encode_listing_v1(const Listing& listing, std::string_view marker);
 std::string encode_listing_v2(const Listing& listing);
-std::string encode_buckets(const std::vector<std::pair<std::string, Timestamp>>& buckets, std::string_view owner);
+/// A page of them; `next_token` is empty on the last, `prefix` where none was asked for.
+std::string encode_buckets(const std::vector<std::pair<std::string, Timestamp>>& buckets, std::string_view owner,
+                           std::string_view prefix, std::string_view next_token);
 std::string encode_location(std::string_view region);
 /// A page of versions: `listing` without objects; its next_token is the next key marker.
 struct ListedVersion {
@@ -134,7 +136,8 @@ std::string encode_deleted(const std::vector<DeletedObject>& objects, bool is_qu
 /// `root`: CopyObjectResult or CopyPartResult.
 std::string encode_copied(std::string_view root, std::string_view etag, Timestamp modified);
 std::string encode_upload_started(std::string_view bucket, std::string_view key, std::string_view upload);
-std::string encode_upload_completed(std::string_view bucket, std::string_view key, std::string_view etag);
+std::string encode_upload_completed(std::string_view location, std::string_view bucket, std::string_view key,
+                                    std::string_view etag);
 struct ListedPart {
   int number;
   std::string etag;
@@ -156,6 +159,9 @@ struct ByteRange {
   std::uint64_t first, last;
 };
 Result<std::optional<ByteRange>> parse_range(std::string_view header, std::uint64_t size);
+/// Of x-amz-copy-source-range: "bytes=first-last" and nothing else, since a part must not hold other bytes than were meant.
+/// Fails with InvalidArgument, or InvalidRange if a source of that size has no such bytes.
+Result<ByteRange> parse_copy_range(std::string_view header, std::uint64_t size);
 
 struct WireError {
   int status;

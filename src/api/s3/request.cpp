@@ -222,4 +222,25 @@ Result<std::optional<ByteRange>> parse_range(std::string_view header, std::uint6
   return std::optional<ByteRange>({begin, end});
 }
 
+Result<ByteRange> parse_copy_range(std::string_view header, std::uint64_t size) {
+  constexpr std::string_view unit = "bytes=";
+  const auto invalid = fail(ErrorKind::invalid_input,
+                            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last "
+                            "are the zero-based offsets of the first and last bytes to copy",
+                            "InvalidArgument");
+  const auto dash = header.find('-');
+  if (!header.starts_with(unit) || dash == std::string_view::npos || dash < unit.size()) return invalid;
+  const auto number = [](std::string_view text) {
+    const bool is_plain = text.find_first_not_of("0123456789") == std::string_view::npos;
+    return is_plain ? parse_integer(text) : std::nullopt;
+  };
+  const auto first = number(header.substr(unit.size(), dash - unit.size())), last = number(header.substr(dash + 1));
+  if (!first || !last || *first > *last) return invalid;
+  const ByteRange range{static_cast<std::uint64_t>(*first), static_cast<std::uint64_t>(*last)};
+  if (range.last >= size)
+    return fail(ErrorKind::invalid_input, "Range specified is not valid for source object of size: " + std::to_string(size),
+                "InvalidRange");
+  return range;
+}
+
 }  // namespace vedette::s3

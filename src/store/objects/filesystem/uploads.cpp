@@ -1,6 +1,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "store/objects/filesystem/folder_store.hpp"
 
@@ -110,6 +111,15 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
       return s3_error(ErrorKind::invalid_input, "EntityTooSmall",
                       "Your proposed upload is smaller than the minimum allowed size");
     const int fd = ::open(content_path(it->content).c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+      // The same completion ended beside this one, or the part was sent anew.
+      sqlite::Transaction t(pool_, Access::read);
+      if (!find_upload(t.connection(), bucket, key, upload)) return already(t.connection());
+      const auto now = parts_of(t.connection(), upload);
+      if (std::none_of(now.begin(), now.end(), [&](const auto& s) { return s.content == it->content; }))
+        return s3_error(ErrorKind::conflict, "OperationAborted",
+                        "A part was replaced while the upload was being completed. Please try again.");
+    }
     if (fd < 0) return disk_failure("read a part");
     FileReader reader(fd, {});
     if (auto ok = append(**staged, reader, 0, it->part.size_bytes); !ok) return ok.error();
