@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <tuple>
 
 #include "base/digest.hpp"
@@ -55,7 +55,7 @@ Result<void> Trainer::select_pictures() {
   });
   std::vector<std::size_t> full;  // marked nearly everywhere
   std::vector<std::int64_t> alone(labels_.size());
-  std::set<std::string> different;  // digests of good pictures
+  std::map<std::string, std::size_t> first;  // by digest: the first picture of its class that looks so
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     if (failures[i]) {
       if (failures[i]->code != kUnreadable) return *failures[i];
@@ -64,7 +64,8 @@ Result<void> Trainer::select_pictures() {
     }
     pictures_.push_back({candidates[i], *candidates[i]->is_anomalous, has_mask[i] != 0});
     if (areas[i] > kMostMarked * image_height_ * image_width_) full.push_back(i);
-    if (!pictures_.back().is_anomalous) different.insert(digests[i]);
+    const auto look = (pictures_.back().is_anomalous ? "anomaly " : "normal ") + digests[i];
+    pictures_.back().original = first.emplace(look, pictures_.size() - 1).first->second;
     if (has_mask[i]) {
       const auto held = std::count(holds[i].begin() + 1, holds[i].end(), 1);
       for (std::size_t l = 0; l < labels_.size(); ++l)
@@ -98,7 +99,7 @@ Result<void> Trainer::select_pictures() {
   };
   if (auto ok = need("normal", normals, std::max<std::int64_t>(kLeastDistinct, job_.minimum.train_normal)); !ok)
     return ok;
-  const auto distinct = static_cast<std::int64_t>(different.size());
+  const auto distinct = count_distinct_normals();
   if (distinct < kLeastDistinct)
     return invalid_input(
         distinct == 1
@@ -110,10 +111,9 @@ Result<void> Trainer::select_pictures() {
                   "pictures are needed.",
                   normals, distinct, kLeastDistinct));
   if (distinct < normals)
-    evaluation_.warnings.push_back(fmt::format(
-        "{} of the {} good pictures are copies of others, pixel by pixel; they show nothing new, and figures "
-        "measured on them promise too much.",
-        normals - distinct, normals));
+    evaluation_.warnings.push_back(
+        fmt::format("{} of the {} good pictures are copies of others, pixel by pixel; they show nothing new.",
+                    normals - distinct, normals));
   if (auto ok = need("anomalous", anomalies, job_.minimum.train_anomaly); !ok) return ok;
   is_segmentation_ = std::any_of(pictures_.begin(), pictures_.end(), [](const auto& p) { return p.has_mask; });
   if (is_segmentation_ && *std::max_element(alone.begin(), alone.end()) < job_.minimum.train_per_label)
@@ -159,19 +159,28 @@ Result<void> Trainer::choose_image_size() {
   return {};
 }
 
+std::int64_t Trainer::count_distinct_normals() const {
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i < pictures_.size(); ++i)
+    count += !pictures_[i].is_anomalous && pictures_[i].original == i ? 1 : 0;
+  return count;
+}
+
 void Trainer::assign_folds() {
-  const auto normals = std::count_if(pictures_.begin(), pictures_.end(), [](const auto& p) { return !p.is_anomalous; });
-  folds_ = std::clamp<std::int64_t>(normals / kNormalsPerFold, 2, kMostFolds);
+  folds_ = std::clamp<std::int64_t>(count_distinct_normals() / kNormalsPerFold, 2, kMostFolds);
   for (const bool anomalous : {false, true}) {
     std::vector<std::size_t> members;
     for (std::size_t i = 0; i < pictures_.size(); ++i)
-      if (pictures_[i].is_anomalous == anomalous) members.push_back(i);
+      if (pictures_[i].is_anomalous == anomalous && pictures_[i].original == i) members.push_back(i);
     Random random = random_.fork(anomalous ? 2 : 1);
     for (std::size_t i = members.size(); i > 1; --i) std::swap(members[i - 1], members[random.below(i)]);
     for (std::size_t i = 0; i < members.size(); ++i) pictures_[members[i]].fold = static_cast<std::int64_t>(i) % folds_;
   }
-  for (std::size_t i = 0; i < pictures_.size(); ++i)
+  // Copies go where their original goes: a picture must not be judged by a model that has seen it under another name.
+  for (std::size_t i = 0; i < pictures_.size(); ++i) {
+    pictures_[i].fold = pictures_[pictures_[i].original].fold;
     if (!pictures_[i].is_anomalous) normals_.push_back(i);
+  }
 }
 
 Result<void> Trainer::find_reference() {

@@ -72,6 +72,7 @@ struct Picture {
   bool is_anomalous;
   bool has_mask;
   std::int64_t fold = 0;
+  std::size_t original = 0;  ///< the first picture of its class with the same pixels: itself, unless it is a copy
 };
 
 /// What the graph says of one picture (FeatureGraph).
@@ -100,6 +101,7 @@ class Trainer {
   Result<void> select_pictures();
   /// The size most pictures have; where none has a majority (cropped parts), the median height and width.
   Result<void> choose_image_size();
+  [[nodiscard]] std::int64_t count_distinct_normals() const;
   void assign_folds();
   /// Do the good pictures show one part in slightly different places? Then all is compared in the frame of their mean.
   Result<void> find_reference();
