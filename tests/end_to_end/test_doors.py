@@ -146,7 +146,7 @@ class Doors(unittest.TestCase):
         self.assertGreaterEqual(int(soft), min(int(hard), 1024 + 512))
 
     def test_a_deny_by_an_ipv4_block_holds_on_a_dual_stack_socket(self):
-        server = Server(extra=["--listen", "[::]:0", "--insecure-http"])
+        server = Server(listen="[::]:0", extra=["--insecure-http"])
         self.addCleanup(server.destroy)
         server.address = "127.0.0.1:" + server.address.rsplit(":", 1)[1]
         keys = user(server, "line7", {"Effect": "Allow", "Action": "*", "Resource": "*"},
@@ -181,10 +181,10 @@ class Doors(unittest.TestCase):
         self.assertEqual(left_out + sum(line["eventName"] != "RefusedCallsLeftOut" for line in of_nobody), 150)
 
     def test_wrong_signatures_are_limited_and_logged_as_claims(self):
-        server = Server()
-        self.addCleanup(server.destroy)
-        wrong = {**server.credentials(), "aws_secret_access_key": "x" * 40}
         for service, path, status, word in (("lookoutvision", "/2020-11-20/projects", 429, "ThrottlingException"), ("s3", "/", 503, "SlowDown")):
+            server = Server()
+            self.addCleanup(server.destroy)
+            wrong = {**server.credentials(), "aws_secret_access_key": "x" * 40}
             answers = []
             while not answers or answers[-1].status == 403 and len(answers) < 100:
                 answers.append(signed(server, service, "GET", path, credentials=wrong))
@@ -194,10 +194,10 @@ class Doors(unittest.TestCase):
             # The right signature is not held up, from here and from elsewhere.
             self.assertEqual(signed(server, service, "GET", path).status, 200)
             self.assertEqual(signed(server, service, "GET", path, source="127.0.0.9").status, 200)
-        refused = [line for line in server.log().splitlines() if "status=403" in line]
-        self.assertTrue(refused)
-        for line in refused:
-            self.assertIn("caller=- claimed=admin", line)
+            refused = [line for line in server.log().splitlines() if "status=403" in line]
+            self.assertTrue(refused)
+            for line in refused:
+                self.assertIn("caller=- claimed=admin", line)
 
     def test_metrics_can_be_kept_from_strangers(self):
         token = os.path.join(SERVER.data, "token")
