@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,6 +62,8 @@ struct ServeOptions {
   int objects_timeout = 20;
   Quotas quotas;
   double requests_per_second = 0;
+  std::size_t most_connections = 1024, connections_per_address = 256;
+  std::string metrics_access = "open", metrics_token_file;
   int audit_days = 365;
   UpkeepOptions upkeep;
   std::vector<std::string> accept_loss;
@@ -104,12 +107,47 @@ ServerOptions parse_listen(const ServeOptions& options) {
   const bool is_loopback = server.address.starts_with("127.") || server.address == "::1";
   if (options.tls_certificate.empty() != options.tls_key.empty())
     throw std::runtime_error("--tls-cert and --tls-key go together");
+  server.most_connections = options.most_connections;
+  server.most_per_network = options.connections_per_address;
   server.tls_certificate = options.tls_certificate;
   server.tls_key = options.tls_key;
   if (!is_loopback && options.tls_certificate.empty() && !options.insecure_http)
     throw std::runtime_error(
         "plain HTTP is offered on loopback only; give --tls-cert and --tls-key, or say --insecure-http");
   return server;
+}
+
+/// Raises the soft limit of descriptors to the hard one: shells and service managers hand out 1,024. Every connection takes one, and the
+/// stores a few hundred; fewer connections are accepted where the hard limit does not allow as many.
+void make_room_for_connections(ServerOptions& server) {
+  constexpr rlim_t kForTheRest = 512;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (const auto wanted = std::min<rlim_t>(limit.rlim_max, server.most_connections + kForTheRest + 65'536);
+      limit.rlim_cur < wanted) {
+    const rlimit raised{wanted, limit.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  if (limit.rlim_cur >= server.most_connections + kForTheRest) return;
+  server.most_connections = limit.rlim_cur > 2 * kForTheRest ? limit.rlim_cur - kForTheRest : limit.rlim_cur / 2;
+  log::warning("the limit of open files allows fewer connections",
+               {{"files", std::to_string(limit.rlim_cur)}, {"connections", std::to_string(server.most_connections)}});
+}
+
+MetricsAccess metrics_access(const ServeOptions& options) {
+  MetricsAccess access;
+  if (options.metrics_access == "loopback") access.kind = MetricsAccess::Kind::loopback;
+  if ((options.metrics_access == "token") != !options.metrics_token_file.empty())
+    throw std::runtime_error("--metrics-access token and --metrics-token-file go together");
+  if (options.metrics_access != "token") return access;
+  constexpr std::size_t kLongest = 4096, kShortest = 16;
+  const auto bytes = read_file(options.metrics_token_file, kLongest);
+  if (!bytes) throw std::runtime_error(bytes.error().message);
+  access.kind = MetricsAccess::Kind::token;
+  access.token = std::string(trim(as_text(*bytes)));
+  if (access.token.size() < kShortest)
+    throw std::runtime_error("the token in " + options.metrics_token_file + " has fewer than 16 characters");
+  return access;
 }
 
 /// Where objects are kept: in the data folder, or in another S3 service.
@@ -162,6 +200,7 @@ void serve(const ServeOptions& options) {
   if (options.account.size() != 12 || options.account.find_first_not_of("0123456789") != std::string::npos)
     throw std::runtime_error("--account wants 12 digits");
   ServerOptions server_options = parse_listen(options);
+  make_room_for_connections(server_options);
 
   // Signals are taken by this thread alone, below; blocked before any other thread is made.
   sigset_t signals;
@@ -253,7 +292,8 @@ void serve(const ServeOptions& options) {
   const auto show_metrics = [&] {
     return metrics.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string());
   };
-  const OpenPaths open_paths({&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION, show_metrics,
+  const OpenPaths open_paths({&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
+                             show_metrics, metrics_access(options),
                              [&] {
                                try {
                                  metadata->read()->users().find(options.account, kAdministrator);
@@ -366,9 +406,30 @@ void add_serve(CLI::App& app, int& status) {
       ->check(CLI::Range(0, 36500));
   command
       ->add_option("--requests-per-second", options->requests_per_second,
-                   "Calls of each operation per account and region, DetectAnomalies excepted; 0: no limit")
+                   "Calls of each operation per account, DetectAnomalies excepted; 0: no limit")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1e6));
+  command
+      ->add_option("--most-connections", options->most_connections,
+                   "Connections at once; beyond, the one that has waited longest without a verified request is closed")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  command
+      ->add_option("--connections-per-address", options->connections_per_address,
+                   "Connections at once from one IPv4 address or IPv6 /64, loopback excepted; 0: no limit")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1'000'000));
+  command
+      ->add_option("--metrics-access", options->metrics_access,
+                   "Who may read /metrics, which names projects: everybody (open), callers from this machine (loopback), "
+                   "or who sends the token of --metrics-token-file (token)")
+      ->capture_default_str()
+      ->envname("VEDETTE_METRICS_ACCESS")
+      ->check(CLI::IsMember({"open", "loopback", "token"}));
+  command
+      ->add_option("--metrics-token-file", options->metrics_token_file,
+                   "File with the token that /metrics wants as Authorization: Bearer TOKEN")
+      ->envname("VEDETTE_METRICS_TOKEN_FILE");
   command
       ->add_option("--check-days", options->upkeep.check_days,
                    "Days in which every object is read again and compared with its checksum; 0: never")

@@ -205,7 +205,7 @@ TEST(S3, BodiesAreReadOrRefused) {
   EXPECT_EQ(s3::parse_copy_source("/b/a%20b//c")->key, "a b//c");
   EXPECT_EQ(s3::parse_copy_source("b/k%3F?versionId=1")->version_id, "1");
   EXPECT_EQ(s3::parse_copy_source("b/k%3F?versionId=1")->key, "k?");
-  for (const char* bad : {"", "b", "/b", "b/", "%zz/k", "b/k?versionId=", "b/k?x"})
+  for (const char* bad : {"", "b", "/b", "b/", "%zz/k", "b/k?versionId=", "b/k?x", "b/k?versionId=a%0d%0ab"})
     EXPECT_EQ(s3::parse_copy_source(bad).error().code, "InvalidArgument") << bad;
 }
 
@@ -305,6 +305,19 @@ TEST(S3, Ranges) {
   for (const char* text : {"0-2", "bytes=0", "bytes=hello", "bytes=hello-world", "bytes=0-bar", "bytes=hello-", "bytes=-3",
                            "bytes=0-2,3-5", "bytes=3-2", "bytes=+1-2", "bytes= 1-2", "-bytes=", ""})
     EXPECT_EQ(s3::parse_copy_range(text, 5).error().code, "InvalidArgument") << text;
+}
+
+TEST(S3, VersionIdsCannotBecomePartsOfAHead) {
+  for (const char* bad : {"a%0d%0aset-cookie:%20x", "a%00", "", "a%20b", "%ff"})
+    EXPECT_EQ(s3::parse_request("DELETE", "/bucket/k", std::string("versionId=") + bad, false).error().code, "InvalidArgument") << bad;
+  for (const char* good : {"null", "3sL4kqtJlcpXroDTDmJ%2BrmSpXd3dIbrHY", "a.b_c-d~"})
+    EXPECT_TRUE(s3::parse_request("DELETE", "/bucket/k", std::string("versionId=") + good, false)) << good;
+}
+
+TEST(S3, AnErrorNamesTheHeadersThatAreNotSigned) {
+  const Error error{ErrorKind::access_denied, "m", "AccessDenied", "HeadersNotSigned", "x-amz-acl", 0};
+  EXPECT_NE(s3::encode_error(error, "/b/k", "id").body.find("<HeadersNotSigned>x-amz-acl</HeadersNotSigned>"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ using Json = nlohmann::json;
 
 constexpr auto kLately = std::chrono::days(3);
 constexpr std::size_t kLongestText = 10'240;  // of one member, in bytes
+constexpr std::size_t kMostRefusers = 4096;   // users at addresses, within a minute
 
 Json audited(const Json& value) {
   if (value.is_object()) {
@@ -57,6 +58,7 @@ AuditLog::AuditLog(fs::path folder, const Clock& clock, int days_kept)
 }
 
 AuditLog::~AuditLog() {
+  end_minutes(clock_.now(), true);
   if (file_ >= 0) ::close(file_);
 }
 
@@ -81,9 +83,13 @@ void AuditLog::open(const std::string& day) {
     if (name < oldest) fs::remove(folder_ / (name + ".jsonl"), ignored);
 }
 
-void AuditLog::write(const AuditEvent& e) {
-  const auto time = to_extended_iso8601(clock_.now());
-  const auto parsed = [](const std::string& text) { return text.empty() ? Json() : Json::parse(text, nullptr, false); };
+namespace {
+
+Json line_of(const AuditEvent& e, const std::string& time) {
+  const auto parsed = [](const std::string& text) {
+    auto json = text.empty() ? Json() : Json::parse(text, nullptr, false);
+    return json.is_discarded() ? Json() : json;  // a discarded value would not be JSON in the line
+  };
   Json line = {{"eventVersion", "1.08"},
                {"userIdentity",
                 {{"type", "IAMUser"},
@@ -111,11 +117,62 @@ void AuditLog::write(const AuditEvent& e) {
     line["errorCode"] = e.error_code;
     line["errorMessage"] = e.error_message;
   }
-  const auto text = line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  const std::lock_guard lock(mutex_);
+  return line;
+}
+
+std::string to_line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+void AuditLog::append(const std::string& line, const std::string& time) {
   if (const auto day = time.substr(0, 10); day != day_ || file_ < 0) open(day);
-  if (file_ < 0 || ::write(file_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    log::error("audit line not written", {{"reason", std::strerror(errno)}, {"line", text}});
+  if (file_ < 0 || ::write(file_, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+    log::error("audit line not written", {{"reason", std::strerror(errno)}, {"line", line}});
+}
+
+std::string AuditLog::summary(const Refusals& r) const {
+  auto event = r.last;
+  event.name = "RefusedCallsLeftOut";
+  event.request_parameters = event.response_elements = event.error_message = "";
+  const auto time = to_extended_iso8601(clock_.now());
+  auto json = line_of(event, time);
+  json["additionalEventData"] = {{"callsLeftOut", r.left_out}, {"since", to_extended_iso8601(r.since)}};
+  return to_line(json);
+}
+
+void AuditLog::end_minutes(Timestamp now, bool all) {
+  std::erase_if(refusals_, [&](const auto& entry) {
+    const auto& r = entry.second;
+    if (!all && now - r.since < std::chrono::minutes(1) && now >= r.since) return false;
+    if (r.left_out > 0) append(summary(r), to_extended_iso8601(now));
+    return true;
+  });
+}
+
+bool AuditLog::leaves_out(const AuditEvent& e, Timestamp now) {
+  if (e.error_code.empty() && !e.needs_no_right) return false;
+  auto key = e.account + "/" + e.user + "@" + e.source_ip;
+  // Beyond, all share one: addresses must not fill the memory.
+  if (refusals_.size() >= kMostRefusers && !refusals_.contains(key)) key.clear();
+  auto& r = refusals_.try_emplace(key, Refusals{now, 0, 0, {}}).first->second;
+  if (r.written < kMostRefusals) {
+    ++r.written;
+    return false;
+  }
+  ++r.left_out;
+  r.last = e;
+  return true;
+}
+
+void AuditLog::write(const AuditEvent& e) {
+  const auto now = clock_.now();
+  const std::lock_guard lock(mutex_);
+  end_minutes(now);
+  if (leaves_out(e, now)) return;
+  const auto time = to_extended_iso8601(now);
+  append(to_line(line_of(e, time)), time);
 }
 
 }  // namespace vedette

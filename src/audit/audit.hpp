@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -20,13 +22,15 @@ struct AuditEvent {
   std::string request_parameters;         ///< JSON object, or empty
   std::string response_elements;          ///< JSON object of calls that change something, or empty
   bool is_read_only = true;
+  bool needs_no_right = false;  ///< any user may call it as often as they like
 };
 
 /// Members as CloudTrail names them: first letters small; secrets and blobs left out.
 std::string audit_parameters(const nlohmann::json& members);
 
 /// Appends to <folder>/<yyyy-mm-dd>.jsonl (UTC), mode 0600; a line is written whole, by one call of the system, before
-/// the answer goes out. Files older than the limit are deleted. Thread-safe.
+/// the answer goes out. Files older than the limit are deleted. Of calls that fail or need no right, kMostRefusals lines per
+/// minute, user and address are written; a line RefusedCallsLeftOut tells how many more there were. Thread-safe.
 class AuditLog {
  public:
   /// Throws std::runtime_error if the folder cannot be made. `days_kept` 0: for ever.
@@ -37,13 +41,28 @@ class AuditLog {
   /// A line that cannot be written goes to the server's log instead: the call has happened.
   void write(const AuditEvent& event);
 
+  static constexpr int kMostRefusals = 120;
+
  private:
+  /// What a user did in vain from one address, within a minute.
+  struct Refusals {
+    Timestamp since;
+    int written = 0;
+    std::int64_t left_out = 0;
+    AuditEvent last;  // of those left out: whose they are
+  };
   void open(const std::string& day);
+  void append(const std::string& line, const std::string& time);
+  std::string summary(const Refusals& refusals) const;
+  bool leaves_out(const AuditEvent& event, Timestamp now);
+  /// Writes what was left out in minutes that are over, or in all, and forgets them.
+  void end_minutes(Timestamp now, bool all = false);
 
   const std::filesystem::path folder_;
   const Clock& clock_;
   const int days_kept_;
-  std::mutex mutex_;  // guards day_, file_
+  std::mutex mutex_;  // guards all below
+  std::map<std::string, Refusals> refusals_;
   std::string day_;
   int file_ = -1;
 };

@@ -62,5 +62,65 @@ TEST(Audit, ADayHasAFileAndOldOnesGo) {
     EXPECT_TRUE(std::filesystem::exists(folder.path() / name)) << name;
 }
 
+std::vector<Json> lines_of(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  std::vector<Json> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(Json::parse(line));
+  return lines;
+}
+
+TEST(Audit, RefusedCallsAreBoundedPerUserAndAddressAndTheRestIsCounted) {
+  TemporaryFolder folder;
+  FakeClock clock(Timestamp{std::chrono::seconds(1'600'000'000)});
+  AuditLog log(folder.path(), clock, 0);
+  const auto call = [&](const char* user, const char* address, const char* error) {
+    AuditEvent event;
+    event.name = "ListProjects";
+    event.user = user;
+    event.source_ip = address;
+    event.error_code = error;
+    log.write(event);
+  };
+  for (int i = 0; i < AuditLog::kMostRefusals + 30; ++i) call("eve", "10.0.0.1", "AccessDeniedException");
+  call("eve", "10.0.0.2", "AccessDeniedException");
+  call("ann", "10.0.0.1", "AccessDeniedException");
+  call("eve", "10.0.0.1", "");  // what succeeds is always written
+  const auto file = folder.path() / "2020-09-13.jsonl";
+  EXPECT_EQ(lines_of(file).size(), AuditLog::kMostRefusals + 3U);
+  clock.advance(std::chrono::minutes(1));
+  call("ann", "10.0.0.3", "");
+  const auto lines = lines_of(file);
+  ASSERT_EQ(lines.size(), AuditLog::kMostRefusals + 5U);
+  const auto& summary = lines[AuditLog::kMostRefusals + 3];
+  EXPECT_EQ(summary["eventName"], "RefusedCallsLeftOut");
+  EXPECT_EQ(summary["additionalEventData"]["callsLeftOut"], 30);
+  EXPECT_EQ(summary["userIdentity"]["userName"], "eve");
+  EXPECT_EQ(summary["sourceIPAddress"], "10.0.0.1");
+}
+
+TEST(Audit, WhatWasLeftOutIsToldWhenTheServerEnds) {
+  TemporaryFolder folder;
+  FakeClock clock(Timestamp{std::chrono::seconds(1'600'000'000)});
+  {
+    AuditLog log(folder.path(), clock, 0);
+    AuditEvent event;
+    event.needs_no_right = true;
+    for (int i = 0; i < AuditLog::kMostRefusals + 2; ++i) log.write(event);
+  }
+  const auto lines = lines_of(folder.path() / "2020-09-13.jsonl");
+  ASSERT_EQ(lines.size(), AuditLog::kMostRefusals + 1U);
+  EXPECT_EQ(lines.back()["additionalEventData"]["callsLeftOut"], 2);
+}
+
+TEST(Audit, ALineIsJsonEvenIfItsParametersAreNot) {
+  TemporaryFolder folder;
+  FakeClock clock(Timestamp{std::chrono::seconds(1'600'000'000)});
+  AuditLog log(folder.path(), clock, 0);
+  AuditEvent event;
+  event.request_parameters = "{\"bucketName\":\"a\"b\"}";
+  log.write(event);
+  EXPECT_TRUE(only_line(folder.path() / "2020-09-13.jsonl")["requestParameters"].is_null());
+}
+
 }  // namespace
 }  // namespace vedette

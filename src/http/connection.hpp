@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "http/connection_table.hpp"
 #include "http/exchange.hpp"
 
 /// A client's connection from accept to close. Included by the server and by the two files that compile it, one per kind
@@ -20,6 +21,7 @@ struct ConnectionContext {
   RequestHandler& handler;
   boost::asio::thread_pool& pool;        ///< for what blocks
   boost::asio::thread_pool& model_pool;  ///< for calls that wait for a model
+  ConnectionTable table;                 ///< the io thread's
   std::atomic<std::size_t> connections{0};
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> buffered_bytes{0};  ///< of bodies that wait in memory to be whole

@@ -14,10 +14,12 @@
 #include <stop_token>
 #include <vector>
 
-#include "base/disk_full.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "http/background.hpp"
 #include "http/connection.hpp"
+#include "http/peer_address.hpp"
+#include "http/response_headers.hpp"
 
 /// The class behind serve_plain() and serve_tls(); for their two files only.
 namespace vedette {
@@ -38,124 +40,15 @@ constexpr int kSendPatience = 5;  // milliseconds
 constexpr auto kIdleTimeout = std::chrono::seconds(75);
 constexpr auto kHandshakeTimeout = std::chrono::seconds(10);
 constexpr auto kHeadTimeout = std::chrono::seconds(20);
-constexpr auto kBodyTimeout = std::chrono::seconds(30);  // for each piece
-constexpr auto kSmallBodyTimeout = std::chrono::seconds(60);
-constexpr auto kWriteTimeout = std::chrono::seconds(60);  // for each piece
-constexpr auto kHangupCheck = std::chrono::milliseconds(100);
+constexpr auto kBodyTimeout = std::chrono::seconds(30);  // without a byte
+constexpr std::uint64_t kLeastBodyRate = 4096;           // bytes per second of each piece, after kBodyTimeout
+// All of a body that nobody has checked yet: whoever knows a key's id can send one.
+constexpr auto kUnverifiedSmallBodyTimeout = std::chrono::seconds(60);
+constexpr auto kUnverifiedBodyTimeout = std::chrono::seconds(120);
+constexpr auto kWriteTimeout = std::chrono::seconds(60);  // for each piece of an answer
 constexpr auto kLingerTimeout = std::chrono::seconds(3);
 constexpr std::uint64_t kMostBuffered = 1ULL << 30;
 constexpr std::uint64_t kLingerBytes = 64ULL << 20;
-
-/// Runs work on the pool and resumes the coroutine on its own executor. Exceptions travel along.
-template <typename R>
-asio::awaitable<R> run_on(asio::thread_pool& pool, std::function<R()> work) {
-  auto initiate = [&pool](auto handler, std::function<R()> w) {
-    auto executor = asio::get_associated_executor(handler);
-    asio::post(pool, [handler = std::move(handler), executor, w = std::move(w)]() mutable {
-      std::exception_ptr failure;
-      std::optional<R> result;
-      try {
-        result.emplace(w());
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      asio::post(executor, [handler = std::move(handler), failure, result = std::move(result)]() mutable {
-        if (failure) {
-          std::move(handler)(failure, R{});
-        } else {
-          std::move(handler)(nullptr, std::move(*result));
-        }
-      });
-    });
-  };
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, R)>(
-      std::move(initiate), asio::use_awaitable, std::move(work));
-}
-
-inline Response internal_failure() {
-  Response r;
-  r.status = 500;
-  r.headers.emplace_back("content-type", "application/json");
-  r.headers.emplace_back("x-amzn-ErrorType", "InternalServerException");
-  r.body = R"({"Message":"The server failed."})";
-  return r;
-}
-
-/// One piece of work on the pool beside a coroutine, which must wait for it before it ends. Used on the io thread.
-class Background {
- public:
-  explicit Background(const asio::any_io_executor& io) : done_(io) {}
-  Background(const Background&) = delete;
-  Background& operator=(const Background&) = delete;
-
-  /// Nothing may run yet. What `work` refers to must live until wait() has returned.
-  void start(asio::thread_pool& pool, std::function<Result<void>()> work) {
-    is_running_ = true;
-    asio::post(pool, [this, work = std::move(work)] {
-      Result<void> outcome;
-      try {
-        outcome = work();
-      } catch (const std::exception& e) {
-        outcome = error_of(e);
-      }
-      asio::post(done_.get_executor(), [this, outcome = std::move(outcome)]() mutable {
-        outcome_ = std::move(outcome);
-        is_running_ = false;
-        done_.cancel();
-      });
-    });
-  }
-  /// The outcome of what was started last; success if nothing was.
-  asio::awaitable<Result<void>> wait() {
-    if (is_running_) {
-      done_.expires_at(asio::steady_timer::time_point::max());
-      co_await done_.async_wait(asio::as_tuple(asio::use_awaitable));
-    }
-    co_return outcome_;
-  }
-
- private:
-  asio::steady_timer done_;
-  bool is_running_ = false;
-  Result<void> outcome_;
-};
-
-/// Looks now and then whether the client has hung up while its answer is made, which nobody reads the socket for. Closing the sending side
-/// counts as hanging up. Used on the io thread.
-class HangupWatch {
- public:
-  HangupWatch(const asio::any_io_executor& io, int socket, std::stop_source& gone)
-      : state_(std::make_shared<State>(State{asio::steady_timer(io), socket, gone})) {
-    look_later(state_);
-  }
-  ~HangupWatch() {
-    state_->is_over = true;
-    state_->timer.cancel();
-  }
-  HangupWatch(const HangupWatch&) = delete;
-  HangupWatch& operator=(const HangupWatch&) = delete;
-
- private:
-  struct State {
-    asio::steady_timer timer;
-    int socket;
-    std::stop_source gone;
-    bool is_over = false;
-  };
-  static void look_later(const std::shared_ptr<State>& state) {
-    state->timer.expires_after(kHangupCheck);
-    state->timer.async_wait([state](const error_code&) {
-      if (state->is_over) return;
-      pollfd look{state->socket, POLLRDHUP, 0};
-      if (::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
-        state->gone.request_stop();
-      } else {
-        look_later(state);
-      }
-    });
-  }
-  std::shared_ptr<State> state_;
-};
 
 template <typename Stream, bool kIsTls>
 class Connection {
@@ -164,10 +57,13 @@ class Connection {
     error_code ignored;
     lowest().socket().set_option(tcp::no_delay(true), ignored);
     const auto remote = lowest().socket().remote_endpoint(ignored);
-    if (!ignored) remote_ = remote.address().to_string();
+    if (!ignored) remote_ = peer_text(remote.address());
   }
 
   asio::awaitable<void> serve() {
+    auto place = shared_.table.enter(remote_, Clock::now(), [this] { lowest().close(); });
+    if (!place) co_return;  // all others work: the socket closes
+    place_ = &*place;
     if constexpr (kIsTls) {
       lowest().expires_after(kHandshakeTimeout);
       auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::server, kNoThrow);
@@ -185,12 +81,14 @@ class Connection {
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
   static constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
   /// The layer that has time-outs.
   beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
 
   /// One request and its answer. False if the connection must end.
   asio::awaitable<bool> serve_one() {
+    place_->wait(Clock::now());
     // The first byte may take long on an idle connection; from then on the head has its own deadline.
     if (buffer_.size() == 0) {
       lowest().expires_after(kIdleTimeout);
@@ -208,6 +106,11 @@ class Connection {
           head_error == asio::error::connection_reset)
         co_return false;
       co_await refuse_head(head_error == http::error::header_limit ? 431 : 400);
+      co_await linger();
+      co_return false;
+    }
+    if (parser.get().count(http::field::host) > 1) {  // RFC 9112 section 3.2
+      co_await refuse_head(400);
       co_await linger();
       co_return false;
     }
@@ -229,7 +132,7 @@ class Connection {
     if (left > 0 && left <= kBodyChunk && parser.content_length() && !asks_first) {
       piece.resize(static_cast<std::size_t>(left));
       // Nobody knows yet whose it is: it may not trickle.
-      auto reading = read_piece(parser, left, piece, kSmallBodyTimeout);
+      auto reading = read_piece(parser, left, piece, Clock::now() + kUnverifiedSmallBodyTimeout);
       const auto filled = co_await std::move(reading);
       if (!filled) {
         trouble = filled.error();
@@ -251,9 +154,12 @@ class Connection {
     const auto watch_hangup = [&] {
       if (exchange->waits_for_model()) watch.emplace(stream_.get_executor(), lowest().socket().native_handle(), gone);
     };
+    if (place_->is_closed()) co_return false;
+    place_->work();
     if (left == 0) watch_hangup();
     auto answer = co_await run_safely(pool, begin);
     if (!answer) {
+      if (!exchange->is_verified()) place_->wait(Clock::now());
       if (asks_first) {
         http::response<http::empty_body> go_on{http::status::continue_, 11};
         lowest().expires_after(kWriteTimeout);
@@ -262,6 +168,8 @@ class Connection {
       }
       auto reading = read_body(parser, *exchange, buffered, left);
       trouble = co_await std::move(reading);
+      if (place_->is_closed()) co_return false;
+      place_->work();
       if (!trouble) watch_hangup();
       std::function<std::optional<Response>()> finish = [&] {
         return trouble ? exchange->abort(*trouble) : exchange->finish();
@@ -269,6 +177,8 @@ class Connection {
       answer = co_await run_safely(pool, finish);
     }
     watch.reset();
+    // Nobody keeps a place by not reading an answer that anybody may get.
+    if (!exchange->is_verified()) place_->wait(Clock::now());
     if (answer->hold.count() > 0 && !shared_.stopping) {
       exchange.reset();  // with the body that it kept
       asio::steady_timer timer(stream_.get_executor(), answer->hold);
@@ -297,8 +207,16 @@ class Connection {
     const auto question = head.target.find('?');
     head.path = head.target.substr(0, question);
     if (question != std::string::npos) head.query = head.target.substr(question + 1);
-    for (const auto& field : request)
-      head.headers.emplace_back(to_lower(std::string(field.name_string())), std::string(field.value()));
+    for (const auto& field : request) {
+      auto name = to_lower(std::string(field.name_string()));
+      const auto same = std::find_if(head.headers.begin(), head.headers.end(), [&](const auto& h) { return h.first == name; });
+      // One that comes again continues the first (RFC 9110 section 5.3): what is signed and what is read are the same.
+      if (same != head.headers.end()) {
+        same->second += "," + std::string(field.value());
+      } else {
+        head.headers.emplace_back(std::move(name), std::string(field.value()));
+      }
+    }
     if (const auto length = parser.content_length()) head.content_length = *length;
     head.remote_address = remote_;
     head.is_secure = kIsTls;
@@ -325,10 +243,12 @@ class Connection {
 
   /// Bytes of the body into `out`, until it is full or the body ends; how many came. Behind a Content-Length they are
   /// read where they are needed; other codings are the parser's.
-  /// `all_of_it`: the time for the whole piece; each read has kBodyTimeout otherwise.
+  /// Each read has kBodyTimeout, the piece what kLeastBodyRate allows, and all of it ends at `last`, if given.
   asio::awaitable<Result<std::size_t>> read_piece(Parser& parser, std::uint64_t& left, std::span<std::uint8_t> out,
-                                                  std::optional<std::chrono::seconds> all_of_it = {}) {
-    const auto start = std::chrono::steady_clock::now();
+                                                  std::optional<Clock::time_point> last) {
+    auto deadline = Clock::now() + kBodyTimeout + std::chrono::seconds(out.size() / kLeastBodyRate);
+    if (last) deadline = std::min(deadline, *last);
+    const auto next_deadline = [deadline] { return std::min(deadline, Clock::now() + kBodyTimeout); };
     std::size_t filled = 0;
     error_code error;
     if (parser.content_length()) {
@@ -336,7 +256,7 @@ class Connection {
       filled = asio::buffer_copy(asio::buffer(out.data(), out.size()), buffer_.data());
       buffer_.consume(filled);
       while (filled < out.size()) {
-        lowest().expires_at(all_of_it ? start + *all_of_it : std::chrono::steady_clock::now() + kBodyTimeout);
+        lowest().expires_at(next_deadline());
         auto [trouble, n] =
             co_await stream_.async_read_some(asio::buffer(out.data() + filled, out.size() - filled), kNoThrow);
         filled += n;
@@ -348,7 +268,7 @@ class Connection {
       while (filled < out.size() && !parser.is_done()) {
         parser.get().body().data = out.data() + filled;
         parser.get().body().size = out.size() - filled;
-        lowest().expires_after(kBodyTimeout);
+        lowest().expires_at(next_deadline());
         auto [trouble, n] = co_await http::async_read_some(stream_, buffer_, parser, kNoThrow);
         filled = out.size() - parser.get().body().size;
         if (trouble == http::error::need_buffer) break;
@@ -373,11 +293,13 @@ class Connection {
     Background accepting(stream_.get_executor());
     std::uint64_t total = 0;
     std::optional<Error> trouble;
+    std::optional<Clock::time_point> last;
+    if (!exchange.is_verified()) last = Clock::now() + kUnverifiedBodyTimeout;
     for (std::size_t turn = 0; left > 0 && !trouble; ++turn) {
       auto& piece = pieces[turn % 2];
       piece.resize(parser.content_length() ? static_cast<std::size_t>(std::min<std::uint64_t>(kBodyChunk, left))
                                            : kBodyChunk);
-      auto reading = read_piece(parser, left, piece);
+      auto reading = read_piece(parser, left, piece, last);
       const auto filled = co_await std::move(reading);
       auto waiting = accepting.wait();  // for the piece before
       const auto accepted = co_await std::move(waiting);
@@ -423,6 +345,10 @@ class Connection {
   }
 
   asio::awaitable<bool> write(Response response, bool is_head, bool keep_alive) {
+    if (!are_sendable(response.headers)) {
+      log::error("an answer's headers would end early", {{"remote", remote_}, {"status", std::to_string(response.status)}});
+      response = internal_failure();
+    }
     http::response<http::buffer_body> message;
     message.version(11);
     message.result(static_cast<unsigned>(response.status));
@@ -511,11 +437,18 @@ class Connection {
     asio::steady_timer deadline(stream_.get_executor());
     const auto is_over = std::make_shared<bool>(false);
     int trouble = 0;
+    // Every piece must be taken in time, or a client that takes a byte now and then would stay for ever.
+    auto piece_ends = Clock::now() + kWriteTimeout;
+    off64_t piece_end = sending.at + kSendPiece;
     do {
       std::function<int()> send = [to, &sending] { return send_some(to, sending); };
       trouble = co_await run_on<int>(shared_.pool, std::move(send));
       if (trouble == EAGAIN) {
-        deadline.expires_after(kWriteTimeout);
+        if (sending.at >= piece_end) {
+          piece_ends = Clock::now() + kWriteTimeout;
+          piece_end = sending.at + kSendPiece;
+        }
+        deadline.expires_at(piece_ends);
         deadline.async_wait([is_over, &socket](error_code error) {
           if (!error && !*is_over) socket.cancel(error);
         });
@@ -563,6 +496,7 @@ class Connection {
   ConnectionContext& shared_;
   beast::flat_buffer buffer_;
   std::string remote_;
+  ConnectionTable::Place* place_ = nullptr;  // while serve() runs
 };
 
 }  // namespace vedette

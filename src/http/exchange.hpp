@@ -51,6 +51,8 @@ class Exchange {
   virtual std::optional<Response> begin() = 0;
   [[nodiscard]] virtual std::uint64_t body_limit() const = 0;
   [[nodiscard]] virtual bool accept_blocks() const = 0;
+  /// Whether the caller is known for sure. Until then the request may take little time, and gives way to others.
+  [[nodiscard]] virtual bool is_verified() const = 0;
   virtual Result<void> accept(std::span<const std::uint8_t> bytes) = 0;
   virtual Response finish() = 0;
   /// Whether finish() may wait for a model: such calls have threads of their own, so that others never wait behind them. Known by the

@@ -106,7 +106,8 @@ class JsonCall : public PendingCall {
     const auto& action = route_.operation->action;
     if (auto ok = authorize(identity_.caller, action, subject.arn, tags); !ok) return ok.error();
     if (!route_.operation->has_payload()) {  // those are bounded by their model's inference units
-      const auto key = identity_.scope.account + "/" + identity_.scope.region + "/" + action;
+      // Not by region: callers choose regions as they like.
+      const auto key = identity_.scope.account + "/" + action;
       if (auto ok = service_.limiter_.admit(key, std::chrono::steady_clock::now()); !ok) return ok.error();
     }
     CallContext context{identity_.caller, identity_.scope, members->value("ClientToken", ""), "", identity_.abandoned};
@@ -178,7 +179,11 @@ class JsonCall : public PendingCall {
       if (!exists || (error.resource_type == "PROJECT" && error.kind != ErrorKind::conflict)) project.clear();
       if (error.kind == ErrorKind::not_found) version.clear();
     }
-    if (project.empty()) version.clear();
+    if (project.empty()) {
+      version.clear();
+      // Callers choose regions as they like; only such as have projects are worth a series.
+      if (!service_.models_.has_projects(identity_.scope)) return;
+    }
     service_.metrics_->add(identity_.scope, project, version, metric, 1);
   }
 

@@ -1,6 +1,8 @@
 #include "http/open_paths.hpp"
 
 #include "api/client_model.hpp"
+#include "base/digest.hpp"
+#include "http/peer_address.hpp"
 
 namespace vedette {
 namespace {
@@ -16,8 +18,9 @@ Response text(int status, std::string body, const char* type = "text/plain; char
 }  // namespace
 
 OpenPaths::OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version,
-                     std::function<std::string()> metrics, std::function<bool()> is_ready)
-    : metrics_(std::move(metrics)), is_ready_(std::move(is_ready)) {
+                     std::function<std::string()> metrics, MetricsAccess metrics_access,
+                     std::function<bool()> is_ready)
+    : metrics_(std::move(metrics)), metrics_access_(std::move(metrics_access)), is_ready_(std::move(is_ready)) {
   documents_["/openapi.json"] = openapi_document(models, version);
   for (const auto* model : models)
     for (auto& file : botocore_model(*model))
@@ -25,10 +28,28 @@ OpenPaths::OpenPaths(const std::vector<const ApiModel*>& models, const std::stri
           std::move(file.content);
 }
 
+Response OpenPaths::answer_metrics(const RequestHead& head) const {
+  using Kind = MetricsAccess::Kind;
+  if (metrics_access_.kind == Kind::loopback && !is_loopback(head.remote_address))
+    return text(403, "The metrics are for callers on the server's own machine (--metrics-access).\n");
+  if (metrics_access_.kind == Kind::token) {
+    const auto authorization = header_value(head.headers, "authorization");
+    // Of the same length whatever was sent, so that the time tells nothing.
+    if (!equal_in_constant_time(sha256_hex(authorization), sha256_hex("Bearer " + metrics_access_.token))) {
+      auto r = text(401, "The metrics want a token (--metrics-token-file).\n");
+      r.headers.emplace_back("www-authenticate", "Bearer");
+      return r;
+    }
+  }
+  return text(200, metrics_(), "text/plain; version=0.0.4; charset=utf-8");
+}
+
 std::optional<Response> OpenPaths::answer(const RequestHead& head) const {
   if (head.method != "GET" && head.method != "HEAD") return std::nullopt;
   // A signed request means a service: by its host it may name an object of this path.
-  if (!header_value(head.headers, "authorization").empty() || head.query.find("X-Amz-Signature") != std::string::npos)
+  const auto authorization = header_value(head.headers, "authorization");
+  const bool is_bearer = authorization.substr(0, 7) == "Bearer ";
+  if ((!authorization.empty() && !is_bearer) || head.query.find("X-Amz-Signature") != std::string::npos)
     return std::nullopt;
   const auto shown = [&](Response r) {
     if (head.method == "HEAD") {
@@ -42,7 +63,7 @@ std::optional<Response> OpenPaths::answer(const RequestHead& head) const {
     const bool ready = is_ready_();
     return shown(text(ready ? 200 : 503, ready ? "ok\n" : "the database does not answer\n"));
   }
-  if (head.path == "/metrics") return shown(text(200, metrics_(), "text/plain; version=0.0.4; charset=utf-8"));
+  if (head.path == "/metrics") return shown(answer_metrics(head));
   if (const auto it = documents_.find(head.path); it != documents_.end())
     return shown(text(200, it->second, "application/json"));
   if (head.path == "/")

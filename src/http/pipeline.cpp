@@ -9,6 +9,7 @@
 #include "base/disk_full.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "http/peer_address.hpp"
 #include "signing/chunked.hpp"
 
 namespace vedette {
@@ -29,7 +30,7 @@ std::string_view service_by_path(const RequestHead& head) {
   return "s3";
 }
 
-Error wrong_signature() {
+Error wrong_signature_error() {
   return fail(ErrorKind::unauthenticated,
               "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
               "Access Key and signing method.",
@@ -65,6 +66,7 @@ class PipelineExchange : public Exchange {
     // The coding adds a line per chunk.
     return chunked_ ? call_->body_limit + call_->body_limit / 64 + kChunkedOverhead : call_->body_limit;
   }
+  [[nodiscard]] bool is_verified() const override { return is_verified_; }
   [[nodiscard]] bool accept_blocks() const override { return call_->content != nullptr; }
   [[nodiscard]] bool waits_for_model() const override {
     return pipeline_.service_named(service_by_path(head_))->waits_for_model(head_);
@@ -95,6 +97,7 @@ class PipelineExchange : public Exchange {
     }
     if (!is_verified_) {
       if (!verify(authorization_, signable(), actual, secret_)) return done(refuse(wrong_signature()));
+      is_verified_ = true;
     } else if (!chunked_ && declared_hash_ != kUnsignedPayload && !equal_in_constant_time(actual, declared_hash_)) {
       return done(refuse(fail(ErrorKind::invalid_input,
                               "The provided 'x-amz-content-sha256' header does not match what was computed.",
@@ -121,6 +124,20 @@ class PipelineExchange : public Exchange {
  private:
   SignableRequest signable() const { return {head_.method, head_.path, head_.query, head_.headers}; }
 
+  Error wrong_signature() { return failed_signature(wrong_signature_error()); }
+
+  /// The error, or that there were too many of them: of the key from the caller's network, or there of keys that do not exist. Right
+  /// signatures are never held up by wrong ones.
+  Error failed_signature(Error error) {
+    const auto key = identity_.caller.access_key_id + "@" + network_of(head_.remote_address);
+    const auto ok = pipeline_.failures_.admit(key, std::chrono::steady_clock::now());
+    if (ok) return error;
+    auto slow = ok.error();
+    slow.message = "Too many requests with wrong signatures. Correct the credentials, and try again later.";
+    if (service_->has_s3_payloads()) slow.code = "SlowDown";
+    return slow;
+  }
+
   Result<void> check_head() {
     auto authorization = parse_authorization(signable());
     if (!authorization) return authorization.error();
@@ -135,8 +152,9 @@ class PipelineExchange : public Exchange {
     if (!header_value(head_.headers, "x-amz-security-token").empty())
       return fail(ErrorKind::unauthenticated, "The security token included in the request is invalid.",
                   "InvalidAccessKeyId");
+    if (auto ok = check_signed_headers(authorization_, head_.headers); !ok) return ok;
     auto key = pipeline_.keys_.look_up(authorization_.credential.access_key_id);
-    if (!key) return key.error();
+    if (!key) return key.error().code == "InvalidAccessKeyId" ? failed_signature(key.error()) : key.error();
     identity_.caller = std::move(key->caller);
     identity_.caller.source_ip = head_.remote_address;
     identity_.caller.is_secure = head_.is_secure;
@@ -246,7 +264,9 @@ class PipelineExchange : public Exchange {
                           {"path", head_.path.substr(0, 300)},
                           {"status", std::to_string(r.status)},
                           {"ms", fmt::format("{:.2f}", static_cast<double>(us) / 1000)},
-                          {"caller", identity_.caller.user.empty() ? "-" : identity_.caller.user},
+                          // Who only claims a name has not called under it.
+                          {"caller", is_verified_ && !identity_.caller.user.empty() ? identity_.caller.user : "-"},
+                          {"claimed", is_verified_ || identity_.caller.user.empty() ? "-" : identity_.caller.user},
                           {"remote", head_.remote_address}});
     return r;
   }

@@ -7,6 +7,7 @@
 #include "base/clock.hpp"
 #include "http/exchange.hpp"
 #include "http/open_paths.hpp"
+#include "http/rate_limiter.hpp"
 #include "http/wire_service.hpp"
 
 namespace vedette {
@@ -35,6 +36,8 @@ class Pipeline : public RequestHandler {
   const OpenPaths& open_paths_;
   AuditLog& audit_;
   const std::vector<std::string> regions_;
+  static constexpr double kFailuresPerSecond = 1, kFailuresAtOnce = 30;
+  RateLimiter failures_{kFailuresPerSecond, kFailuresAtOnce};  // signatures that are wrong, by key and network
 };
 
 }  // namespace vedette

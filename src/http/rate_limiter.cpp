@@ -14,14 +14,15 @@ constexpr std::size_t kMostBuckets = 4096;
 
 Result<void> RateLimiter::admit(const std::string& key, std::chrono::steady_clock::time_point now) {
   if (per_second_ <= 0) return {};
-  const double most = std::max(1.0, per_second_);
+  const double most = std::max({1.0, per_second_, burst_});
   const std::lock_guard lock(mutex_);
-  if (buckets_.size() >= kMostBuckets)  // callers choose regions: those at rest are forgotten
+  if (buckets_.size() >= kMostBuckets)  // those at rest are forgotten
     std::erase_if(buckets_, [&](const auto& entry) {
       const std::chrono::duration<double> idle = now - entry.second.filled;
       return entry.second.tokens + idle.count() * per_second_ >= most;
     });
-  auto& bucket = buckets_.try_emplace(key, Bucket{most, now}).first->second;
+  const bool has_room = buckets_.size() < kMostBuckets || buckets_.contains(key);
+  auto& bucket = buckets_.try_emplace(has_room ? key : std::string(), Bucket{most, now}).first->second;
   const std::chrono::duration<double> elapsed = now - bucket.filled;
   bucket.tokens = std::min(most, bucket.tokens + elapsed.count() * per_second_);
   bucket.filled = now;

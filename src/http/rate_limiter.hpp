@@ -9,12 +9,12 @@
 
 namespace vedette {
 
-/// Calls per second of each operation, per account and region (a token bucket that holds one second's worth, at least
-/// one call). Thread-safe.
+/// Calls per second of each key: token buckets that hold one second's worth, at least one call, or `burst`. There are 4,096 of
+/// them at most, those at rest left out; whoever comes beyond shares one. Thread-safe.
 class RateLimiter {
  public:
   /// `per_second` 0: no limit.
-  explicit RateLimiter(double per_second) : per_second_(per_second) {}
+  explicit RateLimiter(double per_second, double burst = 1) : per_second_(per_second), burst_(burst) {}
   /// Fails with throttled; the error says when to come back.
   Result<void> admit(const std::string& key, std::chrono::steady_clock::time_point now);
 
@@ -23,9 +23,9 @@ class RateLimiter {
     double tokens;
     std::chrono::steady_clock::time_point filled;
   };
-  const double per_second_;
+  const double per_second_, burst_;
   std::mutex mutex_;                       // guards buckets_
-  std::map<std::string, Bucket> buckets_;  // operations × accounts × regions in use: few
+  std::map<std::string, Bucket> buckets_;
 };
 
 }  // namespace vedette

@@ -1,5 +1,7 @@
 #include "http/s3_service.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "api/s3/messages.hpp"
 #include "base/text.hpp"
 #include "http/s3_operations.hpp"
@@ -24,7 +26,7 @@ class S3PendingCall : public PendingCall {
       audit.name = request_.action.substr(request_.action.find(':') + 1);
       audit.source = "s3.amazonaws.com";
       audit.is_read_only = false;
-      audit.request_parameters = R"({"bucketName":")" + request_.bucket + "\"}";
+      audit.request_parameters = audit_parameters({{"bucketName", request_.bucket}});
       if (!response) {
         audit.error_code = response.error().code;
         audit.error_message = response.error().message;

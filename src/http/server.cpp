@@ -36,7 +36,7 @@ struct HttpServer::State {
         pool(o.request_threads),
         model_pool(o.detection_threads),
         acceptor(io),
-        shared{handler, pool, model_pool} {
+        shared{handler, pool, model_pool, ConnectionTable(o.most_connections, o.most_per_network)} {
     if (!o.tls_certificate.empty()) tls.emplace(o.tls_certificate, o.tls_key);
   }
 
@@ -82,7 +82,6 @@ struct HttpServer::State {
         continue;
       }
       close_on_exec(socket);
-      if (shared.connections >= options.most_connections) continue;  // the socket closes
       auto serving = serve_connection(std::move(socket));
       asio::co_spawn(io, std::move(serving), asio::detached);
     }

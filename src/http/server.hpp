@@ -15,11 +15,13 @@ struct ServerOptions {
   std::size_t detection_threads =
       64;  ///< for calls that wait for a model: more than pictures may wait or be judged at once
   std::size_t most_connections = 1024;
+  std::size_t most_per_network = 256;  ///< of one IPv4 address or IPv6 /64, loopback excepted; 0: no share
   std::string tls_certificate, tls_key;  ///< PEM files; empty: plain HTTP
 };
 
 /// HTTP/1.1 on one port: coroutines on one io thread, everything that may block on a bounded pool. Heads are limited to
-/// 32 KB; heads, bodies and idle connections have deadlines. With a certificate it speaks TLS only.
+/// 32 KB; handshakes, heads, bodies, answers and idle connections have deadlines, which a trickle does not prolong. With a
+/// certificate it speaks TLS only.
 class HttpServer {
  public:
   /// Binds at once. Throws std::runtime_error if the address or the certificate cannot be used.

@@ -17,6 +17,7 @@ class StsCall : public PendingCall {
     if (auto ok = sts::parse_action(body.empty() ? std::string_view(head_.query) : body); !ok) return ok.error();
     audit.name = operation = "GetCallerIdentity";
     audit.source = "sts.amazonaws.com";
+    audit.needs_no_right = true;
     const auto& caller = identity_.caller;
     Response r;
     r.headers.emplace_back("content-type", "text/xml");

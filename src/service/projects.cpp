@@ -58,6 +58,10 @@ Result<LookoutVision::ProjectDetails> LookoutVision::describe_project(const Call
   return ProjectDetails{*project, work->datasets().list(call.scope, request.project_name)};
 }
 
+bool LookoutVision::has_projects(const Scope& scope) {
+  return !metadata_.read()->projects().list(scope, "", 1).empty();
+}
+
 Result<Page<Project>> LookoutVision::list_projects(const CallContext& call, const lookoutvision::PageRequest& request) {
   const std::string query = "ListProjects/" + call.scope.account + "/" + call.scope.region;
   auto after = read_page_token(query, request.next_token);

@@ -72,6 +72,8 @@ class LookoutVision {
   };
   Result<ProjectDetails> describe_project(const CallContext& call, const lookoutvision::ProjectRequest& request);
   Result<Page<Project>> list_projects(const CallContext& call, const lookoutvision::PageRequest& request);
+  /// Whether the account has any project in the region.
+  [[nodiscard]] bool has_projects(const Scope& scope);
   Result<void> delete_project(const CallContext& call, const lookoutvision::ProjectRequest& request);
 
   Result<Dataset> create_dataset(const CallContext& call, const lookoutvision::CreateDatasetRequest& request);

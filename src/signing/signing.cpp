@@ -21,17 +21,22 @@ Error incomplete(const std::string& what) {
                          "The authorization of this request is incomplete or malformed: " + what + ".");
 }
 
+/// The region becomes part of ARNs, which policies compare, and of metrics: no colons, no wildcards, one spelling.
+bool is_region(std::string_view text) {
+  const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
+  if (text.size() < 2 || text.size() > kLongestRegion || !is_letter(text.front()) || text.back() == '-') return false;
+  return text.find("--") == std::string_view::npos && std::all_of(text.begin(), text.end(), [&](char c) {
+           return is_letter(c) || (c >= '0' && c <= '9') || c == '-';
+         });
+}
+
 Result<CredentialScope> parse_scope(std::string_view text) {
   const auto parts = split(text, '/');
   if (parts.size() != 5 || parts[4] != "aws4_request" || parts[0].empty() || parts[1].size() != 8 || parts[2].empty() ||
       parts[3].empty())
     return incomplete("Credential must have the form key/date/region/service/aws4_request");
-  // The region becomes part of ARNs, which policies compare: no colons, no wildcards.
-  const bool is_region =
-      parts[2].size() <= kLongestRegion && std::all_of(parts[2].begin(), parts[2].end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-      });
-  if (!is_region) return incomplete("the region has letters, digits and hyphens, at most 32");
+  if (!is_region(parts[2]))
+    return incomplete("the region has small letters, digits and single hyphens between them, 2 to 32, a letter first");
   return CredentialScope{std::string(parts[0]), std::string(parts[1]), std::string(parts[2]), std::string(parts[3])};
 }
 
@@ -158,6 +163,23 @@ Result<Authorization> parse_authorization(const SignableRequest& request) {
   if (std::find(a.signed_headers.begin(), a.signed_headers.end(), "host") == a.signed_headers.end())
     return incomplete("host must be signed");
   return a;
+}
+
+Result<void> check_signed_headers(const Authorization& a, const HeaderList& headers) {
+  std::string missing;
+  for (const auto& [name, value] : headers) {
+    const bool has_meaning = name.starts_with("x-amz-") || name == "x-amzn-client-token";
+    if (!has_meaning || std::find(a.signed_headers.begin(), a.signed_headers.end(), name) != a.signed_headers.end())
+      continue;
+    missing += (missing.empty() ? "" : ", ") + name;
+  }
+  if (missing.empty()) return {};
+  return Error{ErrorKind::access_denied,
+               "There were headers present in the request which were not signed",
+               "AccessDenied",
+               kHeadersNotSigned,
+               std::move(missing),
+               0};
 }
 
 Result<void> check_time(const Authorization& a, Timestamp now) {

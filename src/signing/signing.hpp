@@ -44,6 +44,12 @@ struct Authorization {
 /// the code MissingAuthenticationToken, IncompleteSignature or AuthorizationQueryParametersError.
 Result<Authorization> parse_authorization(const SignableRequest& request);
 
+/// Whoever holds a signed request may not add to its meaning: every header x-amz-… must be signed, as S3 wants it, and so must
+/// x-amzn-client-token. Fails with access_denied; the error's resource id lists the headers that are not signed, its resource type is
+/// kHeadersNotSigned.
+Result<void> check_signed_headers(const Authorization& authorization, const HeaderList& headers);
+inline constexpr const char* kHeadersNotSigned = "HeadersNotSigned";
+
 /// Fails with unauthenticated and the code RequestTimeTooSkewed (15 minutes) or, presigned, AccessDenied once it has
 /// expired.
 Result<void> check_time(const Authorization& authorization, Timestamp now);

@@ -87,5 +87,37 @@ TEST(Signing, IncompleteAuthorizationsAreNamed) {
   }
 }
 
+TEST(Signing, HeadersThatChangeTheMeaningMustBeSigned) {
+  auto request = list_users();
+  const auto a = *parse_authorization(request);
+  // What proxies and SDKs add behind the signer's back changes nothing.
+  for (const char* harmless : {"user-agent", "x-amzn-trace-id", "amz-sdk-invocation-id", "amz-sdk-request", "range", "x-forwarded-for"})
+    request.headers.emplace_back(harmless, "v");
+  EXPECT_TRUE(check_signed_headers(a, request.headers));
+  request.headers.emplace_back("x-amz-copy-source", "/other/secret");
+  request.headers.emplace_back("x-amz-meta-a", "v");
+  const auto refused = check_signed_headers(a, request.headers);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "AccessDenied");
+  EXPECT_EQ(refused.error().resource_type, kHeadersNotSigned);
+  EXPECT_EQ(refused.error().resource_id, "x-amz-copy-source, x-amz-meta-a");
+  for (const char* name : {"x-amz-content-sha256", "x-amz-security-token", "x-amz-acl", "x-amzn-client-token"})
+    EXPECT_FALSE(check_signed_headers(a, {{name, "v"}})) << name;
+}
+
+TEST(Signing, RegionsHaveOneSpellingAndNoMarks) {
+  const auto with_region = [](const std::string& region) {
+    auto request = list_users();
+    auto& value = request.headers.back().second;
+    value.replace(value.find("us-east-1"), 9, region);
+    return parse_authorization(request).has_value();
+  };
+  for (const char* good : {"us-east-1", "eu", "plant-7", "us-gov-west-1", "a234567890123456789012345678901b"})
+    EXPECT_TRUE(with_region(good)) << good;
+  for (const char* bad : {"US-east-1", "x", "-a", "a-", "a--b", "7a", "us_east", "us.east", "a:b", "a*", "a%0ab",
+                          "a23456789012345678901234567890123"})
+    EXPECT_FALSE(with_region(bad)) << bad;
+}
+
 }  // namespace
 }  // namespace vedette

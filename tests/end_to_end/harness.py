@@ -27,9 +27,10 @@ REGION = "us-east-1"
 class Server:
     """A server process on a data folder; restartable."""
 
-    def __init__(self, data=None, extra=(), environment=None):
+    def __init__(self, data=None, extra=(), environment=None, listen="127.0.0.1:0"):
         self.data = data or tempfile.mkdtemp(prefix="vedette-e2e-")
         self.extra = list(extra)
+        self.listen = listen
         self.environment = {**os.environ, **(environment or {})}
         self.process = None
         self.log_path = os.path.join(self.data, "server.log")
@@ -41,7 +42,7 @@ class Server:
         with open(self.log_path, "ab") as log:
             offset = log.tell()
             self.process = subprocess.Popen(
-                [VEDETTE, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--training-budget", "20", *self.extra], stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
+                [VEDETTE, "serve", "--data", self.data, "--listen", self.listen, "--training-budget", "20", *self.extra], stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

@@ -349,6 +349,7 @@ WireError encode_error(const Error& error, std::string_view resource, std::strin
   for (const auto& row : kRows)
     if (row.code == error.code) out.status = row.status, out.name = row.code;
   out.body = std::string(kHeader) + "<Error>" + element("Code", out.name) + element("Message", error.message) +
+             (error.resource_type == "HeadersNotSigned" ? element("HeadersNotSigned", error.resource_id) : "") +
              element("Resource", resource) + element("RequestId", request_id) + "</Error>";
   return out;
 }

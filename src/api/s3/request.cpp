@@ -14,6 +14,19 @@ Error not_implemented(std::string_view what) {
   return fail(ErrorKind::unsupported, "This server does not offer " + std::string(what) + ".", "NotImplemented");
 }
 
+/// Version ids are this server's, "null", or another S3 service's: letters, digits and few marks. They become headers of answers.
+bool is_version_id(std::string_view text) {
+  constexpr std::size_t kLongest = 1024;
+  return !text.empty() && text.size() <= kLongest && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-_.~+/=").find(c) != std::string_view::npos;
+  });
+}
+
+Error wrong_version_id() {
+  return fail(ErrorKind::invalid_input, "Invalid version id specified", "InvalidArgument");
+}
+
 /// The first row whose method and query fit decides. A query parameter that the row does not name is the operation's.
 struct Row {
   std::string_view method, parameter, value;  ///< no value: any
@@ -172,6 +185,7 @@ Result<Request> parse_request(std::string_view method, std::string_view raw_path
   if (auto ok = recognise(r, method, is_copy); !ok) return ok.error();
   if (!r.bucket.empty() && !is_bucket_name(r.bucket))
     return fail(ErrorKind::invalid_input, "The specified bucket is not valid.", "InvalidBucketName");
+  if (const auto version = r.parameter("versionId"); version && !is_version_id(*version)) return wrong_version_id();
   if (r.key.size() > kLongestKey) return fail(ErrorKind::invalid_input, "Your key is too long", "KeyTooLongError");
   if (!is_utf8(r.key)) return fail(ErrorKind::invalid_input, "The key is not UTF-8 text.", "InvalidURI");
   return r;
@@ -187,6 +201,7 @@ Result<CopySource> parse_copy_source(std::string_view header) {
     const auto version = header.substr(question);
     if (!version.starts_with(kVersion) || version.size() == kVersion.size()) return malformed;
     source.version_id = std::string(version.substr(kVersion.size()));
+    if (!is_version_id(*source.version_id)) return wrong_version_id();
     header = header.substr(0, question);
   }
   const auto decoded = uri_decode(header);

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <poll.h>
+
+#include <boost/asio.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+
+#include "base/disk_full.hpp"
+#include "base/result.hpp"
+#include "http/exchange.hpp"
+
+/// What a connection has done beside its coroutine: work on the pools, and a look at its socket. For connection_impl.hpp only.
+namespace vedette {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+constexpr auto kHangupCheck = std::chrono::milliseconds(100);
+
+/// Runs work on the pool and resumes the coroutine on its own executor. Exceptions travel along.
+template <typename R>
+asio::awaitable<R> run_on(asio::thread_pool& pool, std::function<R()> work) {
+  auto initiate = [&pool](auto handler, std::function<R()> w) {
+    auto executor = asio::get_associated_executor(handler);
+    asio::post(pool, [handler = std::move(handler), executor, w = std::move(w)]() mutable {
+      std::exception_ptr failure;
+      std::optional<R> result;
+      try {
+        result.emplace(w());
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      asio::post(executor, [handler = std::move(handler), failure, result = std::move(result)]() mutable {
+        if (failure) {
+          std::move(handler)(failure, R{});
+        } else {
+          std::move(handler)(nullptr, std::move(*result));
+        }
+      });
+    });
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, R)>(
+      std::move(initiate), asio::use_awaitable, std::move(work));
+}
+
+inline Response internal_failure() {
+  Response r;
+  r.status = 500;
+  r.headers.emplace_back("content-type", "application/json");
+  r.headers.emplace_back("x-amzn-ErrorType", "InternalServerException");
+  r.body = R"({"Message":"The server failed."})";
+  return r;
+}
+
+/// One piece of work on the pool beside a coroutine, which must wait for it before it ends. Used on the io thread.
+class Background {
+ public:
+  explicit Background(const asio::any_io_executor& io) : done_(io) {}
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  /// Nothing may run yet. What `work` refers to must live until wait() has returned.
+  void start(asio::thread_pool& pool, std::function<Result<void>()> work) {
+    is_running_ = true;
+    asio::post(pool, [this, work = std::move(work)] {
+      Result<void> outcome;
+      try {
+        outcome = work();
+      } catch (const std::exception& e) {
+        outcome = error_of(e);
+      }
+      asio::post(done_.get_executor(), [this, outcome = std::move(outcome)]() mutable {
+        outcome_ = std::move(outcome);
+        is_running_ = false;
+        done_.cancel();
+      });
+    });
+  }
+  /// The outcome of what was started last; success if nothing was.
+  asio::awaitable<Result<void>> wait() {
+    if (is_running_) {
+      done_.expires_at(asio::steady_timer::time_point::max());
+      co_await done_.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+    co_return outcome_;
+  }
+
+ private:
+  asio::steady_timer done_;
+  bool is_running_ = false;
+  Result<void> outcome_;
+};
+
+/// Looks now and then whether the client has hung up while its answer is made, which nobody reads the socket for. Closing the sending side
+/// counts as hanging up. Used on the io thread.
+class HangupWatch {
+ public:
+  HangupWatch(const asio::any_io_executor& io, int socket, std::stop_source& gone)
+      : state_(std::make_shared<State>(State{asio::steady_timer(io), socket, gone})) {
+    look_later(state_);
+  }
+  ~HangupWatch() {
+    state_->is_over = true;
+    state_->timer.cancel();
+  }
+  HangupWatch(const HangupWatch&) = delete;
+  HangupWatch& operator=(const HangupWatch&) = delete;
+
+ private:
+  struct State {
+    asio::steady_timer timer;
+    int socket;
+    std::stop_source gone;
+    bool is_over = false;
+  };
+  static void look_later(const std::shared_ptr<State>& state) {
+    state->timer.expires_after(kHangupCheck);
+    state->timer.async_wait([state](const error_code&) {
+      if (state->is_over) return;
+      pollfd look{state->socket, POLLRDHUP, 0};
+      if (::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
+        state->gone.request_stop();
+      } else {
+        look_later(state);
+      }
+    });
+  }
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace vedette
