@@ -49,13 +49,17 @@ int detect(const DetectOptions& options) {
     sample.source_ref = path;
     sample.image = path;
     auto loaded = load_sample(sample, {}, manifest.image_height, manifest.image_width, true,
-                              {manifest.input_height, manifest.input_width});
+                              {manifest.input_height, manifest.input_width},
+                              {.formats = kAllFormats, .sample_bits = manifest.sample_bits});
     auto detection = loaded ? engine->detect(loaded->image) : Result<Detection>(loaded.error());
     if (!detection) {
       std::fprintf(stderr, "vedette: %s\n", detection.error().message.c_str());
       ++failures;
       continue;
     }
+    if (loaded->orientation != 1)
+      std::fprintf(stderr, "warning: %s has an EXIF orientation (%d) that is not upright, which is ignored\n",
+                   path.c_str(), loaded->orientation);
     if (loaded->was_letterboxed)
       std::fprintf(stderr, "warning: %s was letterboxed to %dx%d\n", path.c_str(), manifest.image_width,
                    manifest.image_height);

@@ -58,6 +58,7 @@ void train(const TrainOptions& options) {
   if (options.false_alarms) job.plan.false_alarm_budget = 1.0 / *options.false_alarms;
   if (!options.backbone.empty()) job.plan.backbone = fs::absolute(options.backbone);
   job.letterbox_mixed_sizes = true;
+  job.takes_all_formats = true;
   fs::create_directories(out.parent_path());
   // Beside the target, so that the finished model can be moved there in one step.
   const TemporaryFolder folder(out.parent_path());

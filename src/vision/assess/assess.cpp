@@ -22,6 +22,13 @@ Error at_picture(const TrainingSample& sample, const Error& error) {
   return out;
 }
 
+/// Names EXIF where a quarter turn explains that the sizes differ; else empty.
+std::string describe_turn(const ImageHeader& image, int other_height, int other_width, const char* otherwise) {
+  if (!is_quarter_turn(image.orientation) || image.height != other_width || image.width != other_height) return {};
+  return fmt::format("; the picture has an EXIF orientation ({}) of a quarter turn, which is ignored; {}",
+                     image.orientation, otherwise);
+}
+
 Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<const Label> labels,
                                      const ImageHeader& image) {
   auto bytes = read_file(*sample.mask, kImageFileLimit);
@@ -32,8 +39,10 @@ Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<con
   auto mask = decode_image(*bytes, kTrainingSizeLimits);
   if (!mask) return at_picture(sample, invalid_input("its mask: " + mask.error().message));
   if (mask->height != image.height || mask->width != image.width)
-    return at_picture(sample, invalid_input(fmt::format("its mask has {}x{} pixels, the picture {}x{}", mask->width,
-                                                        mask->height, image.width, image.height)));
+    return at_picture(sample,
+                      invalid_input(fmt::format(
+                          "its mask has {}x{} pixels, the picture {}x{}{}", mask->width, mask->height, image.width,
+                          image.height, describe_turn(image, mask->height, mask->width, "its mask is drawn upright"))));
   std::vector<MaskLabel> colors;
   for (const auto& c : sample.mask_colors) {
     auto rgb = parse_color(c.color);
@@ -70,15 +79,16 @@ std::vector<Label> collect_labels(std::span<const TrainingSample> samples) {
 }
 
 Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
-                                 bool letterbox_mixed_sizes, LeastSize least) {
+                                 bool letterbox_mixed_sizes, LeastSize least, const DecodeRules& rules) {
   auto bytes = read_file(sample.image, kImageFileLimit);
   if (!bytes) return at_picture(sample, fail(ErrorKind::invalid_input, "the file cannot be read", kUnreadable));
-  const auto header = read_image_header(*bytes);
+  const auto header = read_image_header(*bytes, rules.formats);
   if (!header) return at_picture(sample, fail(ErrorKind::invalid_input, header.error().message, kUnreadable));
   const bool has_size = header->height == height && header->width == width;
-  auto image = decode_image(*bytes, kTrainingSizeLimits, has_size ? least : LeastSize{});
+  auto image = decode_image(*bytes, kTrainingSizeLimits, has_size ? least : LeastSize{}, rules);
   if (!image) return at_picture(sample, fail(ErrorKind::invalid_input, image.error().message, kUnreadable));
-  LoadedSample out{std::move(*image), {}, false};
+  LoadedSample out{std::move(*image), {}, false, header->orientation};
+  out.used_bits = out.image.used_bits;
   if (sample.is_anomalous.value_or(false) && sample.mask && !labels.empty()) {
     auto mask = load_mask(sample, labels, *header);
     if (!mask) return mask.error();
@@ -87,12 +97,25 @@ Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const L
   if (height > 0 && !has_size) {
     if (!letterbox_mixed_sizes)
       return at_picture(
-          sample, invalid_input(fmt::format("the image has {}x{} pixels, the others {}x{}; all must have one size",
-                                            out.image.width, out.image.height, width, height)));
+          sample, invalid_input(fmt::format("the image has {}x{} pixels, the others {}x{}; all must have one size{}",
+                                            out.image.width, out.image.height, width, height,
+                                            describe_turn(*header, height, width, "the others are stored upright"))));
     out.image = letterbox(out.image, height, width);
     if (out.truth) out.truth = letterbox_mask(*out.truth, height, width);
     out.was_letterboxed = true;
   }
+  return out;
+}
+
+std::vector<std::string> describe_orientations(std::span<const int> orientations) {
+  const auto turned = std::count_if(orientations.begin(), orientations.end(), [](int o) { return o != 1; });
+  if (turned == 0) return {};
+  std::vector<std::string> out = {
+      fmt::format("{} pictures have an EXIF orientation that is not upright, which is ignored", turned)};
+  if (!std::equal(orientations.begin() + 1, orientations.end(), orientations.begin()))
+    out.emplace_back(
+        "the pictures have different EXIF orientations: if they come from one camera, some are seen turned against the "
+        "others");
   return out;
 }
 
@@ -160,7 +183,7 @@ std::vector<LabelMetrics> SegmentationTally::metrics() const {
 }
 
 Result<Evaluation> evaluate_model(
-    const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes,
+    const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes, FormatSet formats,
     const std::function<void(std::size_t, const TrainingSample&, const Detection&)>& on_result) {
   Evaluation e;
   const auto& m = engine.manifest();
@@ -172,6 +195,7 @@ Result<Evaluation> evaluate_model(
   std::vector<std::vector<std::uint8_t>> truths;
   bool has_truth = false;
   const Label any{"any", "#000000"};
+  std::vector<int> orientations;
   std::size_t done = 0;
   for (const auto& sample : samples) {
     ++done;
@@ -179,11 +203,12 @@ Result<Evaluation> evaluate_model(
     // A classification model can still be judged by pixels where masks exist: any label counts.
     const auto set_labels = labels.empty() ? collect_labels(std::span(&sample, 1)) : labels;
     auto loaded = load_sample(sample, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
-                              {m.input_height, m.input_width});
+                              {m.input_height, m.input_width}, {.formats = formats, .sample_bits = m.sample_bits});
     if (!loaded) {
       e.skipped.push_back(loaded.error().message);
       continue;
     }
+    orientations.push_back(loaded->orientation);
     auto detection = engine.detect(loaded->image);
     if (!detection) return detection.error();
     if (loaded->was_letterboxed && e.warnings.empty())
@@ -216,6 +241,7 @@ Result<Evaluation> evaluate_model(
   if (e.predictions.empty())
     return invalid_input("no labelled picture could be read" +
                          (e.skipped.empty() ? std::string() : "; the first: " + e.skipped[0]));
+  for (auto& warning : describe_orientations(orientations)) e.warnings.push_back(std::move(warning));
   summarize_predictions(e);
   if (has_truth) {
     if (m.segmentation) e.labels = tally.metrics();
