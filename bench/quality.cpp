@@ -185,7 +185,7 @@ json contest(const vedette::Engine& engine, const Protocol& protocol) {
   std::vector<std::uint8_t> labels;
   for (const auto& sample : protocol.test) {
     const auto loaded = required(
-        vedette::load_sample(sample, {}, m.image_height, m.image_width, false, {m.input_height, m.input_width}));
+        vedette::load_sample(sample, {}, m.image_height, m.image_width, false, {m.input_height, m.input_width}, {.sample_bits = m.sample_bits}));
     const auto measured = required(engine.measure(loaded.image));
     labels.push_back(*sample.is_anomalous ? 1 : 0);
     for (std::size_t c = 0; c < scores.size(); ++c)
@@ -272,7 +272,7 @@ json robustness(const vedette::Engine& engine, const Protocol& protocol) {
   const auto share = 1.0 / static_cast<double>(protocol.test.size());
   for (const auto& sample : protocol.test) {
     const auto loaded = required(
-        vedette::load_sample(sample, {}, m.image_height, m.image_width, false, {m.input_height, m.input_width}));
+        vedette::load_sample(sample, {}, m.image_height, m.image_width, false, {m.input_height, m.input_width}, {.sample_bits = m.sample_bits}));
     const bool verdict = required(engine.detect(loaded.image)).is_anomalous;
     for (std::size_t k = 0; k < changes.size(); ++k)
       flips[k] += required(engine.detect(changes[k].second(loaded.image))).is_anomalous != verdict ? share : 0;
@@ -332,7 +332,7 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
   ClassTally classes(engine->manifest());
   std::vector<double> milliseconds;
   start = std::chrono::steady_clock::now();
-  const auto test = required(vedette::evaluate_model(*engine, protocol.test, false,
+  const auto test = required(vedette::evaluate_model(*engine, protocol.test, false, vedette::kServedFormats,
                                                      [&](std::size_t, const auto& sample, const auto& detection) {
                                                        milliseconds.push_back(1000 * seconds_since(start));
                                                        classes.add(sample, detection);
@@ -375,13 +375,13 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
   if (with_robustness) {
     out["robustness"] = robustness(*engine, protocol);
     const auto spoilt = mislabelled(protocol);
-    const auto clean = required(vedette::evaluate_model(*engine, spoilt.test, false, {}));
+    const auto clean = required(vedette::evaluate_model(*engine, spoilt.test, false, vedette::kServedFormats, {}));
     const vedette::TemporaryFolder other;
     job.train = spoilt.train;
     if (auto ok = vedette::write_job(other.path(), job); !ok) throw std::runtime_error(ok.error().message);
     const auto suspicious = required(vedette::run_trainer(trainer, other.path(), {}, nullptr));
     const auto misled = required(vedette::Engine::load(other.path() / "model"));
-    const auto judged = required(vedette::evaluate_model(*misled, spoilt.test, false, {}));
+    const auto judged = required(vedette::evaluate_model(*misled, spoilt.test, false, vedette::kServedFormats, {}));
     std::int64_t named = 0, suspects = 0;
     for (const auto& p : suspicious.predictions) {
       suspects += p.is_suspect ? 1 : 0;

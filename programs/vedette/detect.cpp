@@ -50,7 +50,7 @@ std::vector<fs::path> find_pictures(const std::vector<std::string>& given) {
       continue;
     }
     const auto found = list_pictures(path);
-    if (found.empty()) throw std::runtime_error("there are no JPEG or PNG files in " + to_name(path));
+    if (found.empty()) throw std::runtime_error("there are no pictures (JPEG, PNG, BMP, TIFF, WebP) in " + to_name(path));
     out.insert(out.end(), found.begin(), found.end());
   }
   return out;
@@ -75,13 +75,17 @@ int detect(const DetectOptions& options) {
     sample.source_ref = path;
     sample.image = pictures[i];
     auto loaded = load_sample(sample, {}, manifest.image_height, manifest.image_width, true,
-                              {manifest.input_height, manifest.input_width});
+                              {manifest.input_height, manifest.input_width},
+                              {.formats = kAllFormats, .sample_bits = manifest.sample_bits});
     auto detection = loaded ? engine->detect(loaded->image) : Result<Detection>(loaded.error());
     if (!detection) {
       std::fprintf(stderr, "vedette: %s\n", detection.error().message.c_str());
       ++failures;
       continue;
     }
+    if (loaded->orientation != 1)
+      std::fprintf(stderr, "warning: %s has an EXIF orientation (%d) that is not upright, which is ignored\n",
+                   path.c_str(), loaded->orientation);
     if (loaded->was_letterboxed)
       std::fprintf(stderr, "warning: %s was letterboxed to %dx%d\n", path.c_str(), manifest.image_width,
                    manifest.image_height);

@@ -46,12 +46,15 @@ fs::path locate(const std::string& reference, const fs::path& manifest, const st
 /// Whether a file is taken for a picture: by its name, so that a damaged one is named and not passed over, else by its first bytes.
 bool is_picture(const fs::path& file) {
   const auto extension = to_lower(file.extension().string());
-  for (const auto* known : {".jpg", ".jpeg", ".jpe", ".jfif", ".png"})
+  for (const auto* known : {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp"})
     if (extension == known) return true;
   std::ifstream in(file, std::ios::binary);
-  std::string start(8, '\0');
+  std::string start(12, '\0');
   in.read(start.data(), static_cast<std::streamsize>(start.size()));
-  return in && (start.starts_with("\xFF\xD8\xFF") || start == "\x89PNG\r\n\x1A\n");
+  using namespace std::string_view_literals;
+  const auto begins = [&](std::string_view text) { return start.starts_with(text); };
+  return in && (begins("\xFF\xD8\xFF"sv) || begins("\x89PNG\r\n\x1A\n"sv) || begins("II*\0"sv) || begins("MM\0*"sv) ||
+                (begins("RIFF"sv) && start.ends_with("WEBP")));
 }
 
 /// A figure, or a dash if it is not defined.
@@ -203,7 +206,7 @@ std::vector<TrainingSample> read_samples(const PictureOptions& options) {
   const auto add = [&](const std::string& folder, bool anomalous) {
     if (folder.empty()) return;
     const auto pictures = list_pictures(folder);
-    if (pictures.empty()) throw std::runtime_error("there are no JPEG or PNG files in " + folder);
+    if (pictures.empty()) throw std::runtime_error("there are no pictures (JPEG, PNG, BMP, TIFF, WebP) in " + folder);
     for (const auto& picture : pictures) {
       TrainingSample s;
       s.source_ref = to_name(picture);

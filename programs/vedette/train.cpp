@@ -65,6 +65,7 @@ int train(const TrainOptions& options) {
   if (options.false_alarms) job.plan.false_alarm_budget = 1.0 / *options.false_alarms;
   if (!options.backbone.empty()) job.plan.backbone = fs::absolute(options.backbone);
   job.letterbox_mixed_sizes = true;
+  job.takes_all_formats = true;
   // An interrupted training ends here and not in the midst of it, so that its folder goes away.
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, [](int) { interrupted = true; });
   const TemporaryFolder folder;

@@ -10,6 +10,12 @@ namespace {
 constexpr std::chrono::seconds kUnneededAfter{5};  // then units above the minimum leave service
 constexpr double kLearningRate = 0.1;              // of a lane's seconds per picture
 
+Error too_many(double seconds_until_better) {
+  auto error = fail(ErrorKind::throttled, "More images arrive than the model's inference units can take.");
+  error.retry_after_seconds = std::max(1, static_cast<int>(std::lround(seconds_until_better)));
+  return error;
+}
+
 }  // namespace
 
 struct ComputePool::Task {
@@ -100,11 +106,7 @@ Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<v
     const std::lock_guard lock(mutex_);
     if (stopping_) return fail(ErrorKind::unavailable, "The server is stopping.");
     const double wait = expected_wait(*lane), longest = std::chrono::duration<double>(options_.longest_wait).count();
-    if (waiting_ >= options_.most_waiting || wait > longest) {
-      auto error = fail(ErrorKind::throttled, "More images arrive than the model's inference units can take.");
-      error.retry_after_seconds = std::max(1, static_cast<int>(std::lround(wait - longest)));
-      return error;
-    }
+    if (waiting_ >= options_.most_waiting || wait > longest) return too_many(wait - longest);
     // Having had nothing to do is no credit for later.
     if (lane->demand() == 0) lane->virtual_time = std::max(lane->virtual_time, virtual_time_);
     lane->waiting.push_back(task);
@@ -112,15 +114,22 @@ Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<v
     scale(*lane, options_.now());
     dispatch();
   }
-  // Whoever hangs up frees the place in the queue.
-  const std::stop_callback withdraw(std::move(abandoned), [&] {
+  const auto withdraw = [&](auto answer) {
     const std::lock_guard lock(mutex_);
     const auto place = std::find(lane->waiting.begin(), lane->waiting.end(), task);
     if (place == lane->waiting.end()) return;
     lane->waiting.erase(place);
     --waiting_;
-    task->done.set_value(fail(ErrorKind::unavailable, "The caller did not wait for the answer."));
-  });
+    task->done.set_value(answer());
+  };
+  // Whoever hangs up frees the place in the queue.
+  const auto hang_up = [&] {
+    withdraw([] { return fail(ErrorKind::unavailable, "The caller did not wait for the answer."); });
+  };
+  const std::stop_callback on_hang_up(std::move(abandoned), hang_up);
+  // The wait was expected to be short enough, but the pictures before this one may take longer than they used to.
+  if (done.wait_for(options_.longest_wait) != std::future_status::ready)
+    withdraw([&] { return too_many(expected_wait(*lane)); });
   return done.get();
 }
 

@@ -49,7 +49,8 @@ class ComputePool {
   void set_units(Lane& lane, UnitRange units);
 
   /// Runs the work on a thread of the pool, which may use as many threads as it is told, and waits for it. Fails with throttled, at
-  /// once and with the seconds to wait, if the queue is too long; with unavailable if `abandoned` is requested before it began, or
+  /// once and with the seconds to wait, if the queue is too long, and after the longest wait, if the pictures before it took longer than
+  /// was expected; with unavailable if `abandoned` is requested before it began, or
   /// the pool is being destroyed.
   Result<void> run(const std::shared_ptr<Lane>& lane, std::function<void(int threads)> work,
                    std::stop_token abandoned = {});

@@ -139,6 +139,24 @@ TEST_F(ComputePools, OnlySoManyWaitInAll) {
   EXPECT_TRUE(a.get() && b.get());
 }
 
+TEST_F(ComputePools, APictureThatWaitsLongerThanWasExpectedIsRefused) {
+  auto o = options(1, 1);
+  o.longest_wait = 20ms;
+  ComputePool pool(o);
+  const auto lane = pool.open({1, 1}, 0.001);  // it is expected to take a millisecond, but the one before is held
+  Held first, second;
+  auto a = begin(pool, lane, std::ref(first));
+  await_running(pool, *lane, 1);
+  const auto waited = pool.run(lane, std::ref(second));
+  ASSERT_FALSE(waited);
+  EXPECT_EQ(waited.error().kind, ErrorKind::throttled);
+  EXPECT_GE(waited.error().retry_after_seconds, 1);
+  EXPECT_EQ(pool.state(*lane).waiting, 0U);
+  first.release();
+  EXPECT_TRUE(a.get());
+  EXPECT_EQ(second.threads(), 0);  // it never ran
+}
+
 TEST_F(ComputePools, WhoeverHangsUpFreesTheirPlace) {
   ComputePool pool(options(1, 1));
   const auto lane = pool.open({1, 1}, 0.1);

@@ -275,7 +275,7 @@ Result<Detection> Hosting::detect(const ModelLease& model, std::span<const std::
   const auto work = [&](int threads) {
     const auto begun = Steady::now();
     set_inference_threads(threads);
-    auto image = model.engine->decode(image_bytes);
+    auto image = model.engine->decode(image_bytes, abandoned);
     if (!image) {
       detection = image.error();
       return;
@@ -286,7 +286,7 @@ Result<Detection> Hosting::detect(const ModelLease& model, std::span<const std::
     const std::vector<StageTime> before = {{"queue", ms(begun - arrived)}, {"decode", ms(decoded - begun)}};
     detection->stages.insert(detection->stages.begin(), before.begin(), before.end());
   };
-  if (auto ok = pool_.run(model.lane, work, std::move(abandoned)); !ok) return ok.error();
+  if (auto ok = pool_.run(model.lane, work, abandoned); !ok) return ok.error();
   return detection;
 }
 

@@ -7,6 +7,7 @@
 #include "base/digest.hpp"
 #include "base/disk_full.hpp"
 #include "base/text.hpp"
+#include "domain/limits.hpp"
 
 namespace vedette {
 namespace {
@@ -15,7 +16,6 @@ using Json = nlohmann::json;
 
 constexpr std::uint64_t kJsonLimit = 1 << 20;
 constexpr std::uint64_t kChangesLimit = 15 << 20;  // 10 MiB as base64, and the JSON around it
-constexpr std::uint64_t kImageLimit = 8 << 20;
 
 /// What a call is about: for authorisation, metrics and audit.
 struct Subject {
@@ -53,10 +53,10 @@ class JsonCall : public PendingCall {
   JsonCall(JsonService& service, ApiModel::Route route, const RequestHead& head, const CallIdentity& identity)
       : service_(service), route_(std::move(route)), head_(head), identity_(identity) {
     operation = route_.operation->name;
-    body_limit = route_.operation->has_payload()       ? kImageLimit
+    body_limit = route_.operation->has_payload()       ? kLargestImage
                  : operation == "UpdateDatasetEntries" ? kChangesLimit
                                                        : kJsonLimit;
-    if (route_.operation->has_payload()) oversize_error = invalid_input("The image exceeds 8 MB.");
+    if (route_.operation->has_payload()) oversize_error = invalid_input("The image exceeds 8 MB (8,388,608 bytes).");
   }
 
   Result<Response> run(std::string_view body, AuditEvent& audit) override {

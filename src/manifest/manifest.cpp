@@ -86,14 +86,21 @@ std::string ClassTally::describe() const {
          " lines count as unlabelled, because their class names are neither normal nor anomaly: " + list + ".";
 }
 
-std::vector<std::string_view> manifest_lines(std::string_view text) {
+ManifestLines::Iterator ManifestLines::begin() const {
+  auto text = text_;
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  std::vector<std::string_view> lines;
-  for (auto line : split(text, '\n')) {
-    line = trim(line);
-    if (!line.empty()) lines.push_back(line);
+  return Iterator(text);
+}
+
+ManifestLines::Iterator& ManifestLines::Iterator::operator++() {
+  is_end_ = true;
+  while (is_end_ && !rest_.empty()) {
+    const auto end = rest_.find('\n');
+    line_ = trim(rest_.substr(0, end));
+    rest_ = end == std::string_view::npos ? std::string_view() : rest_.substr(end + 1);
+    is_end_ = line_.empty();
   }
-  return lines;
+  return *this;
 }
 
 std::optional<S3Uri> parse_s3_uri(std::string_view uri) {
@@ -105,6 +112,8 @@ std::optional<S3Uri> parse_s3_uri(std::string_view uri) {
 }
 
 Result<ManifestLine> parse_manifest_line(std::string_view line) {
+  // Before anything is read of it: a character has at most four bytes.
+  if (line.size() > 4 * kManifestLineLimit) return invalid_input("it is longer than 8192 characters");
   if (!is_utf8(line)) return invalid_input("it is not UTF-8 text");
   if (utf8_length(line) > kManifestLineLimit) return invalid_input("it is longer than 8192 characters");
   Json json = Json::parse(line, nullptr, false);

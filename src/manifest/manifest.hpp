@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -49,8 +51,36 @@ class ClassTally {
   std::map<std::string, std::size_t> others_;
 };
 
-/// Splits a manifest into its non-empty lines; tolerates a byte-order mark, CRLF and a missing last newline.
-std::vector<std::string_view> manifest_lines(std::string_view text);
+/// The non-empty lines of a manifest, trimmed; tolerates a byte-order mark, CRLF and a missing last newline. A range that finds each line
+/// when it is asked for: it costs no memory, whatever the text. The text must outlive it.
+class ManifestLines {
+ public:
+  explicit ManifestLines(std::string_view text) : text_(text) {}
+
+  class Iterator {
+   public:
+    using value_type = std::string_view;
+    using difference_type = std::ptrdiff_t;
+    Iterator() = default;
+    explicit Iterator(std::string_view rest) : rest_(rest) { ++*this; }
+    std::string_view operator*() const { return line_; }
+    Iterator& operator++();
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const { return is_end_; }
+
+   private:
+    std::string_view rest_, line_;
+    bool is_end_ = true;
+  };
+  [[nodiscard]] Iterator begin() const;
+  [[nodiscard]] static std::default_sentinel_t end() { return {}; }
+
+ private:
+  std::string_view text_;
+};
+inline ManifestLines manifest_lines(std::string_view text) {
+  return ManifestLines(text);
+}
 
 struct S3Uri {
   std::string bucket;

@@ -100,8 +100,17 @@ TEST(Manifest, BadLinesSayWhy) {
 }
 
 TEST(Manifest, LinesAreSplitAsFilesOccur) {
-  EXPECT_EQ(manifest_lines("\xEF\xBB\xBF{\"a\":1}\r\n\r\n{\"b\":2}"),
-            (std::vector<std::string_view>{"{\"a\":1}", "{\"b\":2}"}));
+  const auto lines = [](std::string_view text) {
+    std::vector<std::string_view> out;
+    for (const auto line : manifest_lines(text)) out.push_back(line);
+    return out;
+  };
+  EXPECT_EQ(lines("\xEF\xBB\xBF{\"a\":1}\r\n\r\n{\"b\":2}"), (std::vector<std::string_view>{"{\"a\":1}", "{\"b\":2}"}));
+  EXPECT_EQ(lines("a\n \n"), (std::vector<std::string_view>{"a"}));
+  EXPECT_TRUE(lines("").empty());
+  // What the lines take in memory does not grow with the text.
+  EXPECT_TRUE(lines(std::string(5'000'000, '\n')).empty());
+  static_assert(sizeof(ManifestLines) + sizeof(ManifestLines::Iterator) < 100);
 }
 
 TEST(Manifest, S3UrisSplitAtTheFirstSlashOnly) {

@@ -37,6 +37,7 @@ struct Work {
   const Clock& clock;
   const DatasetJob& job;
   DatasetStatus status;  ///< meanwhile
+  const ImageQuotas& quotas;
   const std::atomic<bool>& cancel;
 
   void say(const std::string& message) const {
@@ -45,7 +46,8 @@ struct Work {
   }
 
   Result<CheckedManifest> check(const Caller& caller, const std::string& bucket, std::string_view text) const {
-    return check_manifest({objects, caller, clock.now(), bucket, cancel,
+    return check_manifest({objects, caller, clock.now(), bucket,
+                           job.type == DatasetType::train ? quotas.train : quotas.test, cancel,
                            [this](std::size_t done, std::size_t all) {
                              say(fmt::format("{} of {} images and masks are checked.", done, all));
                              log::info("dataset progress", {{"project", job.project},
@@ -104,7 +106,7 @@ JobWorker::Handler make_import_handler(MetadataStore& metadata, ObjectStore& obj
       log::error("import", {{"reason", job.error().message}});
       return {};
     }
-    const Work importing{metadata, objects, clock, job->dataset, DatasetStatus::create_in_progress, cancel};
+    const Work importing{metadata, objects, clock, job->dataset, DatasetStatus::create_in_progress, quotas, cancel};
     const auto manifest = import_entries(importing, quotas, *job);
     if (!manifest && (cancel || worth_another_try(manifest.error(), row))) return importing.later(manifest.error());
     const auto& uid = job->dataset.dataset_uid;
@@ -135,7 +137,7 @@ JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& obj
       return {};
     }
     const auto& uid = job->dataset_uid;
-    const Work updating{metadata, objects, clock, *job, DatasetStatus::update_in_progress, cancel};
+    const Work updating{metadata, objects, clock, *job, DatasetStatus::update_in_progress, quotas, cancel};
     const auto manifest = update_entries(updating, row.attachment);
     if (!manifest && (cancel || worth_another_try(manifest.error(), row))) return updating.later(manifest.error());
     Result<void> outcome;

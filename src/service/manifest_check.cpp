@@ -9,6 +9,7 @@
 
 #include "base/parallel.hpp"
 #include "base/text.hpp"
+#include "domain/limits.hpp"
 #include "manifest/manifest.hpp"
 #include "vision/image/image.hpp"
 
@@ -19,7 +20,6 @@ namespace {
 constexpr int kChecksAtOnce = 16;
 // Enough for the header of nearly every picture; profiles and thumbnails before it may need more.
 constexpr std::size_t kHeaderBytes = 32 << 10, kLongHeaderBytes = 1 << 20;
-constexpr std::uint64_t kImageLimit = 8'000'000;
 
 /// An object that a line names.
 struct Named {
@@ -38,20 +38,25 @@ class LineReader {
   explicit LineReader(const ManifestCheck& check) : check_(check), bucket_(check.bucket) {}
 
   Result<void> read(std::string_view text) {
-    const auto lines = manifest_lines(text);
     std::unordered_map<std::string, std::size_t> position;  // of a source-ref: a later line replaces an earlier one
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      auto line = parse_manifest_line(lines[i]);
-      if (!line) return at_line(i + 1, line.error().message);
+    std::size_t number = 0;
+    for (const auto raw : manifest_lines(text)) {
+      ++number;
+      if (check_.cancelled) return fail(ErrorKind::unavailable, "The import was interrupted.");
+      auto line = parse_manifest_line(raw);
+      if (!line) return at_line(number, line.error().message);
       if (line->source_ref.ends_with('/')) continue;  // a folder marker, as published helpers write them
       classes.add(*line);
-      if (auto ok = name(line->source_ref, i + 1, true); !ok) return ok;
+      if (auto ok = name(line->source_ref, number, true); !ok) return ok;
       if (line->mask_ref && line->is_anomalous.value_or(false))
-        if (auto ok = name(*line->mask_ref, i + 1, false); !ok) return ok;
+        if (auto ok = name(*line->mask_ref, number, false); !ok) return ok;
       DatasetEntry entry{line->source_ref, line->is_anomalous, line->creation_date.value_or(check_.now),
                          std::move(line->text)};
       const auto [it, is_new] = position.emplace(entry.source_ref, entries.size());
       if (is_new) {
+        if (static_cast<std::int64_t>(entries.size()) == check_.most_images)
+          return invalid_input("The manifest names more than " + std::to_string(check_.most_images) +
+                               " images; at most " + std::to_string(check_.most_images) + " are allowed.");
         entries.push_back(std::move(entry));
       } else {
         entries[it->second] = std::move(entry);
@@ -132,8 +137,8 @@ class ObjectCheck {
     const auto& [bucket, key] = object.location;
     auto start = check_.objects.get_start(bucket, key, kHeaderBytes);
     if (!start) return missing(object, start.error());
-    if (start->info.size_bytes > kImageLimit) {
-      trouble = fmt::format("has {} bytes; at most {} are possible", start->info.size_bytes, kImageLimit);
+    if (start->info.size_bytes > kLargestImage) {
+      trouble = fmt::format("has {} bytes; at most {} are possible", start->info.size_bytes, kLargestImage);
       return {};
     }
     if (start->info.size_bytes == 0) {

@@ -24,12 +24,14 @@ struct ManifestCheck {
   const Caller& caller;  ///< whose rights count
   Timestamp now;         ///< creation date of lines without one
   std::string bucket;    ///< where the images must be; empty: the first one decides
+  std::int64_t most_images;  ///< that the lines may name; one more, and reading ends
   const std::atomic<bool>& cancelled;
   std::function<void(std::size_t done, std::size_t all)> progress;  ///< called about once a second, from any thread
 };
 
 /// Turns the lines of a manifest into entries. Every object they name must exist and may be read by the caller; of images
-/// only the first bytes are read, of many at once. Fails with invalid_input naming the line, with unavailable if the
+/// only the first bytes are read, of many at once. Fails with invalid_input naming the line, or if there are
+/// too many images, with unavailable if the
 /// store does not answer or the check is cancelled.
 Result<CheckedManifest> check_manifest(const ManifestCheck& check, std::string_view text);
 

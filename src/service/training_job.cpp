@@ -7,6 +7,7 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
+#include "domain/limits.hpp"
 #include "hosting/hosting.hpp"
 #include "manifest/manifest.hpp"
 #include "service/job_handlers.hpp"
@@ -22,7 +23,6 @@ namespace {
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::uint64_t kImageLimit = 8'000'000;
 constexpr std::int64_t kMostAttempts = 3;
 constexpr std::int64_t kPageSize = 1000;
 constexpr int kCopiesAtOnce = 16;
@@ -180,7 +180,7 @@ class Training {
     if (!location) return invalid_input(uri + " is not of the form s3://bucket/key.");
     if (auto ok = authorize(caller_, "s3:GetObject", object_arn(location->bucket, location->key)); !ok)
       return invalid_input(ok.error().message);
-    auto bytes = get_bytes(objects_, location->bucket, location->key, kImageLimit);
+    auto bytes = get_bytes(objects_, location->bucket, location->key, kLargestImage);
     if (!bytes) {
       const auto kind = bytes.error().kind;
       if (kind == ErrorKind::not_found || kind == ErrorKind::too_large) return {};
@@ -206,9 +206,9 @@ class Training {
     auto engine = Engine::load(folder_ / "model");
     if (!engine) return internal_error("The trained model cannot be used: " + engine.error().message);
     for (const auto& sample : work.train) {
-      const auto bytes = read_file(folder_ / sample.image, kImageLimit);
+      const auto bytes = read_file(folder_ / sample.image, kLargestImage);
       if (!bytes) continue;
-      const auto image = decode_image(*bytes);
+      const auto image = (*engine)->decode(*bytes);
       if (!image) continue;
       auto detection = (*engine)->detect(*image);
       if (!detection) return internal_error("The trained model cannot be used: " + detection.error().message);

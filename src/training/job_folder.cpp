@@ -122,6 +122,7 @@ std::string dump(const Json& json, int indent = -1) {
 Result<void> write_job(const fs::path& folder, const TrainingJob& job) {
   Json out = {{"seed", job.seed},
               {"letterbox_mixed_sizes", job.letterbox_mixed_sizes},
+              {"takes_all_formats", job.takes_all_formats},
               {"minimum",
                {{"train_normal", job.minimum.train_normal},
                 {"train_anomaly", job.minimum.train_anomaly},
@@ -145,6 +146,7 @@ Result<TrainingJob> read_job(const fs::path& folder) {
   try {
     job.seed = json.at("seed");
     job.letterbox_mixed_sizes = json.at("letterbox_mixed_sizes");
+    job.takes_all_formats = json.value("takes_all_formats", false);
     const auto& m = json.at("minimum");
     job.minimum = {m.at("train_normal"), m.at("train_anomaly"), m.at("train_per_label"), m.at("test_normal"),
                    m.at("test_anomaly")};

@@ -57,6 +57,7 @@ struct TrainingJob {
   std::optional<std::vector<TrainingSample>> test;  ///< empty: evaluated out of fold on the training pictures
   std::uint64_t seed = 0;
   bool letterbox_mixed_sizes = false;  ///< else pictures of different sizes are a failure
+  bool takes_all_formats = false;      ///< BMP, TIFF and WebP, too; else JPEG and PNG alone, as the API does
   MinimumCounts minimum;
   TrainingPlan plan;
 };

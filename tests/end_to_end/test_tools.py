@@ -192,6 +192,81 @@ class Tools(unittest.TestCase):
         self.assertIn('"unheard"', summary["warnings"][0])
         self.assertGreater(summary["pixel_auroc"], 0.8)
 
+    def copies(self, name, count, save):
+        """Good training pictures of the sample set in another form; their paths."""
+        folder = os.path.join(self.folder, name)
+        os.makedirs(folder)
+        out = []
+        for i in range(count):
+            out.append(save(Image.open(f"{self.sample}/training-images/normal-{i}.jpg"), f"{folder}/{i:03}"))
+        return out
+
+    def test_a_picture_is_judged_alike_in_every_format_and_under_any_name(self):
+        picture = Image.open(f"{self.sample}/training-images/normal-0.jpg")
+        folder = os.path.join(self.folder, "formats")
+        os.makedirs(folder)
+        paths = []
+        for name, kind, options in (("a.png", "PNG", {}), ("b.bmp", "BMP", {}), ("c.tif", "TIFF", {"compression": "tiff_lzw"}), ("d.tiff", "TIFF", {}),
+                                    ("e.webp", "WEBP", {"lossless": True}), ("f.jpg", "PNG", {}), ("g", "BMP", {})):
+            paths.append(os.path.join(folder, name))
+            picture.save(paths[-1], kind, **options)
+        lines = [json.loads(line) for line in run("detect", self.model, *paths, "--json").splitlines()]
+        self.assertEqual(len(lines), len(paths))
+        self.assertEqual({line["anomaly_score"] for line in lines}, {lines[0]["anomaly_score"]})
+
+    def test_an_ignored_orientation_is_said(self):
+        exif = Image.Exif()
+        exif[0x112] = 6
+        path = os.path.join(self.folder, "turned.jpg")
+        picture = Image.open(f"{self.sample}/training-images/normal-0.jpg")
+        picture.save(path, exif=exif, quality=95)
+        done = subprocess.run([VEDETTE, "detect", self.model, path], capture_output=True, text=True, check=True)
+        self.assertIn("EXIF orientation (6)", done.stderr)
+        with open(os.path.join(self.folder, "turned.manifest"), "w", encoding="utf-8") as f:
+            for source in (path, f"{self.sample}/training-images/normal-0.jpg"):
+                f.write(json.dumps({"source-ref": source, "a": 0, "a-metadata": {"type": "groundtruth/image-classification", "class-name": "normal"}}) + "\n")
+        done = subprocess.run([VEDETTE, "evaluate", self.model, "--manifest", f.name], capture_output=True, text=True, check=True)
+        self.assertIn("1 pictures have an EXIF orientation", done.stderr)
+        self.assertIn("different EXIF orientations", done.stderr)
+
+    def test_twelve_bits_are_scaled_alike_in_training_and_detection(self):
+        def save(picture, path):
+            samples = [value * 4095 // 255 for value in picture.convert("L").getdata()]
+            deep = Image.new("I;16", picture.size)
+            deep.frombytes(b"".join(value.to_bytes(2, "little") for value in samples))
+            deep.save(path + ".png")
+            return path + ".png"
+
+        self.copies("twelve", 12, save)
+        folder = os.path.join(self.folder, "twelve")
+        model = os.path.join(self.folder, "twelve-model")
+        done = subprocess.run([VEDETTE, "train", "--normal", folder, "--out", model, "--steps", "20"], capture_output=True, text=True, check=True)
+        self.assertIn("12 pictures use only the lowest 12 of 16 bits", done.stderr)
+        with open(os.path.join(model, "manifest.json"), encoding="utf-8") as f:
+            self.assertEqual(json.load(f)["image"]["sample_bits"], 12)
+        # The same picture of 8 bits is nearly the same picture; one of 16 bits is of another range.
+        eight, sixteen = os.path.join(self.folder, "eight.png"), os.path.join(self.folder, "sixteen.png")
+        Image.open(f"{self.sample}/training-images/normal-0.jpg").convert("L").save(eight)
+        deep = Image.open(f"{folder}/000.png")
+        loud = Image.new("I;16", deep.size)
+        loud.frombytes(b"".join((value * 16).to_bytes(2, "little") for value in deep.getdata()))
+        loud.save(sixteen)
+        twelve, plain, other = [json.loads(line) for line in run("detect", model, f"{folder}/000.png", eight, sixteen, "--json").splitlines()]
+        self.assertAlmostEqual(twelve["anomaly_score"], plain["anomaly_score"], delta=0.05 * twelve["anomaly_score"])
+        self.assertTrue(other["is_anomalous"])
+        self.assertIn("range", other["reason"])
+
+    def test_a_jpeg_without_its_end_is_judged_and_an_empty_file_is_called_so(self):
+        with open(f"{self.sample}/training-images/normal-0.jpg", "rb") as f:
+            content = f.read()
+        whole, cut, empty = (os.path.join(self.folder, name) for name in ("whole.jpg", "no_end.jpg", "zero.jpg"))
+        for path, part in ((whole, content), (cut, content[:-2]), (empty, b"")):
+            with open(path, "wb") as f:
+                f.write(part)
+        lines = [json.loads(line) for line in run("detect", self.model, whole, cut, "--json").splitlines()]
+        self.assertEqual(lines[0]["anomaly_score"], lines[1]["anomaly_score"])
+        self.assertIn("The file is empty.", self.fails("detect", self.model, empty))
+
     def test_bench_measures_every_stage(self):
         # The last: two models, one in memory at a time.
         for extra in ([], ["--connections", "4", "--rate", "10", "--cores", "1"], ["--models", "2", "--model-memory", "1"]):

@@ -20,7 +20,8 @@ namespace {
 
 constexpr std::uint64_t kManifestLimit = 16ULL << 20;
 constexpr std::uint64_t kBlobLimit = 2ULL << 30;
-constexpr int kVersion = 4;
+constexpr int kVersion = 5;
+constexpr int kOldestVersion = 4;  // had no sample_bits: the upper byte of 16-bit samples counted
 
 Json to_json(const Manifest& m) {
   Json graph = Json::array();
@@ -44,7 +45,7 @@ Json to_json(const Manifest& m) {
   for (const auto& g : m.golden) golden.push_back({{"image", g.image}, {"anomaly_score", g.anomaly_score}});
   Json out = {{"format", "vedette-model"},
               {"version", kVersion},
-              {"image", {{"height", m.image_height}, {"width", m.image_width}}},
+              {"image", {{"height", m.image_height}, {"width", m.image_width}, {"sample_bits", m.sample_bits}}},
               {"input", {{"height", m.input_height}, {"width", m.input_width}}},
               {"folds", m.folds},
               {"graph", graph},
@@ -80,6 +81,7 @@ Manifest from_json(const Json& j) {  // throws Json::exception
   Manifest m;
   m.image_height = j.at("image").at("height");
   m.image_width = j.at("image").at("width");
+  m.sample_bits = j.at("version") == kOldestVersion ? 16 : j.at("image").at("sample_bits").get<int>();
   m.input_height = j.at("input").at("height");
   m.input_width = j.at("input").at("width");
   m.folds = j.at("folds");
@@ -128,6 +130,7 @@ Result<void> check_references(const Artifact& a) {
   const auto in_range = [](int v) { return v >= 8 && v <= 16384; };
   if (!in_range(m.image_height) || !in_range(m.image_width) || !in_range(m.input_height) || !in_range(m.input_width))
     return broken("sizes out of range");
+  if (m.sample_bits < 8 || m.sample_bits > 16) return broken("the range of samples is not valid");
   if (m.folds < 1 || m.folds > 64 || m.contestants.empty()) return broken("no ensemble");
   std::set<std::string> outputs = {"image"};
   for (const auto& node : m.graph) {
@@ -333,7 +336,8 @@ Result<Artifact> read_artifact(const fs::path& folder, bool check_hashes) {
   Artifact artifact;
   try {
     if (json.at("format") != "vedette-model") return broken("it is not a Vedette model");
-    if (json.at("version") != kVersion) return broken("it was written by another version of Vedette");
+    if (json.at("version") != kVersion && json.at("version") != kOldestVersion)
+      return broken("it was written by another version of Vedette");
     artifact.manifest = from_json(json);
   } catch (const Json::exception&) {
     return broken("manifest.json is incomplete");

@@ -86,6 +86,9 @@ struct GoldenSample {
 struct Manifest {
   int image_height = 0;  ///< of the training pictures, pixels
   int image_width = 0;
+  /// 8 … 16: the low bits of 16-bit samples that the training pictures use. Pictures are decoded by this range
+  /// (DecodeRules::sample_bits), in training and afterwards.
+  int sample_bits = 16;
   int input_height = 0;  ///< what the graph takes
   int input_width = 0;
   std::int64_t folds = 0;

@@ -37,6 +37,30 @@ TEST(Artifact, WhatIsWrittenIsReadAndTheSameInputGivesTheSameBytes) {
   EXPECT_EQ(back->manifest.graph[0].numbers.at("stride"), 1);
 }
 
+TEST(Artifact, TheRangeOfSamplesIsKeptAndOlderModelsHaveAll16Bits) {
+  TemporaryFolder folder;
+  auto m = small_manifest();
+  m.sample_bits = 12;
+  ASSERT_TRUE(write_artifact(folder.path() / "a", m, kTensors, {{"w"}, {"g"}}));
+  EXPECT_EQ(read_artifact(folder.path() / "a")->manifest.sample_bits, 12);
+  const auto file = folder.path() / "a/manifest.json";
+  std::string text(as_text(*read_file(file, 1 << 20)));
+  const auto replace = [&](std::string_view from, std::string_view to) {
+    const auto at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+    ASSERT_TRUE(write_file_atomically(file, text));
+  };
+  replace("\"sample_bits\": 12", "\"sample_bits\": 17");
+  EXPECT_FALSE(read_artifact(folder.path() / "a"));
+  replace("\"sample_bits\": 17", "\"other\": 12");
+  EXPECT_FALSE(read_artifact(folder.path() / "a"));
+  replace("\"version\": 5", "\"version\": 4");
+  const auto old = read_artifact(folder.path() / "a");
+  ASSERT_TRUE(old) << old.error().message;
+  EXPECT_EQ(old->manifest.sample_bits, 16);
+}
+
 TEST(Artifact, DanglingNamesAndMissingFilesAreRefused) {
   TemporaryFolder folder;
   EXPECT_EQ(read_artifact(folder.path()).error().kind, ErrorKind::invalid_input);

@@ -56,18 +56,27 @@ Result<Grid<std::uint8_t>> read_mask(const TrainingSample& sample, std::span<con
   return labels;
 }
 
+/// Names EXIF where a quarter turn explains that the sizes differ; else empty.
+std::string describe_turn(const ImageHeader& image, int other_height, int other_width, const char* otherwise) {
+  if (!is_quarter_turn(image.orientation) || image.height != other_width || image.width != other_height) return {};
+  return fmt::format("; the picture has an EXIF orientation ({}) of a quarter turn, which is ignored; {}",
+                     image.orientation, otherwise);
+}
+
 Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<const Label> labels,
                                      const ImageHeader& image) {
   auto bytes = read_file(*sample.mask, kImageFileLimit);
   if (!bytes) return at_picture(sample, invalid_input("its mask cannot be read"));
   if (bytes->empty()) return at_picture(sample, invalid_input("its mask is an empty file"));
-  const auto header = read_image_header(*bytes);
+  // Folders of masks are for local tools, which read all formats; manifests' masks are PNG.
+  const auto header = read_image_header(*bytes, sample.is_binary_mask ? kAllFormats : kServedFormats);
   if (!sample.is_binary_mask && (!header || header->format != ImageFormat::png))
     return at_picture(sample, invalid_input("its mask is not a PNG image"));
   if (!header) return at_picture(sample, invalid_input("its mask: " + header.error().message));
   if (header->height != image.height || header->width != image.width)
-    return at_picture(sample, invalid_input(fmt::format("its mask has {}x{} pixels, the picture {}x{}", header->width,
-                                                        header->height, image.width, image.height)));
+    return at_picture(sample, invalid_input(fmt::format(
+                                  "its mask has {}x{} pixels, the picture {}x{}{}", header->width, header->height, image.width, image.height,
+                                  describe_turn(image, header->height, header->width, "its mask is drawn upright"))));
   auto mask = read_mask(sample, *bytes);
   if (!mask) return at_picture(sample, mask.error());
   std::vector<std::uint8_t> number_of(sample.mask_colors.size() + 1, 0);
@@ -96,16 +105,17 @@ std::vector<Label> collect_labels(std::span<const TrainingSample> samples) {
 }
 
 Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
-                                 bool letterbox_mixed_sizes, LeastSize least) {
+                                 bool letterbox_mixed_sizes, LeastSize least, const DecodeRules& rules) {
   auto bytes = read_file(sample.image, kImageFileLimit);
   if (!bytes) return at_picture(sample, fail(ErrorKind::invalid_input, "the file cannot be read", kUnreadable));
   if (bytes->empty()) return at_picture(sample, fail(ErrorKind::invalid_input, "the file is empty", kUnreadable));
-  const auto header = read_image_header(*bytes);
+  const auto header = read_image_header(*bytes, rules.formats);
   if (!header) return at_picture(sample, fail(ErrorKind::invalid_input, header.error().message, kUnreadable));
   const bool has_size = header->height == height && header->width == width;
-  auto image = decode_image(*bytes, kTrainingSizeLimits, has_size ? least : LeastSize{});
+  auto image = decode_image(*bytes, kTrainingSizeLimits, has_size ? least : LeastSize{}, rules);
   if (!image) return at_picture(sample, fail(ErrorKind::invalid_input, image.error().message, kUnreadable));
-  LoadedSample out{std::move(*image), {}, false};
+  LoadedSample out{std::move(*image), {}, false, header->orientation};
+  out.used_bits = out.image.used_bits;
   if (sample.is_anomalous.value_or(false) && sample.mask && !labels.empty()) {
     auto mask = load_mask(sample, labels, *header);
     if (!mask) return mask.error();
@@ -114,12 +124,25 @@ Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const L
   if (height > 0 && !has_size) {
     if (!letterbox_mixed_sizes)
       return at_picture(
-          sample, invalid_input(fmt::format("the image has {}x{} pixels, the others {}x{}; all must have one size",
-                                            out.image.width, out.image.height, width, height)));
+          sample, invalid_input(fmt::format("the image has {}x{} pixels, the others {}x{}; all must have one size{}",
+                                            out.image.width, out.image.height, width, height,
+                                            describe_turn(*header, height, width, "the others are stored upright"))));
     out.image = letterbox(out.image, height, width);
     if (out.truth) out.truth = letterbox_mask(*out.truth, height, width);
     out.was_letterboxed = true;
   }
+  return out;
+}
+
+std::vector<std::string> describe_orientations(std::span<const int> orientations) {
+  const auto turned = std::count_if(orientations.begin(), orientations.end(), [](int o) { return o != 1; });
+  if (turned == 0) return {};
+  std::vector<std::string> out = {
+      fmt::format("{} pictures have an EXIF orientation that is not upright, which is ignored", turned)};
+  if (!std::equal(orientations.begin() + 1, orientations.end(), orientations.begin()))
+    out.emplace_back(
+        "the pictures have different EXIF orientations: if they come from one camera, some are seen turned against the "
+        "others");
   return out;
 }
 
@@ -203,7 +226,7 @@ std::vector<LabelMetrics> SegmentationTally::metrics() const {
 }
 
 Result<Evaluation> evaluate_model(
-    const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes,
+    const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes, FormatSet formats,
     const std::function<void(std::size_t, const TrainingSample&, const Detection&)>& on_result) {
   Evaluation e;
   const auto& m = engine.manifest();
@@ -216,6 +239,8 @@ Result<Evaluation> evaluate_model(
   bool has_truth = false;
   std::map<std::string, std::size_t> unseen;  // labels that training had not, with the number of their pictures
   std::vector<std::string> without_mask;      // why masks cannot be used
+  std::vector<int> orientations;
+  const DecodeRules rules{.formats = formats, .sample_bits = m.sample_bits};
   std::size_t done = 0;
   for (const auto& sample : samples) {
     ++done;
@@ -223,20 +248,21 @@ Result<Evaluation> evaluate_model(
     // A classification model can still be judged by pixels where masks exist: any label counts.
     const auto set_labels = labels.empty() ? collect_labels(std::span(&sample, 1)) : labels;
     auto loaded = load_sample(sample, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
-                              {m.input_height, m.input_width});
+                              {m.input_height, m.input_width}, rules);
     if (!loaded && loaded.error().code != kUnreadable && sample.mask) {
       // A wrong mask is no reason not to judge the picture.
       const auto fault = loaded.error().message;
       auto plain = sample;
       plain.mask.reset();
       loaded = load_sample(plain, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
-                           {m.input_height, m.input_width});
+                           {m.input_height, m.input_width}, rules);
       if (loaded) without_mask.push_back(fault);
     }
     if (!loaded) {
       e.skipped.push_back(loaded.error().message);
       continue;
     }
+    orientations.push_back(loaded->orientation);
     auto detection = engine.detect(loaded->image);
     if (!detection) return detection.error();
     if (loaded->was_letterboxed && e.warnings.empty())
@@ -286,6 +312,7 @@ Result<Evaluation> evaluate_model(
     e.warnings.push_back(
         fmt::format("the masks of {} pictures cannot be used, so that these count in no pixel figures; the first: {}",
                     without_mask.size(), without_mask[0]));
+  for (auto& warning : describe_orientations(orientations)) e.warnings.push_back(std::move(warning));
   summarize_predictions(e);
   if (has_truth) {
     if (m.segmentation) e.labels = tally.metrics();
@@ -297,12 +324,12 @@ Result<Evaluation> evaluate_model(
 }
 
 Result<void> check_test_set(std::span<const TrainingSample> samples, const MinimumCounts& minimum, int height,
-                            int width, bool letterbox_mixed_sizes, int threads) {
+                            int width, bool letterbox_mixed_sizes, const DecodeRules& rules, int threads) {
   std::vector<std::optional<Error>> failures(samples.size());
   parallel_for(samples.size(), threads, [&](std::size_t i) {
     if (!samples[i].is_anomalous) return;
     const auto labels = collect_labels(std::span(&samples[i], 1));
-    if (const auto loaded = load_sample(samples[i], labels, height, width, letterbox_mixed_sizes); !loaded)
+    if (const auto loaded = load_sample(samples[i], labels, height, width, letterbox_mixed_sizes, {}, rules); !loaded)
       failures[i] = loaded.error();
   });
   std::int64_t normals = 0, anomalies = 0, unreadable = 0;

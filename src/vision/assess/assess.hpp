@@ -20,6 +20,8 @@ struct LoadedSample {
   std::optional<Grid<std::uint8_t>>
       truth;  ///< 0 background, else index into the labels + 1; labels.size() + 1: a label not among them
   bool was_letterboxed = false;
+  int orientation = 1;  ///< that the file's EXIF says and that was ignored (ImageHeader)
+  int used_bits = 0;    ///< RgbImage::used_bits
 };
 
 /// The labels of a set in order of first appearance, with the colour first seen. Pictures classed normal do not count.
@@ -34,9 +36,13 @@ inline constexpr const char* kUnreadable = "unreadable";
 
 /// Decodes picture and mask. If height and width are given and differ, letterboxes or fails with invalid_input.
 /// Messages name the picture. A normal picture's mask is ignored: it can only be background. A picture of the given size may come
-/// reduced (decode_image), if `least` says what it is wanted for.
+/// reduced (decode_image), if `least` says what it is wanted for. `rules` are the picture's; a manifest's mask is PNG, one of a folder may
+/// have any format.
 Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
-                                 bool letterbox_mixed_sizes, LeastSize least = {});
+                                 bool letterbox_mixed_sizes, LeastSize least, const DecodeRules& rules);
+
+/// What is to be said of a set's EXIF orientations, each picture's given: nothing if all are upright.
+std::vector<std::string> describe_orientations(std::span<const int> orientations);
 
 /// Of the verdicts as they are called.
 ConfusionCounts count_confusion(const Evaluation& evaluation);
@@ -66,14 +72,14 @@ class SegmentationTally {
 /// not in the figures of labels. `on_result` sees each detection.
 /// Fails with invalid_input if no labelled picture can be read.
 Result<Evaluation> evaluate_model(
-    const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes,
+    const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes, FormatSet formats,
     const std::function<void(std::size_t done, const TrainingSample&, const Detection&)>& on_result);
 
 /// Looks at a test set before a training spends its time: decodes all pictures and masks. Unreadable pictures do not count. Fails with
 /// invalid_input, saying how many can be used and why others cannot, if there are fewer normal or anomalous pictures than `minimum` asks
 /// for (of each at least one); and if a mask or a size is wrong.
 Result<void> check_test_set(std::span<const TrainingSample> samples, const MinimumCounts& minimum, int height,
-                            int width, bool letterbox_mixed_sizes, int threads);
+                            int width, bool letterbox_mixed_sizes, const DecodeRules& rules, int threads);
 
 /// Calls work(i) for i in [0, count) from `threads` threads; each call runs its oneDNN work on one thread. Returns when
 /// all are done. An exception from work is rethrown.

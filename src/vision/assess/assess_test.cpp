@@ -45,7 +45,7 @@ class Assess : public ::testing::Test {
     return s;
   }
   std::string check(const std::vector<TrainingSample>& samples, const MinimumCounts& minimum = {}) {
-    const auto ok = check_test_set(samples, minimum, kSide, kSide, false, 1);
+    const auto ok = check_test_set(samples, minimum, kSide, kSide, false, {}, 1);
     return ok ? "" : ok.error().message;
   }
 
@@ -117,7 +117,7 @@ TEST_F(Assess, AnEmptyMaskIsAnErrorThatNamesIt) {
   s.mask_colors = {{"anomaly", "#ff0000"}};
   const std::vector<Label> labels{{"anomaly", "#ff0000"}};
   s.is_binary_mask = true;
-  const auto loaded = load_sample(s, labels, kSide, kSide, false);
+  const auto loaded = load_sample(s, labels, kSide, kSide, false, {}, {});
   ASSERT_FALSE(loaded);
   EXPECT_NE(loaded.error().message.find("empty.png marks nothing"), std::string::npos);
 }
@@ -127,7 +127,7 @@ TEST_F(Assess, ALabelThatTheModelDoesNotKnowIsMarkedAsTheNumberAfterTheLast) {
   s.mask = save("spot.png", block({255, 255, 255}, {0, 0, 255}));
   s.mask_colors = {{"BACKGROUND", "#ffffff"}, {"spot", "#0000ff"}};
   const std::vector<Label> labels{{"scratch", "#ff0000"}, {"dent", "#00ff00"}};
-  const auto loaded = load_sample(s, labels, kSide, kSide, false);
+  const auto loaded = load_sample(s, labels, kSide, kSide, false, {}, {});
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_EQ(loaded->truth->at(0, 0), 0);
   EXPECT_EQ(loaded->truth->at(30, 30), 3);
@@ -138,7 +138,7 @@ TEST_F(Assess, AMaskWithoutItsColorsIsRefused) {
   s.mask = save("blank.png", flat({255, 255, 255}));
   s.mask_colors = {{"spot", "#0000ff"}};
   const std::vector<Label> labels{{"spot", "#0000ff"}};
-  const auto loaded = load_sample(s, labels, kSide, kSide, false);
+  const auto loaded = load_sample(s, labels, kSide, kSide, false, {}, {});
   ASSERT_FALSE(loaded);
   EXPECT_NE(loaded.error().message.find("none of the colours"), std::string::npos);
 }

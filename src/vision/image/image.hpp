@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,10 @@ struct RgbImage {
   int height = 0;
   int width = 0;
   std::vector<std::uint8_t> pixels;  ///< [height, width, 3]
+  /// Of a file with 16-bit samples: how many bits its largest sample takes, 1 … 16. Else 0.
+  int used_bits = 0;
+  /// Share of such a file's samples that are larger than the range that it was decoded by (DecodeRules::sample_bits), 0 … 1.
+  double beyond_range = 0;
 
   [[nodiscard]] const std::uint8_t* at(int y, int x) const {
     return pixels.data() +
@@ -56,13 +61,32 @@ struct Planes {
   std::vector<float> values;  ///< [channels, height, width]
 };
 
-enum class ImageFormat { jpeg, png };
+enum class ImageFormat { jpeg, png, bmp, tiff, webp };
+
+/// Which formats are accepted. A file's content decides what it is, never its name.
+struct FormatSet {
+  unsigned bits = 0;  ///< bit n: the format whose enumerator is n
+  [[nodiscard]] constexpr bool contains(ImageFormat format) const {
+    return (bits >> static_cast<unsigned>(format) & 1U) != 0;
+  }
+};
+/// What the API takes, as the original service did: JPEG and PNG.
+inline constexpr FormatSet kServedFormats{0b00011};
+/// What the local tools read.
+inline constexpr FormatSet kAllFormats{0b11111};
 
 struct ImageHeader {
   ImageFormat format;
   int height;
   int width;
+  /// EXIF 2.32 and TIFF 6.0, tag 274, as the file says it: 1 is upright; 3 is upside down; 6 and 8 are turned by a quarter; 2, 4, 5 and 7
+  /// are mirrored, 5 and 7 turned by a quarter, too. Decoding ignores it.
+  int orientation = 1;
 };
+/// Whether a viewer that obeys the orientation shows the picture's height as its width.
+constexpr bool is_quarter_turn(int orientation) {
+  return orientation >= 5;
+}
 
 /// Sides a decoder accepts, in pixels. The API's own limits are the default.
 struct SizeLimits {
@@ -81,17 +105,31 @@ constexpr int reduced_side(int side, int reduction) {
 /// Whether a picture of one size is one of the other, as it is or reduced by decode_image.
 bool is_reduction_of(int height, int width, int full_height, int full_width);
 
-/// Reads format and dimensions without decoding pixels; a prefix of the file that holds the header is enough.
-/// Fails with invalid_input if the bytes are neither JPEG nor PNG or the header is broken.
-Result<ImageHeader> read_image_header(std::span<const std::uint8_t> bytes);
+/// How a file is to be read, beside its sizes.
+struct DecodeRules {
+  FormatSet formats = kServedFormats;
+  /// 16-bit samples are scaled so that 2^sample_bits − 1 becomes 255; larger ones become 255, too. 8 … 16: cameras of 10, 12 and
+  /// 14 bits write their values into the low bits of 16.
+  int sample_bits = 16;
+  /// Once requested, decoding ends within some rows and fails with unavailable.
+  std::stop_token abandoned = {};
+};
 
-/// Decodes baseline, progressive, grey, YCbCr, RGB, CMYK and YCCK JPEG, and PNG of every colour type, bit depth and
-/// interlacing, to 8-bit RGB. Alpha is dropped, colour profiles and the EXIF orientation are ignored: masks are drawn
-/// on the raw grid. JPEG is decoded at 1/2, 1/4 or 1/8 of its size (ISO/IEC 10918-1 blocks through a smaller inverse DCT), the
-/// smallest with the `least` sides: less work, and reduced without aliasing; PNG is read row by row and reduced to means as
-/// far, unless it is interlaced. Memory is bounded by the limits, checked before any
-/// pixel is decoded. Fails with invalid_input on broken or truncated data, or sides of the file outside the limits.
-Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits limits = {}, LeastSize least = {});
+/// Reads format, dimensions and orientation without decoding pixels; a prefix of the file that holds the header is enough (of TIFF the
+/// whole file). Fails with invalid_input if the bytes are of no accepted format or the header is broken.
+Result<ImageHeader> read_image_header(std::span<const std::uint8_t> bytes, FormatSet formats = kServedFormats);
+
+/// Decodes to 8-bit RGB:
+/// - baseline, progressive, grey, YCbCr, RGB, CMYK and YCCK JPEG, also without its end marker if all rows are there;
+/// - PNG of every colour type, bit depth and interlacing;
+/// - BMP without compression; TIFF's first page (kAllFormats; no, PackBits, LZW, Deflate, CCITT and JPEG compression); still WebP.
+/// Alpha is dropped, colour profiles and the EXIF orientation are ignored: masks are drawn on the raw grid. JPEG is decoded at 1/2, 1/4 or
+/// 1/8 of its size (ISO/IEC 10918-1 blocks through a smaller inverse DCT), the smallest with the `least` sides: less work, and reduced
+/// without aliasing; PNG is read row by row and reduced to means as far, unless it is interlaced; other formats come in full. Memory is
+/// bounded by the limits, which are checked before any pixel is decoded, and so are a JPEG's scans, since each costs as much time as a
+/// picture. Fails with invalid_input on broken or truncated data, too many scans, or sides of the file outside the limits.
+Result<RgbImage> decode_image(std::span<const std::uint8_t> bytes, SizeLimits limits = {}, LeastSize least = {},
+                              const DecodeRules& rules = {});
 
 /// Lossless, colour type RGB, 8 bit.
 Result<Bytes> encode_png(const RgbImage& image);

@@ -81,7 +81,8 @@ Result<void> read_png(std::span<const std::uint8_t> bytes, const ImageHeader& he
 }
 
 Result<void> read_other(std::span<const std::uint8_t> bytes, SizeLimits limits, const RowSink& sink) {
-  const auto image = decode_image(bytes, limits);
+  // Class numbers are small, so 16-bit samples are not scaled: what is above 255 stays apart from 0 all the same.
+  const auto image = decode_image(bytes, limits, {}, {.formats = kAllFormats, .sample_bits = 8});
   if (!image) return image.error();
   std::vector<Pixel> row(static_cast<std::size_t>(image->width));
   const auto widen = [](std::uint8_t value) { return static_cast<std::uint16_t>(value * 257); };
@@ -184,7 +185,7 @@ std::optional<MaskColor16> background_of(const MaskPalette& mask, const std::opt
 }  // namespace
 
 Result<MaskFile> read_mask_file(std::span<const std::uint8_t> bytes, SizeLimits limits) {
-  const auto header = read_image_header(bytes);
+  const auto header = read_image_header(bytes, kAllFormats);
   if (!header) return header.error();
   if (std::min(header->height, header->width) < limits.minimum_side ||
       std::max(header->height, header->width) > limits.maximum_side)

@@ -164,6 +164,8 @@ RgbImage letterbox(const RgbImage& image, int height, int width) {
   const std::size_t plane = static_cast<std::size_t>(h) * static_cast<std::size_t>(w);
   RgbImage out{height, width,
                std::vector<std::uint8_t>(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3)};
+  out.used_bits = image.used_bits;
+  out.beyond_range = image.beyond_range;
   for (int y = 0; y < height; ++y)
     for (int x = 0; x < width; ++x) {
       const auto i = static_cast<std::size_t>(mirrored(y - top, h)) * static_cast<std::size_t>(w) +

@@ -24,9 +24,11 @@ double inverse_softplus(double y) {
   return y > 30 ? y : std::log(std::expm1(std::max(y, 1e-300)));
 }
 
-Error wrong_size(const Manifest& m, int height, int width) {
-  return invalid_input(fmt::format("The image has {}x{} pixels, but the model was trained with {}x{}.", width, height,
-                                   m.image_width, m.image_height));
+Error wrong_size(const Manifest& m, int height, int width, int orientation = 1) {
+  const bool is_turned = is_quarter_turn(orientation) && height == m.image_width && width == m.image_height;
+  return invalid_input(fmt::format("The image has {}x{} pixels, but the model was trained with {}x{}.{}", width, height,
+                                   m.image_width, m.image_height,
+                                   is_turned ? " Its EXIF orientation is a quarter turn, which is ignored." : ""));
 }
 
 class Stopwatch {
@@ -437,7 +439,7 @@ Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& 
   return engine;
 }
 
-Result<RgbImage> Engine::decode(std::span<const std::uint8_t> bytes) const {
+Result<RgbImage> Engine::decode(std::span<const std::uint8_t> bytes, std::stop_token abandoned) const {
   const auto& m = state_->artifact.manifest;
   const auto header = read_image_header(bytes);
   if (!header) return header.error();
@@ -446,8 +448,9 @@ Result<RgbImage> Engine::decode(std::span<const std::uint8_t> bytes) const {
   const bool is_possible = std::min(header->height, header->width) >= limits.minimum_side &&
                            std::max(header->height, header->width) <= limits.maximum_side;
   if (is_possible && (header->height != m.image_height || header->width != m.image_width))
-    return wrong_size(m, header->height, header->width);
-  return decode_image(bytes, limits, {m.input_height, m.input_width});
+    return wrong_size(m, header->height, header->width, header->orientation);
+  return decode_image(bytes, limits, {m.input_height, m.input_width},
+                      {.sample_bits = m.sample_bits, .abandoned = std::move(abandoned)});
 }
 
 Result<Engine::Measurement> Engine::measure(const RgbImage& image) const {
@@ -491,7 +494,9 @@ Result<Detection> Engine::detect(const RgbImage& image) const {
   const auto network = watch.lap("network");
   auto detection = combine(m, measurement.outputs, measurement.class_maps, std::nullopt);
   detection.stages = {resize, network, watch.lap("mask")};
-  detection.reason = implausible_because(m.plausibility, measurement.statistics);
+  auto statistics = measurement.statistics;
+  statistics.beyond_range = image.beyond_range;
+  detection.reason = implausible_because(m.plausibility, statistics);
   if (!detection.reason.empty()) {
     detection.is_anomalous = true;
     detection.anomaly_score = std::max(detection.anomaly_score, m.threshold);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -98,9 +99,9 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   [[nodiscard]] const Manifest& manifest() const;
-  /// A picture as detect() takes it, decoded no larger than it needs. Fails with invalid_input as decode_image does, and if its size is
-  /// not the training pictures'.
-  [[nodiscard]] Result<RgbImage> decode(std::span<const std::uint8_t> bytes) const;
+  /// A picture as detect() takes it, decoded no larger than it needs and by the model's range: JPEG or PNG. Fails with invalid_input as
+  /// decode_image does, and if its size is not the training pictures'; with unavailable once `abandoned` is requested.
+  [[nodiscard]] Result<RgbImage> decode(std::span<const std::uint8_t> bytes, std::stop_token abandoned = {}) const;
   /// Fails with invalid_input if the picture's size is not the training pictures', or that reduced by 2, 4 or 8 as decode_image does.
   Result<Detection> detect(const RgbImage& image) const;
 

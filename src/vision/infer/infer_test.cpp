@@ -258,6 +258,11 @@ TEST(Plausibility, BlackWhiteAndDefocusedPicturesAreRefused) {
   auto foreign = usual;
   foreign.level = 2.1;
   EXPECT_NE(implausible_because(limits, foreign).find("unlike"), std::string::npos);
+  auto glint = usual, other_range = usual;
+  glint.beyond_range = 0.01;
+  other_range.beyond_range = 0.4;
+  EXPECT_EQ(implausible_because(limits, glint), "");
+  EXPECT_NE(implausible_because(limits, other_range).find("range"), std::string::npos);
 }
 
 TEST(Infer, RegionsAreConnectedAcrossCorners) {

@@ -11,6 +11,8 @@ namespace vedette {
 namespace {
 
 constexpr int kCell = 4;        // pixels that are averaged: noise and compression live below
+constexpr double kMostBeyondRange =
+    0.05;                       // a glint may be brighter than any in the training; a scene of another range is
 constexpr double kFlat = 1e-5;  // variance below which there is nothing to be sharp
 
 VEDETTE_TARGET_CLONES void add(float* __restrict sums, const float* __restrict row, int count) {
@@ -64,6 +66,8 @@ PictureStatistics describe_picture(const float* rgb, int height, int width) {
 }
 
 std::string implausible_because(const Plausibility& limits, const PictureStatistics& picture) {
+  if (picture.beyond_range > kMostBeyondRange)
+    return "The picture's values go beyond the range of the training pictures: more of their 16 bits are in use.";
   if (picture.brightness < limits.darkest) return "The picture is much darker than those of the training.";
   if (picture.brightness > limits.brightest) return "The picture is much brighter than those of the training.";
   if (picture.sharpness < limits.least_sharpness) return "The picture is out of focus.";

@@ -165,6 +165,7 @@ Result<void> Trainer::fit_positions() {
 void Trainer::build_artifact() {
   auto& m = artifact_.manifest;
   m.image_height = image_height_;
+  m.sample_bits = sample_bits_;
   m.image_width = image_width_;
   m.input_height = input_.height;
   m.input_width = input_.width;

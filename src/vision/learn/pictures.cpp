@@ -37,17 +37,21 @@ Result<void> Trainer::select_pictures() {
     if (s.is_anomalous) candidates.push_back(&s);
   std::vector<std::optional<Error>> failures(candidates.size());
   std::vector<char> has_mask(candidates.size()), was_letterboxed(candidates.size());
+  std::vector<int> orientations(candidates.size()), used_bits(candidates.size());  // 0: unreadable
   std::vector<std::vector<char>> holds(candidates.size());
   std::vector<double> areas(candidates.size());  // of what is marked, pixels
   std::vector<std::string> digests(candidates.size());
   parallel_for(candidates.size(), threads_, [&](std::size_t i) {
-    auto loaded = load_sample(*candidates[i], labels_, image_height_, image_width_, job_.letterbox_mixed_sizes);
+    auto loaded =
+        load_sample(*candidates[i], labels_, image_height_, image_width_, job_.letterbox_mixed_sizes, {}, rules());
     if (!loaded) {
       failures[i] = loaded.error();
       return;
     }
     was_letterboxed[i] = loaded->was_letterboxed;
     digests[i] = sha256_hex(as_text(loaded->image.pixels));
+    orientations[i] = loaded->orientation;
+    used_bits[i] = loaded->used_bits;
     has_mask[i] = loaded->truth.has_value();
     holds[i].assign(labels_.size() + 1, 0);
     if (loaded->truth)
@@ -76,6 +80,9 @@ Result<void> Trainer::select_pictures() {
     evaluation_.warnings.push_back(
         fmt::format("{} masks mark more than {:.0f} % of their picture; the first is that of {}", full.size(),
                     100 * kMostMarked, candidates[full[0]]->source_ref));
+  choose_sample_bits(used_bits);
+  std::erase(orientations, 0);
+  for (auto& warning : describe_orientations(orientations)) evaluation_.warnings.push_back(std::move(warning));
   std::erase(areas, 0.0);
   std::sort(areas.begin(), areas.end());
   input_ = choose_input_size(image_height_, image_width_,
@@ -128,7 +135,7 @@ Result<void> Trainer::choose_image_size() {
     if (!s.is_anomalous) continue;
     const auto bytes = read_file(s.image, kImageFileLimit);
     if (!bytes) continue;
-    const auto header = read_image_header(*bytes);
+    const auto header = read_image_header(*bytes, formats());
     if (!header) continue;
     const std::pair size{header->height, header->width};
     const auto it = std::find_if(sizes.begin(), sizes.end(), [&](const auto& e) { return e.first == size; });
@@ -164,6 +171,18 @@ std::int64_t Trainer::count_distinct_normals() const {
   for (std::size_t i = 0; i < pictures_.size(); ++i)
     count += !pictures_[i].is_anomalous && pictures_[i].original == i ? 1 : 0;
   return count;
+}
+
+void Trainer::choose_sample_bits(std::span<const int> used_bits) {
+  const int most = used_bits.empty() ? 0 : *std::max_element(used_bits.begin(), used_bits.end());
+  if (most == 0) return;
+  for (const int bits : {16, 14, 12, 10, 8})
+    if (bits >= most) sample_bits_ = bits;
+  if (sample_bits_ < 16)
+    evaluation_.warnings.push_back(fmt::format(
+        "{} pictures use only the lowest {} of 16 bits: values are scaled by this range, in training and "
+        "detection",
+        std::count_if(used_bits.begin(), used_bits.end(), [](int bits) { return bits > 0; }), sample_bits_));
 }
 
 void Trainer::assign_folds() {

@@ -25,7 +25,7 @@ Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
   if (job_.test) {
     meter_.report("checking test pictures", 0.01);
     if (auto ok =
-            check_test_set(*job_.test, job_.minimum, image_height_, image_width_, job_.letterbox_mixed_sizes, threads_);
+            check_test_set(*job_.test, job_.minimum, image_height_, image_width_, job_.letterbox_mixed_sizes, rules(), threads_);
         !ok)
       return ok.error();
   }
@@ -72,7 +72,7 @@ Result<void> Trainer::load_backbone(const std::filesystem::path& file) {
 Result<Evaluation> Trainer::judge_test_set() const {
   auto engine = Engine::create(artifact_);
   if (!engine) return internal_error(engine.error().message);
-  auto tested = evaluate_model(**engine, *job_.test, job_.letterbox_mixed_sizes, {});
+  auto tested = evaluate_model(**engine, *job_.test, job_.letterbox_mixed_sizes, formats(), {});
   if (!tested) return invalid_input("The test dataset cannot be used: " + tested.error().message);
   return tested;
 }
@@ -143,7 +143,7 @@ Result<void> Trainer::compare_precisions(std::vector<Prediction> judged) {
       sample.source_ref = judged[i].source_ref;
       sample.image = judged[i].image;
       auto loaded = load_sample(sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes,
-                                {input_.height, input_.width});
+                                {input_.height, input_.width}, rules());
       auto detection = loaded ? (*engine)->detect(loaded->image) : Result<Detection>(loaded.error());
       if (detection) {
         out[i] = std::move(*detection);

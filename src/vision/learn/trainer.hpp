@@ -102,6 +102,8 @@ class Trainer {
   /// The size most pictures have; where none has a majority (cropped parts), the median height and width.
   Result<void> choose_image_size();
   [[nodiscard]] std::int64_t count_distinct_normals() const;
+  /// The smallest usual number of bits that all 16-bit pictures fit into, by what each uses (0: it has not 16 bits).
+  void choose_sample_bits(std::span<const int> used_bits);
   void assign_folds();
   /// Do the good pictures show one part in slightly different places? Then all is compared in the frame of their mean.
   Result<void> find_reference();
@@ -139,8 +141,10 @@ class Trainer {
   /// A picture (with its mask, if labels are given) no larger than the working size needs.
   [[nodiscard]] Result<LoadedSample> load(const Picture& picture, std::span<const Label> labels = {}) const {
     return load_sample(*picture.sample, labels, image_height_, image_width_, job_.letterbox_mixed_sizes,
-                       {input_.height, input_.width});
+                       {input_.height, input_.width}, rules());
   }
+  [[nodiscard]] DecodeRules rules() const { return {.formats = formats(), .sample_bits = sample_bits_}; }
+  [[nodiscard]] FormatSet formats() const { return job_.takes_all_formats ? kAllFormats : kServedFormats; }
   Result<DecoderSample> load_for_decoder(const Picture& picture) const;
   /// The model so far, its maps as the reference sees the part: before they are warped back.
   [[nodiscard]] Artifact seen_from_reference() const;
@@ -194,7 +198,7 @@ class Trainer {
   const int threads_;
   ProgressMeter meter_;
   const Random random_;
-  int image_height_ = 0, image_width_ = 0;
+  int image_height_ = 0, image_width_ = 0, sample_bits_ = 16;
   Backbone own_backbone_;  ///< that the plan names, if it does
   const Backbone* backbone_ = &shipped_backbone();
   InputSize input_{};

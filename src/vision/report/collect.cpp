@@ -89,7 +89,7 @@ class BankReader {
     if (!graph) return std::nullopt;
     reader.graph_ = std::make_unique<Graph>(std::move(*graph));
     reader.height_ = m.input_height, reader.width_ = m.input_width;
-    reader.image_height_ = m.image_height, reader.image_width_ = m.image_width;
+    reader.image_height_ = m.image_height, reader.image_width_ = m.image_width, reader.sample_bits_ = m.sample_bits;
     return reader;
   }
 
@@ -125,7 +125,8 @@ class BankReader {
     TrainingSample sample;
     sample.source_ref = source.image;
     sample.image = source.image;
-    const auto loaded = load_sample(sample, {}, image_height_, image_width_, true, {height_, width_});
+    const auto loaded = load_sample(sample, {}, image_height_, image_width_, true, {height_, width_},
+                                    {.formats = kAllFormats, .sample_bits = sample_bits_});
     if (loaded)
       out.nearest_normal = patch(look(loaded->image), std::clamp(source.row, 0, lines - 1),
                                  std::clamp(source.column, 0, columns - 1), lines, columns);
@@ -158,7 +159,7 @@ class BankReader {
   std::unique_ptr<Graph> graph_;
   Tensor bank_, groups_;
   std::string embeddings_, distances_, seen_;
-  int height_ = 0, width_ = 0, image_height_ = 0, image_width_ = 0;
+  int height_ = 0, width_ = 0, image_height_ = 0, image_width_ = 0, sample_bits_ = 16;
 };
 
 }  // namespace
@@ -202,7 +203,8 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
     sample.source_ref = p.source_ref;
     sample.image = p.image;
     auto clock = std::chrono::steady_clock::now();
-    const auto loaded = load_sample(sample, {}, m.image_height, m.image_width, true, {m.input_height, m.input_width});
+    const auto loaded = load_sample(sample, {}, m.image_height, m.image_width, true, {m.input_height, m.input_width},
+                                    {.formats = kAllFormats, .sample_bits = m.sample_bits});
     if (loaded) {
       times["1 read and decode"].push_back(milliseconds_since(clock));
       clock = std::chrono::steady_clock::now();

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <span>
+
+#include "vision/image/image.hpp"
+
+/// One reader per format. decode_image() has checked format and size before it calls a decoder. Internal to vision/image.
+namespace vedette {
+
+using ImageBytes = std::span<const std::uint8_t>;
+
+bool is_jpeg(ImageBytes bytes);
+bool is_png(ImageBytes bytes);
+bool is_bmp(ImageBytes bytes);
+bool is_tiff(ImageBytes bytes);
+bool is_webp(ImageBytes bytes);
+
+Result<ImageHeader> read_jpeg_header(ImageBytes bytes);
+Result<ImageHeader> read_png_header(ImageBytes bytes);
+Result<ImageHeader> read_bmp_header(ImageBytes bytes);
+Result<ImageHeader> read_tiff_header(ImageBytes bytes);
+Result<ImageHeader> read_webp_header(ImageBytes bytes);
+
+Result<RgbImage> decode_jpeg(ImageBytes bytes, const ImageHeader& header, int reduction, const DecodeRules& rules);
+Result<RgbImage> decode_png(ImageBytes bytes, const ImageHeader& header, int reduction, const DecodeRules& rules);
+Result<RgbImage> decode_bmp(ImageBytes bytes, const ImageHeader& header, const DecodeRules& rules);
+Result<RgbImage> decode_tiff(ImageBytes bytes, const ImageHeader& header, const DecodeRules& rules);
+Result<RgbImage> decode_webp(ImageBytes bytes, const ImageHeader& header);
+
+/// The orientation in a TIFF structure, which EXIF is: tag 274 of its first directory. 1 if there is none, or it makes no sense.
+int read_orientation(ImageBytes tiff);
+
+/// What whoever hung up is answered.
+Error abandoned_error();
+
+/// An RGB picture of black pixels.
+RgbImage make_image(int height, int width);
+
+/// Turns 16-bit samples into 8 bits by the range in use, and remembers what it saw.
+class SampleScale {
+ public:
+  explicit SampleScale(int bits) : bits_(bits), largest_((1U << bits) - 1) {}
+  std::uint8_t operator()(std::uint32_t sample) {
+    seen_ |= sample;
+    ++count_;
+    if (sample > largest_) {
+      ++beyond_;
+      return 255;
+    }
+    // All 16 bits: the upper byte, which is what models of earlier versions were trained with.
+    return static_cast<std::uint8_t>(bits_ == 16 ? sample >> 8 : (sample * 255U + largest_ / 2) / largest_);
+  }
+  void describe(RgbImage& image) const;
+
+ private:
+  int bits_;
+  std::uint32_t largest_, seen_ = 0;
+  std::uint64_t count_ = 0, beyond_ = 0;
+};
+
+}  // namespace vedette
