@@ -63,6 +63,34 @@ class Sbom(unittest.TestCase):
         self.assertEqual(self.bytes, make_sbom(self.program, "--header-package", "nlohmann-json3-dev"))
 
 
+class Programs(unittest.TestCase):
+    """Against a release build: others leave these options out (cmake/hardening.cmake)."""
+
+    def read(self, *options):
+        for name in ("vedette", "vedette-trainer"):
+            yield name, subprocess.run(["readelf", "--wide", *options, BUILD / name], check=True, capture_output=True, text=True).stdout
+
+    def setUp(self):
+        cache = (BUILD / "CMakeCache.txt").read_text()
+        if "CMAKE_BUILD_TYPE:STRING=Release" not in cache:
+            self.skipTest("this is no release build")
+
+    def test_lie_anywhere_in_memory_and_have_no_executable_stack(self):
+        for name, headers in self.read("--file-header", "--program-headers"):
+            self.assertRegex(headers, r"Type: +DYN", name)
+            self.assertRegex(headers, r"GNU_STACK .* RW +0x", name)
+
+    def test_bind_everything_before_they_start(self):
+        for name, text in self.read("--dynamic", "--program-headers"):
+            self.assertIn("GNU_RELRO", text, name)
+            self.assertRegex(text, r"FLAGS_1.*NOW.*PIE", name)
+
+    def test_guard_stacks_and_check_the_sizes_of_copies(self):
+        for name, symbols in self.read("--dyn-syms"):
+            self.assertIn("__stack_chk_fail", symbols, name)
+            self.assertRegex(symbols, r"__mem(cpy|move|set)_chk|__read_chk|__snprintf_chk", name)
+
+
 class Service(unittest.TestCase):
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
     def test_has_an_exposure_of_at_most_one_and_a_half(self):
