@@ -155,7 +155,7 @@ std::vector<fs::path> list_pictures(const fs::path& folder) {
     std::string list;
     for (const auto& [extension, count] : left_out)
       list += (list.empty() ? "" : ", ") + std::to_string(count) + " " + extension;
-    std::fprintf(stderr, "warning: %s: left out, since they are neither JPEG nor PNG: %s\n", to_name(folder).c_str(),
+    std::fprintf(stderr, "warning: %s: left out, since they are no pictures: %s\n", to_name(folder).c_str(),
                  list.c_str());
   }
   for (const auto& link : tree.dangling)
