@@ -51,14 +51,16 @@ void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted)
   move_remains_aside(folder.metadata());
 }
 
-void check_metadata(const DataFolder& folder, const std::string& account, MetadataStore& metadata,
+bool check_metadata(const DataFolder& folder, const std::string& account, MetadataStore& metadata,
                     const AcceptedLosses& accepted) {
-  if (accepted.metadata || !fs::exists(folder.node_id())) return;
+  if (!fs::exists(folder.node_id())) return false;
   auto work = metadata.read();
-  if (work->users().list_keys(std::nullopt, std::nullopt).empty() && work->users().list(account, "", 1).empty())
+  if (!work->users().list_keys(std::nullopt, std::nullopt).empty() || !work->users().list(account, "", 1).empty()) return false;
+  if (!accepted.metadata)
     throw std::runtime_error(folder.metadata().string() + " knows no user and no key, but " +
                              folder.node_id().filename().string() + " shows that this folder is not new" +
                              kMetadataCure);
+  return true;
 }
 
 void give_up_master_key(const DataFolder& folder, MetadataStore& metadata) {

@@ -34,8 +34,8 @@ struct AcceptedLosses {
 /// Throws std::runtime_error with the cause and the cure if metadata.sqlite is missing or empty although the folder is
 /// not new. If that is accepted, moves what is left of it aside, the index of the objects too if its loss is accepted.
 void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted);
-/// The same for a metadata.sqlite that opens but knows nobody.
-void check_metadata(const DataFolder& folder, const std::string& account, MetadataStore& metadata,
+/// The same for a metadata.sqlite that opens but knows nobody. Returns whether that is so, in a folder that is not new.
+bool check_metadata(const DataFolder& folder, const std::string& account, MetadataStore& metadata,
                     const AcceptedLosses& accepted);
 /// Ends all access keys and moves the master key file aside, so that KeyRing makes a new one.
 void give_up_master_key(const DataFolder& folder, MetadataStore& metadata);

@@ -53,8 +53,9 @@ bool is_picture(const fs::path& file) {
   in.read(start.data(), static_cast<std::streamsize>(start.size()));
   using namespace std::string_view_literals;
   const auto begins = [&](std::string_view text) { return start.starts_with(text); };
-  return in && (begins("\xFF\xD8\xFF"sv) || begins("\x89PNG\r\n\x1A\n"sv) || begins("II*\0"sv) || begins("MM\0*"sv) ||
-                (begins("RIFF"sv) && start.ends_with("WEBP")));
+  return in && (begins("\xFF\xD8\xFF"sv) || begins("\x89PNG\r\n\x1A\n"sv) || (begins("RIFF"sv) && start.ends_with("WEBP")) ||
+                // Under other names these are raw files of cameras, whose first picture is a thumbnail.
+                (extension.empty() && (begins("II*\0"sv) || begins("MM\0*"sv))));
 }
 
 /// A figure, or a dash if it is not defined.
@@ -76,12 +77,17 @@ std::string some_of(const std::vector<std::string>& names) {
 /// Gives the samples from `first` on, which are those of --anomaly, the masks of --masks. Says which have none.
 void attach_masks(const PictureOptions& options, std::vector<TrainingSample>& samples, std::size_t first) {
   const auto folder = fs::absolute(options.anomaly), mask_folder = fs::absolute(options.masks);
-  const auto masks = list_pictures(mask_folder);
-  if (masks.empty()) throw std::runtime_error("there are no masks in " + options.masks);
-  std::vector<fs::path> pictures;
-  for (auto i = first; i < samples.size(); ++i) pictures.push_back(samples[i].image);
+  std::vector<fs::path> listed;
+  for (auto i = first; i < samples.size(); ++i) listed.push_back(samples[i].image);
+  const auto [pictures, masks] = tell_masks_from_pictures(folder, listed, mask_folder, list_pictures(mask_folder));
+  if (masks.empty())
+    throw std::runtime_error("there are no masks in " + options.masks +
+                             "; among pictures, files are masks whose names end in _mask or the like");
+  if (pictures.empty()) throw std::runtime_error("there are no pictures in " + options.anomaly + " but masks");
+  std::erase_if(samples, [&, kept = std::set<fs::path>(pictures.begin(), pictures.end())](const TrainingSample& s) {
+    return s.is_anomalous.value_or(false) && !kept.contains(s.image);
+  });
   const auto matched = match_masks(folder, pictures, mask_folder, masks);
-  // Where masks lie among the pictures, they are no pictures themselves.
   std::set<fs::path> used;
   for (const auto& mask : matched.of_picture)
     if (mask) used.insert(fs::absolute(*mask).lexically_normal());
@@ -93,11 +99,9 @@ void attach_masks(const PictureOptions& options, std::vector<TrainingSample>& sa
   const auto survey = survey_masks(std::vector<fs::path>(used.begin(), used.end()));
   if (!survey) throw std::runtime_error(survey.error().message);
   for (const auto& warning : survey->warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
-  std::vector<TrainingSample> kept(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(first));
   std::vector<std::string> without, unused;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     auto& s = samples[first + i];
-    if (used.contains(s.image.lexically_normal())) continue;
     if (matched.of_picture[i]) {
       s.mask = fs::absolute(*matched.of_picture[i]);
       s.mask_colors = {{kFolderLabel, kFolderColor}};
@@ -106,16 +110,14 @@ void attach_masks(const PictureOptions& options, std::vector<TrainingSample>& sa
     } else {
       without.push_back(to_name(pictures[i].lexically_relative(folder)));
     }
-    kept.push_back(std::move(s));
   }
   for (const auto& mask : matched.unused) unused.push_back(to_name(mask.lexically_relative(mask_folder)));
   if (!without.empty())
     std::fprintf(stderr, "warning: %zu of %zu pictures in %s have no mask in %s%s\n", without.size(),
-                 kept.size() - first, options.anomaly.c_str(), options.masks.c_str(), some_of(without).c_str());
+                 pictures.size(), options.anomaly.c_str(), options.masks.c_str(), some_of(without).c_str());
   if (!unused.empty())
     std::fprintf(stderr, "warning: %zu of %zu masks in %s are named like no picture in %s%s\n", unused.size(),
                  masks.size(), options.masks.c_str(), options.anomaly.c_str(), some_of(unused).c_str());
-  samples = std::move(kept);
 }
 
 }  // namespace
@@ -155,7 +157,7 @@ std::vector<fs::path> list_pictures(const fs::path& folder) {
     std::string list;
     for (const auto& [extension, count] : left_out)
       list += (list.empty() ? "" : ", ") + std::to_string(count) + " " + extension;
-    std::fprintf(stderr, "warning: %s: left out, since they are neither JPEG nor PNG: %s\n", to_name(folder).c_str(),
+    std::fprintf(stderr, "warning: %s: left out, since they are no pictures: %s\n", to_name(folder).c_str(),
                  list.c_str());
   }
   for (const auto& link : tree.dangling)

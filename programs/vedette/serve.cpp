@@ -222,15 +222,16 @@ void serve(const ServeOptions& options) {
   const AcceptedLosses accepted{accepts("metadata"), accepts("index"), accepts("master-key")};
   check_data_folder(folder, accepted);
   const auto metadata = open_sqlite_metadata(folder.metadata());
-  check_metadata(folder, options.account, *metadata, accepted);
+  const bool is_metadata_lost = check_metadata(folder, options.account, *metadata, accepted);
   auto storage_options = options;
   storage_options.storage.accept_lost_index = accepted.index;
   const ObjectStorage storage(storage_options, folder, clock);
   fs::remove_all(folder.jobs());  // of jobs that were cut off: they begin again, or never
-  if (accepted.master_key) give_up_master_key(folder, *metadata);
+  const bool is_master_key_lost = accepted.master_key && !KeyRing::opens(*metadata, clock, folder.master_key());
+  if (is_master_key_lost) give_up_master_key(folder, *metadata);
   auto* objects = storage.objects;
   KeyRing keys(*metadata, clock, folder.master_key());
-  const std::string node = set_up(folder, options.account, *metadata, keys, accepted.metadata || accepted.master_key);
+  const std::string node = set_up(folder, options.account, *metadata, keys, is_metadata_lost || is_master_key_lost);
   {
     auto work = metadata->write();
     work->jobs().release_all(node + "/", clock.now());

@@ -67,7 +67,9 @@ int train(const TrainOptions& options) {
   job.letterbox_mixed_sizes = true;
   job.takes_all_formats = true;
   // An interrupted training ends here and not in the midst of it, so that its folder goes away.
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, [](int) { interrupted = true; });
+  // What the caller has switched off, as nohup does, stays off.
+  for (const int number : {SIGINT, SIGTERM, SIGHUP})
+    if (::signal(number, [](int) { interrupted = true; }) == SIG_IGN) ::signal(number, SIG_IGN);
   const TemporaryFolder folder;
   if (auto ok = write_job(folder.path(), job); !ok) throw std::runtime_error(ok.error().message);
   ProgressBar bar;

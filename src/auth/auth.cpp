@@ -85,6 +85,15 @@ KeyRing::KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem
   master_key_ = std::move(*bytes);
 }
 
+bool KeyRing::opens(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file) {
+  try {
+    const KeyRing ring(store, clock, master_key_file);
+    return true;
+  } catch (const std::runtime_error&) {
+    return false;
+  }
+}
+
 Result<KeyRing::NewKey> KeyRing::create_key(const std::string& account, const std::string& user) {
   NewKey key;
   // The shapes clients know: 20 upper-case letters and digits beginning with AKIA; 40 base64 characters.

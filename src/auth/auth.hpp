@@ -45,6 +45,8 @@ class KeyRing {
   /// Reads the master key from the file, making it (mode 0600) if missing. Throws std::runtime_error if that fails, and
   /// if there are active access keys that the file does not open: it is lost, or another one's.
   KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file);
+  /// Whether the constructor would take this file.
+  static bool opens(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file);
 
   struct NewKey {
     std::string access_key_id, secret;

@@ -101,6 +101,7 @@ class Connection {
     parser.body_limit(boost::none);
     lowest().expires_after(kHeadTimeout);
     auto [head_error, head_bytes] = co_await http::async_read_header(stream_, buffer_, parser, kNoThrow);
+    if (!head_error) place_->wait(Clock::now());  // a request that begins has not waited as long as its connection
     if (head_error) {
       if (head_error == http::error::end_of_stream || head_error == beast::error::timeout ||
           head_error == asio::error::connection_reset)

@@ -297,5 +297,18 @@ TEST(Server, SilentConnectionsShutNobodyOut) {
   abandoned.wait();
 }
 
+TEST(Server, EndsWhileACallerKeepsAnIdleConnection) {
+  Waiting handler;
+  ServerOptions options;
+  options.port = 0;
+  auto server = std::make_unique<HttpServer>(handler, options);
+  server->start();
+  Caller idle(server->port()), silent(server->port());
+  idle.post("/quick");
+  EXPECT_NE(idle.answer().find("done"), std::string::npos);
+  server.reset();  // while the coroutines of both connections still wait: what they give back must still be there
+  EXPECT_EQ(idle.answer(), "");
+}
+
 }  // namespace
 }  // namespace vedette

@@ -6,6 +6,7 @@
 #include "api/json_errors.hpp"
 #include "base/digest.hpp"
 #include "base/disk_full.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "domain/limits.hpp"
 
@@ -65,7 +66,12 @@ class JsonCall : public PendingCall {
     audit.is_read_only = is_reader(operation);
     Subject subject;
     auto answer = guarded_operation(body, subject, audit);
-    if (service_.metrics_) count(subject, answer);
+    // What could not be counted changes neither the answer nor the audit of what was done.
+    try {
+      if (service_.metrics_) count(subject, answer);
+    } catch (const std::exception& e) {
+      log::error("call not counted", {{"request", identity_.request_id}, {"reason", e.what()}});
+    }
     if (!answer) {
       const auto wire = encode_json_error(service_.model_, answer.error());
       audit.error_code = wire.name;

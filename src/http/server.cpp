@@ -33,18 +33,18 @@ void close_on_exec(Socket& socket) {
 struct HttpServer::State {
   State(RequestHandler& handler, const ServerOptions& o)
       : options(o),
+        shared{handler, pool, model_pool, ConnectionTable(o.most_connections, o.most_per_network)},
         pool(o.request_threads),
         model_pool(o.detection_threads),
-        acceptor(io),
-        shared{handler, pool, model_pool, ConnectionTable(o.most_connections, o.most_per_network)} {
+        acceptor(io) {
     if (!o.tls_certificate.empty()) tls.emplace(o.tls_certificate, o.tls_key);
   }
 
   ServerOptions options;
+  ConnectionContext shared;  // outlives io: coroutines that have not ended give their places back when io is destroyed
   asio::io_context io{1};
   asio::thread_pool pool, model_pool;
   tcp::acceptor acceptor;
-  ConnectionContext shared;
   std::optional<TlsFiles> tls;
   std::thread thread;
 

@@ -21,9 +21,10 @@ Error incomplete(const std::string& what) {
                          "The authorization of this request is incomplete or malformed: " + what + ".");
 }
 
-/// The region becomes part of ARNs, which policies compare, and of metrics: no colons, no wildcards, one spelling.
+/// The region becomes part of ARNs, which policies compare, and of metrics: no colons, no wildcards. Capitals are allowed, since other
+/// clouds' clients are configured for "RegionOne".
 bool is_region(std::string_view text) {
-  const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   if (text.size() < 2 || text.size() > kLongestRegion || !is_letter(text.front()) || text.back() == '-') return false;
   return text.find("--") == std::string_view::npos && std::all_of(text.begin(), text.end(), [&](char c) {
            return is_letter(c) || (c >= '0' && c <= '9') || c == '-';
@@ -36,7 +37,7 @@ Result<CredentialScope> parse_scope(std::string_view text) {
       parts[3].empty())
     return incomplete("Credential must have the form key/date/region/service/aws4_request");
   if (!is_region(parts[2]))
-    return incomplete("the region has small letters, digits and single hyphens between them, 2 to 32, a letter first");
+    return incomplete("the region has letters, digits and single hyphens between them, 2 to 32, a letter first");
   return CredentialScope{std::string(parts[0]), std::string(parts[1]), std::string(parts[2]), std::string(parts[3])};
 }
 
@@ -168,7 +169,8 @@ Result<Authorization> parse_authorization(const SignableRequest& request) {
 Result<void> check_signed_headers(const Authorization& a, const HeaderList& headers) {
   std::string missing;
   for (const auto& [name, value] : headers) {
-    const bool has_meaning = name.starts_with("x-amz-") || name == "x-amzn-client-token";
+    // CloudFront adds x-amz-cf-id behind the client's signature; nothing here reads it.
+    const bool has_meaning = (name.starts_with("x-amz-") && name != "x-amz-cf-id") || name == "x-amzn-client-token";
     if (!has_meaning || std::find(a.signed_headers.begin(), a.signed_headers.end(), name) != a.signed_headers.end())
       continue;
     missing += (missing.empty() ? "" : ", ") + name;

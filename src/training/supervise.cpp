@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -35,10 +36,11 @@ class LineFollower {
     std::ifstream file(path_);
     if (!file) return;
     file.seekg(offset_);
-    std::string line;
-    while (std::getline(file, line) && !file.eof()) {
+    // Room for one line, so that one without an end costs no memory; what is longer is no progress line.
+    std::array<char, 65536> line{};
+    while (file.getline(line.data(), line.size()) && !file.eof()) {
       offset_ = file.tellg();
-      handle(line);
+      handle(std::string(line.data()));
     }
   }
 
@@ -52,7 +54,7 @@ class LineFollower {
 std::vector<std::string> trainer_environment() {
   static constexpr std::string_view kPassedOn[] = {"PATH",    "HOME",   "LANG",  "LC_*",  "TZ",    "TMPDIR",
                                                    "LD_LIBRARY_PATH", "OMP_*",  "GOMP_*", "KMP_*", "MKL_*",
-                                                   "DNNL_*",  "ONEDNN_*", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+                                                   "DNNL_*",  "ONEDNN_*", "OPENBLAS_*", "GOTO_NUM_THREADS", "ATEN_CPU_CAPABILITY", "MALLOC_*", "GLIBC_TUNABLES", "ASAN_OPTIONS", "UBSAN_OPTIONS",
                                                    "LSAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE"};
   std::vector<std::string> out;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
@@ -147,11 +149,12 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
   LineFollower lines(folder / "progress.jsonl");
   const auto forward = [&] {
     lines.for_each_new([&](const std::string& line) {
+      // A trainer that a picture has taken over writes what it likes.
       const Json json = Json::parse(line, nullptr, false);
       if (!json.is_object() || !on_progress) return;
-      Progress p{json.value("stage", ""), json.value("fraction", 0.0), {}};
-      if (json.contains("seconds_left")) p.seconds_left = json["seconds_left"].get<double>();
-      on_progress(p);
+      const auto number = [&](const char* name) { return json.contains(name) && json[name].is_number() ? std::optional(json[name].get<double>()) : std::nullopt; };
+      const auto stage = json.find("stage");
+      on_progress({stage != json.end() && stage->is_string() ? stage->get<std::string>() : "", number("fraction").value_or(0), number("seconds_left")});
     });
   };
   int status = 0;

@@ -282,7 +282,7 @@ class Errors(unittest.TestCase):
                 database.execute(f"ALTER TABLE {table} RENAME TO broken_{table}")
             database.commit()
 
-        break_tables("projects", "datasets", "models", "packaging_jobs", "client_tokens", "metric_points", "training_progress")
+        break_tables("projects", "datasets", "models", "packaging_jobs", "client_tokens", "metric_points", "metric_series", "training_progress")
         identities = ("User", "AccessKey", "Policy", "Policies", "Users", "AccessKeys")
         for model, name, operation, members in self.each():
             if not name.endswith(identities):

@@ -94,6 +94,9 @@ class StagedFile : public StagedObject {
     is_kept_ = true;
     return {};
   }
+  /// Undoes keep() where the index could not be written. The file stays as an unfinished one until the next start, which
+  /// names it again should the index name it after all.
+  void take_name_back(const fs::path& path) { (void)::rename(path.c_str(), path_.c_str()); }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& sha256_hex() const { return sha256_hex_; }
   [[nodiscard]] std::uint64_t size() const { return size_; }

@@ -88,11 +88,18 @@ TEST(MatchMasks, PrefersTheWholeNameAndNeverTakesAnothersMask) {
 
 TEST(MatchMasks, MasksMayLieAmongThePictures) {
   const Paths all{"p/1.png", "p/1_label.png", "p/2.png"};
-  const auto matched = match_masks("p", all, "p", all);
+  const auto apart = tell_masks_from_pictures("p", all, "p", all);
+  const auto matched = match_masks("p", apart.pictures, "p", apart.masks);
   EXPECT_EQ(matched.of_picture[0], "p/1_label.png");
   EXPECT_FALSE(matched.of_picture[1]);
-  EXPECT_FALSE(matched.of_picture[2]);
+  EXPECT_EQ(matched.of_picture.size(), 2U);
   EXPECT_TRUE(matched.unused.empty());
+  // A mask without a picture is no defective part, and a picture is no other picture's mask.
+  const Paths mixed{"p/1.jpg", "p/1.png", "p/7_mask.png", "p/masks/8.png"};
+  EXPECT_EQ(tell_masks_from_pictures("p", mixed, "p", mixed).pictures, (Paths{"p/1.jpg", "p/1.png", "p/masks/8.png"}));
+  EXPECT_EQ(tell_masks_from_pictures("p", mixed, "p/masks", Paths{"p/masks/8.png"}).pictures,
+            (Paths{"p/1.jpg", "p/1.png", "p/7_mask.png"}));
+  EXPECT_EQ(tell_masks_from_pictures("p", mixed, "p/masks/", Paths{"p/masks/8.png"}).masks, Paths{"p/masks/8.png"});
 }
 
 TEST(MatchMasks, CountsMasksWithoutAPicture) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 #include "base/files.hpp"
 #include "base/parallel.hpp"
@@ -106,6 +107,29 @@ MatchedMasks match_masks(const fs::path& picture_folder, std::span<const fs::pat
     const bool is_beside_label = masks[i].parent_path().filename().string().ends_with("_json");
     if (!is_used[i] && !is_picture && !is_beside_label) out.unused.push_back(masks[i]);
   }
+  return out;
+}
+
+PicturesAndMasks tell_masks_from_pictures(const fs::path& picture_folder, std::span<const fs::path> pictures,
+                                          const fs::path& mask_folder, std::span<const fs::path> masks) {
+  const auto from = mask_folder.lexically_normal().lexically_relative(picture_folder.lexically_normal()).generic_string();
+  const bool is_folder_of_masks = !from.empty() && from != "." && !from.starts_with("..");
+  const auto is_mask = [&](const fs::path& file) {
+    const auto stem = file.stem().string();
+    return is_folder_of_masks || without_ending(without_extension(stem)) != without_extension(stem) ||
+           file.parent_path().filename().string().ends_with("_json");
+  };
+  const auto sorted = [](std::span<const fs::path> files) {
+    std::set<fs::path> out;
+    for (const auto& file : files) out.insert(file.lexically_normal());
+    return out;
+  };
+  const auto all_pictures = sorted(pictures), all_masks = sorted(masks);
+  PicturesAndMasks out;
+  for (const auto& picture : pictures)
+    if (!all_masks.contains(picture.lexically_normal()) || !is_mask(picture)) out.pictures.push_back(picture);
+  for (const auto& mask : masks)
+    if (!all_pictures.contains(mask.lexically_normal()) || is_mask(mask)) out.masks.push_back(mask);
   return out;
 }
 

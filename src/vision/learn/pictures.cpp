@@ -49,7 +49,9 @@ Result<void> Trainer::select_pictures() {
       return;
     }
     was_letterboxed[i] = loaded->was_letterboxed;
-    digests[i] = sha256_hex(as_text(loaded->image.pixels));
+    // The range of 16-bit samples is chosen below, and until then they may look alike: copies of such files are told by their bytes.
+    const auto file = loaded->used_bits > 0 ? read_file(candidates[i]->image, kImageFileLimit) : std::vector<std::uint8_t>();
+    digests[i] = sha256_hex(as_text(file && !file->empty() ? *file : loaded->image.pixels));
     orientations[i] = loaded->orientation;
     used_bits[i] = loaded->used_bits;
     has_mask[i] = loaded->truth.has_value();

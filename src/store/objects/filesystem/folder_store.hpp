@@ -104,6 +104,9 @@ class FolderStore : public BucketStore {
   [[nodiscard]] fs::path content_path(const std::string& name) const { return contents_ / name.substr(0, 1) / name; }
   /// Commits a change after which nothing names these contents any more; unlink() them then.
   static void commit(sqlite::Transaction& t, const Contents& gone);
+  /// Gives a new content its final name and commits. On a full disk the name is taken back: else every attempt would leave a
+  /// content that the index does not name.
+  Result<void> keep_and_commit(sqlite::Transaction& t, StagedFile& file, const Contents& gone);
   /// Deletes files, or leaves that for later while a backup reads them.
   void unlink(const Contents& gone);
 

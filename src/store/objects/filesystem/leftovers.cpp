@@ -197,6 +197,20 @@ void FolderStore::commit(sqlite::Transaction& t, const Contents& gone) {
   t.commit();
 }
 
+Result<void> FolderStore::keep_and_commit(sqlite::Transaction& t, StagedFile& file, const Contents& gone) {
+  // From here on the index may name the file: better an orphan, should the commit fail, than an object without content. The
+  // name is not synced: a start after a power cut finishes it.
+  const auto path = content_path(file.name());
+  if (auto ok = file.keep(path); !ok) return ok;
+  try {
+    commit(t, gone);
+  } catch (const sqlite::DatabaseFull&) {
+    file.take_name_back(path);
+    throw;
+  }
+  return {};
+}
+
 void FolderStore::unlink(const Contents& gone) {
   if (gone.empty()) return;
   const std::lock_guard lock(unlinking_);

@@ -58,10 +58,7 @@ Result<ObjectInfo> FolderStore::put(const std::string& bucket, const std::string
   {
     sqlite::Transaction t(pool_, Access::write);
     if (auto ok = enter(t.connection(), bucket, info, file, condition, gone); !ok) return ok.error();
-    // From here on the index may name the file: better an orphan, should the commit fail, than an object without
-    // content. The name is not synced: a start after a power cut finishes it.
-    if (auto ok = file.keep(content_path(file.name())); !ok) return ok.error();
-    commit(t, gone);
+    if (auto ok = keep_and_commit(t, file, gone); !ok) return ok.error();
   }
   unlink(gone);
   return info;

@@ -60,8 +60,7 @@ Result<UploadPart> FolderStore::put_part(const std::string& bucket, const std::s
         .bind(part.etag)
         .bind(part.modified.time_since_epoch().count())
         .execute();
-    if (auto ok = file.keep(content_path(file.name())); !ok) return ok.error();
-    commit(t, replaced);
+    if (auto ok = keep_and_commit(t, file, replaced); !ok) return ok.error();
   }
   unlink(replaced);
   return part;
@@ -135,8 +134,7 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
     if (auto ok = enter(t.connection(), bucket, info, file, condition, gone); !ok) return ok.error();
     for (auto& part : parts_of(t.connection(), upload)) gone.push_back(std::move(part.content));  // also unused ones
     t.connection().prepare("DELETE FROM uploads WHERE id = ?").bind(upload).execute();
-    if (auto ok = file.keep(content_path(file.name())); !ok) return ok.error();
-    commit(t, gone);
+    if (auto ok = keep_and_commit(t, file, gone); !ok) return ok.error();
   }
   unlink(gone);
   return info;
