@@ -152,14 +152,14 @@ class Files(unittest.TestCase):
             shutil.copy(self.bad + "/000.png", f"{self.good}/{name}")
         os.symlink(".", self.good + "/current")
         os.symlink("/nonexistent.png", self.good + "/dangling.png")
-        for name in ("a.tif", "b.tif", "notes.txt"):
+        for name in ("a.cr2", "b.cr2", "notes.txt"):
             with open(f"{self.good}/{name}", "wb") as file:
                 file.write(b"no picture")
         shutil.copy(self.good + "/000.png", self.good + "/picture.dat")  # its bytes say what it is
         done = call("detect", self.model, self.good, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual([json.loads(line)["image"] for line in done.stdout.splitlines()], [f"{self.good}/{i:03}.png" for i in range(12)] + [self.good + "/picture.dat"])
-        for part in ("dangling.png", "2 .tif, 1 .txt"):
+        for part in ("dangling.png", "2 .cr2, 1 .txt"):
             self.assertIn(part, done.stderr)
 
     def test_names_that_are_not_utf8_train_and_are_found_again(self):

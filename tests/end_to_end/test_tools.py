@@ -198,11 +198,11 @@ class Tools(unittest.TestCase):
         os.makedirs(folder)
         out = []
         for i in range(count):
-            out.append(save(Image.open(f"{self.sample}/training-images/normal-{i}.jpg"), f"{folder}/{i:03}"))
+            out.append(save(Image.open(f"{self.sample}/training-images/normal-{i + 1}.jpg"), f"{folder}/{i:03}"))
         return out
 
     def test_a_picture_is_judged_alike_in_every_format_and_under_any_name(self):
-        picture = Image.open(f"{self.sample}/training-images/normal-0.jpg")
+        picture = Image.open(f"{self.sample}/training-images/normal-1.jpg")
         folder = os.path.join(self.folder, "formats")
         os.makedirs(folder)
         paths = []
@@ -218,12 +218,12 @@ class Tools(unittest.TestCase):
         exif = Image.Exif()
         exif[0x112] = 6
         path = os.path.join(self.folder, "turned.jpg")
-        picture = Image.open(f"{self.sample}/training-images/normal-0.jpg")
+        picture = Image.open(f"{self.sample}/training-images/normal-1.jpg")
         picture.save(path, exif=exif, quality=95)
         done = subprocess.run([VEDETTE, "detect", self.model, path], capture_output=True, text=True, check=True)
         self.assertIn("EXIF orientation (6)", done.stderr)
         with open(os.path.join(self.folder, "turned.manifest"), "w", encoding="utf-8") as f:
-            for source in (path, f"{self.sample}/training-images/normal-0.jpg"):
+            for source in (path, f"{self.sample}/training-images/normal-1.jpg"):
                 f.write(json.dumps({"source-ref": source, "a": 0, "a-metadata": {"type": "groundtruth/image-classification", "class-name": "normal"}}) + "\n")
         done = subprocess.run([VEDETTE, "evaluate", self.model, "--manifest", f.name], capture_output=True, text=True, check=True)
         self.assertIn("1 pictures have an EXIF orientation", done.stderr)
@@ -246,7 +246,7 @@ class Tools(unittest.TestCase):
             self.assertEqual(json.load(f)["image"]["sample_bits"], 12)
         # The same picture of 8 bits is nearly the same picture; one of 16 bits is of another range.
         eight, sixteen = os.path.join(self.folder, "eight.png"), os.path.join(self.folder, "sixteen.png")
-        Image.open(f"{self.sample}/training-images/normal-0.jpg").convert("L").save(eight)
+        Image.open(f"{self.sample}/training-images/normal-1.jpg").convert("L").save(eight)
         deep = Image.open(f"{folder}/000.png")
         loud = Image.new("I;16", deep.size)
         loud.frombytes(b"".join((value * 16).to_bytes(2, "little") for value in deep.getdata()))
@@ -257,7 +257,7 @@ class Tools(unittest.TestCase):
         self.assertIn("range", other["reason"])
 
     def test_a_jpeg_without_its_end_is_judged_and_an_empty_file_is_called_so(self):
-        with open(f"{self.sample}/training-images/normal-0.jpg", "rb") as f:
+        with open(f"{self.sample}/training-images/normal-1.jpg", "rb") as f:
             content = f.read()
         whole, cut, empty = (os.path.join(self.folder, name) for name in ("whole.jpg", "no_end.jpg", "zero.jpg"))
         for path, part in ((whole, content), (cut, content[:-2]), (empty, b"")):
