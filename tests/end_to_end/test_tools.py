@@ -265,7 +265,7 @@ class Tools(unittest.TestCase):
                 f.write(part)
         lines = [json.loads(line) for line in run("detect", self.model, whole, cut, "--json").splitlines()]
         self.assertEqual(lines[0]["anomaly_score"], lines[1]["anomaly_score"])
-        self.assertIn("The file is empty.", self.fails("detect", self.model, empty))
+        self.assertIn("the file is empty", self.fails("detect", self.model, empty))
 
     def test_bench_measures_every_stage(self):
         # The last: two models, one in memory at a time.
