@@ -112,7 +112,8 @@ void make_data(const fs::path& data) {
 void add_projects(const fs::path& data, int count) {
   const SystemClock clock;
   const auto metadata = open_sqlite_metadata(data / "metadata.sqlite");
-  const auto first_minute = std::chrono::floor<std::chrono::minutes>(clock.now()).time_since_epoch().count() * 60 - 7200;
+  const auto first_minute =
+      std::chrono::floor<std::chrono::minutes>(clock.now()).time_since_epoch().count() * 60 - 7200;
   auto work = metadata->write();
   for (int i = 0; i < count; ++i) {
     const auto name = "other-" + std::to_string(i);
@@ -132,8 +133,8 @@ void add_projects(const fs::path& data, int count) {
     model.output = {"b", ""};
     model.tags = {{"line", "7"}};
     work->models().insert(kScope, model);
-    work->packaging_jobs().insert(kScope, {name, "job", 1, std::nullopt, "{}", name, "1.0.0", PackagingJobStatus::succeeded,
-                                           "", clock.now(), clock.now()});
+    work->packaging_jobs().insert(kScope, {name, "job", 1, std::nullopt, "{}", name, "1.0.0",
+                                           PackagingJobStatus::succeeded, "", clock.now(), clock.now()});
     work->tokens().remember(kScope, "CreateProject", name, {"hash", name}, clock.now());
     for (int minute = 0; minute < 60; ++minute)
       work->metric_points().add({kScope, "ProcessedImageCount", name, "1", first_minute + minute * 60, 60, 1, 1, 1, 1});
@@ -201,7 +202,8 @@ int main(int argc, char** argv) {
   const ServerProcess few(program, folder.path() / "few"), other(program, folder.path() / "many");
 
   const std::string project = std::string("/projects/") + kProject;
-  const std::string model_arn_path = "/tags/arn%3Aaws%3Alookoutvision%3Aus-east-1%3A123456789012%3Amodel%2Fmeasured%2F1";
+  const std::string model_arn_path =
+      "/tags/arn%3Aaws%3Alookoutvision%3Aus-east-1%3A123456789012%3Amodel%2Fmeasured%2F1";
   std::string changes;
   for (int i = 0; i < kEntries && changes.size() < 10'400'000; ++i) changes += entry_line(i) + "\n";
   if (changes.size() > 10'485'760) changes.resize(changes.rfind('\n', 10'485'759) + 1);
@@ -217,12 +219,15 @@ int main(int argc, char** argv) {
   };
   const std::vector<Operation> operations = {
       {"DescribeModel", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", project + "/models/1"); }},
-      {"DescribeModel, 8 connections", 8, 200, [&](ServiceClient& c, int) { call(c, "GET", project + "/models/latest"); }},
+      {"DescribeModel, 8 connections", 8, 200,
+       [&](ServiceClient& c, int) { call(c, "GET", project + "/models/latest"); }},
       {"DescribeProject", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", project); }},
       {"DescribeDataset", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", project + "/datasets/train"); }},
-      {"ListProjects, a page of 10", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", "/projects", "maxResults=10"); }},
+      {"ListProjects, a page of 10", 1, 400,
+       [&](ServiceClient& c, int) { call(c, "GET", "/projects", "maxResults=10"); }},
       {"ListModels", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", project + "/models"); }},
-      {"ListModelPackagingJobs", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", project + "/modelpackagingjobs"); }},
+      {"ListModelPackagingJobs", 1, 400,
+       [&](ServiceClient& c, int) { call(c, "GET", project + "/modelpackagingjobs"); }},
       {"ListTagsForResource", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", model_arn_path); }},
       {"TagResource", 1, 100,
        [&](ServiceClient& c, int) { call(c, "POST", model_arn_path, "", R"({"Tags":[{"Key":"k","Value":"v"}]})"); }},
@@ -241,7 +246,9 @@ int main(int argc, char** argv) {
          if (count != kEntries) throw std::runtime_error("entries are missing");
        }},
       {"ListDatasetEntries, a filter that matches nothing", 1, 40,
-       [&](ServiceClient& c, int) { call(c, "GET", project + "/datasets/train/entries", "sourceRefContains=nowhere"); }},
+       [&](ServiceClient& c, int) {
+         call(c, "GET", project + "/datasets/train/entries", "sourceRefContains=nowhere");
+       }},
       {"CreateProject and DeleteProject", 1, 50,
        [&](ServiceClient& c, int n) {
          const auto name = "made-" + std::to_string(n);
@@ -261,7 +268,8 @@ int main(int argc, char** argv) {
         measure(which == 0 ? few : other, op.connections, op.rounds, turn * op.connections * op.rounds, op.work,
                 results[o][static_cast<std::size_t>(which)]);
         if (o + 2 == operations.size()) {
-          measure(which == 0 ? few : other, 1, 1, 0, operations.back().work, results.back()[static_cast<std::size_t>(which)]);
+          measure(which == 0 ? few : other, 1, 1, 0, operations.back().work,
+                  results.back()[static_cast<std::size_t>(which)]);
         } else if (o + 1 == operations.size()) {
           results[o][static_cast<std::size_t>(which)].ms.pop_back();  // measured above already
         }
@@ -282,6 +290,8 @@ int main(int argc, char** argv) {
     }
     growth[operations[o].name] = results[o][1].quantile(0.5) / results[o][0].quantile(0.5);
   }
-  std::printf("%s\n", Json{{"p50_growth_from_10_to_" + std::to_string(many), growth}, {"changes_bytes", changes.size()}}.dump().c_str());
+  std::printf("%s\n", Json{{"p50_growth_from_10_to_" + std::to_string(many), growth}, {"changes_bytes", changes.size()}}
+                          .dump()
+                          .c_str());
   return 0;
 }

@@ -184,8 +184,8 @@ json contest(const vedette::Engine& engine, const Protocol& protocol) {
   std::vector<std::array<std::vector<double>, fractions.size()>> scores(m.contestants.size());
   std::vector<std::uint8_t> labels;
   for (const auto& sample : protocol.test) {
-    const auto loaded = required(
-        vedette::load_sample(sample, {}, m.image_height, m.image_width, false, {m.input_height, m.input_width}, {.sample_bits = m.sample_bits}));
+    const auto loaded = required(vedette::load_sample(sample, {}, m.image_height, m.image_width, false,
+                                                      {m.input_height, m.input_width}, {.sample_bits = m.sample_bits}));
     const auto measured = required(engine.measure(loaded.image));
     labels.push_back(*sample.is_anomalous ? 1 : 0);
     for (std::size_t c = 0; c < scores.size(); ++c)
@@ -271,8 +271,8 @@ json robustness(const vedette::Engine& engine, const Protocol& protocol) {
   std::vector<double> flips(changes.size()), refused(foreign.size());
   const auto share = 1.0 / static_cast<double>(protocol.test.size());
   for (const auto& sample : protocol.test) {
-    const auto loaded = required(
-        vedette::load_sample(sample, {}, m.image_height, m.image_width, false, {m.input_height, m.input_width}, {.sample_bits = m.sample_bits}));
+    const auto loaded = required(vedette::load_sample(sample, {}, m.image_height, m.image_width, false,
+                                                      {m.input_height, m.input_width}, {.sample_bits = m.sample_bits}));
     const bool verdict = required(engine.detect(loaded.image)).is_anomalous;
     for (std::size_t k = 0; k < changes.size(); ++k)
       flips[k] += required(engine.detect(changes[k].second(loaded.image))).is_anomalous != verdict ? share : 0;

@@ -68,7 +68,8 @@ void back_up(const BackupOptions& options) {
     lacking = std::move(still);
     if (is_done) break;
   }
-  for (const auto& model : lacking) std::fprintf(stderr, "vedette: the server has lost the files of %s\n", model.c_str());
+  for (const auto& model : lacking)
+    std::fprintf(stderr, "vedette: the server has lost the files of %s\n", model.c_str());
   constexpr std::size_t kMostNamed = 20;
   for (std::size_t i = 0; i < std::min(kMostNamed, copied.missing.size()); ++i)
     std::fprintf(stderr, "vedette: the server has lost the content of %s\n", copied.missing[i].c_str());

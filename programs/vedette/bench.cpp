@@ -59,7 +59,10 @@ std::vector<std::string> read_pictures(const std::string& folder, const Manifest
       ++others;
     }
   }
-  if (others > 0) std::fprintf(stderr, "warning: %zu pictures are not of the model's size, or neither JPEG nor PNG, which the API takes\n", others);
+  if (others > 0)
+    std::fprintf(stderr,
+                 "warning: %zu pictures are not of the model's size, or neither JPEG nor PNG, which the API takes\n",
+                 others);
   if (out.empty()) throw std::runtime_error("no picture in " + folder + " is of the model's size");
   return out;
 }

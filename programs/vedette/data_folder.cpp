@@ -44,10 +44,11 @@ void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted)
   if (!is_missing_or_empty(folder.metadata())) return;
   // A first start makes metadata.sqlite before anything else.
   const auto index = folder.objects() / "index.sqlite";
-  for (const auto& other : {folder.node_id(), folder.master_key(), index, fs::path(folder.metadata().string() + "-wal")})
+  for (const auto& other :
+       {folder.node_id(), folder.master_key(), index, fs::path(folder.metadata().string() + "-wal")})
     if (fs::exists(other) && !accepted.metadata)
-      throw std::runtime_error(folder.metadata().string() + " is missing or empty, but " +
-                               other.filename().string() + " shows that this folder is not new" + kMetadataCure);
+      throw std::runtime_error(folder.metadata().string() + " is missing or empty, but " + other.filename().string() +
+                               " shows that this folder is not new" + kMetadataCure);
   move_remains_aside(folder.metadata());
 }
 
@@ -55,7 +56,8 @@ bool check_metadata(const DataFolder& folder, const std::string& account, Metada
                     const AcceptedLosses& accepted) {
   if (!fs::exists(folder.node_id())) return false;
   auto work = metadata.read();
-  if (!work->users().list_keys(std::nullopt, std::nullopt).empty() || !work->users().list(account, "", 1).empty()) return false;
+  if (!work->users().list_keys(std::nullopt, std::nullopt).empty() || !work->users().list(account, "", 1).empty())
+    return false;
   if (!accepted.metadata)
     throw std::runtime_error(folder.metadata().string() + " knows no user and no key, but " +
                              folder.node_id().filename().string() + " shows that this folder is not new" +

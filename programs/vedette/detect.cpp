@@ -50,7 +50,8 @@ std::vector<fs::path> find_pictures(const std::vector<std::string>& given) {
       continue;
     }
     const auto found = list_pictures(path);
-    if (found.empty()) throw std::runtime_error("there are no pictures (JPEG, PNG, BMP, TIFF, WebP) in " + to_name(path));
+    if (found.empty())
+      throw std::runtime_error("there are no pictures (JPEG, PNG, BMP, TIFF, WebP) in " + to_name(path));
     out.insert(out.end(), found.begin(), found.end());
   }
   return out;

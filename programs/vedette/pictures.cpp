@@ -53,9 +53,10 @@ bool is_picture(const fs::path& file) {
   in.read(start.data(), static_cast<std::streamsize>(start.size()));
   using namespace std::string_view_literals;
   const auto begins = [&](std::string_view text) { return start.starts_with(text); };
-  return in && (begins("\xFF\xD8\xFF"sv) || begins("\x89PNG\r\n\x1A\n"sv) || (begins("RIFF"sv) && start.ends_with("WEBP")) ||
-                // Under other names these are raw files of cameras, whose first picture is a thumbnail.
-                (extension.empty() && (begins("II*\0"sv) || begins("MM\0*"sv))));
+  return in &&
+         (begins("\xFF\xD8\xFF"sv) || begins("\x89PNG\r\n\x1A\n"sv) || (begins("RIFF"sv) && start.ends_with("WEBP")) ||
+          // Under other names these are raw files of cameras, whose first picture is a thumbnail.
+          (extension.empty() && (begins("II*\0"sv) || begins("MM\0*"sv))));
 }
 
 /// A figure, or a dash if it is not defined.
@@ -113,8 +114,8 @@ void attach_masks(const PictureOptions& options, std::vector<TrainingSample>& sa
   }
   for (const auto& mask : matched.unused) unused.push_back(to_name(mask.lexically_relative(mask_folder)));
   if (!without.empty())
-    std::fprintf(stderr, "warning: %zu of %zu pictures in %s have no mask in %s%s\n", without.size(),
-                 pictures.size(), options.anomaly.c_str(), options.masks.c_str(), some_of(without).c_str());
+    std::fprintf(stderr, "warning: %zu of %zu pictures in %s have no mask in %s%s\n", without.size(), pictures.size(),
+                 options.anomaly.c_str(), options.masks.c_str(), some_of(without).c_str());
   if (!unused.empty())
     std::fprintf(stderr, "warning: %zu of %zu masks in %s are named like no picture in %s%s\n", unused.size(),
                  masks.size(), options.masks.c_str(), options.anomaly.c_str(), some_of(unused).c_str());

@@ -254,9 +254,9 @@ void serve(const ServeOptions& options) {
   } else {
     log::warning("trainer not confined");
   }
-  JobWorker trainings(*metadata, clock, kTrainingJob, worker,
-                      make_training_handler(*metadata, *objects, clock, images, folder.jobs(), find_trainer(), plan,
-                                            sandbox));
+  JobWorker trainings(
+      *metadata, clock, kTrainingJob, worker,
+      make_training_handler(*metadata, *objects, clock, images, folder.jobs(), find_trainer(), plan, sandbox));
   JobWorker packagings(*metadata, clock, kPackagingJob, worker,
                        make_packaging_handler(*metadata, *objects, clock, folder.jobs()));
   const auto workers = {&imports, &updates, &trainings, &packagings};
@@ -293,9 +293,8 @@ void serve(const ServeOptions& options) {
   const auto show_metrics = [&] {
     return metrics.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string());
   };
-  const OpenPaths open_paths({&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
-                             show_metrics, metrics_access(options),
-                             [&] {
+  const OpenPaths open_paths({&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION, show_metrics,
+                             metrics_access(options), [&] {
                                try {
                                  metadata->read()->users().find(options.account, kAdministrator);
                                  return !sqlite::is_damaged(folder.metadata()) && fs::exists(folder.metadata()) &&
@@ -421,9 +420,10 @@ void add_serve(CLI::App& app, int& status) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1'000'000));
   command
-      ->add_option("--metrics-access", options->metrics_access,
-                   "Who may read /metrics, which names projects: everybody (open), callers from this machine (loopback), "
-                   "or who sends the token of --metrics-token-file (token)")
+      ->add_option(
+          "--metrics-access", options->metrics_access,
+          "Who may read /metrics, which names projects: everybody (open), callers from this machine (loopback), "
+          "or who sends the token of --metrics-token-file (token)")
       ->capture_default_str()
       ->envname("VEDETTE_METRICS_ACCESS")
       ->check(CLI::IsMember({"open", "loopback", "token"}));

@@ -302,14 +302,16 @@ TEST(S3, Ranges) {
   EXPECT_EQ(copied->first, 1U);
   EXPECT_EQ(copied->last, 4U);
   EXPECT_EQ(s3::parse_copy_range("bytes=0-21", 5).error().code, "InvalidRange");
-  for (const char* text : {"0-2", "bytes=0", "bytes=hello", "bytes=hello-world", "bytes=0-bar", "bytes=hello-", "bytes=-3",
-                           "bytes=0-2,3-5", "bytes=3-2", "bytes=+1-2", "bytes= 1-2", "-bytes=", ""})
+  for (const char* text : {"0-2", "bytes=0", "bytes=hello", "bytes=hello-world", "bytes=0-bar", "bytes=hello-",
+                           "bytes=-3", "bytes=0-2,3-5", "bytes=3-2", "bytes=+1-2", "bytes= 1-2", "-bytes=", ""})
     EXPECT_EQ(s3::parse_copy_range(text, 5).error().code, "InvalidArgument") << text;
 }
 
 TEST(S3, VersionIdsCannotBecomePartsOfAHead) {
   for (const char* bad : {"a%0d%0aset-cookie:%20x", "a%00", "", "a%20b", "%ff"})
-    EXPECT_EQ(s3::parse_request("DELETE", "/bucket/k", std::string("versionId=") + bad, false).error().code, "InvalidArgument") << bad;
+    EXPECT_EQ(s3::parse_request("DELETE", "/bucket/k", std::string("versionId=") + bad, false).error().code,
+              "InvalidArgument")
+        << bad;
   for (const char* good : {"null", "3sL4kqtJlcpXroDTDmJ%2BrmSpXd3dIbrHY", "a.b_c-d~"})
     EXPECT_TRUE(s3::parse_request("DELETE", "/bucket/k", std::string("versionId=") + good, false)) << good;
 }

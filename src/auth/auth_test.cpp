@@ -96,7 +96,8 @@ TEST_F(Auth, NobodyReachesTheServersOwnBuckets) {
   ASSERT_TRUE(identities_.attach(kAccount, "root", "AdministratorAccess"));
   const auto caller = caller_of_job(*store_, kAccount, "root");
   for (const char* bucket : {".vedette", ".", "..", ".Vedette"}) {
-    EXPECT_EQ(authorize(*caller, "s3:GetObject", object_arn(bucket, "models/x")).error().kind, ErrorKind::access_denied);
+    EXPECT_EQ(authorize(*caller, "s3:GetObject", object_arn(bucket, "models/x")).error().kind,
+              ErrorKind::access_denied);
     EXPECT_EQ(authorize(*caller, "s3:GetBucketLocation", bucket_arn(bucket)).error().kind, ErrorKind::access_denied);
   }
   EXPECT_TRUE(authorize(*caller, "s3:GetObject", object_arn("parts", ".vedette/x")));

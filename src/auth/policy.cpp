@@ -172,7 +172,8 @@ Result<std::vector<Condition>> parse_conditions(const Json& json) {
       c.key = to_lower(key);
       if (!is_known_key(c.key))
         return invalid_input("The policy uses the condition key " + key + ", which is not supported.");
-      if (const auto slash = c.key.find('/'); slash != std::string::npos) c.key = c.key.substr(0, slash) + key.substr(slash);
+      if (const auto slash = c.key.find('/'); slash != std::string::npos)
+        c.key = c.key.substr(0, slash) + key.substr(slash);
       auto wanted = one_or_many(values);
       if (!wanted) return wanted.error();
       for (const auto& value : *wanted) {
@@ -263,7 +264,8 @@ bool holds(const Condition& c, const PolicyContext& context) {
 
 /// Notes whether an object has a member twice: a parser keeps the last one only, and what is lost may have denied.
 Json::parser_callback_t unique_members(bool& is_ambiguous) {
-  return [&is_ambiguous, open = std::vector<std::set<std::string>>()](int, Json::parse_event_t event, Json& value) mutable {
+  return [&is_ambiguous, open = std::vector<std::set<std::string>>()](int, Json::parse_event_t event,
+                                                                      Json& value) mutable {
     if (event == Json::parse_event_t::object_start) open.emplace_back();
     if (event == Json::parse_event_t::object_end) open.pop_back();
     if (event == Json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second) is_ambiguous = true;

@@ -56,23 +56,20 @@ TEST(Policy, VariablesNameTheCaller) {
 
 TEST(Policy, ATagIsNotHiddenBehindAnotherSpelling) {
   auto c = context();
-  c.resource_tags = [] {
-    return std::vector<Tag>{{"STAGE", "test"}, {"Stage", "test"}, {"stage", "production"}};
-  };
+  c.resource_tags = [] { return std::vector<Tag>{{"STAGE", "test"}, {"Stage", "test"}, {"stage", "production"}}; };
   EXPECT_TRUE(holds(R"({"StringEquals":{"aws:ResourceTag/stage":"production"}})", c));
   EXPECT_FALSE(holds(R"({"StringEquals":{"aws:ResourceTag/stage":"test"}})", c));
   EXPECT_TRUE(holds(R"({"StringEquals":{"AWS:resourcetag/Stage":"test"}})", c));
-  c.resource_tags = [] {
-    return std::vector<Tag>{{"Stage", "production"}};
-  };
+  c.resource_tags = [] { return std::vector<Tag>{{"Stage", "production"}}; };
   EXPECT_TRUE(holds(R"({"StringEquals":{"aws:ResourceTag/stage":"production"}})", c));
 }
 
 TEST(Policy, AnElementGivenTwiceIsRefused) {
-  for (const char* document :
-       {R"({"Statement":{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}})",
-        R"({"Statement":{"Effect":"Deny","Action":"*","Resource":"*"},"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}})",
-        R"({"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":
+  for (
+      const char* document :
+      {R"({"Statement":{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}})",
+       R"({"Statement":{"Effect":"Deny","Action":"*","Resource":"*"},"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}})",
+       R"({"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":
             {"Bool":{"aws:SecureTransport":"true"},"Bool":{"aws:ViaAWSService":"true"}}}]})"})
     EXPECT_FALSE(Policy::parse(document)) << document;
 }

@@ -69,13 +69,13 @@ TEST(Domain, OnlyArnsOfModelsAreReadAsSuch) {
   EXPECT_EQ(arn->scope.region, "us-east-1");
   EXPECT_EQ(arn->project, "p");
   EXPECT_EQ(arn->version, 12);
-  for (const char* text : {"", "arn", "arn:aws:lookoutvision:us-east-1:123456789012:project/p",
-                           "arn:aws:lookoutvision:us-east-1:123456789012:model/p", "arn:aws:s3:::model/p/1",
-                           "arn:aws:lookoutvision:us-east-1:123456789012:model/p/01",
-                           "arn:aws:lookoutvision:us-east-1:123456789012:model/p/-1",
-                           "arn:aws:lookoutvision:us-east-1:123456789012:model/p/1/2",
-                           "arn:aws:lookoutvision:us-east-1:123456789012:model//1",
-                           "arn:aws:lookoutvision::123456789012:model/p/1"})
+  for (const char* text :
+       {"", "arn", "arn:aws:lookoutvision:us-east-1:123456789012:project/p",
+        "arn:aws:lookoutvision:us-east-1:123456789012:model/p", "arn:aws:s3:::model/p/1",
+        "arn:aws:lookoutvision:us-east-1:123456789012:model/p/01",
+        "arn:aws:lookoutvision:us-east-1:123456789012:model/p/-1",
+        "arn:aws:lookoutvision:us-east-1:123456789012:model/p/1/2",
+        "arn:aws:lookoutvision:us-east-1:123456789012:model//1", "arn:aws:lookoutvision::123456789012:model/p/1"})
     EXPECT_FALSE(parse_model_arn(text)) << text;
 }
 

@@ -210,7 +210,8 @@ class Connection {
     if (question != std::string::npos) head.query = head.target.substr(question + 1);
     for (const auto& field : request) {
       auto name = to_lower(std::string(field.name_string()));
-      const auto same = std::find_if(head.headers.begin(), head.headers.end(), [&](const auto& h) { return h.first == name; });
+      const auto same =
+          std::find_if(head.headers.begin(), head.headers.end(), [&](const auto& h) { return h.first == name; });
       // One that comes again continues the first (RFC 9110 section 5.3): what is signed and what is read are the same.
       if (same != head.headers.end()) {
         same->second += "," + std::string(field.value());
@@ -347,7 +348,8 @@ class Connection {
 
   asio::awaitable<bool> write(Response response, bool is_head, bool keep_alive) {
     if (!are_sendable(response.headers)) {
-      log::error("an answer's headers would end early", {{"remote", remote_}, {"status", std::to_string(response.status)}});
+      log::error("an answer's headers would end early",
+                 {{"remote", remote_}, {"status", std::to_string(response.status)}});
       response = internal_failure();
     }
     http::response<http::buffer_body> message;

@@ -64,7 +64,7 @@ class ConnectionTable {
 
   const std::size_t most_, most_per_network_;
   std::list<Entry> entries_;
-  std::size_t open_ = 0;                        // of entries_, those not closed
+  std::size_t open_ = 0;                         // of entries_, those not closed
   std::map<std::string, std::size_t> networks_;  // how many open ones each has
 };
 

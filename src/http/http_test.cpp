@@ -121,7 +121,8 @@ TEST_F(Table, ANetworkHasAShareAndLoopbackNone) {
 
 TEST(OpenPaths, MetricsAreShownToWhomTheyAreMeantFor) {
   const auto status = [](MetricsAccess access, const char* address, const std::string& authorization = {}) {
-    const OpenPaths paths({}, "1", [] { return "metrics"; }, std::move(access), [] { return true; });
+    const OpenPaths paths(
+        {}, "1", [] { return "metrics"; }, std::move(access), [] { return true; });
     RequestHead head;
     head.method = "GET";
     head.path = "/metrics";

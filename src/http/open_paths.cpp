@@ -18,8 +18,7 @@ Response text(int status, std::string body, const char* type = "text/plain; char
 }  // namespace
 
 OpenPaths::OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version,
-                     std::function<std::string()> metrics, MetricsAccess metrics_access,
-                     std::function<bool()> is_ready)
+                     std::function<std::string()> metrics, MetricsAccess metrics_access, std::function<bool()> is_ready)
     : metrics_(std::move(metrics)), metrics_access_(std::move(metrics_access)), is_ready_(std::move(is_ready)) {
   documents_["/openapi.json"] = openapi_document(models, version);
   for (const auto* model : models)

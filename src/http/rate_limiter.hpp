@@ -24,7 +24,7 @@ class RateLimiter {
     std::chrono::steady_clock::time_point filled;
   };
   const double per_second_, burst_;
-  std::mutex mutex_;                       // guards buckets_
+  std::mutex mutex_;  // guards buckets_
   std::map<std::string, Bucket> buckets_;
 };
 

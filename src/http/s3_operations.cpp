@@ -124,7 +124,8 @@ Result<void> check_conditions(s3::OperationKind kind, const HeaderList& headers)
   using Kind = s3::OperationKind;
   if (kind == Kind::get_object || kind == Kind::head_object) return {};
   const bool is_copy = kind == Kind::copy_object || kind == Kind::upload_part_copy;
-  const bool makes_object = kind == Kind::put_object || kind == Kind::copy_object || kind == Kind::complete_multipart_upload;
+  const bool makes_object =
+      kind == Kind::put_object || kind == Kind::copy_object || kind == Kind::complete_multipart_upload;
   for (const auto& [name, value] : headers) {
     const bool is_condition = name == "if-match" || name == "if-none-match" || name == "if-modified-since" ||
                               name == "if-unmodified-since" || name.starts_with("x-amz-if-match-") ||

@@ -20,8 +20,8 @@ class S3PendingCall : public PendingCall {
     body_limit = kXmlLimit;
   }
   Result<Response> run(std::string_view body, AuditEvent& audit) override {
-    auto response = run_s3(S3Call{objects_, identity_.caller, identity_.scope, request_, head_.path, head_.headers, trailers, body,
-                                  std::move(content)});
+    auto response = run_s3(S3Call{objects_, identity_.caller, identity_.scope, request_, head_.path, head_.headers,
+                                  trailers, body, std::move(content)});
     if (changes_bucket()) {
       audit.name = request_.action.substr(request_.action.find(':') + 1);
       audit.source = "s3.amazonaws.com";

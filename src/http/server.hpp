@@ -15,7 +15,7 @@ struct ServerOptions {
   std::size_t detection_threads =
       64;  ///< for calls that wait for a model: more than pictures may wait or be judged at once
   std::size_t most_connections = 1024;
-  std::size_t most_per_network = 256;  ///< of one IPv4 address or IPv6 /64, loopback excepted; 0: no share
+  std::size_t most_per_network = 256;    ///< of one IPv4 address or IPv6 /64, loopback excepted; 0: no share
   std::string tls_certificate, tls_key;  ///< PEM files; empty: plain HTTP
 };
 

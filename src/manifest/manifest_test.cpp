@@ -69,9 +69,9 @@ TEST(Manifest, AMapOfNothingButBackgroundIsNoMaskAndForeignMembersStay) {
 }
 
 TEST(Manifest, ANormalPictureMayHaveAMaskWithoutColors) {
-  const auto line = parse_manifest_line(
-      R"({"source-ref":"s3://b/k","m-ref":"s3://b/white.png","l":0,)"
-      R"("l-metadata":{"class-name":"normal","type":"groundtruth/image-classification"}})");
+  const auto line =
+      parse_manifest_line(R"({"source-ref":"s3://b/k","m-ref":"s3://b/white.png","l":0,)"
+                          R"("l-metadata":{"class-name":"normal","type":"groundtruth/image-classification"}})");
   ASSERT_TRUE(line) << line.error().message;
   EXPECT_FALSE(line->mask_ref);
 }

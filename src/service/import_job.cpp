@@ -46,16 +46,16 @@ struct Work {
   }
 
   Result<CheckedManifest> check(const Caller& caller, const std::string& bucket, std::string_view text) const {
-    return check_manifest({objects, caller, clock.now(), bucket,
-                           job.type == DatasetType::train ? quotas.train : quotas.test, cancel,
-                           [this](std::size_t done, std::size_t all) {
-                             say(fmt::format("{} of {} images and masks are checked.", done, all));
-                             log::info("dataset progress", {{"project", job.project},
-                                                            {"dataset", std::string(to_text(job.type))},
-                                                            {"done", std::to_string(done)},
-                                                            {"all", std::to_string(all)}});
-                           }},
-                          text);
+    return check_manifest(
+        {objects, caller, clock.now(), bucket, job.type == DatasetType::train ? quotas.train : quotas.test, cancel,
+         [this](std::size_t done, std::size_t all) {
+           say(fmt::format("{} of {} images and masks are checked.", done, all));
+           log::info("dataset progress", {{"project", job.project},
+                                          {"dataset", std::string(to_text(job.type))},
+                                          {"done", std::to_string(done)},
+                                          {"all", std::to_string(all)}});
+         }},
+        text);
   }
 
   /// The job again after a while; the dataset says why it waits.

@@ -21,9 +21,9 @@ struct CheckedManifest {
 
 struct ManifestCheck {
   ObjectStore& objects;
-  const Caller& caller;  ///< whose rights count
-  Timestamp now;         ///< creation date of lines without one
-  std::string bucket;    ///< where the images must be; empty: the first one decides
+  const Caller& caller;      ///< whose rights count
+  Timestamp now;             ///< creation date of lines without one
+  std::string bucket;        ///< where the images must be; empty: the first one decides
   std::int64_t most_images;  ///< that the lines may name; one more, and reading ends
   const std::atomic<bool>& cancelled;
   std::function<void(std::size_t done, std::size_t all)> progress;  ///< called about once a second, from any thread

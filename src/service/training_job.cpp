@@ -37,8 +37,8 @@ class Training {
  public:
   Training(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const ImageQuotas& quotas,
            const TrainingPlan& plan, const fs::path& folder, const fs::path& trainer,
-           const std::optional<TrainerSandbox>& sandbox, const ModelJob& job,
-           const Model& model, const Caller& caller, const std::atomic<bool>& cancel)
+           const std::optional<TrainerSandbox>& sandbox, const ModelJob& job, const Model& model, const Caller& caller,
+           const std::atomic<bool>& cancel)
       : metadata_(metadata),
         objects_(objects),
         clock_(clock),
@@ -330,7 +330,8 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
                                          const ImageQuotas& quotas, fs::path jobs_folder, fs::path trainer,
                                          TrainingPlan plan, std::optional<TrainerSandbox> sandbox) {
   return [&metadata, &objects, &clock, quotas, jobs_folder = std::move(jobs_folder), trainer = std::move(trainer),
-          plan = std::move(plan), sandbox = std::move(sandbox)](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
+          plan = std::move(plan),
+          sandbox = std::move(sandbox)](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
     const auto job = parse_model_job(row.payload);
     if (!job) {
       log::error("training", {{"reason", job.error().message}});
@@ -360,8 +361,9 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     } else if (test && !is_settled(test->status)) {
       outcome = invalid_input("The test dataset could not be used: " + test->status_message + ".");
     } else {
-      outcome = Training(metadata, objects, clock, quotas, plan, folder, trainer, sandbox, *job, *model, *caller, cancel)
-                    .run(*train, test);
+      outcome =
+          Training(metadata, objects, clock, quotas, plan, folder, trainer, sandbox, *job, *model, *caller, cancel)
+              .run(*train, test);
     }
     std::error_code ignored;
     fs::remove_all(folder, ignored);

@@ -176,12 +176,9 @@ Result<void> check_signed_headers(const Authorization& a, const HeaderList& head
     missing += (missing.empty() ? "" : ", ") + name;
   }
   if (missing.empty()) return {};
-  return Error{ErrorKind::access_denied,
-               "There were headers present in the request which were not signed",
-               "AccessDenied",
-               kHeadersNotSigned,
-               std::move(missing),
-               0};
+  return Error{ErrorKind::access_denied, "There were headers present in the request which were not signed",
+               "AccessDenied",           kHeadersNotSigned,
+               std::move(missing),       0};
 }
 
 Result<void> check_time(const Authorization& a, Timestamp now) {

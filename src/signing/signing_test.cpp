@@ -91,7 +91,8 @@ TEST(Signing, HeadersThatChangeTheMeaningMustBeSigned) {
   auto request = list_users();
   const auto a = *parse_authorization(request);
   // What proxies and SDKs add behind the signer's back changes nothing.
-  for (const char* harmless : {"user-agent", "x-amzn-trace-id", "amz-sdk-invocation-id", "amz-sdk-request", "range", "x-forwarded-for"})
+  for (const char* harmless :
+       {"user-agent", "x-amzn-trace-id", "amz-sdk-invocation-id", "amz-sdk-request", "range", "x-forwarded-for"})
     request.headers.emplace_back(harmless, "v");
   EXPECT_TRUE(check_signed_headers(a, request.headers));
   request.headers.emplace_back("x-amz-copy-source", "/other/secret");
@@ -112,10 +113,11 @@ TEST(Signing, RegionsHaveNoMarksThatArnsOrPoliciesRead) {
     value.replace(value.find("us-east-1"), 9, region);
     return parse_authorization(request).has_value();
   };
-  for (const char* good : {"us-east-1", "eu", "RegionOne", "EU", "plant-7", "us-gov-west-1", "a234567890123456789012345678901b"})
+  for (const char* good :
+       {"us-east-1", "eu", "RegionOne", "EU", "plant-7", "us-gov-west-1", "a234567890123456789012345678901b"})
     EXPECT_TRUE(with_region(good)) << good;
-  for (const char* bad : {"x", "-a", "a-", "a--b", "7a", "us_east", "us.east", "a:b", "a*", "a%0ab",
-                          "a23456789012345678901234567890123"})
+  for (const char* bad :
+       {"x", "-a", "a-", "a--b", "7a", "us_east", "us.east", "a:b", "a*", "a%0ab", "a23456789012345678901234567890123"})
     EXPECT_FALSE(with_region(bad)) << bad;
 }
 

@@ -20,7 +20,9 @@
 int main(int count, char** arguments) {
   if (count != 3 || ::chdir(arguments[2]) != 0) return 1;
   std::ofstream out("attempts");
-  const auto tell = [&](const char* name, long result) { out << name << ' ' << (result >= 0 ? "ok" : std::to_string(errno)) << '\n'; };
+  const auto tell = [&](const char* name, long result) {
+    out << name << ' ' << (result >= 0 ? "ok" : std::to_string(errno)) << '\n';
+  };
   std::string secret, readable;
   std::ifstream tries("tries");
   std::getline(tries, secret);
@@ -54,8 +56,9 @@ int main(int count, char** arguments) {
   char byte = 0;
   iovec local{&byte, 1}, remote{&byte, 1};
   tell("read-memory", ::process_vm_readv(::getppid(), &local, 1, &remote, 1, 0));
-  for (const long call : {SYS_mount, SYS_bpf, SYS_keyctl, SYS_add_key, SYS_io_uring_setup, SYS_userfaultfd, SYS_perf_event_open,
-                          SYS_pidfd_open, SYS_setns, SYS_init_module, SYS_kexec_load, SYS_memfd_create, SYS_execveat})
+  for (const long call :
+       {SYS_mount, SYS_bpf, SYS_keyctl, SYS_add_key, SYS_io_uring_setup, SYS_userfaultfd, SYS_perf_event_open,
+        SYS_pidfd_open, SYS_setns, SYS_init_module, SYS_kexec_load, SYS_memfd_create, SYS_execveat})
     tell("dangerous", ::syscall(call, 0, 0, 0, 0, 0, 0));
   tell("outlive", ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0));
   const rlimit all{RLIM_INFINITY, RLIM_INFINITY};

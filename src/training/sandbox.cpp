@@ -37,9 +37,11 @@ constexpr std::uint32_t kArchitecture = 0;
 
 constexpr rlim_t kOpenFiles = 4096;
 constexpr rlim_t kFileBytes = rlim_t{64} << 30;
-constexpr std::uint32_t kNewestKnownCall = 450;  // of Linux 6.1; later ones are told to be missing, so that libraries do without
+constexpr std::uint32_t kNewestKnownCall =
+    450;  // of Linux 6.1; later ones are told to be missing, so that libraries do without
 
 // What of system calls may be made with any arguments: reading and writing files, memory, threads, time.
+// clang-format off
 constexpr long kAllowed[] = {
     SYS_futex, SYS_sched_yield, SYS_madvise, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_brk, SYS_read, SYS_write,
     SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_lseek, SYS_openat, SYS_close, SYS_fstat, SYS_newfstatat, SYS_statx,
@@ -59,13 +61,14 @@ constexpr long kAllowed[] = {
     SYS_renameat,
 #endif
 };
+// clang-format on
 
 /// As the kernel's landlock_ruleset_attr, whose later members older headers lack.
 struct Ruleset {
   std::uint64_t files = 0, network = 0, scoped = 0;
 };
 constexpr std::uint64_t kReadFile = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE;
-constexpr std::uint64_t kTruncate = 1ULL << 14;      // version 3
+constexpr std::uint64_t kTruncate = 1ULL << 14;       // version 3
 constexpr std::uint64_t kDeviceControl = 1ULL << 15;  // version 5
 constexpr std::uint64_t kWriteFile = kReadFile | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate;
 
@@ -101,7 +104,8 @@ constexpr std::uint32_t kAllow = SECCOMP_RET_ALLOW, kRefuse = SECCOMP_RET_ERRNO 
                         kMissing = SECCOMP_RET_ERRNO | ENOSYS;
 
 constexpr std::uint32_t argument(unsigned number, bool is_upper_half = false) {
-  return static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * number + (is_upper_half ? 4 : 0));  // little endian
+  return static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * number +
+                                    (is_upper_half ? 4 : 0));  // little endian
 }
 
 }  // namespace
@@ -112,22 +116,25 @@ std::string sandbox_abilities() {
   return version < 4 ? "system calls, files" : "system calls, files, network";
 }
 
-Result<Confinement> Confinement::prepare(const TrainerSandbox& sandbox, const fs::path& program, const fs::path& folder) {
+Result<Confinement> Confinement::prepare(const TrainerSandbox& sandbox, const fs::path& program,
+                                         const fs::path& folder) {
   if (kArchitecture == 0 || std::endian::native != std::endian::little)
-    return internal_error("The trainer's sandbox knows no filter for this processor; VEDETTE_TRAINER_SANDBOX=off does without.");
+    return internal_error(
+        "The trainer's sandbox knows no filter for this processor; VEDETTE_TRAINER_SANDBOX=off does without.");
   Confinement out;
   out.program_ = find_on_path(program).string();
   out.landlock_ = landlock_version();
-  out.memory_ = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  out.memory_ =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const auto secret = random_bytes(sizeof out.ticket_);
   std::memcpy(&out.ticket_, secret.data(), sizeof out.ticket_);
 
   // The first two must be there, the others may.
   out.rules_ = {{folder.string(), true}, {out.program_, false}, {"/dev/null", true}};
   for (const char* path :
-       {"/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime", "/etc/ssl/openssl.cnf",
-        "/dev/urandom", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm/overcommit_memory",
-        "/sys/devices/system", "/sys/kernel/mm/transparent_hugepage"})
+       {"/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime",
+        "/etc/ssl/openssl.cnf", "/dev/urandom", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",
+        "/proc/sys/vm/overcommit_memory", "/sys/devices/system", "/sys/kernel/mm/transparent_hugepage"})
     out.rules_.push_back({path, false});
   if (const char* libraries = std::getenv("LD_LIBRARY_PATH"); libraries != nullptr)
     for (std::string_view rest = libraries; !rest.empty();) {

@@ -55,9 +55,9 @@ class Confinement {
 
   std::string program_;
   std::vector<Rule> rules_;
-  int landlock_ = 0;              ///< version of the kernel's interface, 0: none
-  std::uint64_t memory_ = 0;      ///< bytes
-  std::uint64_t ticket_ = 0;      ///< an unused argument of execve that only this call knows
+  int landlock_ = 0;          ///< version of the kernel's interface, 0: none
+  std::uint64_t memory_ = 0;  ///< bytes
+  std::uint64_t ticket_ = 0;  ///< an unused argument of execve that only this call knows
   std::vector<Instruction> filter_;
   std::vector<std::size_t> own_id_;  ///< places in filter_ where the child's process id belongs
 };

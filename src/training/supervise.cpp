@@ -52,10 +52,29 @@ class LineFollower {
 /// What of this process's environment the trainer is to know: the keys of an object store, say, are not among it.
 /// Names that end in * stand for all that begin so.
 std::vector<std::string> trainer_environment() {
-  static constexpr std::string_view kPassedOn[] = {"PATH",    "HOME",   "LANG",  "LC_*",  "TZ",    "TMPDIR",
-                                                   "LD_LIBRARY_PATH", "OMP_*",  "GOMP_*", "KMP_*", "MKL_*",
-                                                   "DNNL_*",  "ONEDNN_*", "OPENBLAS_*", "GOTO_NUM_THREADS", "ATEN_CPU_CAPABILITY", "MALLOC_*", "GLIBC_TUNABLES", "ASAN_OPTIONS", "UBSAN_OPTIONS",
-                                                   "LSAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE"};
+  static constexpr std::string_view kPassedOn[] = {"PATH",
+                                                   "HOME",
+                                                   "LANG",
+                                                   "LC_*",
+                                                   "TZ",
+                                                   "TMPDIR",
+                                                   "LD_LIBRARY_PATH",
+                                                   "OMP_*",
+                                                   "GOMP_*",
+                                                   "KMP_*",
+                                                   "MKL_*",
+                                                   "DNNL_*",
+                                                   "ONEDNN_*",
+                                                   "OPENBLAS_*",
+                                                   "GOTO_NUM_THREADS",
+                                                   "ATEN_CPU_CAPABILITY",
+                                                   "MALLOC_*",
+                                                   "GLIBC_TUNABLES",
+                                                   "ASAN_OPTIONS",
+                                                   "UBSAN_OPTIONS",
+                                                   "LSAN_OPTIONS",
+                                                   "TSAN_OPTIONS",
+                                                   "LLVM_PROFILE_FILE"};
   std::vector<std::string> out;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
@@ -101,8 +120,8 @@ fs::path find_trainer() {
 }
 
 Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
-                               const std::function<void(const Progress&)>& on_progress,
-                               const std::atomic<bool>* cancel, const std::optional<TrainerSandbox>& sandbox) {
+                               const std::function<void(const Progress&)>& on_progress, const std::atomic<bool>* cancel,
+                               const std::optional<TrainerSandbox>& sandbox) {
   std::error_code ignored;
   for (const char* name : {"progress.jsonl", "evaluation.json", "failure.json"}) fs::remove(folder / name, ignored);
   fs::remove_all(folder / "model", ignored);
@@ -152,9 +171,12 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
       // A trainer that a picture has taken over writes what it likes.
       const Json json = Json::parse(line, nullptr, false);
       if (!json.is_object() || !on_progress) return;
-      const auto number = [&](const char* name) { return json.contains(name) && json[name].is_number() ? std::optional(json[name].get<double>()) : std::nullopt; };
+      const auto number = [&](const char* name) {
+        return json.contains(name) && json[name].is_number() ? std::optional(json[name].get<double>()) : std::nullopt;
+      };
       const auto stage = json.find("stage");
-      on_progress({stage != json.end() && stage->is_string() ? stage->get<std::string>() : "", number("fraction").value_or(0), number("seconds_left")});
+      on_progress({stage != json.end() && stage->is_string() ? stage->get<std::string>() : "",
+                   number("fraction").value_or(0), number("seconds_left")});
     });
   };
   int status = 0;

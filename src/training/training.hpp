@@ -130,8 +130,7 @@ Result<void> write_failure(const std::filesystem::path& folder, const Error& err
 /// Fails with invalid_input if the pictures are at fault (the message is for the user), else internal.
 /// With `sandbox` the child is confined before it begins (training/sandbox.hpp); it fails if that cannot be done.
 Result<Evaluation> run_trainer(const std::filesystem::path& program, const std::filesystem::path& folder,
-                               const std::function<void(const Progress&)>& on_progress,
-                               const std::atomic<bool>* cancel,
+                               const std::function<void(const Progress&)>& on_progress, const std::atomic<bool>* cancel,
                                const std::optional<TrainerSandbox>& sandbox = std::nullopt);
 
 /// The trainer beside the running program, if it is there, else the one on the PATH.

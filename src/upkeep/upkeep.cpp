@@ -71,18 +71,19 @@ bool Upkeep::stopping() const {
 std::string Upkeep::to_prometheus() const {
   const std::lock_guard lock(mutex_);
   return fmt::format(
-      "# HELP vedette_objects_checked_total Object contents compared with their checksums.\n"
-      "# TYPE vedette_objects_checked_total counter\nvedette_objects_checked_total {}\n"
-      "# HELP vedette_objects_checked_bytes_total Bytes read for that.\n"
-      "# TYPE vedette_objects_checked_bytes_total counter\nvedette_objects_checked_bytes_total {}\n"
-      "# HELP vedette_objects_damaged Damaged objects that the last complete pass, or the running one, found.\n"
-      "# TYPE vedette_objects_damaged gauge\nvedette_objects_damaged {}\n",
-      checked_objects_, checked_bytes_, damaged_) +
-         fmt::format("# HELP vedette_objects_missing Contents that the index named at the start and that had no file.\n"
-                     "# TYPE vedette_objects_missing gauge\nvedette_objects_missing {}\n"
-                     "# HELP vedette_objects_set_aside Files in objects/set-aside: no index named them.\n"
-                     "# TYPE vedette_objects_set_aside gauge\nvedette_objects_set_aside {}\n",
-                     kept_.missing, kept_.set_aside);
+             "# HELP vedette_objects_checked_total Object contents compared with their checksums.\n"
+             "# TYPE vedette_objects_checked_total counter\nvedette_objects_checked_total {}\n"
+             "# HELP vedette_objects_checked_bytes_total Bytes read for that.\n"
+             "# TYPE vedette_objects_checked_bytes_total counter\nvedette_objects_checked_bytes_total {}\n"
+             "# HELP vedette_objects_damaged Damaged objects that the last complete pass, or the running one, found.\n"
+             "# TYPE vedette_objects_damaged gauge\nvedette_objects_damaged {}\n",
+             checked_objects_, checked_bytes_, damaged_) +
+         fmt::format(
+             "# HELP vedette_objects_missing Contents that the index named at the start and that had no file.\n"
+             "# TYPE vedette_objects_missing gauge\nvedette_objects_missing {}\n"
+             "# HELP vedette_objects_set_aside Files in objects/set-aside: no index named them.\n"
+             "# TYPE vedette_objects_set_aside gauge\nvedette_objects_set_aside {}\n",
+             kept_.missing, kept_.set_aside);
 }
 
 void Upkeep::loop() {

@@ -71,7 +71,7 @@ class Upkeep {
   std::string next_, first_;  // of the pass that runs; it begins anywhere and goes round
   bool went_round_ = false;
   std::int64_t damaged_in_pass_ = 0;
-  bool may_expire_ = false;  // as the guard said last
+  bool may_expire_ = false;   // as the guard said last
   mutable std::mutex mutex_;  // guards what follows
   std::int64_t checked_objects_ = 0, damaged_ = 0;
   std::uint64_t checked_bytes_ = 0;

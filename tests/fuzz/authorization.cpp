@@ -13,6 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   // As a presigned URL.
   const SignableRequest presigned{"GET", "/b/k", text, {{"host", "h"}}};
-  if (const auto authorization = parse_authorization(presigned)) (void)verify(*authorization, presigned, "UNSIGNED-PAYLOAD", "secret");
+  if (const auto authorization = parse_authorization(presigned))
+    (void)verify(*authorization, presigned, "UNSIGNED-PAYLOAD", "secret");
   return 0;
 }

@@ -34,12 +34,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   OperationInput input;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   input.body = text;
-  input.path_labels = {{"projectName", "p"}, {"datasetType", "train"}, {"modelVersion", "1"}, {"resourceArn", "arn"}, {"jobName", "j"},
-                       {"userName", "u"}, {"policyName", "p"}, {"accessKeyId", "AKIAAAAAAAAAAAAAAAAA"}, {"metricName", "Time"}};
+  input.path_labels = {
+      {"projectName", "p"},  {"datasetType", "train"}, {"modelVersion", "1"}, {"resourceArn", "arn"},
+      {"jobName", "j"},      {"userName", "u"},        {"policyName", "p"},   {"accessKeyId", "AKIAAAAAAAAAAAAAAAAA"},
+      {"metricName", "Time"}};
   // The same bytes as the values of a query and of the client token.
   for (const auto& m : operation.input) {
     if (m.place == InputPlace::query) input.query.emplace_back(m.wire_name, std::string(text.substr(0, 300)));
-    if (m.place == InputPlace::header) input.headers.emplace_back(m.name == "ContentType" ? "content-type" : "x-amzn-client-token", std::string(text.substr(0, 30)));
+    if (m.place == InputPlace::header)
+      input.headers.emplace_back(m.name == "ContentType" ? "content-type" : "x-amzn-client-token",
+                                 std::string(text.substr(0, 30)));
   }
   for (const bool with_query : {true, false}) {
     if (!with_query) input.query.clear(), input.headers.clear();

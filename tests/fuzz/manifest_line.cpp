@@ -11,7 +11,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!parsed) continue;
     (void)parse_s3_uri(parsed->source_ref);
     const auto again = parse_manifest_line(parsed->text);
-    if (!again || again->text != parsed->text || again->is_anomalous != parsed->is_anomalous || again->source_ref != parsed->source_ref) std::abort();
+    if (!again || again->text != parsed->text || again->is_anomalous != parsed->is_anomalous ||
+        again->source_ref != parsed->source_ref)
+      std::abort();
   }
   return 0;
 }

@@ -29,7 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (!request->bucket.empty() && !s3::is_bucket_name(request->bucket)) std::abort();
   (void)sts::parse_action(query);
   const SignableRequest request{method, path, query, {{"host", "h"}}};
-  for (const auto style : {PathStyle::s3, PathStyle::normalized}) (void)canonical_request(request, {"host"}, "x", style, false);
+  for (const auto style : {PathStyle::s3, PathStyle::normalized})
+    (void)canonical_request(request, {"host"}, "x", style, false);
   (void)parse_authorization(request);
   // Decoding undoes encoding, whatever the bytes.
   const auto again = uri_decode(uri_encode(target));

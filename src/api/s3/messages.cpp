@@ -4,8 +4,8 @@
 
 #include <pugixml.hpp>
 
-#include "base/xml.hpp"
 #include "base/text.hpp"
+#include "base/xml.hpp"
 
 namespace vedette::s3 {
 namespace {
@@ -233,7 +233,8 @@ std::string encode_upload_started(std::string_view bucket, std::string_view key,
 std::string encode_upload_completed(std::string_view location, std::string_view bucket, std::string_view key,
                                     std::string_view etag) {
   return fmt::format("{}<CompleteMultipartUploadResult xmlns=\"{}\">{}{}{}{}</CompleteMultipartUploadResult>", kHeader,
-                     kNamespace, element("Location", location), element("Bucket", bucket), element("Key", key), element("ETag", quoted(etag)));
+                     kNamespace, element("Location", location), element("Bucket", bucket), element("Key", key),
+                     element("ETag", quoted(etag)));
 }
 
 std::string encode_parts(std::string_view bucket, std::string_view key, std::string_view upload,

@@ -155,8 +155,9 @@ bool is_bucket_name(std::string_view name) {
 bool is_new_bucket_name(std::string_view name) {
   static constexpr std::array<std::string_view, 3> kPrefixes = {"xn--", "sthree-", "amzn-s3-demo-"};
   static constexpr std::array<std::string_view, 5> kSuffixes = {"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"};
-  const bool is_address = std::count(name.begin(), name.end(), '.') == 3 &&
-                          std::all_of(name.begin(), name.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+  const bool is_address =
+      std::count(name.begin(), name.end(), '.') == 3 &&
+      std::all_of(name.begin(), name.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
   return is_bucket_name(name) && !is_address &&
          std::none_of(kPrefixes.begin(), kPrefixes.end(), [&](auto prefix) { return name.starts_with(prefix); }) &&
          std::none_of(kSuffixes.begin(), kSuffixes.end(), [&](auto suffix) { return name.ends_with(suffix); });
@@ -239,10 +240,11 @@ Result<std::optional<ByteRange>> parse_range(std::string_view header, std::uint6
 
 Result<ByteRange> parse_copy_range(std::string_view header, std::uint64_t size) {
   constexpr std::string_view unit = "bytes=";
-  const auto invalid = fail(ErrorKind::invalid_input,
-                            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last "
-                            "are the zero-based offsets of the first and last bytes to copy",
-                            "InvalidArgument");
+  const auto invalid =
+      fail(ErrorKind::invalid_input,
+           "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last "
+           "are the zero-based offsets of the first and last bytes to copy",
+           "InvalidArgument");
   const auto dash = header.find('-');
   if (!header.starts_with(unit) || dash == std::string_view::npos || dash < unit.size()) return invalid;
   const auto number = [](std::string_view text) {
@@ -253,8 +255,8 @@ Result<ByteRange> parse_copy_range(std::string_view header, std::uint64_t size) 
   if (!first || !last || *first > *last) return invalid;
   const ByteRange range{static_cast<std::uint64_t>(*first), static_cast<std::uint64_t>(*last)};
   if (range.last >= size)
-    return fail(ErrorKind::invalid_input, "Range specified is not valid for source object of size: " + std::to_string(size),
-                "InvalidRange");
+    return fail(ErrorKind::invalid_input,
+                "Range specified is not valid for source object of size: " + std::to_string(size), "InvalidRange");
   return range;
 }
 

@@ -9,8 +9,8 @@
 #include <sstream>
 
 #include "api/s3/messages.hpp"
-#include "base/xml.hpp"
 #include "base/text.hpp"
+#include "base/xml.hpp"
 
 namespace vedette::s3 {
 namespace {

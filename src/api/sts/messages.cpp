@@ -1,7 +1,7 @@
 #include "api/sts/messages.hpp"
 
-#include "base/xml.hpp"
 #include "base/text.hpp"
+#include "base/xml.hpp"
 
 namespace vedette::sts {
 namespace {

@@ -241,7 +241,8 @@ TEST_P(Metadata, MetricsAddUpAndGrowCoarserWithAge) {
 TEST_P(Metadata, ManyOldMetricsGrowCoarserInSeveralGoes) {
   auto work = store_->write();
   const std::int64_t start = 1'000 * 86'400;
-  for (int i = 0; i < 12'000; ++i) work->metric_points().add({kScope, "Time", "p", "1", start + i * 60, 60, 1, 1, 1, 1});
+  for (int i = 0; i < 12'000; ++i)
+    work->metric_points().add({kScope, "Time", "p", "1", start + i * 60, 60, 1, 1, 1, 1});
   int goes = 1;
   while (work->metric_points().compact(Timestamp{std::chrono::seconds(start + 30 * 86'400)})) ++goes;
   EXPECT_GT(goes, 1);

@@ -9,8 +9,7 @@ namespace vedette {
 
 Error disk_failure(const char* action) {
   const int number = errno;
-  if (number == ENOSPC || number == EDQUOT)
-    return disk_full_error();
+  if (number == ENOSPC || number == EDQUOT) return disk_full_error();
   return internal_error(std::string("The object store cannot ") + action + ": " +
                         std::generic_category().message(number));
 }

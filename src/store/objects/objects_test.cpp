@@ -175,7 +175,9 @@ TEST_F(Leftovers, AnIndexThatIsNewOlderOrEmptyIsRefusedAndNothingIsTouched) {
 
 TEST_F(Leftovers, WhatWasSetAsideGoesAfterItsTimeAndNotBefore) {
   const auto aside = folder_.path() / "set-aside";
-  const auto day = [](int days_ago) { return to_extended_iso8601(kClock.now() - std::chrono::days(days_ago)).substr(0, 10); };
+  const auto day = [](int days_ago) {
+    return to_extended_iso8601(kClock.now() - std::chrono::days(days_ago)).substr(0, 10);
+  };
   for (const auto& name : {day(31), day(29), std::string("somebody else's")}) {
     fs::create_directories(aside / name);
     ASSERT_TRUE(write_file_atomically(aside / name / "content", "x"));

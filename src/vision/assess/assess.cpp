@@ -74,9 +74,10 @@ Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<con
     return at_picture(sample, invalid_input("its mask is not a PNG image"));
   if (!header) return at_picture(sample, invalid_input("its mask: " + header.error().message));
   if (header->height != image.height || header->width != image.width)
-    return at_picture(sample, invalid_input(fmt::format(
-                                  "its mask has {}x{} pixels, the picture {}x{}{}", header->width, header->height, image.width, image.height,
-                                  describe_turn(image, header->height, header->width, "its mask is drawn upright"))));
+    return at_picture(
+        sample, invalid_input(fmt::format(
+                    "its mask has {}x{} pixels, the picture {}x{}{}", header->width, header->height, image.width,
+                    image.height, describe_turn(image, header->height, header->width, "its mask is drawn upright"))));
   auto mask = read_mask(sample, *bytes);
   if (!mask) return at_picture(sample, mask.error());
   std::vector<std::uint8_t> number_of(sample.mask_colors.size() + 1, 0);

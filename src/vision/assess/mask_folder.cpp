@@ -112,7 +112,8 @@ MatchedMasks match_masks(const fs::path& picture_folder, std::span<const fs::pat
 
 PicturesAndMasks tell_masks_from_pictures(const fs::path& picture_folder, std::span<const fs::path> pictures,
                                           const fs::path& mask_folder, std::span<const fs::path> masks) {
-  const auto from = mask_folder.lexically_normal().lexically_relative(picture_folder.lexically_normal()).generic_string();
+  const auto from =
+      mask_folder.lexically_normal().lexically_relative(picture_folder.lexically_normal()).generic_string();
   const bool is_folder_of_masks = !from.empty() && from != "." && !from.starts_with("..");
   const auto is_mask = [&](const fs::path& file) {
     const auto stem = file.stem().string();

@@ -32,8 +32,10 @@ struct PicturesAndMasks {
 };
 /// Where one of the two folders lies in the other, or they are one, says of each file that was listed in both what it is: below a folder of
 /// masks of its own it is a mask; else it is one if its name has an ending of the list above, or it lies in a folder <stem>_json.
-PicturesAndMasks tell_masks_from_pictures(const std::filesystem::path& picture_folder, std::span<const std::filesystem::path> pictures,
-                                          const std::filesystem::path& mask_folder, std::span<const std::filesystem::path> masks);
+PicturesAndMasks tell_masks_from_pictures(const std::filesystem::path& picture_folder,
+                                          std::span<const std::filesystem::path> pictures,
+                                          const std::filesystem::path& mask_folder,
+                                          std::span<const std::filesystem::path> masks);
 
 struct MaskSurvey {
   std::optional<MaskColor16> background;  ///< that the masks have in common (vision/image/mask_file)

@@ -16,7 +16,8 @@ Result<void> check_code_memory() {
   }
   if (is_allowed) return {};
   return internal_error(
-      "This process may not make machine code, which oneDNN does to run networks: memory that was written cannot be made executable. "
+      "This process may not make machine code, which oneDNN does to run networks: memory that was written cannot be "
+      "made executable. "
       "Under systemd, MemoryDenyWriteExecute= must be off; SELinux must allow execmem.");
 }
 

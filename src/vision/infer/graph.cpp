@@ -169,7 +169,8 @@ void Planner::register_picture(const Node& node) {
   if (node.numbers.contains("in_place")) in_place = number(node, "in_place", -1, 1);
   auto& out = make_output(node, {3});
   add_step([&in, &out, in_place, reduction = static_cast<int>(reduction), reference = std::move(reference)] {
-    const auto map = registration_map(in.data.data(), static_cast<int>(in.shape[1]), static_cast<int>(in.shape[2]), reduction);
+    const auto map =
+        registration_map(in.data.data(), static_cast<int>(in.shape[1]), static_cast<int>(in.shape[2]), reduction);
     const auto t = find_pose(reference, map, in_place);
     out.data[0] = static_cast<float>(t.dy);
     out.data[1] = static_cast<float>(t.dx);

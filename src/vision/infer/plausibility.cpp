@@ -10,7 +10,7 @@
 namespace vedette {
 namespace {
 
-constexpr int kCell = 4;        // pixels that are averaged: noise and compression live below
+constexpr int kCell = 4;  // pixels that are averaged: noise and compression live below
 constexpr double kMostBeyondRange =
     0.05;                       // a glint may be brighter than any in the training; a scene of another range is
 constexpr double kFlat = 1e-5;  // variance below which there is nothing to be sharp

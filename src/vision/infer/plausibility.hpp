@@ -14,7 +14,7 @@ struct PictureStatistics {
   /// Energy of edges over variance, of cells of 4 × 4 pixels: falls with blur, not with contrast; 0 if flat.
   double sharpness = 0;
   double beyond_range = 0;  ///< RgbImage::beyond_range; set by the engine
-  double level = 0;  ///< mean of kLevelContestant's maps; set by the engine
+  double level = 0;         ///< mean of kLevelContestant's maps; set by the engine
 };
 /// All but the level, of [3, height, width], 0 … 1; at least 32 × 32.
 PictureStatistics describe_picture(const float* rgb, int height, int width);

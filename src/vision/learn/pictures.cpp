@@ -50,7 +50,8 @@ Result<void> Trainer::select_pictures() {
     }
     was_letterboxed[i] = loaded->was_letterboxed;
     // The range of 16-bit samples is chosen below, and until then they may look alike: copies of such files are told by their bytes.
-    const auto file = loaded->used_bits > 0 ? read_file(candidates[i]->image, kImageFileLimit) : std::vector<std::uint8_t>();
+    const auto file =
+        loaded->used_bits > 0 ? read_file(candidates[i]->image, kImageFileLimit) : std::vector<std::uint8_t>();
     digests[i] = sha256_hex(as_text(file && !file->empty() ? *file : loaded->image.pixels));
     orientations[i] = loaded->orientation;
     used_bits[i] = loaded->used_bits;
@@ -247,10 +248,12 @@ Result<void> Trainer::find_reference() {
   // Where a fixture holds the part, the good pictures say how well one in place fits the reference. A picture that fits worse is
   // registered, since cameras get knocked; those like the good ones keep every pixel.
   is_registered_ = registered > kLeastCorrelation;
-  if (is_registered_ && 1 - registered >= kLargestRemainder * (1 - plain)) in_place_ = *std::min_element(before.begin(), before.end());
+  if (is_registered_ && 1 - registered >= kLargestRemainder * (1 - plain))
+    in_place_ = *std::min_element(before.begin(), before.end());
   features_ = make_feature_graph(
       *backbone_, input_,
-      is_registered_ ? std::optional(Tensor::make({reference.height, reference.width}, reference.values)) : std::nullopt,
+      is_registered_ ? std::optional(Tensor::make({reference.height, reference.width}, reference.values))
+                     : std::nullopt,
       in_place_);
   if (is_registered_) reference_ = std::move(reference);
   return {};

@@ -24,8 +24,8 @@ Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
   if (auto ok = select_pictures(); !ok) return ok.error();
   if (job_.test) {
     meter_.report("checking test pictures", 0.01);
-    if (auto ok =
-            check_test_set(*job_.test, job_.minimum, image_height_, image_width_, job_.letterbox_mixed_sizes, rules(), threads_);
+    if (auto ok = check_test_set(*job_.test, job_.minimum, image_height_, image_width_, job_.letterbox_mixed_sizes,
+                                 rules(), threads_);
         !ok)
       return ok.error();
   }

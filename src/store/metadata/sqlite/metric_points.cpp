@@ -7,9 +7,7 @@ namespace {
 
 constexpr std::int64_t kDay = 86'400;
 /// Points of one period become points of the next once they are older than `days`: the ages that CloudWatch used.
-constexpr struct {
-  std::int64_t period, days, next;
-} kCoarser[] = {{60, 15, 300}, {300, 63, 3600}};
+constexpr struct { std::int64_t period, days, next; } kCoarser[] = {{60, 15, 300}, {300, 63, 3600}};
 constexpr std::int64_t kCoarsest = 3600, kKeptDays = 455;
 constexpr std::int64_t kMostPoints = 5'000;  // looked at in one go: the transaction holds up other writers
 
@@ -111,8 +109,8 @@ class MetricPoints : public MetricPointRepository {
  private:
   /// The end of the oldest points of a period that may be looked at in one go, a multiple of `step`, at most `until`.
   std::int64_t bound(std::int64_t period, std::int64_t until, std::int64_t step, bool& is_more) {
-    auto q = c_.prepare(
-        "SELECT start FROM metric_points WHERE period = ? AND start < ? ORDER BY start LIMIT 1 OFFSET ?");
+    auto q =
+        c_.prepare("SELECT start FROM metric_points WHERE period = ? AND start < ? ORDER BY start LIMIT 1 OFFSET ?");
     q.bind(period).bind(until).bind(kMostPoints);
     if (!q.step()) return until;
     const auto end = (q.integer(0) / step + 1) * step;

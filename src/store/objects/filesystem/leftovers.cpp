@@ -20,7 +20,8 @@ constexpr std::size_t kMostUnknown = 16;
 constexpr std::size_t kAlwaysFew = 2, kFewPercent = 10;
 
 constexpr const char* kCure =
-    " Nothing was touched. Put back the index.sqlite that belongs to these contents, or the whole folder from a backup; "
+    " Nothing was touched. Put back the index.sqlite that belongs to these contents, or the whole folder from a "
+    "backup; "
     "objects that a backup's index does not know are then lost to clients. To go on all the same, start once with "
     "--accept-loss index: files that the index does not name are moved to objects/set-aside/, kept for "
     "--set-aside-days, and come back by themselves when an index that names them is put back.";
@@ -123,10 +124,12 @@ void FolderStore::settle_leftovers(sqlite::Connection& c, bool accept_lost_index
       ++missing;
     }
   }
-  if (returned > 0) log::warning("contents came back from where they were set aside", {{"files", std::to_string(returned)}});
+  if (returned > 0)
+    log::warning("contents came back from where they were set aside", {{"files", std::to_string(returned)}});
   if (missing > 0)
-    log::error("contents missing", {{"objects", std::to_string(missing)},
-                                    {"reason", "the index names contents that have no file: restore them from a backup"}});
+    log::error("contents missing",
+               {{"objects", std::to_string(missing)},
+                {"reason", "the index names contents that have no file: restore them from a backup"}});
   missing_ = missing;
 }
 
@@ -145,8 +148,7 @@ std::int64_t FolderStore::count_set_aside() const {
 
 void FolderStore::expire_set_aside() {
   if (options_.set_aside_days == 0) return;
-  const auto oldest =
-      to_extended_iso8601(clock_.now() - std::chrono::days(options_.set_aside_days)).substr(0, 10);
+  const auto oldest = to_extended_iso8601(clock_.now() - std::chrono::days(options_.set_aside_days)).substr(0, 10);
   std::error_code none;
   std::vector<fs::path> over;
   for (const auto& entry : fs::directory_iterator(folder_ / "set-aside", none)) {
@@ -157,7 +159,8 @@ void FolderStore::expire_set_aside() {
   }
   for (const auto& folder : over) {
     const auto files = fs::remove_all(folder);
-    log::info("contents that were set aside are deleted", {{"folder", folder.string()}, {"files", std::to_string(files - 1)}});
+    log::info("contents that were set aside are deleted",
+              {{"folder", folder.string()}, {"files", std::to_string(files - 1)}});
   }
 }
 

@@ -26,7 +26,9 @@ Error is_marker() {
 }
 
 bool is_version_id(std::string_view text) {
-  return text == "null" || (text.size() == kVersionIdLength && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0; }));
+  return text == "null" ||
+         (text.size() == kVersionIdLength &&
+          std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0; }));
 }
 
 /// As the tables have it.
@@ -205,7 +207,11 @@ Result<std::vector<ObjectVersion>> FolderStore::list_versions(const std::string&
     auto q = c.prepare(
         "SELECT ?4 FROM objects WHERE bucket = ?1 AND key = ?2 AND version IS ?3 UNION ALL "
         "SELECT sequence FROM versions WHERE bucket = ?1 AND key = ?2 AND version IS ?3");
-    if (q.bind(bucket).bind_blob(request.key_marker).bind(stored_version(request.version_marker)).bind(kNewest).step()) {
+    if (q.bind(bucket)
+            .bind_blob(request.key_marker)
+            .bind(stored_version(request.version_marker))
+            .bind(kNewest)
+            .step()) {
       beyond = q.integer(0);
     } else if (!is_version_id(request.version_marker)) {
       return s3_error(ErrorKind::invalid_input, "InvalidArgument", "Invalid version id specified");
@@ -223,7 +229,9 @@ Result<std::vector<ObjectVersion>> FolderStore::list_versions(const std::string&
   q.bind(bucket)
       .bind_blob(std::max(request.prefix, request.key_marker))
       .bind_blob(after_key)
-      .bind(beyond).bind(request.limit).bind(kNewest);
+      .bind(beyond)
+      .bind(request.limit)
+      .bind(kNewest);
   std::vector<ObjectVersion> out;
   while (q.step()) {
     auto key = q.text(0);

@@ -167,9 +167,10 @@ class S3Objects : public ObjectStore {
   /// The server's own objects have one name only: rights are decided on names, and theirs is no client's.
   [[nodiscard]] Result<void> check_reach(const std::string& bucket, const std::string& key) const {
     if (bucket != options_.system_bucket || !key.starts_with(options_.system_prefix)) return {};
-    return fail(ErrorKind::access_denied,
-                "s3://" + bucket + "/" + options_.system_prefix + " is where the server keeps its own objects (--objects).",
-                "AccessDenied");
+    return fail(
+        ErrorKind::access_denied,
+        "s3://" + bucket + "/" + options_.system_prefix + " is where the server keeps its own objects (--objects).",
+        "AccessDenied");
   }
 
   /// Where the server's own objects really are.
