@@ -6,7 +6,7 @@
 
 #include "base/files.hpp"
 #include "commands.hpp"
-#include "data_folder.hpp"
+#include "server/data_folder.hpp"
 #include "hosting/hosting.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"

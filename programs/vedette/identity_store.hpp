@@ -5,7 +5,7 @@
 #include <string>
 
 #include "auth/identities.hpp"
-#include "data_folder.hpp"
+#include "server/data_folder.hpp"
 
 namespace vedette {
 

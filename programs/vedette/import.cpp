@@ -11,7 +11,7 @@
 #include "base/text.hpp"
 #include "commands.hpp"
 #include "comparison.hpp"
-#include "data_folder.hpp"
+#include "server/data_folder.hpp"
 #include "import_source.hpp"
 #include "manifest/manifest.hpp"
 

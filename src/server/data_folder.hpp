@@ -9,10 +9,10 @@
 
 namespace vedette {
 
-/// Name of the user that the first start makes.
+/// The name of the user whom the first start makes.
 inline constexpr const char* kAdministrator = "admin";
 
-/// Where things lie below the data folder.
+/// Where each thing lies below the data folder. docs/configuration.md lists them.
 struct DataFolder {
   std::filesystem::path root;
   [[nodiscard]] std::filesystem::path metadata() const { return root / "metadata.sqlite"; }
@@ -27,22 +27,37 @@ struct DataFolder {
   [[nodiscard]] std::filesystem::path lock() const { return root / "lock"; }
 };
 
+/// Keeps a second server off the folder while it lives: two servers on one data folder would take each other's jobs and
+/// files. Throws std::runtime_error if another one holds it, in this process or in another.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::filesystem::path& path);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int fd_;
+};
+
 /// What the data folder may lack without the server refusing to start (`--accept-loss`).
 struct AcceptedLosses {
   bool metadata = false, index = false, master_key = false;
 };
 /// Throws std::runtime_error with the cause and the cure if metadata.sqlite is missing or empty although the folder is
-/// not new. If that is accepted, moves what is left of it aside, the index of the objects too if its loss is accepted.
+/// not new. If that loss is accepted, what is left of the file is moved aside; and so is what is left of the objects'
+/// index, if the loss of the index is accepted.
 void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted);
-/// The same for a metadata.sqlite that opens but knows nobody. Returns whether that is so, in a folder that is not new.
+/// Throws in the same way if metadata.sqlite opens but knows neither a user nor a key although the folder is not new.
+/// Returns whether that is so and accepted.
 bool check_metadata(const DataFolder& folder, const std::string& account, MetadataStore& metadata,
                     const AcceptedLosses& accepted);
 /// Ends all access keys and moves the master key file aside, so that KeyRing makes a new one.
 void give_up_master_key(const DataFolder& folder, MetadataStore& metadata);
 
-/// First start, or `is_new_key`: makes the administrator and writes the credentials file; `node-id` is written last and says that all
-/// this is done. Returns the node's id. Throws std::runtime_error if it cannot.
-/// A credentials file that is there and no longer holds is moved aside.
+/// At the first start, and whenever `is_new_key` says that the old keys are gone, this makes the administrator and writes
+/// the credentials file. A credentials file that is there and whose key no longer works is moved aside. `node-id` is
+/// written last: where it stands, all of this is done. Returns the node's id. Throws std::runtime_error if it fails.
 std::string set_up(const DataFolder& folder, const std::string& account, MetadataStore& metadata, KeyRing& keys,
                    bool is_new_key);
 

@@ -1,5 +1,11 @@
-#include "data_folder.hpp"
+#include "server/data_folder.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <stdexcept>
 
 #include "base/clock.hpp"
@@ -18,7 +24,7 @@ bool is_missing_or_empty(const fs::path& file) {
   return error || size == 0;
 }
 
-/// Gives a file a name beside it that nothing has.
+/// Gives the file a new name in its folder, which no other file has.
 void move_aside(const fs::path& file) {
   if (!fs::exists(file)) return;
   const fs::path aside = file.string() + ".lost-" + random_id(8);
@@ -26,7 +32,7 @@ void move_aside(const fs::path& file) {
   log::warning("moved aside", {{"file", file.string()}, {"to", aside.string()}});
 }
 
-/// What SQLite has left of a database whose file is missing or empty; it would delete that.
+/// Moves aside what SQLite has left of a database whose file is missing or empty. SQLite itself would delete it.
 void move_remains_aside(const fs::path& database) {
   if (!is_missing_or_empty(database)) return;
   for (const char* suffix : {"", "-wal", "-shm"}) move_aside(database.string() + suffix);
@@ -39,10 +45,22 @@ constexpr const char* kMetadataCure =
 
 }  // namespace
 
+FolderLock::FolderLock(const fs::path& path) : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+  if (fd_ < 0) throw std::runtime_error("cannot open " + path.string() + ": " + std::strerror(errno));
+  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(fd_);
+    throw std::runtime_error("another vedette serve uses " + path.parent_path().string());
+  }
+}
+
+FolderLock::~FolderLock() {
+  ::close(fd_);
+}
+
 void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted) {
   if (accepted.index) move_remains_aside(folder.objects() / "index.sqlite");
   if (!is_missing_or_empty(folder.metadata())) return;
-  // A first start makes metadata.sqlite before anything else.
+  // The first start makes metadata.sqlite before any of these files.
   const auto index = folder.objects() / "index.sqlite";
   for (const auto& other :
        {folder.node_id(), folder.master_key(), index, fs::path(folder.metadata().string() + "-wal")})
@@ -81,7 +99,8 @@ std::string set_up(const DataFolder& folder, const std::string& account, Metadat
     auto work = metadata.write();
     if (work->users().insert({account, kAdministrator, {kAdministratorAccess}, SystemClock().now()})) work->commit();
   }
-  // Where only node-id is lost, the credentials hold; those of another metadata.sqlite stay for whoever needs them.
+  // Where only node-id is lost, the credentials still work. Credentials of another metadata.sqlite are kept for whoever
+  // needs them.
   bool holds = false;
   if (const auto old = read_file(folder.credentials(), 1 << 16))
     for (auto line : split(as_text(*old), '\n'))

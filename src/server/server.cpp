@@ -1,0 +1,207 @@
+#include "server/server.hpp"
+
+#include <array>
+#include <cmath>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+#include "audit/audit.hpp"
+#include "auth/identities.hpp"
+#include "base/digest.hpp"
+#include "base/log.hpp"
+#include "hosting/hosting.hpp"
+#include "http/json_service.hpp"
+#include "http/pipeline.hpp"
+#include "http/s3_service.hpp"
+#include "http/server.hpp"
+#include "http/sts_service.hpp"
+#include "jobs/jobs.hpp"
+#include "metrics/metrics.hpp"
+#include "server/process.hpp"
+#include "server/stores.hpp"
+#include "service/extension.hpp"
+#include "service/job_handlers.hpp"
+#include "service/service.hpp"
+#include "training/training.hpp"
+#include "upkeep/upkeep.hpp"
+#include "vision/infer/code_memory.hpp"
+
+namespace vedette {
+namespace {
+
+ComputeOptions compute_options(const ServerSettings& settings) {
+  ComputeOptions compute;
+  compute.cores = settings.cores;
+  compute.unit_cores = std::min(settings.unit_cores, settings.cores);
+  compute.most_waiting = std::max<std::size_t>(64, 4 * static_cast<std::size_t>(settings.cores));
+  compute.longest_wait = std::chrono::milliseconds(std::llround(settings.longest_wait_seconds * 1000));
+  return compute;
+}
+
+TrainingPlan training_plan(const ServerSettings& settings) {
+  TrainingPlan plan;
+  plan.budget_seconds = settings.training_budget_seconds;
+  if (settings.false_alarms) plan.false_alarm_budget = 1.0 / *settings.false_alarms;
+  if (!settings.backbone.empty()) plan.backbone = std::filesystem::absolute(settings.backbone);
+  return plan;
+}
+
+/// What confines trainings; empty if they shall not be confined.
+std::optional<TrainerSandbox> trainer_sandbox(const ServerSettings& settings, const TrainingPlan& plan) {
+  if (settings.trainer_sandbox != "on") {
+    log::warning("trainer not confined");
+    return std::nullopt;
+  }
+  TrainerSandbox sandbox;
+  if (plan.backbone) sandbox.readable.push_back(*plan.backbone);
+  log::info("trainer confined", {{"by", sandbox_abilities()}});
+  return sandbox;
+}
+
+/// Workers that run background jobs, one thread for each kind of job.
+class Workers {
+ public:
+  Workers(const ServerSettings& settings, Stores& stores, const Clock& clock, const TrainingPlan& plan)
+      : metadata_(stores.metadata()), clock_(clock), name_(stores.node() + "/" + random_id(8)) {
+    auto& objects = stores.objects();
+    const auto& images = settings.quotas.images;
+    const auto jobs_folder = stores.folder().jobs();
+    add(kImportJob, make_import_handler(metadata_, objects, clock, images));
+    add(kUpdateJob, make_update_handler(metadata_, objects, clock, images));
+    add(kTrainingJob, make_training_handler(metadata_, objects, clock, images, jobs_folder, find_trainer(), plan,
+                                            trainer_sandbox(settings, plan)));
+    add(kPackagingJob, make_packaging_handler(metadata_, objects, clock, jobs_folder));
+  }
+  void start() {
+    for (auto& worker : workers_) worker->start();
+  }
+  /// There may be a new job of any kind. Any thread.
+  void wake() {
+    for (auto& worker : workers_) worker->wake();
+  }
+  void stop() {
+    for (auto& worker : workers_) worker->stop();
+  }
+
+ private:
+  void add(const char* kind, JobWorker::Handler handler) {
+    workers_.push_back(std::make_unique<JobWorker>(metadata_, clock_, kind, name_, std::move(handler)));
+  }
+
+  MetadataStore& metadata_;
+  const Clock& clock_;
+  const std::string name_;
+  std::vector<std::unique_ptr<JobWorker>> workers_;
+};
+
+}  // namespace
+
+/// The parts in the order in which they are built; each uses only those above it. They end in the opposite order.
+struct Server::Parts {
+  Parts(const ServerSettings& given, ServerOptions http, MetricsAccess metrics_access);
+
+  const ServerSettings settings;
+  const SystemClock clock;
+  Stores stores;
+  Workers workers;
+  Hosting hosting;
+  Metrics metrics;
+  std::optional<Upkeep> upkeep;
+  AuditLog audit;
+  LookoutVision lookout_vision;
+  Identities identities;
+  ExtensionServices extension_services;
+  RateLimiter limiter;
+  JsonService lookoutvision_service, extension_service;
+  S3Service s3_service;
+  StsService sts_service;
+  OpenPaths open_paths;
+  Pipeline pipeline;
+  HttpServer http_server;
+  bool is_running = false;
+};
+
+Server::Parts::Parts(const ServerSettings& given, ServerOptions http, MetricsAccess metrics_access)
+    : settings(given),
+      stores(settings, clock),
+      workers(settings, stores, clock, training_plan(settings)),
+      hosting(stores.metadata(), stores.objects(),
+              {.cache_folder = stores.folder().model_cache(),
+               .compute = compute_options(settings),
+               .memory = static_cast<std::size_t>(settings.model_memory_mib) << 20}),
+      metrics(stores.metadata(), clock,
+              [this](const std::string& uid) -> std::optional<std::pair<int, int>> {
+                const auto state = hosting.state(uid);
+                return state ? std::optional(std::pair(state->desired, state->in_service)) : std::nullopt;
+              }),
+      audit(stores.folder().audit(), clock, settings.audit_days),
+      lookout_vision(stores.metadata(), stores.objects(), hosting, metrics, clock, settings.quotas,
+                     [this] { workers.wake(); }),
+      identities(stores.metadata(), clock),
+      extension_services{lookout_vision, stores.metadata(), metrics, identities, stores.keys()},
+      limiter(settings.requests_per_second),
+      lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
+                            limiter, &metrics),
+      extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision, limiter,
+                        nullptr),
+      s3_service(stores.buckets(), settings.s3_domain),
+      open_paths(
+          {&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
+          [this] { return metrics.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string()); },
+          std::move(metrics_access), [this] { return stores.answer(); }),
+      pipeline(stores.keys(), clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service},
+               open_paths, audit, settings.regions),
+      http_server(pipeline, http) {
+  if (auto* buckets = stores.buckets()) upkeep.emplace(*buckets, clock, settings.upkeep);
+  lookout_vision.finish_deletions();
+}
+
+Server::Server(const ServerSettings& settings) {
+  check_account(settings.account);
+  auto http = http_options(settings);
+  auto metrics = metrics_access(settings);
+  if (auto ok = check_code_memory(); !ok) throw std::runtime_error(ok.error().message);
+  prepare_process();
+  http.most_connections = make_room_for_connections(settings.most_connections);
+  // Pictures beyond those that may wait or be judged are refused at once: they need a thread for a moment only.
+  const auto compute = compute_options(settings);
+  http.detection_threads = 2 * (compute.most_waiting + static_cast<std::size_t>(compute.cores));
+  parts_ = std::make_unique<Parts>(settings, std::move(http), std::move(metrics));
+}
+
+Server::~Server() {
+  stop();
+}
+
+std::uint16_t Server::port() const {
+  return parts_->http_server.port();
+}
+
+void Server::start() {
+  auto& p = *parts_;
+  p.is_running = true;
+  p.hosting.start();
+  p.metrics.start();
+  if (p.upkeep) p.upkeep->start();
+  p.workers.start();
+  p.http_server.start();
+  const auto http = http_options(p.settings);
+  log::info("listening", {{"scheme", http.tls_certificate.empty() ? "http" : "https"},
+                          {"address", http.address + ":" + std::to_string(port())},
+                          {"data", p.stores.folder().root.string()},
+                          {"credentials", p.stores.folder().credentials().string()}});
+}
+
+void Server::stop() {
+  auto& p = *parts_;
+  if (!std::exchange(p.is_running, false)) return;
+  p.stores.cancel();
+  p.http_server.stop();
+  p.workers.stop();
+  p.hosting.stop();
+  p.metrics.stop();
+  if (p.upkeep) p.upkeep->stop();
+}
+
+}  // namespace vedette

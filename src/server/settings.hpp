@@ -1,0 +1,66 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "http/open_paths.hpp"
+#include "http/server.hpp"
+#include "service/service.hpp"
+#include "store/objects/filesystem/filesystem_objects.hpp"
+#include "upkeep/upkeep.hpp"
+
+/// What a server can be told when it is started. docs/configuration.md describes each setting.
+namespace vedette {
+
+/// Half of the machine's memory, in MiB.
+std::int64_t default_model_memory();
+
+/// Another S3 service that keeps the objects.
+struct RemoteObjectSettings {
+  std::string url;  ///< s3://BUCKET or s3://BUCKET/PREFIX; empty: the objects are kept in the data folder
+  std::string endpoint, region, ca_file;
+  int timeout_seconds = 20;
+};
+
+struct ServerSettings {
+  std::string data = "./vedette-data";
+  std::string listen = "127.0.0.1:8420";
+  std::string account = "123456789012";
+  bool insecure_http = false;
+  std::string tls_certificate, tls_key;
+  std::vector<std::string> regions;
+  std::string s3_domain;
+  RemoteObjectSettings objects;
+  FilesystemOptions storage;             ///< of objects in the data folder; accept_losses decides accept_lost_index
+  std::vector<std::string> accept_loss;  ///< "metadata", "index", "master-key"
+  UpkeepOptions upkeep;
+  int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  int unit_cores = 4;
+  double longest_wait_seconds = 2;
+  std::int64_t model_memory_mib = default_model_memory();
+  int audit_days = 365;
+  double requests_per_second = 0;
+  std::size_t most_connections = 1024, connections_per_address = 256;
+  std::string metrics_access = "open", metrics_token_file;
+  std::optional<double> training_budget_seconds;
+  std::optional<int> false_alarms;
+  std::string backbone;
+  std::string trainer_sandbox = "on";
+  Quotas quotas;
+};
+
+/// Address, port, certificate and limits of the HTTP server. Throws std::runtime_error if the address cannot be read, if
+/// only one of certificate and key is named, or if plain HTTP would be offered beyond loopback without being asked for.
+ServerOptions http_options(const ServerSettings& settings);
+
+/// Reads the token's file. Throws std::runtime_error if the token and the access do not go together.
+MetricsAccess metrics_access(const ServerSettings& settings);
+
+/// Throws std::runtime_error if the account is not 12 digits.
+void check_account(const std::string& account);
+
+}  // namespace vedette
