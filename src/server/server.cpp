@@ -18,6 +18,7 @@
 #include "http/sts_service.hpp"
 #include "jobs/jobs.hpp"
 #include "metrics/metrics.hpp"
+#include "server/options.hpp"
 #include "server/process.hpp"
 #include "server/stores.hpp"
 #include "service/extension.hpp"
@@ -158,7 +159,7 @@ Server::Parts::Parts(const ServerSettings& given, ServerOptions http, MetricsAcc
 }
 
 Server::Server(const ServerSettings& settings) {
-  check_account(settings.account);
+  check_options(settings);
   auto http = http_options(settings);
   auto metrics = metrics_access(settings);
   if (auto ok = check_code_memory(); !ok) throw std::runtime_error(ok.error().message);

@@ -80,7 +80,10 @@ TEST_F(InProcess, SettingsThatDoNotGoTogetherAreRefusedBeforeAnythingIsMade) {
   };
   auto wrong = settings();
   wrong.account = "12345";
-  EXPECT_EQ(refusal(wrong), "--account wants 12 digits");
+  EXPECT_EQ(refusal(wrong), "--account wants 12 DIGITS, not 12345");
+  wrong = settings();
+  wrong.cores = 0;
+  EXPECT_EQ(refusal(wrong), "--cores wants 1..1024, not 0");
   wrong = settings();
   wrong.listen = "0.0.0.0:0";
   EXPECT_NE(refusal(wrong).find("plain HTTP is offered on loopback only"), std::string::npos);

@@ -54,9 +54,4 @@ MetricsAccess metrics_access(const ServerSettings& settings) {
   return access;
 }
 
-void check_account(const std::string& account) {
-  if (account.size() != 12 || account.find_first_not_of("0123456789") != std::string::npos)
-    throw std::runtime_error("--account wants 12 digits");
-}
-
 }  // namespace vedette

@@ -13,7 +13,8 @@
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "upkeep/upkeep.hpp"
 
-/// What a server can be told when it is started. docs/configuration.md describes each setting.
+/// What a server can be told when it is started. The table in server/options.cpp says what each setting means, and
+/// which values it may have.
 namespace vedette {
 
 /// Half of the machine's memory, in MiB.
@@ -59,8 +60,5 @@ ServerOptions http_options(const ServerSettings& settings);
 
 /// Reads the token's file. Throws std::runtime_error if the token and the access do not go together.
 MetricsAccess metrics_access(const ServerSettings& settings);
-
-/// Throws std::runtime_error if the account is not 12 digits.
-void check_account(const std::string& account);
 
 }  // namespace vedette

@@ -1,0 +1,276 @@
+#include "server/options.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+
+#include "base/text.hpp"
+
+namespace vedette {
+namespace {
+
+using Settings = ServerSettings;
+constexpr double kMostOfAQuota = 2'147'483'648.0;
+
+using Unacceptable = std::optional<std::string>;
+
+/// The value's text if it is not within what the check accepts.
+template <typename T>
+Unacceptable unacceptable(const OptionCheck& check, const T& value) {
+  bool is_right = true;
+  if constexpr (std::is_same_v<T, std::string>) {
+    if (const auto* one = std::get_if<OneOf>(&check)) {
+      is_right = std::ranges::find(one->words, value) != one->words.end();
+    } else if (std::holds_alternative<ExistingFile>(check)) {
+      is_right = value.empty() || std::filesystem::is_regular_file(value);
+    } else if (std::holds_alternative<AccountNumber>(check)) {
+      is_right = value.size() == 12 && value.find_first_not_of("0123456789") == std::string::npos;
+    }
+  } else if (const auto* range = std::get_if<NumberRange>(&check)) {
+    // A double that is not a number is in no range.
+    is_right = static_cast<double>(value) >= range->least && static_cast<double>(value) <= range->most;
+  }
+  return is_right ? std::nullopt : Unacceptable(fmt::format("{}", value));
+}
+
+/// The same for whatever the option has: a flag is always right, and so is a value that is not given.
+Unacceptable unacceptable_part(const OptionCheck& check, const OptionValue& value) {
+  return std::visit(
+      [&](auto* v) -> Unacceptable {
+        using T = std::remove_pointer_t<decltype(v)>;
+        if constexpr (std::is_same_v<T, bool>) {
+          return std::nullopt;
+        } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+          for (const auto& element : *v)
+            if (auto bad = unacceptable(check, element)) return bad;
+          return std::nullopt;
+        } else if constexpr (std::is_same_v<T, std::optional<int>> || std::is_same_v<T, std::optional<double>>) {
+          return *v ? unacceptable(check, **v) : std::nullopt;
+        } else {
+          return unacceptable(check, *v);
+        }
+      },
+      value);
+}
+
+/// The default as the documentation shows it.
+std::string default_text(const OptionValue& value) {
+  return std::visit(
+      [](auto* v) -> std::string {
+        using T = std::remove_pointer_t<decltype(v)>;
+        if constexpr (std::is_same_v<T, bool>) {
+          return *v ? "on" : "off";
+        } else if constexpr (std::is_same_v<T, std::string>) {
+          return v->empty() ? "none" : "`" + *v + "`";
+        } else if constexpr (std::is_arithmetic_v<T>) {
+          return fmt::format("{}", *v);
+        } else {
+          return "none";
+        }
+      },
+      value);
+}
+
+}  // namespace
+
+const std::vector<Option>& server_options() {
+  static const std::vector<Option> options = {
+      {"--data",
+       "VEDETTE_DATA",
+       [](Settings& s) -> OptionValue { return &s.data; },
+       {},
+       "Folder for everything that the server keeps.",
+       "One server at a time can use it."},
+      {"--listen",
+       "VEDETTE_LISTEN",
+       [](Settings& s) -> OptionValue { return &s.listen; },
+       {},
+       "ADDRESS:PORT to listen on; port 0 takes any free one."},
+      {"--tls-cert",
+       "VEDETTE_TLS_CERT",
+       [](Settings& s) -> OptionValue { return &s.tls_certificate; },
+       {},
+       "PEM file with the certificate and its chain: the server then speaks TLS only.",
+       "It offers TLS 1.3, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305. The file and that of the key are "
+       "looked at every 2 s: a changed pair is used for new connections; a pair that cannot be used is logged, and the "
+       "old one stays."},
+      {"--tls-key",
+       "VEDETTE_TLS_KEY",
+       [](Settings& s) -> OptionValue { return &s.tls_key; },
+       {},
+       "PEM file with the certificate's private key."},
+      {"--insecure-http",
+       "",
+       [](Settings& s) -> OptionValue { return &s.insecure_http; },
+       {},
+       "Offer plain HTTP beyond loopback, too."},
+      {"--account", "VEDETTE_ACCOUNT", [](Settings& s) -> OptionValue { return &s.account; }, AccountNumber{},
+       "Account number, 12 digits, that stands in ARNs."},
+      {"--region",
+       "VEDETTE_REGIONS",
+       [](Settings& s) -> OptionValue { return &s.regions; },
+       {},
+       "Regions that callers may sign for, separated by commas; the option may be repeated.",
+       "Quotas hold per region: name the regions in use where users with rights must not get around them.",
+       "any"},
+      {"--s3-domain",
+       "VEDETTE_S3_DOMAIN",
+       [](Settings& s) -> OptionValue { return &s.s3_domain; },
+       {},
+       "Domain below which hosts name buckets (virtual-host style): BUCKET.DOMAIN.",
+       "With `s3.plant.example`, `line7.s3.plant.example` is the bucket `line7`. Path-style addressing works beside "
+       "it."},
+      {"--objects",
+       "VEDETTE_OBJECTS",
+       [](Settings& s) -> OptionValue { return &s.objects.url; },
+       {},
+       "s3://BUCKET[/PREFIX]: keep objects in another S3 service instead of the data folder; models and the like go to "
+       "this bucket.",
+       "Keys come from where AWS's SDKs look ([s3.md](s3.md)).",
+       "the data folder"},
+      {"--objects-endpoint",
+       "VEDETTE_OBJECTS_ENDPOINT",
+       [](Settings& s) -> OptionValue { return &s.objects.endpoint; },
+       {},
+       "Address of that S3 service; without it AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL counts.",
+       "",
+       "AWS's"},
+      {"--objects-region",
+       "VEDETTE_OBJECTS_REGION",
+       [](Settings& s) -> OptionValue { return &s.objects.region; },
+       {},
+       "Region of that S3 service; without it AWS_REGION, AWS_DEFAULT_REGION or the AWS profile's region counts.",
+       "",
+       "`us-east-1`"},
+      {"--objects-ca-file",
+       "VEDETTE_OBJECTS_CA_FILE",
+       [](Settings& s) -> OptionValue { return &s.objects.ca_file; },
+       {},
+       "PEM file with the certificate authorities to trust for that S3 service.",
+       "",
+       "the system's"},
+      {"--objects-timeout", "", [](Settings& s) -> OptionValue { return &s.objects.timeout_seconds; },
+       NumberRange{1, 3600},
+       "Seconds without a byte after which a request to that S3 service is given up and sent again."},
+      {"--check-days", "", [](Settings& s) -> OptionValue { return &s.upkeep.check_days; }, NumberRange{0, 3650},
+       "Days in which every object is read again and compared with its checksum; 0: never."},
+      {"--set-aside-days", "", [](Settings& s) -> OptionValue { return &s.storage.set_aside_days; },
+       NumberRange{0, 36500},
+       "Days that content files which the index of the objects does not name are kept in objects/set-aside; 0: for "
+       "ever."},
+      {"--accept-loss", "", [](Settings& s) -> OptionValue { return &s.accept_loss; },
+       OneOf{{"metadata", "index", "master-key"}},
+       "Start although this part of the data folder is lost: metadata, index or master-key; the option may be "
+       "repeated.",
+       "[When a part is lost](#when-a-part-is-lost) says what that means."},
+      {"--cores", "", [](Settings& s) -> OptionValue { return &s.cores; }, NumberRange{1, 1024},
+       "Cores that judge pictures; never more threads than these do.", "See [hosting.md](hosting.md).", "all"},
+      {"--unit-cores", "", [](Settings& s) -> OptionValue { return &s.unit_cores; }, NumberRange{1, 1024},
+       "Cores that an inference unit uses for one picture at most; fewer while others wait."},
+      {"--longest-wait", "", [](Settings& s) -> OptionValue { return &s.longest_wait_seconds; }, NumberRange{0, 60},
+       "Seconds that a picture may have to wait for a unit; beyond that, DetectAnomalies is throttled.",
+       "The answer is `ThrottlingException` with `Retry-After`."},
+      {"--model-memory", "", [](Settings& s) -> OptionValue { return &s.model_memory_mib; },
+       NumberRange{0, 1'073'741'824},
+       "MiB that hosted models may take together; those not used for the longest leave the memory and come back with "
+       "their next picture. 0: no limit.",
+       "", "half of the machine's"},
+      {"--audit-days", "", [](Settings& s) -> OptionValue { return &s.audit_days; }, NumberRange{0, 36500},
+       "Days that audit files are kept; 0: for ever."},
+      {"--requests-per-second", "", [](Settings& s) -> OptionValue { return &s.requests_per_second; },
+       NumberRange{0, 1e6},
+       "Calls of each operation per account, in all regions together, DetectAnomalies excepted; 0: no limit.",
+       "More get `ThrottlingException` with `Retry-After`. The original allowed 5. DetectAnomalies is bounded by its "
+       "model's units instead."},
+      {"--most-connections", "", [](Settings& s) -> OptionValue { return &s.most_connections; },
+       NumberRange{1, 1'000'000},
+       "Connections at once; beyond that, the one that has waited longest without a verified request is closed.",
+       "The limit of open files is raised as far as the system allows; where that is not enough, fewer connections are "
+       "accepted and the log says so."},
+      {"--connections-per-address", "", [](Settings& s) -> OptionValue { return &s.connections_per_address; },
+       NumberRange{0, 1'000'000},
+       "Connections at once from one IPv4 address or IPv6 /64, loopback excepted; 0: no limit.",
+       "Beyond that, the longest idle one of that address is closed. Loopback is not limited, since proxies stand "
+       "there; "
+       "a proxy on another machine needs 0."},
+      {"--metrics-access", "VEDETTE_METRICS_ACCESS", [](Settings& s) -> OptionValue { return &s.metrics_access; },
+       OneOf{{"open", "loopback", "token"}},
+       "Who may read /metrics, which names projects: everybody (open), callers on this machine (loopback), or who "
+       "sends "
+       "the token of --metrics-token-file (token).",
+       "See [monitoring.md](monitoring.md)."},
+      {"--metrics-token-file",
+       "VEDETTE_METRICS_TOKEN_FILE",
+       [](Settings& s) -> OptionValue { return &s.metrics_token_file; },
+       {},
+       "File with the token that /metrics wants as Authorization: Bearer TOKEN."},
+      {"--backbone", "", [](Settings& s) -> OptionValue { return &s.backbone; }, ExistingFile{},
+       "ONNX file of a network that describes pictures for models trained from now on, instead of Vedette's own.",
+       "`vedette-trainer backbone FILE` says whether it can be used ([vision.md](vision.md#another-backbone))."},
+      {"--false-alarms", "", [](Settings& s) -> OptionValue { return &s.false_alarms; }, NumberRange{2, 1'000'000},
+       "At most one good part in this many may be called anomalous by models trained from now on; without it both "
+       "kinds "
+       "of error are balanced."},
+      {"--training-budget", "", [](Settings& s) -> OptionValue { return &s.training_budget_seconds; },
+       NumberRange{1, 1e6}, "Seconds that each training may take; without it a fixed number of steps is taken.",
+       "Only with a fixed number of steps do the same pictures give the same model."},
+      {"--trainer-sandbox", "VEDETTE_TRAINER_SANDBOX", [](Settings& s) -> OptionValue { return &s.trainer_sandbox; },
+       OneOf{{"on", "off"}},
+       "Whether trainings are confined to their folder, without network and further processes; off only to look for a "
+       "fault.",
+       "See [SECURITY.md](../SECURITY.md)."},
+      {"--trainings-at-once", "", [](Settings& s) -> OptionValue { return &s.quotas.trainings_at_once; },
+       NumberRange{1, kMostOfAQuota}, "Trainings per region that may be under way.",
+       "More get `ServiceQuotaExceededException`."},
+      {"--inference-units", "", [](Settings& s) -> OptionValue { return &s.quotas.inference_units; },
+       NumberRange{1, kMostOfAQuota}, "Most inference units that one model may ask for."},
+      {"--max-projects", "", [](Settings& s) -> OptionValue { return &s.quotas.projects; },
+       NumberRange{0, kMostOfAQuota}, "Most projects per region; 0: no limit."},
+      {"--max-models", "", [](Settings& s) -> OptionValue { return &s.quotas.models_per_project; },
+       NumberRange{0, kMostOfAQuota}, "Most models of a project; 0: no limit."},
+      {"--max-hosted-models", "", [](Settings& s) -> OptionValue { return &s.quotas.hosted_models; },
+       NumberRange{0, kMostOfAQuota}, "Most models hosted at once per region; 0: no limit."},
+      {"--max-train-images", "", [](Settings& s) -> OptionValue { return &s.quotas.images.train; },
+       NumberRange{1, kMostOfAQuota}, "Most images of a training dataset; more fail the import or the update."},
+      {"--max-test-images", "", [](Settings& s) -> OptionValue { return &s.quotas.images.test; },
+       NumberRange{1, kMostOfAQuota}, "Most images of a test dataset; more fail the import or the update."},
+      {"--max-segmentation-train-images", "",
+       [](Settings& s) -> OptionValue { return &s.quotas.images.segmentation_train; }, NumberRange{1, kMostOfAQuota},
+       "Most labelled training images of a segmentation model; more fail the training."},
+      {"--max-segmentation-test-images", "",
+       [](Settings& s) -> OptionValue { return &s.quotas.images.segmentation_test; }, NumberRange{1, kMostOfAQuota},
+       "Most labelled test images of a segmentation model; more fail the training."},
+  };
+  return options;
+}
+
+std::string accepted_text(const Option& option) {
+  if (const auto* range = std::get_if<NumberRange>(&option.check))
+    return fmt::format("{:.0f}..{:.0f}", range->least, range->most);
+  if (const auto* one = std::get_if<OneOf>(&option.check)) return fmt::format("{}", fmt::join(one->words, "|"));
+  if (std::holds_alternative<ExistingFile>(option.check)) return "FILE";
+  if (std::holds_alternative<AccountNumber>(option.check)) return "12 DIGITS";
+  return "";
+}
+
+void check_options(const ServerSettings& settings) {
+  auto copy = settings;  // The table gives access for writing, too.
+  for (const auto& option : server_options())
+    if (const auto bad = unacceptable_part(option.check, option.value(copy)))
+      throw std::runtime_error(option.name + " wants " + accepted_text(option) + ", not " + *bad);
+}
+
+std::string options_documentation() {
+  ServerSettings defaults;
+  std::string text = "| option | environment | default | meaning |\n|---|---|---|---|\n";
+  for (const auto& option : server_options())
+    text += fmt::format("| `{}` |{}| {} | {}{} |\n", option.name,
+                        option.environment.empty() ? " " : " `" + option.environment + "` ",
+                        option.usually.empty() ? default_text(option.value(defaults)) : option.usually, option.summary,
+                        option.details.empty() ? "" : " " + option.details);
+  return text;
+}
+
+}  // namespace vedette
