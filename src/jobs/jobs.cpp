@@ -9,10 +9,11 @@ namespace {
 
 constexpr std::chrono::seconds kLease{30};
 constexpr std::chrono::seconds kRenewInterval{8};
-constexpr std::chrono::seconds kPollInterval{2};  // other nodes insert jobs, too
+// The worker looks again after this time, since other nodes insert jobs, too.
+constexpr std::chrono::seconds kPollInterval{2};
 constexpr std::chrono::seconds kRetryAfterCrash{10};
 
-/// Renews a lease until it goes away.
+/// Renews a lease again and again while this object lives.
 class Heartbeat {
  public:
   Heartbeat(MetadataStore& store, const Clock& clock, std::int64_t job, const std::string& worker,
@@ -44,7 +45,7 @@ class Heartbeat {
   Heartbeat& operator=(const Heartbeat&) = delete;
 
  private:
-  std::mutex mutex_;  // guards is_over_
+  std::mutex mutex_;  // The mutex guards `is_over_`.
   std::condition_variable ended_;
   bool is_over_ = false;
   std::thread thread_;
@@ -115,7 +116,7 @@ bool JobWorker::run_one() {
     }
   }
   auto work = store_.write();
-  // A lost lease makes both calls change nothing: the job is another worker's.
+  // If the lease is lost, neither call changes anything: the job then belongs to another worker.
   if (outcome->retry_after) {
     work->jobs().release(job->id, worker_, clock_.now() + *outcome->retry_after);
   } else {
