@@ -24,7 +24,7 @@ class MetricsTest : public testing::Test {
 TEST_F(MetricsTest, AreCountedPerMinuteAndAnswerOverAnyPeriod) {
   metrics_.add(kScope, "p", "1", Metric::time, 10);
   metrics_.flush();
-  metrics_.add(kScope, "p", "1", Metric::time, 20);  // the same minute, after a flush
+  metrics_.add(kScope, "p", "1", Metric::time, 20);  // This value belongs to the same minute and comes after a flush.
   clock_.advance(std::chrono::seconds(60));
   metrics_.add(kScope, "p", "1", Metric::time, 60);
   metrics_.add(kScope, "p", "2", Metric::time, 1000);
