@@ -13,12 +13,13 @@ namespace vedette {
 namespace {
 
 constexpr std::uint64_t kStepBytes = 4 << 20;
-constexpr double kBytesPerSecond = 32 << 20;  // slow enough not to be felt: a fraction of what one disk reads
+constexpr double kBytesPerSecond = 32 << 20;  // This is a fraction of what one disk reads, slow enough not to be felt.
 constexpr auto kShortestRest = std::chrono::milliseconds(20);
 constexpr auto kTidyEvery = std::chrono::minutes(1);
 constexpr auto kUnexplainedJump = std::chrono::days(7);
 constexpr auto kDistrust = std::chrono::days(1);
-constexpr const char* kClockSetting = "upkeep-clock";  // of the system bucket: "<last time, ms> <distrust left, ms>"
+// The setting of the system bucket holds "<last time, ms> <distrust left, ms>".
+constexpr const char* kClockSetting = "upkeep-clock";
 
 }  // namespace
 
@@ -31,7 +32,7 @@ bool ClockGuard::may_expire(std::chrono::milliseconds elapsed) {
     if (last && left) {
       distrust = std::max(std::chrono::milliseconds(0), std::chrono::milliseconds(*left) - elapsed);
       const auto passed = now - Timestamp(std::chrono::milliseconds(*last));
-      if (passed < -kUnexplainedJump) distrust = {};  // set right
+      if (passed < -kUnexplainedJump) distrust = {};  // The clock was set right.
       if (passed - elapsed > kUnexplainedJump) {
         distrust = kDistrust;
         log::warning("the clock jumped ahead, or the server was off: nothing is deleted for its age for a day",
@@ -127,7 +128,7 @@ void Upkeep::tidy() {
 void Upkeep::apply_lifecycles() {
   for (const auto& [bucket, created] : store_.list_buckets()) {
     const auto document = store_.setting(bucket, "lifecycle");
-    if (!document || !*document) continue;  // deleted meanwhile, or none
+    if (!document || !*document) continue;  // The bucket was deleted meanwhile, or has no rules.
     const auto rules = s3::parse_lifecycle(**document);
     if (!rules) {
       log::error("lifecycle", {{"bucket", bucket}, {"reason", rules.error().message}});
