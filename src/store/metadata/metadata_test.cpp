@@ -1,4 +1,4 @@
-// One suite over every backend: a second backend adds itself to the list at the end.
+// One suite tests every backend: a second backend adds itself to the list at the end of this file.
 #include "store/metadata/metadata.hpp"
 
 #include <gtest/gtest.h>
@@ -269,7 +269,7 @@ TEST_P(Metadata, ReopeningKeepsEverything) {
   EXPECT_TRUE(store_->read()->projects().find(kScope, "p"));
 }
 
-// A database as the first version wrote it: its users keep their rights, its projects their models.
+// The database is as the first version wrote it: its users must keep their rights, and its projects their models.
 TEST(SqliteMigrations, TheFirstVersionsDataIsTakenOver) {
   TemporaryFolder folder;
   {

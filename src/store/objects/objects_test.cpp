@@ -1,4 +1,4 @@
-// One suite over every backend: a second backend adds itself to the list at the end.
+// One suite tests every backend: a second backend adds itself to the list at the end of this file.
 #include "store/objects/objects.hpp"
 
 #include <gtest/gtest.h>
@@ -93,7 +93,7 @@ TEST_F(Objects, WhatWasNotCommittedIsInvisibleAndSweptAtTheNextStart) {
     ASSERT_TRUE((*staged)->write(as_bytes("dropped")));
   }
   EXPECT_EQ(content_files(), 1U);
-  // As a kill in the middle of a put leaves it: a file that no entry names.
+  // A kill in the middle of a put leaves such a file, which no entry names.
   ASSERT_TRUE(write_file_atomically(folder_.path() / "contents/a/aorphanorphanorphan", "orphan"));
   store_.reset();
   store_ = open_filesystem_objects(folder_.path(), kClock);
@@ -101,7 +101,7 @@ TEST_F(Objects, WhatWasNotCommittedIsInvisibleAndSweptAtTheNextStart) {
   EXPECT_EQ(get("k"), "kept");
 }
 
-/// The store as a start finds it; why it refuses, or nothing.
+/// Opens the store again, as a start of the server does. The result says why the store refuses, or is empty.
 class Leftovers : public Objects {
  protected:
   std::string reopen(const FilesystemOptions& options = {}) {
@@ -162,7 +162,7 @@ TEST_F(Leftovers, AnIndexThatIsNewOlderOrEmptyIsRefusedAndNothingIsTouched) {
   refuses("empty");
   fs::copy_file(old, index, fs::copy_options::overwrite_existing);
   refuses("10 are not named");
-  // Accepted, nothing is lost: with the right index all is there again.
+  // Accepting the loss loses nothing: with the right index everything is there again.
   ASSERT_EQ(reopen({true, 30}), "");
   EXPECT_EQ(set_aside(), 10);
   EXPECT_EQ(get("4"), "4");
@@ -347,7 +347,7 @@ class Versions : public Objects {
     auto bytes = get_bytes(*store_, "b", "k", 1 << 20, version);
     return bytes ? *bytes : "error " + bytes.error().code;
   }
-  /// "content*" for the latest, "-" for a delete marker; newest first.
+  /// Returns the versions, newest first: "content*" for the latest, "-" for a delete marker.
   std::string listed(const VersionListRequest& request = {}) {
     std::string out;
     const auto versions = store_->list_versions("b", request);
@@ -431,7 +431,7 @@ TEST_F(Versions, ListingGoesOnBehindAVersionThatWasDeletedMeanwhile) {
   EXPECT_EQ(listed({"k", "", "", 1}), "two*");
   ASSERT_TRUE(store_->remove("b", "k", two));
   EXPECT_EQ(listed({"k", "k", two, 100}), "one* before");
-  // Without a single version left of the marker's key, the next key follows.
+  // If no version of the marker's key is left, the next key follows.
   const auto left = *store_->list_versions("b", {"k", "", "", 100});
   for (const auto& v : left) ASSERT_TRUE(store_->remove("b", "k", v.info.version_id));
   EXPECT_EQ(store_->list_versions("b", {"", "k", two, 100})->size(), 1U);
@@ -439,9 +439,9 @@ TEST_F(Versions, ListingGoesOnBehindAVersionThatWasDeletedMeanwhile) {
 
 TEST_F(Versions, AnySequenceOfCallsLeavesWhatAModelOfItHas) {
   struct Entry {
-    std::string id, content;  // no content: a delete marker
+    std::string id, content;  // An empty content means a delete marker.
   };
-  std::vector<Entry> model = {{"null", "before"}};  // newest first
+  std::vector<Entry> model = {{"null", "before"}};  // The newest entry comes first.
   auto state = Versioning::enabled;
   std::minstd_rand random(7);
   const auto forget_null = [&] { std::erase_if(model, [](const Entry& e) { return e.id == "null"; }); };

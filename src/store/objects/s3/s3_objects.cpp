@@ -13,8 +13,9 @@
 namespace vedette {
 namespace {
 
-constexpr std::uint64_t kWindow = 8 << 20;       // read at once: a picture is one request, memory stays bounded
-constexpr std::uint64_t kLargestPut = 16 << 20;  // larger ones go by parts of this size
+// So many bytes are read at once: a picture is one request, and memory stays bounded.
+constexpr std::uint64_t kWindow = 8 << 20;
+constexpr std::uint64_t kLargestPut = 16 << 20;  // Larger objects are sent in parts of this many bytes.
 constexpr std::int64_t kPage = 1000;
 constexpr std::uint64_t kMostParts = 10'000;
 
@@ -39,7 +40,7 @@ ObjectInfo info_of(const std::string& key, const HttpResponse& answer) {
   return info;
 }
 
-/// Size of the whole object behind an answer to a range request.
+/// Returns the size of the whole object, in bytes, from the answer to a range request.
 std::uint64_t whole_size(const HttpResponse& answer) {
   const auto range = header_value(answer.headers, "content-range");
   if (answer.status == 206)
@@ -164,7 +165,8 @@ class S3Objects : public ObjectStore {
     std::string bucket, key;
   };
 
-  /// The server's own objects have one name only: rights are decided on names, and theirs is no client's.
+  /// Refuses a client's name for the server's own objects: rights are decided on names, so these objects must have one
+  /// name only.
   [[nodiscard]] Result<void> check_reach(const std::string& bucket, const std::string& key) const {
     if (bucket != options_.system_bucket || !key.starts_with(options_.system_prefix)) return {};
     return fail(
@@ -173,7 +175,7 @@ class S3Objects : public ObjectStore {
         "AccessDenied");
   }
 
-  /// Where the server's own objects really are.
+  /// Returns where the server's own objects really are.
   [[nodiscard]] Location real(const std::string& bucket, const std::string& key) const {
     if (bucket != kSystemBucket) return {bucket, key};
     return {options_.system_bucket, key.empty() ? key : options_.system_prefix + key};
@@ -194,7 +196,7 @@ class S3Objects : public ObjectStore {
                                version_query(version_id),
                                {{"range", "bytes=0-" + std::to_string(std::max<std::uint64_t>(length, 1) - 1)}},
                                {}});
-    if (!answer && answer.error().code == "InvalidRange") {  // it is empty
+    if (!answer && answer.error().code == "InvalidRange") {  // The object is empty.
       auto info = head(bucket, key, version_id);
       if (!info) return info.error();
       return ObjectStart{std::move(*info), {}};
@@ -245,7 +247,7 @@ class S3Objects : public ObjectStore {
     const RemoteCalls::Request complete = {"POST", at.bucket, at.key, {{"uploadId", upload}}, conditions, document};
     const auto answer = calls_.send(complete);
     if (!answer && answer.error().code == "NoSuchUpload") {
-      // Completed by a request whose answer was lost?
+      // Perhaps a request whose answer was lost has completed the upload.
       const auto head = calls_.send({"HEAD", at.bucket, at.key, {}, {}, {}});
       if (head && header_value(head->headers, "content-length") == std::to_string(size))
         return unquoted(header_value(head->headers, "etag"));
@@ -265,7 +267,7 @@ class S3Objects : public ObjectStore {
     return bytes;
   }
 
-  /// Reads windows as they are asked for; all are of the same content, by its ETag.
+  /// Reads windows of the content as they are asked for. The ETag makes sure that all are of the same content.
   class Reader : public ObjectReader {
    public:
     Reader(S3Objects& store, Location at, std::optional<std::string> version_id, ObjectInfo info, std::string start)
