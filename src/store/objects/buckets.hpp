@@ -101,8 +101,8 @@ class BucketStore : public ObjectStore {
   /// unknown id do.
   virtual Result<UploadPart> put_part(const std::string& bucket, const std::string& key, const std::string& upload,
                                       int number, std::unique_ptr<StagedObject> content) = 0;
+  /// Parts are returned in the order of their numbers.
   virtual Result<std::vector<UploadPart>> list_parts(const std::string& bucket, const std::string& key,
-                                                     /// Parts are returned in the order of their numbers.
                                                      const std::string& upload) = 0;
   /// Makes the named parts (number and etag) one object, atomically and durably. Fails with InvalidPartOrder,
   /// InvalidPart or EntityTooSmall. If the same upload is completed again with the same parts, the answer is the same.
