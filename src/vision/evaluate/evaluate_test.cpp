@@ -26,7 +26,7 @@ TEST(Evaluate, AurocAgreesWithTheDefinitionAndSurvivesMonotoneRescaling) {
     Labels labels;
     for (int i = 0; i < 40; ++i) {
       labels.push_back(i < 2 ? static_cast<std::uint8_t>(i) : static_cast<std::uint8_t>(random.below(2)));
-      scores.push_back(static_cast<double>(random.below(12)));  // many ties
+      scores.push_back(static_cast<double>(random.below(12)));  // So few different values give many ties.
       rescaled.push_back(std::exp(scores.back() / 3));
     }
     EXPECT_NEAR(auroc(scores, labels), slow_auroc(scores, labels), 1e-12);
@@ -36,9 +36,9 @@ TEST(Evaluate, AurocAgreesWithTheDefinitionAndSurvivesMonotoneRescaling) {
 }
 
 TEST(Evaluate, AveragePrecisionByHand) {
-  // Ranked: hit, miss, hit → (1/1 + 2/3) / 2
+  // The ranking is hit, miss, hit: (1/1 + 2/3) / 2.
   EXPECT_NEAR(average_precision(std::vector<double>{0.9, 0.8, 0.7}, Labels{1, 0, 1}), (1 + 2.0 / 3) / 2, 1e-12);
-  // A tie counts as one step: 2 called, 1 hit.
+  // A tie counts as one step: 2 are called anomalous, 1 of them is a hit.
   EXPECT_NEAR(average_precision(std::vector<double>{0.5, 0.5}, Labels{1, 0}), 0.5, 1e-12);
 }
 
@@ -54,7 +54,7 @@ TEST(Evaluate, TheGuidesCheckValues) {
 
 TEST(Evaluate, TheThresholdLiesInTheGap) {
   EXPECT_DOUBLE_EQ(minimum_error_threshold(std::vector<double>{1, 2, 6, 7}, Labels{0, 0, 1, 1}), 4);
-  // One stray in each class: still between the bulks.
+  // With one stray in each class, the threshold still lies between the bulks.
   const double t =
       minimum_error_threshold(std::vector<double>{1, 1.1, 1.2, 9, 5, 5.1, 5.2, 0}, Labels{0, 0, 0, 0, 1, 1, 1, 1});
   EXPECT_GT(t, 1.2);
@@ -83,7 +83,7 @@ TEST(Evaluate, OverlapAndPixels) {
 }
 
 TEST(Evaluate, IntervalsSayWhatFewPicturesAllow) {
-  // Wilson's example values: 0 of 10 and 8 of 10.
+  // The expected values are those of Wilson's examples: 0 of 10 and 8 of 10.
   EXPECT_NEAR(wilson_interval(0, 10).high, 0.2775, 1e-3);
   EXPECT_NEAR(wilson_interval(8, 10).low, 0.4902, 1e-3);
   EXPECT_NEAR(wilson_interval(8, 10).high, 0.9433, 1e-3);
@@ -97,7 +97,7 @@ TEST(Evaluate, IntervalsSayWhatFewPicturesAllow) {
   EXPECT_LT(few.low, 0.9);
   EXPECT_GT(many.low, 0.99);
   EXPECT_DOUBLE_EQ(few.high, 1);
-  // Hanley and McNeil 1982: 0.893 with 51 and 58 pictures has a standard error of 0.032.
+  // In Hanley and McNeil 1982, an AUROC of 0.893 with 51 and 58 pictures has a standard error of 0.032.
   const auto known = auroc_interval(0.893, 51, 58);
   EXPECT_NEAR((known.high - known.low) / (2 * 1.96), 0.032, 0.004);
 }
