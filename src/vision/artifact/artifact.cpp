@@ -21,7 +21,7 @@ namespace {
 constexpr std::uint64_t kManifestLimit = 16ULL << 20;
 constexpr std::uint64_t kBlobLimit = 2ULL << 30;
 constexpr int kVersion = 5;
-constexpr int kOldestVersion = 4;  // had no sample_bits: the upper byte of 16-bit samples counted
+constexpr int kOldestVersion = 4;  // It had no sample_bits: the upper byte of 16-bit samples counted.
 
 Json to_json(const Manifest& m) {
   Json graph = Json::array();
@@ -77,7 +77,7 @@ Json to_json(const Manifest& m) {
   return out;
 }
 
-Manifest from_json(const Json& j) {  // throws Json::exception
+Manifest from_json(const Json& j) {  // Throws Json::exception.
   Manifest m;
   m.image_height = j.at("image").at("height");
   m.image_width = j.at("image").at("width");
@@ -124,7 +124,7 @@ Error broken(const std::string& what) {
   return invalid_input("The model folder is damaged: " + what + ".");
 }
 
-/// Every name a manifest mentions must exist: the engine may then look things up without doubt.
+/// Checks that every name that a manifest mentions exists, so that the engine may look things up without doubt.
 Result<void> check_references(const Artifact& a) {
   const auto& m = a.manifest;
   const auto in_range = [](int v) { return v >= 8 && v <= 16384; };
@@ -165,13 +165,14 @@ Result<void> check_references(const Artifact& a) {
   return {};
 }
 
-/// IEEE 754 binary16 ↔ binary32; every half is a float. The product moves the exponent, of numbers below the smallest normal half, too.
+/// Converts IEEE 754 binary16 to binary32; every half is a float. The product moves the exponent, also that of numbers
+/// below the smallest normal half.
 float from_half(std::uint16_t half) {
   const std::uint32_t sign = (half & 0x8000U) << 16, size = (half & 0x7FFFU) << 13;
   const auto scaled = std::bit_cast<std::uint32_t>(std::bit_cast<float>(size) * 0x1p112F);
   return std::bit_cast<float>(sign | (size >= 31U << 23 ? size | 0x7F800000U : scaled));
 }
-/// The half that is exactly this float, if there is one.
+/// Returns the half that is exactly this float, if there is one.
 std::optional<std::uint16_t> as_half(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000U);
@@ -187,7 +188,7 @@ std::optional<std::uint16_t> as_half(float value) {
   if (std::bit_cast<std::uint32_t>(from_half(result)) != bits) return {};
   return result;
 }
-/// Values that came from halves (the backbone's) are stored as such.
+/// Returns the values as halves if all of them are halves, as the backbone's are; otherwise nothing.
 std::optional<std::string> as_halves(std::span<const float> values) {
   std::string out;
   for (float value : values) {
@@ -300,7 +301,7 @@ namespace {
 
 using Blob = std::shared_ptr<const std::map<std::string, Tensor>>;
 
-/// A blob's tensors: those in memory if another model has the same blob.
+/// Reads a blob's tensors, or returns those in memory if another model has the same blob.
 Result<Blob> read_blob(const fs::path& path, const std::string& hash, bool check_hash) {
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<const std::map<std::string, Tensor>>> loaded;
