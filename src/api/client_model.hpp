@@ -10,7 +10,7 @@
 namespace vedette {
 
 struct ClientModelFile {
-  std::string name;  ///< Such as "service-2.json".
+  std::string name;  ///< A name such as "service-2.json".
   std::string content;
 };
 /// Returns service-2.json, paginators-1.json and waiters-2.json, as botocore looks for them in
