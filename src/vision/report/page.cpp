@@ -48,7 +48,8 @@ std::string figure(const std::string& content, const std::string& title, const s
                      explanation);
 }
 
-/// Points of the ROC (false alarms, found) and the precision-recall curve (found, precision), one per distinct score.
+/// The points of the ROC (false alarms, found) and of the precision-recall curve (found, precision), one per distinct
+/// score.
 struct Curves {
   std::vector<std::pair<double, double>> roc{{0, 0}}, precision;
 };
@@ -77,7 +78,7 @@ void thin(std::vector<std::pair<double, double>>& points) {
   points = std::move(out);
 }
 
-/// Mean probability of a defect against the share of defects, in ten bins; empty bins are left out.
+/// Returns the mean probability of a defect and the share of defects in each of ten bins; empty bins are left out.
 std::vector<std::pair<double, double>> reliability(const Evaluation& e) {
   std::array<std::array<double, 3>, 10> bins{};
   for (const auto& p : e.predictions) {
