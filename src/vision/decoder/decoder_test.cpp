@@ -15,7 +15,7 @@ Planes no_distances() {
   return {kDistanceMaps, kSide / 8, kSide / 8, std::vector<float>(kDistanceMaps * kSide / 8 * kSide / 8, 1.0F)};
 }
 
-/// Grey noise; anomalous pictures hold a bright disc (label 1) or a dark one (label 2).
+/// Makes a picture of grey noise. An anomalous picture holds a bright disc (label 1) or a dark one (label 2).
 DecoderSample picture(std::uint64_t seed, int label) {
   Random random(seed);
   DecoderSample s{{kSide, kSide, std::vector<std::uint8_t>(3 * kSide * kSide)}, {}, {}};
