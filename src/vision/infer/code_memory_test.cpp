@@ -15,7 +15,7 @@
 namespace vedette {
 namespace {
 
-/// As systemd's MemoryDenyWriteExecute= does it, by a filter of system calls.
+/// Forbids it with a filter of system calls, as systemd's MemoryDenyWriteExecute= does.
 void forbid_making_memory_executable() {
   sock_filter filter[] = {
       {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},

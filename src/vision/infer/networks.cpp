@@ -33,7 +33,8 @@ const dnnl::memory& Planner::pack(const Tensor& tensor, const dnnl::memory::desc
 }
 
 const dnnl::memory& Planner::pack(const Tensor& tensor, dnnl::memory from, const dnnl::memory::desc& layout) {
-  // By the tensors' storage, which an entry keeps: no other tensor can get its address while the entry is there.
+  // The key is the tensors' storage, which an entry keeps: no other tensor can get its address while the entry is
+  // there.
   static std::mutex mutex;
   static std::multimap<const void*, std::weak_ptr<const PackedWeights>> known;
   const std::lock_guard lock(mutex);
@@ -117,7 +118,7 @@ dnnl::memory Planner::network_input(const Node& node, std::size_t index) {
 
 dnnl::memory Planner::network_output(const Node& node, const dnnl::memory::desc& layout) {
   const auto dims = layout.dims();
-  make_shape(node, {dims[1], dims[2], dims[3]});  // a plain array once somebody reads it as such
+  make_shape(node, {dims[1], dims[2], dims[3]});  // The value becomes a plain array once somebody reads it as such.
   return network_values_.emplace(node.output, network_memory(node.output, layout)).first->second;
 }
 
@@ -160,7 +161,7 @@ bool Planner::convolve_int8(const Node& node, const Window& window, bool has_rel
   const auto channels = any_input(node).channels;
   const auto& weights = tensor(node, "weights", {-1, channels, -1, -1});
   const auto outputs = weights.size(0);
-  if (channels % 8 != 0 || outputs % 8 != 0) return false;  // they fill no vector
+  if (channels % 8 != 0 || outputs % 8 != 0) return false;  // These channels do not fill a vector.
   const auto& bias = tensor(node, "bias", {outputs});
   const auto source = quantized_input(node, 0);
   const auto dims = source.memory.get_desc().dims();
@@ -174,13 +175,13 @@ bool Planner::convolve_int8(const Node& node, const Window& window, bool has_rel
   const auto range = ranges_.find(node.output);
   const bool is_quantized = range != ranges_.end();
   const float target_scale = is_quantized ? range->second / kLargestByte : 1.0F;
-  // Weights in 8 bits, each filter by its own scale.
+  // The weights have 8 bits, and each filter has its own scale.
   const auto per_filter = count(weights.shape) / outputs;
   std::vector<std::int8_t> bytes(static_cast<std::size_t>(count(weights.shape)));
   std::vector<float> scales(static_cast<std::size_t>(outputs));
   dnnl::memory own_bias({{outputs}, kF32, Tag::a}, cpu());
   auto* offsets = static_cast<float*>(own_bias.get_data_handle());
-  const float unit = residual ? residual->scale : target_scale;  // that the sum is counted in
+  const float unit = residual ? residual->scale : target_scale;  // The sum is counted in this unit.
   for (std::int64_t o = 0; o < outputs; ++o) {
     const float* w = weights.data() + o * per_filter;
     float largest = 1e-12F;
@@ -254,7 +255,7 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
                                              network_layout(target_dims), {window.stride, window.stride},
                                              {window.dilation - 1, window.dilation - 1}, {window.top, window.left},
                                              {window.bottom, window.right});
-  // A residual is added on the way out, or copied into the target first and summed there.
+  // A residual is added on the way out, or copied into the target before and summed there.
   const auto make_plan = [&](bool is_added) {
     dnnl::post_ops after;
     if (is_added) after.append_binary(dnnl::algorithm::binary_add, network_layout(target_dims));
@@ -264,8 +265,8 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
     attributes.set_post_ops(after);
     return dnnl::convolution_forward::primitive_desc(desc, attributes, cpu());
   };
-  // Of oneDNN 2.6's kernels those for bf16 add faster than they sum, and rightly unless channels fill no vector of eight; in fp32 they
-  // are slower or, where they go through a plain product, wrong.
+  // Of oneDNN 2.6's kernels, those for bf16 add faster than they sum, and rightly unless the channels do not fill a
+  // vector of eight. In fp32 they are slower, or wrong where they go through a plain product.
   constexpr std::string_view trusted = "jit_bf16";
   bool is_added = residual && type_ != kF32 && channels % 8 == 0;
   auto plan = make_plan(is_added);
