@@ -1,4 +1,4 @@
-"""Kills at bad moments, and datasets that must not train."""
+"""Tests kills at bad moments, and datasets on which no model must be trained."""
 import io
 import json
 import os
@@ -56,7 +56,7 @@ class Kills(unittest.TestCase):
         self.assertEqual(trained["Status"], "TRAINED", trained["StatusMessage"])
 
         self.server.client("lookoutvision").start_model(ProjectName="p", ModelVersion="1", MinInferenceUnits=1)
-        self.server.kill()  # at once: the start was acknowledged
+        self.server.kill()  # The server is killed as soon as the start was acknowledged.
         self.server.start()
         self.assertEqual(wait_while(self.describe, ["STARTING_HOSTING"])["Status"], "HOSTED")
         self.server.kill()
@@ -67,7 +67,7 @@ class Kills(unittest.TestCase):
         self.assertIn("IsAnomalous", answer["DetectAnomalyResult"])
         self.assertEqual(self.describe()["Status"], "HOSTED")
 
-        # A packaging job that was acknowledged is done by whoever starts next.
+        # The server that starts next carries out a packaging job that was acknowledged.
         greengrass = {"S3OutputLocation": {"Bucket": "parts", "Prefix": "out/"}, "TargetDevice": "jetson_xavier"}
         for n, delay in enumerate((0, 0.05, 0.2)):
             name = f"kill-{n}"
@@ -127,7 +127,7 @@ class Untrainable(unittest.TestCase):
         cls.server.destroy()
 
     def train(self, name, spoil):
-        """The model description after training on the sample with `spoil(entries, put)` applied first."""
+        """Returns the model description after a training on the sample set, to which `spoil(entries, put)` was applied before."""
         bucket = "bad-" + name
         upload_set(self.s3, SAMPLE, bucket, ["train.manifest"])
         body = self.s3.get_object(Bucket=bucket, Key="manifests/train.manifest")["Body"].read().decode()
@@ -170,7 +170,7 @@ class Untrainable(unittest.TestCase):
     def test_single_unreadable_pictures_are_skipped_and_named(self):
         def spoil(entries, put):
             put(entries[0]["source-ref"], b"\xff\xd8\xff truncated")
-            for entry in entries:  # the sample has fewer of each label than a single dataset needs for masks
+            for entry in entries:  # The sample set has fewer pictures of each label than a single dataset needs for masks.
                 for member in [m for m in entry if m.startswith("anomaly-mask")]:
                     del entry[member]
         model = self.train("skip", spoil)
@@ -184,7 +184,7 @@ class Untrainable(unittest.TestCase):
         path, _ = next(labelled_pictures(SAMPLE, "test.manifest"))
         with open(path, "rb") as file:
             answer = self.api.detect_anomalies(ProjectName="skip", ModelVersion="latest", ContentType="image/jpeg", Body=file.read())["DetectAnomalyResult"]
-        self.assertEqual(sorted(answer), ["Confidence", "IsAnomalous", "Source"])  # a classification model has no mask
+        self.assertEqual(sorted(answer), ["Confidence", "IsAnomalous", "Source"])  # A classification model has no mask.
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Put, list, get and delete through every S3 client at hand, each with keys that are hard to write."""
+"""Tests put, list, get and delete through every S3 client at hand, each with keys that are hard to write."""
 import hashlib
 import json
 import os
@@ -106,7 +106,7 @@ class Cli(unittest.TestCase):
             path = file_of(os.path.join("tree", name), 9_000_000 if name == "large.bin" else 100 + n)
             sums[name] = sum_of(path)
         self.aws("sync", "--quiet", tree, "s3://cli-folders/tree")
-        self.assertEqual(self.aws("sync", tree, "s3://cli-folders/tree"), "")  # nothing left to do
+        self.assertEqual(self.aws("sync", tree, "s3://cli-folders/tree"), "")  # There is nothing left to copy.
         self.aws("sync", "--quiet", "s3://cli-folders/tree", "s3://cli-folders/copied")
         self.aws("sync", "--quiet", "s3://cli-folders/copied", tree + ".back")
         self.assertEqual({name: sum_of(os.path.join(tree + ".back", name)) for name in sums}, sums)
@@ -166,7 +166,7 @@ class Rclone(unittest.TestCase):
     def rclone(self, *words):
         settings = {"RCLONE_CONFIG": "/dev/null", "RCLONE_CONFIG_V_TYPE": "s3", "RCLONE_CONFIG_V_PROVIDER": "Other", "RCLONE_CONFIG_V_ENV_AUTH": "true", "RCLONE_CONFIG_V_ENDPOINT": SERVER.url,
                     "RCLONE_CONFIG_V_REGION": REGION}
-        # Its SDK refuses to start with a bundle of certificate authorities that this test has no use for.
+        # The client's SDK refuses to start with the environment's bundle of certificate authorities, which this test does not need.
         variables = {name: value for name, value in SERVER.client_environment(**settings).items() if name != "AWS_CA_BUNDLE"}
         done = subprocess.run(["rclone", *words], env=variables, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, (words, done.stderr))
