@@ -29,7 +29,8 @@ class Heartbeat {
               }
               work->commit();
             } catch (const std::exception& e) {
-              log::warning("lease not renewed", {{"job", std::to_string(job)}, {"reason", e.what()}});
+              log::warning("the lease of a job could not be renewed",
+                           {{"job", std::to_string(job)}, {"reason", e.what()}});
             }
           }
         }) {}
@@ -88,7 +89,7 @@ void JobWorker::loop() {
     try {
       worked = run_one();
     } catch (const std::exception& e) {
-      log::error("job worker", {{"kind", kind_}, {"reason", e.what()}});
+      log::error("a job could not be claimed or ended", {{"kind", kind_}, {"reason", e.what()}});
     }
     std::unique_lock lock(mutex_);
     if (!worked) changed_.wait_for(lock, kPollInterval, [this] { return stopping_ || woken_; });
@@ -111,7 +112,8 @@ bool JobWorker::run_one() {
     try {
       outcome = handler_(*job, cancel_);
     } catch (const std::exception& e) {
-      log::error("job failed", {{"kind", kind_}, {"job", std::to_string(job->id)}, {"reason", e.what()}});
+      log::error("a job's handler threw an exception: the job will run again",
+                 {{"kind", kind_}, {"job", std::to_string(job->id)}, {"reason", e.what()}});
       outcome = JobOutcome{kRetryAfterCrash};
     }
   }
