@@ -196,7 +196,7 @@ void Metrics::loop() {
         work->commit();
       }
     } catch (const std::exception& e) {
-      log::error("metrics not stored", {{"reason", e.what()}});
+      log::error("metrics could not be stored: they are kept for the next attempt", {{"reason", e.what()}});
     }
     if (is_last) return;
   }
