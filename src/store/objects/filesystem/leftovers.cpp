@@ -126,7 +126,7 @@ void FolderStore::settle_leftovers(sqlite::Connection& c, bool accept_lost_index
     }
   }
   if (returned > 0)
-    log::warning("contents came back from where they were set aside", {{"files", std::to_string(returned)}});
+    log::warning("contents that had been set aside were moved back", {{"files", std::to_string(returned)}});
   if (missing > 0)
     log::error("contents missing",
                {{"objects", std::to_string(missing)},
@@ -160,7 +160,7 @@ void FolderStore::expire_set_aside() {
   }
   for (const auto& folder : over) {
     const auto files = fs::remove_all(folder);
-    log::info("contents that were set aside are deleted",
+    log::info("contents that were set aside long ago are deleted",
               {{"folder", folder.string()}, {"files", std::to_string(files - 1)}});
   }
 }

@@ -78,13 +78,14 @@ Result<HttpResponse> RemoteCalls::send(const Request& request) {
     if (!answer && answer.error().kind != ErrorKind::unavailable) break;
     const auto reason = answer ? "status " + std::to_string(answer->status) : answer.error().message;
     if (attempt + 1 >= options_.attempts) {
-      log::warning("object store gave up", {{"method", request.method},
-                                            {"bucket", request.bucket},
-                                            {"key", request.key.substr(0, 200)},
-                                            {"reason", reason}});
+      log::warning("a call to the object store failed", {{"method", request.method},
+                                                         {"bucket", request.bucket},
+                                                         {"key", request.key.substr(0, 200)},
+                                                         {"reason", reason}});
       break;
     }
-    log::warning("object store retry", {{"method", request.method}, {"bucket", request.bucket}, {"reason", reason}});
+    log::warning("a call to the object store failed and is tried again",
+                 {{"method", request.method}, {"bucket", request.bucket}, {"reason", reason}});
     if (!wait(backoff(attempt))) break;
   }
   give_back(std::move(client));

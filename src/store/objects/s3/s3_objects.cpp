@@ -139,7 +139,8 @@ class S3Objects : public ObjectStore {
       if (!page) return page.error();
       if (page->objects.empty()) break;
       if (!after.empty() && page->objects.back().key <= after)
-        return fail(ErrorKind::unavailable, "The object store's listing does not go on.");
+        return fail(ErrorKind::unavailable,
+                    "The object store returned a page of a listing that does not go on after the page before.");
       after = page->objects.back().key;
       for (auto& o : page->objects) {
         if (!o.key.starts_with(own_prefix)) continue;
