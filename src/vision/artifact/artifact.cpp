@@ -129,9 +129,10 @@ Result<void> check_references(const Artifact& a) {
   const auto& m = a.manifest;
   const auto in_range = [](int v) { return v >= 8 && v <= 16384; };
   if (!in_range(m.image_height) || !in_range(m.image_width) || !in_range(m.input_height) || !in_range(m.input_width))
-    return broken("sizes out of range");
+    return broken("a size is out of range");
   if (m.sample_bits < 8 || m.sample_bits > 16) return broken("the range of samples is not valid");
-  if (m.folds < 1 || m.folds > 64 || m.contestants.empty()) return broken("no ensemble");
+  if (m.folds < 1 || m.folds > 64 || m.contestants.empty())
+    return broken("it has no contestants or a wrong number of folds");
   std::set<std::string> outputs = {"image"};
   for (const auto& node : m.graph) {
     for (const auto& input : node.inputs)
@@ -143,17 +144,17 @@ Result<void> check_references(const Artifact& a) {
   }
   for (const auto& c : m.contestants) {
     if (static_cast<std::int64_t>(c.maps.size()) != m.folds)
-      return broken("contestant " + c.name + " has not one map per fold");
+      return broken("contestant " + c.name + " does not have one map per fold");
     for (const auto& map : c.maps)
       if (!outputs.contains(map)) return broken("contestant " + c.name + " names no output " + map);
     if (!(c.scale > 0) || !(c.pool_fraction > 0 && c.pool_fraction <= 1) ||
         !(c.level_exponent >= 0 && c.level_exponent <= 1))
-      return broken("contestant " + c.name + " has bad numbers");
+      return broken("contestant " + c.name + " has a number that is out of range");
   }
   if (m.segmentation) {
     const auto& s = *m.segmentation;
     if (s.labels.empty() || static_cast<std::int64_t>(s.class_maps.size()) != m.folds)
-      return broken("the segmentation has not one class map per fold");
+      return broken("the segmentation does not have one class map per fold");
     for (const auto& map : s.class_maps)
       if (!outputs.contains(map)) return broken("the segmentation names no output " + map);
   }
@@ -249,7 +250,7 @@ Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes,
       std::uint64_t count = 1;
       for (auto extent : shape) {
         if (extent < 0 || extent > (1LL << 31) || count > (1ULL << 32))
-          return broken("tensor " + name + " has a bad shape");
+          return broken("tensor " + name + " has a shape that is not possible");
         count *= static_cast<std::uint64_t>(extent);
       }
       const bool is_half = entry.at("dtype") == "F16";
@@ -345,7 +346,7 @@ Result<Artifact> read_artifact(const fs::path& folder, bool check_hashes) {
   }
   std::set<std::string> hashes;
   for (const auto& [name, hash] : artifact.manifest.tensors) {
-    if (hash.size() != 64 || !from_hex(hash)) return broken("a blob has no name");
+    if (hash.size() != 64 || !from_hex(hash)) return broken("the name of a blob is not a SHA-256");
     hashes.insert(hash);
   }
   for (const auto& hash : hashes) {
