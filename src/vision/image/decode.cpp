@@ -88,7 +88,7 @@ Result<RgbImage> decode_image(ImageBytes bytes, SizeLimits limits, LeastSize lea
     case ImageFormat::webp:
       return decode_webp(bytes, *header);
   }
-  return internal_error("unknown image format");
+  return internal_error("the format of a picture has no decoder");
 }
 
 }  // namespace vedette
