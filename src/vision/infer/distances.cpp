@@ -139,11 +139,11 @@ std::vector<std::int64_t> Planner::group_offsets(const Node& node, std::int64_t 
   std::vector<std::int64_t> offsets;
   for (float v : t.values()) {
     if (!(v >= 0 && v <= static_cast<float>(rows)) || (!offsets.empty() && v <= static_cast<float>(offsets.back())))
-      throw PlanFailure{node.output + ": bad groups"};
+      throw PlanFailure{node.output + " has groups that do not fit its rows"};
     offsets.push_back(std::llround(v));
   }
   if (offsets.size() < 2 || offsets.front() != 0 || offsets.back() != rows)
-    throw PlanFailure{node.output + ": bad groups"};
+    throw PlanFailure{node.output + " has groups that do not fit its rows"};
   return offsets;
 }
 

@@ -100,7 +100,7 @@ void Planner::release(const std::string& name) {
 
 void Planner::finish(const std::vector<std::string>& outputs) {
   for (const auto& name : outputs) {
-    if (!values_.contains(name)) throw PlanFailure{"nothing makes " + name};
+    if (!values_.contains(name)) throw PlanFailure{"no node makes " + name};
     make_plain(name);
   }
   release(kTransient);
@@ -150,7 +150,7 @@ const Tensor& Planner::tensor(const Node& node, const std::string& role, const S
 double Planner::number(const Node& node, const std::string& name, double low, double high) {
   const auto it = node.numbers.find(name);
   if (it == node.numbers.end() || !(it->second >= low && it->second <= high))
-    throw PlanFailure{node.output + ": bad " + name};
+    throw PlanFailure{node.output + " lacks the number " + name + ", or it is out of range"};
   return it->second;
 }
 
@@ -186,7 +186,7 @@ void Planner::warp(const Node& node,
   const auto& in = input(node, rank);
   const auto& transform = input(node, 1, 1);
   if (transform.shape[0] != 3 || in.shape[rank - 1] < 2 || in.shape[rank - 2] < 2)
-    throw PlanFailure{node.output + " cannot warp"};
+    throw PlanFailure{node.output + " has inputs that cannot be warped"};
   const double scale = number(node, "scale", 1e-3, 1e3);
   auto& out = make_output(node, in.shape);
   add_step([&in, &transform, &out, rank, scale, function] {

@@ -126,7 +126,7 @@ void Planner::block(const Node& node) {
   const auto margin = tensor(node, "weights", {-1, -1, -1, -1}).size(2) / 2;
   const Window window{integer(node, "stride", 1, 2), 1, margin, margin, margin, margin};
   if (const auto& w = tensor(node, "weights", {-1, -1, -1, -1}); w.size(2) != w.size(3) || w.size(2) % 2 != 1)
-    throw PlanFailure{node.output + ": bad kernel"};
+    throw PlanFailure{node.output + " has a kernel that is not possible here"};
   convolve(node, window, integer(node, "relu", 0, 1) == 1);
 }
 
@@ -148,7 +148,8 @@ Shape Planner::window_output(const Node& node, const Window& w, const Shape& in,
                              std::int64_t height, std::int64_t width) {
   const auto side = [&](std::int64_t size, std::int64_t before, std::int64_t after, std::int64_t kernel) {
     const auto room = size + before + after - (w.dilation * (kernel - 1) + 1);
-    if (kernel < 1 || kernel > kLargestKernel || room < 0) throw PlanFailure{node.output + ": bad kernel"};
+    if (kernel < 1 || kernel > kLargestKernel || room < 0)
+      throw PlanFailure{node.output + " has a kernel that is not possible here"};
     return room / w.stride + 1;
   };
   return {1, channels, side(in[2], w.top, w.bottom, height), side(in[3], w.left, w.right, width)};
@@ -186,7 +187,7 @@ bool Planner::convolve_int8(const Node& node, const Window& window, bool has_rel
     const float* w = weights.data() + o * per_filter;
     float largest = 1e-12F;
     for (std::int64_t i = 0; i < per_filter; ++i) {
-      if (!std::isfinite(w[i])) throw PlanFailure{node.output + ": bad weights"};
+      if (!std::isfinite(w[i])) throw PlanFailure{node.output + " has weights that are not finite"};
       largest = std::max(largest, std::abs(w[i]));
     }
     const float step = largest / kLargestWeight, per_unit = 1 / step;
@@ -228,7 +229,7 @@ bool Planner::convolve_int8(const Node& node, const Window& window, bool has_rel
 
 void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
   if (node.numbers.contains("range")) {
-    if (!has_relu) throw PlanFailure{node.output + ": a range of what may be negative"};
+    if (!has_relu) throw PlanFailure{node.output + " has a range, but its values may be negative"};
     ranges_[node.output] = static_cast<float>(number(node, "range", 1e-6, 1e6));
   }
   if (convolve_int8(node, window, has_relu)) return;
@@ -236,10 +237,10 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
   const auto dims = source.get_desc().dims();
   const auto channels = dims[1];
   const auto groups = integer(node, "groups", 1, 1 << 16);
-  if (channels % groups != 0) throw PlanFailure{node.output + ": groups do not divide the channels"};
+  if (channels % groups != 0) throw PlanFailure{node.output + " has groups that do not divide the channels"};
   const auto& weights = tensor(node, "weights", {-1, channels / groups, -1, -1});
   const auto outputs = weights.size(0);
-  if (outputs % groups != 0) throw PlanFailure{node.output + ": groups do not divide the channels"};
+  if (outputs % groups != 0) throw PlanFailure{node.output + " has groups that do not divide the channels"};
   const auto& bias = tensor(node, "bias", {outputs});
   const Shape target_dims = window_output(node, window, dims, outputs, weights.size(2), weights.size(3));
   std::optional<dnnl::memory> residual;
@@ -329,7 +330,7 @@ void Planner::pool(const Node& node) {
   const auto source = network_input(node, 0);
   const auto dims = source.get_desc().dims();
   auto window = window_of(node);
-  if (window.dilation != 1) throw PlanFailure{node.output + ": bad dilation"};
+  if (window.dilation != 1) throw PlanFailure{node.output + " has a dilation, which this operation cannot have"};
   const auto height = integer(node, "height", 0, kLargestKernel), width = integer(node, "width", 0, kLargestKernel);
   const bool is_global = height == 0 && width == 0;
   if (is_global) window = {};
