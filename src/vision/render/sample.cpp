@@ -109,7 +109,7 @@ Result<void> check_folder(const std::filesystem::path& folder) {
 
 Result<void> write_sample(const std::filesystem::path& folder, std::uint64_t seed, int count, int threads,
                           const std::function<void(int)>& progress) {
-  if (count < kSmallestSet) return invalid_input(fmt::format("A sample needs at least {} pictures.", kSmallestSet));
+  if (count < kSmallestSet) return invalid_input(fmt::format("A sample set needs at least {} pictures.", kSmallestSet));
   std::error_code code;
   if (auto ok = check_folder(folder); !ok) return ok;
   for (const char* name : kFolders) std::filesystem::create_directories(folder / name, code);
