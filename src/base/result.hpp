@@ -26,10 +26,10 @@ enum class ErrorKind {
 /// An expected failure. The message is for the user: it never holds secrets, file paths of the server or SQL.
 struct Error {
   ErrorKind kind = ErrorKind::internal;
-  std::string message;
-  std::string code;           ///< A protocol's own code ("NoSuchKey") where the kind alone is too coarse, else empty.
-  std::string resource_type;  ///< PROJECT, DATASET, MODEL … where the wire format wants it.
-  std::string resource_id;
+  std::string message = {};
+  std::string code = {};  ///< A protocol's own code ("NoSuchKey") where the kind alone is too coarse, else empty.
+  std::string resource_type = {};  ///< PROJECT, DATASET, MODEL … where the wire format wants it.
+  std::string resource_id = {};
   int retry_after_seconds = 0;
 };
 
@@ -71,7 +71,7 @@ class [[nodiscard]] Result<void> {
 };
 
 inline Error fail(ErrorKind kind, std::string message, std::string code = {}) {
-  return Error{kind, std::move(message), std::move(code), {}, {}, 0};
+  return Error{.kind = kind, .message = std::move(message), .code = std::move(code)};
 }
 inline Error invalid_input(std::string message) {
   return fail(ErrorKind::invalid_input, std::move(message));
@@ -80,10 +80,16 @@ inline Error internal_error(std::string message) {
   return fail(ErrorKind::internal, std::move(message));
 }
 inline Error not_found(std::string type, std::string id, std::string message) {
-  return Error{ErrorKind::not_found, std::move(message), {}, std::move(type), std::move(id), 0};
+  return Error{.kind = ErrorKind::not_found,
+               .message = std::move(message),
+               .resource_type = std::move(type),
+               .resource_id = std::move(id)};
 }
 inline Error conflict(std::string type, std::string id, std::string message) {
-  return Error{ErrorKind::conflict, std::move(message), {}, std::move(type), std::move(id), 0};
+  return Error{.kind = ErrorKind::conflict,
+               .message = std::move(message),
+               .resource_type = std::move(type),
+               .resource_id = std::move(id)};
 }
 
 }  // namespace vedette
