@@ -13,7 +13,13 @@ const Scope kScope{"123456789012", "us-east-1"};
 class MetricsTest : public testing::Test {
  protected:
   std::vector<MetricPoint> query(std::int64_t period) {
-    return metrics_.query({kScope, "Time", "p", "1", 0, 1'000'000, period});
+    return metrics_.query({.scope = kScope,
+                           .metric = "Time",
+                           .project = "p",
+                           .version = "1",
+                           .start = 0,
+                           .end = 1'000'000,
+                           .period = period});
   }
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::seconds(6000)}};
