@@ -22,7 +22,7 @@ class LifecycleRules : public testing::Test {
     return *outcome;
   }
   std::size_t versions(const std::string& prefix = {}) {
-    return store_->list_versions("b", {prefix, {}, {}, 100'000})->size();
+    return store_->list_versions("b", {.prefix = prefix, .limit = 100'000})->size();
   }
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::days(20'000)}};
