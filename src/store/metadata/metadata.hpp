@@ -35,9 +35,9 @@ struct AccessKey {
 };
 
 struct EntryFilter {
-  std::optional<bool> is_labeled, is_anomalous;
-  std::optional<Timestamp> created_before, created_after;
-  std::optional<std::string> source_ref_contains;
+  std::optional<bool> is_labeled = {}, is_anomalous = {};
+  std::optional<Timestamp> created_before = {}, created_after = {};
+  std::optional<std::string> source_ref_contains = {};
 };
 
 struct NumberedEntry {

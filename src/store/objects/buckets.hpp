@@ -18,9 +18,10 @@ struct ObjectVersion {
   std::optional<Timestamp> superseded;  ///< When a newer version came.
 };
 struct VersionListRequest {
-  std::string prefix;
-  std::string key_marker;      ///< Only keys after this one are listed.
-  std::string version_marker;  ///< If not empty, versions of key_marker that are older than this one are listed, too.
+  std::string prefix = {};
+  std::string key_marker = {};  ///< Only keys after this one are listed.
+  /// If not empty, versions of key_marker that are older than this one are listed, too.
+  std::string version_marker = {};
   std::int64_t limit = 1000;
 };
 

@@ -30,10 +30,10 @@ using HeaderFields = std::vector<std::pair<std::string, std::string>>;
 
 /// What is said of an object beside its content.
 struct ObjectAttributes {
-  std::string content_type;
-  HeaderFields user_metadata;  ///< The headers x-amz-meta-…; the names stand here without the prefix.
-  HeaderFields headers;        ///< Other headers that are sent with the content: cache-control, content-encoding, …
-  HeaderFields tags;
+  std::string content_type = {};
+  HeaderFields user_metadata = {};  ///< The headers x-amz-meta-…; the names stand here without the prefix.
+  HeaderFields headers = {};  ///< Other headers that are sent with the content: cache-control, content-encoding, …
+  HeaderFields tags = {};
 };
 
 struct ObjectInfo {
@@ -91,8 +91,8 @@ struct Removed {
 };
 
 struct ListRequest {
-  std::string prefix;
-  std::string start_after;  ///< Only keys after this one are listed, in byte order.
+  std::string prefix = {};
+  std::string start_after = {};  ///< Only keys after this one are listed, in byte order.
   std::int64_t limit = 1000;
 };
 

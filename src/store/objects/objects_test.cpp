@@ -43,7 +43,7 @@ TEST_F(Objects, KeysAreOpaqueBytes) {
   for (const auto& key : keys) EXPECT_EQ(get(key), "content of " + key);
   auto sorted = keys;
   std::sort(sorted.begin(), sorted.end());
-  const auto listed = store_->list("b", {"", "", 100});
+  const auto listed = store_->list("b", {.limit = 100});
   ASSERT_TRUE(listed);
   ASSERT_EQ(listed->size(), keys.size());
   for (std::size_t i = 0; i < sorted.size(); ++i) EXPECT_EQ((*listed)[i].key, sorted[i]);
@@ -52,10 +52,10 @@ TEST_F(Objects, KeysAreOpaqueBytes) {
 
 TEST_F(Objects, ListingTakesPrefixAndStart) {
   for (const char* key : {"a/1", "a/2", "a/3", "b/1", "a\xFF"}) ASSERT_TRUE(put_bytes(*store_, "b", key, "", "t"));
-  EXPECT_EQ(store_->list("b", {"a/", "", 10})->size(), 3U);
-  EXPECT_EQ(store_->list("b", {"a/", "a/1", 10})->at(0).key, "a/2");
-  EXPECT_EQ(store_->list("b", {"a/", "", 2})->size(), 2U);
-  EXPECT_EQ(store_->list("b", {"\xFF", "", 10})->size(), 0U);
+  EXPECT_EQ(store_->list("b", {.prefix = "a/", .limit = 10})->size(), 3U);
+  EXPECT_EQ(store_->list("b", {.prefix = "a/", .start_after = "a/1", .limit = 10})->at(0).key, "a/2");
+  EXPECT_EQ(store_->list("b", {.prefix = "a/", .limit = 2})->size(), 2U);
+  EXPECT_EQ(store_->list("b", {.prefix = "\xFF", .limit = 10})->size(), 0U);
   EXPECT_EQ(store_->list("none", {}).error().code, "NoSuchBucket");
 }
 
@@ -76,7 +76,7 @@ TEST_F(Objects, ConditionsGuardAPut) {
     auto staged = store_->stage();
     (void)(*staged)->write(as_bytes("x")).has_value();
     (void)(*staged)->finish().has_value();
-    return store_->put("b", "k", std::move(*staged), {"t", {}, {}, {}}, condition);
+    return store_->put("b", "k", std::move(*staged), {.content_type = "t"}, condition);
   };
   const auto first = put({true, {}});
   ASSERT_TRUE(first);
@@ -163,7 +163,7 @@ TEST_F(Leftovers, AnIndexThatIsNewOlderOrEmptyIsRefusedAndNothingIsTouched) {
   fs::copy_file(old, index, fs::copy_options::overwrite_existing);
   refuses("10 are not named");
   // Accepting the loss loses nothing: with the right index everything is there again.
-  ASSERT_EQ(reopen({true, 30}), "");
+  ASSERT_EQ(reopen({.accept_lost_index = true, .set_aside_days = 30}), "");
   EXPECT_EQ(set_aside(), 10);
   EXPECT_EQ(get("4"), "4");
   store_.reset();
@@ -275,7 +275,7 @@ TEST_F(Multipart, PartsBecomeOneObjectAndCompletingAgainAnswersTheSame) {
 }
 
 TEST_F(Multipart, WrongPartsAreRefusedAndTheUploadStays) {
-  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}, {}, {}});
+  const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"});
   const auto small = part(upload, 1, "small"), last = part(upload, 2, "last");
   const auto complete = [&](std::vector<std::pair<int, std::string>> parts) {
     return store_->complete_upload("b", "k", upload, parts, {}).error().code;
@@ -289,7 +289,7 @@ TEST_F(Multipart, WrongPartsAreRefusedAndTheUploadStays) {
 }
 
 TEST_F(Multipart, PartsSurviveARestartAndGoWithAnAbort) {
-  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}, {}, {}});
+  const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"});
   part(upload, 1, "kept");
   store_.reset();
   store_ = open_filesystem_objects(folder_.path(), kClock);
@@ -299,7 +299,7 @@ TEST_F(Multipart, PartsSurviveARestartAndGoWithAnAbort) {
 }
 
 TEST_F(Multipart, DeletingABucketTakesItsOpenUploadsAlong) {
-  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}, {}, {}});
+  const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"});
   part(upload, 1, "part");
   EXPECT_TRUE(store_->delete_bucket("b"));
   EXPECT_EQ(content_files(), 0U);
@@ -416,25 +416,26 @@ TEST_F(Versions, ListingGoesOnBehindAVersion) {
   const auto one = put("one"), two = put("two");
   ASSERT_TRUE(put_bytes(*store_, "b", "l", "other", "t"));
   EXPECT_EQ(store_->list_versions("b", {})->size(), 4U);
-  EXPECT_EQ(listed({"k", "", "", 2}), "two* one");
-  EXPECT_EQ(listed({"k", "k", two, 100}), "one before");
-  EXPECT_EQ(listed({"k", "k", one, 100}), "before");
-  EXPECT_EQ(store_->list_versions("b", {"", "k", "", 100})->size(), 1U);
-  EXPECT_EQ(store_->list_versions("b", {"", "k", "null", 100})->size(), 1U);
-  EXPECT_EQ(store_->list_versions("b", {"", "k", "unknown", 1}).error().code, "InvalidArgument");
+  EXPECT_EQ(listed({.prefix = "k", .limit = 2}), "two* one");
+  EXPECT_EQ(listed({.prefix = "k", .key_marker = "k", .version_marker = two, .limit = 100}), "one before");
+  EXPECT_EQ(listed({.prefix = "k", .key_marker = "k", .version_marker = one, .limit = 100}), "before");
+  EXPECT_EQ(store_->list_versions("b", {.key_marker = "k", .limit = 100})->size(), 1U);
+  EXPECT_EQ(store_->list_versions("b", {.key_marker = "k", .version_marker = "null", .limit = 100})->size(), 1U);
+  EXPECT_EQ(store_->list_versions("b", {.key_marker = "k", .version_marker = "unknown", .limit = 1}).error().code,
+            "InvalidArgument");
 }
 
 TEST_F(Versions, ListingGoesOnBehindAVersionThatWasDeletedMeanwhile) {
   put("one");
   const auto two = put("two");
   ASSERT_TRUE(put_bytes(*store_, "b", "l", "other", "t"));
-  EXPECT_EQ(listed({"k", "", "", 1}), "two*");
+  EXPECT_EQ(listed({.prefix = "k", .limit = 1}), "two*");
   ASSERT_TRUE(store_->remove("b", "k", two));
-  EXPECT_EQ(listed({"k", "k", two, 100}), "one* before");
+  EXPECT_EQ(listed({.prefix = "k", .key_marker = "k", .version_marker = two, .limit = 100}), "one* before");
   // If no version of the marker's key is left, the next key follows.
-  const auto left = *store_->list_versions("b", {"k", "", "", 100});
+  const auto left = *store_->list_versions("b", {.prefix = "k", .limit = 100});
   for (const auto& v : left) ASSERT_TRUE(store_->remove("b", "k", v.info.version_id));
-  EXPECT_EQ(store_->list_versions("b", {"", "k", two, 100})->size(), 1U);
+  EXPECT_EQ(store_->list_versions("b", {.key_marker = "k", .version_marker = two, .limit = 100})->size(), 1U);
 }
 
 TEST_F(Versions, AnySequenceOfCallsLeavesWhatAModelOfItHas) {

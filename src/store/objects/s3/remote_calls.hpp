@@ -19,11 +19,11 @@ class RemoteCalls {
   RemoteCalls(const S3StoreOptions& options, const Clock& clock) : options_(options), credentials_(clock) {}
 
   struct Request {
-    std::string method;
-    std::string bucket, key;  ///< An empty key means the bucket itself.
-    std::vector<std::pair<std::string, std::string>> query;
-    HeaderList headers;
-    std::string_view body;
+    std::string method = {};
+    std::string bucket = {}, key = {};  ///< An empty key means the bucket itself.
+    std::vector<std::pair<std::string, std::string>> query = {};
+    HeaderList headers = {};
+    std::string_view body = {};
     std::uint64_t largest_answer = 64 << 20;
   };
   /// Returns an answer with a status below 300, or 304. Every other status is an error with S3's code.
