@@ -212,8 +212,11 @@ std::vector<LabelMetrics> SegmentationTally::metrics() const {
   std::vector<LabelMetrics> out;
   for (std::size_t l = 0; l < names_.size(); ++l) {
     const auto& p = pixels_[l];
-    const auto m = classification_metrics({p.intersection, p.predicted - p.intersection, 0, p.truth - p.intersection});
-    LabelMetrics label{names_[l], {}, {}, {}, {}};
+    const auto m = classification_metrics({.true_positive = p.intersection,
+                                           .false_positive = p.predicted - p.intersection,
+                                           .false_negative = p.truth - p.intersection});
+    LabelMetrics label;
+    label.name = names_[l];
     if (p.predicted > 0) label.precision = m.precision;
     if (p.truth > 0) label.recall = m.recall;
     if (!ious_[l].empty()) {

@@ -155,7 +155,8 @@ TEST_F(Assess, ATestSetThatCannotDoIsRefusedWithTheReason) {
   const auto good = sample(false, picture_), bad = sample(true, picture_);
   EXPECT_EQ(check({good, bad}), "");
   EXPECT_NE(check({good, good}).find("1 normal and 1 anomalous images; 2 and 0 can be used"), std::string::npos);
-  EXPECT_NE(check({good, bad}, {10, 0, 10, 10, 10}).find("10 normal and 10 anomalous images; 1 and 1"),
+  EXPECT_NE(check({good, bad}, {.train_normal = 10, .train_per_label = 10, .test_normal = 10, .test_anomaly = 10})
+                .find("10 normal and 10 anomalous images; 1 and 1"),
             std::string::npos);
   const auto text = folder_.path() / "text.png";
   std::ofstream(text) << "no picture";

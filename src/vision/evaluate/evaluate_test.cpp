@@ -45,11 +45,12 @@ TEST(Evaluate, AveragePrecisionByHand) {
 TEST(Evaluate, TheGuidesCheckValues) {
   const auto f1 = [](double p, double r) { return 2 * p * r / (p + r); };
   EXPECT_NEAR(f1(.9, 1), .947, 1e-3);
-  const auto m = classification_metrics({9, 1, 5, 0});
+  const auto m =
+      classification_metrics({.true_positive = 9, .false_positive = 1, .true_negative = 5, .false_negative = 0});
   EXPECT_NEAR(m.precision, .9, 1e-12);
   EXPECT_NEAR(m.recall, 1, 1e-12);
   EXPECT_NEAR(m.f1, .947, 1e-3);
-  EXPECT_EQ(classification_metrics({0, 0, 5, 0}).f1, 0);
+  EXPECT_EQ(classification_metrics({.true_negative = 5}).f1, 0);
 }
 
 TEST(Evaluate, TheThresholdLiesInTheGap) {

@@ -214,7 +214,7 @@ TEST(Infer, PoolingAveragesTheLargest) {
 TEST(Infer, OnlyRegionsThatReachThePeakAreLabelled) {
   Manifest m;
   m.image_height = 24, m.image_width = 48;
-  m.contestants = {{"one", {"map"}, 0.01, 0, 0, 1, 1, 1}};
+  m.contestants = {{.name = "one", .maps = {"map"}, .pool_fraction = 0.01, .score_weight = 1, .map_weight = 1}};
   m.segmentation = Segmentation{{{"a", "#ff0000"}, {"b", "#00ff00"}}, {{1, 2}, {1, 2}}, {"classes"}};
   Grid<float> map(6, 12);
   map.at(2, 2) = 1.5F;  // This cell reaches the threshold but not the peak.
@@ -297,7 +297,7 @@ Artifact bright_model() {
                {"g", Tensor::make({2}, {0, 1})},
                {"two", Tensor::make({2, 3}, {0, 0, 0, 9, 9, 9})},
                {"g2", Tensor::make({3}, {0, 1, 2})}};
-  m.contestants = {{"bright", {"map"}, 0.5, 0, 0.0, 1.0, 1.0, 1.0}};
+  m.contestants = {{.name = "bright", .maps = {"map"}, .pool_fraction = 0.5, .score_weight = 1, .map_weight = 1}};
   m.threshold = std::log1p(std::exp(std::log(0.8)));
   m.confidence_slope = 3;
   m.confidence_limit = 0.95;
@@ -345,7 +345,7 @@ Artifact delicate_model() {
                {"thousand", Tensor::make({1, 1, 1, 1}, {1000})},
                {"minus", Tensor::make({1}, {-1000})},
                {"picture", Tensor::make({64, 64, 3}, std::vector<float>(64 * 64 * 3, 128))}};
-  m.contestants = {{"red", {"map"}, 0.5, 0, 0.0, 1.0, 1.0, 1.0}};
+  m.contestants = {{.name = "red", .maps = {"map"}, .pool_fraction = 0.5, .score_weight = 1, .map_weight = 1}};
   m.threshold = 1;
   m.confidence_limit = 0.95;
   return a;

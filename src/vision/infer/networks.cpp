@@ -124,7 +124,8 @@ dnnl::memory Planner::network_output(const Node& node, const dnnl::memory::desc&
 
 void Planner::block(const Node& node) {
   const auto margin = tensor(node, "weights", {-1, -1, -1, -1}).size(2) / 2;
-  const Window window{integer(node, "stride", 1, 2), 1, margin, margin, margin, margin};
+  const Window window{
+      .stride = integer(node, "stride", 1, 2), .top = margin, .left = margin, .bottom = margin, .right = margin};
   if (const auto& w = tensor(node, "weights", {-1, -1, -1, -1}); w.size(2) != w.size(3) || w.size(2) % 2 != 1)
     throw PlanFailure{node.output + " has a kernel that is not possible here"};
   convolve(node, window, integer(node, "relu", 0, 1) == 1);

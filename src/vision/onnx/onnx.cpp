@@ -295,7 +295,7 @@ class Reader {
         pads[a + 2] = all - pads[a];
       }
     }
-    Window w{strides[0], dilations[0], {}, 0, 0};
+    Window w{.stride = strides[0], .dilation = dilations[0], .zeros = {}, .height = 0, .width = 0};
     for (std::size_t i = 0; i < 4; ++i) {
       w.zeros[i] = pads[i] + in.zeros[i];
       if (w.zeros[i] < 0 || w.zeros[i] > 63) throw Unsupported{o.node.op_type() + " with this padding"};

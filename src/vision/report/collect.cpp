@@ -198,7 +198,8 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
   for (std::size_t place = 0; place < order.size(); ++place) {
     const auto& p = predictions[order[place]];
     if (place >= shown && place % every != 0) continue;
-    ReportedPicture out{p, {}, {}, {}, {}};
+    ReportedPicture out;
+    out.prediction = p;
     TrainingSample sample;
     sample.source_ref = p.source_ref;
     sample.image = p.image;

@@ -169,7 +169,8 @@ std::string charts_of(const Report& report) {
     double highest = 0;
     for (const auto& [step, value] : e.decoder_loss) loss.emplace_back(step, value), highest = std::max(highest, value);
     const std::vector<charts::Line> lines = {{loss, "curve"}};
-    out += figure(charts::plot({"step", "loss", 0, loss.back().first, 0, highest}, lines), "Learning curve.",
+    out += figure(charts::plot({.x = "step", .y = "loss", .x_high = loss.back().first, .y_high = highest}, lines),
+                  "Learning curve.",
                   "This is the loss of the networks that draw defects. If it still falls at the end, a larger "
                   "<code>--budget</code> may help.");
   }
