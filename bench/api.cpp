@@ -105,7 +105,8 @@ void make_data(const fs::path& data) {
   model.output = {"pictures", "out/"};
   model.tags = {{"stage", "production"}};
   work->models().insert(kScope, model);
-  work->models().set_evaluation(model.uid, {0.9, 0.9, 0.9}, {"pictures", "m"}, {"pictures", "r"}, clock.now());
+  work->models().set_evaluation(model.uid, {.f1 = 0.9, .recall = 0.9, .precision = 0.9}, {"pictures", "m"},
+                                {"pictures", "r"}, clock.now());
   work->commit();
 }
 
@@ -135,11 +136,29 @@ void add_projects(const fs::path& data, int count) {
     model.output = {"b", ""};
     model.tags = {{"line", "7"}};
     work->models().insert(kScope, model);
-    work->packaging_jobs().insert(kScope, {name, "job", 1, std::nullopt, "{}", name, "1.0.0",
-                                           PackagingJobStatus::succeeded, "", clock.now(), clock.now()});
+    work->packaging_jobs().insert(kScope, {.project = name,
+                                           .name = "job",
+                                           .model_version = 1,
+                                           .description = std::nullopt,
+                                           .configuration = "{}",
+                                           .component_name = name,
+                                           .component_version = "1.0.0",
+                                           .status = PackagingJobStatus::succeeded,
+                                           .status_message = "",
+                                           .created = clock.now(),
+                                           .updated = clock.now()});
     work->tokens().remember(kScope, "CreateProject", name, {"hash", name}, clock.now());
     for (int minute = 0; minute < 60; ++minute)
-      work->metric_points().add({kScope, "ProcessedImageCount", name, "1", first_minute + minute * 60, 60, 1, 1, 1, 1});
+      work->metric_points().add({.scope = kScope,
+                                 .metric = "ProcessedImageCount",
+                                 .project = name,
+                                 .version = "1",
+                                 .start = first_minute + minute * 60,
+                                 .period = 60,
+                                 .sum = 1,
+                                 .count = 1,
+                                 .minimum = 1,
+                                 .maximum = 1});
   }
   work->commit();
 }
@@ -219,6 +238,7 @@ int main(int argc, char** argv) {
     int connections, rounds;
     Work work;
   };
+  // Each row has a name, the number of connections, the number of calls on each of them, and what a call does.
   const std::vector<Operation> operations = {
       {"DescribeModel", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", project + "/models/1"); }},
       {"DescribeModel, 8 connections", 8, 200,
