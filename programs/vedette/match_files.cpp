@@ -34,7 +34,8 @@ struct Fit {
 
 Fit compare(const std::string& key, const std::string& file) {
   const auto x = parts_of(key), y = parts_of(file);
-  Fit fit{file, 0, {}, {}};
+  Fit fit;
+  fit.file = file;
   while (fit.shared < x.size() && fit.shared < y.size() && x[x.size() - 1 - fit.shared] == y[y.size() - 1 - fit.shared])
     ++fit.shared;
   const auto rest = [&fit](const auto& parts) {
