@@ -289,7 +289,7 @@ TEST(S3, TheFirstFittingCorsRuleAnswers) {
   EXPECT_EQ(allowed("http://elsewhere", "GET", std::nullopt), "*");
 }
 
-TEST(S3, Ranges) {
+TEST(S3, RangesAreReadAsS3ReadsThem) {
   const auto range = [](const char* header) { return s3::parse_range(header, 10); };
   EXPECT_EQ((*range("bytes=0-"))->last, 9U);
   EXPECT_EQ((*range("bytes=-4"))->first, 6U);

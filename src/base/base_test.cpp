@@ -62,7 +62,7 @@ TEST(Clock, TimestampsPrintAndParse) {
     EXPECT_FALSE(parse_timestamp(bad)) << bad;
 }
 
-TEST(Digest, KnownAnswers) {
+TEST(Digest, DigestsMatchThePublishedAnswers) {
   // FIPS 180-4 gives this value.
   EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   Hasher md5(Hasher::Algorithm::md5);
@@ -105,7 +105,7 @@ TEST(Random, BelowStaysBelowAndForksDiffer) {
 }
 
 // The expected values are the check values that the catalogues of CRCs and FIPS 180-4 give for "123456789".
-TEST(Checksum, KnownValuesInOnePieceAndInMany) {
+TEST(Checksum, ChecksumsMatchThePublishedValuesInOnePieceAndInMany) {
   for (const auto& [name, expected] :
        {std::pair{"crc32", "cbf43926"}, std::pair{"CRC32C", "e3069283"}, std::pair{"crc64nvme", "ae8b14860a799888"},
         std::pair{"sha1", "f7c3bc1d808e04732adf679965ccc34ca7ae3441"}}) {

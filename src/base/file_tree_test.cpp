@@ -22,7 +22,7 @@ std::vector<std::string> names(const std::vector<fs::path>& paths, const fs::pat
   return out;
 }
 
-TEST(FileTree, WhatSystemsLeaveIsNotSeen) {
+TEST(FileTree, FilesThatSystemsLeaveAreNotSeen) {
   const TemporaryFolder folder;
   const auto root = folder.path() / ".own";  // The folder that is asked for may be hidden.
   for (const auto* name : {"b.png", "a/c.png", "._b.png", ".DS_Store", ".ipynb_checkpoints/b.png",

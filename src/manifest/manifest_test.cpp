@@ -122,7 +122,7 @@ TEST(Manifest, S3UrisSplitAtTheFirstSlashOnly) {
   EXPECT_FALSE(parse_s3_uri("http://bucket/key"));
 }
 
-TEST(Manifest, ClassNamesOfOnesOwnAreTold) {
+TEST(Manifest, ClassNamesThatAreNeitherNormalNorAnomalyAreTold) {
   const auto line = [](const std::string& name) {
     return parse_manifest_line(
                R"({"source-ref":"a.png","l":1,"l-metadata":{"type":"groundtruth/image-classification","class-name":")" +

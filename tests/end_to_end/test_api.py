@@ -229,7 +229,7 @@ class Buckets(unittest.TestCase):
                for o in page["Contents"]]
         self.assertEqual(old, [f"b/{i}" for i in range(5)])
 
-    def test_ranges_and_conditions(self):
+    def test_ranges_and_conditions_are_obeyed(self):
         self.s3.create_bucket(Bucket="ranges")
         tag = self.s3.put_object(Bucket="ranges", Key="k", Body=b"0123456789")["ETag"]
         part = self.s3.get_object(Bucket="ranges", Key="k", Range="bytes=2-4")

@@ -233,7 +233,7 @@ class Backbones(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertRegex(done.stderr, "no map at stride 8.*it needs operator Mod" if file in command else "no ONNX network")
 
-    def test_a_model_is_trained_on_it_and_serves_without_the_file(self):
+    def test_a_model_is_trained_on_an_onnx_backbone_and_serves_without_its_file(self):
         torch.manual_seed(10)
         file = self.export(resnet(False, (32, 48, 64, 96)).eval(), "own.onnx")
         sample, model = self.path("sample"), self.path("model")

@@ -172,7 +172,7 @@ class Versions(BucketTest):
             make("test", VersionId="unknown")
         self.assertEqual(caught.exception.response["Error"]["Code"], "ValidationException")
 
-    def test_all_of_it_survives_a_kill(self):
+    def test_versions_settings_and_tags_survive_a_kill(self):
         server = Server()
         self.addCleanup(server.destroy)
         s3 = server.client("s3")
@@ -225,7 +225,7 @@ class Settings(BucketTest):
         self.assertEqual(s3.get_bucket_request_payment(**bucket)["Payer"], "BucketOwner")
         self.assertNotIn("LoggingEnabled", s3.get_bucket_logging(**bucket))
 
-    def test_what_would_not_be_kept_is_refused(self):
+    def test_settings_that_would_not_be_kept_are_refused(self):
         s3 = self.s3
         for call, members in ((s3.put_bucket_policy, {"Policy": "{}"}), (s3.delete_bucket_policy, {}), (s3.put_bucket_website, {"WebsiteConfiguration": {"IndexDocument": {"Suffix": "i"}}}),
                               (s3.put_bucket_lifecycle_configuration, {"LifecycleConfiguration": {"Rules": [
@@ -242,7 +242,7 @@ class Settings(BucketTest):
         self.assertEqual(s3.get_object_acl(Bucket=self.bucket, Key="k")["Grants"][0]["Permission"], "FULL_CONTROL")
         self.assertEqual(s3.head_object(Bucket=self.bucket, Key="k")["ServerSideEncryption"], "AES256")
 
-    def test_headers_tags_and_overrides(self):
+    def test_headers_tags_and_overrides_come_back_as_they_were_put(self):
         self.put("k", b"x", CacheControl="max-age=5", ContentDisposition="attachment", ContentLanguage="de", ContentEncoding="gzip", Tagging="a=1&b=%C3%BC", Metadata={"m": "1"})
         head = self.s3.head_object(Bucket=self.bucket, Key="k")
         self.assertEqual((head["CacheControl"], head["ContentDisposition"], head["ContentLanguage"], head["ContentEncoding"]), ("max-age=5", "attachment", "de", "gzip"))

@@ -150,19 +150,19 @@ class Untrainable(unittest.TestCase):
         for reason in reasons:
             self.assertIn(reason, model["StatusMessage"])
 
-    def test_a_mask_of_another_size(self):
+    def test_a_mask_of_another_size_fails_the_training(self):
         self.expect_failure("mask-size", lambda entries, put: put(entries[1]["anomaly-mask-ref"], self.png((100, 100))), "anomaly-1", "100x100")
 
-    def test_a_mask_of_a_foreign_colour(self):
+    def test_a_mask_of_a_foreign_colour_fails_the_training(self):
         self.expect_failure("mask-color", lambda entries, put: put(entries[1]["anomaly-mask-ref"], self.png((640, 480), (1, 2, 3))), "anomaly-1", "#010203")
 
-    def test_a_mask_that_is_no_png(self):
+    def test_a_mask_that_is_no_png_fails_the_training(self):
         self.expect_failure("mask-kind", lambda entries, put: put(entries[1]["anomaly-mask-ref"], b"\xff\xd8\xff\xe0 no"), "anomaly-1", "PNG")
 
-    def test_a_picture_of_another_size(self):
+    def test_a_picture_of_another_size_fails_the_training(self):
         self.expect_failure("size", lambda entries, put: put(entries[0]["source-ref"], self.png((320, 240))), "normal-1", "320x240")
 
-    def test_too_few_pictures(self):
+    def test_too_few_pictures_fail_the_training(self):
         def spoil(entries, _):
             del entries[30:]
         self.expect_failure("few", spoil, "at least 20 normal", "15")

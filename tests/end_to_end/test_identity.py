@@ -225,7 +225,7 @@ class Identity(unittest.TestCase):
         with self.assertRaises(ClientError):
             api.list_users()
 
-    def test_pages_of_users(self):
+    def test_users_are_listed_in_pages(self):
         api = extension()
         for i in range(5):
             api.create_user(UserName=f"page{i}")

@@ -106,7 +106,7 @@ class Import(unittest.TestCase):
         self.assertEqual(json.loads(entries[0])["source-ref"], "s3://kept/saved/train/images/line 7/images/good000.png")
         self.assertEqual(len(self.s3.list_objects_v2(Bucket="kept")["Contents"]), before + 1)  # The manifest was added.
 
-    def test_what_cannot_be_imported_says_why(self):
+    def test_an_import_that_cannot_be_done_says_why(self):
         for words, reason in ((("/nowhere", "--project", "x"), "neither a folder nor"), ((self.folder, "--project", "x"), "no train.manifest"),
                               (("s3://none/x", "--project", "x"), "NoSuchBucket")):
             status, _, err = import_(*words)

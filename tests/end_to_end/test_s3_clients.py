@@ -80,7 +80,7 @@ class Cli(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
-    def test_single_objects(self):
+    def test_single_objects_are_put_listed_read_and_deleted(self):
         self.aws("mb", "s3://cli-round")
         path, back = file_of("cli", 5000), os.path.join(FOLDER, "cli.back")
         # The command itself takes a key that ends in a slash for a folder.
@@ -117,7 +117,7 @@ class Cli(unittest.TestCase):
 
 
 class JavaScript(unittest.TestCase):
-    def test_newest_sdk(self):
+    def test_the_newest_sdk_puts_lists_reads_and_deletes(self):
         folder = os.path.join(BUILD, "js-client")
         shutil.copy(os.path.join(HERE, "js", "s3_round.mjs"), folder)
         node = shutil.which("node") or "/usr/bin/node"

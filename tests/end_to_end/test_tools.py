@@ -163,7 +163,7 @@ class Tools(unittest.TestCase):
         self.assertIn("none of the 6 masks", self.fails("train", *pictures, "--out", refused))
         self.assertFalse(os.path.exists(refused))
 
-    def test_a_test_set_that_cannot_do_is_refused_before_the_training(self):
+    def test_a_test_set_that_is_too_small_is_refused_before_the_training(self):
         lines = [json.loads(line) for line in open(self.sample + "/manifests/test.manifest", encoding="utf-8")]
         manifest = self.sample + "/manifests/good-only.manifest"
         with open(manifest, "w", encoding="utf-8") as file:

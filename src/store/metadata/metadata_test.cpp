@@ -36,7 +36,7 @@ class Metadata : public testing::TestWithParam<Backend> {
   std::unique_ptr<MetadataStore> store_;
 };
 
-TEST_P(Metadata, WhatIsNotCommittedDidNotHappen) {
+TEST_P(Metadata, ChangesThatAreNotCommittedDidNotHappen) {
   {
     auto work = store_->write();
     EXPECT_TRUE(work->projects().insert(kScope, {"q", at(2)}));

@@ -86,7 +86,7 @@ TEST_F(Objects, ConditionsGuardAPut) {
   EXPECT_EQ(content_files(), 1U);
 }
 
-TEST_F(Objects, WhatWasNotCommittedIsInvisibleAndSweptAtTheNextStart) {
+TEST_F(Objects, ContentsThatWereNotCommittedAreInvisibleAndRemovedAtTheNextStart) {
   ASSERT_TRUE(put_bytes(*store_, "b", "k", "kept", "t"));
   {
     auto staged = store_->stage();
@@ -173,7 +173,7 @@ TEST_F(Leftovers, AnIndexThatIsNewOlderOrEmptyIsRefusedAndNothingIsTouched) {
   EXPECT_EQ(get("19"), "new");
 }
 
-TEST_F(Leftovers, WhatWasSetAsideGoesAfterItsTimeAndNotBefore) {
+TEST_F(Leftovers, FilesSetAsideAreDeletedAfterTheirTimeAndNotBefore) {
   const auto aside = folder_.path() / "set-aside";
   const auto day = [](int days_ago) {
     return to_extended_iso8601(kClock.now() - std::chrono::days(days_ago)).substr(0, 10);
@@ -230,7 +230,7 @@ TEST_F(Leftovers, AnIndexThatIsOverwrittenUnderAServerIsNoticed) {
   EXPECT_FALSE(store_->answers());
 }
 
-TEST_F(Objects, BucketsHaveLives) {
+TEST_F(Objects, BucketsAreMadeListedAndDeleted) {
   EXPECT_EQ(store_->create_bucket("b").error().code, "BucketAlreadyOwnedByYou");
   ASSERT_TRUE(put_bytes(*store_, "b", "k", "x", "t"));
   EXPECT_EQ(store_->delete_bucket("b").error().code, "BucketNotEmpty");
@@ -438,7 +438,7 @@ TEST_F(Versions, ListingGoesOnBehindAVersionThatWasDeletedMeanwhile) {
   EXPECT_EQ(store_->list_versions("b", {.key_marker = "k", .version_marker = two, .limit = 100})->size(), 1U);
 }
 
-TEST_F(Versions, AnySequenceOfCallsLeavesWhatAModelOfItHas) {
+TEST_F(Versions, AnySequenceOfCallsLeavesWhatASimpleModelPredicts) {
   struct Entry {
     std::string id, content;  // An empty content means a delete marker.
   };
@@ -483,7 +483,7 @@ TEST_F(Versions, AnySequenceOfCallsLeavesWhatAModelOfItHas) {
   }
 }
 
-TEST_F(Versions, TheyAndTheirTagsSurviveARestart) {
+TEST_F(Versions, VersionsAndTheirTagsSurviveARestart) {
   const auto one = put("one");
   put("two");
   EXPECT_TRUE(store_->set_tags("b", "k", one, {{"a", "b"}}));

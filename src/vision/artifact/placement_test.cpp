@@ -69,7 +69,7 @@ TEST(Placement, TheOldModelIsWholeIfTheNewOneCannotBeWritten) {
   EXPECT_EQ(std::distance(fs::directory_iterator(t.path() / "old/blobs"), {}), 2);
 }
 
-TEST(Placement, NewPlacesAndLinks) {
+TEST(Placement, NewFoldersAndLinksToFoldersAreTaken) {
   const TemporaryFolder t;
   make_model(t.path() / "new", 2);
   for (const auto* name : {"a/b/c", "d/", "e/."}) {
@@ -89,7 +89,7 @@ TEST(Placement, NewPlacesAndLinks) {
   EXPECT_EQ(reason(t.path() / "link"), "");  // The folder holds a model now.
 }
 
-TEST(Placement, WhatIsNoPlaceIsRefusedAndNamed) {
+TEST(Placement, APathThatCannotHoldAModelIsRefusedAndNamed) {
   const TemporaryFolder t;
   write(t.path() / "site/manifest.json", R"({"name": "a web page"})");
   write(t.path() / "site/notes.txt", "only copy");

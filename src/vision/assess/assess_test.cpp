@@ -151,7 +151,7 @@ TEST_F(Assess, AMaskWithoutItsColorsIsRefused) {
   EXPECT_NE(loaded.error().message.find("none of the colours"), std::string::npos);
 }
 
-TEST_F(Assess, ATestSetThatCannotDoIsRefusedWithTheReason) {
+TEST_F(Assess, ATestSetThatIsTooSmallIsRefusedWithTheReason) {
   const auto good = sample(false, picture_), bad = sample(true, picture_);
   EXPECT_EQ(check({good, bad}), "");
   EXPECT_NE(check({good, good}).find("1 normal and 1 anomalous images; 2 and 0 can be used"), std::string::npos);

@@ -35,7 +35,7 @@ TEST(Evaluate, AurocAgreesWithTheDefinitionAndSurvivesMonotoneRescaling) {
   EXPECT_EQ(auroc(std::vector<double>{1, 2}, Labels{1, 1}), 0);
 }
 
-TEST(Evaluate, AveragePrecisionByHand) {
+TEST(Evaluate, AveragePrecisionAgreesWithValuesByHand) {
   // The ranking is hit, miss, hit: (1/1 + 2/3) / 2.
   EXPECT_NEAR(average_precision(std::vector<double>{0.9, 0.8, 0.7}, Labels{1, 0, 1}), (1 + 2.0 / 3) / 2, 1e-12);
   // A tie counts as one step: 2 are called anomalous, 1 of them is a hit.
@@ -62,12 +62,12 @@ TEST(Evaluate, TheThresholdLiesInTheGap) {
   EXPECT_LT(t, 5);
 }
 
-TEST(Evaluate, CalibrationErrorsByHand) {
+TEST(Evaluate, CalibrationErrorsAgreeWithValuesByHand) {
   EXPECT_NEAR(expected_calibration_error(std::vector<double>{0.9, 0.9, 0.1, 0.1}, Labels{1, 1, 0, 0}), 0.1, 1e-12);
   EXPECT_NEAR(brier_score(std::vector<double>{0.9, 0.2}, Labels{1, 0}), (0.01 + 0.04) / 2, 1e-12);
 }
 
-TEST(Evaluate, OverlapAndPixels) {
+TEST(Evaluate, OverlapAndPixelMetricsAgreeWithValuesByHand) {
   const Labels predicted{1, 1, 0, 2}, truth{1, 0, 0, 2};
   EXPECT_DOUBLE_EQ(count_overlap(predicted, truth, 1).iou(), 0.5);
   EXPECT_DOUBLE_EQ(count_overlap(predicted, truth, 2).iou(), 1);

@@ -148,7 +148,7 @@ TEST(Decode, TwelveBitsKeepTheirLevels) {
   }
 }
 
-TEST(Decode, WhatIsBeyondTheRangeIsWhiteAndCounted) {
+TEST(Decode, SamplesBeyondTheRangeAreWhiteAndCounted) {
   const auto image = decode(deep_png(ramp(8191), kHeight, kWidth), {.sample_bits = 12});
   ASSERT_TRUE(image);
   EXPECT_EQ(image->used_bits, 13);
@@ -293,7 +293,7 @@ TEST(Decode, AncillaryChunksOfAPngCostNothing) {
   EXPECT_EQ(decoded->pixels, image.pixels);
 }
 
-TEST(Decode, EndsWhenNobodyWaits) {
+TEST(Decode, DecodingEndsWhenNobodyWaitsForThePicture) {
   std::stop_source nobody;
   nobody.request_stop();
   const auto image = noise(8);

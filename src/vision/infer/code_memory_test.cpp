@@ -32,11 +32,11 @@ void forbid_making_memory_executable() {
   ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), 0);
 }
 
-TEST(CodeMemory, IsThereUsually) {
+TEST(CodeMemory, MachineCodeCanUsuallyBeMade) {
   EXPECT_TRUE(check_code_memory());
 }
 
-TEST(CodeMemory, WhereItIsForbiddenTheMessageSaysWhatToSwitch) {
+TEST(CodeMemory, WhereMachineCodeIsForbiddenTheMessageSaysWhatToSwitch) {
   EXPECT_EXIT(
       {
         forbid_making_memory_executable();

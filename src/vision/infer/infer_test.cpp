@@ -351,7 +351,7 @@ Artifact delicate_model() {
   return a;
 }
 
-TEST(Infer, AModelThatNeedsItRunsInFullPrecision) {
+TEST(Infer, AModelThatNeedsFullPrecisionRunsInIt) {
   auto artifact = delicate_model();
   const auto exact = Engine::create(artifact, Precision::fp32);
   ASSERT_TRUE(exact) << exact.error().message;

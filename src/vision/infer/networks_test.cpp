@@ -312,7 +312,7 @@ TEST(Networks, BlocksWithRangesComputeWhatTheySayInEightBits) {
   }
 }
 
-TEST(Networks, WhatDoesNotFitIsRefused) {
+TEST(Networks, OperationsThatDoNotFitTheirInputsAreRefused) {
   const std::map<std::string, Tensor> tensors = {{"a", random_tensor({24, 3, 3, 3}, 0.3, 1)},
                                                  {"a.bias", random_tensor({24}, 0.1, 2)},
                                                  {"even", random_tensor({24, 3, 2, 2}, 0.3, 1)},
@@ -327,7 +327,7 @@ TEST(Networks, WhatDoesNotFitIsRefused) {
   EXPECT_FALSE(Graph::plan({{"slice", "x", {"image"}, {}, {{"channel", 3}}}}, tensors, {"x"}, 32, 32));
 }
 
-TEST(Graph, WhatNobodyReadsAnyMoreMakesRoomAndChangesNothing) {
+TEST(Graph, ValuesThatNobodyReadsAnyMoreMakeRoomAndChangeNothing) {
   const std::map<std::string, Tensor> tensors = {{"a", random_tensor({24, 3, 3, 3}, 0.3, 1)},
                                                  {"a.bias", random_tensor({24}, 0.1, 2)},
                                                  {"b", random_tensor({24, 24, 3, 3}, 0.1, 3)},

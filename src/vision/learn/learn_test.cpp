@@ -210,7 +210,7 @@ TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   EXPECT_LT(cells, 1400);
 }
 
-TEST(Train, NeedsPictures) {
+TEST(Train, TooFewPicturesAreRefused) {
   TrainingJob job;
   const auto result = train(job, "/nonexistent", 1, {});
   ASSERT_FALSE(result);

@@ -99,7 +99,7 @@ TEST(Onnx, OutputsOfAllThreeStridesAreTheMaps) {
   EXPECT_EQ(backbone->maps[1], backbone->nodes[3].output);
 }
 
-TEST(Onnx, WhatIsMissingIsNamed) {
+TEST(Onnx, AnOperatorThatIsNotReadIsNamed) {
   EXPECT_NE(read_onnx_backbone("nonsense").error().message.find("no ONNX network"), std::string::npos);
   auto n = small();
   n.graph().mutable_node(5)->set_op_type("Einsum");

@@ -59,7 +59,7 @@ class Pretraining : public testing::Test {
   TemporaryFolder folder_;
 };
 
-TEST_F(Pretraining, ARunThatWasCutOffEndsWhereOneInOneGoDoes) {
+TEST_F(Pretraining, ARunThatWasCutOffEndsWithTheSameWeightsAsOneWithoutABreak) {
   const auto whole = options("whole"), parts = options("parts");
   const auto nothing = [](const PretrainStep&) {};
   std::atomic<bool> never = false;
