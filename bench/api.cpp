@@ -1,6 +1,7 @@
-// The API alone: requests per second, p50 and p99 of a started server, over keep-alive connections with signed requests, beside 10 and
-// beside 10,000 unrelated projects. Both servers run at once and are measured in turns, so that the machine's moods hit both; the last
-// line holds each operation's growth. No operation may take longer because other projects exist.
+// This benchmark measures the API alone: requests per second, p50 and p99 of a started server, over keep-alive
+// connections with signed requests, beside 10 and beside 10,000 unrelated projects. Both servers run at once and are
+// measured in turns, so that the machine's moods hit both. The last line holds each operation's growth. No operation
+// may take longer because other projects exist.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -35,7 +36,7 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// About 650 bytes, as lines with a mask are: 16,000 of them make the 10 MB that a call may have.
+/// Returns a line of about 650 bytes, as lines with a mask have: 16,000 of them make the 10 MB that a call may have.
 std::string entry_line(int number) {
   char name[32];
   std::snprintf(name, sizeof name, "images/%06d.png", number);
@@ -61,7 +62,7 @@ std::string entry_line(int number) {
   return line.dump();
 }
 
-/// Pictures and the project that is measured: a dataset of 16,000 entries and a trained model.
+/// Makes the pictures and the project that is measured: a dataset of 16,000 entries and a trained model.
 void make_data(const fs::path& data) {
   const SystemClock clock;
   fs::create_directories(data);
@@ -104,11 +105,13 @@ void make_data(const fs::path& data) {
   model.output = {"pictures", "out/"};
   model.tags = {{"stage", "production"}};
   work->models().insert(kScope, model);
-  work->models().set_evaluation(model.uid, {0.9, 0.9, 0.9}, {"pictures", "m"}, {"pictures", "r"}, clock.now());
+  work->models().set_evaluation(model.uid, {.f1 = 0.9, .recall = 0.9, .precision = 0.9}, {"pictures", "m"},
+                                {"pictures", "r"}, clock.now());
   work->commit();
 }
 
-/// Other people's projects, each with a dataset, a model with tags, a packaging job, a client token and an hour of metrics.
+/// Adds other people's projects, each with a dataset, a model with tags, a packaging job, a client token and an hour of
+/// metrics.
 void add_projects(const fs::path& data, int count) {
   const SystemClock clock;
   const auto metadata = open_sqlite_metadata(data / "metadata.sqlite");
@@ -133,11 +136,29 @@ void add_projects(const fs::path& data, int count) {
     model.output = {"b", ""};
     model.tags = {{"line", "7"}};
     work->models().insert(kScope, model);
-    work->packaging_jobs().insert(kScope, {name, "job", 1, std::nullopt, "{}", name, "1.0.0",
-                                           PackagingJobStatus::succeeded, "", clock.now(), clock.now()});
+    work->packaging_jobs().insert(kScope, {.project = name,
+                                           .name = "job",
+                                           .model_version = 1,
+                                           .description = std::nullopt,
+                                           .configuration = "{}",
+                                           .component_name = name,
+                                           .component_version = "1.0.0",
+                                           .status = PackagingJobStatus::succeeded,
+                                           .status_message = "",
+                                           .created = clock.now(),
+                                           .updated = clock.now()});
     work->tokens().remember(kScope, "CreateProject", name, {"hash", name}, clock.now());
     for (int minute = 0; minute < 60; ++minute)
-      work->metric_points().add({kScope, "ProcessedImageCount", name, "1", first_minute + minute * 60, 60, 1, 1, 1, 1});
+      work->metric_points().add({.scope = kScope,
+                                 .metric = "ProcessedImageCount",
+                                 .project = name,
+                                 .version = "1",
+                                 .start = first_minute + minute * 60,
+                                 .period = 60,
+                                 .sum = 1,
+                                 .count = 1,
+                                 .minimum = 1,
+                                 .maximum = 1});
   }
   work->commit();
 }
@@ -163,7 +184,7 @@ struct Measured {
 
 using Work = std::function<void(ServiceClient&, int)>;
 
-/// `rounds` calls on each of `connections` connections.
+/// Makes `rounds` calls on each of `connections` connections.
 void measure(const ServerProcess& server, int connections, int rounds, int offset, const Work& work, Measured& out) {
   std::vector<std::vector<double>> times(static_cast<std::size_t>(connections));
   const auto start = Clock::now();
@@ -171,7 +192,7 @@ void measure(const ServerProcess& server, int connections, int rounds, int offse
   for (int c = 0; c < connections; ++c)
     threads.emplace_back([&, c] {
       const auto client = server.client();
-      call(*client, "GET", std::string("/projects/") + kProject);  // connects
+      call(*client, "GET", std::string("/projects/") + kProject);  // This call makes the connection.
       for (int i = 0; i < rounds; ++i) {
         const auto begin = Clock::now();
         work(*client, offset + c * rounds + i);
@@ -217,6 +238,7 @@ int main(int argc, char** argv) {
     int connections, rounds;
     Work work;
   };
+  // Each row has a name, the number of connections, the number of calls on each of them, and what a call does.
   const std::vector<Operation> operations = {
       {"DescribeModel", 1, 400, [&](ServiceClient& c, int) { call(c, "GET", project + "/models/1"); }},
       {"DescribeModel, 8 connections", 8, 200,
@@ -259,7 +281,7 @@ int main(int argc, char** argv) {
        [&](ServiceClient& c, int) { call(c, "PATCH", project + "/datasets/train/entries", "", update_body); }},
       {"UpdateDatasetEntries of 10 MB, complete", 1, 1, [&](ServiceClient& c, int) { settle(c); }},
   };
-  // An update that was accepted must be complete before the next one: both lines are measured turn by turn.
+  // An update that was accepted must be complete before the next one, so both lines are measured turn by turn.
   std::vector<std::array<Measured, 2>> results(operations.size());
   for (int turn = 0; turn < turns; ++turn)
     for (std::size_t o = 0; o < operations.size(); ++o)
@@ -271,7 +293,7 @@ int main(int argc, char** argv) {
           measure(which == 0 ? few : other, 1, 1, 0, operations.back().work,
                   results.back()[static_cast<std::size_t>(which)]);
         } else if (o + 1 == operations.size()) {
-          results[o][static_cast<std::size_t>(which)].ms.pop_back();  // measured above already
+          results[o][static_cast<std::size_t>(which)].ms.pop_back();  // This was measured above already.
         }
       }
   Json growth = Json::object();

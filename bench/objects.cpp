@@ -1,7 +1,8 @@
-// What the S3 endpoint costs: put and get of small and large objects and a listing of 100,000 keys, beside a floor measured in the same
-// run. The floor of a put is the same bytes written to a file of the same disk and synced, and their SHA-256 and MD5, nothing else; of a
-// get the same file read and sent over a loopback connection. Floor and request take turns, so that the machine's moods hit both. The
-// client signs before the clock starts and only moves bytes. The last line is JSON.
+// This benchmark measures what the S3 endpoint costs: put and get of small and large objects and a listing of 100,000
+// keys, beside a floor that is measured in the same run. The floor of a put is the time to write the same bytes to a
+// file of the same disk and sync it, and to compute their SHA-256 and MD5, and nothing else. The floor of a get is the
+// time to read the same file and send it over a loopback connection. Floor and request take turns, so that the
+// machine's moods hit both. The client signs before the clock starts and only moves bytes. The last line is JSON.
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -66,7 +67,7 @@ class Socket {
       bytes.remove_prefix(static_cast<std::size_t>(n));
     }
   }
-  /// One answer; its body's size. Throws unless its status is 200.
+  /// Reads one answer and returns the size of its body in bytes. Throws unless its status is 200.
   std::size_t receive() {
     std::size_t have = 0, head = std::string_view::npos;
     while ((head = std::string_view(buffer_.data(), have).find("\r\n\r\n")) == std::string_view::npos)
@@ -92,7 +93,7 @@ class Socket {
   std::vector<char> buffer_ = std::vector<char>(1 << 20);
 };
 
-/// A signed request, whole.
+/// Returns a whole signed request.
 std::string request(const ServerProcess& server, const std::string& method, const std::string& path,
                     const std::string& query, std::string_view body) {
   const auto host = server.endpoint().substr(7);
@@ -113,7 +114,7 @@ std::string request(const ServerProcess& server, const std::string& method, cons
   return text.append(body);
 }
 
-/// Write, sync, hash: what no durable put with an ETag and a checked signature can do without.
+/// Returns the time to write, sync and hash: what no durable put with an ETag and a checked signature can do without.
 double put_floor(const fs::path& path, std::string_view bytes) {
   const auto start = Steady::now();
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -184,7 +185,7 @@ class Sender {
   std::thread thread_;
 };
 
-/// Rows of an index, their contents left out: listings do not look at them.
+/// Writes rows of an index without contents, since listings do not look at these.
 void fill_index(const fs::path& index) {
   sqlite::Connection c(index);
   c.execute("BEGIN");
@@ -244,7 +245,7 @@ int main(int argc, char** argv) {
       }
       if (!write_file_atomically(file, bytes)) throw std::runtime_error("cannot write");
       const Sender sender(file);
-      // Connections of the same age: their windows have grown alike.
+      // The connections have the same age, so that their windows have grown alike.
       Socket plain(sender.port()), getting(port);
       for (int i = -2; i < rounds; ++i) {
         const auto start = Steady::now();
@@ -277,7 +278,7 @@ int main(int argc, char** argv) {
       }
       listing = std::min(listing, ms);
     }
-    double scan = 1e9;  // the same rows read from the same index, in pages
+    double scan = 1e9;  // The same rows are read from the same index, in pages.
     {
       sqlite::Connection c(folder.path() / "objects" / "index.sqlite");
       for (int turn = 0; turn < 3; ++turn) {

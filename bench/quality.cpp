@@ -1,6 +1,6 @@
-// How good verdicts are, and what they cost: the rendered sample and, where they are at hand, the public sets with the
-// protocols of docs/vision.md. Trains with `vedette-trainer`, judges with `vision/infer`. One JSON object per set and seed,
-// then mean and deviation per set.
+// This benchmark measures how good verdicts are, and what they cost, on the rendered sample set and, where they are at
+// hand, on the public sets with the protocols of docs/vision.md. It trains with `vedette-trainer` and judges with
+// `vision/infer`. It prints one JSON object per set and seed, then mean and deviation per set.
 
 #include <algorithm>
 #include <array>
@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using Samples = std::vector<vedette::TrainingSample>;
 
-constexpr int kTileHeight = 320, kTileWidth = 288;  // about the median
+constexpr int kTileHeight = 320, kTileWidth = 288;  // These sides are about the median of the tiles' sides.
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -52,7 +52,7 @@ Protocol from_manifests(const fs::path& folder) {
           vedette::read_manifest_samples(folder / "manifests/test.manifest", "")};
 }
 
-/// A copy of the picture or mask, stretched to the tiles' common size.
+/// Makes a copy of a picture or mask, stretched to the tiles' common size.
 fs::path stretched(const fs::path& from, const fs::path& to) {
   const auto image = required(vedette::decode_image(required(vedette::read_file(from, 64 << 20)), {8, 16384}));
   const auto png = required(vedette::encode_png(to_image(vedette::resize_to_planes(image, kTileHeight, kTileWidth))));
@@ -61,8 +61,8 @@ fs::path stretched(const fs::path& from, const fs::path& to) {
   return to;
 }
 
-/// Magnetic tiles (Huang, Qiu, Yuan 2020): a folder per class, masks as PNG of the same name. The tiles differ in size; copies
-/// of one size are made in `work`.
+/// Reads the magnetic tiles (Huang, Qiu, Yuan 2020), which have a folder per class and masks as PNG of the same name.
+/// The tiles differ in size, so copies of one size are made in `work`.
 Protocol magnetic_tiles(const fs::path& folder, const fs::path& work, std::size_t normals, std::size_t defects) {
   Protocol p;
   const std::vector<std::string> classes = {"free", "blowhole", "break", "crack", "fray", "uneven"};
@@ -87,7 +87,8 @@ Protocol magnetic_tiles(const fs::path& folder, const fs::path& work, std::size_
   return p;
 }
 
-/// Large pictures with tiny defects: parts of one rendered surface of 4096 × 4096, a third of them damaged over 12 to 24 pixels.
+/// Makes large pictures with tiny defects: parts of one rendered surface of 4096 × 4096, a third of them damaged over
+/// 12 to 24 pixels.
 Protocol tiny_defects(const fs::path& work, std::uint64_t seed) {
   constexpr int kSurfaceSide = 4096, kSide = 3072;
   constexpr std::size_t kTrain = 36, kTest = 36;
@@ -138,7 +139,7 @@ Protocol tiny_defects(const fs::path& work, std::uint64_t seed) {
   return p;
 }
 
-/// Leaves all good pictures and the first `most` anomalous ones of each label.
+/// Keeps all good pictures and the first `most` anomalous pictures of each label.
 void keep_defects(std::vector<vedette::TrainingSample>& samples, std::size_t most) {
   std::map<std::string, std::size_t> seen;
   std::erase_if(samples, [&](const auto& s) {
@@ -149,8 +150,8 @@ void keep_defects(std::vector<vedette::TrainingSample>& samples, std::size_t mos
   });
 }
 
-/// Of the defective pictures that were called so: the share in which something is marked, and the share whose largest labelled area has the
-/// right class.
+/// Counts, of the defective pictures that were called so, in which share something is marked, and in which share the
+/// largest labelled area has the right class.
 class ClassTally {
  public:
   explicit ClassTally(const vedette::Manifest& manifest) : manifest_(manifest) {}
@@ -177,7 +178,8 @@ class ClassTally {
   double found_ = 0, right_ = 0, marked_ = 0;
 };
 
-/// Image AUROC of each contestant alone, all folds together, by how much of the map its score averages.
+/// Returns the AUROC over pictures of each contestant alone, all folds together, by how much of the map its score
+/// averages.
 json contest(const vedette::Engine& engine, const Protocol& protocol) {
   const auto& m = engine.manifest();
   constexpr std::array fractions = {0.001, 0.01, 0.05, 0.2, 1.0};
@@ -202,7 +204,7 @@ json contest(const vedette::Engine& engine, const Protocol& protocol) {
   return out;
 }
 
-/// Turned about its centre and shifted, continued by its mirror image.
+/// Returns the picture turned about its centre and shifted, continued by its mirror image.
 vedette::RgbImage moved(const vedette::RgbImage& image, double dy, double dx, double degrees) {
   vedette::RgbImage out = image;
   const double angle = degrees * std::numbers::pi / 180, a = std::cos(angle), b = std::sin(angle);
@@ -232,7 +234,7 @@ vedette::RgbImage toned(const vedette::RgbImage& image, double gain) {
   return out;
 }
 
-/// A 3 × 3 binomial filter: slightly out of focus.
+/// Applies a 3 × 3 binomial filter, which puts the picture slightly out of focus.
 vedette::RgbImage softened(const vedette::RgbImage& image) {
   auto out = image;
   for (int y = 1; y + 1 < out.height; ++y)
@@ -246,8 +248,8 @@ vedette::RgbImage softened(const vedette::RgbImage& image) {
   return out;
 }
 
-/// Share of the test pictures whose verdict changes when what a plant cannot control does, and of those shown instead something
-/// that is no part at all: how many are called anomalous.
+/// Returns the share of the test pictures whose verdict changes when something changes that a plant cannot control. For
+/// pictures that show something else than the part, it returns how many are called anomalous.
 json robustness(const vedette::Engine& engine, const Protocol& protocol) {
   using Image = vedette::RgbImage;
   const std::vector<std::pair<const char*, std::function<Image(const Image&)>>> changes = {
@@ -285,7 +287,8 @@ json robustness(const vedette::Engine& engine, const Protocol& protocol) {
   return out;
 }
 
-/// The protocol with a tenth more good pictures that are none: defective ones of the test set, which leave it.
+/// Returns the protocol with a tenth more good pictures that are not good: defective pictures of the test set, which
+/// leave it.
 Protocol mislabelled(const Protocol& protocol) {
   Protocol out = protocol;
   const auto normals =
@@ -361,7 +364,8 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
     for (const auto& l : e.labels) {
       mean += l.aiou.value_or(0) / static_cast<double>(e.labels.size());
       const double f1 = l.f1.value_or(0);
-      pooled += f1 / (2 - f1) / static_cast<double>(e.labels.size());  // IoU from F1, over all pixels
+      // This is the IoU, computed from F1 over all pixels.
+      pooled += f1 / (2 - f1) / static_cast<double>(e.labels.size());
     }
     out[prefix + "iou"] = pooled;
     out[prefix + "mean_iou"] = mean;

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""What the same network takes in PyTorch, as a Python user would run it, beside `vedette bench`.
+"""Measures how long the same network takes in PyTorch, as a Python user would run it, beside `vedette bench`.
 
     bench/torch_comparison.py MODEL_DIR IMAGE_DIR [--vedette build/release/vedette] [--threads N] [--seconds S]
 
-Needs Debian's python3-torch, python3-pil, python3-numpy. The model's graph with its weights becomes a module that is traced, frozen and
-optimised for inference (torch.jit), in fp32 and, where PyTorch can, in bf16; Pillow decodes, the same number of threads works.
-PyTorch is spared: the part is not registered, no map is warped back, no mask is drawn, nothing goes over HTTP. Prints milliseconds and ratios; the last line is JSON.
+It needs Debian's python3-torch, python3-pil and python3-numpy. The model's graph with its weights becomes a module that is traced,
+frozen and optimised for inference (torch.jit), in fp32 and, where PyTorch can, in bf16. Pillow decodes the pictures, and the same number
+of threads works. PyTorch is spared some work: the part is not registered, no map is warped back, no mask is drawn, and nothing goes over
+HTTP. The script prints milliseconds and ratios; the last line is JSON.
 """
 import argparse
 import io
@@ -38,7 +39,7 @@ def read_safetensors(path):
 
 
 def gaussian(x, sigma):
-    """[1, C, H, W] blurred, edges replicated."""
+    """Returns the maps [1, C, H, W] blurred, with replicated edges."""
     radius = int(3 * sigma + 0.5)
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
     kernel = (kernel / kernel.sum()).repeat(int(x.shape[1]), 1)
@@ -47,7 +48,7 @@ def gaussian(x, sigma):
 
 
 class Network(torch.nn.Module):
-    """The artifact's graph. [3, H, W], 0 … 1 → the contestants' maps and class maps."""
+    """The artifact's graph. It turns a picture [3, H, W], 0 … 1, into the contestants' maps and the class maps."""
 
     def __init__(self, folder):
         super().__init__()
@@ -154,7 +155,7 @@ class Network(torch.nn.Module):
 
 
 def score(manifest, maps):
-    """The fused logit."""
+    """Returns the fused logit."""
     fused, position = manifest["fusion_bias"], 0
     for contestant in manifest["contestants"]:
         own = maps[position : position + len(contestant["maps"])]
@@ -193,11 +194,11 @@ def main():
     files = sorted(p for p in options.images.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
     pictures = [p.read_bytes() for p in files[:16]]
     if not pictures:
-        sys.exit("no pictures there")
+        sys.exit("The folder holds no JPEG or PNG pictures.")
 
     def prepare(content):
         image = PIL.Image.open(io.BytesIO(content))
-        image.draft("RGB", size)  # a smaller inverse DCT where the file allows it
+        image.draft("RGB", size)  # This uses a smaller inverse DCT where the file allows it.
         image = image.convert("RGB").resize(size, PIL.Image.BOX if image.width >= 2 * size[0] else PIL.Image.BILINEAR)
         return torch.from_numpy(numpy.asarray(image).copy()).permute(2, 0, 1).float() / 255
 
@@ -213,7 +214,7 @@ def main():
                     median_of(lambda i: frozen(example), options.seconds),
                     median_of(lambda i: score(manifest, frozen(prepare(pictures[i % len(pictures)]))), options.seconds),
                 )
-        except (RuntimeError, NotImplementedError) as error:  # some operations lack bf16
+        except (RuntimeError, NotImplementedError) as error:  # Some operations lack bf16.
             print(f"torch {precision}: {' '.join(str(error).split())[:200]}")
     bench = subprocess.run(
         [options.vedette, "bench", options.model, options.images, "--cores", str(options.threads), "--seconds",

@@ -1,5 +1,5 @@
-# vedette_embed(target file symbol): makes the file's bytes available as `extern const std::string_view symbol`
-# in namespace vedette::embedded, so that the programs need no data files beside them.
+# vedette_embed(target file symbol) makes the bytes of a file available as `extern const std::string_view symbol` in the
+# namespace vedette::embedded, so that the programs need no data files beside them.
 function(vedette_embed target file symbol)
   get_filename_component(path ${file} ABSOLUTE)
   set(out ${CMAKE_CURRENT_BINARY_DIR}/embedded_${symbol}.cpp)

@@ -1,5 +1,5 @@
-# What makes faults of memory harder to use, in the programs that are shipped (release builds; sanitizers look for the same and more).
-# tests/packaging looks into the built programs for it. Debian's compiler makes position-independent programs by itself.
+# These options make faults of memory harder to use in the programs that are shipped (release builds; sanitizers look for the same faults
+# and more). tests/packaging checks that the built programs have them. Debian's compiler makes position-independent programs by itself.
 if(CMAKE_BUILD_TYPE STREQUAL Release)
   add_compile_options(-fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64)

@@ -1,13 +1,13 @@
-# What is installed, and the Debian package made of it: `cpack --config build/release/CPackConfig.cmake`.
+# This file says what is installed. `cpack --config build/release/CPackConfig.cmake` makes a Debian package of it.
 include(GNUInstallDirs)
-set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # the two programs, not the tests
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # Installing builds the two programs and not the tests.
 install(TARGETS vedette vedette-trainer RUNTIME DESTINATION bin)
 install(FILES packaging/vedette.service DESTINATION lib/systemd/system)
 install(FILES packaging/default DESTINATION /etc/default RENAME vedette)
 install(FILES README.md LICENSE SECURITY.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
 
-# What the programs consist of, as an SPDX document; `cmake --build … --target sbom` writes it, and it is installed with them.
+# An SPDX document says what the programs consist of. `cmake --build … --target sbom` writes it, and it is installed with them.
 find_program(SBOM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
 set(SBOM_COMMAND ${SBOM_PYTHON} ${PROJECT_SOURCE_DIR}/tools/sbom.py ${CMAKE_BINARY_DIR}/vedette.spdx.json --version ${PROJECT_VERSION}
   --header-package nlohmann-json3-dev --header-package libboost1.81-dev --header-package libeigen3-dev --header-package libcli11-dev

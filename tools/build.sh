@@ -26,9 +26,10 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# build [TARGET…]: everything if none is named. CI treats warnings as errors; users' compilers may know more warnings than ours.
+# build [TARGET…] builds these targets, or everything if none is named. CI treats warnings as errors, but the compilers of users may know
+# more warnings than ours.
 build() {
-  # Each compiler may take 1.5 GB: fewer jobs than cores where memory is short.
+  # Each compiler may take 1.5 GB, so there are fewer jobs than cores where memory is short.
   local cores memory_gb jobs
   cores=$(nproc)
   memory_gb=$(awk '/MemAvailable/ {print int($2 / 1500000)}' /proc/meminfo)

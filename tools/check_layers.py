@@ -1,7 +1,7 @@
 """Compares every #include in src/ with the layer table of ARCHITECTURE.md.
 
-A row of the table reads `| folder | may include | holds |`. A file may include headers of its own folder and of the folders its
-row names; nothing else of the project. Exits with 1 and a line per violation.
+A row of the table reads `| folder | may include | holds |`. A file may include headers of its own folder and of the folders that its
+row names, and nothing else of the project. The script exits with 1 and prints a line per violation.
 """
 import pathlib
 import re
@@ -21,7 +21,7 @@ def read_table():
 
 
 def folder_of(path, table):
-    """The longest row that holds the path."""
+    """Returns the row with the longest folder that holds the path."""
     holders = [row for row in table if path == row or path.startswith(row + "/")]
     return max(holders, key=len, default=None)
 

@@ -1,6 +1,6 @@
-"""The whole job through the public API with boto3, as a customer's program does it. Started by quickstart.sh.
+"""Does the whole job through the public API with boto3, as a customer's program does it. quickstart.sh starts this script.
 
-Uses what an earlier run left: an existing project, dataset and model are not made again.
+It uses what an earlier run left: an existing project, dataset or model is not made again.
 """
 import argparse
 import configparser
@@ -18,7 +18,7 @@ PROJECT, BUCKET = "quickstart", "quickstart"
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--credentials", required=True, help="the file that the server wrote at its first start")
+    parser.add_argument("--credentials", required=True, help="the file with the administrator's keys, which the server wrote at its first start")
     parser.add_argument("--sample", required=True, help="folder made by `vedette sample`")
     return parser.parse_args()
 
@@ -31,7 +31,7 @@ def client(service, options):
 
 
 def show(text):
-    """Replaces the line on a terminal; a line of its own elsewhere, when it changes."""
+    """Replaces the last line on a terminal. Elsewhere it prints a new line when the text changes."""
     if sys.stdout.isatty():
         print("\r\x1b[K   " + text, end="", flush=True)
     elif text != show.last:
@@ -48,7 +48,7 @@ def done():
 
 
 def upload(s3, folder):
-    """Pictures, masks and manifests with full s3:// references."""
+    """Uploads pictures, masks and manifests with full s3:// references."""
     if BUCKET not in [b["Name"] for b in s3.list_buckets()["Buckets"]]:
         s3.create_bucket(Bucket=BUCKET)
     count = 0
@@ -79,7 +79,7 @@ def wait(describe, busy):
 
 
 def find_or_train(api, s3, folder):
-    """The version of a trained model."""
+    """Returns the version of a trained model."""
     if PROJECT not in [p["ProjectName"] for page in api.get_paginator("list_projects").paginate() for p in page["Projects"]]:
         upload(s3, folder)
         api.create_project(ProjectName=PROJECT)
@@ -124,7 +124,7 @@ def main():
             print(f"   {os.path.basename(entry['source-ref']):22} {truth:12} {verdict:8} {100 * result['Confidence']:9.1f} % {ms:6.0f}  {found}{'' if is_right else '   <- wrong'}")
     print(f"\n   {right} of {total} verdicts are right.")
     if right < 0.85 * total:
-        sys.exit("That is worse than it should be.")
+        sys.exit("The model decides worse than it should: fewer than 85 % of its verdicts on the sample set are right.")
 
 
 if __name__ == "__main__":

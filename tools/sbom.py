@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes an SPDX 2.3 document (JSON) of what built programs consist of.
+"""Writes an SPDX 2.3 document (JSON) that says what built programs consist of.
 
 usage: sbom.py OUT --version V [--header-package PACKAGE]… [--npm-lock FILE] PROGRAM…
 
-Shared libraries are found with ldd, static ones and header-only packages are named by --header-package; dpkg's record says which
-package and version each belongs to, and /usr/share/doc/PACKAGE/copyright its licences where that file is machine-readable. The
-same inputs give the same bytes: the time of creation is SOURCE_DATE_EPOCH, or that of the newest program.
+Shared libraries are found with ldd; static libraries and header-only packages are named by --header-package. dpkg's record says to
+which package and version each belongs, and /usr/share/doc/PACKAGE/copyright names its licences where that file is machine-readable.
+The same inputs give the same bytes: the time of creation is SOURCE_DATE_EPOCH, or that of the newest program.
 """
 import argparse
 import datetime
@@ -23,7 +23,7 @@ def run(*command):
 
 
 def shared_libraries(program):
-    """Paths of the libraries that the loader takes for it."""
+    """Returns the paths of the libraries that the loader takes for a program."""
     found = set()
     for line in run("ldd", program).splitlines():
         if "not found" in line:
@@ -35,9 +35,9 @@ def shared_libraries(program):
 
 
 def owners(paths):
-    """dpkg's package for each path; a path under /usr may be recorded without that prefix, as before the merge of /usr."""
+    """Returns dpkg's package for each path. A path under /usr may be recorded without that prefix, as before the merge of /usr."""
     names = {name: path for path in sorted(paths) for name in (path, path.removeprefix("/usr"), "/usr" + path)}
-    # It fails if any name is not recorded, and answers for the others.
+    # dpkg fails if any name is not recorded, and answers for the others all the same.
     answer = subprocess.run(["dpkg-query", "-S", *names], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
     out = {}
     for line in answer.stdout.splitlines():
@@ -51,7 +51,7 @@ def owners(paths):
 
 
 def licences(package):
-    """SPDX expression of the licences that a machine-readable copyright file names, and NOASSERTION for any other."""
+    """Returns the SPDX expression of the licences that a machine-readable copyright file names, and NOASSERTION for any other file."""
     try:
         with open(f"/usr/share/doc/{package.split(':')[0]}/copyright", encoding="utf-8", errors="replace") as file:
             text = file.read()
@@ -63,7 +63,7 @@ def licences(package):
     return ("NOASSERTION" if not names else spdx_expression(names)), names
 
 
-# Debian's short names, where they differ from SPDX's.
+# Debian's short names of licences where they differ from SPDX's.
 SPDX = {"Apache-2.0": "Apache-2.0", "BSD-2-clause": "BSD-2-Clause", "BSD-3-clause": "BSD-3-Clause", "BSL-1.0": "BSL-1.0",
         "Expat": "MIT", "MIT": "MIT", "GPL-2": "GPL-2.0-only", "GPL-2+": "GPL-2.0-or-later", "GPL-3": "GPL-3.0-only",
         "GPL-3+": "GPL-3.0-or-later", "ISC": "ISC", "LGPL-2": "LGPL-2.0-only", "LGPL-2+": "LGPL-2.0-or-later",
@@ -72,7 +72,7 @@ SPDX = {"Apache-2.0": "Apache-2.0", "BSD-2-clause": "BSD-2-Clause", "BSD-3-claus
 
 
 def spdx_expression(names):
-    """NOASSERTION if any of them is not known: part of an expression would claim what nobody said."""
+    """Returns NOASSERTION if any of the licences is not known: a part of an expression would claim what nobody said."""
     if any(name not in SPDX for name in names):
         return "NOASSERTION"
     return " AND ".join(sorted({SPDX[name] for name in names}))
@@ -114,8 +114,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
     parser.add_argument("--version", required=True)
-    parser.add_argument("--header-package", action="append", default=[], help="Debian package whose headers or static library are compiled in")
-    parser.add_argument("--npm-lock", help="package-lock.json of what is built from npm packages")
+    parser.add_argument("--header-package", action="append", default=[], help="a Debian package whose headers or static library are compiled in")
+    parser.add_argument("--npm-lock", help="the package-lock.json of the parts that are built from npm packages")
     parser.add_argument("program", nargs="+")
     options = parser.parse_args()
 

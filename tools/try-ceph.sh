@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job and the fault tests with objects in Ceph: starts a small cluster (one monitor, one OSD in memory, one radosgw) in a
-# temporary folder, runs tests/end_to_end/test_other_s3.py against it, takes everything down. Needs root, 3 GB of memory, a build.
+# Runs the main job and the fault tests with objects in Ceph: starts a small cluster (one monitor, one OSD in memory, one radosgw) in a
+# temporary folder, runs tests/end_to_end/test_other_s3.py against it, and takes everything down. It needs root, 3 GB of memory and a build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/build.sh

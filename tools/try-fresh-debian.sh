@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes an empty Debian 12 root (debootstrap), clones the committed state into it and runs quickstart.sh --exit and test.sh there,
-# clean and repeated, with the minutes each took. Needs root and the package debootstrap.
+# Makes an empty Debian 12 root (debootstrap), clones the committed state into it, runs quickstart.sh --exit and test.sh there, each
+# twice, and prints how many minutes each took. It needs root and the package debootstrap.
 #   tools/try-fresh-debian.sh [ROOT]     ROOT defaults to a temporary folder, removed at the end
 set -euo pipefail
 repository=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,12 +15,12 @@ trap cleanup EXIT
 if [ ! -x "$root/bin/bash" ]; then
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
   debootstrap --variant=minbase bookworm "$root" "$mirror" >/dev/null
-  # The same sources, keys and proxies as this machine's apt.
+  # The new root's apt uses the same sources, keys and proxies as this machine's.
   for path in /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d /etc/apt/auth.conf.d /etc/apt/trusted.gpg.d; do
     [ -e "$path" ] && cp -a "$path" "$root/etc/apt/" || true
   done
 fi
-# And of its npm.
+# The new root's npm has the same settings as this machine's.
 for path in /etc/npmrc "$HOME/.npmrc"; do [ -e "$path" ] && cp -a "$path" "$root$path" || true; done
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 [ -e /etc/hosts ] && cp /etc/hosts "$root/etc/hosts"
@@ -30,7 +30,7 @@ for mount in proc sys dev dev/pts; do mountpoint -q "$root/$mount" || mount --bi
 
 rm -rf "$root/home/vedette"
 git clone -q "$repository" "$root/home/vedette"
-# Pictures that only some checkouts have beside them.
+# Only some checkouts have these pictures beside them.
 [ -d "$repository/../shared/data" ] && mkdir -p "$root/home/shared" && cp -a "$repository/../shared/data" "$root/home/shared/" || true
 
 run() {

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""Does this version take over the data of an earlier one?
+"""Checks that this version takes over the data of an earlier one.
 
     tools/try_upgrade.py OLD [NEW]     folders with the programs vedette and vedette-trainer; NEW: build/release
 
-The old version does the main job and is killed; the new one starts on its data folder: model hosted again, the same verdicts, objects, users and
-keys; it trains, hosts and deletes. Needs what the tests need.
+The old version does the main job and is killed. The new one starts on its data folder: the model must be hosted again and give the same
+verdicts, and objects, users and keys must be the same. Then the new version trains, hosts and deletes a model. The script needs what the
+tests need.
 """
 import os
 import pathlib

@@ -7,7 +7,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// The text of the first element of this name; enough for the flat answers that are read here.
+/// Returns the text of the first element of this name after `from`. That is enough for the flat answers that are read
+/// here.
 std::optional<std::string> element(std::string_view xml, const std::string& name, std::size_t& from) {
   const auto begin = xml.find("<" + name + ">", from);
   if (begin == std::string_view::npos) return std::nullopt;
@@ -80,7 +81,7 @@ std::vector<std::string> ApiClient::list_keys(const std::string& bucket, const s
   std::vector<std::string> keys;
   std::string token;
   do {
-    // URL-encoded, so that no key needs XML's escapes.
+    // The keys are URL-encoded, so that none needs XML's escapes.
     std::string query = (token.empty() ? "" : "continuation-token=" + uri_encode(token) + "&") +
                         std::string("encoding-type=url&list-type=2&prefix=") + uri_encode(prefix);
     const auto response = s3("GET", bucket, "", query);

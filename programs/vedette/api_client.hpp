@@ -11,25 +11,26 @@
 
 namespace vedette {
 
-/// What a service answered instead of success.
+/// The answer of a service that refused a call.
 struct ApiFailure : std::runtime_error {
   ApiFailure(std::string n, const std::string& message) : std::runtime_error(n + ": " + message), name(std::move(n)) {}
-  std::string name;  ///< "ConflictException"
+  std::string name;  ///< A name such as "ConflictException".
 };
 
-/// The few calls of a Vedette server that the local tools make, through its public API like everybody else. Everything
-/// throws: ApiFailure for a refusal, std::runtime_error if the server cannot be reached. One thread.
+/// The few calls of a Vedette server that the local tools make, through its public API like everybody else. Every
+/// function throws: ApiFailure for a refusal, std::runtime_error if the server cannot be reached. Only one thread may
+/// use it.
 class ApiClient {
  public:
   explicit ApiClient(ServiceClientOptions options) : client_(std::move(options)) {}
 
-  /// A call of `lookoutvision`; `path` below the API version, "/projects/p".
+  /// Makes a call of `lookoutvision`. `path` begins below the API version: "/projects/p".
   nlohmann::json call(const char* method, const std::string& path, const nlohmann::json& body = nullptr);
 
-  void create_bucket(const std::string& bucket);  ///< no error if it exists
+  void create_bucket(const std::string& bucket);  ///< It is no error if the bucket exists.
   void put_object(const std::string& bucket, const std::string& key, std::string_view content, const std::string& type);
   std::string get_object(const std::string& bucket, const std::string& key);
-  /// MD5 of an object's content, or nothing if there is none.
+  /// Returns the MD5 of an object's content, or nothing if there is no such object.
   std::optional<std::string> etag(const std::string& bucket, const std::string& key);
   std::vector<std::string> list_keys(const std::string& bucket, const std::string& prefix);
 

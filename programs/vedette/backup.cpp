@@ -22,7 +22,7 @@ struct BackupOptions {
   std::string data = "./vedette-data", out;
 };
 
-/// Models whose files are not among the objects.
+/// Returns the models whose files are not among the objects.
 std::vector<std::string> models_without_files(const DataFolder& folder) {
   const SystemClock clock;
   const auto metadata = open_sqlite_metadata(folder.metadata());
@@ -50,16 +50,16 @@ void back_up(const BackupOptions& options) {
     throw std::runtime_error(options.out + " is neither empty nor an earlier backup");
   if (fs::exists(to.lock()))
     throw std::runtime_error("a server has used " + options.out + ": it is no backup any more");
-  ::umask(077);  // the copy is as secret as what it copies
+  ::umask(077);  // The copy is as secret as what it copies.
   fs::create_directories(to.root);
   fs::permissions(to.root, fs::perms::owner_all);
   ObjectCopy copied;
-  // A model that is deleted between the two copies would be in one only: once more then. One that lacks its files twice
-  // has lost them: that is told, and keeps nobody from the rest.
+  // A model that is deleted between the two copies would be in only one of them; then both copies are made once more. A
+  // model that lacks its files twice has lost them: that is told, and does not keep the rest from being copied.
   std::vector<std::string> lacking;
   for (int round = 0;; ++round) {
     sqlite::copy_database(from.metadata(), to.metadata());
-    if (!fs::exists(from.objects())) break;  // they are in another S3 service
+    if (!fs::exists(from.objects())) break;  // The objects are in another S3 service.
     const auto now = copy_filesystem_objects(from.objects(), to.objects());
     copied.files += now.files, copied.bytes += now.bytes;
     copied.missing = now.missing;
@@ -79,7 +79,8 @@ void back_up(const BackupOptions& options) {
     fs::copy(from.audit(), to.audit(), fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   copy_if_there(from.master_key(), to.master_key());
   copy_if_there(from.credentials(), to.credentials());
-  copy_if_there(from.node_id(), to.node_id());  // last: a server takes a folder with it for whole
+  // This comes last, because a server takes a folder with this file for whole.
+  copy_if_there(from.node_id(), to.node_id());
   std::printf("%s: %llu new files, %.1f MB\n", options.out.c_str(), static_cast<unsigned long long>(copied.files),
               static_cast<double>(copied.bytes) / 1e6);
 }

@@ -34,7 +34,7 @@ const Scope kScope{"123456789012", "us-east-1"};
 struct BenchOptions {
   std::string model, images, endpoint, project, version = "latest";
   int connections = 1, units = 0, models = 1;
-  std::int64_t model_memory = -1;  // MiB; the server's own choice
+  std::int64_t model_memory = -1;  // In MiB; −1 leaves it to the server.
   double seconds = 10, rate = 0;
   int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   int unit_cores = 4;
@@ -45,7 +45,7 @@ std::string read_text(const fs::path& path) {
   return std::string(as_text(required(read_file(path, 64 << 20))));
 }
 
-/// Those that the model takes.
+/// Returns the pictures that the model takes.
 std::vector<std::string> read_pictures(const std::string& folder, const Manifest& manifest) {
   std::vector<std::string> out;
   std::size_t others = 0;
@@ -76,7 +76,8 @@ void store_model(ObjectStore& objects, const std::string& uid, const fs::path& m
   }
 }
 
-/// Another model, whose largest blob is its own: the last bit of one number differs. The backbone and small blobs are shared.
+/// Writes another model whose largest blob is its own: the last bit of one number differs. The backbone and small blobs
+/// are shared.
 void write_variant(const fs::path& out, const Artifact& model, int number) {
   auto tensors = model.tensors;
   std::map<std::string, std::vector<std::string>> blobs;
@@ -92,7 +93,7 @@ void write_variant(const fs::path& out, const Artifact& model, int number) {
   if (auto ok = write_artifact(out, model.manifest, tensors, groups); !ok) throw std::runtime_error(ok.error().message);
 }
 
-/// A data folder with the model, trained, as versions 1 … `models`.
+/// Makes a data folder with the trained model as versions 1 … `models`.
 void make_data(const fs::path& data, const fs::path& model, int models) {
   const SystemClock clock;
   const auto metadata = open_sqlite_metadata(data / "metadata.sqlite");
@@ -124,7 +125,7 @@ std::string model_path(int number) {
   return "/projects/" + std::string(kProject) + "/models/" + std::to_string(number + 1);
 }
 
-/// A server of our own that hosts the model.
+/// A server of this program's own that hosts the model.
 struct OwnServer {
   OwnServer(const BenchOptions& options, const fs::path& model) {
     make_data(folder.path(), model, options.models);
@@ -164,11 +165,11 @@ struct OwnServer {
   double hosted_ms = 0;
 };
 
-/// The least that each stage can take on this machine, milliseconds; and the network's operations.
+/// The least milliseconds that each stage can take on this machine, and the operations of the network.
 struct Floors {
   double decode = 0, resize = 0, network = 0, mask = 0, encode = 0;
   double flops = 0;
-  double product_ms = 0;  ///< that steps of products took
+  double product_ms = 0;  ///< The milliseconds that the steps of products took.
   double product_floor_ms = 0;
   [[nodiscard]] double sum() const { return decode + resize + network + mask + encode; }
 };
@@ -188,7 +189,7 @@ Floors find_floors(const Engine& engine, const std::vector<std::string>& picture
   Floors out;
   const auto& m = engine.manifest();
   const auto picture = required(engine.decode(as_bytes(pictures[0])));
-  // A decoder's limit is the decoder: libjpeg-turbo or spng alone, in a loop.
+  // The limit of a decoder is the decoder itself: libjpeg-turbo or spng alone, in a loop.
   out.decode = least_ms(10, [&] { required(engine.decode(as_bytes(pictures[0]))); });
   const double pixels = static_cast<double>(picture.pixels.size());
   const double input = 3.0 * m.input_height * m.input_width * sizeof(float);
@@ -212,7 +213,7 @@ Floors find_floors(const Engine& engine, const std::vector<std::string>& picture
 void bench(const BenchOptions& given) {
   auto options = given;
   options.unit_cores = std::min(options.unit_cores, options.cores);
-  // As many units as pictures can be judged at once, unless said.
+  // Unless the user says otherwise, there are as many units as pictures can be judged at once.
   if (options.units == 0) options.units = options.connections == 1 && options.rate == 0 ? 1 : options.cores;
   std::optional<TemporaryFolder> unpacked;
   const auto folder = model_folder(options.model, unpacked);

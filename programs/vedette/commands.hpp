@@ -2,8 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
-/// The commands of `vedette`. Each adds its subcommand and options to the application and sets `status` to the exit
-/// status when it is the one that runs.
+/// The commands of `vedette`. Each function adds its subcommand and options to the application. The command that runs
+/// sets `status` to the exit status.
 namespace vedette {
 
 void add_serve(CLI::App& app, int& status);

@@ -11,12 +11,12 @@ namespace vedette {
 
 struct IdentityOptions {
   std::string data = "./vedette-data", account = "123456789012";
-  bool force = false;  ///< the last administrator may go, too
+  bool force = false;  ///< Even the last administrator may be removed.
 };
 
-/// Users, keys and policies of a server's data folder; the server may be running, and sees every change at once.
+/// The users, keys and policies of a server's data folder. The server may be running, and sees every change at once.
 struct IdentityStore {
-  /// Throws std::runtime_error if the folder holds no server's data.
+  /// Throws std::runtime_error if the folder does not hold a server's data.
   explicit IdentityStore(const IdentityOptions& options);
   DataFolder folder;
   SystemClock clock;
@@ -27,7 +27,7 @@ struct IdentityStore {
 /// Adds --data, --account and --force, for all subcommands.
 std::shared_ptr<IdentityOptions> add_identity_options(CLI::App& command);
 
-/// The value, or its error thrown for the user.
+/// Returns the value, or throws its error for the user.
 template <typename T>
 T checked(Result<T> result) {
   if (!result) throw std::runtime_error(result.error().message);

@@ -29,7 +29,7 @@ struct ImportOptions {
   bool no_train = false, json = false;
 };
 
-/// A bucket name for a project: lower case, without what buckets may not have.
+/// Returns a bucket name for a project: lower case, without the characters that buckets may not have.
 std::string bucket_for(const std::string& project) {
   std::string out = "import-";
   for (char c : to_lower(project)) out += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
@@ -62,7 +62,7 @@ class Importer {
  private:
   std::string path(const std::string& rest = "") const { return "/projects/" + uri_encode(options_.project) + rest; }
 
-  /// Something that exists already is kept: an import that was cut off can be run again.
+  /// Something that exists already is kept, so that an import that was cut off can be run again.
   void unless_exists(const std::function<void()>& create, const std::string& what) {
     try {
       create();
@@ -81,7 +81,7 @@ class Importer {
         "project " + options_.project);
   }
 
-  /// The reference as it is here, with its object in the bucket; nothing if the file was not kept.
+  /// Returns the reference as it is here, with its object in the bucket, or nothing if the file was not kept.
   std::optional<std::string> moved(const std::string& reference, const std::string& type) {
     const auto known = moved_.find(type + " " + reference);
     if (known != moved_.end()) return known->second;
@@ -93,7 +93,8 @@ class Importer {
     return here;
   }
 
-  /// The names of a line's members that hold a mask: whatever has metadata of that kind, under any name.
+  /// Returns the names of a line's members that hold a mask: every member that has metadata of that kind, whatever its
+  /// name.
   static std::vector<std::string> mask_members(const OrderedJson& line) {
     std::vector<std::string> out;
     for (const auto& [name, value] : line.items()) {
@@ -105,7 +106,8 @@ class Importer {
     return out;
   }
 
-  /// Fills files_ with what the references of all manifests mean: one at a time would not show which of them mean the same.
+  /// Fills files_ with what the references of all manifests mean. To look at one at a time would not show which of them
+  /// mean the same file.
   void find_files(const std::vector<std::pair<std::string, std::string>>& manifests) {
     std::set<Reference> references;
     for (const auto& [type, manifest] : manifests) {
@@ -114,7 +116,7 @@ class Importer {
       for (const auto line : manifest_lines(content)) {
         const auto json = OrderedJson::parse(line, nullptr, false);
         if (!json.is_object() || !json.contains("source-ref") || !json["source-ref"].is_string())
-          continue;  // named later
+          continue;  // The line is named later.
         references.emplace(type, json["source-ref"]);
         for (const auto& name : mask_members(json)) references.emplace(type, json[name]);
       }
@@ -173,7 +175,7 @@ class Importer {
     const auto description = wait("/datasets/" + type, "DatasetDescription", "CREATE_IN_PROGRESS", false);
     if (description["Status"] == "CREATE_FAILED")
       throw std::runtime_error("the " + type + " dataset: " + description["StatusMessage"].get<std::string>());
-    // It names pictures that no training can use, and class names that mean nothing here.
+    // The message names pictures that no training can use, and class names that mean nothing here.
     std::fprintf(stderr, "%s dataset: %s\n", type.c_str(), description["StatusMessage"].get<std::string>().c_str());
   }
 
@@ -209,7 +211,7 @@ class Importer {
       before = read_evaluation(source_.read(*old_file));
     else
       std::fprintf(stderr, "no old evaluation manifest was kept: there is nothing to compare with\n");
-    std::map<std::string, ComparedPicture> pictures;  // by the old reference
+    std::map<std::string, ComparedPicture> pictures;  // The key is the old reference.
     for (const auto& [reference, picture] : before) pictures[reference] = {reference, &picture, nullptr};
     for (const auto& [reference, picture] : after) {
       const auto old = old_name_.find(reference);
@@ -229,9 +231,9 @@ class Importer {
   ApiClient& client_;
   ImportSource& source_;
   const std::string bucket_;
-  std::map<Reference, std::string> files_;       // that were kept
-  std::map<std::string, std::string> moved_;     // by type and old reference: the new one
-  std::map<std::string, std::string> old_name_;  // by new reference
+  std::map<Reference, std::string> files_;       // The files that were kept.
+  std::map<std::string, std::string> moved_;     // The new reference, by type and old reference.
+  std::map<std::string, std::string> old_name_;  // The old name, by new reference.
 };
 
 ClientCredentials credentials_of(const ImportOptions& options) {

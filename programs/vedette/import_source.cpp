@@ -15,7 +15,8 @@ namespace vedette {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::uint64_t kLargestFile = 1'000'000'000;  // a manifest; images are far smaller
+// A manifest may be this large, in bytes; pictures are far smaller.
+constexpr std::uint64_t kLargestFile = 1'000'000'000;
 
 std::string last_part(const std::string& name) {
   return name.substr(name.rfind('/') + 1);

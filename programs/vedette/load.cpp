@@ -15,7 +15,7 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-/// Names and milliseconds of a Server-Timing header, as this server writes it: "name;dur=1.5, …".
+/// Returns the names and milliseconds of a Server-Timing header, as this server writes it: "name;dur=1.5, …".
 std::vector<std::pair<std::string, double>> parse_timing(std::string_view text) {
   std::vector<std::pair<std::string, double>> out;
   for (const auto part : split(text, ',')) {
@@ -38,7 +38,7 @@ bool is_png(const std::string& picture) {
 
 LoadResult run_load(const LoadOptions& options) {
   LoadResult result;
-  std::mutex mutex;  // guards result
+  std::mutex mutex;  // The mutex guards `result`.
   std::atomic<std::int64_t> next{0};
   const auto begin = Steady::now();
   const auto end = begin + std::chrono::duration_cast<Steady::duration>(std::chrono::duration<double>(options.seconds));
@@ -67,7 +67,7 @@ LoadResult run_load(const LoadOptions& options) {
         ++mine.failed;
       } else if (response->status == 429) {
         ++mine.throttled;
-        // As clients do; without a pause refusals would be all that is measured.
+        // Clients pause, too; without a pause only refusals would be measured.
         if (options.rate == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
       } else {
         const auto answered = Steady::now();

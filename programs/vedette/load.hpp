@@ -8,40 +8,42 @@
 
 #include "http_client/http_client.hpp"
 
-/// Calls of DetectAnomalies as a line of cameras makes them.
+/// Makes calls of DetectAnomalies as a line of cameras makes them.
 namespace vedette {
 
-/// Stages of an answer in which the picture is worked on; all others carry it there and its verdict back.
+/// The stages of an answer that work on the picture; all others carry the picture there and its verdict back.
 inline constexpr std::array kVisionStages = {"decode", "resize", "network", "mask", "encode"};
 
 struct LoadOptions {
   ServiceClientOptions server;
-  std::vector<std::string> paths;     ///< of the operation, with project and model version; called in turn
-  std::vector<std::string> pictures;  ///< contents; sent in turn
-  int connections = 1;                ///< kept alive, each with a thread of its own
-  double seconds = 10;                ///< that calls are begun in
-  double rate = 0;  ///< calls per second, evenly spaced, whatever the server does (open loop); 0: each connection
-                    ///< sends when it has its answer (closed loop)
+  /// The paths of the operation, with project and model version; they are called in turn.
+  std::vector<std::string> paths;
+  std::vector<std::string> pictures;  ///< The contents of the pictures; they are sent in turn.
+  int connections = 1;                ///< Connections are kept alive, and each has a thread of its own.
+  double seconds = 10;                ///< The seconds in which calls are begun.
+  /// Calls per second, evenly spaced, whatever the server does (open loop). 0: each connection sends when it has its
+  /// answer (closed loop).
+  double rate = 0;
 };
 
 struct LoadResult {
-  /// Milliseconds of calls that were answered with a verdict. With a rate they count from when the call was due, so that a server which
-  /// keeps callers from calling does not look quick (coordinated omission).
+  /// The milliseconds of the calls that were answered with a verdict. With a rate they count from when the call was
+  /// due, so that a server that keeps callers from calling does not look quick (coordinated omission).
   std::vector<double> latency;
-  /// Milliseconds by name, as the server says (Server-Timing); "other" is what it does in no named stage, "outside" what passes between
-  /// sending and the answer but not in it: connection and client.
+  /// Milliseconds by name, as the server says (Server-Timing). "other" is what the server does in no named stage.
+  /// "outside" is the time between sending and the answer that the server does not count: connection and client.
   std::map<std::string, std::vector<double>> stages;
-  /// Milliseconds of each call, from sending to the answer, that are none of kVisionStages. Per call, since calls differ by more than this
-  /// is: a difference of medians would show their spread.
+  /// The milliseconds of each call, from sending to the answer, that belong to none of kVisionStages. They are kept per
+  /// call, since calls differ by more than this time: a difference of medians would show their spread.
   std::vector<double> overhead;
   int throttled = 0, failed = 0;
-  double seconds = 0;  ///< until the last answer
+  double seconds = 0;  ///< The seconds until the last answer.
 };
 
-/// Runs calls and waits for all answers.
+/// Makes the calls and waits for all answers.
 LoadResult run_load(const LoadOptions& options);
 
-/// The value that a share of all does not exceed; 0 if there are none.
+/// Returns the value that a share of all values does not exceed, or 0 if there are none.
 double quantile(std::vector<double> values, double share);
 
 }  // namespace vedette

@@ -8,8 +8,8 @@
 
 namespace {
 
-/// Standard input, output and error are open, whoever started this: else the first socket or file would take their place,
-/// and be written to, or handed on, as one of them.
+/// Makes sure that standard input, output and error are open, whoever started this program. Otherwise the first socket
+/// or file would take their place, and be written to, or handed on, as one of them.
 void open_standard_files() {
   int fd = 0;
   while ((fd = ::open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO) {

@@ -15,7 +15,7 @@ namespace vedette {
 namespace fs = std::filesystem;
 namespace {
 
-/// The folder that all have in common.
+/// Returns the folder that all pictures have in common.
 fs::path common_folder(const std::vector<fs::path>& pictures) {
   fs::path common = pictures.front().parent_path();
   for (const auto& p : pictures) {
@@ -37,7 +37,8 @@ std::string joined(const fs::path& relative) {
 }  // namespace
 
 std::vector<std::string> mask_names(const std::vector<fs::path>& pictures) {
-  std::map<std::string, std::vector<fs::path>> groups;  // different pictures by what they would be called
+  // The different pictures that would have the same name, by that name.
+  std::map<std::string, std::vector<fs::path>> groups;
   std::set<fs::path> known;
   for (const auto& p : pictures)
     if (const auto path = fs::absolute(p).lexically_normal(); known.insert(path).second)

@@ -7,7 +7,8 @@
 namespace vedette {
 namespace {
 
-constexpr std::size_t kLeastShared = 2;  // parts that a moved file has in common with its reference
+// The least number of parts that a moved file has in common with its reference.
+constexpr std::size_t kLeastShared = 2;
 
 std::string key_of(const Reference& reference) {
   const auto uri = parse_s3_uri(reference.second);
@@ -18,7 +19,7 @@ std::string last_part(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
 }
 
-/// A path without empty parts and dots.
+/// Returns a path's parts without empty parts and dots.
 std::vector<std::string_view> parts_of(std::string_view path) {
   auto parts = split(path, '/');
   std::erase_if(parts, [](auto part) { return part.empty() || part == "."; });
@@ -27,14 +28,15 @@ std::vector<std::string_view> parts_of(std::string_view path) {
 
 struct Fit {
   std::string file;
-  std::size_t shared = 0;           ///< parts, from the end
-  std::string key_rest, file_rest;  ///< what is before them
+  std::size_t shared = 0;           ///< The number of parts, from the end, that key and file share.
+  std::string key_rest, file_rest;  ///< What comes before the shared parts.
   [[nodiscard]] bool is_whole() const { return key_rest.empty() || file_rest.empty(); }
 };
 
 Fit compare(const std::string& key, const std::string& file) {
   const auto x = parts_of(key), y = parts_of(file);
-  Fit fit{file, 0, {}, {}};
+  Fit fit;
+  fit.file = file;
   while (fit.shared < x.size() && fit.shared < y.size() && x[x.size() - 1 - fit.shared] == y[y.size() - 1 - fit.shared])
     ++fit.shared;
   const auto rest = [&fit](const auto& parts) {
@@ -47,7 +49,7 @@ Fit compare(const std::string& key, const std::string& file) {
   return fit;
 }
 
-/// The best of the files that fit one reference; none if there is more than one.
+/// Returns the best of the files that fit one reference, or null if there is more than one.
 const Fit* best_of(const std::vector<Fit>& fits, const std::string& type) {
   std::vector<const Fit*> best;
   for (const auto& fit : fits) {
@@ -74,9 +76,10 @@ std::map<Reference, std::string> match_files(const std::set<Reference>& referenc
   std::multimap<std::string, const std::string*> by_last_part;
   for (const auto& name : names) by_last_part.emplace(last_part(name), &name);
   std::map<Reference, std::vector<Fit>> whole, moved;
-  std::map<std::string, std::set<std::string>> moves;  // from the rest of the key to the rest of the file
-  std::set<std::string> found_here;                    // rests of keys some of whose references fit as they are
-  std::set<std::string> homes;                         // folders of files that fit as they are
+  // The key is the rest of the reference's key, the value the rests of the files.
+  std::map<std::string, std::set<std::string>> moves;
+  std::set<std::string> found_here;  // The rests of keys of which some references fit as they are.
+  std::set<std::string> homes;       // The folders of files that fit as they are.
   const auto folder_of = [](const std::string& path) { return path.substr(0, path.rfind('/') + 1); };
   for (const auto& reference : references) {
     const auto key = key_of(reference);
@@ -92,7 +95,7 @@ std::map<Reference, std::string> match_files(const std::set<Reference>& referenc
       }
     }
   }
-  // What a folder was moved to shows in all its references that share as much.
+  // Where a folder was moved to shows in all its references that share as much.
   for (const auto& [reference, fits] : moved) {
     if (whole.contains(reference)) continue;
     std::size_t most = 0;
@@ -100,7 +103,7 @@ std::map<Reference, std::string> match_files(const std::set<Reference>& referenc
     for (const auto& fit : fits)
       if (fit.shared == most) moves[folder_of(key_of(reference))].insert(folder_of(fit.file));
   }
-  std::map<std::string, std::set<std::string>> arrivals;  // which folders were moved to one
+  std::map<std::string, std::set<std::string>> arrivals;  // Which folders were moved to one place.
   for (const auto& [from, to] : moves)
     for (const auto& place : to) arrivals[place].insert(from);
   for (const auto& [reference, fits] : moved) {
@@ -114,14 +117,15 @@ std::map<Reference, std::string> match_files(const std::set<Reference>& referenc
       if (folder_of(fit.file) == to) whole[reference].push_back(fit);
   }
 
-  // Between references that mean the same file the one counts that has more in common with it, or is wholly in its path.
+  // If several references mean the same file, the one counts that has more in common with it, or that lies wholly in
+  // its path.
   const auto strength = [](const Fit& fit) { return 2 * fit.shared + (fit.key_rest.empty() ? 1 : 0); };
   struct Claim {
     std::string key;
     std::size_t strength = 0;
     bool is_disputed = false;
   };
-  std::map<std::string, Claim> claims;  // by file: the reference that fits it best
+  std::map<std::string, Claim> claims;  // For each file, the reference that fits it best.
   std::map<Reference, const Fit*> chosen;
   for (const auto& [reference, fits] : whole) {
     const auto* fit = best_of(fits, reference.first);

@@ -15,7 +15,7 @@ std::filesystem::path model_folder(const std::string& path, std::optional<Tempor
 }
 
 std::shared_ptr<const Engine> load_model(const std::string& path) {
-  // The engine holds all it needs in memory: the unpacked files go when it is loaded.
+  // The engine holds everything it needs in memory, so the unpacked files are deleted once it is loaded.
   std::optional<TemporaryFolder> unpacked;
   auto engine = Engine::load(model_folder(path, unpacked));
   if (!engine) throw std::runtime_error(path + ": " + engine.error().message);

@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
 
-/// What the references of a training manifest mean, in their order; "-" for none.
+/// Returns what the references of a training manifest mean, in their order; "-" for none.
 Names matched(const Names& references, const Names& files) {
   std::set<Reference> all;
   for (const auto& r : references) all.emplace("train", r);
@@ -30,7 +30,7 @@ TEST(MatchFiles, AMissingPictureIsNotAnotherOfTheSameName) {
   EXPECT_EQ(matched({"s3://old/images/normal/1.png", "s3://old/images/anomaly/1.png", "s3://old/images/anomaly/2.png"},
                     {"images/anomaly/2.png", "images/normal/1.png"}),
             (Names{"images/normal/1.png", "-", "images/anomaly/2.png"}));
-  // Not even if nothing else claims it, and no mask is a picture.
+  // The file is not taken even if nothing else claims it, and a mask is not a picture.
   EXPECT_EQ(matched({"s3://old/images/anomaly/1.png"}, {"images/normal/1.png"}), (Names{"-"}));
   EXPECT_EQ(matched({"s3://old/images/bad/1.png", "s3://old/masks/bad/1.png"}, {"images/bad/1.png"}),
             (Names{"images/bad/1.png", "-"}));
@@ -49,7 +49,7 @@ TEST(MatchFiles, WhatWasKeptBelowOtherFoldersIsFound) {
   EXPECT_EQ(matched({"s3://old/project/good/1.png", "s3://old/project/good/2.png"},
                     {"images/good/1.png", "images/good/2.png"}),
             (Names{"images/good/1.png", "images/good/2.png"}));
-  // The same key in the folders that the export makes for both datasets.
+  // The same key is in the folders that the export makes for both datasets.
   EXPECT_EQ(matched({"s3://old/a/1.png"}, {"test/images/a/1.png", "train/images/a/1.png"}),
             (Names{"train/images/a/1.png"}));
 }
@@ -59,7 +59,7 @@ TEST(MatchFiles, WhatIsAmbiguousIsLeftOut) {
   EXPECT_EQ(matched({"s3://one/a/1.png", "s3://two/a/1.png"}, {"a/1.png"}), (Names{"-", "-"}));
   EXPECT_EQ(matched({"s3://old/1.png"}, {"x/1.png", "y/1.png"}), (Names{"-"}));
   EXPECT_EQ(matched({"s3://old/1.png"}, {"1.png", "y/1.png"}), (Names{"1.png"}));
-  // Two folders that would have been moved to one, and one that would have been moved to two.
+  // Two folders would have been moved to one here, and one folder would have been moved to two below.
   EXPECT_EQ(matched({"s3://old/p/good/1.png", "s3://old/q/good/2.png"}, {"kept/good/1.png", "kept/good/2.png"}),
             (Names{"-", "-"}));
   EXPECT_EQ(matched({"s3://old/p/good/1.png", "s3://old/p/good/2.png"}, {"x/good/1.png", "y/good/2.png"}),

@@ -21,8 +21,8 @@ constexpr std::uint64_t kManifestLimit = 1'000'000'000;
 constexpr const char* kFolderLabel = "anomaly";
 constexpr const char* kFolderColor = "#E53935";
 
-/// A reference of a manifest as a local file: below --images-root, else the manifest's folder, else its parent. Of an
-/// s3:// reference the key is looked up, whole and then shortened from the left.
+/// Returns a manifest's reference as a local file: below --images-root, otherwise the manifest's folder, otherwise its
+/// parent. Of an s3:// reference the key is looked up, whole and then shortened from the left.
 fs::path locate(const std::string& reference, const fs::path& manifest, const std::string& images_root) {
   const auto uri = parse_s3_uri(reference);
   const fs::path path = uri ? fs::path(uri->key) : fs::path(reference);
@@ -40,10 +40,11 @@ fs::path locate(const std::string& reference, const fs::path& manifest, const st
     for (auto it = std::next(tail.begin()); it != tail.end(); ++it) shorter /= *it;
     tail = shorter;
   }
-  return roots.front() / path;  // missing: named when it is read
+  return roots.front() / path;  // The file is missing; it is named when it is read.
 }
 
-/// Whether a file is taken for a picture: by its name, so that a damaged one is named and not passed over, else by its first bytes.
+/// Whether a file is taken for a picture: by its name, so that a damaged picture is named and not passed over,
+/// otherwise by its first bytes.
 bool is_picture(const fs::path& file) {
   const auto extension = to_lower(file.extension().string());
   for (const auto* known : {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp"})
@@ -55,11 +56,11 @@ bool is_picture(const fs::path& file) {
   const auto begins = [&](std::string_view text) { return start.starts_with(text); };
   return in &&
          (begins("\xFF\xD8\xFF"sv) || begins("\x89PNG\r\n\x1A\n"sv) || (begins("RIFF"sv) && start.ends_with("WEBP")) ||
-          // Under other names these are raw files of cameras, whose first picture is a thumbnail.
+          // With other names these are raw files of cameras, whose first picture is a thumbnail.
           (extension.empty() && (begins("II*\0"sv) || begins("MM\0*"sv))));
 }
 
-/// A figure, or a dash if it is not defined.
+/// Returns a figure as text, or a dash if it is not defined.
 std::string shown(const std::optional<double>& value) {
   if (!value) return "–";
   char text[32];
@@ -67,7 +68,7 @@ std::string shown(const std::optional<double>& value) {
   return text;
 }
 
-/// The first few of many, in parentheses.
+/// Returns the first few of many names, in parentheses.
 std::string some_of(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 3;
   std::string out = " (";
@@ -75,7 +76,7 @@ std::string some_of(const std::vector<std::string>& names) {
   return out + (names.size() > kShown ? ", …)" : ")");
 }
 
-/// Gives the samples from `first` on, which are those of --anomaly, the masks of --masks. Says which have none.
+/// Gives the pictures from `first` on, which are those of --anomaly, the masks of --masks. Says which have none.
 void attach_masks(const PictureOptions& options, std::vector<TrainingSample>& samples, std::size_t first) {
   const auto folder = fs::absolute(options.anomaly), mask_folder = fs::absolute(options.masks);
   std::vector<fs::path> listed;
@@ -145,7 +146,7 @@ void add_picture_options(CLI::App& command, PictureOptions& options) {
 std::vector<fs::path> list_pictures(const fs::path& folder) {
   const auto tree = list_files(folder);
   std::vector<fs::path> out;
-  std::map<std::string, std::size_t> left_out;  // by extension
+  std::map<std::string, std::size_t> left_out;  // The number of files left out, by extension.
   for (const auto& file : tree.files) {
     if (is_picture(file)) {
       out.push_back(file);

@@ -7,7 +7,7 @@
 
 #include "training/training.hpp"
 
-/// Labelled pictures as the local tools take them from the command line.
+/// Reads labelled pictures as the local tools take them from the command line.
 namespace vedette {
 
 struct PictureOptions {
@@ -16,15 +16,15 @@ struct PictureOptions {
 /// Adds --manifest, --images-root, --normal, --anomaly and --masks.
 void add_picture_options(CLI::App& command, PictureOptions& options);
 
-/// Reads the manifest, or lists the folders. Throws std::runtime_error naming the file and line at fault.
+/// Reads the manifest, or lists the folders. Throws std::runtime_error that names the file and line at fault.
 std::vector<TrainingSample> read_samples(const PictureOptions& options);
 std::vector<TrainingSample> read_manifest_samples(const std::string& manifest, const std::string& images_root);
 
-/// The pictures below a folder (base/file_tree), sorted. What is left out is told on standard error: files that are no pictures, counted by
-/// extension, links that lead nowhere, and folders that cannot be read.
+/// Returns the pictures below a folder (base/file_tree), sorted. What is left out is told on standard error: files that
+/// are no pictures, counted by extension, links that lead nowhere, and folders that cannot be read.
 std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& folder);
 
-/// Human-readable table of an evaluation, to standard output.
+/// Prints an evaluation as a table for people, to standard output.
 void print_evaluation(const Evaluation& evaluation);
 
 }  // namespace vedette

@@ -20,7 +20,7 @@
 
 extern char** environ;
 
-/// A started server on a data folder, for whatever measures one.
+/// Starts a server on a data folder, for programs that measure one.
 namespace vedette {
 
 template <typename T>

@@ -15,7 +15,7 @@ namespace vedette {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int kInterrupted = 130;  // as shells say it of Ctrl-C
+constexpr int kInterrupted = 130;  // Shells give this status to a program that Ctrl-C ended.
 
 struct TrainOptions {
   PictureOptions pictures;
@@ -27,7 +27,7 @@ struct TrainOptions {
   bool json = false;
 };
 
-/// A bar on a terminal, a line per stage elsewhere.
+/// Shows a bar on a terminal, and a line per stage elsewhere.
 class ProgressBar {
  public:
   void show(const Progress& p) {
@@ -66,8 +66,8 @@ int train(const TrainOptions& options) {
   if (!options.backbone.empty()) job.plan.backbone = fs::absolute(options.backbone);
   job.letterbox_mixed_sizes = true;
   job.takes_all_formats = true;
-  // An interrupted training ends here and not in the midst of it, so that its folder goes away.
-  // What the caller has switched off, as nohup does, stays off.
+  // An interrupted training ends here and not in the midst of it, so that its folder is deleted. What the caller has
+  // switched off, as nohup does, stays off.
   for (const int number : {SIGINT, SIGTERM, SIGHUP})
     if (::signal(number, [](int) { interrupted = true; }) == SIG_IGN) ::signal(number, SIG_IGN);
   const TemporaryFolder folder;
@@ -81,7 +81,7 @@ int train(const TrainOptions& options) {
   }
   if (!evaluation) throw std::runtime_error(evaluation.error().message);
   fs::copy_file(folder.path() / "evaluation.json",
-                folder.path() / "model" / "evaluation.json");  // for `vedette report`
+                folder.path() / "model" / "evaluation.json");  // `vedette report` reads this file.
   if (auto ok = place_model(folder.path() / "model", *place); !ok) throw std::runtime_error(ok.error().message);
   if (!options.json) {
     print_evaluation(*evaluation);

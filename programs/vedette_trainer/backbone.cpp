@@ -18,7 +18,7 @@ struct BackboneOptions {
   std::string network, picture, out;
 };
 
-/// The maps of picture [3, H, W] as the network makes them of it, without light-normalising.
+/// Returns the maps that the network makes of a picture [3, H, W], without light-normalising it.
 Result<std::map<std::string, Tensor>> describe(const Backbone& backbone, const Tensor& picture) {
   if (picture.shape.size() != 3 || picture.size(0) != 3) return invalid_input("\"picture\" is not [3, H, W]");
   std::vector<Node> nodes;

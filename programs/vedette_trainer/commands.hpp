@@ -4,7 +4,7 @@
 
 namespace vedette {
 
-// Each adds a command, which runs while the command line is parsed and leaves its exit status.
+// Each function adds a command, which runs while the command line is parsed and leaves its exit status.
 
 CLI::App* add_pretrain(CLI::App& app, const int& threads, int& status);
 CLI::App* add_backbone(CLI::App& app, int& status);

@@ -1,5 +1,6 @@
-// vedette-trainer: turns a job folder into a model (docs/training-job.md); started by `vedette train` and by the server's job worker.
-// `vedette-trainer pretrain` makes the backbone's weights (docs/pretraining.md), `vedette-trainer backbone` looks at another's.
+// vedette-trainer turns a job folder into a model (docs/training-job.md). `vedette train` and the server's job worker
+// start it. `vedette-trainer pretrain` makes the backbone's weights (docs/pretraining.md), and `vedette-trainer
+// backbone` looks at those of another backbone.
 
 #include <malloc.h>
 
@@ -39,7 +40,8 @@ int run_job(const fs::path& folder, int threads) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Networks allocate and free the same large blocks at every step: kept, not returned to the system and cleared again.
+  // Networks allocate and free the same large blocks at every step. These blocks are kept and not returned to the
+  // system, which would have to clear them again.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   CLI::App app("Trains a Vedette model from a job folder (job.json).");
@@ -56,7 +58,7 @@ int main(int argc, char** argv) {
   if (pretraining->parsed() || backbone->parsed()) return status;
   if (folder.empty()) {
     std::fprintf(stderr, "vedette-trainer: --job is required\n");
-    return 106;  // as CLI11 says it
+    return 106;  // CLI11 ends with this status if an option is missing.
   }
   return run_job(folder, threads);
 }

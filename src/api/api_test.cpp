@@ -33,7 +33,7 @@ TEST(ApiModel, AllOperationsAreThereAndRoute) {
     EXPECT_EQ(route->operation->name, op.name);
     EXPECT_EQ(op.action, "lookoutvision:" + op.name);
     for (const auto& error : op.errors) EXPECT_TRUE(model().find_error(error)) << error;
-    // A longer path is another operation or none, but for tags: there an unescaped ARN may hold slashes.
+    // A longer path is another operation or none. Tags are the exception: there an unescaped ARN may hold slashes.
     const auto longer = model().route(op.method, path + "/more");
     if (op.resource == "arn") continue;
     EXPECT_TRUE(!longer || longer->operation != route->operation) << op.name;
@@ -47,7 +47,7 @@ TEST(ApiModel, LabelsAreDecodedAndArnsMayBeUnescaped) {
   EXPECT_FALSE(model().route("GET", "/2020-11-20/projects/"));
 }
 
-/// A text at a length that fits a pattern, by the pattern's own alphabet.
+/// Returns a text of this length that fits the type's pattern.
 std::string text_of(const ApiType& type, std::int64_t length) {
   for (const char c : {'a', '1'}) {
     const std::string text(static_cast<std::size_t>(length), c);
@@ -66,7 +66,7 @@ TEST(ApiModel, LengthsPassAtTheLimitAndFailJustOutside) {
       if (member.type->kind != ValueKind::string || member.place == InputPlace::payload || !member.type->values.empty())
         continue;
       if (member.type->pattern_text.find('|') != std::string::npos && member.type->name != "ModelVersion")
-        continue;  // fixed words
+        continue;  // The member takes fixed words only.
       const auto try_length = [&](std::int64_t length) {
         OperationInput input;
         Json body = Json::object();
@@ -289,7 +289,7 @@ TEST(S3, TheFirstFittingCorsRuleAnswers) {
   EXPECT_EQ(allowed("http://elsewhere", "GET", std::nullopt), "*");
 }
 
-TEST(S3, Ranges) {
+TEST(S3, RangesAreReadAsS3ReadsThem) {
   const auto range = [](const char* header) { return s3::parse_range(header, 10); };
   EXPECT_EQ((*range("bytes=0-"))->last, 9U);
   EXPECT_EQ((*range("bytes=-4"))->first, 6U);

@@ -15,7 +15,7 @@ std::string output_name(const Json& operation) {
   return operation["name"].get<std::string>() + "Response";
 }
 
-/// A structure in botocore's form, from members with "type" and "required".
+/// Returns a structure in botocore's form, made from members with "type" and "required".
 Json botocore_structure(const Json& members) {
   Json out = {{"type", "structure"}};
   Json required = Json::array(), shaped = Json::object();
@@ -139,7 +139,7 @@ Json botocore_waiters(const Json& model) {
   return {{"version", 2}, {"waiters", std::move(out)}};
 }
 
-/// Two services may have types of one name that differ: each keeps its own.
+/// Two services may have different types of one name: each service keeps its own.
 std::string component(const Json& model, const std::string& type) {
   return model["service_id"].get<std::string>() + "." + type;
 }
@@ -147,7 +147,8 @@ Json reference(const Json& model, const Json& type) {
   return {{"$ref", "#/components/schemas/" + component(model, type.get<std::string>())}};
 }
 
-/// JSON Schema 2020-12 of a type: patterns there match anywhere, so those of the API model are anchored.
+/// Returns the JSON Schema 2020-12 of a type. Its patterns match anywhere in a text, so those of the API model are
+/// anchored.
 Json schema_of(const Json& model, const Json& type) {
   const auto& kind = type["type"].get_ref<const std::string&>();
   Json out = Json::object();
@@ -203,7 +204,7 @@ Json openapi_operation(const Json& model, const Json& op) {
     } else if (place == "body") {
       properties[m["wire"].get<std::string>()] = reference(model, m["type"]);
       if (is_required) required.push_back(m["wire"]);
-    } else if (m["wire"] != "Content-Type") {  // OpenAPI has its own way to say that
+    } else if (m["wire"] != "Content-Type") {  // OpenAPI has its own way to say the content type.
       Json schema = reference(model, m["type"]);
       if (model["types"][m["type"].get<std::string>()]["type"] == "timestamp")
         schema = {{"type", "string"}, {"format", "date-time"}};

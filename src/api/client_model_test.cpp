@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Every {"shape": …} or {"$ref": …} below a value.
+/// Collects every {"shape": …} or {"$ref": …} below a value.
 void collect(const Json& value, const char* name, std::set<std::string>& out) {
   if (value.is_object()) {
     const auto it = value.find(name);

@@ -7,7 +7,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// What each kind is called; a name that the service's model has takes its status from there.
+/// The name and status of an error. If the service's model has this name, the model's status counts.
 struct Named {
   const char* name;
   int status;
@@ -40,7 +40,7 @@ Named name_of(ErrorKind kind) {
   return {"InternalServerException", 500};
 }
 
-/// Codes of the layers before the operation, under the names that this protocol gives them.
+/// Codes that come from the layers before the operation, and the names that this protocol gives them.
 struct Code {
   std::string_view code;
   Named named;
@@ -59,7 +59,7 @@ constexpr Code kCodes[] = {
     {"RequestTimeout", {"RequestTimeoutException", 408}},
 };
 
-constexpr int kRetryInternal = 1;  // seconds: what failed inside may be over soon
+constexpr int kRetryInternal = 1;  // In seconds: what failed inside the server may soon be over.
 
 }  // namespace
 

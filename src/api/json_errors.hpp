@@ -5,14 +5,14 @@
 #include "api/model.hpp"
 #include "base/result.hpp"
 
-/// Errors as the JSON services word them: name, status and members from the API model. Pure functions.
+/// Writes errors as the JSON services do: name, status and members come from the API model. The functions are pure.
 namespace vedette {
 
 struct JsonError {
   int status = 500;
-  std::string name;  ///< x-amzn-ErrorType
+  std::string name;  ///< The value of the header x-amzn-ErrorType.
   std::string body;
-  int retry_after_seconds = 0;  ///< 0: no Retry-After
+  int retry_after_seconds = 0;  ///< The value of the header Retry-After; 0: there is no such header.
 };
 
 JsonError encode_json_error(const ApiModel& model, const Error& error);

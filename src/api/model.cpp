@@ -26,7 +26,7 @@ constexpr int kDeepestNesting = 16;
 constexpr std::uint64_t kMostInteger = std::numeric_limits<std::int32_t>::max();
 constexpr std::uint64_t kMostLong = std::numeric_limits<std::int64_t>::max();
 
-/// RE2 refuses repetition counts above 1,000; the length is checked by the type's own limits, so a star says the same.
+/// RE2 refuses repetition counts above 1,000. The type's own limits check the length, so a star says the same.
 std::string without_long_counts(std::string pattern) {
   for (const std::string_view count : {"{0,2048}"})
     if (const auto at = pattern.find(count); at != std::string::npos) pattern.replace(at, count.size(), "*");
@@ -42,7 +42,7 @@ ValueKind kind_of(const std::string& text) {
   return kinds.at(text);
 }
 
-/// A member's name as AWS prints it in validation messages: first letter small.
+/// Returns a member's name as AWS prints it in validation messages: the first letter is small.
 std::string printed(const std::string& path) {
   std::string out = path;
   if (!out.empty() && out[0] >= 'A' && out[0] <= 'Z') out[0] = static_cast<char>(out[0] + 32);
@@ -89,7 +89,7 @@ Result<void> check_text(const ApiType& type, const std::string& path, const std:
   return {};
 }
 
-/// A value from query, header or path.
+/// Reads a value of the query, a header or the path.
 Result<Json> from_text(const ApiType& type, const std::string& path, const std::string& text) {
   switch (type.kind) {
     case ValueKind::integer:
@@ -113,7 +113,7 @@ Result<Json> from_text(const ApiType& type, const std::string& path, const std::
   }
 }
 
-/// A value from the JSON body.
+/// Reads a value of the JSON body.
 Result<Json> from_json(const ApiType& type, const std::string& path, const Json& value, int depth) {
   if (depth > kDeepestNesting) return wrong_json("The request is nested too deeply.");
   const auto wrong_type = [&] { return wrong_json("The member " + path + " has the wrong JSON type."); };
@@ -284,7 +284,7 @@ std::string_view ApiModel::source() const {
 Result<ApiModel::Route> ApiModel::route(std::string_view method, std::string_view raw_path) const {
   std::vector<std::string_view> segments;
   for (auto s : split(raw_path, '/')) segments.push_back(s);
-  if (!segments.empty()) segments.erase(segments.begin());  // before the first slash
+  if (!segments.empty()) segments.erase(segments.begin());  // The segment before the first slash is empty.
   for (const auto& op : state_->operations) {
     if (op.method != method) continue;
     std::map<std::string, std::string> labels;
@@ -297,7 +297,7 @@ Result<ApiModel::Route> ApiModel::route(std::string_view method, std::string_vie
       }
       std::string value(segments[i]);
       const std::string label = expected.substr(1, expected.size() - 2);
-      // Some clients send an ARN unescaped: then it spans the rest of the path.
+      // Some clients send an ARN unescaped: it then spans the rest of the path.
       if (i + 1 == op.path.size() && label == "resourceArn")
         for (std::size_t k = i + 1; k < segments.size(); ++k) value += "/" + std::string(segments[k]);
       else if (i + 1 == op.path.size())
@@ -318,7 +318,7 @@ Result<Json> ApiModel::decode(const Operation& operation, const OperationInput& 
   bool has_body_members = false;
   for (const auto& m : operation.input) has_body_members |= m.place == InputPlace::body;
   if (has_body_members && !trim(input.body).empty()) {
-    // NaN and the like are rejected by the parser; duplicates: the last wins, as with every SDK's parser.
+    // The parser rejects NaN and the like. Of duplicate members the last one counts, as with every SDK's parser.
     body = Json::parse(input.body, nullptr, false);
     if (!body.is_object()) return wrong_json("The request body is not a JSON object.");
   }

@@ -15,7 +15,7 @@ namespace re2 {
 class RE2;
 }
 
-/// The API model: one JSON description per service (operations, members, limits, errors, actions) that drives routing
+/// The API model: one JSON description per service (operations, members, limits, errors, actions). It drives routing
 /// and validation here, and the tests, documents and client models elsewhere. docs/api-model.md describes the file.
 namespace vedette {
 
@@ -24,17 +24,18 @@ enum class ValueKind { string, integer, long_integer, floating, boolean, timesta
 struct ApiType {
   std::string name;
   ValueKind kind = ValueKind::string;
-  std::optional<std::int64_t> minimum, maximum;  ///< characters, bytes (blob), items (list) or value (integer)
+  /// The limits of a string in characters, of a blob in bytes, of a list in items, or of an integer's value.
+  std::optional<std::int64_t> minimum, maximum;
   std::string pattern_text;
-  std::shared_ptr<const re2::RE2> pattern;  ///< must match the whole value
-  std::vector<std::string> values;          ///< of an enum
-  const ApiType* item = nullptr;            ///< of a list
+  std::shared_ptr<const re2::RE2> pattern;  ///< The pattern must match the whole value.
+  std::vector<std::string> values;          ///< The values of an enum.
+  const ApiType* item = nullptr;            ///< The type of a list's items.
   struct Member {
     std::string name;
     const ApiType* type;
     bool is_required;
   };
-  std::vector<Member> members;  ///< of a structure
+  std::vector<Member> members;  ///< The members of a structure.
 };
 
 enum class InputPlace { path, query, header, body, payload };
@@ -50,10 +51,10 @@ struct InputMember {
 struct Operation {
   std::string name;
   std::string method;
-  std::vector<std::string> path;  ///< segments; "{label}" stands for a value
+  std::vector<std::string> path;  ///< The segments of the path; "{label}" stands for a value.
   int success_status = 200;
-  std::string action;    ///< IAM action
-  std::string resource;  ///< "project", "model", "arn" or "any": what the action's resource is
+  std::string action;    ///< The IAM action that a caller needs.
+  std::string resource;  ///< "project", "model", "arn" or "any": what resource the action is checked for
   std::vector<InputMember> input;
   std::vector<std::string> errors;
   [[nodiscard]] bool has_payload() const;
@@ -62,21 +63,22 @@ struct Operation {
 
 struct ApiError {
   int status = 500;
-  std::vector<std::string> members;  ///< of the body
+  std::vector<std::string> members;  ///< The members of the error's body.
 };
 
 /// Everything of a request that carries members.
 struct OperationInput {
-  std::map<std::string, std::string> path_labels;            ///< decoded
-  std::vector<std::pair<std::string, std::string>> query;    ///< decoded
-  std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
-  std::string_view body;                                     ///< JSON; not looked at for operations with a payload
+  std::map<std::string, std::string> path_labels;            ///< Decoded values of the path's labels.
+  std::vector<std::pair<std::string, std::string>> query;    ///< Decoded names and values.
+  std::vector<std::pair<std::string, std::string>> headers;  ///< The names are in lower case.
+  std::string_view body;                                     ///< JSON; operations with a payload do not look at it.
 };
 
-/// Immutable after parse; any thread.
+/// Immutable after parse(); any thread may use it.
 class ApiModel {
  public:
-  /// The text must outlive the model. Throws std::runtime_error if it is not a model: it is part of the program.
+  /// Reads a model. The text must outlive the model. Throws std::runtime_error if the text is not a model, since it is
+  /// part of the program.
   static ApiModel parse(std::string_view json);
   ~ApiModel();
   ApiModel(ApiModel&&) noexcept;
@@ -85,19 +87,22 @@ class ApiModel {
     const Operation* operation;
     std::map<std::string, std::string> labels;
   };
-  /// Matches method and raw (still encoded) path. Fails with not_found and the code UnknownOperationException.
+  /// Finds the operation for a method and a raw (still encoded) path. Fails with not_found and the code
+  /// UnknownOperationException.
   [[nodiscard]] Result<Route> route(std::string_view method, std::string_view raw_path) const;
 
-  /// Collects and checks every member: an object by member name, blobs as text already decoded from base64, timestamps
-  /// as milliseconds. Fails with invalid_input (code SerializationException for wrong JSON, else none), worded as AWS
-  /// does.
+  /// Collects and checks every member. Returns an object by member name; blobs are text that is decoded from base64
+  /// already, timestamps are milliseconds. Fails with invalid_input, worded as AWS does; the code is
+  /// SerializationException for wrong JSON, else empty.
   [[nodiscard]] Result<nlohmann::json> decode(const Operation& operation, const OperationInput& input) const;
 
   [[nodiscard]] const std::vector<Operation>& operations() const;
-  [[nodiscard]] const ApiError* find_error(const std::string& name) const;  ///< null if unknown
-  [[nodiscard]] const std::string& service() const;                         ///< also its signing name
+  [[nodiscard]] const ApiError* find_error(const std::string& name) const;  ///< Returns null if the error is unknown.
+  /// Returns the service's name, which is also its signing name.
+  [[nodiscard]] const std::string& service() const;
   [[nodiscard]] const std::string& version() const;
-  [[nodiscard]] std::string_view source() const;  ///< the JSON text, for those who turn it into other descriptions
+  /// Returns the JSON text, for those who turn it into other descriptions.
+  [[nodiscard]] std::string_view source() const;
 
  private:
   struct State;

@@ -20,8 +20,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr auto kLately = std::chrono::days(3);
-constexpr std::size_t kLongestText = 10'240;  // of one member, in bytes
-constexpr std::size_t kMostRefusers = 4096;   // users at addresses, within a minute
+constexpr std::size_t kLongestText = 10'240;  // This is the longest text of one member, in bytes.
+constexpr std::size_t kMostRefusers = 4096;   // At most so many pairs of user and address are counted within a minute.
 
 Json audited(const Json& value) {
   if (value.is_object()) {
@@ -72,11 +72,11 @@ void AuditLog::open(const std::string& day) {
   std::vector<std::string> days;
   for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
     const auto name = entry.path().stem().string();
-    // Only names that this class gives: other files in the folder are somebody else's.
+    // Only names that this class gives are taken: other files in the folder are somebody else's.
     if (entry.path().extension() == ".jsonl" && name.size() == 10 && name[4] == '-' && name[7] == '-' && name < day)
       days.push_back(name);
   }
-  // A clock that jumped ahead must not delete everything: files go only on a day that follows one with a file.
+  // A clock that jumped ahead must not delete everything: files are deleted only on a day that follows one with a file.
   const auto lately = to_extended_iso8601(clock_.now() - kLately).substr(0, 10);
   if (std::none_of(days.begin(), days.end(), [&](const auto& name) { return name >= lately; })) return;
   for (const auto& name : days)
@@ -88,7 +88,7 @@ namespace {
 Json line_of(const AuditEvent& e, const std::string& time) {
   const auto parsed = [](const std::string& text) {
     auto json = text.empty() ? Json() : Json::parse(text, nullptr, false);
-    return json.is_discarded() ? Json() : json;  // a discarded value would not be JSON in the line
+    return json.is_discarded() ? Json() : json;  // A discarded value would make the line invalid JSON.
   };
   Json line = {{"eventVersion", "1.08"},
                {"userIdentity",
@@ -154,7 +154,7 @@ void AuditLog::end_minutes(Timestamp now, bool all) {
 bool AuditLog::leaves_out(const AuditEvent& e, Timestamp now) {
   if (e.error_code.empty() && !e.needs_no_right) return false;
   auto key = e.account + "/" + e.user + "@" + e.source_ip;
-  // Beyond, all share one: addresses must not fill the memory.
+  // Beyond this number all callers share one entry: invented addresses must not fill the memory.
   if (refusals_.size() >= kMostRefusers && !refusals_.contains(key)) key.clear();
   auto& r = refusals_.try_emplace(key, Refusals{now, 0, 0, {}}).first->second;
   if (r.written < kMostRefusals) {

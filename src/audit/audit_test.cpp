@@ -84,7 +84,7 @@ TEST(Audit, RefusedCallsAreBoundedPerUserAndAddressAndTheRestIsCounted) {
   for (int i = 0; i < AuditLog::kMostRefusals + 30; ++i) call("eve", "10.0.0.1", "AccessDeniedException");
   call("eve", "10.0.0.2", "AccessDeniedException");
   call("ann", "10.0.0.1", "AccessDeniedException");
-  call("eve", "10.0.0.1", "");  // what succeeds is always written
+  call("eve", "10.0.0.1", "");  // Calls that succeed are always written.
   const auto file = folder.path() / "2020-09-13.jsonl";
   EXPECT_EQ(lines_of(file).size(), AuditLog::kMostRefusals + 3U);
   clock.advance(std::chrono::minutes(1));

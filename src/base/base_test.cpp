@@ -25,7 +25,7 @@ TEST(Text, Base64RoundTripsEveryLengthAndRejectsForeignCharacters) {
     ASSERT_TRUE(back);
     EXPECT_EQ(*back, bytes);
   }
-  EXPECT_EQ(to_base64(as_bytes("foob")), "Zm9vYg==");  // RFC 4648 section 10
+  EXPECT_EQ(to_base64(as_bytes("foob")), "Zm9vYg==");  // RFC 4648, section 10, gives this value.
   EXPECT_FALSE(from_base64("Zm9v-g=="));
   EXPECT_FALSE(from_base64("Zm9vYg="));
   EXPECT_FALSE(from_base64("Z=9v"));
@@ -41,10 +41,10 @@ TEST(Text, UriEncodingKeepsOnlyUnreservedCharacters) {
 
 TEST(Text, Utf8IsCheckedStrictly) {
   EXPECT_TRUE(is_utf8("gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80"));
-  EXPECT_FALSE(is_utf8("\xC0\xAF"));          // overlong
-  EXPECT_FALSE(is_utf8("\xED\xA0\x80"));      // surrogate
-  EXPECT_FALSE(is_utf8("\xF4\x90\x80\x80"));  // above U+10FFFF
-  EXPECT_FALSE(is_utf8("\xE2\x82"));          // cut off
+  EXPECT_FALSE(is_utf8("\xC0\xAF"));          // This is an overlong form of '/'.
+  EXPECT_FALSE(is_utf8("\xED\xA0\x80"));      // This is a surrogate.
+  EXPECT_FALSE(is_utf8("\xF4\x90\x80\x80"));  // This is above U+10FFFF.
+  EXPECT_FALSE(is_utf8("\xE2\x82"));          // The third byte is missing.
 }
 
 TEST(Clock, TimestampsPrintAndParse) {
@@ -62,14 +62,15 @@ TEST(Clock, TimestampsPrintAndParse) {
     EXPECT_FALSE(parse_timestamp(bad)) << bad;
 }
 
-TEST(Digest, KnownAnswers) {
-  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-4
+TEST(Digest, DigestsMatchThePublishedAnswers) {
+  // FIPS 180-4 gives this value.
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   Hasher md5(Hasher::Algorithm::md5);
   md5.update(as_bytes("message "));
   md5.update(as_bytes("digest"));
-  EXPECT_EQ(to_hex(md5.finish()), "f96b697d7cb7938d525a2f31aaf161d0");  // RFC 1321
+  EXPECT_EQ(to_hex(md5.finish()), "f96b697d7cb7938d525a2f31aaf161d0");  // RFC 1321 gives this value.
   const Bytes key(20, 0x0b);
-  EXPECT_EQ(to_hex(hmac_sha256(key, "Hi There")),  // RFC 4231 case 1
+  EXPECT_EQ(to_hex(hmac_sha256(key, "Hi There")),  // RFC 4231, case 1.
             "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
 }
 
@@ -103,8 +104,8 @@ TEST(Random, BelowStaysBelowAndForksDiffer) {
   EXPECT_NE(random.fork(1).next(), random.fork(2).next());
 }
 
-// The check values of the catalogues of CRCs, and of FIPS 180-4, over "123456789".
-TEST(Checksum, KnownValuesInOnePieceAndInMany) {
+// The expected values are the check values that the catalogues of CRCs and FIPS 180-4 give for "123456789".
+TEST(Checksum, ChecksumsMatchThePublishedValuesInOnePieceAndInMany) {
   for (const auto& [name, expected] :
        {std::pair{"crc32", "cbf43926"}, std::pair{"CRC32C", "e3069283"}, std::pair{"crc64nvme", "ae8b14860a799888"},
         std::pair{"sha1", "f7c3bc1d808e04732adf679965ccc34ca7ae3441"}}) {
@@ -125,9 +126,11 @@ TEST(Checksum, KnownValuesInOnePieceAndInMany) {
   EXPECT_EQ(odd.finish(), even.finish());
 }
 
-/// Nanoseconds that the scheduler gives the calling thread at a time; 0 where it does not say (before Linux 6.12).
+/// Returns how many nanoseconds the scheduler gives the calling thread at a time, or 0 where the system does not say it
+/// (before Linux 6.12).
 std::uint64_t time_slice() {
-  std::array<std::uint64_t, 7> attributes{};  // sched_setattr(2): 56 bytes, sched_runtime at byte 24
+  // sched_setattr(2) describes these 56 bytes; sched_runtime begins at byte 24.
+  std::array<std::uint64_t, 7> attributes{};
   if (::syscall(SYS_sched_getattr, 0, attributes.data(), 56, 0) != 0) return 0;
   return attributes[3];
 }

@@ -7,7 +7,7 @@
 namespace vedette {
 namespace {
 
-/// Reflected CRC, eight bytes at a step ("slicing by 8", Kounavis and Berry 2005).
+/// Tables of a reflected CRC that takes eight bytes in each step ("slicing by 8", Kounavis and Berry 2005).
 template <typename T>
 struct CrcTables {
   std::array<std::array<T, 256>, 8> tables{};
@@ -24,7 +24,7 @@ struct CrcTables {
   T update(T crc, std::span<const std::uint8_t> data) const {
     while (data.size() >= 8) {
       std::uint64_t word = 0;
-      std::memcpy(&word, data.data(), 8);  // little-endian, as all machines this runs on
+      std::memcpy(&word, data.data(), 8);  // The word is little-endian, as on all machines that this program runs on.
       word ^= crc;
       T next = 0;
       for (std::size_t i = 0; i < 8; ++i) next ^= tables[7 - i][(word >> (8 * i)) & 0xFF];

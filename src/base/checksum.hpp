@@ -10,18 +10,18 @@
 
 #include "base/text.hpp"
 
-/// The checksums that S3 clients send beside objects. Pure computation.
+/// Computes the checksums that S3 clients send beside objects. The functions are pure.
 ///   https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 namespace vedette {
 
 enum class ChecksumAlgorithm { crc32, crc32c, crc64nvme, sha1, sha256 };
 
-/// "crc32", as in x-amz-checksum-crc32.
+/// Returns the name as headers such as x-amz-checksum-crc32 have it: "crc32".
 std::string_view to_text(ChecksumAlgorithm algorithm);
-/// Any case; empty if there is no such algorithm.
+/// Reads a name in upper or lower case. Returns nothing if there is no algorithm of that name.
 std::optional<ChecksumAlgorithm> parse_checksum_algorithm(std::string_view text);
 
-/// Incremental. Not thread-safe.
+/// Computes one checksum of data that arrives in pieces. Not thread-safe.
 class Checksum {
  public:
   explicit Checksum(ChecksumAlgorithm algorithm);
@@ -30,7 +30,7 @@ class Checksum {
   Checksum& operator=(Checksum&&) noexcept;
   [[nodiscard]] ChecksumAlgorithm algorithm() const { return algorithm_; }
   void update(std::span<const std::uint8_t> data);
-  /// Big-endian bytes in base64, as the headers carry it. No update may follow.
+  /// Returns the checksum as S3's headers carry it: big-endian bytes in base64. update() must not be called afterwards.
   std::string finish();
 
  private:

@@ -46,7 +46,7 @@ std::optional<Timestamp> from_civil(std::int64_t year, std::int64_t month, std::
   return Timestamp{sys_days{date}} + hours{hour} + minutes{minute} + seconds{second} + milliseconds{millisecond};
 }
 
-/// Takes exactly `width` digits off the front of `text`.
+/// Reads exactly `width` decimal digits from the front of `text` and removes them there.
 std::optional<std::int64_t> take_digits(std::string_view& text, std::size_t width) {
   if (text.size() < width) return std::nullopt;
   std::int64_t value = 0;
@@ -140,7 +140,7 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
 }
 
 std::optional<Timestamp> parse_http_date(std::string_view text) {
-  // "Tue, 23 Jun 2020 01:02:03 GMT"
+  // The form is "Tue, 23 Jun 2020 01:02:03 GMT".
   text = trim(text);
   if (text.size() != 29 || !text.ends_with(" GMT")) return std::nullopt;
   text.remove_prefix(5);

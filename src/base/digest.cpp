@@ -80,7 +80,7 @@ Bytes random_bytes(std::size_t count) {
 }
 
 std::string random_id(std::size_t characters) {
-  // 32 of the 36 letters and digits, so that a byte maps without bias.
+  // The alphabet has 32 of the 36 letters and digits, so that each character is equally likely.
   constexpr std::string_view alphabet = "abcdefghijkmnpqrstuvwxyz23456789";
   std::string out;
   for (auto b : random_bytes(characters)) out += alphabet[b % alphabet.size()];

@@ -6,10 +6,10 @@
 
 #include "base/result.hpp"
 
-/// A full disk, as an exception and as an error.
+/// How a full disk is told, as an exception and as an error.
 namespace vedette {
 
-/// Base of exceptions that say that the disk is full.
+/// The base of all exceptions which say that the disk is full.
 class DiskFull {
  public:
   virtual ~DiskFull() = default;
@@ -19,7 +19,8 @@ inline Error disk_full_error() {
   return fail(ErrorKind::unavailable, "The server's disk is full.", "ServiceUnavailable");
 }
 
-/// What was thrown, as an error: a full disk is unavailable, all else internal with the exception's words.
+/// Makes an error of an exception: a full disk is `unavailable`; everything else is `internal` and has the exception's
+/// text.
 inline Error error_of(const std::exception& e) {
   if (dynamic_cast<const DiskFull*>(&e) != nullptr) return disk_full_error();
   if (const auto* system = dynamic_cast<const std::system_error*>(&e);

@@ -23,9 +23,10 @@ constexpr std::string_view kFileScheme = "file://";
 class Walk {
  public:
   FileTree run(const fs::path& root) {
-    (void)fs::directory_iterator(root);  // throws if it cannot be read
+    (void)fs::directory_iterator(root);  // This throws if the folder cannot be read.
     visit(root);
-    // Links come after all real folders, so that a folder keeps its own name; those found behind links come last.
+    // Links are visited after all real folders, so that a folder keeps its own name. Links that lie behind links come
+    // last.
     while (!links_.empty()) {
       auto links = std::exchange(links_, {});
       std::sort(links.begin(), links.end());
@@ -54,7 +55,7 @@ class Walk {
     if (is_system_name(path.filename().native())) return;
     struct stat own {
     }, info{};
-    if (::lstat(path.c_str(), &own) != 0) return;  // gone meanwhile
+    if (::lstat(path.c_str(), &own) != 0) return;  // The file was deleted meanwhile.
     if (::stat(path.c_str(), &info) != 0) {
       tree_.dangling.push_back(path);
     } else if (S_ISREG(info.st_mode)) {

@@ -22,9 +22,9 @@ std::vector<std::string> names(const std::vector<fs::path>& paths, const fs::pat
   return out;
 }
 
-TEST(FileTree, WhatSystemsLeaveIsNotSeen) {
+TEST(FileTree, FilesThatSystemsLeaveAreNotSeen) {
   const TemporaryFolder folder;
-  const auto root = folder.path() / ".own";  // the folder that is asked for may be hidden
+  const auto root = folder.path() / ".own";  // The folder that is asked for may be hidden.
   for (const auto* name : {"b.png", "a/c.png", "._b.png", ".DS_Store", ".ipynb_checkpoints/b.png",
                            ".Trash-1000/files/x.png", "a/@eaDir/c.png/SYNOPHOTO_THUMB_M.png", "__MACOSX/b.png",
                            "#recycle/b.png", "$RECYCLE.BIN/b.png", "System Volume Information/b.png", "a/Thumbs.db"})
@@ -38,8 +38,9 @@ TEST(FileTree, EachFolderIsReadOnceAndDanglingLinksAreNamed) {
   touch(root / "z/1.png");
   touch(other.path() / "2.png");
   fs::create_directory_symlink(".", root / "current");
-  fs::create_directory_symlink("z", root / "a");           // sorts before the folder itself, whose name counts
-  fs::create_directory_symlink(other.path(), root / "b");  // read by the first of two links
+  // The link's name sorts before the folder's own, which counts.
+  fs::create_directory_symlink("z", root / "a");
+  fs::create_directory_symlink(other.path(), root / "b");  // The folder is read by the first of its two links.
   fs::create_directory_symlink(other.path(), root / "c");
   fs::create_directory_symlink(root, other.path() / "back");
   fs::create_symlink("/nonexistent.png", root / "dangling.png");

@@ -34,7 +34,7 @@ struct Descriptor {
   }
 };
 
-/// Of an open file, if it is a regular one and no larger than the limit.
+/// Returns the size of an open file in bytes. Fails if it is not a regular file or is larger than the limit.
 Result<std::size_t> size_for_reading(const Descriptor& file, const fs::path& path, std::uint64_t limit_bytes) {
   struct stat info {};
   if (file.fd < 0 || ::fstat(file.fd, &info) != 0) return system_failure("read", path);

@@ -11,23 +11,27 @@
 #include "base/result.hpp"
 #include "base/text.hpp"
 
-/// Whole files, durably. Thread-safe as far as the paths differ. Failures name the file and the system's reason.
+/// Reads and durably writes whole files. Threads may call these functions at the same time for different paths. Error
+/// messages name the file and the system's reason.
 namespace vedette {
 
-/// Fails with not_found if there is no such file, too_large above `limit_bytes`.
+/// Reads a whole file. Fails with not_found if there is no such file, and with too_large if it has more than
+/// `limit_bytes`.
 Result<Bytes> read_file(const std::filesystem::path& path, std::uint64_t limit_bytes);
 
-/// The same of a large file that stays in memory for long. Fails as read_file does.
+/// Reads a large file that stays in memory for long. Fails as read_file() does.
 Result<std::shared_ptr<const LargeMemory>> load_file(const std::filesystem::path& path, std::uint64_t limit_bytes);
-/// Writes beside the target, syncs file and folder, renames: after a crash the old or the new content is there, whole.
+/// Writes a new file beside the target, syncs file and folder, and renames it to the target: after a crash the target
+/// holds either the whole old or the whole new content.
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view content, unsigned mode = 0644);
-/// fsync of a file or folder.
+/// Calls fsync for a file or a folder.
 Result<void> sync_path(const std::filesystem::path& path);
 
-/// A folder that goes away with the object.
+/// A folder that is deleted together with this object.
 class TemporaryFolder {
  public:
-  /// Made inside `parent`, or the system's temporary folder if empty. Throws std::filesystem::filesystem_error.
+  /// Makes the folder inside `parent`, or inside the system's temporary folder if `parent` is empty. Throws
+  /// std::filesystem::filesystem_error.
   explicit TemporaryFolder(const std::filesystem::path& parent = {});
   ~TemporaryFolder();
   TemporaryFolder(const TemporaryFolder&) = delete;

@@ -28,7 +28,7 @@ LargeMemory::LargeMemory(std::size_t size) : size_(size) {
     std::memset(data_, 0, whole);
     return;
   }
-  // More than is needed, and what lies before and behind a whole number of huge pages is given back.
+  // This maps one huge page too many, and gives back what lies before and behind a whole number of aligned huge pages.
   auto* mapped = static_cast<char*>(
       ::mmap(nullptr, whole + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   if (mapped == MAP_FAILED) throw std::bad_alloc();
@@ -36,7 +36,7 @@ LargeMemory::LargeMemory(std::size_t size) : size_(size) {
   if (before > 0) ::munmap(mapped, before);
   ::munmap(mapped + before + whole, kHugePage - before);
   data_ = mapped + before;
-  ::madvise(data_, whole, MADV_HUGEPAGE);  // refused is as good
+  ::madvise(data_, whole, MADV_HUGEPAGE);  // If the system refuses this advice, ordinary pages do as well.
 }
 
 LargeMemory::~LargeMemory() {

@@ -5,13 +5,14 @@
 
 namespace vedette {
 
-/// Bytes, all zero at first, aligned to a cache line. From kHugePage on they come in huge pages where the system has such (one fault where
-/// there were 512), and go back to the system at once when they are freed: a heap would keep what a model that left had.
-/// Used by one thread at a time, as any container.
+/// A block of bytes, all zero at first, aligned to a cache line. A block of kHugePage bytes or more uses huge pages
+/// where the system has them (one page fault in the place of 512), and its memory goes back to the system as soon as it
+/// is freed; a heap would keep the memory of a model that was unloaded. As with any container, only one thread may use
+/// it at a time.
 class LargeMemory {
  public:
   static constexpr std::size_t kHugePage = 2 << 20;
-  /// Throws std::bad_alloc.
+  /// Throws std::bad_alloc if there is not enough memory.
   explicit LargeMemory(std::size_t size);
   ~LargeMemory();
   LargeMemory(const LargeMemory&) = delete;
@@ -19,7 +20,7 @@ class LargeMemory {
   [[nodiscard]] void* data() { return data_; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::string_view text() const { return {static_cast<const char*>(data_), size_}; }
-  /// That so many take.
+  /// Returns how many bytes a block of `size` bytes really takes.
   static std::size_t rounded(std::size_t size);
 
  private:

@@ -38,7 +38,7 @@ void write(std::string_view level, std::string_view event, Fields fields) {
     append_value(line, value);
   }
   line += '\n';
-  // A lost log line is not worth failing for.
+  // If a log line cannot be written it is lost: that is no reason to fail.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 

@@ -9,8 +9,9 @@ namespace vedette::log {
 
 using Fields = std::initializer_list<std::pair<std::string_view, std::string>>;
 
-/// One event per line on standard error: time, level, fixed text, then key=value fields (quoted where needed, control
-/// characters escaped). Any thread; a line is written in one call. Never pass secrets or image bytes.
+/// Writes one event as one line on standard error: time, level, fixed text, then key=value fields (quoted where needed,
+/// control characters escaped). Any thread may call these functions; a line is written by one call of the system. Never
+/// pass secrets or bytes of pictures.
 void info(std::string_view event, Fields fields = {});
 void warning(std::string_view event, Fields fields = {});
 void error(std::string_view event, Fields fields = {});

@@ -10,7 +10,7 @@ namespace vedette {
 
 void run_parallel(std::size_t count, int threads, const std::function<void(std::size_t)>& work) {
   std::atomic<std::size_t> next{0};
-  std::mutex mutex;  // guards failure
+  std::mutex mutex;  // The mutex guards `failure`.
   std::exception_ptr failure;
   const auto run = [&] {
     for (std::size_t i = next++; i < count; i = next++) {

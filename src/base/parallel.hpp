@@ -5,8 +5,8 @@
 
 namespace vedette {
 
-/// Calls work(i) for i in [0, count) from up to `threads` threads, in no order; returns when all are done. An exception
-/// from work ends the rest early and is rethrown.
+/// Calls work(i) once for each i in [0, count), from up to `threads` threads and in no order, and returns when all
+/// calls have ended. If a call throws, the calls that have not begun are left out, and the exception is rethrown.
 void run_parallel(std::size_t count, int threads, const std::function<void(std::size_t)>& work);
 
 }  // namespace vedette

@@ -6,8 +6,8 @@
 
 namespace vedette {
 
-/// Reproducible pseudo-random numbers, the same on every platform (std:: distributions are not): SplitMix64,
-/// Steele, Lea & Flood, OOPSLA 2014. A value type; not for secrets.
+/// Reproducible pseudo-random numbers that are the same on every platform (those of the std:: distributions are not).
+/// The method is SplitMix64, Steele, Lea & Flood, OOPSLA 2014. A value type; do not use it for secrets.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}
@@ -18,19 +18,19 @@ class Random {
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
     return z ^ (z >> 31);
   }
-  /// Uniform in [0, 1).
+  /// Returns a uniform number in [0, 1).
   double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
-  /// Uniform in [0, bound), bound > 0.
+  /// Returns a uniform number in [0, bound); `bound` must be greater than 0.
   std::uint64_t below(std::uint64_t bound) {
     return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
   }
-  /// Standard normal (Box–Muller).
+  /// Returns a number of the standard normal distribution (Box–Muller).
   double normal() {
     const double u = 1.0 - uniform();
     return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * uniform());
   }
-  /// An independent stream, named by a number.
+  /// Returns an independent generator for the stream of this number. This generator does not change.
   [[nodiscard]] Random fork(std::uint64_t stream) const {
     Random child(state_ ^ (stream * 0xD1342543DE82EF95ULL + 0x632BE59BD9B4E019ULL));
     child.next();

@@ -8,32 +8,32 @@
 
 namespace vedette {
 
-/// What the *caller* should do next; each outer protocol maps it to its own codes in one table.
+/// What the *caller* should do next. Each outer protocol maps these kinds to its own codes in one table.
 enum class ErrorKind {
-  invalid_input,    ///< change the request
-  unauthenticated,  ///< sign it properly
-  access_denied,    ///< ask for permission
-  not_found,        ///< name something that exists
-  conflict,         ///< wait for, or cause, another state
-  quota_exceeded,   ///< use less, or raise the quota
-  throttled,        ///< try again later
-  too_large,        ///< send less
-  unsupported,      ///< this server does not offer it
-  unavailable,      ///< something this depends on is away; try again
-  internal,         ///< our fault
+  invalid_input,    ///< The caller should change the request.
+  unauthenticated,  ///< The caller should sign the request properly.
+  access_denied,    ///< The caller should ask for permission.
+  not_found,        ///< The caller should name something that exists.
+  conflict,         ///< The caller should wait for another state, or bring it about.
+  quota_exceeded,   ///< The caller should use less, or have the quota raised.
+  throttled,        ///< The caller should try again later.
+  too_large,        ///< The caller should send less.
+  unsupported,      ///< This server does not offer what the caller asks for.
+  unavailable,      ///< Something that the server depends on is away: the caller should try again.
+  internal,         ///< The fault is the server's.
 };
 
-/// An expected failure. The message is for the user: never secrets, file paths of the server or SQL.
+/// An expected failure. The message is for the user: it never holds secrets, file paths of the server or SQL.
 struct Error {
   ErrorKind kind = ErrorKind::internal;
-  std::string message;
-  std::string code;           ///< a protocol's own code where the kind alone is too coarse ("NoSuchKey"); else empty
-  std::string resource_type;  ///< PROJECT, DATASET, MODEL … where the wire wants it
-  std::string resource_id;
+  std::string message = {};
+  std::string code = {};  ///< A protocol's own code ("NoSuchKey") where the kind alone is too coarse, else empty.
+  std::string resource_type = {};  ///< PROJECT, DATASET, MODEL … where the wire format wants it.
+  std::string resource_id = {};
   int retry_after_seconds = 0;
 };
 
-/// A value or an Error. Shaped like std::expected, so that C++23 can replace it.
+/// Either a value or an Error. Its shape is that of std::expected, so that C++23 can replace it.
 template <typename T>
 class [[nodiscard]] Result {
  public:
@@ -71,7 +71,7 @@ class [[nodiscard]] Result<void> {
 };
 
 inline Error fail(ErrorKind kind, std::string message, std::string code = {}) {
-  return Error{kind, std::move(message), std::move(code), {}, {}, 0};
+  return Error{.kind = kind, .message = std::move(message), .code = std::move(code)};
 }
 inline Error invalid_input(std::string message) {
   return fail(ErrorKind::invalid_input, std::move(message));
@@ -80,10 +80,16 @@ inline Error internal_error(std::string message) {
   return fail(ErrorKind::internal, std::move(message));
 }
 inline Error not_found(std::string type, std::string id, std::string message) {
-  return Error{ErrorKind::not_found, std::move(message), {}, std::move(type), std::move(id), 0};
+  return Error{.kind = ErrorKind::not_found,
+               .message = std::move(message),
+               .resource_type = std::move(type),
+               .resource_id = std::move(id)};
 }
 inline Error conflict(std::string type, std::string id, std::string message) {
-  return Error{ErrorKind::conflict, std::move(message), {}, std::move(type), std::move(id), 0};
+  return Error{.kind = ErrorKind::conflict,
+               .message = std::move(message),
+               .resource_type = std::move(type),
+               .resource_id = std::move(id)};
 }
 
 }  // namespace vedette

@@ -9,10 +9,10 @@
 namespace vedette {
 namespace {
 
-constexpr std::uint64_t kShortNanoseconds = 100'000;  // the least that the scheduler takes
+constexpr std::uint64_t kShortNanoseconds = 100'000;  // This is the shortest time that the scheduler accepts.
 constexpr std::uint64_t kUsual = 0;
 
-/// As the system call has it (sched_setattr(2)); the C library has no name for it yet.
+/// The structure that the system call takes (sched_setattr(2)); the C library has no name for it yet.
 struct SchedulingAttributes {
   std::uint32_t size = sizeof(SchedulingAttributes);
   std::uint32_t policy = SCHED_OTHER;
@@ -27,7 +27,8 @@ void set_slice(std::uint64_t nanoseconds) {
   if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0) != 0 || attributes.policy != SCHED_OTHER)
     return;
   attributes.runtime = nanoseconds;
-  ::syscall(SYS_sched_setattr, 0, &attributes, 0);  // a wish: what refuses it is as good without
+  // This is only a wish: if the system refuses it, the threads work all the same.
+  ::syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 }  // namespace

@@ -163,7 +163,7 @@ std::optional<ModelArn> parse_model_arn(std::string_view arn) {
   const auto resource = split(parts[5], '/');
   if (resource.size() != 3 || resource[0] != "model" || resource[1].empty()) return std::nullopt;
   const auto version = parse_integer(resource[2]);
-  // Written as the API writes it: no sign, no leading zeros.
+  // The number must be written as the API writes it: without a sign and without leading zeros.
   if (!version || *version < 1 || std::to_string(*version) != resource[2]) return std::nullopt;
   return ModelArn{{std::string(parts[4]), std::string(parts[3])}, std::string(resource[1]), *version};
 }

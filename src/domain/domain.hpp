@@ -9,10 +9,11 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 
-/// Projects, datasets and models: values, states and which state may follow which. No I/O.
+/// Projects, datasets and models: their values, their states, and which state may follow which. This module does no
+/// I/O.
 namespace vedette {
 
-/// Where a resource lives; part of every key and ARN.
+/// Where a resource lives. The scope is part of every key and every ARN.
 struct Scope {
   std::string account;  ///< 12 digits
   std::string region;
@@ -49,14 +50,14 @@ struct Dataset {
   std::string status_message;
   Timestamp created{}, updated{};
   ImageStats stats;
-  std::string uid;  ///< this dataset's own; a later one of the same name has another
+  std::string uid;  ///< Identifies this dataset; a later dataset of the same name has another uid.
 };
 
 struct DatasetEntry {
   std::string source_ref;
   std::optional<bool> is_anomalous;
-  Timestamp created{};  ///< the label's creation date, else when the entry was added
-  std::string line;     ///< JSON
+  Timestamp created{};  ///< When the label was made, or when the entry was added if the label has no date.
+  std::string line;     ///< The manifest line, as JSON.
 };
 
 enum class ModelStatus {
@@ -88,16 +89,16 @@ struct Tag {
 struct Model {
   std::string project;
   std::int64_t version = 0;
-  std::string uid;  ///< names its artifact
+  std::string uid;  ///< Names the model's artifact.
   std::optional<std::string> description;
   ModelStatus status = ModelStatus::training;
   std::string status_message;
   Timestamp created{};
-  ObjectLocation output;  ///< bucket and prefix asked for
+  ObjectLocation output;  ///< The bucket and prefix that the caller asked for.
   std::optional<std::string> kms_key_id;
   std::vector<Tag> tags;
   std::optional<std::int64_t> min_inference_units, max_inference_units;
-  // After training:
+  // The members below are set when the training has ended.
   std::optional<Performance> performance;
   std::optional<ObjectLocation> evaluation_manifest, evaluation_result;
   std::optional<Timestamp> evaluation_end;
@@ -105,54 +106,56 @@ struct Model {
 
 enum class PackagingJobStatus { created, running, succeeded, failed };
 
-/// Makes a model archive in a bucket; also remembers that its component name and version are taken.
+/// The job that makes a model archive in a bucket. It also remembers that its component name and version are taken.
 struct PackagingJob {
   std::string project;
   std::string name;
   std::int64_t model_version = 0;
   std::optional<std::string> description;
-  std::string configuration;  ///< JSON: the Greengrass configuration as the caller gave it
+  std::string configuration;  ///< The Greengrass configuration as the caller gave it, as JSON.
   std::string component_name, component_version;
   PackagingJobStatus status = PackagingJobStatus::created;
   std::string status_message;
   Timestamp created{}, updated{};
 };
 
-inline constexpr std::size_t kMostTags = 50;  ///< of one model
+inline constexpr std::size_t kMostTags = 50;  ///< The most tags that one model may have.
 
-std::string_view to_text(DatasetType type);           ///< "train"
-std::string_view to_text(DatasetStatus status);       ///< "CREATE_COMPLETE"
-std::string_view to_text(ModelStatus status);         ///< "TRAINED"
-std::string_view to_text(PackagingJobStatus status);  ///< "RUNNING"
+std::string_view to_text(DatasetType type);           ///< Returns a text such as "train".
+std::string_view to_text(DatasetStatus status);       ///< Returns a text such as "CREATE_COMPLETE".
+std::string_view to_text(ModelStatus status);         ///< Returns a text such as "TRAINED".
+std::string_view to_text(PackagingJobStatus status);  ///< Returns a text such as "RUNNING".
 std::optional<DatasetType> parse_dataset_type(std::string_view text);
-/// Of stored text; an unknown one is a damaged database and throws std::invalid_argument.
+/// These functions read stored text. Unknown text means that the database is damaged; they then throw
+/// std::invalid_argument.
 DatasetStatus parse_dataset_status(std::string_view text);
 ModelStatus parse_model_status(std::string_view text);
 PackagingJobStatus parse_packaging_job_status(std::string_view text);
 
-/// The one transition table; every status change is a compare-and-set along one of its edges.
+/// Whether a status may follow another. This is the one transition table; every change of a status is a compare-and-set
+/// along one of its edges.
 bool can_move(ModelStatus from, ModelStatus to);
 bool can_move(DatasetStatus from, DatasetStatus to);
 bool can_move(PackagingJobStatus from, PackagingJobStatus to);
-/// Finished importing or updating: may be trained on, updated, deleted.
+/// Whether the dataset has finished importing or updating, so that it may be trained on, updated and deleted.
 bool is_settled(DatasetStatus status);
 
 std::string project_arn(const Scope& scope, std::string_view project);
 std::string model_arn(const Scope& scope, std::string_view project, std::int64_t version);
-/// Names one model: arn:<partition>:lookoutvision:<region>:<account>:model/<project>/<version>. The partition names nothing
-/// here and may be any, so that one model has many spellings: rights are decided on to_text(), which has one.
+/// Names one model: arn:<partition>:lookoutvision:<region>:<account>:model/<project>/<version>. The partition may be
+/// any and names nothing here, so one model has many spellings. Rights are decided on to_text(), which gives only one.
 struct ModelArn {
   Scope scope;
   std::string project;
   std::int64_t version;
 };
-/// Empty if the text has no such form.
+/// Returns nothing if the text has another form.
 std::optional<ModelArn> parse_model_arn(std::string_view arn);
-std::string to_text(const ModelArn& arn);  ///< as model_arn() writes it, however it was spelt
+std::string to_text(const ModelArn& arn);  ///< Returns the ARN as model_arn() writes it, however it was spelt.
 std::string user_arn(std::string_view account, std::string_view name);
 std::string bucket_arn(std::string_view bucket);
 std::string object_arn(std::string_view bucket, std::string_view key);
-/// arn:aws:greengrass:<region>:<account>:components:<name>:versions:<version>
+/// Returns arn:aws:greengrass:<region>:<account>:components:<name>:versions:<version>.
 std::string component_arn(const Scope& scope, std::string_view name, std::string_view version);
 
 }  // namespace vedette

@@ -4,7 +4,7 @@
 
 namespace vedette {
 
-/// Largest picture, bytes, that an import, a training and a detection take: the original's "8 MB".
+/// The largest picture, in bytes, that an import, a training and a detection take: the "8 MB" of the original service.
 inline constexpr std::uint64_t kLargestImage = 8ULL << 20;
 
 }  // namespace vedette

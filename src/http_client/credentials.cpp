@@ -31,7 +31,7 @@ fs::path aws_file(const char* variable, const char* name) {
   return file.empty() ? fs::path(environment("HOME")) / ".aws" / name : fs::path(file);
 }
 
-/// Calls `take(name, value)` for the lines of one section.
+/// Calls `take(name, value)` for each line of one section.
 template <typename Take>
 Result<void> read_section(const fs::path& file, std::string_view section, Take take) {
   const auto bytes = read_file(file, kFileLimit);
@@ -51,7 +51,7 @@ std::string member(const Json& json, const char* name) {
   return it != json.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
-/// The answer of a container's or an instance's credential service.
+/// Reads the answer of the credential service of a container or an instance.
 Result<ClientCredentials> parse_temporary(std::string_view text) {
   const auto json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return fail(ErrorKind::unavailable, "The credential service did not answer with JSON.");

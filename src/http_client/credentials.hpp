@@ -13,33 +13,35 @@ namespace vedette {
 
 struct ClientCredentials {
   std::string access_key_id, secret_access_key;
-  std::string session_token;         ///< of temporary keys
-  std::optional<Timestamp> expires;  ///< of temporary keys, if it is known
+  std::string session_token;         ///< Only temporary keys have a token.
+  std::optional<Timestamp> expires;  ///< When temporary keys expire, if that is known.
 };
 
-/// From AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, else a profile of the credentials file (AWS_PROFILE
-/// or "default" in AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials). Fails with invalid_input if there are none.
+/// Finds the keys of this user: in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, otherwise in a
+/// profile of the credentials file (AWS_PROFILE or "default" in AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials).
+/// Fails with invalid_input if there are none.
 Result<ClientCredentials> find_credentials();
-/// Reads one profile of a file in the AWS credentials-file form.
+/// Reads one profile of a file that has the form of the AWS credentials file.
 Result<ClientCredentials> read_credentials(const std::filesystem::path& file, std::string_view profile);
 
-/// AWS_REGION or AWS_DEFAULT_REGION, else the profile's region in AWS_CONFIG_FILE or ~/.aws/config; empty if none.
+/// Returns AWS_REGION or AWS_DEFAULT_REGION, otherwise the profile's region in AWS_CONFIG_FILE or ~/.aws/config, or an
+/// empty text if there is none.
 std::string find_region();
 
-/// The keys that a process on this machine is meant to use, where AWS's SDKs look: those of find_credentials(), else a
-/// container's (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI), else the instance's role (IMDSv2, unless
-/// AWS_EC2_METADATA_DISABLED is true). Temporary ones are fetched again before they expire, files read again when asked.
-/// Thread-safe.
+/// Finds the keys that a process on this machine is meant to use, where AWS's SDKs look for them: those of
+/// find_credentials(), otherwise those of a container (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI), otherwise
+/// those of the instance's role (IMDSv2, unless AWS_EC2_METADATA_DISABLED is true). Temporary keys are fetched again
+/// before they expire, and files are read again at each call. Thread-safe.
 ///   https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
 class CredentialSource {
  public:
   explicit CredentialSource(const Clock& clock) : clock_(clock) {}
-  /// Fails with unavailable if there are none, naming where was looked.
+  /// Returns the keys. Fails with unavailable if there are none, and names where it looked.
   Result<ClientCredentials> get();
 
  private:
   const Clock& clock_;
-  std::mutex mutex_;  // guards cached_
+  std::mutex mutex_;  // The mutex guards `cached_`.
   std::optional<ClientCredentials> cached_;
 };
 

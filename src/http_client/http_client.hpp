@@ -9,34 +9,34 @@
 #include "http_client/credentials.hpp"
 #include "http_client/transport.hpp"
 
-/// A small blocking client for services that sign like AWS's.
+/// A small blocking client for services whose requests are signed as AWS's are.
 namespace vedette {
 
 struct ServiceClientOptions {
-  std::string endpoint;  ///< "http://127.0.0.1:8420"; no trailing slash
+  std::string endpoint;  ///< "http://127.0.0.1:8420", without a slash at the end
   std::string region = "us-east-1";
   ClientCredentials credentials;
   TransportOptions transport;
 };
 
-/// Keeps its connection between calls. One thread.
+/// Sends signed calls to one service. It keeps its connection between calls. Only one thread may use it.
 class ServiceClient {
  public:
-  /// Throws std::runtime_error if libcurl cannot be used or the endpoint is none.
+  /// Throws std::runtime_error if libcurl cannot be used or the endpoint is not valid.
   explicit ServiceClient(ServiceClientOptions options);
 
   struct Call {
-    std::string service;  ///< signing name
+    std::string service;  ///< The name of the service in the signature.
     std::string method;
     std::string path;   ///< percent-encoded
-    std::string query;  ///< percent-encoded, without '?'
+    std::string query;  ///< Percent-encoded, without '?'.
     HeaderList headers;
     std::string_view body;
     std::uint64_t largest_answer = 1ULL << 30;
   };
-  /// Signs and sends. Fails with unavailable if there is no whole answer; any status is an answer.
+  /// Signs a call and sends it. Fails with unavailable if no whole answer comes; an answer of any status is an answer.
   Result<HttpResponse> send(const Call& call);
-  /// Where the next calls go, and with whose keys.
+  /// Sets where the next calls go, and with whose keys.
   void set_target(std::string endpoint, std::string region, ClientCredentials credentials);
 
  private:

@@ -28,7 +28,7 @@ std::size_t take_body(char* data, std::size_t, std::size_t count, void* out) {
 std::size_t take_header(char* data, std::size_t, std::size_t count, void* out) {
   auto& headers = static_cast<Receiving*>(out)->response.headers;
   const std::string_view line(data, count);
-  if (line.starts_with("HTTP/")) headers.clear();  // an interim answer came before
+  if (line.starts_with("HTTP/")) headers.clear();  // The headers so far belong to an interim answer.
   const auto colon = line.find(':');
   if (colon != std::string_view::npos)
     headers.emplace_back(to_lower(line.substr(0, colon)), std::string(trim(line.substr(colon + 1))));
@@ -68,14 +68,15 @@ Result<HttpResponse> Transport::send(const std::string& method, const std::strin
   curl_slist* raw = nullptr;
   for (const auto& [name, value] : header_list)
     raw = curl_slist_append(raw, value.empty() ? (name + ";").c_str() : (name + ": " + value).c_str());
-  raw = curl_slist_append(raw, "expect:");  // small round trips beat the wish to be refused early
+  // Without "Expect", a call takes one round trip less; an early refusal is rarer.
+  raw = curl_slist_append(raw, "expect:");
   const std::unique_ptr<curl_slist, Free> headers(raw);
   auto* curl = state_->curl;
-  curl_easy_reset(curl);  // keeps the connection
+  curl_easy_reset(curl);  // This keeps the connection.
   Receiving receiving{{}, largest_answer};
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);  // what was signed must be what is sent
+  curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);  // What was signed must be what is sent.
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method.c_str());
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);

@@ -14,18 +14,19 @@ namespace vedette {
 
 struct HttpResponse {
   int status = 0;
-  HeaderList headers;  ///< names in lower case
+  HeaderList headers;  ///< The names are in lower case.
   std::string body;
 };
 
 struct TransportOptions {
-  std::string ca_file;  ///< of certificate authorities to trust instead of the system's; empty: the system's
+  /// The file of certificate authorities to trust in the place of the system's; empty: the system's.
+  std::string ca_file;
   std::chrono::seconds connect_timeout{10};
-  std::chrono::seconds idle_timeout{120};        ///< without a byte in either direction
-  const std::atomic<bool>* cancelled = nullptr;  ///< if it turns true, calls end soon, with unavailable
+  std::chrono::seconds idle_timeout{120};        ///< How long a connection may be without a byte in either direction.
+  const std::atomic<bool>* cancelled = nullptr;  ///< If it turns true, calls end soon and fail with unavailable.
 };
 
-/// HTTP/1.1 over libcurl, nothing signed. Keeps its connection between calls. One thread.
+/// HTTP/1.1 over libcurl; nothing is signed. It keeps its connection between calls. Only one thread may use it.
 class Transport {
  public:
   /// Throws std::runtime_error if libcurl cannot be used.
@@ -34,7 +35,8 @@ class Transport {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
-  /// `url` is sent as it stands. Fails with unavailable if there is no whole answer; any status is an answer.
+  /// Sends a request; `url` is sent as it stands. Fails with unavailable if no whole answer comes; an answer of any
+  /// status is an answer.
   Result<HttpResponse> send(const std::string& method, const std::string& url, const HeaderList& headers,
                             std::string_view body, std::uint64_t largest_answer = 1ULL << 30);
 

@@ -9,10 +9,11 @@ namespace {
 
 constexpr std::chrono::seconds kLease{30};
 constexpr std::chrono::seconds kRenewInterval{8};
-constexpr std::chrono::seconds kPollInterval{2};  // other nodes insert jobs, too
+// The worker looks again after this time, since other nodes insert jobs, too.
+constexpr std::chrono::seconds kPollInterval{2};
 constexpr std::chrono::seconds kRetryAfterCrash{10};
 
-/// Renews a lease until it goes away.
+/// Renews a lease again and again while this object lives.
 class Heartbeat {
  public:
   Heartbeat(MetadataStore& store, const Clock& clock, std::int64_t job, const std::string& worker,
@@ -28,7 +29,8 @@ class Heartbeat {
               }
               work->commit();
             } catch (const std::exception& e) {
-              log::warning("lease not renewed", {{"job", std::to_string(job)}, {"reason", e.what()}});
+              log::warning("the lease of a job could not be renewed",
+                           {{"job", std::to_string(job)}, {"reason", e.what()}});
             }
           }
         }) {}
@@ -44,7 +46,7 @@ class Heartbeat {
   Heartbeat& operator=(const Heartbeat&) = delete;
 
  private:
-  std::mutex mutex_;  // guards is_over_
+  std::mutex mutex_;  // The mutex guards `is_over_`.
   std::condition_variable ended_;
   bool is_over_ = false;
   std::thread thread_;
@@ -87,7 +89,7 @@ void JobWorker::loop() {
     try {
       worked = run_one();
     } catch (const std::exception& e) {
-      log::error("job worker", {{"kind", kind_}, {"reason", e.what()}});
+      log::error("a job could not be claimed or ended", {{"kind", kind_}, {"reason", e.what()}});
     }
     std::unique_lock lock(mutex_);
     if (!worked) changed_.wait_for(lock, kPollInterval, [this] { return stopping_ || woken_; });
@@ -110,12 +112,13 @@ bool JobWorker::run_one() {
     try {
       outcome = handler_(*job, cancel_);
     } catch (const std::exception& e) {
-      log::error("job failed", {{"kind", kind_}, {"job", std::to_string(job->id)}, {"reason", e.what()}});
+      log::error("a job's handler threw an exception: the job will run again",
+                 {{"kind", kind_}, {"job", std::to_string(job->id)}, {"reason", e.what()}});
       outcome = JobOutcome{kRetryAfterCrash};
     }
   }
   auto work = store_.write();
-  // A lost lease makes both calls change nothing: the job is another worker's.
+  // If the lease is lost, neither call changes anything: the job then belongs to another worker.
   if (outcome->retry_after) {
     work->jobs().release(job->id, worker_, clock_.now() + *outcome->retry_after);
   } else {

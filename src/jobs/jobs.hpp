@@ -12,34 +12,35 @@
 #include "base/clock.hpp"
 #include "store/metadata/metadata.hpp"
 
-/// Durable background work, one database row per job, delivered at least once: handlers must be repeatable. Knows no
-/// job's content. Jobs are inserted through the unit of work of whatever causes them.
+/// Durable background work: one database row per job, delivered at least once, so handlers must be repeatable. This
+/// module does not know what a job contains. Whoever causes a job inserts it through their own unit of work.
 namespace vedette {
 
-/// What a handler makes of a job.
+/// What a handler returns for a job.
 struct JobOutcome {
-  std::optional<std::chrono::milliseconds> retry_after;  ///< empty: done, the row goes
+  /// How long the job waits until it runs again; empty if it is done and its row is to be deleted.
+  std::optional<std::chrono::milliseconds> retry_after;
 };
 
-/// One thread that claims jobs of one kind and runs them, renewing the lease meanwhile. A job whose worker dies becomes
-/// claimable when its lease runs out.
+/// One thread that claims jobs of one kind and runs them. It renews the lease while a job runs. If a worker dies,
+/// others may claim its job when the lease runs out.
 class JobWorker {
  public:
-  /// `cancel` turns true when the worker stops or has lost the lease: the handler should return soon (its outcome is
-  /// then ignored if the lease is lost). A handler that throws is retried after a while.
+  /// Runs one job. `cancel` turns true when the worker stops or has lost the lease: the handler should then return
+  /// soon, and its outcome is ignored if the lease is lost. A job whose handler throws is run again after a while.
   using Handler = std::function<JobOutcome(const Job& job, const std::atomic<bool>& cancel)>;
 
   JobWorker(MetadataStore& store, const Clock& clock, std::string kind, std::string worker, Handler handler);
-  ~JobWorker();  ///< cancels and joins
+  ~JobWorker();  ///< Cancels the running job and joins the thread.
   JobWorker(const JobWorker&) = delete;
   JobWorker& operator=(const JobWorker&) = delete;
 
   void start();
-  /// There may be work; any thread.
+  /// Says that there may be work. Any thread may call it.
   void wake();
   /// Cancels the running job and returns when the thread has ended.
   void stop();
-  /// Claims and runs one job on the calling thread; false if there is none. For tests and for start().
+  /// Claims one job and runs it on the calling thread. Returns false if there is none. It serves tests and start().
   bool run_one();
 
  private:
@@ -50,7 +51,7 @@ class JobWorker {
   const std::string kind_, worker_;
   const Handler handler_;
   std::atomic<bool> cancel_{false};
-  std::mutex mutex_;  // guards stopping_, woken_
+  std::mutex mutex_;  // The mutex guards `stopping_` and `woken_`.
   std::condition_variable changed_;
   bool stopping_ = false, woken_ = false;
   std::thread thread_;

@@ -69,7 +69,7 @@ TEST_F(Jobs, ANodeThatStartsTakesBackWhatItsFormerSelfHeld) {
   EXPECT_TRUE(work->jobs().claim("paint", "node1/y", clock_.now(), clock_.now() + std::chrono::seconds(30)));
 }
 
-TEST_F(Jobs, AHandlerThatThrowsOrAsksForItRunsAgainLater) {
+TEST_F(Jobs, AJobRunsAgainLaterIfItsHandlerThrowsOrAsksForIt) {
   insert("a");
   int calls = 0;
   JobWorker worker(*store_, clock_, "paint", "w1", [&](const Job&, const auto&) -> JobOutcome {

@@ -8,12 +8,14 @@
 namespace vedette {
 namespace {
 
-using Json = nlohmann::ordered_json;  // the user's member order is kept
+using Json = nlohmann::ordered_json;  // This type keeps the order of the user's members.
 
 constexpr std::string_view kMetadata = "-metadata";
 constexpr const char* kMaskType = "groundtruth/semantic-segmentation";
-constexpr std::size_t kMostNames = 5, kLongestName = 64;  // of class names in a message
-constexpr std::size_t kMostLabels = 20;                   // of one mask, background aside
+// A message holds at most so many class names, of so many bytes each.
+constexpr std::size_t kMostNames = 5, kLongestName = 64;
+// A mask has at most so many labels, not counting the background.
+constexpr std::size_t kMostLabels = 20;
 
 std::string text_member(const Json& object, const char* name) {
   const auto it = object.find(name);
@@ -31,7 +33,7 @@ struct Mask {
   std::vector<ManifestColor> colors;
 };
 
-/// The mask that a metadata member describes.
+/// Reads the mask that a metadata member describes.
 Result<Mask> read_mask(const Json& line, const std::string& attribute, const std::string& name, const Json& metadata) {
   Mask mask{text_member(line, attribute.c_str()), {}};
   if (mask.reference.empty()) return invalid_input(attribute + " is missing beside " + name);
@@ -45,7 +47,7 @@ Result<Mask> read_mask(const Json& line, const std::string& attribute, const std
     if (color.name.empty() || !is_color)
       return invalid_input("an entry of internal-color-map lacks class-name or hex-color (#rrggbb)");
     const bool is_background = equals_ignore_case(color.name, "background");
-    // The API returns label names, whose pattern allows only letters and digits.
+    // The API returns label names, and its pattern for them allows only letters and digits.
     const bool is_plain = color.name.size() <= 256 &&
                           color.name.find_first_not_of(
                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == std::string::npos;
@@ -75,7 +77,7 @@ std::string ClassTally::describe() const {
   std::string list;
   for (std::size_t i = 0; i < std::min(names.size(), kMostNames); ++i) {
     auto name = names[i].second.substr(0, kLongestName);
-    while (!is_utf8(name)) name.pop_back();  // cut within a character
+    while (!is_utf8(name)) name.pop_back();  // The name was cut within a character.
     list += (i > 0 ? ", " : "") + name + " (" + std::to_string(names[i].first) + ")";
   }
   if (names.size() > kMostNames) list += " and " + std::to_string(names.size() - kMostNames) + " more";
@@ -112,7 +114,7 @@ std::optional<S3Uri> parse_s3_uri(std::string_view uri) {
 }
 
 Result<ManifestLine> parse_manifest_line(std::string_view line) {
-  // Before anything is read of it: a character has at most four bytes.
+  // The length is checked before anything of the line is read. A character has at most four bytes.
   if (line.size() > 4 * kManifestLineLimit) return invalid_input("it is longer than 8192 characters");
   if (!is_utf8(line)) return invalid_input("it is not UTF-8 text");
   if (utf8_length(line) > kManifestLineLimit) return invalid_input("it is longer than 8192 characters");
@@ -137,7 +139,8 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
       const auto class_name = text_member(metadata, "class-name");
       const auto label = class_of(class_name);
       if (!label && out.other_class.empty()) out.other_class = class_name;
-      // Chained jobs, and evaluation manifests, have several: a person's word counts before a model's, then the first.
+      // Chained labelling jobs, and evaluation manifests, have several labels: a person's label counts before a
+      // model's, then the first one counts.
       const bool by_human = !equals_ignore_case(text_member(metadata, "human-annotated"), "no");
       if (!label || (out.is_anomalous && (is_from_human || !by_human))) continue;
       out.is_anomalous = label;
@@ -148,7 +151,7 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
     } else if (type == kMaskType && !out.mask_ref) {
       auto mask = read_mask(json, attribute, name, metadata);
       if (!mask) return mask.error();
-      // A map of nothing but background says that there is nothing to see, whatever the picture beside it.
+      // A colour map of nothing but background says that the picture shows nothing, whatever the mask's picture holds.
       const bool has_labels = std::any_of(mask->colors.begin(), mask->colors.end(), [](const auto& color) {
         return !equals_ignore_case(color.name, "background");
       });
@@ -157,7 +160,7 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
       out.mask_colors = std::move(mask->colors);
     }
   }
-  // Without its colours a mask would be lost without a word. A normal picture's is not looked at in any case.
+  // Without its colours a mask would be lost without a word. The mask of a normal picture is not looked at in any case.
   if (out.is_anomalous.value_or(true))
     for (const auto& [name, value] : json.items()) {
       const auto metadata = json.find(name + std::string(kMetadata));

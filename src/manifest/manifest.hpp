@@ -11,39 +11,46 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 
-/// Dataset manifests: JSON Lines in SageMaker Ground Truth form, as they occur in the wild. Pure functions; any thread.
+/// Reads dataset manifests: JSON Lines in the form of SageMaker Ground Truth, as they occur in the wild. The functions
+/// are pure; any thread may call them.
 namespace vedette {
 
-inline constexpr std::size_t kManifestLineLimit = 8192;  ///< characters: what ListDatasetEntries can return
+/// In characters: the longest line that ListDatasetEntries can return.
+inline constexpr std::size_t kManifestLineLimit = 8192;
 
 struct ManifestColor {
   std::string name;
-  std::string color;  ///< "#rrggbb" as written
+  std::string color;  ///< "#rrggbb", as the manifest has it
 };
 
 struct ManifestLine {
   std::string source_ref;
-  std::optional<bool> is_anomalous;  ///< empty: unlabelled
-  std::string other_class;  ///< of an unlabelled line: its first class name, if that is neither normal nor anomaly
+  std::optional<bool> is_anomalous;  ///< Empty if the line is unlabelled.
+  std::string other_class;  ///< The first class name of an unlabelled line, if it is neither normal nor anomaly.
   std::optional<std::string> mask_ref;
   std::vector<ManifestColor> mask_colors;
-  std::optional<Timestamp> creation_date;  ///< of the label
-  std::string text;                        ///< the line, with the label's number made 1 for anomaly and 0 for normal
+  std::optional<Timestamp> creation_date;  ///< When the label was made.
+  /// The line itself, with the label's number set to 1 for anomaly and 0 for normal.
+  std::string text;
 };
 
-/// Reads one line. The label is the member whose metadata has the type groundtruth/image-classification and a
-/// class-name of normal or anomaly (any case), a person's before a model's; its number is ignored. Other class names, or
-/// none, leave the picture unlabelled. A mask whose map names only background is no mask. A
-/// member named …-ref beside source-ref must have its metadata, unless the picture is normal: a mask without colours would be lost. Fails with invalid_input and a reason fit for a user; the caller adds the line number.
+/// Reads one line of a manifest. The label is the member whose metadata has the type groundtruth/image-classification
+/// and a class-name of normal or anomaly (in upper or lower case); a person's label counts before a model's. The
+/// label's number is ignored. Other class names, or none, leave the picture unlabelled. A mask whose map names only
+/// background is no mask. A member named …-ref beside source-ref must have its metadata, because a mask without colours
+/// would be lost; if the picture is normal it need not. Fails with invalid_input and a reason fit for a user; the
+/// caller adds the line number.
 Result<ManifestLine> parse_manifest_line(std::string_view line);
 
-/// What a set says of the classes of its lines, so that class names of somebody's own are told and not silently ignored.
+/// Counts what class names the lines of a dataset have, so that a user who has class names of their own is told, and
+/// the names are not silently ignored.
 class ClassTally {
  public:
   void add(const ManifestLine& line);
   [[nodiscard]] bool has_labelled() const { return labelled_ > 0; }
-  /// "None of the 8 lines is labelled normal or anomaly; their class names are: good (4), scratch (4)."; the same of some of the lines if
-  /// others are labelled; empty if no line has another class name. Holds at most five names, the most frequent ones, of 64 bytes.
+  /// Returns "None of the 8 lines is labelled normal or anomaly; their class names are: good (4), scratch (4).", or the
+  /// same of some of the lines if other lines are labelled. Returns an empty text if no line has another class name.
+  /// The text holds at most five names, the most frequent ones, of 64 bytes each.
   [[nodiscard]] std::string describe() const;
 
  private:
@@ -51,8 +58,8 @@ class ClassTally {
   std::map<std::string, std::size_t> others_;
 };
 
-/// The non-empty lines of a manifest, trimmed; tolerates a byte-order mark, CRLF and a missing last newline. A range that finds each line
-/// when it is asked for: it costs no memory, whatever the text. The text must outlive it.
+/// The non-empty lines of a manifest, trimmed. A byte-order mark, CRLF and a missing last newline are tolerated. This
+/// range finds each line when it is asked for, so it costs no memory, whatever the text. The text must outlive it.
 class ManifestLines {
  public:
   explicit ManifestLines(std::string_view text) : text_(text) {}
@@ -86,7 +93,8 @@ struct S3Uri {
   std::string bucket;
   std::string key;
 };
-/// s3://bucket/key, split at the first slash, the key taken literally. Empty if it has no such form.
+/// Reads s3://bucket/key. The text is split at the first slash after the bucket, and the key is taken literally.
+/// Returns nothing if the text has another form.
 std::optional<S3Uri> parse_s3_uri(std::string_view uri);
 
 }  // namespace vedette

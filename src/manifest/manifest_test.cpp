@@ -13,7 +13,7 @@ TEST(Manifest, ClassNameDecidesAndTheNumberFollowsIt) {
   ASSERT_TRUE(line);
   EXPECT_TRUE(line->is_anomalous.value());
   EXPECT_EQ(line->text, kLine);
-  // Inverted numbers and another label name, as published helpers write them.
+  // The numbers are inverted and the label has another name, as published helper scripts write them.
   const auto inverted = parse_manifest_line(
       R"({"auto-label": 1, "source-ref": "s3://b/k", "auto-label-metadata": {"class-name": "Normal", "type": "groundtruth/image-classification"}})");
   ASSERT_TRUE(inverted);
@@ -108,7 +108,7 @@ TEST(Manifest, LinesAreSplitAsFilesOccur) {
   EXPECT_EQ(lines("\xEF\xBB\xBF{\"a\":1}\r\n\r\n{\"b\":2}"), (std::vector<std::string_view>{"{\"a\":1}", "{\"b\":2}"}));
   EXPECT_EQ(lines("a\n \n"), (std::vector<std::string_view>{"a"}));
   EXPECT_TRUE(lines("").empty());
-  // What the lines take in memory does not grow with the text.
+  // The memory that the lines take does not grow with the text.
   EXPECT_TRUE(lines(std::string(5'000'000, '\n')).empty());
   static_assert(sizeof(ManifestLines) + sizeof(ManifestLines::Iterator) < 100);
 }
@@ -122,7 +122,7 @@ TEST(Manifest, S3UrisSplitAtTheFirstSlashOnly) {
   EXPECT_FALSE(parse_s3_uri("http://bucket/key"));
 }
 
-TEST(Manifest, ClassNamesOfOnesOwnAreTold) {
+TEST(Manifest, ClassNamesThatAreNeitherNormalNorAnomalyAreTold) {
   const auto line = [](const std::string& name) {
     return parse_manifest_line(
                R"({"source-ref":"a.png","l":1,"l-metadata":{"type":"groundtruth/image-classification","class-name":")" +

@@ -13,7 +13,7 @@ namespace vedette {
 namespace {
 
 constexpr std::int64_t kMinute = 60;
-constexpr std::size_t kMostSeries = 100'000;  // regions are the callers' choice: they must not fill the memory
+constexpr std::size_t kMostSeries = 100'000;  // Callers choose the regions, so series must not fill the memory.
 constexpr std::chrono::seconds kFlushInterval{10};
 constexpr int kFlushesPerCompaction = 360;
 
@@ -40,7 +40,7 @@ const Description& description_of(Metric metric) {
   return kDescriptions[static_cast<std::size_t>(metric)];
 }
 
-/// A label's value in the exposition format.
+/// Returns a label's value as the exposition format writes it.
 std::string escaped(std::string_view text) {
   std::string out;
   for (char c : text) {
@@ -95,7 +95,7 @@ void Metrics::sample_hosting() {
       live.insert({scope, model.project, version, metric});
     }
   }
-  // A gauge of a model that is no longer hosted must not stand still at its last value.
+  // The gauge of a model that is no longer hosted must not stand still at its last value.
   const std::lock_guard lock(mutex_);
   std::erase_if(totals_, [&](const auto& entry) {
     return description_of(entry.first.metric).is_gauge && !live.contains(entry.first);
@@ -118,7 +118,7 @@ void Metrics::flush() {
     }
     work->commit();
   } catch (...) {
-    // Kept for the next try.
+    // What could not be written is kept for the next attempt.
     const std::lock_guard lock(mutex_);
     for (const auto& [key, sum] : pending) {
       auto& there = pending_[key];
@@ -196,7 +196,7 @@ void Metrics::loop() {
         work->commit();
       }
     } catch (const std::exception& e) {
-      log::error("metrics not stored", {{"reason", e.what()}});
+      log::error("metrics could not be stored: they are kept for the next attempt", {{"reason", e.what()}});
     }
     if (is_last) return;
   }

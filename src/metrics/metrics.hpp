@@ -16,8 +16,8 @@
 #include "domain/domain.hpp"
 #include "store/metadata/metadata.hpp"
 
-/// The metrics of the original service, under their names: counted in memory, shown to Prometheus, and kept in the
-/// metadata for 15 months. Thread-safe.
+/// The metrics of the original service, under their names: they are counted in memory, shown to Prometheus, and kept in
+/// the metadata for 15 months. Thread-safe.
 namespace vedette {
 
 enum class Metric {
@@ -27,42 +27,45 @@ enum class Metric {
   successful_request_count,
   error_count,
   throttled_count,
-  time,  ///< milliseconds to judge a picture
+  time,  ///< The milliseconds that it took to judge a picture.
   min_inference_units,
   max_inference_units,
   desired_inference_units,
   in_service_inference_units,
 };
-std::string_view to_text(Metric metric);  ///< "DetectedAnomalyCount"
+std::string_view to_text(Metric metric);  ///< Returns a text such as "DetectedAnomalyCount".
 
 class Metrics {
  public:
-  /// Inference units that demand asks for, and those in service; nothing if this node does not host the model.
+  /// Returns the inference units that the demand asks for, and those in service, or nothing if this node does not host
+  /// the model.
   using Units = std::function<std::optional<std::pair<int, int>>(const std::string& model_uid)>;
   Metrics(MetadataStore& store, const Clock& clock, Units units = {})
       : store_(store), clock_(clock), units_(std::move(units)) {}
-  ~Metrics();  ///< stops
+  ~Metrics();  ///< Calls stop().
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  /// `version` may be empty: calls that concern no model. Only existing projects and versions should be named, since
-  /// each makes a series of its own.
+  /// Adds a value. `version` may be empty: the call then concerns no model. Only existing projects and versions should
+  /// be named, since each makes a series of its own.
   void add(const Scope& scope, const std::string& project, const std::string& version, Metric metric, double value);
-  /// One sample of the inference units of every hosted model.
+  /// Records the inference units that every hosted model has at this moment.
   void sample_hosting();
-  /// Writes what was added since the last flush.
+  /// Writes to the store what was added since the last flush.
   void flush();
-  /// Sums per period; what was just added is in it.
+  /// Returns sums per period. They include values that were added but not flushed yet.
   std::vector<MetricPoint> query(const MetricQuery& query);
-  /// Which metrics have been recorded, in order, behind a place in it.
+  /// Returns which metrics have been recorded, in order, beginning after the series `after`.
   std::vector<MetricSeries> list(const Scope& scope, const MetricSeries& after, std::int64_t limit);
-  /// Text exposition format 0.0.4: counters since the start of this process, gauges as last sampled.
+  /// Returns the metrics in the text exposition format 0.0.4: counters since the start of this process, and gauges as
+  /// they were last sampled.
   ///   https://prometheus.io/docs/instrumenting/exposition_formats/
   std::string to_prometheus() const;
 
-  /// Flushes every few seconds, samples units as often, compacts every hour; a kill loses the last few seconds.
+  /// Starts a thread that flushes every few seconds, samples the inference units as often, and compacts old points
+  /// every hour. If the process is killed, the last few seconds are lost.
   void start();
-  void stop();  ///< flushes
+  void stop();  ///< Stops the thread and flushes.
 
  private:
   struct Series {
@@ -84,9 +87,9 @@ class Metrics {
   MetadataStore& store_;
   const Clock& clock_;
   const Units units_;
-  mutable std::mutex mutex_;  // guards totals_, pending_, stopping_
+  mutable std::mutex mutex_;  // The mutex guards `totals_`, `pending_` and `stopping_`.
   std::map<Series, Sum> totals_;
-  std::map<std::pair<std::int64_t, Series>, Sum> pending_;  // by minute
+  std::map<std::pair<std::int64_t, Series>, Sum> pending_;  // The first part of the key is the minute.
   bool stopping_ = false;
   std::condition_variable changed_;
   std::thread thread_;

@@ -13,7 +13,13 @@ const Scope kScope{"123456789012", "us-east-1"};
 class MetricsTest : public testing::Test {
  protected:
   std::vector<MetricPoint> query(std::int64_t period) {
-    return metrics_.query({kScope, "Time", "p", "1", 0, 1'000'000, period});
+    return metrics_.query({.scope = kScope,
+                           .metric = "Time",
+                           .project = "p",
+                           .version = "1",
+                           .start = 0,
+                           .end = 1'000'000,
+                           .period = period});
   }
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::seconds(6000)}};
@@ -24,7 +30,7 @@ class MetricsTest : public testing::Test {
 TEST_F(MetricsTest, AreCountedPerMinuteAndAnswerOverAnyPeriod) {
   metrics_.add(kScope, "p", "1", Metric::time, 10);
   metrics_.flush();
-  metrics_.add(kScope, "p", "1", Metric::time, 20);  // the same minute, after a flush
+  metrics_.add(kScope, "p", "1", Metric::time, 20);  // This value belongs to the same minute and comes after a flush.
   clock_.advance(std::chrono::seconds(60));
   metrics_.add(kScope, "p", "1", Metric::time, 60);
   metrics_.add(kScope, "p", "2", Metric::time, 1000);

@@ -1,5 +1,6 @@
-// A trainer that tries what a hijacked one would, and what an honest one needs: one line per attempt in JOB/attempts,
-// "name ok" or "name" and the number of the error. For sandbox_test.cpp. The files that it tries are named in JOB/tries.
+// This program is a trainer that tries what a hijacked trainer would do, and what an honest one needs. It writes one
+// line per attempt into JOB/attempts: "name ok", or "name" and the number of the error. JOB/tries names the files that
+// it tries. It serves sandbox_test.cpp.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -28,7 +29,7 @@ int main(int count, char** arguments) {
   std::getline(tries, secret);
   std::getline(tries, readable);
 
-  // What honest ones need.
+  // Honest trainers need the following.
   long sum = 0;
   std::thread([&] { sum = 1; }).join();
   tell("thread", sum - 1);
@@ -38,7 +39,7 @@ int main(int count, char** arguments) {
   tell("readable", ::open(readable.c_str(), O_RDONLY));
   tell("library", ::open("/usr/bin/env", O_RDONLY));
 
-  // What they do not.
+  // Honest trainers do not need the following.
   for (const int family : {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}) tell("socket", ::socket(family, SOCK_STREAM, 0));
   int pair[2];
   tell("socketpair", ::socketpair(AF_UNIX, SOCK_STREAM, 0, pair));

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t kJobLimit = 2ULL << 30;
 
-/// A figure that is not defined is null.
+/// Returns the figure, or null if it is not defined.
 Json figure(const std::optional<double>& value) {
   return value ? Json(*value) : Json();
 }
@@ -112,7 +112,7 @@ Json to_json(const Evaluation& e, bool with_predictions) {
   return out;
 }
 
-/// UTF-8 problems in file names must not make the dump throw.
+/// Bytes in file names that are not UTF-8 must not make the dump throw.
 std::string dump(const Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }

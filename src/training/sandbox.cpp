@@ -37,10 +37,10 @@ constexpr std::uint32_t kArchitecture = 0;
 
 constexpr rlim_t kOpenFiles = 4096;
 constexpr rlim_t kFileBytes = rlim_t{64} << 30;
-constexpr std::uint32_t kNewestKnownCall =
-    450;  // of Linux 6.1; later ones are told to be missing, so that libraries do without
+// This is the newest call of Linux 6.1. Later calls fail as if the kernel lacked them, so that libraries do without.
+constexpr std::uint32_t kNewestKnownCall = 450;
 
-// What of system calls may be made with any arguments: reading and writing files, memory, threads, time.
+// These system calls may be made with any arguments. They read and write files, and handle memory, threads and time.
 // clang-format off
 constexpr long kAllowed[] = {
     SYS_futex, SYS_sched_yield, SYS_madvise, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_brk, SYS_read, SYS_write,
@@ -63,13 +63,13 @@ constexpr long kAllowed[] = {
 };
 // clang-format on
 
-/// As the kernel's landlock_ruleset_attr, whose later members older headers lack.
+/// The kernel's landlock_ruleset_attr; the system's older headers lack its later members.
 struct Ruleset {
   std::uint64_t files = 0, network = 0, scoped = 0;
 };
 constexpr std::uint64_t kReadFile = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE;
-constexpr std::uint64_t kTruncate = 1ULL << 14;       // version 3
-constexpr std::uint64_t kDeviceControl = 1ULL << 15;  // version 5
+constexpr std::uint64_t kTruncate = 1ULL << 14;       // This right came with version 3.
+constexpr std::uint64_t kDeviceControl = 1ULL << 15;  // This right came with version 5.
 constexpr std::uint64_t kWriteFile = kReadFile | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate;
 
 std::uint64_t file_rights(int version) {
@@ -80,13 +80,13 @@ std::uint64_t file_rights(int version) {
   return rights;
 }
 
-/// 0: none.
+/// Returns the version of Landlock, or 0 if the kernel has none.
 int landlock_version() {
   const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   return version < 0 ? 0 : static_cast<int>(version);
 }
 
-/// As execvp looks for it.
+/// Finds a program as execvp does.
 fs::path find_on_path(const fs::path& program) {
   if (program.string().find('/') != std::string::npos) return program;
   const char* path = std::getenv("PATH");
@@ -105,7 +105,7 @@ constexpr std::uint32_t kAllow = SECCOMP_RET_ALLOW, kRefuse = SECCOMP_RET_ERRNO 
 
 constexpr std::uint32_t argument(unsigned number, bool is_upper_half = false) {
   return static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * number +
-                                    (is_upper_half ? 4 : 0));  // little endian
+                                    (is_upper_half ? 4 : 0));  // The processor is little-endian.
 }
 
 }  // namespace
@@ -129,7 +129,7 @@ Result<Confinement> Confinement::prepare(const TrainerSandbox& sandbox, const fs
   const auto secret = random_bytes(sizeof out.ticket_);
   std::memcpy(&out.ticket_, secret.data(), sizeof out.ticket_);
 
-  // The first two must be there, the others may.
+  // The first two must exist; the others may be missing.
   out.rules_ = {{folder.string(), true}, {out.program_, false}, {"/dev/null", true}};
   for (const char* path :
        {"/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime",
@@ -151,7 +151,8 @@ Result<Confinement> Confinement::prepare(const TrainerSandbox& sandbox, const fs
     filter.push_back({BPF_JMP | BPF_JEQ | BPF_K, 0, 1, value});
     answer(kAllow);
   };
-  /// Of this call what `checks` lets pass, else EPERM. Checks may overwrite the accumulator: each ends in an answer.
+  /// Allows one system call where `checks` lets it pass; otherwise the call fails with EPERM. Checks may overwrite the
+  /// accumulator, since each path ends in an answer.
   const auto on_call = [&](long call, const auto& checks) {
     const auto at = filter.size();
     filter.push_back({BPF_JMP | BPF_JEQ | BPF_K, 0, 0, static_cast<std::uint32_t>(call)});
@@ -171,7 +172,8 @@ Result<Confinement> Confinement::prepare(const TrainerSandbox& sandbox, const fs
   answer(SECCOMP_RET_KILL_PROCESS);
   load(offsetof(seccomp_data, nr));
   for (const long call : kAllowed) allow_if_equal(static_cast<std::uint32_t>(call));
-  // Threads of this process, in its namespaces. clone3 keeps its flags in memory, where a filter cannot look.
+  // Threads of this process, in its namespaces, may be made. clone3 keeps its flags in memory, where a filter cannot
+  // look.
   on_call(SYS_clone, [&] {
     constexpr std::uint32_t thread = CLONE_VM | CLONE_THREAD;
     constexpr std::uint32_t namespaces =
@@ -181,7 +183,7 @@ Result<Confinement> Confinement::prepare(const TrainerSandbox& sandbox, const fs
     allow_if_equal(thread);
   });
   on_call(SYS_clone3, [&] { answer(kMissing); });
-  // The one program, started with a value that its starter alone knows.
+  // One program may be executed, with a value that only its starter knows.
   on_call(SYS_execve, [&] {
     load(argument(5));
     filter.push_back({BPF_JMP | BPF_JEQ | BPF_K, 0, 3, static_cast<std::uint32_t>(out.ticket_)});
@@ -191,14 +193,14 @@ Result<Confinement> Confinement::prepare(const TrainerSandbox& sandbox, const fs
   on_values(SYS_ioctl, 1, {TCGETS, FIOCLEX, FIONREAD});
   on_values(SYS_prctl, 0, {PR_SET_NAME, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, 0x53564d41 /* PR_SET_VMA */});
   on_values(SYS_fcntl, 1, {F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_DUPFD_CLOEXEC});
-  // Limits may be read, of this process.
+  // The limits of this process may be read.
   on_call(SYS_prlimit64, [&] {
     load(argument(2));
     filter.push_back({BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 0});
     load(argument(2, true));
     allow_if_equal(0);
   });
-  // abort() and raise().
+  // abort() and raise() need these calls.
   for (const long call : {SYS_tgkill, SYS_kill})
     on_call(call, [&] {
       load(argument(0));

@@ -23,7 +23,7 @@ class TrainerSandboxes : public testing::Test {
     ASSERT_TRUE(write_file_atomically(job_.path() / "tries", secret_.string() + "\n" + readable_.string() + "\n"));
   }
 
-  /// Outcomes by name of attempt.
+  /// Returns the outcomes of each attempt by its name.
   std::map<std::string, std::set<std::string>> run(const std::optional<TrainerSandbox>& sandbox) {
     const auto result = run_trainer(VEDETTE_INTRUDER, job_.path(), {}, nullptr, sandbox);
     EXPECT_TRUE(result) << result.error().message;
@@ -66,7 +66,7 @@ TEST_F(TrainerSandboxes, FilesOfOthersAreOutOfReach) {
 
 TEST_F(TrainerSandboxes, ATrainerWithoutSandboxIsNotConfined) {
   const auto result = run_trainer("/bin/true", job_.path(), {}, nullptr);
-  ASSERT_FALSE(result);  // it ran, and wrote nothing
+  ASSERT_FALSE(result);  // The program ran and wrote nothing.
   EXPECT_EQ(result.error().message.find("Cannot run"), std::string::npos);
 }
 

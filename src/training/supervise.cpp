@@ -26,7 +26,7 @@ namespace {
 constexpr int kTrainerNiceness = 10;
 constexpr auto kPollInterval = std::chrono::milliseconds(50);
 
-/// Reads whole new lines of a growing file.
+/// Reads the new whole lines of a growing file.
 class LineFollower {
  public:
   explicit LineFollower(fs::path path) : path_(std::move(path)) {}
@@ -36,7 +36,7 @@ class LineFollower {
     std::ifstream file(path_);
     if (!file) return;
     file.seekg(offset_);
-    // Room for one line, so that one without an end costs no memory; what is longer is no progress line.
+    // There is room for one line, so that a line without an end costs no memory. A longer line is no progress line.
     std::array<char, 65536> line{};
     while (file.getline(line.data(), line.size()) && !file.eof()) {
       offset_ = file.tellg();
@@ -49,8 +49,8 @@ class LineFollower {
   std::streamoff offset_ = 0;
 };
 
-/// What of this process's environment the trainer is to know: the keys of an object store, say, are not among it.
-/// Names that end in * stand for all that begin so.
+/// Returns the variables of this process's environment that the trainer may know; the keys of an object store, for
+/// example, are not among them. A name that ends in * stands for all names that begin so.
 std::vector<std::string> trainer_environment() {
   static constexpr std::string_view kPassedOn[] = {"PATH",
                                                    "HOME",
@@ -87,13 +87,14 @@ std::vector<std::string> trainer_environment() {
   return out;
 }
 
-/// In the child: of this process's files and sockets only standard output and standard error stay, since libraries open
-/// some that exec would hand on. Calls async-signal-safe functions only. False if it cannot be done.
+/// Runs in the child: closes the files and sockets of this process, except standard output and standard error, since
+/// libraries open some that exec would hand on. Calls async-signal-safe functions only. Returns false if it cannot be
+/// done.
 bool close_inherited(int null_device, int most_descriptors) {
   if (::dup2(null_device, STDIN_FILENO) < 0) return false;
   if (::close_range(STDERR_FILENO + 1, ~0U, 0) == 0) return true;
   if (errno != ENOSYS) return false;
-  for (int fd = STDERR_FILENO + 1; fd < most_descriptors; ++fd) ::close(fd);  // before Linux 5.9
+  for (int fd = STDERR_FILENO + 1; fd < most_descriptors; ++fd) ::close(fd);  // Linux before 5.9 lacks close_range().
   return true;
 }
 
@@ -126,7 +127,8 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
   for (const char* name : {"progress.jsonl", "evaluation.json", "failure.json"}) fs::remove(folder / name, ignored);
   fs::remove_all(folder / "model", ignored);
 
-  // Everything the child needs is made before fork(): between fork and exec only async-signal-safe calls are allowed.
+  // Everything that the child needs is made before fork(): between fork and exec only async-signal-safe calls are
+  // allowed.
   std::optional<Confinement> confinement;
   if (sandbox) {
     auto prepared = Confinement::prepare(*sandbox, program, folder);
@@ -168,7 +170,7 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
   LineFollower lines(folder / "progress.jsonl");
   const auto forward = [&] {
     lines.for_each_new([&](const std::string& line) {
-      // A trainer that a picture has taken over writes what it likes.
+      // A trainer that a picture has taken over may write anything.
       const Json json = Json::parse(line, nullptr, false);
       if (!json.is_object() || !on_progress) return;
       const auto number = [&](const char* name) {

@@ -12,9 +12,9 @@
 #include "base/result.hpp"
 #include "training/sandbox.hpp"
 
-/// The job folder, the contract between whoever wants a model and `vedette-trainer`: `job.json` and pictures in;
-/// `progress.jsonl`, `model/` (the artifact) and `evaluation.json` (or `failure.json`) out. docs/training-job.md shows
-/// it. Both sides can be run by hand.
+/// The job folder is the contract between whoever wants a model and `vedette-trainer`. `job.json` and pictures go in;
+/// `progress.jsonl`, `model/` (the artifact) and `evaluation.json` (or `failure.json`) come out. docs/training-job.md
+/// shows it. Both sides can be run by hand.
 namespace vedette {
 
 /// One entry of a mask's colour map, as the dataset wrote it.
@@ -24,95 +24,109 @@ struct MaskColor {
 };
 
 struct TrainingSample {
-  std::string source_ref;            ///< names the picture in messages and in the evaluation
-  std::filesystem::path image;       ///< absolute, or relative to the job folder
-  std::optional<bool> is_anomalous;  ///< empty: unlabelled, left out
+  std::string source_ref;            ///< The name of the picture in messages and in the evaluation.
+  std::filesystem::path image;       ///< The path of the picture: absolute, or relative to the job folder.
+  std::optional<bool> is_anomalous;  ///< Empty if the picture is unlabelled; it is then left out.
   std::optional<std::filesystem::path> mask;
   std::vector<MaskColor> mask_colors;
-  bool is_binary_mask = false;  ///< instead of colours: whatever is not background shows the first of mask_colors
-  /// "#rrrrggggbbbb" of a binary mask, in common with the other masks of its folder; empty: the mask's own (vision/image/mask_file)
+  bool is_binary_mask = false;  ///< The mask has no colours: whatever is not background shows the first of mask_colors.
+  /// The background of a binary mask, "#rrrrggggbbbb", which all masks of its folder have in common. If empty, the
+  /// mask's own background is taken (vision/image/mask_file).
   std::optional<std::string> mask_background;
 };
 
-/// Fewest usable pictures; fewer is a failure that says so.
+/// The least numbers of usable pictures. If there are fewer, the training fails and says so.
 struct MinimumCounts {
   std::int64_t train_normal = 4;
   std::int64_t train_anomaly = 0;
-  std::int64_t train_per_label = 0;  ///< pictures holding only that label, for at least one label
+  /// The number of pictures that hold only one label, needed for at least one label.
+  std::int64_t train_per_label = 0;
   std::int64_t test_normal = 0;
   std::int64_t test_anomaly = 0;
 };
 
-/// What a training is to aim at. By default a fixed number of steps: the same job gives the same model, however fast the machine.
+/// What a training aims at. By default it takes a fixed number of steps: the same job then gives the same model,
+/// however fast the machine is.
 struct TrainingPlan {
-  std::optional<int> steps;              ///< of the decoders; a model's manifest says how many it took
-  std::optional<double> budget_seconds;  ///< for all of the training; the steps are fitted to it
-  /// Share of good pictures that may be called anomalous. By default the threshold balances both kinds of error.
+  /// The number of steps of the decoders; a model's manifest says how many were taken.
+  std::optional<int> steps;
+  std::optional<double> budget_seconds;  ///< The seconds for the whole training; the number of steps is fitted to them.
+  /// The share of good pictures that may be called anomalous, 0 … 1. By default the threshold balances both kinds of
+  /// error.
   std::optional<double> false_alarm_budget;
-  std::optional<std::filesystem::path> backbone;  ///< ONNX file (vision/onnx) to be used instead of the shipped weights
+  /// An ONNX file (vision/onnx) that is used in the place of the shipped weights.
+  std::optional<std::filesystem::path> backbone;
 };
 
 struct TrainingJob {
   std::vector<TrainingSample> train;
-  std::optional<std::vector<TrainingSample>> test;  ///< empty: evaluated out of fold on the training pictures
+  /// If empty, the model is evaluated out of fold on the training pictures.
+  std::optional<std::vector<TrainingSample>> test;
   std::uint64_t seed = 0;
-  bool letterbox_mixed_sizes = false;  ///< else pictures of different sizes are a failure
-  bool takes_all_formats = false;      ///< BMP, TIFF and WebP, too; else JPEG and PNG alone, as the API does
+  bool letterbox_mixed_sizes = false;  ///< If not set, pictures of different sizes are a failure.
+  /// Also accepts BMP, TIFF and WebP; otherwise only JPEG and PNG, as the API does.
+  bool takes_all_formats = false;
   MinimumCounts minimum;
   TrainingPlan plan;
 };
 
 struct Progress {
   std::string stage;
-  double fraction = 0;                 ///< of the whole job, 0 … 1
-  std::optional<double> seconds_left;  ///< once it can be estimated
+  double fraction = 0;                 ///< The share of the whole job that is done, 0 … 1.
+  std::optional<double> seconds_left;  ///< Set once it can be estimated.
 };
 
 struct Prediction {
   std::string source_ref;
-  bool is_anomalous = false;      ///< the label
-  bool called_anomalous = false;  ///< the verdict
-  double confidence = 0;          ///< of the verdict
+  bool is_anomalous = false;      ///< What the label says.
+  bool called_anomalous = false;  ///< What the verdict says.
+  double confidence = 0;          ///< The confidence of the verdict, 0 … 1.
   double anomaly_score = 0;
-  std::string image;                 ///< path of the picture, as the job gave it
-  std::optional<std::int64_t> fold;  ///< whose models judged it, if not all together
-  bool is_suspect = false;           ///< the label may be wrong: models that never saw the picture firmly disagree
+  std::string image;  ///< The path of the picture, as the job gave it.
+  /// The fold whose models judged the picture; empty if the models of all folds did together.
+  std::optional<std::int64_t> fold;
+  bool is_suspect = false;  ///< The label may be wrong: models that never saw the picture firmly disagree.
 };
 
-/// A cell of a good training picture that the memory bank holds: row and column of the bank's grid, from the registered
-/// picture if there is registration.
+/// A cell of a good training picture that the memory bank holds, as row and column of the bank's grid. If there is
+/// registration, the grid is that of the registered picture.
 struct BankSource {
   std::string image;
   int row = 0, column = 0;
 };
 
-/// A figure is empty where it is not defined: without a picture that holds the label, or is given it.
+/// The figures of one label. A figure is empty where it is not defined: if no picture holds the label, or none is given
+/// it.
 struct LabelMetrics {
   std::string name;
-  std::optional<double> precision, recall, f1;  ///< over all pixels of the test pictures
-  std::optional<double> aiou;                   ///< mean IoU over the test pictures that hold or are given the label
+  std::optional<double> precision, recall, f1;  ///< Computed over all pixels of the test pictures.
+  /// The mean IoU over the test pictures that hold the label or are given it.
+  std::optional<double> aiou;
 };
 
 struct Evaluation {
-  bool is_out_of_fold = false;  ///< tested on training pictures by fold models that had not seen them
+  bool is_out_of_fold = false;  ///< Fold models tested the training pictures that they had not seen.
   std::int64_t training_images = 0;
   std::int64_t testing_images = 0;
-  /// 0 … 1, each empty where the pictures do not define it. All but the last need anomalous pictures, the first two also good ones, and
-  /// the precision a picture that is called anomalous. The last is the share of the good pictures that are called anomalous.
+  /// Each is 0 … 1, or empty where the pictures do not define it. All but the last need anomalous pictures; the first
+  /// two also need good ones; precision also needs a picture that is called anomalous. The last is the share of the
+  /// good pictures that are called anomalous.
   std::optional<double> image_auroc, average_precision, precision, recall, f1, false_alarm_rate;
   double ece = 0, brier = 0;
-  /// 95 % intervals of "image_auroc", "precision", "recall" and "false_alarm_rate", where they are defined: low, high; after a
-  /// training of "expected_false_alarm_rate", too: what new good pictures are to expect by the ranks of those seen.
+  /// The 95 % intervals (low, high) of "image_auroc", "precision", "recall" and "false_alarm_rate", where they are
+  /// defined. After a training, "expected_false_alarm_rate" is there, too: what new good pictures are to expect by the
+  /// ranks of those seen.
   std::map<std::string, std::pair<double, double>> intervals;
   std::optional<double> pixel_auroc, pixel_average_precision;
-  std::vector<LabelMetrics> labels;  ///< segmentation models only
+  std::vector<LabelMetrics> labels;  ///< Segmentation models only.
   std::vector<Prediction> predictions;
-  std::vector<std::string> skipped;  ///< "source-ref: reason" of pictures that could not be used
+  std::vector<std::string> skipped;  ///< "source-ref: reason" for each picture that could not be used
   std::vector<std::string> warnings;
   double seconds = 0;
-  std::vector<std::pair<std::string, double>> stage_seconds;  ///< what they were spent on, in order
-  std::vector<std::pair<int, double>> decoder_loss;           ///< by step, averaged over some steps
-  std::vector<BankSource> bank_sources;                       ///< per row of the tensor "bank"
+  std::vector<std::pair<std::string, double>> stage_seconds;  ///< The seconds that each stage took, in order.
+  /// Pairs of a step and the loss, averaged over some steps.
+  std::vector<std::pair<int, double>> decoder_loss;
+  std::vector<BankSource> bank_sources;  ///< The source of each row of the tensor "bank".
 };
 
 Result<void> write_job(const std::filesystem::path& folder, const TrainingJob& job);
@@ -120,20 +134,21 @@ Result<TrainingJob> read_job(const std::filesystem::path& folder);
 Result<void> append_progress(const std::filesystem::path& folder, const Progress& progress);
 Result<void> write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation);
 Result<Evaluation> read_evaluation(const std::filesystem::path& folder);
-/// One JSON object, the predictions left out: what `train` and `evaluate` print last.
+/// Returns one JSON object without the predictions: what `train` and `evaluate` print last.
 std::string summary_json(const Evaluation& evaluation);
 Result<void> write_failure(const std::filesystem::path& folder, const Error& error);
 
 /// Runs `program --job folder` as a child of low priority that dies with this process, forwards its progress lines, and
 /// returns its evaluation. The child has this process's standard output and standard error, but none of its other files
-/// and sockets, and only those variables of its environment that say how to compute. Blocks. Setting `cancel` kills the child; the failure is then `unavailable`.
-/// Fails with invalid_input if the pictures are at fault (the message is for the user), else internal.
-/// With `sandbox` the child is confined before it begins (training/sandbox.hpp); it fails if that cannot be done.
+/// and sockets, and only those variables of its environment that say how to compute. The call blocks. Setting `cancel`
+/// kills the child; the failure is then `unavailable`.
+/// Fails with invalid_input if the pictures are at fault (the message is for the user), otherwise with internal.
+/// With `sandbox` the child is confined before it begins (training/sandbox.hpp); the call fails if that cannot be done.
 Result<Evaluation> run_trainer(const std::filesystem::path& program, const std::filesystem::path& folder,
                                const std::function<void(const Progress&)>& on_progress, const std::atomic<bool>* cancel,
                                const std::optional<TrainerSandbox>& sandbox = std::nullopt);
 
-/// The trainer beside the running program, if it is there, else the one on the PATH.
+/// Returns the trainer beside the running program if it is there, otherwise the one on the PATH.
 std::filesystem::path find_trainer();
 
 }  // namespace vedette

@@ -11,7 +11,7 @@
 namespace vedette {
 namespace {
 
-/// A trainer of four lines: tells progress, then writes what the test prepared.
+/// Makes a trainer of four lines that tells progress and then writes what the test prepared.
 std::filesystem::path fake_trainer(const std::filesystem::path& folder, const std::string& body) {
   const auto path = folder / "trainer.sh";
   EXPECT_TRUE(write_file_atomically(path, "#!/bin/sh\ncd \"$2\"\n" + body, 0755));
@@ -131,7 +131,7 @@ TEST(Training, FailuresCarryTheTrainersSentence) {
 
 TEST(Training, TheTrainerInheritsNeitherFilesNorSecrets) {
   TemporaryFolder folder;
-  // Not close-on-exec, as what libraries open.
+  // This descriptor is not close-on-exec, as those that libraries open.
   const int leaked = ::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY);
   const int far = ::fcntl(leaked, F_DUPFD, 200);
   ASSERT_GE(far, 200);

@@ -8,13 +8,13 @@ namespace {
 
 constexpr std::int64_t kPage = 1000;
 
-/// What one rule set wants gone of one bucket.
+/// Removes from one bucket what one set of rules wants gone.
 class Lifecycle {
  public:
   Lifecycle(BucketStore& store, const std::string& bucket, const std::vector<s3::LifecycleRule>& rules, Timestamp now)
       : store_(store), bucket_(bucket), rules_(rules), now_(now) {}
 
-  /// All versions of one key, newest first.
+  /// Applies the rules to all versions of one key, which are given newest first.
   Result<void> apply(const std::vector<ObjectVersion>& versions) {
     const auto& latest = versions.front();
     const auto& key = latest.info.key;
@@ -84,7 +84,8 @@ Result<LifecycleOutcome> apply_lifecycle(BucketStore& store, const std::string& 
     auto page = store.list_versions(bucket, request);
     if (!page) return page.error();
     const bool is_last = static_cast<std::int64_t>(page->size()) < request.limit;
-    // Whole keys only; the one that the page may cut off comes with the next, larger if it alone fills the page.
+    // Rules are applied to whole keys only. The key that the end of the page may cut off comes with the next page; if
+    // that key alone fills the page, the next page is larger.
     if (!is_last) {
       const auto cut = page->back().info.key;
       std::erase_if(*page, [&](const auto& v) { return v.info.key == cut; });

@@ -13,12 +13,13 @@ namespace vedette {
 namespace {
 
 constexpr std::uint64_t kStepBytes = 4 << 20;
-constexpr double kBytesPerSecond = 32 << 20;  // slow enough not to be felt: a fraction of what one disk reads
+constexpr double kBytesPerSecond = 32 << 20;  // This is a fraction of what one disk reads, slow enough not to be felt.
 constexpr auto kShortestRest = std::chrono::milliseconds(20);
 constexpr auto kTidyEvery = std::chrono::minutes(1);
 constexpr auto kUnexplainedJump = std::chrono::days(7);
 constexpr auto kDistrust = std::chrono::days(1);
-constexpr const char* kClockSetting = "upkeep-clock";  // of the system bucket: "<last time, ms> <distrust left, ms>"
+// The setting of the system bucket holds "<last time, ms> <distrust left, ms>".
+constexpr const char* kClockSetting = "upkeep-clock";
 
 }  // namespace
 
@@ -31,7 +32,7 @@ bool ClockGuard::may_expire(std::chrono::milliseconds elapsed) {
     if (last && left) {
       distrust = std::max(std::chrono::milliseconds(0), std::chrono::milliseconds(*left) - elapsed);
       const auto passed = now - Timestamp(std::chrono::milliseconds(*last));
-      if (passed < -kUnexplainedJump) distrust = {};  // set right
+      if (passed < -kUnexplainedJump) distrust = {};  // The clock was set right.
       if (passed - elapsed > kUnexplainedJump) {
         distrust = kDistrust;
         log::warning("the clock jumped ahead, or the server was off: nothing is deleted for its age for a day",
@@ -42,7 +43,7 @@ bool ClockGuard::may_expire(std::chrono::milliseconds elapsed) {
   }
   const auto text = std::to_string(now.time_since_epoch().count()) + " " + std::to_string(distrust.count());
   if (auto ok = store_.set_setting(kSystemBucket, kClockSetting, text); !ok)
-    log::error("upkeep", {{"reason", ok.error().message}});
+    log::error("the time could not be stored for the upkeep", {{"reason", ok.error().message}});
   return distrust.count() == 0;
 }
 
@@ -73,7 +74,7 @@ std::string Upkeep::to_prometheus() const {
   return fmt::format(
              "# HELP vedette_objects_checked_total Object contents compared with their checksums.\n"
              "# TYPE vedette_objects_checked_total counter\nvedette_objects_checked_total {}\n"
-             "# HELP vedette_objects_checked_bytes_total Bytes read for that.\n"
+             "# HELP vedette_objects_checked_bytes_total Bytes of object contents read for these checks.\n"
              "# TYPE vedette_objects_checked_bytes_total counter\nvedette_objects_checked_bytes_total {}\n"
              "# HELP vedette_objects_damaged Damaged objects that the last complete pass, or the running one, found.\n"
              "# TYPE vedette_objects_damaged gauge\nvedette_objects_damaged {}\n",
@@ -81,7 +82,7 @@ std::string Upkeep::to_prometheus() const {
          fmt::format(
              "# HELP vedette_objects_missing Contents that the index named at the start and that had no file.\n"
              "# TYPE vedette_objects_missing gauge\nvedette_objects_missing {}\n"
-             "# HELP vedette_objects_set_aside Files in objects/set-aside: no index named them.\n"
+             "# HELP vedette_objects_set_aside Files in objects/set-aside, which no index named.\n"
              "# TYPE vedette_objects_set_aside gauge\nvedette_objects_set_aside {}\n",
              kept_.missing, kept_.set_aside);
 }
@@ -107,7 +108,7 @@ void Upkeep::loop() {
       }
       if (options_.check_days > 0 && SteadyClock::now() >= next_check) next_check = SteadyClock::now() + check();
     } catch (const std::exception& e) {
-      log::error("upkeep", {{"reason", e.what()}});
+      log::error("the upkeep of the buckets failed and goes on later", {{"reason", e.what()}});
       next_check = SteadyClock::now() + std::chrono::minutes(1);
       next_lifecycle = std::max(next_lifecycle, next_check);
     }
@@ -127,23 +128,23 @@ void Upkeep::tidy() {
 void Upkeep::apply_lifecycles() {
   for (const auto& [bucket, created] : store_.list_buckets()) {
     const auto document = store_.setting(bucket, "lifecycle");
-    if (!document || !*document) continue;  // deleted meanwhile, or none
+    if (!document || !*document) continue;  // The bucket was deleted meanwhile, or has no rules.
     const auto rules = s3::parse_lifecycle(**document);
     if (!rules) {
-      log::error("lifecycle", {{"bucket", bucket}, {"reason", rules.error().message}});
+      log::error("lifecycle rules cannot be read", {{"bucket", bucket}, {"reason", rules.error().message}});
       continue;
     }
     const auto outcome = apply_lifecycle(store_, bucket, *rules, clock_.now(), [this] { return stopping(); });
     if (!outcome) {
-      log::error("lifecycle", {{"bucket", bucket}, {"reason", outcome.error().message}});
+      log::error("lifecycle rules could not be applied", {{"bucket", bucket}, {"reason", outcome.error().message}});
     } else if (outcome->expired_objects + outcome->expired_versions + outcome->removed_markers +
                    outcome->aborted_uploads >
                0) {
-      log::info("lifecycle", {{"bucket", bucket},
-                              {"expired_objects", std::to_string(outcome->expired_objects)},
-                              {"expired_versions", std::to_string(outcome->expired_versions)},
-                              {"removed_markers", std::to_string(outcome->removed_markers)},
-                              {"aborted_uploads", std::to_string(outcome->aborted_uploads)}});
+      log::info("lifecycle rules were applied", {{"bucket", bucket},
+                                                 {"expired_objects", std::to_string(outcome->expired_objects)},
+                                                 {"expired_versions", std::to_string(outcome->expired_versions)},
+                                                 {"removed_markers", std::to_string(outcome->removed_markers)},
+                                                 {"aborted_uploads", std::to_string(outcome->aborted_uploads)}});
     }
   }
 }

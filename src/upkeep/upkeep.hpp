@@ -12,30 +12,33 @@
 #include "base/clock.hpp"
 #include "store/objects/buckets.hpp"
 
-/// What buckets need while nobody asks: their lifecycle rules applied, their contents read and compared with the checksums.
+/// Does what buckets need while nobody asks: applies their lifecycle rules, and reads their contents and compares them
+/// with the checksums.
 namespace vedette {
 
 struct LifecycleOutcome {
   std::int64_t expired_objects = 0, expired_versions = 0, removed_markers = 0, aborted_uploads = 0;
 };
-/// Applies a bucket's rules once. Safe to repeat, and beside other callers: an object replaced meanwhile stays. Stops
-/// early if `stopping` says so.
+/// Applies a bucket's rules once. It is safe to repeat this, and to run it beside other callers: an object that was
+/// replaced meanwhile stays. Ends early once `stopping` returns true.
 Result<LifecycleOutcome> apply_lifecycle(BucketStore& store, const std::string& bucket,
                                          const std::vector<s3::LifecycleRule>& rules, Timestamp now,
                                          const std::function<bool()>& stopping);
 
 struct UpkeepOptions {
   std::chrono::seconds lifecycle_every{3600};
-  int check_days = 7;  ///< every content is read again about this often; 0: never
+  int check_days = 7;  ///< In how many days every content is read again, about; 0: contents are never read again.
 };
 
-/// Guards what is deleted by age against a clock that jumps ahead: it remembers when it was asked last, in the store. If
-/// more than a week passed since without this process having lived through it, nothing may be deleted for a day of
-/// running, in which somebody can set the clock right. A server that was off for long waits a day, too. One thread.
+/// Guards against a clock that jumps ahead, so that objects are not deleted for a wrong age. It remembers in the store
+/// when it was asked last. If more than a week has passed since then without this process having lived through it,
+/// nothing may be deleted for a day of running, in which somebody can set the clock right. A server that was off for
+/// long waits a day, too. Only one thread may use it.
 class ClockGuard {
  public:
   ClockGuard(BucketStore& store, const Clock& clock) : store_(store), clock_(clock) {}
-  /// `elapsed`: by a steady clock, since the last call; zero at the first.
+  /// Whether objects may be deleted for their age. `elapsed` is the time of a steady clock since the last call; it is
+  /// zero at the first call.
   bool may_expire(std::chrono::milliseconds elapsed);
 
  private:
@@ -43,36 +46,36 @@ class ClockGuard {
   const Clock& clock_;
 };
 
-/// One background thread. Thread-safe.
+/// One background thread that does the upkeep. Thread-safe.
 class Upkeep {
  public:
   Upkeep(BucketStore& store, const Clock& clock, UpkeepOptions options)
       : store_(store), clock_(clock), options_(options) {}
-  ~Upkeep();  ///< stops
+  ~Upkeep();  ///< Calls stop().
   Upkeep(const Upkeep&) = delete;
   Upkeep& operator=(const Upkeep&) = delete;
   void start();
   void stop();
-  /// Text exposition format 0.0.4: objects and bytes checked since the start, damaged ones known, contents missing and
-  /// set aside.
+  /// Returns figures in the text exposition format 0.0.4: objects and bytes checked since the start, damaged objects
+  /// known, contents that are missing, and contents that were set aside.
   [[nodiscard]] std::string to_prometheus() const;
 
  private:
   void loop();
   void apply_lifecycles();
   void tidy();
-  /// Checks some contents; how long to rest before the next step.
+  /// Checks some contents. Returns how long to rest before the next step.
   std::chrono::milliseconds check();
   [[nodiscard]] bool stopping() const;
 
   BucketStore& store_;
   const Clock& clock_;
   const UpkeepOptions options_;
-  std::string next_, first_;  // of the pass that runs; it begins anywhere and goes round
+  std::string next_, first_;  // These are places in the pass that runs now; a pass begins anywhere and goes round.
   bool went_round_ = false;
   std::int64_t damaged_in_pass_ = 0;
-  bool may_expire_ = false;   // as the guard said last
-  mutable std::mutex mutex_;  // guards what follows
+  bool may_expire_ = false;   // The guard's last answer.
+  mutable std::mutex mutex_;  // The mutex guards the members that follow.
   std::int64_t checked_objects_ = 0, damaged_ = 0;
   std::uint64_t checked_bytes_ = 0;
   StoreUpkeep kept_{};

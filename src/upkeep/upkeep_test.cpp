@@ -22,7 +22,7 @@ class LifecycleRules : public testing::Test {
     return *outcome;
   }
   std::size_t versions(const std::string& prefix = {}) {
-    return store_->list_versions("b", {prefix, {}, {}, 100'000})->size();
+    return store_->list_versions("b", {.prefix = prefix, .limit = 100'000})->size();
   }
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::days(20'000)}};
@@ -42,7 +42,7 @@ TEST_F(LifecycleRules, OldVersionsGoAndTheNewestOnesStay) {
   rule.newer_noncurrent = 3;
   EXPECT_EQ(apply(rule).expired_versions, 1);
   rule.newer_noncurrent = 0;
-  EXPECT_EQ(apply(rule).expired_versions, 2);  // superseded 1 and 2 … days ago: one stays
+  EXPECT_EQ(apply(rule).expired_versions, 2);  // They were superseded 1, 2 … days ago: one stays.
   EXPECT_EQ(versions("a/"), 2U);
   EXPECT_EQ(versions("b/"), 5U);
   EXPECT_TRUE(store_->head("b", "a/k", std::nullopt));

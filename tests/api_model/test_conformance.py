@@ -204,7 +204,7 @@ class Authentication(unittest.TestCase):
         for minutes in (-14, 14):
             self.assertEqual(wire.send("GET", path, headers=shifted(minutes)).status, 200)
             checked("authentication errors")
-        # A signature is good for its own request only; what is no operation is said before anything is verified.
+        # A signature is valid for its own request only. A request that is no operation is refused before its signature is verified.
         for method, target, expected in (("GET", path + "?maxResults=5&nextToken=", ("InvalidSignatureException", 403)),
                                          ("GET", path + "/%70rojects", ("InvalidSignatureException", 403)),
                                          ("DELETE", path, ("UnknownOperationException", 404))):
@@ -213,7 +213,7 @@ class Authentication(unittest.TestCase):
             checked("authentication errors")
 
 
-# Errors that the service model lists for an operation, for which no source names a cause.
+# The service model lists these errors for an operation, but no source names a cause for them.
 NO_CAUSE = {
     ("CreateProject", "ResourceNotFoundException"), ("ListProjects", "ResourceNotFoundException"), ("CreateDataset", "ServiceQuotaExceededException"),
     ("StartModelPackagingJob", "ServiceQuotaExceededException"),
@@ -339,13 +339,13 @@ class Errors(unittest.TestCase):
             checked("answers against their model")
             return answer.json
 
-        # Nothing is there.
+        # These calls are made while nothing is there.
         for model, name, operation, _ in self.each():
             if "ResourceNotFoundException" in operation["errors"] and (name, "ResourceNotFoundException") not in NO_CAUSE:
                 expect(name, "ResourceNotFoundException")
         arn = "arn:aws:lookoutvision:us-east-1:123456789012:model/job/1"
 
-        # While a model trains.
+        # These calls are made while a model trains.
         upload_set(s3, sample, "conformance", ["train.manifest", "test.manifest"])
         succeed("CreateProject", ProjectName="job")
         expect("CreateProject", "ConflictException", ProjectName="job")
@@ -400,7 +400,7 @@ class Errors(unittest.TestCase):
         self.assertEqual((changed["Status"], changed["MinInferenceUnits"], "MaxInferenceUnits" in changed), ("HOSTED", 2, False))
         self.throttle_detection(server, sample)
 
-        # Answers of everything that reads, checked against the model.
+        # The answers of all operations that read are checked against the model.
         for name, members in (("DescribeProject", {}), ("ListProjects", {}), ("DescribeDataset", {}), ("ListDatasetEntries", {"MaxResults": 3}), ("DescribeModel", {}),
                               ("ListModels", {}), ("ListTagsForResource", {"ResourceArn": arn}), ("ListModelPackagingJobs", {})):
             succeed(name, **({"ProjectName": "job"} if name != "ListTagsForResource" else {}), **members)

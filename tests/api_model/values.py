@@ -5,7 +5,7 @@ import os
 import re
 
 SERVICES = os.path.join(os.path.dirname(__file__), "..", "..", "src", "api")
-# What a pattern can hold where trying one character at a time finds nothing.
+# These values fit patterns for which trying one character at a time finds nothing.
 SHAPES = {
     "AnomalyClassFilter": ["normal"], "DatasetType": ["train", "test"], "Color": ["#a1B2c3"], "ComponentVersion": ["1.0.0", "123456.123456.123456"],
     "ModelVersion": ["1", "latest", "1234567890"], "ModelVersionNoLatest": ["1", "1234567890"], "MetricName": ["Time"],

@@ -1,11 +1,11 @@
-"""Mixed load on a server that is killed again and again, then bit flips and lost files on copies of its data folder.
+"""Puts mixed load on a server that is killed again and again, then flips bits and removes files in copies of its data folder.
 
-What must hold: nothing that was acknowledged is lost or comes back changed, nothing is deleted unasked, and a damaged copy is either
+This must hold: nothing that was acknowledged is lost or comes back changed, nothing is deleted unasked, and a damaged copy is either
 refused with its cause or serves every object that was not damaged.
 
     /usr/bin/python3 abuse.py --kills 200 --damages 100
 
-prints one line per finding and ends with 1 if there was any.
+This prints one line per finding and ends with 1 if there was any.
 """
 import argparse
 import hashlib
@@ -31,9 +31,9 @@ def body_of(text):
 
 
 class Load:
-    """Writers that put, replace, delete, upload by parts and make projects, each on keys of its own, and know what was acknowledged.
+    """Writers that put, replace and delete objects, upload by parts and make projects. Each has keys of its own and knows what was acknowledged.
 
-    `state` maps a key to the texts whose content it may have; None: it may be absent. A call that was cut off leaves two."""
+    `state` maps a key to the texts whose content it may have; None means that it may be absent. A call that was cut off leaves two texts."""
 
     def __init__(self, server, seed):
         self.server, self.random = server, random.Random(seed)
@@ -99,14 +99,14 @@ class Load:
                     except ClientError as error:
                         if error.response["Error"]["Code"] not in ("ConflictException", "ResourceNotFoundException"):
                             raise
-                        # A call that was cut off had been done: which one is settled by the answer.
+                        # A call that was cut off had been carried out; the answer settles which one.
                         with self.lock:
                             self.projects[name] = {None} if there else {"there"}
         except FAILURES:
-            return  # the server was killed
+            return  # The server was killed.
 
     def findings(self, server):
-        """What a server on the data does not have as it was acknowledged; what it has is settled from here on."""
+        """Returns what a server on the data does not have as it was acknowledged. What it has counts as settled from here on."""
         out = []
         s3, api = server.client("s3"), server.client("lookoutvision")
         listed = {o["Key"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET) for o in page.get("Contents", [])}
@@ -130,7 +130,7 @@ class Load:
 
 
 def readable(server, load):
-    """Keys that the server answers with what was put, and those that it answers with something else."""
+    """Returns the keys that the server answers with what was put, and those that it answers with something else."""
     s3, good, wrong = server.client("s3", retries={"max_attempts": 0}), set(), set()
     for key, (text,) in load.state.items():
         if text is None:
@@ -149,7 +149,7 @@ def files_of(data):
 
 
 def damage(data, rng):
-    """Flips a bit of a file or removes one; what was done, and to which file."""
+    """Flips a bit of a file or removes a file. Returns what was done, and to which file."""
     path = rng.choice([p for p in files_of(data) if os.path.getsize(os.path.join(data, p)) > 0])
     full = os.path.join(data, path)
     if rng.random() < 0.4:
@@ -165,7 +165,7 @@ def damage(data, rng):
 
 
 def abuse(kills, damages, seed, say=print):
-    """Runs it all; the findings."""
+    """Runs everything and returns the findings."""
     rng, findings = random.Random(seed), []
     server = Server()
     load = Load(server, seed)

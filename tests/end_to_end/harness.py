@@ -1,6 +1,6 @@
 """Starts a server of its own for end-to-end tests and speaks to it with Debian's boto3, as a customer's program would.
 
-Run with /usr/bin/python3: only Debian's python3-boto3 still contains the service.
+Run the tests with /usr/bin/python3: only Debian's python3-boto3 still contains the service.
 """
 import atexit
 import configparser
@@ -19,13 +19,13 @@ from botocore.config import Config
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("VEDETTE_BUILD", os.path.join(ROOT, "build", "release"))
 VEDETTE = os.path.join(BUILD, "vedette")
-# The original getting-started set is other people's: it is used where it lies beside the checkout, and skipped elsewhere.
+# The original getting-started set belongs to other people: tests use it where it lies beside the checkout, and are skipped elsewhere.
 COOKIES = os.path.join(ROOT, "..", "shared", "data", "cookies")
 REGION = "us-east-1"
 
 
 class Server:
-    """A server process on a data folder; restartable."""
+    """A server process on a data folder. It can be stopped and started again."""
 
     def __init__(self, data=None, extra=(), environment=None, listen="127.0.0.1:0"):
         self.data = data or tempfile.mkdtemp(prefix="vedette-e2e-")
@@ -83,7 +83,7 @@ class Server:
         return {"aws_access_key_id": parser["default"]["aws_access_key_id"], "aws_secret_access_key": parser["default"]["aws_secret_access_key"]}
 
     def client_environment(self, **more):
-        """For programs that look for keys and region where AWS's SDKs do."""
+        """Returns environment variables for programs that look for keys and region where AWS's SDKs do."""
         keys = {name.upper(): value for name, value in self.credentials().items()}
         return {**os.environ, **keys, "AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", **more}
 
@@ -95,7 +95,7 @@ class Server:
 
 
 def run(*command, **options):
-    """Runs one of the programs; its standard output. Fails with its standard error."""
+    """Runs one of the programs and returns its standard output. If it fails, the exception has its standard error."""
     done = subprocess.run([VEDETTE, *map(str, command)], capture_output=True, text=True, **options)
     if done.returncode != 0:
         raise RuntimeError(f"vedette {command[0]} ended with {done.returncode}: {done.stderr}")
@@ -126,7 +126,7 @@ def upload_set(s3, folder, bucket, manifests):
 
 
 def wait_while(describe, busy, interval=0.2, limit=300):
-    """Polls as clients do; the last description."""
+    """Polls as clients do and returns the last description."""
     deadline = time.monotonic() + limit
     while True:
         description = describe()
@@ -138,7 +138,7 @@ def wait_while(describe, busy, interval=0.2, limit=300):
 
 
 def labelled_pictures(folder, manifest):
-    """(path, is anomalous) of a manifest with relative references."""
+    """Returns (path, is anomalous) for each line of a manifest with relative references."""
     with open(os.path.join(folder, "manifests", manifest), encoding="utf-8") as file:
         for line in filter(str.strip, file):
             entry = json.loads(line)
@@ -147,8 +147,8 @@ def labelled_pictures(folder, manifest):
 
 
 def write_tiny_set(folder, normal=20, anomaly=10, masks=False, seed=1):
-    """A set that trains in seconds: 96 × 96 pictures of grain, the bad ones with a dark spot. Writes images/, masks/ and all.manifest with
-    relative references; the lines as dictionaries."""
+    """Writes a set that trains in seconds: 96 × 96 pictures of grain, the bad ones with a dark spot. It writes images/, masks/ and
+    all.manifest with relative references, and returns the lines as dictionaries."""
     import random
 
     from PIL import Image, ImageDraw, ImageFilter

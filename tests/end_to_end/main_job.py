@@ -1,4 +1,4 @@
-"""The main job as a customer's program does it: upload, import, train, host, detect, stop, delete. A mixin for test cases."""
+"""Does the main job as a customer's program does it: upload, import, train, host, detect, stop, delete. It is a mixin for test cases."""
 import io
 import json
 
@@ -9,7 +9,7 @@ from harness import labelled_pictures, upload_set, wait_while
 
 
 class MainJob:
-    """Needs `api` and `s3`, clients of the service and of wherever objects are kept."""
+    """The test case must have `api` and `s3`: clients of the service and of wherever objects are kept."""
 
     def code_of(self, call, **members):
         with self.assertRaises(ClientError) as caught:
@@ -17,7 +17,7 @@ class MainJob:
         return caught.exception.response["Error"]["Code"]
 
     def job(self, folder, project, kinds):
-        """All steps; (share of right verdicts, model description, evaluation result)."""
+        """Does all steps. Returns (share of right verdicts, model description, evaluation result)."""
         api, bucket = self.api, "bucket-" + project
         upload_set(self.s3, folder, bucket, ["train.manifest", "test.manifest"])
         api.create_project(ProjectName=project)
@@ -25,7 +25,7 @@ class MainJob:
             made = api.create_dataset(ProjectName=project, DatasetType=kind, DatasetSource={"GroundTruthManifest": {"S3Object": {
                 "Bucket": bucket, "Key": f"manifests/{kind}.manifest"}}})["DatasetMetadata"]
             self.assertIn(made["Status"], ("CREATE_IN_PROGRESS", "CREATE_COMPLETE"))
-        # As a published notebook does: no waiting between import and training.
+        # A published notebook does not wait between import and training either.
         model = api.create_model(ProjectName=project, OutputConfig={"S3Location": {"Bucket": bucket, "Prefix": "out/"}}, Description="first-try", Tags=[])["ModelMetadata"]
         self.assertEqual((model["ModelVersion"], model["Status"]), ("1", "TRAINING"))
         self.assertEqual(self.code_of(api.delete_model, ProjectName=project, ModelVersion="1"), "ConflictException")
@@ -78,7 +78,7 @@ class MainJob:
         return right / total, metrics
 
     def when_trained(self):
-        """For what a suite wants to look at then."""
+        """Is called while the model is there. A suite overrides it to look at something then."""
 
     def check_answer(self, answer, path):
         self.assertEqual(answer["Source"], {"Type": "direct"})
@@ -94,7 +94,7 @@ class MainJob:
         self.assertEqual(pixels, {})
 
     def check_bad_pictures(self, detect, body):
-        """The documented error, and nothing else happens."""
+        """Each wrong call gives the documented error, and nothing else happens."""
         def png(size, mode="RGB"):
             out = io.BytesIO()
             Image.new(mode, size).save(out, "PNG")

@@ -1,4 +1,4 @@
-"""An S3 server that is not ours (s3rver, from npm), and a proxy that makes it fail, for tests of --objects."""
+"""Starts an S3 server that is not ours (s3rver, from npm) and a proxy that makes it fail, for tests of --objects."""
 import atexit
 import os
 import shutil
@@ -15,7 +15,7 @@ from botocore.config import Config
 from harness import BUILD, REGION
 
 S3RVER = os.path.join(BUILD, "js-client", "node_modules", ".bin", "s3rver")
-# Another service that runs already, with the keys of the environment (tools/try-ceph.sh); else s3rver, whose keys are fixed.
+# This is another service that runs already, with the keys of the environment (tools/try-ceph.sh), or else s3rver, whose keys are fixed.
 RUNNING = os.environ.get("VEDETTE_OTHER_S3")
 KEYS = {name: os.environ[name] if RUNNING else "S3RVER" for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
 
@@ -68,8 +68,8 @@ class OtherS3:
 
 
 class FaultyProxy:
-    """Passes HTTP on to a port, but for requests that `plan(number)` names: "stall" (no answer until the connection ends), "cut" (half of the answer), "drop" (the
-    connection ends before an answer), "500" or "503"; None passes on. Requests are counted over all connections."""
+    """Passes HTTP on to a port. `plan(number)` says what happens to a request: "stall" (no answer until the connection ends), "cut" (half of
+    the answer), "drop" (the connection ends before an answer), "500" or "503"; None passes it on. Requests are counted over all connections."""
 
     def __init__(self, port, plan):
         self.upstream, self.plan = port, plan
@@ -92,7 +92,7 @@ class FaultyProxy:
 
     @staticmethod
     def read_message(stream, is_head=False):
-        """The bytes of one message with a Content-Length or chunked; empty at the end."""
+        """Returns the bytes of one message that has a Content-Length or is chunked. Returns nothing at the end of the connection."""
         head = b""
         while True:
             line = stream.readline()
@@ -128,7 +128,7 @@ class FaultyProxy:
                         fault = self.plan(self.count)
                         self.faults[fault] = self.faults.get(fault, 0) + 1
                     if fault == "stall":
-                        connection.recv(1)  # returns when the client gives up
+                        connection.recv(1)  # This returns when the client gives up.
                         return
                     if fault == "drop":
                         return

@@ -1,4 +1,4 @@
-"""Projects, datasets, keys, signatures and buckets through boto3 and raw requests, against a started server."""
+"""Tests projects, datasets, keys, signatures and buckets through boto3 and raw requests, against a started server."""
 import datetime
 import hashlib
 import http.client
@@ -33,7 +33,7 @@ def tearDownModule():
 
 
 def code_of(call, *args, **members):
-    """(error code, status) of a call that must fail."""
+    """Returns (error code, status) of a call that must fail."""
     try:
         call(*args, **members)
     except ClientError as error:
@@ -42,7 +42,7 @@ def code_of(call, *args, **members):
 
 
 def signed(method, path, body=b"", headers=None, service="lookoutvision", credentials=None, clock=None):
-    """A request signed by botocore's own signer; sent as it is."""
+    """Sends a request as it is, signed by botocore's own signer."""
     keys = credentials or SERVER.credentials()
     request = botocore.awsrequest.AWSRequest(method=method, url=SERVER.url + path, data=body, headers=headers or {})
     signer = botocore.auth.SigV4Auth(botocore.credentials.Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"]), service, REGION)
@@ -192,7 +192,7 @@ class Buckets(unittest.TestCase):
 
     def test_objects_of_every_kind_of_key_come_back_whole(self):
         self.s3.create_bucket(Bucket="keys")
-        # Making one's own bucket again succeeds in us-east-1 alone, as with S3.
+        # Making one's own bucket again succeeds only in us-east-1, as with S3.
         self.s3.create_bucket(Bucket="keys")
         elsewhere = boto3.client("s3", endpoint_url=SERVER.url, region_name="eu-west-1", config=Config(s3={"addressing_style": "path"}), **SERVER.credentials())
         self.assertEqual(code_of(elsewhere.create_bucket, Bucket="keys"), ("BucketAlreadyOwnedByYou", 409))
@@ -229,7 +229,7 @@ class Buckets(unittest.TestCase):
                for o in page["Contents"]]
         self.assertEqual(old, [f"b/{i}" for i in range(5)])
 
-    def test_ranges_and_conditions(self):
+    def test_ranges_and_conditions_are_obeyed(self):
         self.s3.create_bucket(Bucket="ranges")
         tag = self.s3.put_object(Bucket="ranges", Key="k", Body=b"0123456789")["ETag"]
         part = self.s3.get_object(Bucket="ranges", Key="k", Range="bytes=2-4")
@@ -291,11 +291,11 @@ class Buckets(unittest.TestCase):
             return connection.getresponse()
         self.assertEqual(get("by-host.s3.plant.example:8420", "/a%20b/c").read(), b"by path")
         self.assertIn(b"<Name>by-host</Name>", get("by-host.s3.plant.example", "/?list-type=2").read())
-        self.assertIn(b"<Name>by-host</Name>", get("s3.plant.example", "/").read())  # the list of buckets
+        self.assertIn(b"<Name>by-host</Name>", get("s3.plant.example", "/").read())  # This is the list of buckets.
         s3.put_object(Bucket="by-host", Key="metrics", Body=b"an object")
-        self.assertEqual(get("by-host.s3.plant.example", "/metrics").read(), b"an object")  # signed: not the server's own page
+        self.assertEqual(get("by-host.s3.plant.example", "/metrics").read(), b"an object")  # A signed request does not get the server's own page.
         self.assertEqual(get("none.s3.plant.example", "/k").status, 404)
-        self.assertEqual(get("evils3.plant.example", "/by-host/a%20b/c").read(), b"by path")  # another host: by the path
+        self.assertEqual(get("evils3.plant.example", "/by-host/a%20b/c").read(), b"by path")  # With another host, the path names the bucket.
 
     def test_checksums_are_verified_kept_and_told(self):
         s3 = SERVER.client("s3")
@@ -343,7 +343,7 @@ class Datasets(unittest.TestCase):
         self.api, self.s3 = SERVER.client("lookoutvision"), SERVER.client("s3")
 
     def import_manifest(self, text, name):
-        """Status and message of a dataset made from this manifest."""
+        """Returns status and message of a dataset that is made from this manifest."""
         bucket = "ds-" + name
         self.s3.create_bucket(Bucket=bucket)
         self.s3.put_object(Bucket=bucket, Key="good.png", Body=b"not looked at yet")

@@ -1,4 +1,4 @@
-"""Networks that PyTorch exports to ONNX: the same maps as PyTorch's own, and models trained on them."""
+"""Tests networks that PyTorch exports to ONNX: they must give the same maps as PyTorch itself, and models can be trained on them."""
 import json
 import os
 import shutil
@@ -14,7 +14,7 @@ from torch import nn
 from harness import BUILD, run
 
 TRAINER = os.path.join(BUILD, "vedette-trainer")
-# bf16 has 8 bits: an error of 0.4 % per value, which grows with the depth.
+# bf16 has 8 bits. That is an error of 0.4 % per value, which grows with the depth.
 TOLERANCE = 0.05
 
 
@@ -33,7 +33,7 @@ def conv(inputs, outputs, kernel, stride=1, groups=1, act=nn.ReLU, **options):
 
 
 class Residual(nn.Module):
-    """ResNet's, basic or with a bottleneck."""
+    """A block of ResNet, basic or with a bottleneck."""
 
     def __init__(self, inputs, outputs, stride, bottleneck=False):
         super().__init__()
@@ -57,7 +57,7 @@ class SqueezeExcite(nn.Module):
 
 
 class Inverted(nn.Module):
-    """MobileNet's and EfficientNet's."""
+    """A block of MobileNet and EfficientNet."""
 
     def __init__(self, inputs, outputs, stride, act, gate=None):
         super().__init__()
@@ -81,7 +81,8 @@ class Dense(nn.Module):
 
 
 class Staged(nn.Module):
-    """Stages up to stride 32, the last a head that Vedette cannot read; forward() also gives the maps that should be chosen."""
+    """A network with stages up to stride 32, whose last stage is a head that Vedette cannot read. forward() also returns the maps that
+    Vedette should choose."""
 
     def __init__(self, stem, stages, channels):
         super().__init__()
@@ -232,7 +233,7 @@ class Backbones(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertRegex(done.stderr, "no map at stride 8.*it needs operator Mod" if file in command else "no ONNX network")
 
-    def test_a_model_is_trained_on_it_and_serves_without_the_file(self):
+    def test_a_model_is_trained_on_an_onnx_backbone_and_serves_without_its_file(self):
         torch.manual_seed(10)
         file = self.export(resnet(False, (32, 48, 64, 96)).eval(), "own.onnx")
         sample, model = self.path("sample"), self.path("model")

@@ -1,4 +1,4 @@
-"""Backups of a running server, and what a server on one gives back."""
+"""Tests backups of a running server, and what a server on a backup gives back."""
 import os
 import shutil
 import subprocess
@@ -34,7 +34,7 @@ class Backup(unittest.TestCase):
         detect = {"ProjectName": "p", "ModelVersion": "1", "ContentType": "image/png", "Body": body}
         verdict = api.detect_anomalies(**detect)["DetectAnomalyResult"]
 
-        # Objects come and go all the time; each is put whole or not at all.
+        # Objects come and go all the time, and each is put whole or not at all.
         s3.create_bucket(Bucket="busy")
         done = threading.Event()
 

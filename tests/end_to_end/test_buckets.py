@@ -1,4 +1,4 @@
-"""What buckets carry beside objects: versions, settings, tags, rules for browsers; with boto3's client and resource interfaces."""
+"""Tests what buckets carry beside objects (versions, settings, tags, rules for browsers), with boto3's client and resource interfaces."""
 import http.client
 import json
 import os
@@ -25,7 +25,7 @@ def tearDownModule():
 
 
 def user(name, *statements):
-    """Credentials of a new user with one policy."""
+    """Returns the credentials of a new user with one policy."""
     run("user", "create", name, "--data", SERVER.data)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump({"Statement": list(statements)}, file)
@@ -78,7 +78,7 @@ class Versions(BucketTest):
         self.assertEqual([(m["VersionId"], m["IsLatest"]) for m in listed["DeleteMarkers"]], [(marker["VersionId"], True)])
         self.assertNotIn("Contents", self.s3.list_objects_v2(Bucket=self.bucket))
         self.fails("BucketNotEmpty", 409, self.s3.delete_bucket)
-        # Taking the marker away brings the object back; copying an old version makes it the newest.
+        # Removing the delete marker brings the object back. Copying an old version makes it the newest.
         self.assertTrue(self.s3.delete_object(Bucket=self.bucket, Key="k", VersionId=marker["VersionId"])["DeleteMarker"])
         self.assertEqual(self.read("k"), b"two")
         copied = self.s3.copy_object(Bucket=self.bucket, Key="k", CopySource={"Bucket": self.bucket, "Key": "k", "VersionId": one})
@@ -172,7 +172,7 @@ class Versions(BucketTest):
             make("test", VersionId="unknown")
         self.assertEqual(caught.exception.response["Error"]["Code"], "ValidationException")
 
-    def test_all_of_it_survives_a_kill(self):
+    def test_versions_settings_and_tags_survive_a_kill(self):
         server = Server()
         self.addCleanup(server.destroy)
         s3 = server.client("s3")
@@ -191,7 +191,7 @@ class Versions(BucketTest):
 
 class Settings(BucketTest):
     def test_what_the_old_console_set_is_kept_and_returned(self):
-        """It created the bucket with encryption, without public access and with versions."""
+        """The old console created its bucket with encryption, without public access and with versions."""
         block = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
         encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]}
         lifecycle = {"Rules": [{"ID": "old", "Filter": {"Prefix": ""}, "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
@@ -225,7 +225,7 @@ class Settings(BucketTest):
         self.assertEqual(s3.get_bucket_request_payment(**bucket)["Payer"], "BucketOwner")
         self.assertNotIn("LoggingEnabled", s3.get_bucket_logging(**bucket))
 
-    def test_what_would_not_be_kept_is_refused(self):
+    def test_settings_that_would_not_be_kept_are_refused(self):
         s3 = self.s3
         for call, members in ((s3.put_bucket_policy, {"Policy": "{}"}), (s3.delete_bucket_policy, {}), (s3.put_bucket_website, {"WebsiteConfiguration": {"IndexDocument": {"Suffix": "i"}}}),
                               (s3.put_bucket_lifecycle_configuration, {"LifecycleConfiguration": {"Rules": [
@@ -242,7 +242,7 @@ class Settings(BucketTest):
         self.assertEqual(s3.get_object_acl(Bucket=self.bucket, Key="k")["Grants"][0]["Permission"], "FULL_CONTROL")
         self.assertEqual(s3.head_object(Bucket=self.bucket, Key="k")["ServerSideEncryption"], "AES256")
 
-    def test_headers_tags_and_overrides(self):
+    def test_headers_tags_and_overrides_come_back_as_they_were_put(self):
         self.put("k", b"x", CacheControl="max-age=5", ContentDisposition="attachment", ContentLanguage="de", ContentEncoding="gzip", Tagging="a=1&b=%C3%BC", Metadata={"m": "1"})
         head = self.s3.head_object(Bucket=self.bucket, Key="k")
         self.assertEqual((head["CacheControl"], head["ContentDisposition"], head["ContentLanguage"], head["ContentEncoding"]), ("max-age=5", "attachment", "de", "gzip"))
@@ -278,7 +278,7 @@ class Rights(BucketTest):
 
 
 class Browsers(BucketTest):
-    """A page of another origin uploads with a presigned URL, as a console does."""
+    """Tests that a page of another origin can upload with a presigned URL, as a console does."""
 
     def setUp(self):
         super().setUp()
@@ -318,7 +318,7 @@ class Browsers(BucketTest):
 
 
 class Listings(BucketTest):
-    """Random listings against a model of what S3 documents."""
+    """Compares random listings with a model of what S3 documents."""
 
     def test_any_combination_of_prefix_delimiter_and_page_size(self):
         random.seed(4)
@@ -336,7 +336,7 @@ class Listings(BucketTest):
                     continue
                 at = key.find(delimiter, len(prefix)) if delimiter else -1
                 item = ("group", key[:at + len(delimiter)]) if at >= 0 else ("key", key)
-                # A start inside a group, or on it, leaves the group out only if it names the group itself.
+                # If the listing starts inside a group, or on it, the group is left out only if the start names the group itself.
                 if item != (expected[-1] if expected else None) and not (item[0] == "group" and item[1] == after):
                     expected.append(item)
             settings = {"Bucket": self.bucket, "Prefix": prefix, **({"Delimiter": delimiter} if delimiter else {})}

@@ -1,5 +1,5 @@
-"""The whole main job through each client that people use: Debian's AWS CLI, the AWS SDK for JavaScript, and botocore with the service model
-that Vedette itself installs, for SDKs that no longer contain the service."""
+"""Tests the whole main job through each client that people use: Debian's AWS CLI, the AWS SDK for JavaScript, and botocore with the service
+model that Vedette itself installs for SDKs that no longer contain the service."""
 import glob
 import json
 import os
@@ -28,7 +28,7 @@ def tearDownModule():
 
 
 class Cli(unittest.TestCase):
-    """Every command of the service that acceptance lists name, in the order of the job."""
+    """Calls every command of the service, in the order of the job."""
 
     def aws(self, *words, fails_with=None):
         done = subprocess.run(["/usr/bin/aws", "--endpoint-url", SERVER.url, *words], env=SERVER.client_environment(), capture_output=True, text=True)
@@ -97,7 +97,7 @@ class Cli(unittest.TestCase):
         self.assertEqual(len(self.l4v("list-model-packaging-jobs", *project)["ModelPackagingJobs"]), 1)
         self.l4v("start-model-packaging-job", *project, "--model-version", "1", "--configuration",
                  "Greengrass={TargetDevice=jetson_xavier,S3OutputLocation={Bucket=cli-job},ComponentName=com.example.part,ComponentVersion=1.2.3}", fails_with="(ConflictException)")
-        # The archive is the model: the local tools read it and say the same.
+        # The archive is the model: the local tools read it and give the same verdicts.
         key = "packages/com.example.part/1.2.3/com.example.part-1.2.3-greengrass_model_component.zip"
         with tempfile.TemporaryDirectory() as folder:
             archive = os.path.join(folder, "model.zip")
@@ -174,7 +174,7 @@ print(json.dumps({"verdict": verdict, "waiters": sorted(l4v.waiter_names), "prog
 
 
 class OwnServiceModel(unittest.TestCase):
-    """Debian's botocore, made to use the model that `vedette client-model install` writes; and a newer one where the machine has it."""
+    """Tests Debian's botocore, which is made to use the model that `vedette client-model install` writes, and a newer one where the machine has it."""
 
     def job(self, python):
         with tempfile.TemporaryDirectory(suffix="own-models") as models:
@@ -183,14 +183,14 @@ class OwnServiceModel(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         told = json.loads(done.stdout)
         self.assertTrue(told["verdict"])
-        self.assertIn("model_trained", told["waiters"])  # the original model has none: this one was used
+        self.assertIn("model_trained", told["waiters"])  # The original model has no waiters, so this one was used.
         self.assertEqual(told["progress"], 1)
 
     def test_whole_job_with_waiters(self):
         self.job("/usr/bin/python3")
 
     def test_a_newer_botocore_if_there_is_one(self):
-        # An SDK without the service finds it by our model alone; which interpreter has one is looked up, not assumed.
+        # An SDK without the service finds it only by our model. The test looks up which interpreter has such an SDK.
         found = False
         for python in sorted({os.path.realpath(p) for p in glob.glob("/usr/local/bin/python3*") if not p.endswith("config")}):
             probe = subprocess.run([python, "-c", "import boto3, botocore.session; print('lookoutvision' in botocore.session.get_session().get_available_services())"],

@@ -1,4 +1,4 @@
-"""A data folder that lost something: the server says so and deletes nothing."""
+"""Tests data folders that lost something: the server must say so and delete nothing."""
 import contextlib
 import hashlib
 import os
@@ -50,7 +50,7 @@ class LostParts(unittest.TestCase):
             return int(re.search(rf"^{name} (\d+)$", answer.read().decode(), re.M).group(1))
 
     def refused(self, *words):
-        """A start is refused in these words, twice, and changes no file."""
+        """Checks that the server refuses to start in these words, twice, and changes no file."""
         before = self.snapshot()
         for _ in range(2):
             done = subprocess.run([VEDETTE, "serve", "--data", self.data, "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=30)
@@ -89,7 +89,7 @@ class LostParts(unittest.TestCase):
         self.assertIn("contents set aside", self.server.log())
         self.server.stop()
         self.assertEqual(set(content_files(self.data)), files)
-        copy(right, self.index)  # with it, all is there again
+        copy(right, self.index)  # With the right index everything is there again.
         self.server.start()
         self.assertEqual(self.keys(), list(range(5)))
         self.assertEqual(self.server.client("s3").get_object(Bucket="kept", Key="3")["Body"].read(), b"content 3")
@@ -157,7 +157,7 @@ class LostParts(unittest.TestCase):
             file.write(b"SQLite?" * 1000)
         self.refused("metadata.sqlite", "damaged")
         os.remove(self.metadata)
-        with sqlite3.connect(self.metadata) as empty:  # a database, but nobody's
+        with sqlite3.connect(self.metadata) as empty:  # This is a database, but it holds nothing of the server's.
             empty.execute("PRAGMA user_version=0")
             empty.execute("CREATE TABLE x (y)")
         empty.close()
@@ -229,7 +229,7 @@ class LostParts(unittest.TestCase):
 
     def test_a_folder_of_a_newer_version_is_left_alone(self):
         self.server.stop()
-        # Nothing may wait in a log of changes for the next one who opens the database.
+        # No change may wait in a write-ahead log for the next process that opens the database.
         with contextlib.closing(sqlite3.connect(os.path.join(self.data, "metadata.sqlite"))) as metadata:
             metadata.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         with contextlib.closing(sqlite3.connect(self.index)) as index:

@@ -1,4 +1,5 @@
-"""Strangers at the door: headers that nobody signed, silent and trickling connections, split answers, wrong signatures, invented regions."""
+"""Tests what strangers can do: send headers that nobody signed, open silent or trickling connections, split answers, sign wrongly, and
+invent regions."""
 import hashlib
 import http.client
 import json
@@ -35,7 +36,7 @@ def tearDownModule():
 
 
 def user(server, name, *statements):
-    """Keys of a new user with one policy of these statements."""
+    """Returns the keys of a new user with one policy of these statements."""
     data = ("--data", server.data)
     run("user", "create", name, *data)
     if statements:
@@ -54,7 +55,7 @@ class Answer:
 
 
 def signed(server, service, method, path, body=None, credentials=None, region=REGION, added=None, source=None):
-    """A signed request, to which `added` headers come afterwards; from the address `source`."""
+    """Sends a signed request from the address `source`. The headers `added` are added after it was signed."""
     keys = credentials or server.credentials()
     payload = b"" if body is None else json.dumps(body).encode()
     request = AWSRequest(method=method, url=server.url + path, data=payload, headers={"Content-Type": "application/json"})
@@ -92,7 +93,7 @@ class Doors(unittest.TestCase):
             s3.head_object(Bucket="signed-only", Key="new")
         urlopen(Request(url, data=b"mine", method="PUT", headers={"X-Amzn-Trace-Id": "Root=1", "User-Agent": "x"}))
         self.assertEqual(s3.get_object(Bucket="signed-only", Key="new")["Body"].read(), b"mine")
-        # The same with the Authorization header, in every service.
+        # The same holds with the Authorization header, in every service.
         for service, method, path in (("s3", "GET", "/signed-only/secret"), ("lookoutvision", "GET", "/2020-11-20/projects"), ("vedette", "GET", "/2026-11-01/users")):
             self.assertEqual(signed(SERVER, service, method, path).status, 200)
             self.assertEqual(signed(SERVER, service, method, path, added={"x-amz-extra": "1"}).status, 403, service)
@@ -117,9 +118,9 @@ class Doors(unittest.TestCase):
         self.addCleanup(server.destroy)
         silent = [connect(server) for _ in range(120)]
         for raw in silent[60:]:
-            raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")  # and no end of the head
+            raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")  # The end of the head is never sent.
         self.assertEqual(server.client("lookoutvision").list_projects()["Projects"], [])
-        # Bodies that nobody has checked give way, too.
+        # Connections whose body nobody has checked are closed in favour of others, too.
         key = server.credentials()["aws_access_key_id"]
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         head = (f"POST /2020-11-20/projects HTTP/1.1\r\nHost: x\r\nX-Amz-Date: {stamp}\r\nAuthorization: AWS4-HMAC-SHA256 Credential={key}/{stamp[:8]}/us-east-1/lookoutvision/aws4_request, "
@@ -162,7 +163,7 @@ class Doors(unittest.TestCase):
         for i in range(150):
             self.assertEqual(signed(server, "lookoutvision", "GET", "/2020-11-20/projects/none", credentials=keys, region=f"invented-{i}").status, 403)
         self.assertEqual(signed(server, "lookoutvision", "GET", "/2020-11-20/projects", region="Not_A_Region").status, 403)
-        # Another region is no other rate.
+        # Calls in another region count towards the same rate.
         statuses = [signed(server, "lookoutvision", "GET", "/2020-11-20/projects", region=f"other-{i}").status for i in range(4)]
         self.assertIn(429, statuses)
         server.client("lookoutvision").create_project(ProjectName="line7")
@@ -191,7 +192,7 @@ class Doors(unittest.TestCase):
             self.assertEqual(answers[0].status, 403)
             self.assertEqual(answers[-1].status, status)
             self.assertIn(word, answers[-1].text + str(answers[-1].headers))
-            # The right signature is not held up, from here and from elsewhere.
+            # Calls with the right signature are not held up, from this address or from another.
             self.assertEqual(signed(server, service, "GET", path).status, 200)
             self.assertEqual(signed(server, service, "GET", path, source="127.0.0.9").status, 200)
             refused = [line for line in server.log().splitlines() if "status=403" in line]

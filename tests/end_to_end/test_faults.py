@@ -1,4 +1,4 @@
-"""Kills at bad moments, and datasets that must not train."""
+"""Tests kills at bad moments, and datasets on which no model must be trained."""
 import io
 import json
 import os
@@ -56,7 +56,7 @@ class Kills(unittest.TestCase):
         self.assertEqual(trained["Status"], "TRAINED", trained["StatusMessage"])
 
         self.server.client("lookoutvision").start_model(ProjectName="p", ModelVersion="1", MinInferenceUnits=1)
-        self.server.kill()  # at once: the start was acknowledged
+        self.server.kill()  # The server is killed as soon as the start was acknowledged.
         self.server.start()
         self.assertEqual(wait_while(self.describe, ["STARTING_HOSTING"])["Status"], "HOSTED")
         self.server.kill()
@@ -67,7 +67,7 @@ class Kills(unittest.TestCase):
         self.assertIn("IsAnomalous", answer["DetectAnomalyResult"])
         self.assertEqual(self.describe()["Status"], "HOSTED")
 
-        # A packaging job that was acknowledged is done by whoever starts next.
+        # The server that starts next carries out a packaging job that was acknowledged.
         greengrass = {"S3OutputLocation": {"Bucket": "parts", "Prefix": "out/"}, "TargetDevice": "jetson_xavier"}
         for n, delay in enumerate((0, 0.05, 0.2)):
             name = f"kill-{n}"
@@ -127,7 +127,7 @@ class Untrainable(unittest.TestCase):
         cls.server.destroy()
 
     def train(self, name, spoil):
-        """The model description after training on the sample with `spoil(entries, put)` applied first."""
+        """Returns the model description after a training on the sample set, to which `spoil(entries, put)` was applied before."""
         bucket = "bad-" + name
         upload_set(self.s3, SAMPLE, bucket, ["train.manifest"])
         body = self.s3.get_object(Bucket=bucket, Key="manifests/train.manifest")["Body"].read().decode()
@@ -150,19 +150,19 @@ class Untrainable(unittest.TestCase):
         for reason in reasons:
             self.assertIn(reason, model["StatusMessage"])
 
-    def test_a_mask_of_another_size(self):
+    def test_a_mask_of_another_size_fails_the_training(self):
         self.expect_failure("mask-size", lambda entries, put: put(entries[1]["anomaly-mask-ref"], self.png((100, 100))), "anomaly-1", "100x100")
 
-    def test_a_mask_of_a_foreign_colour(self):
+    def test_a_mask_of_a_foreign_colour_fails_the_training(self):
         self.expect_failure("mask-color", lambda entries, put: put(entries[1]["anomaly-mask-ref"], self.png((640, 480), (1, 2, 3))), "anomaly-1", "#010203")
 
-    def test_a_mask_that_is_no_png(self):
+    def test_a_mask_that_is_no_png_fails_the_training(self):
         self.expect_failure("mask-kind", lambda entries, put: put(entries[1]["anomaly-mask-ref"], b"\xff\xd8\xff\xe0 no"), "anomaly-1", "PNG")
 
-    def test_a_picture_of_another_size(self):
+    def test_a_picture_of_another_size_fails_the_training(self):
         self.expect_failure("size", lambda entries, put: put(entries[0]["source-ref"], self.png((320, 240))), "normal-1", "320x240")
 
-    def test_too_few_pictures(self):
+    def test_too_few_pictures_fail_the_training(self):
         def spoil(entries, _):
             del entries[30:]
         self.expect_failure("few", spoil, "at least 20 normal", "15")
@@ -170,7 +170,7 @@ class Untrainable(unittest.TestCase):
     def test_single_unreadable_pictures_are_skipped_and_named(self):
         def spoil(entries, put):
             put(entries[0]["source-ref"], b"\xff\xd8\xff truncated")
-            for entry in entries:  # the sample has fewer of each label than a single dataset needs for masks
+            for entry in entries:  # The sample set has fewer pictures of each label than a single dataset needs for masks.
                 for member in [m for m in entry if m.startswith("anomaly-mask")]:
                     del entry[member]
         model = self.train("skip", spoil)
@@ -184,7 +184,7 @@ class Untrainable(unittest.TestCase):
         path, _ = next(labelled_pictures(SAMPLE, "test.manifest"))
         with open(path, "rb") as file:
             answer = self.api.detect_anomalies(ProjectName="skip", ModelVersion="latest", ContentType="image/jpeg", Body=file.read())["DetectAnomalyResult"]
-        self.assertEqual(sorted(answer), ["Confidence", "IsAnomalous", "Source"])  # a classification model has no mask
+        self.assertEqual(sorted(answer), ["Confidence", "IsAnomalous", "Source"])  # A classification model has no mask.
 
 
 if __name__ == "__main__":

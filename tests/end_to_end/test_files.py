@@ -1,4 +1,4 @@
-"""What lies in people's folders: nothing of it is overwritten or deleted unasked, and nothing is silently taken for something else."""
+"""Tests that nothing in people's folders is overwritten or deleted unasked, and that nothing is silently taken for something else."""
 import glob
 import json
 import os
@@ -18,7 +18,7 @@ def call(*words):
 
 
 def contents(folder):
-    """Every file below a folder and its bytes."""
+    """Returns every file below a folder and its bytes."""
     out = {}
     for root, _, files in os.walk(folder):
         for name in files:
@@ -42,7 +42,7 @@ class Files(unittest.TestCase):
 
     @staticmethod
     def sort(folder):
-        """Folders good/ and bad/ beside images/, with names that repeat: 000.png, 001.png."""
+        """Makes folders good/ and bad/ beside images/, in which the same names occur: 000.png, 001.png."""
         for kind in ("good", "bad"):
             os.makedirs(os.path.join(folder, kind), exist_ok=True)
             for i, name in enumerate(sorted(n for n in os.listdir(folder + "/images") if n.startswith(kind))):
@@ -84,7 +84,7 @@ class Files(unittest.TestCase):
             done = self.train(out)
             self.assertEqual(done.returncode, 1, out)
             self.assertIn(reason, done.stderr)
-            self.assertNotIn("%", done.stderr)  # no stage was told
+            self.assertNotIn("%", done.stderr)  # No stage of the training was reported.
         self.assertEqual(contents(self.folder), before)
 
     def test_an_interrupted_training_leaves_the_old_model_and_nothing_else(self):
@@ -96,11 +96,11 @@ class Files(unittest.TestCase):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
             process = subprocess.Popen([VEDETTE, "train", "--normal", self.good, "--out", model, "--budget", "60"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                        env={**os.environ, "TMPDIR": temporary})
-            self.assertIn(b"%", process.stderr.readline())  # it trains
+            self.assertIn(b"%", process.stderr.readline())  # The training runs.
             process.send_signal(number)
             self.assertNotEqual(process.wait(30), 0)
             process.stderr.close()
-            if number == signal.SIGKILL:  # what nobody can tidy is in the system's temporary folder, never beside the model
+            if number == signal.SIGKILL:  # What nobody can tidy up lies in the system's temporary folder, never beside the model.
                 shutil.rmtree(temporary)
                 os.makedirs(temporary)
             self.assertEqual(contents(self.folder), before, number)
@@ -114,14 +114,14 @@ class Files(unittest.TestCase):
         self.assertEqual({name: after[name] for name in before}, before)
         self.assertEqual(set(after) - set(before), {f"{i:03}-mask.png" for i in range(6)})
         self.assertEqual([line["mask"] for line in lines], [p[:-4] + "-mask.png" for p in pictures])
-        # A picture whose name is that of another's mask, reached by a link.
+        # A link reaches a picture that has the same name as another picture's mask.
         os.makedirs(self.folder + "/out")
         os.symlink("../bad/001.png", self.folder + "/out/000-mask.png")
         done = call("detect", self.model, *pictures, "--masks-out", self.folder + "/out")
         self.assertEqual(done.returncode, 1)
         self.assertIn("would be overwritten", done.stderr)
         self.assertEqual(done.stdout, "")
-        # Pictures of one name have masks of their own.
+        # Pictures that have the same name have different masks.
         out = self.folder + "/masks"
         run("detect", self.model, self.good + "/000.png", self.bad + "/000.png", self.bad + "/001.png", "--masks-out", out)
         self.assertEqual(sorted(os.listdir(out)), ["001-mask.png", "bad-000-mask.png", "good-000-mask.png"])
@@ -155,7 +155,7 @@ class Files(unittest.TestCase):
         for name in ("a.cr2", "b.cr2", "notes.txt"):
             with open(f"{self.good}/{name}", "wb") as file:
                 file.write(b"no picture")
-        shutil.copy(self.good + "/000.png", self.good + "/picture.dat")  # its bytes say what it is
+        shutil.copy(self.good + "/000.png", self.good + "/picture.dat")  # The bytes of the file say that it is a picture.
         done = call("detect", self.model, self.good, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual([json.loads(line)["image"] for line in done.stdout.splitlines()], [f"{self.good}/{i:03}.png" for i in range(12)] + [self.good + "/picture.dat"])
@@ -198,7 +198,7 @@ class Files(unittest.TestCase):
         done = self.train(self.folder + "/m")
         self.assertEqual(done.returncode, 1)
         self.assertIn("The 12 good pictures are one and the same picture", done.stderr)
-        # Four different ones, each thrice, make a model, and the copies are told.
+        # Four different pictures, each three times, make a model, and the copies are reported.
         for i in range(12):
             shutil.copy(f"{self.base}/good/{i % 4:03}.png", f"{self.good}/{i:03}.png")
         done = self.train(self.folder + "/m")

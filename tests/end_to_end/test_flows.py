@@ -1,5 +1,5 @@
-"""What published programs do with the service, written anew: the order of their calls, what they wait for, what they read without asking.
-AWS's documentation samples, its lab notebook, the awslabs helper and the sample applications."""
+"""Tests what published programs do with the service: AWS's documentation samples, its lab notebook, the awslabs helper and the sample
+applications. The programs are written anew here: the order of their calls, what they wait for, and what they read without asking."""
 import json
 import os
 import shutil
@@ -45,7 +45,7 @@ class Flow(unittest.TestCase):
         return self.api.describe_model(ProjectName=project, ModelVersion=version)["ModelDescription"]
 
     def poll(self, describe, allowed, limit=120):
-        """Every status seen on the way must be one of these; the last one ends it."""
+        """Polls until the last of these statuses is reached. Every status on the way must be one of these."""
         deadline = time.monotonic() + limit
         while True:
             description = describe()
@@ -66,7 +66,7 @@ class DocumentationSamples(Flow):
         print_only = (made["Status"], made["StatusMessage"], made["DatasetType"])
         self.assertTrue(all(print_only))
         described = lambda: api.describe_dataset(ProjectName=project, DatasetType="train")["DatasetDescription"]  # noqa: E731
-        while True:  # the Java sample reads the counts and times inside its loop
+        while True:  # The Java sample reads the counts and times inside its loop.
             d = described()
             self.assertEqual(set(d["ImageStats"]), {"Total", "Labeled", "Normal", "Anomaly"})
             self.assertTrue(d["CreationTimestamp"] and d["LastUpdatedTimestamp"])
@@ -76,7 +76,7 @@ class DocumentationSamples(Flow):
         self.assertEqual(d["Status"], "CREATE_COMPLETE", d["StatusMessage"])
         self.assertEqual(d["ImageStats"], {"Total": 40, "Labeled": 40, "Normal": 30, "Anomaly": 10})
 
-        # Update: the text of a file; each status from the next call on must be one of an update.
+        # An update sends the text of a file. From the next call on, each status must be one of an update.
         extra = upload_lines(s3, FOLDER, project, LINES[40:], "more.manifest")
         relabelled = {**extra[0], "anomaly-label-metadata": {**extra[0]["anomaly-label-metadata"], "class-name": "unsure"}}
         changes = "\n".join(json.dumps(line) for line in extra[1:] + [relabelled])
@@ -84,7 +84,7 @@ class DocumentationSamples(Flow):
         self.assertEqual(answer["Status"], "UPDATE_IN_PROGRESS")
         done = self.poll(described, ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"])
         self.assertEqual(done["ImageStats"], {"Total": 55, "Labeled": 54, "Normal": 30, "Anomaly": 24})
-        # All or nothing: one line at fault, and the dataset is as before.
+        # An update is applied whole or not at all: if one line is at fault, the dataset stays as before.
         wrong = json.dumps({**extra[1], "source-ref": f"s3://{project}/images/none.png"})
         api.update_dataset_entries(ProjectName=project, DatasetType="train", Changes=json.dumps(extra[0]) + "\n" + wrong)
         failed = self.poll(described, ["UPDATE_IN_PROGRESS", "UPDATE_FAILED_ROLLBACK_IN_PROGRESS", "UPDATE_FAILED_ROLLBACK_COMPLETE"])
@@ -95,13 +95,13 @@ class DocumentationSamples(Flow):
         api.update_dataset_entries(ProjectName=project, DatasetType="train", Changes=json.dumps(bare).encode())
         self.poll(described, ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"])
 
-        # Export: usable datasets of the project, pages of 100 lines, each line JSON by itself.
+        # An export reads the usable datasets of the project in pages of 100 lines, each of which is JSON by itself.
         usable = [d for d in api.describe_project(ProjectName=project)["ProjectDescription"]["Datasets"] if d["Status"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")]
         self.assertEqual([d["DatasetType"] for d in usable], ["train"])
         pages = api.get_paginator("list_dataset_entries").paginate(ProjectName=project, DatasetType="train", PaginationConfig={"PageSize": 100})
         entries = [json.loads(line) for page in pages for line in page["DatasetEntries"]]
         self.assertEqual(len(entries), 55)
-        self.assertEqual(entries[40]["source-ref"], extra[1]["source-ref"])  # new ones follow in the order of the changes
+        self.assertEqual(entries[40]["source-ref"], extra[1]["source-ref"])  # New lines follow in the order of the changes.
         self.assertNotIn("anomaly-mask-ref", entries[54])
         for entry in entries[:3] + entries[-2:]:
             bucket, key = entry["source-ref"].replace("s3://", "").split("/", 1)
@@ -124,7 +124,7 @@ class DocumentationSamples(Flow):
         made = api.create_model(ProjectName=project, OutputConfig={"S3Location": {"Bucket": project, "Prefix": "models"}}, Tags=[], Description="samples")["ModelMetadata"]
         self.assertEqual((made["Status"], made["ModelVersion"]), ("TRAINING", "1"))
         trained = self.poll(lambda: self.model(project), ["TRAINING", "TRAINED"])
-        self.assertEqual(trained["EvaluationResult"]["Key"], f"modelsEvaluationResult-{project}-1.json")  # prefix and name, nothing between
+        self.assertEqual(trained["EvaluationResult"]["Key"], f"modelsEvaluationResult-{project}-1.json")  # The name follows the prefix without anything between.
         self.assertGreater(trained["EvaluationEndTimestamp"] - trained["CreationTimestamp"], trained["CreationTimestamp"] - trained["CreationTimestamp"])
         self.assertEqual(set(trained["Performance"]), {"F1Score", "Recall", "Precision"})
         api.start_model(ProjectName=project, ModelVersion="1", MinInferenceUnits=1)
@@ -133,7 +133,7 @@ class DocumentationSamples(Flow):
         result = api.detect_anomalies(ProjectName=project, ModelVersion="latest", ContentType="image/png", Body=picture())["DetectAnomalyResult"]
         self.assertFalse(result["IsAnomalous"])
         self.assertEqual(result["Anomalies"][0]["Name"], "background")
-        # Found wherever it runs, and by its tag.
+        # The samples find the model wherever it runs, and by its tag.
         running = [m["ModelArn"] for p in api.list_projects()["Projects"] for m in api.list_models(ProjectName=p["ProjectName"])["Models"] if m["Status"] == "HOSTED"]
         self.assertEqual(running, [trained["ModelArn"]])
         api.tag_resource(ResourceArn=trained["ModelArn"], Tags=[{"Key": "stage", "Value": "production"}, {"Key": "line", "Value": "7 / east"}])
@@ -143,7 +143,7 @@ class DocumentationSamples(Flow):
         self.assertNotEqual(self.model(project)["Status"], "HOSTED")
         self.poll(lambda: self.model(project), ["STOPPING_HOSTING", "TRAINED"])
 
-        # Delete: nothing waits but for the model to go.
+        # To delete, the samples only wait until the model is gone.
         api.delete_model(ProjectName=project, ModelVersion="1")
         while api.list_models(ProjectName=project)["Models"]:
             time.sleep(0.1)
@@ -160,7 +160,7 @@ class LabNotebook(Flow):
             written = []
             for line in upload_lines(s3, FOLDER, project, lines, "unused"):
                 is_normal = line["anomaly-label"] == 0
-                # As its manifests are: other label name, numbers inverted.
+                # The notebook's manifests have another label name and inverted numbers.
                 written.append(json.dumps({"source-ref": line["source-ref"], "auto-label": int(is_normal), "auto-label-metadata": {
                     "confidence": 1, "job-name": "labeling-job/auto-label", "class-name": "normal" if is_normal else "anomaly", "human-annotated": "yes",
                     "creation-date": "2021-01-01T00:00:00", "type": "groundtruth/image-classification"}}))
@@ -171,7 +171,7 @@ class LabNotebook(Flow):
             self.assertTrue(made["Status"] and made["StatusMessage"])
         made = api.create_model(ProjectName=project, OutputConfig={"S3Location": {"Bucket": project, "Prefix": project + "/"}})["ModelMetadata"]
         self.assertTrue(made["Status"] and made["StatusMessage"])
-        while self.model(project)["Status"] != "TRAINED":  # the notebook has no other way out
+        while self.model(project)["Status"] != "TRAINED":  # The notebook leaves its loop in no other way.
             self.assertNotEqual(self.model(project)["Status"], "TRAINING_FAILED", self.model(project)["StatusMessage"])
             time.sleep(0.2)
         api.start_model(ProjectName=project, ModelVersion="1", MinInferenceUnits=1)
@@ -179,7 +179,7 @@ class LabNotebook(Flow):
             time.sleep(0.1)
         answers = [api.detect_anomalies(ProjectName=project, ModelVersion="1", ContentType="image/png", Body=picture(n))["DetectAnomalyResult"] for n in (0, 45)]
         self.assertEqual([a["IsAnomalous"] for a in answers], [False, True])
-        # A classification model has neither member, so that the result can be written as JSON.
+        # The answer of a classification model has neither member, so that the result can be written as JSON.
         self.assertEqual(set(answers[0]), {"Source", "IsAnomalous", "Confidence"})
         json.dumps(answers[0])
         api.stop_model(ProjectName=project, ModelVersion="1")
@@ -206,7 +206,7 @@ class AwslabsHelper(Flow):
         api.create_project(ProjectName="helper")
         self.assertIn("ConflictException", self.name_of_error(api.create_project, ProjectName="helper"))
         upload_lines(s3, FOLDER, "helper", PLAIN[:40], "training.manifest")
-        # Its manifests also name the folder markers of the bucket.
+        # The helper's manifests also name the folder markers of the bucket.
         body = s3.get_object(Bucket="helper", Key="training.manifest")["Body"].read().decode()
         marker = json.dumps({"source-ref": "s3://helper/images/", "auto-label": 1, "auto-label-metadata": {"class-name": "normal", "type": "groundtruth/image-classification"}})
         s3.put_object(Bucket="helper", Key="training.manifest", Body=(marker + "\n" + body).encode())
@@ -214,7 +214,7 @@ class AwslabsHelper(Flow):
         self.dataset("helper", "train", "helper", "training.manifest")
         self.poll(describe, ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"])
         self.assertIn("ConflictException", self.name_of_error(self.dataset, project="helper", kind="train", bucket="helper", key="training.manifest"))
-        for _ in range(3):  # update_datasets: deleted and made again in one breath
+        for _ in range(3):  # update_datasets deletes the dataset and makes it again at once.
             self.poll(describe, ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"])
             for d in api.describe_project(ProjectName="helper")["ProjectDescription"]["Datasets"]:
                 api.delete_dataset(ProjectName="helper", DatasetType=d["DatasetType"])
@@ -224,7 +224,7 @@ class AwslabsHelper(Flow):
         flat = api.list_models(ProjectName="helper")["Models"][0]
         self.assertEqual(set(flat["Performance"]), {"F1Score", "Recall", "Precision"})
 
-        # k-fold: the result outlives model and project, and a project made anew begins at version 1 again.
+        # In k-fold runs the result outlives model and project, and a project that is made anew begins at version 1 again.
         for fold in range(2):
             api.create_project(ProjectName="helper_0")
             self.dataset("helper_0", "train", "helper", "training.manifest")
@@ -235,7 +235,7 @@ class AwslabsHelper(Flow):
             metrics = result["AggregatedEvaluationResults"]["Metrics"]
             self.assertEqual(list(metrics)[:5], ["ROCAUC", "AveragePrecision", "Precision", "Recall", "F1Score"])
 
-        # An empty dataset is not deleted by it, and stands in the way.
+        # The helper does not delete an empty dataset, which then stands in the way.
         api.create_project(ProjectName="helper_1")
         api.create_dataset(ProjectName="helper_1", DatasetType="train")
         self.assertEqual(api.list_dataset_entries(ProjectName="helper_1", DatasetType="train")["DatasetEntries"], [])
@@ -272,7 +272,7 @@ class SampleApplications(Flow):
         self.assertEqual(trained["OutputConfig"]["S3Location"], {"Bucket": project, "Prefix": ""})
         s3.put_object(Bucket=project, Key="in/part 1.png", Body=picture(45), ContentType="image/png", Metadata={"station": "7"}, ServerSideEncryption="AES256")
         for hour in range(3):
-            for _ in range(2):  # a repeated call while it starts is the same call
+            for _ in range(2):  # A repeated call while the model starts counts as the same call.
                 self.assertEqual(api.start_model(ProjectName=project, ModelVersion="1", MinInferenceUnits=1, ClientToken="RunOnce")["Status"], "STARTING_HOSTING")
             self.poll(lambda: self.model(project), ["STARTING_HOSTING", "HOSTED"])
             stored = s3.get_object(Bucket=project, Key="in/part 1.png")
@@ -283,7 +283,7 @@ class SampleApplications(Flow):
             self.assertTrue(result["IsAnomalous"])
             api.stop_model(ProjectName=project, ModelVersion="1", ClientToken="RunOnce")
             self.poll(lambda: self.model(project), ["STOPPING_HOSTING", "TRAINED"])
-        # Stopped while it starts, as its error path does.
+        # The program's error path stops the model while it starts.
         api.start_model(ProjectName=project, ModelVersion="1", MinInferenceUnits=1)
         api.stop_model(ProjectName=project, ModelVersion="1")
         self.poll(lambda: self.model(project), ["STOPPING_HOSTING", "TRAINED"])

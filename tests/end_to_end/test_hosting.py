@@ -1,4 +1,4 @@
-"""Models under load that are stopped, deleted, shut down: whatever was taken in is answered."""
+"""Tests models that are stopped, deleted or shut down under load: whatever call was taken in must be answered."""
 import concurrent.futures
 import http.client
 import json
@@ -52,7 +52,7 @@ class UnderLoad(unittest.TestCase):
         self.assertEqual(wait_while(lambda: self.describe(version), ["STARTING_HOSTING"], 0.05)["Status"], "HOSTED")
 
     def call_until(self, version, done):
-        """What calls got: "verdict" or an error's code, in order."""
+        """Returns what the calls got, in order: "verdict" or an error's code."""
         api, answers = self.server.client("lookoutvision"), []
         while not done.is_set():
             try:
@@ -72,7 +72,7 @@ class UnderLoad(unittest.TestCase):
         with concurrent.futures.ThreadPoolExecutor(CALLERS) as pool:
             callers = [pool.submit(self.call_until, "1", done) for _ in range(CALLERS)]
             try:
-                for _ in range(20):  # the load is on
+                for _ in range(20):  # The load is on now.
                     api.detect_anomalies(ProjectName="line", ModelVersion="1", ContentType="image/png", Body=self.body)
                 self.assertEqual(api.stop_model(ProjectName="line", ModelVersion="1")["Status"], "STOPPING_HOSTING")
                 self.assertEqual(wait_while(lambda: self.describe("1"), ["STOPPING_HOSTING", "HOSTED"], 0.05)["Status"], "TRAINED")
@@ -98,7 +98,7 @@ class UnderLoad(unittest.TestCase):
         calls = [http.client.HTTPConnection(self.server.address, timeout=60) for _ in range(30)]
         for call in calls:
             call.request("POST", "/2020-11-20/projects/line/models/2/detect", body=self.body, headers=dict(request.headers))
-        # All are sent. Once some are answered, the others were read and wait for the model.
+        # All calls are sent. Once some are answered, the server has read the others, and they wait for the model.
         responses = [call.getresponse() for call in calls[:10]]
         self.server.process.send_signal(signal.SIGTERM)
         responses += [call.getresponse() for call in calls[10:]]
@@ -109,7 +109,7 @@ class UnderLoad(unittest.TestCase):
         for call in calls:
             call.close()
         self.assertEqual(self.server.process.wait(30), 0)
-        # A model that was hosted is hosted again.
+        # A model that was hosted before the shutdown is hosted again.
         self.server.start()
         self.assertEqual(wait_while(lambda: self.describe("2"), ["STARTING_HOSTING"], 0.05)["Status"], "HOSTED")
 

@@ -1,4 +1,4 @@
-"""Users, keys and policies: what each may do, on resources, by tags, through jobs; by the commands and by the service `vedette`."""
+"""Tests users, keys and policies: what each may do on resources, by tags and through jobs, with the commands and with the service `vedette`."""
 import json
 import os
 import shutil
@@ -30,7 +30,7 @@ def tearDownModule():
 
 
 def extension(credentials=None, server=None):
-    """A client of the service `vedette`, from the model that the server's own command installs."""
+    """Returns a client of the service `vedette`, made from the model that the server's own command installs."""
     os.environ["AWS_DATA_PATH"] = MODELS
     server = server or SERVER
     return boto3.Session().client("vedette", endpoint_url=server.url, region_name=REGION, config=Config(retries={"max_attempts": 1}), **(credentials or server.credentials()))
@@ -42,7 +42,7 @@ def allow(*actions, resource="*", **more):
 
 class Identity(unittest.TestCase):
     def user(self, name, *statements):
-        """Keys of a new user with one policy of these statements."""
+        """Returns the keys of a new user with one policy of these statements."""
         api = extension()
         api.create_user(UserName=name)
         key = api.create_access_key(UserName=name)["AccessKey"]
@@ -66,7 +66,7 @@ class Identity(unittest.TestCase):
         keys = self.user("new")
         identity = SERVER.client("sts", keys).get_caller_identity()
         self.assertEqual((identity["Arn"], identity["Account"]), ("arn:aws:iam::123456789012:user/new", "123456789012"))
-        # As other services verify an identity: by a presigned URL.
+        # Other services verify an identity by a presigned URL, as this does.
         from urllib.request import urlopen
         url = SERVER.client("sts", keys).generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
         self.assertIn("<Arn>arn:aws:iam::123456789012:user/new</Arn>", urlopen(url).read().decode())
@@ -113,7 +113,7 @@ class Identity(unittest.TestCase):
         api.create_project(ProjectName="rights")
         source = lambda bucket, key: {"GroundTruthManifest": {"S3Object": {"Bucket": bucket, "Key": key}}}  # noqa: E731
         self.denied(api.create_dataset, ProjectName="rights", DatasetType="train", DatasetSource=source("secret", "train.manifest"))
-        # A manifest that may be read, but names what may not.
+        # The user may read the manifest, but not what it names.
         api.create_dataset(ProjectName="rights", DatasetType="train", DatasetSource=source("open", "mixed.manifest"))
         describe = lambda: api.describe_dataset(ProjectName="rights", DatasetType="train")["DatasetDescription"]  # noqa: E731
         failed = wait_while(describe, ["CREATE_IN_PROGRESS"], 0.05)
@@ -132,7 +132,7 @@ class Identity(unittest.TestCase):
         model = {"ProjectName": "rights", "ModelVersion": "1"}
         trained = wait_while(lambda: api.describe_model(**model)["ModelDescription"], ["TRAINING"])
         self.assertEqual(trained["Status"], "TRAINED", trained["StatusMessage"])
-        # A Deny on the model's ARN holds however the model is spelt.
+        # A Deny on the model's ARN holds however the ARN is spelt.
         named = self.user("namer", allow("lookoutvision:*"), {"Effect": "Deny", "Action": "lookoutvision:*", "Resource": trained["ModelArn"]})
         for partition in ("aws", "x", "", "aws-cn"):
             arn = ":".join(["arn", partition] + trained["ModelArn"].split(":")[2:])
@@ -141,7 +141,7 @@ class Identity(unittest.TestCase):
                          lambda: SERVER.client("lookoutvision", named).list_tags_for_resource(ResourceArn=arn)):
                 self.denied(call)
         self.assertEqual(admin.list_tags_for_resource(ResourceArn=trained["ModelArn"])["Tags"], [{"Key": "owner", "Value": "e"}])
-        # The server's own bucket is nobody's, an administrator's neither.
+        # Nobody may use the server's own bucket, not even an administrator.
         self.denied(admin.create_model, ProjectName="rights", OutputConfig={"S3Location": {"Bucket": ".vedette", "Prefix": "models/"}})
         packaging = {"Greengrass": {"ComponentName": "c", "S3OutputLocation": {"Bucket": ".vedette"}, "TargetDevice": "jetson_xavier"}}
         self.denied(admin.start_model_packaging_job, **model, Configuration=packaging)
@@ -154,7 +154,7 @@ class Identity(unittest.TestCase):
         admin.create_dataset(ProjectName="own", DatasetType="train", DatasetSource=source("open", "own.manifest"))
         failed = wait_while(lambda: admin.describe_dataset(ProjectName="own", DatasetType="train")["DatasetDescription"], ["CREATE_IN_PROGRESS"], 0.05)
         self.assertIn("the server's own", failed["StatusMessage"])
-        # The tag decides: who may not set it, may not start what has it.
+        # The tag decides: users who may not set it may not start a model that has it.
         self.denied(api.tag_resource, ResourceArn=trained["ModelArn"], Tags=[{"Key": "stage", "Value": "x"}])
         admin.tag_resource(ResourceArn=trained["ModelArn"], Tags=[{"Key": "stage", "Value": "production"}])
         self.denied(api.untag_resource, ResourceArn=trained["ModelArn"], TagKeys=["stage"])
@@ -225,7 +225,7 @@ class Identity(unittest.TestCase):
         with self.assertRaises(ClientError):
             api.list_users()
 
-    def test_pages_of_users(self):
+    def test_users_are_listed_in_pages(self):
         api = extension()
         for i in range(5):
             api.create_user(UserName=f"page{i}")
@@ -288,7 +288,7 @@ class AuditAndMetrics(unittest.TestCase):
         self.assertEqual(total("ProcessedImageCount", ProjectName="counted"), 8)
 
         events = []
-        for name in sorted(os.listdir(os.path.join(server.data, "audit"))):  # two, if midnight was in between
+        for name in sorted(os.listdir(os.path.join(server.data, "audit"))):  # There are two files if midnight was in between.
             path = os.path.join(server.data, "audit", name)
             self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
             with open(path, encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""`vedette import`: what customers kept of the old service becomes a project again, and its verdicts stand beside the new ones."""
+"""Tests `vedette import`: what customers kept of the old service becomes a project again, and its verdicts stand beside the new ones."""
 import json
 import os
 import shutil
@@ -28,7 +28,8 @@ def old_reference(key):
 
 
 def kept(folder, wrong=3):
-    """The layout that AWS's export script leaves, with the evaluation manifest of version 3, in which the first pictures are judged wrongly."""
+    """Writes the layout that AWS's export script leaves, with the evaluation manifest of version 3, in which the first pictures are judged
+        wrongly."""
     for kind in ("images", "masks"):
         shutil.copytree(os.path.join(FOLDER, kind), os.path.join(folder, "train", kind, "line 7", kind))
     os.makedirs(os.path.join(folder, "datasets"))
@@ -84,7 +85,7 @@ class Import(unittest.TestCase):
         self.assertGreaterEqual(summary["better"], 1)
         description = self.api.describe_dataset(ProjectName="taken_over", DatasetType="train")["DatasetDescription"]
         self.assertEqual(description["ImageStats"], {"Total": 44, "Labeled": 44, "Normal": 24, "Anomaly": 20})
-        # Again, as after an interruption: nothing is made twice but the model.
+        # The import runs again, as after an interruption: only the model is made twice.
         status, out, err = import_(self.folder, "--project", "taken_over")
         self.assertEqual(status, 0, err)
         self.assertIn("exists already", err)
@@ -103,9 +104,9 @@ class Import(unittest.TestCase):
         self.assertEqual(status, 0, err)
         entries = self.api.list_dataset_entries(ProjectName="bucket", DatasetType="train")["DatasetEntries"]
         self.assertEqual(json.loads(entries[0])["source-ref"], "s3://kept/saved/train/images/line 7/images/good000.png")
-        self.assertEqual(len(self.s3.list_objects_v2(Bucket="kept")["Contents"]), before + 1)  # the manifest
+        self.assertEqual(len(self.s3.list_objects_v2(Bucket="kept")["Contents"]), before + 1)  # The manifest was added.
 
-    def test_what_cannot_be_imported_says_why(self):
+    def test_an_import_that_cannot_be_done_says_why(self):
         for words, reason in ((("/nowhere", "--project", "x"), "neither a folder nor"), ((self.folder, "--project", "x"), "no train.manifest"),
                               (("s3://none/x", "--project", "x"), "NoSuchBucket")):
             status, _, err = import_(*words)

@@ -1,4 +1,4 @@
-"""The main job as a customer's program does it: upload, import, train, host, detect, stop, delete. On the rendered sample and,
+"""Tests the main job as a customer's program does it (upload, import, train, host, detect, stop, delete), on the rendered sample set and,
 where it lies beside the checkout, on the original getting-started set."""
 import os
 import shutil

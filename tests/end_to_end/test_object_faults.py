@@ -1,4 +1,4 @@
-"""Objects under faults: kills in the middle of many puts, of multipart uploads, and a disk that fills up."""
+"""Tests objects under faults: kills in the middle of many puts and of multipart uploads, and a disk that fills up."""
 import hashlib
 import os
 import re
@@ -56,9 +56,9 @@ class Kills(unittest.TestCase):
         self.assertEqual(len(listed), len(set(listed)))
         self.assertLessEqual({str(n) for n in acknowledged}, set(listed))
         self.assertLessEqual(set(listed), {str(n) for n in sent})
-        for key in listed:  # what was cut off before its answer is there whole or not at all
+        for key in listed:  # A put that was cut off before its answer is there whole or not at all.
             self.assertEqual(s3.get_object(Bucket="kills", Key=key)["Body"].read(), content(int(key)), key)
-        # Nothing of what was cut off is left on the disk.
+        # Nothing of the puts that were cut off is left on the disk.
         server.stop()
         server.start()
         files = sum(len(names) for _, _, names in os.walk(os.path.join(server.data, "objects", "contents")))
@@ -106,14 +106,14 @@ class FullDisk(unittest.TestCase):
         self.assertEqual([o["Key"] for o in s3.list_objects_v2(Bucket="full")["Contents"]], sorted(kept))
         for key in kept:
             self.assertEqual(s3.get_object(Bucket="full", Key=key)["Body"].read(), body)
-        # Room again: it goes on.
+        # Once there is room again, puts succeed.
         s3.delete_objects(Bucket="full", Delete={"Objects": [{"Key": k} for k in kept[:3]]})
         s3.put_object(Bucket="full", Key="after", Body=body)
         self.assertEqual(s3.get_object(Bucket="full", Key="after")["Body"].read(), body)
 
 
 class PowerCut(unittest.TestCase):
-    """What docs/s3.md states: content, its folder and the index are on the disk before the answer goes out."""
+    """Tests what docs/s3.md states: the content, its folder and the index are on the disk before the answer goes out."""
 
     def test_an_answer_comes_after_the_syncs(self):
         if subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True).returncode != 0:
@@ -137,7 +137,7 @@ class PowerCut(unittest.TestCase):
         tracer.communicate()
         with open(trace, encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()
-        # Between one answer and the next: what was synced.
+        # Each entry holds what was synced between one answer and the next.
         answers, synced = [], set()
         for line in lines:
             call = re.match(r"\d+\s+(?:<\.\.\. )?(\w+)", line).group(1)

@@ -1,4 +1,4 @@
-"""--objects: the server keeps its objects in an S3 service that is not ours, on good days and on bad ones."""
+"""Tests --objects: the server keeps its objects in an S3 service that is not ours, which works or fails."""
 import http.server
 import json
 import os
@@ -50,7 +50,7 @@ def upload_tiny(s3, bucket):
 
 
 def fake_service(case, answer):
-    """The address of an HTTP service that `answer(method, path, headers)` gives (status, headers, body) for."""
+    """Starts an HTTP service and returns its address. `answer(method, path, headers)` returns (status, headers, body) for each request."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -83,7 +83,7 @@ class TheMainJob(MainJob, unittest.TestCase):
         self.api, self.s3 = self.server.client("lookoutvision"), OTHER.client()
 
     def when_trained(self):
-        """One file is larger than what goes in one request."""
+        """One file of the model is larger than what one request can carry."""
         files = [o for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket="models", Prefix="a/b/") for o in page["Contents"]]
         self.assertGreater(max(o["Size"] for o in files), 16 << 20)
 
@@ -91,7 +91,7 @@ class TheMainJob(MainJob, unittest.TestCase):
         right, metrics = self.job(SAMPLE, "sample", ["train", "test"])
         self.assertGreaterEqual(metrics["ROCAUC"], 0.95)
         self.assertGreaterEqual(right, 0.85)
-        self.assertEqual([key for key in everything(self.s3, "models") if key.startswith("a/b/")], [])  # deleted with the model
+        self.assertEqual([key for key in everything(self.s3, "models") if key.startswith("a/b/")], [])  # The artifact was deleted with the model.
         self.assertEqual(os.listdir(os.path.join(self.server.data, "spool")), [])
         self.assertFalse(os.path.exists(os.path.join(self.server.data, "objects")))
 
@@ -118,7 +118,7 @@ class Objects(unittest.TestCase):
         self.assertEqual(set(everything(s3, "results")), {"out/EvaluationManifest-p-1.json", "out/EvaluationResult-p-1.json"})
         models = everything(s3, "models")
         self.assertTrue(models and all(key.startswith("line 7/") for key in models))
-        # A node that lost its disk but for the metadata finds its models there.
+        # A node that lost everything on its disk but the metadata finds its models in the other service.
         api.start_model(ProjectName="p", ModelVersion="1", MinInferenceUnits=1)
         self.assertEqual(wait_while(describe, ["STARTING_HOSTING"])["Status"], "HOSTED")
         server.stop()
@@ -127,7 +127,7 @@ class Objects(unittest.TestCase):
         api = server.client("lookoutvision")
         with open(os.path.join(TINY, LINES[-1]["source-ref"]), "rb") as body:
             self.assertTrue(api.detect_anomalies(ProjectName="p", ModelVersion="1", ContentType="image/png", Body=body.read())["DetectAnomalyResult"]["IsAnomalous"])
-        # The server's own S3 endpoint says where to go.
+        # The server's own S3 endpoint says where the objects are.
         with self.assertRaises(ClientError) as caught:
             server.client("s3").list_buckets()
         self.assertEqual(caught.exception.response["Error"]["Code"], "NotImplemented")
@@ -137,7 +137,7 @@ class Objects(unittest.TestCase):
         self.assertEqual(wait_while(job, ["CREATED", "RUNNING"])["Status"], "SUCCEEDED")
 
     def test_missing_and_unusable_images_are_named_and_versions_read(self):
-        """Here another Vedette is the S3 service: it keeps versions, and answers ranges of empty objects as S3 does."""
+        """Another Vedette is the S3 service here: it keeps versions, and answers ranges of empty objects as S3 does."""
         upstream = Server()
         self.addCleanup(upstream.destroy)
         s3 = upstream.client("s3")
@@ -167,7 +167,7 @@ class Objects(unittest.TestCase):
         self.assertIn("Line 8 of the manifest: the image s3://odd/images/none.png does not exist", failed["StatusMessage"])
 
     def test_keys_come_from_where_the_sdks_look(self):
-        """A container's and an instance's credential service give keys that expire; files and profiles are read."""
+        """The credential services of a container and of an instance give keys that expire. Files and profiles are read, too."""
         asked = []
         keys = json.dumps({"AccessKeyId": KEYS["AWS_ACCESS_KEY_ID"], "SecretAccessKey": KEYS["AWS_SECRET_ACCESS_KEY"],
                            "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))})
@@ -226,7 +226,7 @@ class Regions(unittest.TestCase):
 
 class Faults(unittest.TestCase):
     def run_job(self, server, bucket):
-        """Import and training; the last descriptions of both."""
+        """Imports and trains. Returns the last descriptions of both."""
         api = server.client("lookoutvision", read_timeout=300)
         api.create_project(ProjectName="faults")
         api.create_dataset(ProjectName="faults", DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": bucket, "Key": "m"}}})
@@ -264,7 +264,7 @@ class Faults(unittest.TestCase):
         dataset, _ = self.run_job(server, "outage")
         self.assertEqual(dataset["Status"], "CREATE_FAILED")
         self.assertIn("The object store failed on s3://outage/m", dataset["StatusMessage"])
-        # Other calls work meanwhile, and the server stops at once although a job waits.
+        # Other calls work meanwhile, and the server stops at once although a job is waiting.
         api = server.client("lookoutvision")
         api.delete_dataset(ProjectName="faults", DatasetType="train")
         working.set()
@@ -280,7 +280,7 @@ class Faults(unittest.TestCase):
         start = time.monotonic()
         server.stop()
         self.assertLess(time.monotonic() - start, 20)
-        server.start()  # without the service, too
+        server.start()  # The server starts although the other service is away.
         working.set()
         api = server.client("lookoutvision")
         model = wait_while(lambda: api.describe_model(ProjectName="faults", ModelVersion="1")["ModelDescription"], ["TRAINING"])

@@ -1,4 +1,4 @@
-"""Put, list, get and delete through every S3 client at hand, each with keys that are hard to write."""
+"""Tests put, list, get and delete through every S3 client at hand, each with keys that are hard to write."""
 import hashlib
 import json
 import os
@@ -80,7 +80,7 @@ class Cli(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
-    def test_single_objects(self):
+    def test_single_objects_are_put_listed_read_and_deleted(self):
         self.aws("mb", "s3://cli-round")
         path, back = file_of("cli", 5000), os.path.join(FOLDER, "cli.back")
         # The command itself takes a key that ends in a slash for a folder.
@@ -106,7 +106,7 @@ class Cli(unittest.TestCase):
             path = file_of(os.path.join("tree", name), 9_000_000 if name == "large.bin" else 100 + n)
             sums[name] = sum_of(path)
         self.aws("sync", "--quiet", tree, "s3://cli-folders/tree")
-        self.assertEqual(self.aws("sync", tree, "s3://cli-folders/tree"), "")  # nothing left to do
+        self.assertEqual(self.aws("sync", tree, "s3://cli-folders/tree"), "")  # There is nothing left to copy.
         self.aws("sync", "--quiet", "s3://cli-folders/tree", "s3://cli-folders/copied")
         self.aws("sync", "--quiet", "s3://cli-folders/copied", tree + ".back")
         self.assertEqual({name: sum_of(os.path.join(tree + ".back", name)) for name in sums}, sums)
@@ -117,7 +117,7 @@ class Cli(unittest.TestCase):
 
 
 class JavaScript(unittest.TestCase):
-    def test_newest_sdk(self):
+    def test_the_newest_sdk_puts_lists_reads_and_deletes(self):
         folder = os.path.join(BUILD, "js-client")
         shutil.copy(os.path.join(HERE, "js", "s3_round.mjs"), folder)
         node = shutil.which("node") or "/usr/bin/node"
@@ -166,7 +166,7 @@ class Rclone(unittest.TestCase):
     def rclone(self, *words):
         settings = {"RCLONE_CONFIG": "/dev/null", "RCLONE_CONFIG_V_TYPE": "s3", "RCLONE_CONFIG_V_PROVIDER": "Other", "RCLONE_CONFIG_V_ENV_AUTH": "true", "RCLONE_CONFIG_V_ENDPOINT": SERVER.url,
                     "RCLONE_CONFIG_V_REGION": REGION}
-        # Its SDK refuses to start with a bundle of certificate authorities that this test has no use for.
+        # The client's SDK refuses to start with the environment's bundle of certificate authorities, which this test does not need.
         variables = {name: value for name, value in SERVER.client_environment(**settings).items() if name != "AWS_CA_BUNDLE"}
         done = subprocess.run(["rclone", *words], env=variables, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, (words, done.stderr))

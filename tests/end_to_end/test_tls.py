@@ -1,4 +1,4 @@
-"""TLS: real clients over it, renewed certificates without a restart, nothing plain beyond loopback."""
+"""Tests TLS: real clients use it, certificates are renewed without a restart, and nothing is served in plain text beyond loopback."""
 import json
 import os
 import shutil
@@ -27,7 +27,7 @@ def tearDownModule():
 
 
 def make_certificate(name, serial):
-    """A self-signed certificate for 127.0.0.1; its paths."""
+    """Makes a self-signed certificate for 127.0.0.1 and returns the paths of its files."""
     certificate, key = os.path.join(FOLDER, name + ".crt"), os.path.join(FOLDER, name + ".key")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-set_serial", str(serial),
                     "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, capture_output=True)
@@ -70,7 +70,7 @@ class Tls(unittest.TestCase):
 
         self.assertEqual(served_serial(server), "serial=11")
         second = make_certificate("second", 0x22)
-        # A certificate whose key is not there yet is not taken, and takes nothing away.
+        # A certificate whose key is not there yet is not used, and the old certificate stays in use.
         shutil.copy(second[0], certificate)
         time.sleep(3)
         self.assertEqual(served_serial(server), "serial=11")

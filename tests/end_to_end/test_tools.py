@@ -1,4 +1,4 @@
-"""The local tools: sample, train, evaluate, detect."""
+"""Tests the local tools: sample, train, evaluate and detect."""
 import filecmp
 import json
 import os
@@ -40,7 +40,7 @@ class Tools(unittest.TestCase):
                 return {k: v for k, v in json.load(f).items() if k not in ("seconds", "stage_seconds")}
 
         self.assertEqual(evaluation(self.model), evaluation(again))
-        names.remove("evaluation.json")  # beside the model, with times
+        names.remove("evaluation.json")  # This file lies beside the model and holds times.
         for name in names:
             self.assertTrue(filecmp.cmp(os.path.join(self.model, name), os.path.join(again, name), shallow=False), name)
         other = os.path.join(self.folder, "other-sample")
@@ -142,7 +142,7 @@ class Tools(unittest.TestCase):
         os.makedirs(masks)
         pictures = ["--normal", good, "--anomaly", bad, "--masks", os.path.dirname(masks)]
         model = os.path.join(self.folder, "masks-model")
-        for stem in stems:  # class numbers 0 and 1, which look black
+        for stem in stems:  # The mask holds the class numbers 0 and 1, which look black.
             marks[stem].save(f"{masks}/{stem}_mask.png")
         done = subprocess.run([VEDETTE, "train", *pictures, "--steps", "20", "--out", model, "--json"], capture_output=True, text=True, check=True)
         self.assertNotIn("masks", done.stderr.replace("drawing masks", ""))
@@ -163,7 +163,7 @@ class Tools(unittest.TestCase):
         self.assertIn("none of the 6 masks", self.fails("train", *pictures, "--out", refused))
         self.assertFalse(os.path.exists(refused))
 
-    def test_a_test_set_that_cannot_do_is_refused_before_the_training(self):
+    def test_a_test_set_that_is_too_small_is_refused_before_the_training(self):
         lines = [json.loads(line) for line in open(self.sample + "/manifests/test.manifest", encoding="utf-8")]
         manifest = self.sample + "/manifests/good-only.manifest"
         with open(manifest, "w", encoding="utf-8") as file:
@@ -193,7 +193,7 @@ class Tools(unittest.TestCase):
         self.assertGreater(summary["pixel_auroc"], 0.8)
 
     def copies(self, name, count, save):
-        """Good training pictures of the sample set in another form; their paths."""
+        """Writes good training pictures of the sample set in another form and returns their paths."""
         folder = os.path.join(self.folder, name)
         os.makedirs(folder)
         out = []
@@ -244,7 +244,7 @@ class Tools(unittest.TestCase):
         self.assertIn("12 pictures use only the lowest 12 of 16 bits", done.stderr)
         with open(os.path.join(model, "manifest.json"), encoding="utf-8") as f:
             self.assertEqual(json.load(f)["image"]["sample_bits"], 12)
-        # The same picture of 8 bits is nearly the same picture; one of 16 bits is of another range.
+        # With 8 bits it is nearly the same picture; with 16 bits it has another range.
         eight, sixteen = os.path.join(self.folder, "eight.png"), os.path.join(self.folder, "sixteen.png")
         Image.open(f"{self.sample}/training-images/normal-1.jpg").convert("L").save(eight)
         deep = Image.open(f"{folder}/000.png")
@@ -268,7 +268,7 @@ class Tools(unittest.TestCase):
         self.assertIn("the file is empty", self.fails("detect", self.model, empty))
 
     def test_bench_measures_every_stage(self):
-        # The last: two models, one in memory at a time.
+        # This comes last: two models, of which one is in memory at a time.
         for extra in ([], ["--connections", "4", "--rate", "10", "--cores", "1"], ["--models", "2", "--model-memory", "1"]):
             lines = run("bench", self.model, self.sample + "/test-images", "--seconds", "1", *extra).splitlines()
             self.assertTrue(lines[0].startswith("stage"), lines[0])

@@ -1,4 +1,4 @@
-// The Authorization header, and X-Amz-Date beside it, up to the comparison of signatures.
+// This target fuzzes the Authorization header, and X-Amz-Date beside it, up to the comparison of signatures.
 #include "signing/signing.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)check_time(*authorization, Timestamp{std::chrono::seconds(1'646'128'800)});
     (void)verify(*authorization, request, "UNSIGNED-PAYLOAD", "secret");
   }
-  // As a presigned URL.
+  // The same text is tried as the query of a presigned URL.
   const SignableRequest presigned{"GET", "/b/k", text, {{"host", "h"}}};
   if (const auto authorization = parse_authorization(presigned))
     (void)verify(*authorization, presigned, "UNSIGNED-PAYLOAD", "secret");

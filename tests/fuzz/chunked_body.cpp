@@ -1,4 +1,5 @@
-// Bodies in the coding aws-chunked: fed in pieces of any size they give the same content, or the same refusal.
+// This target fuzzes bodies in the coding aws-chunked: fed in pieces of any size, they must give the same content or
+// the same refusal.
 #include <cstdlib>
 
 #include "signing/chunked.hpp"

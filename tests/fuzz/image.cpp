@@ -1,5 +1,5 @@
-// Pictures and masks: any bytes decode or are refused; what decodes has the size that its header says. Every format, and 16-bit samples by
-// a range.
+// This target fuzzes pictures and masks: any bytes must be decoded or refused, and a decoded picture must have the size
+// that its header says. It covers every format, and 16-bit samples that are scaled by a range.
 #include <cstdlib>
 #include <span>
 

@@ -1,4 +1,5 @@
-// The body of every JSON operation: what passes the model's checks must be readable by its request type.
+// This target fuzzes the body of every JSON operation: what passes the model's checks must be readable by its request
+// type.
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -38,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       {"projectName", "p"},  {"datasetType", "train"}, {"modelVersion", "1"}, {"resourceArn", "arn"},
       {"jobName", "j"},      {"userName", "u"},        {"policyName", "p"},   {"accessKeyId", "AKIAAAAAAAAAAAAAAAAA"},
       {"metricName", "Time"}};
-  // The same bytes as the values of a query and of the client token.
+  // The same bytes are tried as the values of a query and of the client token.
   for (const auto& m : operation.input) {
     if (m.place == InputPlace::query) input.query.emplace_back(m.wire_name, std::string(text.substr(0, 300)));
     if (m.place == InputPlace::header)

@@ -1,4 +1,4 @@
-// Manifests: what one line becomes must be a line again, and mean the same.
+// This target fuzzes manifests: what one line becomes must be a line again, and mean the same.
 #include <cstdlib>
 
 #include "manifest/manifest.hpp"

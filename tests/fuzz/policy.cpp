@@ -1,4 +1,4 @@
-// Policy documents: any text is parsed or refused, and a parsed one decides.
+// This target fuzzes policy documents: any text must be parsed or refused, and a parsed document must decide.
 #include "auth/policy.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,4 +1,4 @@
-// Runs a fuzz target over every file of its corpus: what a fuzzer once found stays found.
+// This program runs a fuzz target over every file of its corpus, so that what a fuzzer once found stays found.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -1,4 +1,5 @@
-// Path and query of a request: routing of all services, S3's addressing, and what the signature covers.
+// This target fuzzes path and query of a request: the routing of all services, S3's addressing, and what the signature
+// covers.
 #include <cstdlib>
 
 #include "api/lookoutvision/messages.hpp"
@@ -32,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const auto style : {PathStyle::s3, PathStyle::normalized})
     (void)canonical_request(request, {"host"}, "x", style, false);
   (void)parse_authorization(request);
-  // Decoding undoes encoding, whatever the bytes.
+  // Decoding must undo encoding, whatever the bytes.
   const auto again = uri_decode(uri_encode(target));
   if (!again || *again != target) std::abort();
   return 0;

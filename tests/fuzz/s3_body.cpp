@@ -1,4 +1,5 @@
-// The XML bodies that S3 clients send, headers of theirs with a form of their own, and the listings that other S3 services answer.
+// This target fuzzes the XML bodies that S3 clients send, their headers that have a form of their own, and the listings
+// that other S3 services answer.
 #include <cstdlib>
 
 #include "api/s3/messages.hpp"

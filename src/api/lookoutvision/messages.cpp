@@ -19,7 +19,8 @@ std::vector<Tag> decode_tags(const Json& members) {
   return tags;
 }
 
-/// A published client turns Confidence into a decimal of 38 digits, which only a float32-exact double fits.
+/// A published client turns Confidence into a decimal of 38 digits, and only a double that is exactly a float32 fits
+/// into it.
 double as_float(double value) {
   return static_cast<double>(static_cast<float>(value));
 }
@@ -46,7 +47,7 @@ DatasetRequest::DatasetRequest(const Json& m)
 CreateDatasetRequest::CreateDatasetRequest(const Json& m)
     : project_name(m.at("ProjectName")),
       dataset_type(*parse_dataset_type(m.at("DatasetType").get_ref<const std::string&>())) {
-  // An empty DatasetSource or GroundTruthManifest means no source.
+  // An empty DatasetSource or GroundTruthManifest means that there is no source.
   const auto source = m.find("DatasetSource");
   if (source == m.end() || !source->contains("GroundTruthManifest")) return;
   const auto& ground_truth = source->at("GroundTruthManifest");

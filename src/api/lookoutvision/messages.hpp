@@ -9,11 +9,11 @@
 #include "api/model.hpp"
 #include "domain/domain.hpp"
 
-/// The service `lookoutvision` on the wire: typed requests from decoded members, response bodies from domain values.
-/// Pure functions. ../model.hpp has checked the members already.
+/// The service `lookoutvision` on the wire: typed requests are made from decoded members, and response bodies from
+/// domain values. The functions are pure. ../model.hpp has checked the members already.
 namespace vedette::lookoutvision {
 
-/// The service's API model, parsed once; part of the program.
+/// Returns the service's API model, which is part of the program and is parsed once.
 const ApiModel& api_model();
 
 using Json = nlohmann::json;
@@ -22,13 +22,13 @@ struct CreateProjectRequest {
   explicit CreateProjectRequest(const Json& members);
   std::string project_name;
 };
-struct ProjectRequest {  ///< DescribeProject, DeleteProject
+struct ProjectRequest {  ///< Used by DescribeProject and DeleteProject.
   explicit ProjectRequest(const Json& members);
   std::string project_name;
 };
 struct PageRequest {
   explicit PageRequest(const Json& members);
-  std::string next_token;  ///< empty: from the start
+  std::string next_token;  ///< If empty, the list begins at its start.
   std::int64_t max_results = 100;
 };
 struct ManifestSource {
@@ -41,7 +41,7 @@ struct CreateDatasetRequest {
   DatasetType dataset_type;
   std::optional<ManifestSource> manifest;
 };
-struct DatasetRequest {  ///< DescribeDataset, DeleteDataset
+struct DatasetRequest {  ///< Used by DescribeDataset and DeleteDataset.
   explicit DatasetRequest(const Json& members);
   std::string project_name;
   DatasetType dataset_type;
@@ -66,10 +66,10 @@ struct CreateModelRequest {
   ObjectLocation output;
   std::vector<Tag> tags;
 };
-struct ModelRequest {  ///< DescribeModel, DeleteModel, StopModel, DetectAnomalies
+struct ModelRequest {  ///< Used by DescribeModel, DeleteModel, StopModel and DetectAnomalies.
   explicit ModelRequest(const Json& members);
   std::string project_name;
-  std::string model_version;  ///< a number or "latest"
+  std::string model_version;  ///< A number or "latest".
 };
 struct ListModelsRequest {
   explicit ListModelsRequest(const Json& members);
@@ -83,7 +83,7 @@ struct StartModelRequest {
   std::optional<std::int64_t> max_inference_units;
 };
 
-struct TagsRequest {  ///< TagResource, UntagResource, ListTagsForResource
+struct TagsRequest {  ///< Used by TagResource, UntagResource and ListTagsForResource.
   explicit TagsRequest(const Json& members);
   std::string resource_arn;
   std::vector<Tag> tags;
@@ -93,11 +93,11 @@ struct StartModelPackagingJobRequest {
   explicit StartModelPackagingJobRequest(const Json& members);
   ModelRequest model;
   std::optional<std::string> job_name, description;
-  std::string configuration;  ///< JSON: ModelPackagingConfiguration
-  // Of it, what the service looks at:
+  std::string configuration;  ///< The JSON of ModelPackagingConfiguration.
+  // The service looks at these parts of the configuration:
   bool has_target_device, has_target_platform, has_accelerator;
   std::optional<std::string> compiler_options;
-  ObjectLocation output;  ///< bucket and prefix
+  ObjectLocation output;  ///< The bucket and the prefix.
   std::string component_name;
   std::optional<std::string> component_version;
 };
@@ -111,7 +111,7 @@ struct ListPackagingJobsRequest {
   PageRequest page;
 };
 
-/// One label of a DetectAnomalies answer.
+/// One label of an answer to DetectAnomalies.
 struct FoundAnomaly {
   std::string name;
   std::string color;
@@ -121,11 +121,12 @@ struct DetectionResult {
   bool is_anomalous = false;
   float confidence = 0;
   struct Segmentation {
-    std::vector<FoundAnomaly> anomalies;  ///< background first
+    std::vector<FoundAnomaly> anomalies;  ///< The background comes first.
     std::string mask_png;
   };
   std::optional<Segmentation> segmentation;
-  std::vector<std::pair<std::string, double>> timing;  ///< stages and milliseconds; for the header Server-Timing
+  /// The stages and their milliseconds, for the header Server-Timing.
+  std::vector<std::pair<std::string, double>> timing;
 };
 
 Json encode_project_metadata(const Scope& scope, const Project& project);

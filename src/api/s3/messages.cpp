@@ -65,9 +65,10 @@ Error malformed() {
               "MalformedXML");
 }
 
-/// The root element of a body, if it has this name. pugixml resolves no external entities and no document types.
+/// Returns the root element of a body, or an empty node if it has another name. pugixml resolves no external entities
+/// and no document types.
 pugi::xml_node parsed(pugi::xml_document& document, std::string_view xml, const char* root) {
-  // A key may be a space.
+  // The text of a key may be a space, so white space is kept.
   if (!document.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata_single,
                             pugi::encoding_utf8))
     return {};
@@ -114,7 +115,7 @@ std::string encode_buckets(const std::vector<std::pair<std::string, Timestamp>>&
 }
 
 std::string encode_location(std::string_view region) {
-  // us-east-1 is written as an empty constraint; clients map it back.
+  // us-east-1 is written as an empty constraint, and clients map it back.
   return fmt::format("{}<LocationConstraint xmlns=\"{}\">{}</LocationConstraint>", kHeader, kNamespace,
                      region == "us-east-1" ? "" : xml_escape(region));
 }

@@ -14,7 +14,8 @@ Error not_implemented(std::string_view what) {
   return fail(ErrorKind::unsupported, "This server does not offer " + std::string(what) + ".", "NotImplemented");
 }
 
-/// Version ids are this server's, "null", or another S3 service's: letters, digits and few marks. They become headers of answers.
+/// A version id is this server's, "null", or another S3 service's: it has letters, digits and a few marks. Version ids
+/// become headers of answers.
 bool is_version_id(std::string_view text) {
   constexpr std::size_t kLongest = 1024;
   return !text.empty() && text.size() <= kLongest && std::all_of(text.begin(), text.end(), [](char c) {
@@ -27,11 +28,12 @@ Error wrong_version_id() {
   return fail(ErrorKind::invalid_input, "Invalid version id specified", "InvalidArgument");
 }
 
-/// The first row whose method and query fit decides. A query parameter that the row does not name is the operation's.
+/// The first row whose method and query fit decides. A query parameter that the row does not name belongs to the
+/// operation.
 struct Row {
-  std::string_view method, parameter, value;  ///< no value: any
+  std::string_view method, parameter, value;  ///< If `value` is empty, any value fits.
   Kind kind;
-  std::string_view action, version_action;  ///< the latter if versionId is given
+  std::string_view action, version_action;  ///< `version_action` counts if versionId is given.
 };
 
 constexpr Row kBucketRows[] = {
@@ -67,7 +69,7 @@ constexpr Row kObjectRows[] = {
     {"DELETE", "", "", Kind::delete_object, "s3:DeleteObject", "s3:DeleteObjectVersion"},
 };
 
-/// Subresources that rows above, settings or absent settings do not name.
+/// Subresources that neither the rows above nor the settings nor the absent settings name.
 constexpr std::string_view kNotOffered[] = {
     "analytics",    "attributes", "intelligent-tiering", "inventory", "legal-hold", "metadataTable", "metrics",
     "renameObject", "restore",    "retention",           "select",    "session",    "torrent"};
@@ -83,7 +85,7 @@ const Row* find_row(const Row (&rows)[N], std::string_view method, const Request
   return nullptr;
 }
 
-/// Whether a query parameter names what the rows of this target name, for another method.
+/// Whether a query parameter names what a row of this target names for another method.
 template <std::size_t N>
 bool is_subresource(const Row (&rows)[N], std::string_view name) {
   return std::any_of(std::begin(rows), std::end(rows), [&](const Row& row) {
@@ -91,7 +93,7 @@ bool is_subresource(const Row (&rows)[N], std::string_view name) {
   });
 }
 
-/// Recognises kind and action. Fails with NotImplemented.
+/// Recognises kind and action of a request. Fails with NotImplemented.
 Result<void> recognise(Request& r, std::string_view method, bool is_copy) {
   const auto is = [&](Kind kind, std::string_view action) {
     r.kind = kind;
@@ -118,8 +120,8 @@ Result<void> recognise(Request& r, std::string_view method, bool is_copy) {
     }
   }
   const auto* row = r.key.empty() ? find_row(kBucketRows, method, r) : find_row(kObjectRows, method, r);
-  // A subresource with a method that it does not have is not the plain operation of that method: nothing must be deleted
-  // or replaced by a request that meant something else.
+  // A subresource with a method that it does not have is not the plain operation of that method: a request that meant
+  // something else must not delete or replace anything.
   const bool is_plain = row != nullptr && row->parameter.empty();
   if (is_plain)
     for (const auto& [name, value] : r.query)
@@ -226,7 +228,7 @@ Result<std::optional<ByteRange>> parse_range(std::string_view header, std::uint6
       (last && *last < 0))
     return std::optional<ByteRange>();
   const auto invalid = fail(ErrorKind::invalid_input, "The requested range is not satisfiable", "InvalidRange");
-  if (!first) {  // the last n bytes
+  if (!first) {  // The header asks for the last n bytes.
     const auto n = std::min<std::uint64_t>(static_cast<std::uint64_t>(*last), size);
     if (n == 0) return invalid;
     return std::optional<ByteRange>({size - n, size - 1});

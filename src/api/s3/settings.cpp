@@ -77,7 +77,7 @@ std::vector<std::string> texts(const pugi::xml_node& node, const char* name) {
   return out;
 }
 
-/// A whole number of days from an element, if it is there.
+/// Reads a whole number of days from an element, if it is there.
 Result<std::optional<int>> days_of(const pugi::xml_node& node, const char* name) {
   if (!node.child(name)) return std::optional<int>();
   const auto value = parse_integer(node.child_value(name));
@@ -86,7 +86,7 @@ Result<std::optional<int>> days_of(const pugi::xml_node& node, const char* name)
   return std::optional(static_cast<int>(*value));
 }
 
-/// "*", or text with at most one * in it.
+/// Whether a text fits a pattern: "*", or text with at most one * in it.
 bool matches(std::string_view pattern, std::string_view text, bool ignore_case) {
   const auto same = [&](std::string_view a, std::string_view b) {
     return ignore_case ? equals_ignore_case(a, b) : a == b;
@@ -209,7 +209,7 @@ Result<std::vector<CorsRule>> parse_cors(std::string_view xml) {
       for (const auto& text : *list)
         if (std::count(text.begin(), text.end(), '*') > 1)
           return invalid("\"" + text + "\" can not have more than one wildcard.");
-    // These become headers of answers.
+    // These texts become headers of answers.
     for (const auto* list : {&rule.origins, &rule.headers, &rule.exposed})
       for (const auto& text : *list)
         if (std::any_of(text.begin(), text.end(), [](char c) { return c < ' ' || c == 127; })) return malformed();

@@ -8,10 +8,11 @@
 #include "api/model.hpp"
 #include "domain/domain.hpp"
 
-/// The service `vedette` on the wire: what the original API lacks. Pure functions. ../model.hpp has checked the members.
+/// The service `vedette` on the wire: what the original API lacks. The functions are pure. ../model.hpp has checked the
+/// members already.
 namespace vedette::extension {
 
-/// The service's API model, parsed once; part of the program.
+/// Returns the service's API model, which is part of the program and is parsed once.
 const ApiModel& api_model();
 
 using Json = nlohmann::json;
@@ -21,7 +22,7 @@ struct MetricStatisticsRequest {
   std::string metric;
   std::optional<std::string> project, version;
   Timestamp start, end;
-  std::int64_t period_seconds;  ///< 60 unless given
+  std::int64_t period_seconds;  ///< 60 unless the request gives another
 };
 
 struct Datapoint {

@@ -8,17 +8,18 @@
 
 #include "domain/domain.hpp"
 
-/// Everything the server remembers but objects. One interface, a backend in each sibling folder, one test suite over
-/// all. Expected outcomes are values (an optional, a bool); a failing database throws.
+/// Everything that the server remembers, except objects. There is one interface, a folder beside this file for each
+/// backend, and one suite of tests for all backends. Expected outcomes are values (an optional, a bool); if the
+/// database fails, the function throws.
 namespace vedette {
 
 struct User {
   std::string account, name;
-  std::vector<std::string> policies;  ///< names of those attached, sorted
+  std::vector<std::string> policies;  ///< The names of the attached policies, sorted.
   Timestamp created{};
 };
 
-/// A named policy of the account's own; managed ones are part of the program (auth/).
+/// A named policy that belongs to the account. Managed policies are part of the program (auth/).
 struct StoredPolicy {
   std::string account, name;
   std::string document;  ///< IAM-style JSON
@@ -28,15 +29,15 @@ struct StoredPolicy {
 struct AccessKey {
   std::string access_key_id;
   std::string account, user;
-  std::string sealed_secret;  ///< bytes: base/digest.hpp's seal()
+  std::string sealed_secret;  ///< The bytes that seal() of base/digest.hpp made of the secret.
   bool is_active = true;
   Timestamp created{};
 };
 
 struct EntryFilter {
-  std::optional<bool> is_labeled, is_anomalous;
-  std::optional<Timestamp> created_before, created_after;
-  std::optional<std::string> source_ref_contains;
+  std::optional<bool> is_labeled = {}, is_anomalous = {};
+  std::optional<Timestamp> created_before = {}, created_after = {};
+  std::optional<std::string> source_ref_contains = {};
 };
 
 struct NumberedEntry {
@@ -55,13 +56,13 @@ struct Job {
   std::string kind;
   std::string payload;  ///< JSON
   std::int64_t attempts = 0;
-  std::string attachment;  ///< bytes, empty unless given
+  std::string attachment;  ///< Any bytes; empty unless the job was inserted with an attachment.
 };
 
-/// What a client token stood for.
+/// What the server remembers of a client token.
 struct RememberedToken {
   std::string parameters_hash;
-  std::string resource;  ///< what the operation needs to answer again
+  std::string resource;  ///< What the operation needs to give the same answer again.
 };
 
 /// How far a training is, as its last report said.
@@ -75,15 +76,15 @@ struct TrainingProgress {
 /// What happened to one metric in [start, start + period).
 struct MetricPoint {
   Scope scope;
-  std::string metric, project, version;  ///< version may be empty: calls that concern no model
-  std::int64_t start = 0;                ///< seconds since the epoch, a multiple of the period
-  std::int64_t period = 60;              ///< seconds
+  std::string metric, project, version;  ///< The version may be empty: such calls concern no model.
+  std::int64_t start = 0;                ///< In seconds since the epoch; a multiple of the period.
+  std::int64_t period = 60;              ///< in seconds
   double sum = 0;
   std::int64_t count = 0;
   double minimum = 0, maximum = 0;
 };
 
-/// Whose points of which metric.
+/// Says which metric of which project and version.
 struct MetricSeries {
   std::string metric, project, version;
 };
@@ -91,36 +92,39 @@ struct MetricSeries {
 struct MetricQuery {
   Scope scope;
   std::string metric;
-  std::optional<std::string> project, version;  ///< empty: all together
-  std::int64_t start = 0, end = 0;              ///< seconds since the epoch, end excluded
-  std::int64_t period = 60;                     ///< seconds per answered point
+  std::optional<std::string> project, version;  ///< Empty: all projects or versions together.
+  std::int64_t start = 0, end = 0;              ///< In seconds since the epoch; the end is excluded.
+  std::int64_t period = 60;                     ///< The seconds that each returned point covers.
 };
 
 class ProjectRepository {
  public:
   virtual ~ProjectRepository() = default;
-  virtual bool insert(const Scope& scope, const Project& project) = 0;  ///< false: the name is taken
+  virtual bool insert(const Scope& scope, const Project& project) = 0;  ///< Returns false if the name is taken.
   virtual std::optional<Project> find(const Scope& scope, const std::string& name) = 0;
   virtual std::vector<Project> list(const Scope& scope, const std::string& after_name,
-                                    std::int64_t limit) = 0;  ///< by name
+                                    std::int64_t limit) = 0;  ///< Returns projects in the order of their names.
   virtual std::int64_t count(const Scope& scope) = 0;
   virtual bool remove(const Scope& scope, const std::string& name) = 0;
-  /// The next model version of an existing project; numbers are never used twice.
+  /// Returns the next model version of an existing project. A number is never used twice.
   virtual std::int64_t next_model_version(const Scope& scope, const std::string& name) = 0;
 };
 
 class DatasetRepository {
  public:
   virtual ~DatasetRepository() = default;
-  virtual bool insert(const Scope& scope, const Dataset& dataset) = 0;  ///< false: there is one of this type
+  /// Returns false if the project has a dataset of this type.
+  virtual bool insert(const Scope& scope, const Dataset& dataset) = 0;
   virtual std::optional<Dataset> find(const Scope& scope, const std::string& project, DatasetType type) = 0;
-  virtual std::vector<Dataset> list(const Scope& scope, const std::string& project) = 0;  ///< train first
-  /// Compare-and-set by uid; false if the dataset is gone or in another state.
+  /// The training dataset comes first.
+  virtual std::vector<Dataset> list(const Scope& scope, const std::string& project) = 0;
+  /// Compares and sets the status of the dataset with this uid. Returns false if the dataset is gone or in another
+  /// state.
   virtual bool move(const std::string& uid, DatasetStatus from, DatasetStatus to, const std::string& message,
                     Timestamp now) = 0;
-  virtual bool remove(const std::string& uid) = 0;  ///< with its entries
+  virtual bool remove(const std::string& uid) = 0;  ///< Removes the dataset and its entries.
   virtual void replace_entries(const std::string& uid, const std::vector<DatasetEntry>& entries) = 0;
-  /// Entries whose source_ref is there already take the old one's place, others follow at the end.
+  /// An entry whose source_ref exists already takes the place of the old entry; other entries follow at the end.
   virtual void update_entries(const std::string& uid, const std::vector<DatasetEntry>& entries) = 0;
   virtual std::vector<NumberedEntry> list_entries(const std::string& uid, const EntryFilter& filter,
                                                   std::int64_t after_position, std::int64_t limit) = 0;
@@ -136,16 +140,17 @@ class ModelRepository {
                                   std::int64_t limit) = 0;
   virtual std::vector<ScopedModel> list_in_states(const std::vector<ModelStatus>& states) = 0;
   virtual std::int64_t count_in_state(const Scope& scope, ModelStatus status) = 0;
-  /// Compare-and-set by uid.
+  /// Compares and sets the status of the model with this uid. Returns false if the model is gone or in another state.
   virtual bool move(const std::string& uid, ModelStatus from, ModelStatus to, const std::string& message) = 0;
-  /// A new message in the same state.
+  /// Sets a new message if the model is in this state. Returns false if it is not.
   virtual bool set_message(const std::string& uid, ModelStatus in_state, const std::string& message) = 0;
   virtual void set_evaluation(const std::string& uid, const Performance& performance, const ObjectLocation& manifest,
                               const ObjectLocation& result, Timestamp end) = 0;
   virtual void set_units(const std::string& uid, std::int64_t minimum, std::optional<std::int64_t> maximum) = 0;
   virtual void set_tag(const std::string& uid, const Tag& tag) = 0;
   virtual void remove_tag(const std::string& uid, const std::string& key) = 0;
-  virtual void set_progress(const std::string& uid, const TrainingProgress& progress) = 0;  ///< keeps an earlier start
+  /// If a start is stored already, it is kept.
+  virtual void set_progress(const std::string& uid, const TrainingProgress& progress) = 0;
   virtual std::optional<TrainingProgress> progress(const std::string& uid) = 0;
   virtual std::int64_t count(const Scope& scope, const std::string& project) = 0;
   virtual bool remove(const std::string& uid) = 0;
@@ -154,9 +159,10 @@ class ModelRepository {
 class PackagingJobRepository {
  public:
   virtual ~PackagingJobRepository() = default;
-  virtual bool insert(const Scope& scope, const PackagingJob& job) = 0;  ///< false: the project has a job of this name
+  /// Returns false if the project has a job of this name.
+  virtual bool insert(const Scope& scope, const PackagingJob& job) = 0;
   virtual std::optional<PackagingJob> find(const Scope& scope, const std::string& project, const std::string& name) = 0;
-  /// In order of creation, then name; those behind a place in that order.
+  /// A place in the order of creation time, then name. list() returns the jobs after such a place.
   struct Place {
     std::int64_t created_ms = 0;
     std::string name;
@@ -165,7 +171,7 @@ class PackagingJobRepository {
                                          std::int64_t limit) = 0;
   /// Whether a job that has not failed makes or made this component.
   virtual bool has_component(const Scope& scope, const std::string& name, const std::string& version) = 0;
-  /// Compare-and-set.
+  /// Compares and sets the status of the job. Returns false if the job is gone or in another state.
   virtual bool move(const Scope& scope, const std::string& project, const std::string& name, PackagingJobStatus from,
                     PackagingJobStatus to, const std::string& message, Timestamp now) = 0;
 };
@@ -175,41 +181,46 @@ class JobRepository {
   virtual ~JobRepository() = default;
   virtual std::int64_t insert(const std::string& kind, const std::string& payload, Timestamp ready,
                               const std::string& attachment = {}) = 0;
-  /// Leases the oldest ready job of the kind in one statement.
+  /// Leases the oldest ready job of the kind, in one statement.
   virtual std::optional<Job> claim(const std::string& kind, const std::string& worker, Timestamp now,
                                    Timestamp lease_until) = 0;
   virtual bool renew(std::int64_t id, const std::string& worker, Timestamp lease_until) = 0;
   virtual bool complete(std::int64_t id, const std::string& worker) = 0;
-  /// Gives the job back, ready again at `ready`.
+  /// Gives the job back; it is ready again at the time `ready`.
   virtual bool release(std::int64_t id, const std::string& worker, Timestamp ready) = 0;
-  /// Gives back what workers whose name begins with the prefix held: a node that starts knows that its former self is
-  /// dead.
+  /// Gives back the jobs of all workers whose name begins with the prefix. A node that starts knows that its former
+  /// self is dead.
   virtual void release_all(const std::string& worker_prefix, Timestamp ready) = 0;
 };
 
 class UserRepository {
  public:
   virtual ~UserRepository() = default;
-  virtual bool insert(const User& user) = 0;  ///< with the policies attached; false: there is one of this name
+  /// Inserts the user with the attached policies. Returns false if there is a user of this name.
+  virtual bool insert(const User& user) = 0;
   virtual std::optional<User> find(const std::string& account, const std::string& name) = 0;
   virtual std::vector<User> list(const std::string& account, const std::string& after_name, std::int64_t limit) = 0;
-  virtual bool remove(const std::string& account, const std::string& name) = 0;  ///< with keys and attachments
+  /// Removes the user with all keys and attachments.
+  virtual bool remove(const std::string& account, const std::string& name) = 0;
   virtual bool attach(const std::string& account, const std::string& user,
-                      const std::string& policy) = 0;  ///< false: it was attached
+                      const std::string& policy) = 0;  ///< Returns false if the policy was attached already.
   virtual bool detach(const std::string& account, const std::string& user, const std::string& policy) = 0;
 
-  virtual void put_policy(const StoredPolicy& policy) = 0;  ///< new, or a new document
+  /// Inserts a policy, or gives an existing one a new document.
+  virtual void put_policy(const StoredPolicy& policy) = 0;
   virtual std::optional<StoredPolicy> find_policy(const std::string& account, const std::string& name) = 0;
-  virtual std::vector<StoredPolicy> list_policies(const std::string& account) = 0;  ///< by name
+  /// Policies are returned in the order of their names.
+  virtual std::vector<StoredPolicy> list_policies(const std::string& account) = 0;
   virtual bool remove_policy(const std::string& account, const std::string& name) = 0;
-  virtual bool is_attached(const std::string& account, const std::string& policy) = 0;  ///< to anybody
+  /// Whether the policy is attached to any user.
+  virtual bool is_attached(const std::string& account, const std::string& policy) = 0;
 
   virtual void insert_key(const AccessKey& key) = 0;
   virtual std::optional<AccessKey> find_key(const std::string& access_key_id) = 0;
-  /// By creation; of one user, or of all.
+  /// Returns keys in the order of their creation: those of one user, or of all users if `user` is empty.
   virtual std::vector<AccessKey> list_keys(const std::optional<std::string>& account,
                                            const std::optional<std::string>& user) = 0;
-  virtual bool deactivate_key(const std::string& access_key_id) = 0;  ///< false: no such key
+  virtual bool deactivate_key(const std::string& access_key_id) = 0;  ///< Returns false if there is no such key.
 };
 
 class TokenRepository {
@@ -222,20 +233,23 @@ class TokenRepository {
   virtual void forget_before(Timestamp time) = 0;
 };
 
-/// Metrics, kept for 15 months: a point per minute for 15 days, per 5 minutes for 63, then per hour.
+/// Metrics are kept for 15 months: one point per minute for 15 days, then one per 5 minutes up to 63 days, then one per
+/// hour.
 class MetricPointRepository {
  public:
   virtual ~MetricPointRepository() = default;
-  virtual void add(const MetricPoint& point) = 0;  ///< adds to what is there
-  /// In time order; empty periods are left out. Each point's start is a multiple of the query's period.
+  virtual void add(const MetricPoint& point) = 0;  ///< Adds the point to what is stored for the same series and time.
+  /// Returns points in the order of time. Periods without values are left out. The start of each point is a multiple of
+  /// the query's period.
   virtual std::vector<MetricPoint> query(const MetricQuery& query) = 0;
-  /// Series that were ever added to, in the order of metric, project and version, behind a place in it.
+  /// Returns series that ever had a value, in the order of metric, project and version, beginning after the series
+  /// `after`.
   virtual std::vector<MetricSeries> list(const Scope& scope, const MetricSeries& after, std::int64_t limit) = 0;
-  /// Makes old points coarser and drops the oldest, a few thousand in one go; true if there is more to do.
+  /// Makes old points coarser and deletes the oldest, a few thousand in one call. Returns true if there is more to do.
   virtual bool compact(Timestamp now) = 0;
 };
 
-/// One transaction across all repositories; undone unless committed. Used by one thread.
+/// One transaction over all repositories. It is undone unless commit() is called. Only one thread may use it.
 class UnitOfWork {
  public:
   virtual ~UnitOfWork() = default;
@@ -250,12 +264,12 @@ class UnitOfWork {
   virtual void commit() = 0;
 };
 
-/// Thread-safe.
+/// Opens units of work. Thread-safe.
 class MetadataStore {
  public:
   virtual ~MetadataStore() = default;
-  virtual std::unique_ptr<UnitOfWork> read() = 0;   ///< a consistent view
-  virtual std::unique_ptr<UnitOfWork> write() = 0;  ///< excludes other writers
+  virtual std::unique_ptr<UnitOfWork> read() = 0;   ///< Opens a consistent view for reading.
+  virtual std::unique_ptr<UnitOfWork> write() = 0;  ///< Opens a unit of work that excludes other writers.
 };
 
 }  // namespace vedette

@@ -1,4 +1,4 @@
-// One suite over every backend: a second backend adds itself to the list at the end.
+// One suite tests every backend: a second backend adds itself to the list at the end of this file.
 #include "store/metadata/metadata.hpp"
 
 #include <gtest/gtest.h>
@@ -36,7 +36,7 @@ class Metadata : public testing::TestWithParam<Backend> {
   std::unique_ptr<MetadataStore> store_;
 };
 
-TEST_P(Metadata, WhatIsNotCommittedDidNotHappen) {
+TEST_P(Metadata, ChangesThatAreNotCommittedDidNotHappen) {
   {
     auto work = store_->write();
     EXPECT_TRUE(work->projects().insert(kScope, {"q", at(2)}));
@@ -84,7 +84,7 @@ TEST_P(Metadata, StatusChangesAreCompareAndSet) {
   EXPECT_TRUE(work->models().move("u1", ModelStatus::training, ModelStatus::trained, "ok"));
   EXPECT_FALSE(work->models().move("u1", ModelStatus::training, ModelStatus::training_failed, "late"));
   EXPECT_FALSE(work->models().set_message("u1", ModelStatus::training, "late"));
-  work->models().set_evaluation("u1", {0.5, 0.25, 1}, {"b", "m"}, {"b", "r"}, at(9));
+  work->models().set_evaluation("u1", {.f1 = 0.5, .recall = 0.25, .precision = 1}, {"b", "m"}, {"b", "r"}, at(9));
   work->models().set_units("u1", 1, std::nullopt);
   work->commit();
   const auto found = store_->read()->models().find_latest(kScope, "p");
@@ -111,11 +111,11 @@ TEST_P(Metadata, EntriesAreFilteredAndGoWithTheirDataset) {
       {{"s3://b/1", false, at(1), "{}"}, {"s3://b/2", true, at(2), "{}"}, {"s3://b/3", std::nullopt, at(3), "{}"}});
   const auto count = [&](const EntryFilter& f) { return work->datasets().list_entries("d1", f, 0, 10).size(); };
   EXPECT_EQ(count({}), 3U);
-  EXPECT_EQ(count({true, {}, {}, {}, {}}), 2U);
-  EXPECT_EQ(count({false, {}, {}, {}, {}}), 1U);
-  EXPECT_EQ(count({{}, true, {}, {}, {}}), 1U);
-  EXPECT_EQ(count({{}, {}, at(3), at(1), {}}), 1U);
-  EXPECT_EQ(count({{}, {}, {}, {}, "b/3"}), 1U);
+  EXPECT_EQ(count({.is_labeled = true}), 2U);
+  EXPECT_EQ(count({.is_labeled = false}), 1U);
+  EXPECT_EQ(count({.is_anomalous = true}), 1U);
+  EXPECT_EQ(count({.created_before = at(3), .created_after = at(1)}), 1U);
+  EXPECT_EQ(count({.source_ref_contains = "b/3"}), 1U);
   const auto stats = work->datasets().find(kScope, "p", DatasetType::train)->stats;
   EXPECT_EQ(stats.total, 3);
   EXPECT_EQ(stats.labeled, 2);
@@ -156,7 +156,8 @@ TEST_P(Metadata, TagsAndProgressBelongToTheirModel) {
   ASSERT_EQ(tags.size(), 2U);
   EXPECT_EQ(tags[1].value, "production");
   EXPECT_FALSE(work->models().progress("u1"));
-  work->models().set_progress("u1", {at(5), at(5), "features", 0.25, 10.0});
+  work->models().set_progress(
+      "u1", {.started = at(5), .updated = at(5), .stage = "features", .fraction = 0.25, .seconds_left = 10.0});
   work->models().set_progress("u1", {at(6), at(6), "judging", 0.5, std::nullopt});
   const auto progress = work->models().progress("u1");
   EXPECT_EQ(progress->started, at(5));
@@ -169,7 +170,17 @@ TEST_P(Metadata, TagsAndProgressBelongToTheirModel) {
 
 TEST_P(Metadata, PackagingJobsAreListedByAgeAndGoWithTheirProject) {
   auto work = store_->write();
-  PackagingJob job{"p", "b", 1, std::nullopt, "{}", "part", "1.0.0", PackagingJobStatus::created, "m", at(5), at(5)};
+  PackagingJob job{.project = "p",
+                   .name = "b",
+                   .model_version = 1,
+                   .description = std::nullopt,
+                   .configuration = "{}",
+                   .component_name = "part",
+                   .component_version = "1.0.0",
+                   .status = PackagingJobStatus::created,
+                   .status_message = "m",
+                   .created = at(5),
+                   .updated = at(5)};
   EXPECT_TRUE(work->packaging_jobs().insert(kScope, job));
   EXPECT_FALSE(work->packaging_jobs().insert(kScope, job));
   job.name = "a";
@@ -196,11 +207,16 @@ TEST_P(Metadata, UsersHavePoliciesAndKeysAndGoWithThem) {
   EXPECT_EQ(work->users().find("1", "ann")->policies, (std::vector<std::string>{"detect", "read"}));
   EXPECT_TRUE(work->users().detach("1", "ann", "read"));
   EXPECT_FALSE(work->users().is_attached("1", "read"));
-  work->users().put_policy({"1", "mine", "{}", at(2)});
-  work->users().put_policy({"1", "mine", "{1}", at(3)});
+  work->users().put_policy({.account = "1", .name = "mine", .document = "{}", .created = at(2)});
+  work->users().put_policy({.account = "1", .name = "mine", .document = "{1}", .created = at(3)});
   EXPECT_EQ(work->users().find_policy("1", "mine")->document, "{1}");
   EXPECT_EQ(work->users().list_policies("1").size(), 1U);
-  work->users().insert_key({"AKIA1", "1", "ann", "sealed", true, at(2)});
+  work->users().insert_key({.access_key_id = "AKIA1",
+                            .account = "1",
+                            .user = "ann",
+                            .sealed_secret = "sealed",
+                            .is_active = true,
+                            .created = at(2)});
   EXPECT_EQ(work->users().list_keys("1", "ann").size(), 1U);
   EXPECT_EQ(work->users().list_keys("1", "bob").size(), 0U);
   EXPECT_EQ(work->users().list("1", "", 10).size(), 1U);
@@ -212,12 +228,45 @@ TEST_P(Metadata, MetricsAddUpAndGrowCoarserWithAge) {
   auto work = store_->write();
   const std::int64_t day = 86'400, start = 1'000 * day;
   for (const std::int64_t minute : {0, 1, 7}) {
-    work->metric_points().add({kScope, "Time", "p", "1", start + minute * 60, 60, 10, 1, 10, 10});
-    work->metric_points().add({kScope, "Time", "p", "1", start + minute * 60, 60, 20, 1, 20, 20});
-    work->metric_points().add({kScope, "Time", "p", "2", start + minute * 60, 60, 1, 1, 1, 1});
+    work->metric_points().add({.scope = kScope,
+                               .metric = "Time",
+                               .project = "p",
+                               .version = "1",
+                               .start = start + minute * 60,
+                               .period = 60,
+                               .sum = 10,
+                               .count = 1,
+                               .minimum = 10,
+                               .maximum = 10});
+    work->metric_points().add({.scope = kScope,
+                               .metric = "Time",
+                               .project = "p",
+                               .version = "1",
+                               .start = start + minute * 60,
+                               .period = 60,
+                               .sum = 20,
+                               .count = 1,
+                               .minimum = 20,
+                               .maximum = 20});
+    work->metric_points().add({.scope = kScope,
+                               .metric = "Time",
+                               .project = "p",
+                               .version = "2",
+                               .start = start + minute * 60,
+                               .period = 60,
+                               .sum = 1,
+                               .count = 1,
+                               .minimum = 1,
+                               .maximum = 1});
   }
   const auto ask = [&](std::int64_t period, std::optional<std::string> version) {
-    return work->metric_points().query({kScope, "Time", "p", version, start, start + day, period});
+    return work->metric_points().query({.scope = kScope,
+                                        .metric = "Time",
+                                        .project = "p",
+                                        .version = version,
+                                        .start = start,
+                                        .end = start + day,
+                                        .period = period});
   };
   EXPECT_EQ(ask(60, "1").size(), 3U);
   EXPECT_EQ(ask(60, "1")[0].sum, 30);
@@ -242,11 +291,26 @@ TEST_P(Metadata, ManyOldMetricsGrowCoarserInSeveralGoes) {
   auto work = store_->write();
   const std::int64_t start = 1'000 * 86'400;
   for (int i = 0; i < 12'000; ++i)
-    work->metric_points().add({kScope, "Time", "p", "1", start + i * 60, 60, 1, 1, 1, 1});
+    work->metric_points().add({.scope = kScope,
+                               .metric = "Time",
+                               .project = "p",
+                               .version = "1",
+                               .start = start + i * 60,
+                               .period = 60,
+                               .sum = 1,
+                               .count = 1,
+                               .minimum = 1,
+                               .maximum = 1});
   int goes = 1;
   while (work->metric_points().compact(Timestamp{std::chrono::seconds(start + 30 * 86'400)})) ++goes;
   EXPECT_GT(goes, 1);
-  const auto points = work->metric_points().query({kScope, "Time", "p", "1", start, start + 12'000 * 60, 60});
+  const auto points = work->metric_points().query({.scope = kScope,
+                                                   .metric = "Time",
+                                                   .project = "p",
+                                                   .version = "1",
+                                                   .start = start,
+                                                   .end = start + 12'000 * 60,
+                                                   .period = 60});
   EXPECT_EQ(points.size(), 2'400U);
   double sum = 0;
   for (const auto& point : points) sum += point.sum;
@@ -269,7 +333,7 @@ TEST_P(Metadata, ReopeningKeepsEverything) {
   EXPECT_TRUE(store_->read()->projects().find(kScope, "p"));
 }
 
-// A database as the first version wrote it: its users keep their rights, its projects their models.
+// The database is as the first version wrote it: its users must keep their rights, and its projects their models.
 TEST(SqliteMigrations, TheFirstVersionsDataIsTakenOver) {
   TemporaryFolder folder;
   {

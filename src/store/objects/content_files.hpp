@@ -9,11 +9,13 @@
 #include "base/files.hpp"
 #include "store/objects/objects.hpp"
 
-/// The files that hold objects' contents: opened for reading, and on their way in. One thread each.
+/// The files that hold the contents of objects: a file that is opened for reading, and a file that is being written.
+/// Only one thread may use each.
 namespace vedette {
 namespace fs = std::filesystem;
 
-/// What the system said of the last file operation (errno), as an error: a full disk is unavailable, all else internal.
+/// Makes an error of what the system said of the last file operation (errno): a full disk is `unavailable`, everything
+/// else is `internal`.
 Error disk_failure(const char* action);
 
 class FileReader : public ObjectReader {
@@ -41,7 +43,7 @@ class FileReader : public ObjectReader {
   ObjectInfo info_;
 };
 
-/// What the name of a content file ends in until the index names it: such a file was never acknowledged.
+/// The suffix of a content file's name until the index names the file. Such a file was never acknowledged.
 inline constexpr const char* kUnfinished = ".part";
 
 class StagedFile : public StagedObject {
@@ -65,7 +67,7 @@ class StagedFile : public StagedObject {
       if (n < 0) return disk_failure("write");
       bytes = bytes.subspan(static_cast<std::size_t>(n));
     }
-    // The disk begins while more arrives, so that sync() has less to wait for.
+    // The disk begins to write while more bytes arrive, so that sync() has less to wait for.
     if (size_ - submitted_ >= kWriteBehind) {
       ::sync_file_range(fd_, static_cast<off64_t>(submitted_), static_cast<off64_t>(size_ - submitted_),
                         SYNC_FILE_RANGE_WRITE);
@@ -88,14 +90,14 @@ class StagedFile : public StagedObject {
     fd_ = -1;
     return sync_path(path_.parent_path());
   }
-  /// Gives the content its final path: from then on it stays, whatever becomes of this object.
+  /// Gives the content its final path. From then on the file stays, whatever becomes of this object.
   Result<void> keep(const fs::path& path) {
     if (::rename(path_.c_str(), path.c_str()) != 0) return disk_failure("name a file");
     is_kept_ = true;
     return {};
   }
-  /// Undoes keep() where the index could not be written. The file stays as an unfinished one until the next start, which
-  /// names it again should the index name it after all.
+  /// Undoes keep() if the index could not be written. The file stays as an unfinished one until the next start, which
+  /// gives it its name again should the index name it after all.
   void take_name_back(const fs::path& path) { (void)::rename(path.c_str(), path_.c_str()); }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& sha256_hex() const { return sha256_hex_; }

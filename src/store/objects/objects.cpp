@@ -33,7 +33,7 @@ Result<ObjectInfo> put_bytes(ObjectStore& store, const std::string& bucket, cons
   if (!staged) return staged.error();
   if (auto ok = (*staged)->write(as_bytes(bytes)); !ok) return ok.error();
   if (auto ok = (*staged)->finish(); !ok) return ok.error();
-  return store.put(bucket, key, std::move(*staged), {content_type, {}, {}, {}}, {});
+  return store.put(bucket, key, std::move(*staged), {.content_type = content_type}, {});
 }
 
 Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, const std::string& key,
@@ -81,7 +81,7 @@ Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::
   }
   if (file.bad()) return internal_error("cannot read " + path.filename().string());
   if (auto ok = (*staged)->finish(); !ok) return ok.error();
-  auto info = store.put(bucket, key, std::move(*staged), {"application/octet-stream", {}, {}, {}}, {});
+  auto info = store.put(bucket, key, std::move(*staged), {.content_type = "application/octet-stream"}, {});
   if (!info) return info.error();
   return {};
 }

@@ -1,4 +1,4 @@
-// One suite over every backend: a second backend adds itself to the list at the end.
+// One suite tests every backend: a second backend adds itself to the list at the end of this file.
 #include "store/objects/objects.hpp"
 
 #include <gtest/gtest.h>
@@ -43,7 +43,7 @@ TEST_F(Objects, KeysAreOpaqueBytes) {
   for (const auto& key : keys) EXPECT_EQ(get(key), "content of " + key);
   auto sorted = keys;
   std::sort(sorted.begin(), sorted.end());
-  const auto listed = store_->list("b", {"", "", 100});
+  const auto listed = store_->list("b", {.limit = 100});
   ASSERT_TRUE(listed);
   ASSERT_EQ(listed->size(), keys.size());
   for (std::size_t i = 0; i < sorted.size(); ++i) EXPECT_EQ((*listed)[i].key, sorted[i]);
@@ -52,10 +52,10 @@ TEST_F(Objects, KeysAreOpaqueBytes) {
 
 TEST_F(Objects, ListingTakesPrefixAndStart) {
   for (const char* key : {"a/1", "a/2", "a/3", "b/1", "a\xFF"}) ASSERT_TRUE(put_bytes(*store_, "b", key, "", "t"));
-  EXPECT_EQ(store_->list("b", {"a/", "", 10})->size(), 3U);
-  EXPECT_EQ(store_->list("b", {"a/", "a/1", 10})->at(0).key, "a/2");
-  EXPECT_EQ(store_->list("b", {"a/", "", 2})->size(), 2U);
-  EXPECT_EQ(store_->list("b", {"\xFF", "", 10})->size(), 0U);
+  EXPECT_EQ(store_->list("b", {.prefix = "a/", .limit = 10})->size(), 3U);
+  EXPECT_EQ(store_->list("b", {.prefix = "a/", .start_after = "a/1", .limit = 10})->at(0).key, "a/2");
+  EXPECT_EQ(store_->list("b", {.prefix = "a/", .limit = 2})->size(), 2U);
+  EXPECT_EQ(store_->list("b", {.prefix = "\xFF", .limit = 10})->size(), 0U);
   EXPECT_EQ(store_->list("none", {}).error().code, "NoSuchBucket");
 }
 
@@ -76,7 +76,7 @@ TEST_F(Objects, ConditionsGuardAPut) {
     auto staged = store_->stage();
     (void)(*staged)->write(as_bytes("x")).has_value();
     (void)(*staged)->finish().has_value();
-    return store_->put("b", "k", std::move(*staged), {"t", {}, {}, {}}, condition);
+    return store_->put("b", "k", std::move(*staged), {.content_type = "t"}, condition);
   };
   const auto first = put({true, {}});
   ASSERT_TRUE(first);
@@ -86,14 +86,14 @@ TEST_F(Objects, ConditionsGuardAPut) {
   EXPECT_EQ(content_files(), 1U);
 }
 
-TEST_F(Objects, WhatWasNotCommittedIsInvisibleAndSweptAtTheNextStart) {
+TEST_F(Objects, ContentsThatWereNotCommittedAreInvisibleAndRemovedAtTheNextStart) {
   ASSERT_TRUE(put_bytes(*store_, "b", "k", "kept", "t"));
   {
     auto staged = store_->stage();
     ASSERT_TRUE((*staged)->write(as_bytes("dropped")));
   }
   EXPECT_EQ(content_files(), 1U);
-  // As a kill in the middle of a put leaves it: a file that no entry names.
+  // A kill in the middle of a put leaves such a file, which no entry names.
   ASSERT_TRUE(write_file_atomically(folder_.path() / "contents/a/aorphanorphanorphan", "orphan"));
   store_.reset();
   store_ = open_filesystem_objects(folder_.path(), kClock);
@@ -101,7 +101,7 @@ TEST_F(Objects, WhatWasNotCommittedIsInvisibleAndSweptAtTheNextStart) {
   EXPECT_EQ(get("k"), "kept");
 }
 
-/// The store as a start finds it; why it refuses, or nothing.
+/// Opens the store again, as a start of the server does. The result says why the store refuses, or is empty.
 class Leftovers : public Objects {
  protected:
   std::string reopen(const FilesystemOptions& options = {}) {
@@ -162,8 +162,8 @@ TEST_F(Leftovers, AnIndexThatIsNewOlderOrEmptyIsRefusedAndNothingIsTouched) {
   refuses("empty");
   fs::copy_file(old, index, fs::copy_options::overwrite_existing);
   refuses("10 are not named");
-  // Accepted, nothing is lost: with the right index all is there again.
-  ASSERT_EQ(reopen({true, 30}), "");
+  // Accepting the loss loses nothing: with the right index everything is there again.
+  ASSERT_EQ(reopen({.accept_lost_index = true, .set_aside_days = 30}), "");
   EXPECT_EQ(set_aside(), 10);
   EXPECT_EQ(get("4"), "4");
   store_.reset();
@@ -173,7 +173,7 @@ TEST_F(Leftovers, AnIndexThatIsNewOlderOrEmptyIsRefusedAndNothingIsTouched) {
   EXPECT_EQ(get("19"), "new");
 }
 
-TEST_F(Leftovers, WhatWasSetAsideGoesAfterItsTimeAndNotBefore) {
+TEST_F(Leftovers, FilesSetAsideAreDeletedAfterTheirTimeAndNotBefore) {
   const auto aside = folder_.path() / "set-aside";
   const auto day = [](int days_ago) {
     return to_extended_iso8601(kClock.now() - std::chrono::days(days_ago)).substr(0, 10);
@@ -230,7 +230,7 @@ TEST_F(Leftovers, AnIndexThatIsOverwrittenUnderAServerIsNoticed) {
   EXPECT_FALSE(store_->answers());
 }
 
-TEST_F(Objects, BucketsHaveLives) {
+TEST_F(Objects, BucketsAreMadeListedAndDeleted) {
   EXPECT_EQ(store_->create_bucket("b").error().code, "BucketAlreadyOwnedByYou");
   ASSERT_TRUE(put_bytes(*store_, "b", "k", "x", "t"));
   EXPECT_EQ(store_->delete_bucket("b").error().code, "BucketNotEmpty");
@@ -275,7 +275,7 @@ TEST_F(Multipart, PartsBecomeOneObjectAndCompletingAgainAnswersTheSame) {
 }
 
 TEST_F(Multipart, WrongPartsAreRefusedAndTheUploadStays) {
-  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}, {}, {}});
+  const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"});
   const auto small = part(upload, 1, "small"), last = part(upload, 2, "last");
   const auto complete = [&](std::vector<std::pair<int, std::string>> parts) {
     return store_->complete_upload("b", "k", upload, parts, {}).error().code;
@@ -289,7 +289,7 @@ TEST_F(Multipart, WrongPartsAreRefusedAndTheUploadStays) {
 }
 
 TEST_F(Multipart, PartsSurviveARestartAndGoWithAnAbort) {
-  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}, {}, {}});
+  const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"});
   part(upload, 1, "kept");
   store_.reset();
   store_ = open_filesystem_objects(folder_.path(), kClock);
@@ -299,7 +299,7 @@ TEST_F(Multipart, PartsSurviveARestartAndGoWithAnAbort) {
 }
 
 TEST_F(Multipart, DeletingABucketTakesItsOpenUploadsAlong) {
-  const auto upload = *store_->create_upload("b", "k", {"text/plain", {}, {}, {}});
+  const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"});
   part(upload, 1, "part");
   EXPECT_TRUE(store_->delete_bucket("b"));
   EXPECT_EQ(content_files(), 0U);
@@ -347,7 +347,7 @@ class Versions : public Objects {
     auto bytes = get_bytes(*store_, "b", "k", 1 << 20, version);
     return bytes ? *bytes : "error " + bytes.error().code;
   }
-  /// "content*" for the latest, "-" for a delete marker; newest first.
+  /// Returns the versions, newest first: "content*" for the latest, "-" for a delete marker.
   std::string listed(const VersionListRequest& request = {}) {
     std::string out;
     const auto versions = store_->list_versions("b", request);
@@ -416,32 +416,33 @@ TEST_F(Versions, ListingGoesOnBehindAVersion) {
   const auto one = put("one"), two = put("two");
   ASSERT_TRUE(put_bytes(*store_, "b", "l", "other", "t"));
   EXPECT_EQ(store_->list_versions("b", {})->size(), 4U);
-  EXPECT_EQ(listed({"k", "", "", 2}), "two* one");
-  EXPECT_EQ(listed({"k", "k", two, 100}), "one before");
-  EXPECT_EQ(listed({"k", "k", one, 100}), "before");
-  EXPECT_EQ(store_->list_versions("b", {"", "k", "", 100})->size(), 1U);
-  EXPECT_EQ(store_->list_versions("b", {"", "k", "null", 100})->size(), 1U);
-  EXPECT_EQ(store_->list_versions("b", {"", "k", "unknown", 1}).error().code, "InvalidArgument");
+  EXPECT_EQ(listed({.prefix = "k", .limit = 2}), "two* one");
+  EXPECT_EQ(listed({.prefix = "k", .key_marker = "k", .version_marker = two, .limit = 100}), "one before");
+  EXPECT_EQ(listed({.prefix = "k", .key_marker = "k", .version_marker = one, .limit = 100}), "before");
+  EXPECT_EQ(store_->list_versions("b", {.key_marker = "k", .limit = 100})->size(), 1U);
+  EXPECT_EQ(store_->list_versions("b", {.key_marker = "k", .version_marker = "null", .limit = 100})->size(), 1U);
+  EXPECT_EQ(store_->list_versions("b", {.key_marker = "k", .version_marker = "unknown", .limit = 1}).error().code,
+            "InvalidArgument");
 }
 
 TEST_F(Versions, ListingGoesOnBehindAVersionThatWasDeletedMeanwhile) {
   put("one");
   const auto two = put("two");
   ASSERT_TRUE(put_bytes(*store_, "b", "l", "other", "t"));
-  EXPECT_EQ(listed({"k", "", "", 1}), "two*");
+  EXPECT_EQ(listed({.prefix = "k", .limit = 1}), "two*");
   ASSERT_TRUE(store_->remove("b", "k", two));
-  EXPECT_EQ(listed({"k", "k", two, 100}), "one* before");
-  // Without a single version left of the marker's key, the next key follows.
-  const auto left = *store_->list_versions("b", {"k", "", "", 100});
+  EXPECT_EQ(listed({.prefix = "k", .key_marker = "k", .version_marker = two, .limit = 100}), "one* before");
+  // If no version of the marker's key is left, the next key follows.
+  const auto left = *store_->list_versions("b", {.prefix = "k", .limit = 100});
   for (const auto& v : left) ASSERT_TRUE(store_->remove("b", "k", v.info.version_id));
-  EXPECT_EQ(store_->list_versions("b", {"", "k", two, 100})->size(), 1U);
+  EXPECT_EQ(store_->list_versions("b", {.key_marker = "k", .version_marker = two, .limit = 100})->size(), 1U);
 }
 
-TEST_F(Versions, AnySequenceOfCallsLeavesWhatAModelOfItHas) {
+TEST_F(Versions, AnySequenceOfCallsLeavesWhatASimpleModelPredicts) {
   struct Entry {
-    std::string id, content;  // no content: a delete marker
+    std::string id, content;  // An empty content means a delete marker.
   };
-  std::vector<Entry> model = {{"null", "before"}};  // newest first
+  std::vector<Entry> model = {{"null", "before"}};  // The newest entry comes first.
   auto state = Versioning::enabled;
   std::minstd_rand random(7);
   const auto forget_null = [&] { std::erase_if(model, [](const Entry& e) { return e.id == "null"; }); };
@@ -482,7 +483,7 @@ TEST_F(Versions, AnySequenceOfCallsLeavesWhatAModelOfItHas) {
   }
 }
 
-TEST_F(Versions, TheyAndTheirTagsSurviveARestart) {
+TEST_F(Versions, VersionsAndTheirTagsSurviveARestart) {
   const auto one = put("one");
   put("two");
   EXPECT_TRUE(store_->set_tags("b", "k", one, {{"a", "b"}}));

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kBusyMilliseconds = 15'000;
 
-std::mutex damaged_mutex;  // guards damaged_files
+std::mutex damaged_mutex;  // The mutex guards the set of damaged_files().
 std::set<std::filesystem::path>& damaged_files() {
   static std::set<std::filesystem::path> files;
   return files;
@@ -33,7 +33,7 @@ DatabaseError damaged(const std::string& path, const std::string& reason) {
                        "); put it back from a backup, with no -wal and -shm of its name beside it");
 }
 
-/// Throws what the last operation on the database failed with.
+/// Throws the exception for the last operation on the database, which failed.
 [[noreturn]] void raise(sqlite3* database, int code) {
   const auto text = std::string("database: ") + sqlite3_errmsg(database);
   const int system = sqlite3_system_errno(database);
@@ -60,7 +60,7 @@ void Statement::fail() const {
 }
 
 Statement& Statement::bind(std::string_view text) {
-  // A null pointer would bind NULL; empty text is something else.
+  // A null pointer would bind NULL, but an empty text is something else.
   if (sqlite3_bind_text(statement_, next_++, text.data() ? text.data() : "", static_cast<int>(text.size()),
                         SQLITE_TRANSIENT) != SQLITE_OK)
     fail();
@@ -145,7 +145,7 @@ Connection::Connection(const std::filesystem::path& path, Open open) {
     execute("PRAGMA foreign_keys=ON");
     execute("PRAGMA trusted_schema=OFF");
   } catch (...) {
-    sqlite3_close_v2(database_);  // a constructor that throws has no destructor
+    sqlite3_close_v2(database_);  // No destructor runs when a constructor throws.
     throw;
   }
 }
@@ -226,7 +226,7 @@ void Pool::give_back(std::unique_ptr<Connection> connection) {
 }
 
 Transaction::Transaction(Pool& pool, Access access) : pool_(pool), connection_(pool.take()) {
-  // A write transaction takes its lock at once: upgrading later could fail halfway.
+  // A write transaction takes its lock at once, because upgrading a read lock later could fail halfway.
   connection_->execute(access == Access::write ? "BEGIN IMMEDIATE" : "BEGIN");
 }
 
@@ -235,7 +235,7 @@ Transaction::~Transaction() {
     try {
       connection_->execute("ROLLBACK");
     } catch (const DatabaseError&) {
-      return;  // the connection is in doubt: drop it instead of handing it out again
+      return;  // The connection is in doubt, so it is dropped and not handed out again.
     }
   }
   pool_.give_back(std::move(connection_));
@@ -255,7 +255,7 @@ void copy_database(const std::filesystem::path& from, const std::filesystem::pat
     connection.prepare("VACUUM INTO ?").bind(unfinished.string()).execute();
   }
   if (auto ok = sync_path(unfinished); !ok) throw DatabaseError(ok.error().message);
-  // What an older copy's log says is not of the new one.
+  // The log of an older copy must not be applied to the new one.
   for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(to.string() + suffix);
   std::filesystem::rename(unfinished, to);
   if (auto ok = sync_path(to.parent_path()); !ok) throw DatabaseError(ok.error().message);

@@ -18,7 +18,7 @@ struct sqlite3;
 struct sqlite3_stmt;
 
 /// A thin layer over SQLite: connections, cached statements, transactions, migrations. A database that fails (full
-/// disk, damage) throws DatabaseError; a violated uniqueness is an ordinary outcome and returned.
+/// disk, damage) throws DatabaseError; a violated uniqueness is an ordinary outcome and is returned.
 namespace vedette::sqlite {
 
 struct DatabaseError : std::runtime_error {
@@ -28,7 +28,8 @@ struct DatabaseFull : DatabaseError, DiskFull {
   using DatabaseError::DatabaseError;
 };
 
-/// A prepared statement in use. Parameters are bound in order, columns read in order. Resets itself when it goes away.
+/// A prepared statement in use. Parameters are bound in order, columns are numbered from 0. The statement is reset when
+/// this object is destroyed.
 class Statement {
  public:
   explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
@@ -48,14 +49,14 @@ class Statement {
     return value ? bind(*value) : bind_null();
   }
 
-  /// Whether there is a row to read.
+  /// Goes to the next row. Returns false if there is none.
   bool step();
-  /// Runs to the end; how many rows changed.
+  /// Runs the statement to its end. Returns how many rows changed.
   std::int64_t execute();
-  /// Like execute, but false if a uniqueness constraint refused it.
+  /// Runs the statement as execute() does. Returns false if a uniqueness constraint refused it.
   bool execute_unless_exists();
 
-  [[nodiscard]] std::string text(int column) const;  ///< also blobs
+  [[nodiscard]] std::string text(int column) const;  ///< It reads blobs, too.
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] double real(int column) const;
   [[nodiscard]] bool is_null(int column) const;
@@ -68,17 +69,18 @@ class Statement {
   int next_ = 1;
 };
 
-/// One connection. Not thread-safe.
+/// One connection to a database. Not thread-safe.
 class Connection {
  public:
-  /// Opens or creates; WAL, synchronous=FULL (a committed transaction survives a power cut), foreign keys on.
+  /// `existing` fails if there is no file; `or_create` makes one. A connection uses WAL, synchronous=FULL (a committed
+  /// transaction survives a power cut) and foreign keys.
   enum class Open { or_create, existing };
   explicit Connection(const std::filesystem::path& path, Open open = Open::or_create);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// `sql` must be a string literal: it is the cache's key.
+  /// `sql` must be a string literal: its address is the key of the cache.
   Statement prepare(const char* sql);
   void execute(const std::string& sql);
   [[nodiscard]] std::int64_t last_insert_id() const;
@@ -89,16 +91,16 @@ class Connection {
   std::map<const char*, sqlite3_stmt*> cache_;
 };
 
-/// Applies the migrations that the file has not seen, each in one transaction, under the database's write lock.
+/// Applies the migrations that the file has not seen, each in one transaction, under the write lock of the database.
 void migrate(Connection& connection, const std::vector<std::pair<int, std::string_view>>& migrations);
 
-/// Reads the whole file and throws DatabaseError with the cure if it is damaged.
+/// Reads the whole file. If it is damaged, throws a DatabaseError that names the cure.
 void check(Connection& connection);
 
-/// Whether an operation of this process found this file damaged: not a database, or malformed. Thread-safe.
+/// Whether an operation of this process found this file damaged: it is not a database, or it is malformed. Thread-safe.
 bool is_damaged(const std::filesystem::path& path);
 
-/// Connections to one file that exists, handed out one caller each. Thread-safe.
+/// Connections to one file that exists. Each is handed out to one caller at a time. Thread-safe.
 class Pool {
  public:
   explicit Pool(std::filesystem::path path) : path_(std::move(path)) {}
@@ -108,11 +110,11 @@ class Pool {
 
  private:
   std::filesystem::path path_;
-  std::mutex mutex_;  // guards idle_
+  std::mutex mutex_;  // The mutex guards `idle_`.
   std::vector<std::unique_ptr<Connection>> idle_;
 };
 
-/// A transaction on a pooled connection; rolls back unless committed.
+/// A transaction on a connection of the pool. It is rolled back unless commit() is called.
 class Transaction {
  public:
   enum class Access { read, write };
@@ -129,7 +131,8 @@ class Transaction {
   bool is_open_ = true;
 };
 
-/// A consistent copy of a database that others may be writing, in the place of `to` once it is whole. Throws DatabaseError.
+/// Makes a consistent copy of a database that others may be writing. The copy takes the place of `to` once it is whole.
+/// Throws DatabaseError.
 void copy_database(const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace vedette::sqlite

@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kMostFiles = 4096;
 constexpr std::uint64_t kMostBytes = 4ULL << 30;
 constexpr std::size_t kChunk = 1 << 20;
-constexpr std::uint32_t kLevel = 1;  // weights hardly shrink; the fastest level takes what there is
+constexpr std::uint32_t kLevel = 1;  // Weights hardly shrink, and the fastest level gains what can be gained.
 
 struct Discard {
   void operator()(zip_t* z) const { zip_discard(z); }
@@ -50,12 +50,12 @@ Result<void> write_archive(const fs::path& folder, const fs::path& archive) {
     }
     const auto i = static_cast<zip_uint64_t>(index);
     zip_set_file_compression(zip.get(), i, ZIP_CM_DEFLATE, kLevel);
-    // 1980-01-01 00:00, the earliest that the format can say, in no time zone.
+    // The time is 1980-01-01 00:00, the earliest that the format can say; it has no time zone.
     zip_file_set_dostime(zip.get(), i, 0, 0x21, 0);
   }
   if (zip_close(zip.get()) != 0)
     return internal_error(std::string("The archive cannot be written: ") + zip_strerror(zip.get()));
-  (void)zip.release();  // closed
+  (void)zip.release();  // The archive is closed already.
   return {};
 }
 
@@ -72,7 +72,7 @@ Result<void> read_archive(const fs::path& archive, const fs::path& folder) {
     const auto* text = zip_get_name(zip.get(), static_cast<zip_uint64_t>(i), ZIP_FL_ENC_STRICT);
     if (text == nullptr) return broken();
     const std::string name = text;
-    if (name.ends_with('/')) continue;  // a folder
+    if (name.ends_with('/')) continue;  // This entry is a folder.
     if (!is_safe(name)) return invalid_input("The archive holds a name that leaves its folder.");
     const std::unique_ptr<zip_file_t, Close> file(zip_fopen_index(zip.get(), static_cast<zip_uint64_t>(i), 0));
     if (!file) return broken();

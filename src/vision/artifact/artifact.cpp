@@ -21,7 +21,7 @@ namespace {
 constexpr std::uint64_t kManifestLimit = 16ULL << 20;
 constexpr std::uint64_t kBlobLimit = 2ULL << 30;
 constexpr int kVersion = 5;
-constexpr int kOldestVersion = 4;  // had no sample_bits: the upper byte of 16-bit samples counted
+constexpr int kOldestVersion = 4;  // It had no sample_bits: the upper byte of 16-bit samples counted.
 
 Json to_json(const Manifest& m) {
   Json graph = Json::array();
@@ -77,7 +77,7 @@ Json to_json(const Manifest& m) {
   return out;
 }
 
-Manifest from_json(const Json& j) {  // throws Json::exception
+Manifest from_json(const Json& j) {  // Throws Json::exception.
   Manifest m;
   m.image_height = j.at("image").at("height");
   m.image_width = j.at("image").at("width");
@@ -124,14 +124,15 @@ Error broken(const std::string& what) {
   return invalid_input("The model folder is damaged: " + what + ".");
 }
 
-/// Every name a manifest mentions must exist: the engine may then look things up without doubt.
+/// Checks that every name that a manifest mentions exists, so that the engine may look things up without doubt.
 Result<void> check_references(const Artifact& a) {
   const auto& m = a.manifest;
   const auto in_range = [](int v) { return v >= 8 && v <= 16384; };
   if (!in_range(m.image_height) || !in_range(m.image_width) || !in_range(m.input_height) || !in_range(m.input_width))
-    return broken("sizes out of range");
+    return broken("a size is out of range");
   if (m.sample_bits < 8 || m.sample_bits > 16) return broken("the range of samples is not valid");
-  if (m.folds < 1 || m.folds > 64 || m.contestants.empty()) return broken("no ensemble");
+  if (m.folds < 1 || m.folds > 64 || m.contestants.empty())
+    return broken("it has no contestants or a wrong number of folds");
   std::set<std::string> outputs = {"image"};
   for (const auto& node : m.graph) {
     for (const auto& input : node.inputs)
@@ -143,17 +144,17 @@ Result<void> check_references(const Artifact& a) {
   }
   for (const auto& c : m.contestants) {
     if (static_cast<std::int64_t>(c.maps.size()) != m.folds)
-      return broken("contestant " + c.name + " has not one map per fold");
+      return broken("contestant " + c.name + " does not have one map per fold");
     for (const auto& map : c.maps)
       if (!outputs.contains(map)) return broken("contestant " + c.name + " names no output " + map);
     if (!(c.scale > 0) || !(c.pool_fraction > 0 && c.pool_fraction <= 1) ||
         !(c.level_exponent >= 0 && c.level_exponent <= 1))
-      return broken("contestant " + c.name + " has bad numbers");
+      return broken("contestant " + c.name + " has a number that is out of range");
   }
   if (m.segmentation) {
     const auto& s = *m.segmentation;
     if (s.labels.empty() || static_cast<std::int64_t>(s.class_maps.size()) != m.folds)
-      return broken("the segmentation has not one class map per fold");
+      return broken("the segmentation does not have one class map per fold");
     for (const auto& map : s.class_maps)
       if (!outputs.contains(map)) return broken("the segmentation names no output " + map);
   }
@@ -165,13 +166,14 @@ Result<void> check_references(const Artifact& a) {
   return {};
 }
 
-/// IEEE 754 binary16 ↔ binary32; every half is a float. The product moves the exponent, of numbers below the smallest normal half, too.
+/// Converts IEEE 754 binary16 to binary32; every half is a float. The product moves the exponent, also that of numbers
+/// below the smallest normal half.
 float from_half(std::uint16_t half) {
   const std::uint32_t sign = (half & 0x8000U) << 16, size = (half & 0x7FFFU) << 13;
   const auto scaled = std::bit_cast<std::uint32_t>(std::bit_cast<float>(size) * 0x1p112F);
   return std::bit_cast<float>(sign | (size >= 31U << 23 ? size | 0x7F800000U : scaled));
 }
-/// The half that is exactly this float, if there is one.
+/// Returns the half that is exactly this float, if there is one.
 std::optional<std::uint16_t> as_half(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000U);
@@ -187,7 +189,7 @@ std::optional<std::uint16_t> as_half(float value) {
   if (std::bit_cast<std::uint32_t>(from_half(result)) != bits) return {};
   return result;
 }
-/// Values that came from halves (the backbone's) are stored as such.
+/// Returns the values as halves if all of them are halves, as the backbone's are; otherwise nothing.
 std::optional<std::string> as_halves(std::span<const float> values) {
   std::string out;
   for (float value : values) {
@@ -248,7 +250,7 @@ Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes,
       std::uint64_t count = 1;
       for (auto extent : shape) {
         if (extent < 0 || extent > (1LL << 31) || count > (1ULL << 32))
-          return broken("tensor " + name + " has a bad shape");
+          return broken("tensor " + name + " has a shape that is not possible");
         count *= static_cast<std::uint64_t>(extent);
       }
       const bool is_half = entry.at("dtype") == "F16";
@@ -300,7 +302,7 @@ namespace {
 
 using Blob = std::shared_ptr<const std::map<std::string, Tensor>>;
 
-/// A blob's tensors: those in memory if another model has the same blob.
+/// Reads a blob's tensors, or returns those in memory if another model has the same blob.
 Result<Blob> read_blob(const fs::path& path, const std::string& hash, bool check_hash) {
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<const std::map<std::string, Tensor>>> loaded;
@@ -344,7 +346,7 @@ Result<Artifact> read_artifact(const fs::path& folder, bool check_hashes) {
   }
   std::set<std::string> hashes;
   for (const auto& [name, hash] : artifact.manifest.tensors) {
-    if (hash.size() != 64 || !from_hex(hash)) return broken("a blob has no name");
+    if (hash.size() != 64 || !from_hex(hash)) return broken("the name of a blob is not a SHA-256");
     hashes.insert(hash);
   }
   for (const auto& hash : hashes) {

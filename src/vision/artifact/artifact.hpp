@@ -17,8 +17,8 @@
 /// format.
 namespace vedette {
 
-/// Dense float32 array, row-major. A value that shares its storage, which may be that of a whole file: copying is cheap, the numbers never
-/// change.
+/// A dense float32 array, row-major. It is a value that shares its storage, which may be the memory of a whole file:
+/// copying is cheap, and the numbers never change.
 struct Tensor {
   std::vector<std::int64_t> shape;
   std::shared_ptr<const float> storage;
@@ -35,98 +35,106 @@ struct Tensor {
 struct Node {
   std::string op;
   std::string output;
-  std::vector<std::string> inputs;             ///< outputs of earlier nodes
-  std::map<std::string, std::string> tensors;  ///< role ("weights") → tensor name
-  std::map<std::string, double> numbers;       ///< parameters ("stride")
+  std::vector<std::string> inputs;             ///< The outputs of earlier nodes.
+  std::map<std::string, std::string> tensors;  ///< The name of the tensor for each role ("weights").
+  std::map<std::string, double> numbers;       ///< The parameters ("stride").
 };
 
-/// One member of the detector ensemble: for each cross-fitting fold one anomaly map of the graph. Maps of different
-/// contestants may differ in size.
+/// One member of the detector ensemble. For each cross-fitting fold it has one anomaly map of the graph. Maps of
+/// different contestants may differ in size.
 struct Contestant {
-  std::string name;               ///< "memory_bank.raw"
-  std::vector<std::string> maps;  ///< one graph output per fold, [height, width], ≥ 0
-  double pool_fraction = 0;       ///< the score is the mean of this share of the map's largest cells …
-  double level_exponent = 0;      ///< … divided by the mean of all to this power, 0 … 1
-  double location = 0;            ///< mean of log(score) over good pictures, out of fold
-  double scale = 1;               ///< its standard deviation, > 0
-  double score_weight = 0;        ///< weight in the fused score; 0: only in the map
-  double map_weight = 0;          ///< weight in the anomaly map
+  std::string name;               ///< A name such as "memory_bank.raw".
+  std::vector<std::string> maps;  ///< One graph output per fold, [height, width], ≥ 0.
+  double pool_fraction = 0;       ///< The score is the mean of this share of the map's largest cells, 0 … 1.
+  double level_exponent = 0;      ///< The score is divided by the mean of all cells to this power, 0 … 1.
+  double location = 0;            ///< The mean of log(score) over good pictures, out of fold.
+  double scale = 1;               ///< The standard deviation of log(score) over good pictures, out of fold, > 0.
+  double score_weight = 0;        ///< The weight in the fused score; 0: the contestant counts only in the map.
+  double map_weight = 0;          ///< The weight in the anomaly map.
 };
 
 struct Label {
   std::string name;
-  std::string color;  ///< "#rrggbb" as the dataset wrote it
+  std::string color;  ///< "#rrggbb", as the dataset wrote it
 };
 
-/// Which cells are drawn: those at or above `map` whose connected region reaches `peak` somewhere (hysteresis; Canny, PAMI 1986).
+/// Says which cells are drawn: those at or above `map` whose connected region reaches `peak` somewhere (hysteresis;
+/// Canny, PAMI 1986).
 struct MaskThresholds {
   double map = 0, peak = 0;
 };
 
-/// How regions of the map become labelled areas. Present in segmentation models.
+/// How regions of the map become labelled areas. Only segmentation models have it.
 struct Segmentation {
   std::vector<Label> labels;
-  std::vector<MaskThresholds> thresholds;  ///< per label: thin scratches and wide stains differ in how they stand out
-  std::vector<std::string> class_maps;     ///< one graph output per fold, [labels, height, width]: logits
+  /// One per label, since thin scratches and wide stains differ in how they stand out.
+  std::vector<MaskThresholds> thresholds;
+  std::vector<std::string> class_maps;  ///< One graph output per fold, [labels, height, width], logits.
 };
 
-/// What the training pictures had, good and bad, with room to spare (infer/plausibility.hpp). A picture beyond is called anomalous whatever its map says.
+/// The range that the training pictures had, good and bad, with room to spare (infer/plausibility.hpp). A picture
+/// beyond it is called anomalous whatever its map says.
 struct Plausibility {
-  double darkest = 0, brightest = 1;  ///< mean brightness
+  double darkest = 0, brightest = 1;  ///< The range of the mean brightness, 0 … 1.
   double least_sharpness = 0;
-  double highest_level = 1e30;  ///< mean of the position-aware contestant's map
+  double highest_level = 1e30;  ///< The highest mean of the position-aware contestant's map.
 };
 
-/// A picture and what the trained model said about it, checked whenever the model is loaded.
+/// A picture and what the trained model said about it. It is checked whenever the model is loaded.
 struct GoldenSample {
-  std::string image;  ///< tensor [height, width, 3], values 0 … 255, at the model's input size
+  std::string image;  ///< The name of the tensor [height, width, 3], values 0 … 255, at the model's input size.
   double anomaly_score = 0;
 };
 
 struct Manifest {
-  int image_height = 0;  ///< of the training pictures, pixels
+  int image_height = 0;  ///< The size of the training pictures, in pixels.
   int image_width = 0;
-  /// 8 … 16: the low bits of 16-bit samples that the training pictures use. Pictures are decoded by this range
+  /// How many low bits of 16-bit samples the training pictures use, 8 … 16. Pictures are decoded by this range
   /// (DecodeRules::sample_bits), in training and afterwards.
   int sample_bits = 16;
-  int input_height = 0;  ///< what the graph takes
+  int input_height = 0;  ///< The size that the graph takes, in pixels.
   int input_width = 0;
   std::int64_t folds = 0;
   std::vector<Node> graph;
   std::vector<Contestant> contestants;
   double fusion_bias = 0;
-  double threshold = 0;         ///< on the anomaly score: ≥ is anomalous
-  double confidence_slope = 1;  ///< > 0: logit of the confidence per unit of fused logit beyond the threshold
-  double confidence_limit = 1;  ///< < 1: what so few pictures can support
+  double threshold = 0;         ///< A picture whose anomaly score is ≥ this threshold is anomalous.
+  double confidence_slope = 1;  ///< The logit of the confidence per unit of fused logit beyond the threshold, > 0.
+  double confidence_limit = 1;  ///< The highest confidence that so few pictures can support, < 1.
   Plausibility plausibility;
   std::optional<Segmentation> segmentation;
   std::vector<GoldenSample> golden;
-  /// Whether verdicts in these precisions are those in fp32 on the pictures of the evaluation next to the threshold; unset if the training's
-  /// processor does not have them.
+  /// Whether verdicts in these precisions equal those in fp32 on the pictures of the evaluation next to the threshold.
+  /// Unset if the processor of the training does not have the precision.
   std::optional<bool> bf16_agrees, int8_agrees;
-  std::int64_t decoder_steps = 0;              ///< that the training took; 0 without decoders
-  std::map<std::string, std::string> tensors;  ///< tensor name → SHA-256 of its blob
+  std::int64_t decoder_steps = 0;  ///< The number of steps that the training took; 0 without decoders.
+  /// The SHA-256 of the blob that holds each tensor, by the tensor's name.
+  std::map<std::string, std::string> tensors;
 };
 
 struct Artifact {
   Manifest manifest;
   std::map<std::string, Tensor> tensors;
-  /// What keeps blobs findable that this artifact has in common with others in memory. Empty if it was not read.
+  /// Keeps blobs findable that this artifact has in common with other artifacts in memory. Empty if the artifact was
+  /// not read.
   std::vector<std::shared_ptr<const std::map<std::string, Tensor>>> blobs = {};
 };
 
-/// Writes into an empty or missing folder. `blobs` groups tensor names that belong in one file together.
+/// Writes an artifact into an empty or missing folder. `blobs` groups the names of tensors that belong together in one
+/// file.
 Result<void> write_artifact(const std::filesystem::path& folder, Manifest manifest,
                             const std::map<std::string, Tensor>& tensors,
                             const std::vector<std::vector<std::string>>& blobs);
 
-/// Reads and verifies: every blob's hash (unless `check_hashes` is false: this process has seen the folder before), every tensor's
-/// shape, every reference. Tensors stay in the blobs' bytes; blobs that models have in common are in memory once. Fails with invalid_input naming what is wrong.
+/// Reads an artifact and verifies every blob's hash, every tensor's shape and every reference. `check_hashes` may be
+/// false if this process has seen the folder before. Tensors stay in the blobs' bytes; blobs that several models have
+/// in common are in memory once. Fails with invalid_input and names what is wrong.
 Result<Artifact> read_artifact(const std::filesystem::path& folder, bool check_hashes = true);
 
-/// safetensors (huggingface/safetensors, format 0.3), F32 and F16; a tensor is written as F16 if all its values are halves.
+/// Writes safetensors (huggingface/safetensors, format 0.3), F32 and F16; a tensor is written as F16 if all its values
+/// are halves.
 std::string to_safetensors(const std::map<std::string, Tensor>& tensors);
-/// `owner`, if given, keeps the bytes: tensors stay in them where they can.
+/// Reads safetensors. `owner`, if given, keeps the bytes in memory: tensors stay in them where they can.
 Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes,
                                                         const std::shared_ptr<const void>& owner = nullptr);
 

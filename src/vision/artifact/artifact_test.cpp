@@ -13,7 +13,7 @@ Manifest small_manifest() {
   m.image_height = m.image_width = m.input_height = m.input_width = 64;
   m.folds = 1;
   m.graph = {{"convolution", "gray", {"image"}, {{"weights", "w"}}, {{"stride", 1}}}};
-  m.contestants = {{"c", {"gray"}, 0.1, 0, 0, 1, 1, 1}};
+  m.contestants = {{.name = "c", .maps = {"gray"}, .pool_fraction = 0.1, .score_weight = 1, .map_weight = 1}};
   m.threshold = 0.7;
   m.int8_agrees = false;
   return m;

@@ -21,7 +21,7 @@ namespace {
 constexpr std::uint64_t kManifestLimit = 64ULL << 20;
 constexpr std::uint64_t kFileLimit = 4ULL << 30;
 
-/// The file names of the blobs that a model's manifest names; empty if the folder holds no model.
+/// Returns the file names of the blobs that a model's manifest names, or nothing if the folder holds no model.
 std::optional<std::set<std::string>> blobs_of(const fs::path& folder) {
   const auto text = read_file(folder / "manifest.json", kManifestLimit);
   if (!text) return std::nullopt;
@@ -33,7 +33,8 @@ std::optional<std::set<std::string>> blobs_of(const fs::path& folder) {
   for (const auto& [name, hash] : tensors->items()) {
     if (!hash.is_string()) return std::nullopt;
     const auto text_of = hash.get<std::string>();
-    if (text_of.size() != 64 || !from_hex(text_of)) return std::nullopt;  // so that no name leads out of the folder
+    // This check makes sure that no name leads out of the folder.
+    if (text_of.size() != 64 || !from_hex(text_of)) return std::nullopt;
     out.insert(text_of + ".safetensors");
   }
   return out;

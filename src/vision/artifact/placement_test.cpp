@@ -17,7 +17,7 @@ void write(const fs::path& path, const std::string& text) {
   std::ofstream(path) << text;
 }
 
-/// A model of one tensor, and its evaluation.
+/// Makes a model of one tensor, and its evaluation.
 void make_model(const fs::path& folder, float value) {
   Manifest m;
   ASSERT_TRUE(write_artifact(folder, m, {{"t", Tensor::make({1}, {value})}, {"same", Tensor::make({1}, {0})}},
@@ -51,7 +51,7 @@ TEST(Placement, AModelIsReplacedAndNothingElseIsTouched) {
   EXPECT_EQ(text_of(t.path() / "old/evaluation.json"), text_of(t.path() / "new/evaluation.json"));
   for (const auto* name : {"notes.txt", "blobs/mine", "photos/1.png"})
     EXPECT_EQ(text_of(t.path() / "old" / name), "only copy");
-  // Two blobs and the user's file: the old model's own blob is gone.
+  // Two blobs and the user's file are left: the old model's own blob is gone.
   EXPECT_EQ(std::distance(fs::directory_iterator(t.path() / "old/blobs"), {}), 3);
 }
 
@@ -69,7 +69,7 @@ TEST(Placement, TheOldModelIsWholeIfTheNewOneCannotBeWritten) {
   EXPECT_EQ(std::distance(fs::directory_iterator(t.path() / "old/blobs"), {}), 2);
 }
 
-TEST(Placement, NewPlacesAndLinks) {
+TEST(Placement, NewFoldersAndLinksToFoldersAreTaken) {
   const TemporaryFolder t;
   make_model(t.path() / "new", 2);
   for (const auto* name : {"a/b/c", "d/", "e/."}) {
@@ -86,10 +86,10 @@ TEST(Placement, NewPlacesAndLinks) {
   ASSERT_TRUE(place_model(t.path() / "new", *place));
   EXPECT_TRUE(fs::is_symlink(t.path() / "link"));
   EXPECT_TRUE(fs::exists(t.path() / "empty/manifest.json"));
-  EXPECT_EQ(reason(t.path() / "link"), "");  // it holds a model now
+  EXPECT_EQ(reason(t.path() / "link"), "");  // The folder holds a model now.
 }
 
-TEST(Placement, WhatIsNoPlaceIsRefusedAndNamed) {
+TEST(Placement, APathThatCannotHoldAModelIsRefusedAndNamed) {
   const TemporaryFolder t;
   write(t.path() / "site/manifest.json", R"({"name": "a web page"})");
   write(t.path() / "site/notes.txt", "only copy");
@@ -103,7 +103,7 @@ TEST(Placement, WhatIsNoPlaceIsRefusedAndNamed) {
   EXPECT_NE(reason(t.path() / "file/model").find("is no folder"), std::string::npos);
   EXPECT_NE(reason(t.path() / "dangling").find("leads nowhere"), std::string::npos);
   EXPECT_NE(reason("/").find("holds no model"), std::string::npos);
-  EXPECT_NE(reason("/proc/vedette/model"), "");  // nothing can be made there
+  EXPECT_NE(reason("/proc/vedette/model"), "");  // Nothing can be made there.
   EXPECT_EQ(text_of(t.path() / "site/notes.txt"), "only copy");
 }
 

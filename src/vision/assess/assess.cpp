@@ -24,7 +24,8 @@ Error at_picture(const TrainingSample& sample, const Error& error) {
   return out;
 }
 
-/// The colour map's entries on the mask: 0 background, else index into the sample's colours + 1.
+/// Returns the entries of the colour map that the mask shows: 0 is background, otherwise the index into the picture's
+/// colours + 1.
 Result<Grid<std::uint8_t>> read_mask(const TrainingSample& sample, std::span<const std::uint8_t> bytes) {
   if (sample.is_binary_mask) {
     std::optional<MaskColor16> background;
@@ -56,7 +57,7 @@ Result<Grid<std::uint8_t>> read_mask(const TrainingSample& sample, std::span<con
   return labels;
 }
 
-/// Names EXIF where a quarter turn explains that the sizes differ; else empty.
+/// Names EXIF where a quarter turn explains that the sizes differ; otherwise returns an empty text.
 std::string describe_turn(const ImageHeader& image, int other_height, int other_width, const char* otherwise) {
   if (!is_quarter_turn(image.orientation) || image.height != other_width || image.width != other_height) return {};
   return fmt::format("; the picture has an EXIF orientation ({}) of a quarter turn, which is ignored; {}",
@@ -68,7 +69,7 @@ Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<con
   auto bytes = read_file(*sample.mask, kImageFileLimit);
   if (!bytes) return at_picture(sample, invalid_input("its mask cannot be read"));
   if (bytes->empty()) return at_picture(sample, invalid_input("its mask is an empty file"));
-  // Folders of masks are for local tools, which read all formats; manifests' masks are PNG.
+  // Folders of masks are for local tools, which read all formats. The masks of manifests are PNG.
   const auto header = read_image_header(*bytes, sample.is_binary_mask ? kAllFormats : kServedFormats);
   if (!sample.is_binary_mask && (!header || header->format != ImageFormat::png))
     return at_picture(sample, invalid_input("its mask is not a PNG image"));
@@ -84,7 +85,7 @@ Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<con
   for (std::size_t i = 0; i < sample.mask_colors.size(); ++i) {
     const auto& name = sample.mask_colors[i].name;
     const auto known = std::find_if(labels.begin(), labels.end(), [&](const Label& l) { return l.name == name; });
-    // A label that the model does not know is marked all the same, as the number after the last.
+    // A label that the model does not know is marked all the same, with the number after the last label's.
     if (!is_background(name)) number_of[i + 1] = static_cast<std::uint8_t>(known - labels.begin() + 1);
   }
   for (auto& v : mask->values) v = number_of[v];
@@ -211,8 +212,11 @@ std::vector<LabelMetrics> SegmentationTally::metrics() const {
   std::vector<LabelMetrics> out;
   for (std::size_t l = 0; l < names_.size(); ++l) {
     const auto& p = pixels_[l];
-    const auto m = classification_metrics({p.intersection, p.predicted - p.intersection, 0, p.truth - p.intersection});
-    LabelMetrics label{names_[l], {}, {}, {}, {}};
+    const auto m = classification_metrics({.true_positive = p.intersection,
+                                           .false_positive = p.predicted - p.intersection,
+                                           .false_negative = p.truth - p.intersection});
+    LabelMetrics label;
+    label.name = names_[l];
     if (p.predicted > 0) label.precision = m.precision;
     if (p.truth > 0) label.recall = m.recall;
     if (!ious_[l].empty()) {
@@ -238,8 +242,9 @@ Result<Evaluation> evaluate_model(
   std::vector<std::vector<float>> maps;
   std::vector<std::vector<std::uint8_t>> truths;
   bool has_truth = false;
-  std::map<std::string, std::size_t> unseen;  // labels that training had not, with the number of their pictures
-  std::vector<std::string> without_mask;      // why masks cannot be used
+  // The labels that the training had not seen, with the number of their pictures.
+  std::map<std::string, std::size_t> unseen;
+  std::vector<std::string> without_mask;  // The reasons why masks cannot be used.
   std::vector<int> orientations;
   const DecodeRules rules{.formats = formats, .sample_bits = m.sample_bits};
   std::size_t done = 0;
@@ -289,7 +294,8 @@ Result<Evaluation> evaluate_model(
             ++unseen[c.name];
       if (detection->label_map && !has_unseen) tally.add(*detection->label_map, truth);
       has_truth |= loaded->truth.has_value();
-      // Pixel AUROC at the map's own resolution keeps the memory bounded; a cell is positive where its centre is.
+      // The pixel AUROC is computed at the map's own resolution, which keeps the memory bounded; a cell is positive if
+      // its centre is.
       const auto& map = detection->anomaly_map;
       std::vector<std::uint8_t> cells;
       for (int y = 0; y < map.height; ++y)

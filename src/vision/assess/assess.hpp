@@ -17,40 +17,43 @@ namespace vedette {
 
 struct LoadedSample {
   RgbImage image;
-  std::optional<Grid<std::uint8_t>>
-      truth;  ///< 0 background, else index into the labels + 1; labels.size() + 1: a label not among them
+  /// 0 is background, otherwise the index into the labels + 1; labels.size() + 1 is a label that is not among them.
+  std::optional<Grid<std::uint8_t>> truth;
   bool was_letterboxed = false;
-  int orientation = 1;  ///< that the file's EXIF says and that was ignored (ImageHeader)
-  int used_bits = 0;    ///< RgbImage::used_bits
+  int orientation = 1;  ///< The orientation that the file's EXIF tells and that was ignored (ImageHeader).
+  int used_bits = 0;    ///< The value of RgbImage::used_bits.
 };
 
-/// The labels of a set in order of first appearance, with the colour first seen. Pictures classed normal do not count.
+/// Returns the labels of a set in the order of their first appearance, each with the colour that was seen first.
+/// Pictures that are classed normal do not count.
 std::vector<Label> collect_labels(std::span<const TrainingSample> samples);
 
-/// Largest side and file the local tools and the trainer read.
+/// The largest side, in pixels, and the largest file, in bytes, that the local tools and the trainer read.
 inline constexpr SizeLimits kTrainingSizeLimits{32, 16384};
 inline constexpr std::uint64_t kImageFileLimit = 256ULL << 20;
 
-/// Error::code of a picture that cannot be read or decoded: such a one may be skipped, a wrong mask or size may not.
+/// The Error::code of a picture that cannot be read or decoded. Such a picture may be skipped; a wrong mask or size may
+/// not.
 inline constexpr const char* kUnreadable = "unreadable";
 
-/// Decodes picture and mask. If height and width are given and differ, letterboxes or fails with invalid_input.
-/// Messages name the picture. A normal picture's mask is ignored: it can only be background. A picture of the given size may come
-/// reduced (decode_image), if `least` says what it is wanted for. `rules` are the picture's; a manifest's mask is PNG, one of a folder may
-/// have any format.
+/// Decodes a picture and its mask. If height and width are given and differ from the picture's, it is letterboxed, or
+/// the call fails with invalid_input. Messages name the picture. The mask of a normal picture is ignored, since it can
+/// only be background. A picture of the given size may come reduced (decode_image()) if `least` says at what size it is
+/// wanted. `rules` apply to the picture; a manifest's mask must be PNG, and a mask of a folder may have any format.
 Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
                                  bool letterbox_mixed_sizes, LeastSize least, const DecodeRules& rules);
 
-/// What is to be said of a set's EXIF orientations, each picture's given: nothing if all are upright.
+/// Returns what is to be said of the EXIF orientations of a set's pictures: nothing if all are upright.
 std::vector<std::string> describe_orientations(std::span<const int> orientations);
 
-/// Of the verdicts as they are called.
+/// Counts the verdicts of an evaluation as they were given.
 ConfusionCounts count_confusion(const Evaluation& evaluation);
 
-/// Fills the classification figures from predictions, those that are defined; `probability` is of the anomalous class.
+/// Computes the classification figures from the predictions, as far as they are defined. `probability` is that of the
+/// anomalous class.
 void summarize_predictions(Evaluation& evaluation);
 
-/// Per-label pixel counts over a set, then the metrics.
+/// Counts the pixels of each label over a set, and computes the metrics from the counts.
 class SegmentationTally {
  public:
   explicit SegmentationTally(std::vector<std::string> names)
@@ -67,22 +70,23 @@ class SegmentationTally {
   std::vector<std::vector<double>> ious_;
 };
 
-/// Runs the model on every labelled picture. Unreadable ones are skipped and named. Pictures whose mask cannot be used, or shows labels that
-/// the model does not know, are judged all the same, with a warning: the former count in no pixel figures, the latter as any defect but
-/// not in the figures of labels. `on_result` sees each detection.
+/// Runs the model on every labelled picture. Unreadable pictures are skipped and named. Pictures whose mask cannot be
+/// used, or shows labels that the model does not know, are judged all the same, with a warning: the former count in no
+/// pixel figures; the latter count as any defect, but not in the figures of labels. `on_result` is called with each
+/// detection.
 /// Fails with invalid_input if no labelled picture can be read.
 Result<Evaluation> evaluate_model(
     const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes, FormatSet formats,
     const std::function<void(std::size_t done, const TrainingSample&, const Detection&)>& on_result);
 
-/// Looks at a test set before a training spends its time: decodes all pictures and masks. Unreadable pictures do not count. Fails with
-/// invalid_input, saying how many can be used and why others cannot, if there are fewer normal or anomalous pictures than `minimum` asks
-/// for (of each at least one); and if a mask or a size is wrong.
+/// Looks at a test set before a training spends its time: decodes all pictures and masks. Unreadable pictures do not
+/// count. Fails with invalid_input if there are fewer normal or anomalous pictures than `minimum` asks for (of each
+/// kind at least one), and says how many can be used and why others cannot. It also fails if a mask or a size is wrong.
 Result<void> check_test_set(std::span<const TrainingSample> samples, const MinimumCounts& minimum, int height,
                             int width, bool letterbox_mixed_sizes, const DecodeRules& rules, int threads);
 
-/// Calls work(i) for i in [0, count) from `threads` threads; each call runs its oneDNN work on one thread. Returns when
-/// all are done. An exception from work is rethrown.
+/// Calls work(i) for i in [0, count) from `threads` threads. Each call runs its oneDNN work on one thread. Returns when
+/// all calls have ended. An exception from work is rethrown.
 void parallel_for(std::size_t count, int threads, const std::function<void(std::size_t)>& work);
 
 }  // namespace vedette

@@ -20,7 +20,7 @@ RgbImage flat(Rgb color) {
   for (int i = 0; i < kSide * kSide; ++i) image.pixels.insert(image.pixels.end(), color.begin(), color.end());
   return image;
 }
-/// One colour, with a block of 8 × 8 pixels of another in the middle.
+/// Makes a picture of one colour, with a block of 8 × 8 pixels of another colour in the middle.
 RgbImage block(Rgb ground, Rgb mark) {
   auto image = flat(ground);
   for (int y = 28; y < 36; ++y)
@@ -80,7 +80,8 @@ TEST(MatchMasks, KnowsTheEndingsThatToolsGive) {
 
 TEST(MatchMasks, PrefersTheWholeNameAndNeverTakesAnothersMask) {
   EXPECT_EQ(found({"p/a_mask.png", "p/a.png"}, {"m/a.png", "m/a_mask.png"}), (Names{"m/a_mask.png", "m/a.png"}));
-  EXPECT_EQ(found({"p/a/000.png", "p/b/000.png"}, {"m/c/000.png"}), (Names{"", ""}));  // whose would it be?
+  // Nobody can say whose mask this would be.
+  EXPECT_EQ(found({"p/a/000.png", "p/b/000.png"}, {"m/c/000.png"}), (Names{"", ""}));
   EXPECT_EQ(found({"p/1.png"}, {"m/11_mask.png", "m/1a.png"}), (Names{""}));
   EXPECT_EQ(found({"p/a/000.png", "p/b/001.png"}, {"m/001_mask.png", "m/000.png"}),
             (Names{"m/000.png", "m/001_mask.png"}));
@@ -94,7 +95,7 @@ TEST(MatchMasks, MasksMayLieAmongThePictures) {
   EXPECT_FALSE(matched.of_picture[1]);
   EXPECT_EQ(matched.of_picture.size(), 2U);
   EXPECT_TRUE(matched.unused.empty());
-  // A mask without a picture is no defective part, and a picture is no other picture's mask.
+  // A mask without a picture is not a defective part, and a picture is not another picture's mask.
   const Paths mixed{"p/1.jpg", "p/1.png", "p/7_mask.png", "p/masks/8.png"};
   EXPECT_EQ(tell_masks_from_pictures("p", mixed, "p", mixed).pictures, (Paths{"p/1.jpg", "p/1.png", "p/masks/8.png"}));
   EXPECT_EQ(tell_masks_from_pictures("p", mixed, "p/masks", Paths{"p/masks/8.png"}).pictures,
@@ -150,11 +151,12 @@ TEST_F(Assess, AMaskWithoutItsColorsIsRefused) {
   EXPECT_NE(loaded.error().message.find("none of the colours"), std::string::npos);
 }
 
-TEST_F(Assess, ATestSetThatCannotDoIsRefusedWithTheReason) {
+TEST_F(Assess, ATestSetThatIsTooSmallIsRefusedWithTheReason) {
   const auto good = sample(false, picture_), bad = sample(true, picture_);
   EXPECT_EQ(check({good, bad}), "");
   EXPECT_NE(check({good, good}).find("1 normal and 1 anomalous images; 2 and 0 can be used"), std::string::npos);
-  EXPECT_NE(check({good, bad}, {10, 0, 10, 10, 10}).find("10 normal and 10 anomalous images; 1 and 1"),
+  EXPECT_NE(check({good, bad}, {.train_normal = 10, .train_per_label = 10, .test_normal = 10, .test_anomaly = 10})
+                .find("10 normal and 10 anomalous images; 1 and 1"),
             std::string::npos);
   const auto text = folder_.path() / "text.png";
   std::ofstream(text) << "no picture";

@@ -19,10 +19,10 @@ namespace {
 constexpr std::array kEndings = {"mask",  "masks",  "gt",  "ground_truth", "groundtruth",
                                  "label", "labels", "seg", "segmentation"};
 constexpr std::array kPictureEndings = {"jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"};
-constexpr double kLarge = 0.5;  // of a picture: marks that are worth a second look
+constexpr double kLarge = 0.5;  // Marks that cover a larger share of the picture than this are worth a second look.
 constexpr int kReadAtOnce = 8;
 
-/// The name without an ending that says "mask", or unchanged.
+/// Returns the name without an ending that says "mask", or unchanged if it has none.
 std::string without_ending(const std::string& stem) {
   const auto lower = to_lower(stem);
   const auto cut = [&](const char* ending) -> std::string {
@@ -32,13 +32,13 @@ std::string without_ending(const std::string& stem) {
     if (before != '_' && before != '-' && before != '.' && before != ' ') return {};
     return stem.substr(0, stem.size() - text.size() - 1);
   };
-  // The longest first: "ground_truth" ends in no other, but "000.jpg_mask" has two.
+  // The longest ending comes first: "ground_truth" ends in no other, but "000.jpg_mask" has two.
   for (const auto* ending : kEndings)
     if (auto rest = cut(ending); !rest.empty()) return rest;
   return stem;
 }
 
-/// The name without a picture's extension, which some tools keep before the mask's own.
+/// Returns the name without a picture's extension, which some tools keep before the mask's own.
 std::string without_extension(const std::string& stem) {
   const auto extension = to_lower(fs::path(stem).extension().string());
   const bool is_picture = std::any_of(kPictureEndings.begin(), kPictureEndings.end(),
@@ -61,7 +61,7 @@ MatchedMasks match_masks(const fs::path& picture_folder, std::span<const fs::pat
                          const fs::path& mask_folder, std::span<const fs::path> masks) {
   MatchedMasks out;
   out.of_picture.resize(pictures.size());
-  // Of each rank, masks by the picture that they name; the same name twice: the first in their order.
+  // Each rank finds masks by the picture that they name. If a name is there twice, the first in their order counts.
   using Key = std::pair<std::string, std::string>;
   std::array<std::map<Key, std::size_t>, 3> ranks;
   std::map<std::string, std::vector<std::size_t>> by_stem;

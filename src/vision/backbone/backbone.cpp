@@ -24,7 +24,7 @@ Result<Backbone> parse_backbone(std::string_view safetensors) {
   auto parsed = parse_safetensors(safetensors);
   if (!parsed) return parsed.error();
   Backbone out;
-  out.gain = 0.8;  // it was trained on 4 · (picture − 0.5) of pictures with a deviation of about 0.2
+  out.gain = 0.8;  // The backbone was trained on 4 · (picture − 0.5) of pictures with a deviation of about 0.2.
   std::int64_t channels = 3;
   std::string value = "image";
   int stages = 0;
@@ -41,7 +41,7 @@ Result<Backbone> parse_backbone(std::string_view safetensors) {
       out.tensors.emplace("backbone." + name + ".weight", weight->second);
       out.tensors.emplace("backbone." + name + ".bias", bias->second);
       std::vector<std::string> inputs = {value};
-      if (b > 0) inputs.push_back(value);  // the residual
+      if (b > 0) inputs.push_back(value);  // The second input is the residual.
       value = name;
       out.nodes.push_back({"block",
                            value,

@@ -14,12 +14,15 @@ namespace vedette {
 namespace {
 
 constexpr int kLargestCrop = 256;
-constexpr double kDefectShare = 0.6;                        // crops around a real defect
-constexpr double kPastedShare = 0.35, kDamagedShare = 0.3;  // of the others
-constexpr float kLabelledShare = 0.25F;                   // of a cell, or its label is not learnt from: cracks are thin
-constexpr std::size_t kPixelsKept = 2'000;                // per picture
-constexpr std::size_t kPerGood = 4, kMostComposed = 160;  // pictures of each kind put together: per good one, at most …
-constexpr double kComposedPixels = 50e6;                  // … and as many as this holds
+constexpr double kDefectShare = 0.6;                        // This share of the crops lies around a real defect.
+constexpr double kPastedShare = 0.35, kDamagedShare = 0.3;  // These are shares of the other crops.
+// A cell's label is not learnt from if less than this share of the cell is labelled: cracks are thin.
+constexpr float kLabelledShare = 0.25F;
+constexpr std::size_t kPixelsKept = 2'000;  // So many pixels are kept per picture.
+// For each good picture, so many pictures of each kind are put together, at most kMostComposed.
+constexpr std::size_t kPerGood = 4, kMostComposed = 160;
+// All pictures that are put together have at most so many pixels.
+constexpr double kComposedPixels = 50e6;
 
 }  // namespace
 
@@ -41,7 +44,7 @@ CropSource::CropSource(std::vector<DecoderSample> samples, std::vector<DecoderPi
     std::size_t area = 0;
     std::vector<char> holds(with_label_.size() + 1);
     for (auto v : truth.values) area += v != 0, holds[v] = 1;
-    if (area == 0) continue;  // too small to be seen at this size
+    if (area == 0) continue;  // The defect is too small to be seen at this size.
     sizes_.push_back(std::sqrt(static_cast<double>(area)));
     const std::size_t every = area / kPixelsKept + 1;
     std::size_t seen = 0;
@@ -123,7 +126,7 @@ DecoderSample CropSource::look(const DecoderSample& sample, double y, double x, 
   return out;
 }
 
-/// A real defect, shifted in brightness as if it were in the place's light, with soft edges.
+/// Pastes a real defect with soft edges, shifted in brightness as if it were in the light of its new place.
 CropSource::Composed CropSource::paste(Random r) const {
   const auto good = good_[r.below(good_.size())];
   const auto place = defect(r);

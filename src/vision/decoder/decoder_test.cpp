@@ -15,7 +15,7 @@ Planes no_distances() {
   return {kDistanceMaps, kSide / 8, kSide / 8, std::vector<float>(kDistanceMaps * kSide / 8 * kSide / 8, 1.0F)};
 }
 
-/// Grey noise; anomalous pictures hold a bright disc (label 1) or a dark one (label 2).
+/// Makes a picture of grey noise. An anomalous picture holds a bright disc (label 1) or a dark one (label 2).
 DecoderSample picture(std::uint64_t seed, int label) {
   Random random(seed);
   DecoderSample s{{kSide, kSide, std::vector<std::uint8_t>(3 * kSide * kSide)}, {}, {}};
@@ -68,7 +68,7 @@ TEST(Decoder, WeightsFitTheNodesAndRepeat) {
   EXPECT_EQ(first->tensors.at("decoder.out.weight").size(0), 2 * 3);
 }
 
-TEST(Decoder, AFittedTrainingIsThatOfTheStepsItTook) {
+TEST(Decoder, ATrainingThatFitsABudgetEqualsOneWithTheStepsItTook) {
   auto fitted = job(0);
   fitted.seconds_left = [] { return 0.0; };
   const auto first = train_decoders(fitted);
@@ -79,19 +79,19 @@ TEST(Decoder, AFittedTrainingIsThatOfTheStepsItTook) {
   EXPECT_EQ(first->tensors.at("decoder.out.weight").copy(), second->tensors.at("decoder.out.weight").copy());
 }
 
-TEST(Decoder, APictureThatCannotBeDescribedEndsIt) {
+TEST(Decoder, APictureThatCannotBeDescribedEndsTheTraining) {
   auto j = job(2);
   j.describe = [](const RgbImage&) -> Result<FeatureMaps> { return invalid_input("undescribed"); };
   EXPECT_EQ(train_decoders(j).error().message, "undescribed");
 }
 
-TEST(Decoder, APictureThatCannotBeMeasuredEndsIt) {
+TEST(Decoder, APictureThatCannotBeMeasuredEndsTheTraining) {
   auto j = job(2);
   j.measure = [](const RgbImage&, std::int64_t) -> Result<Planes> { return invalid_input("unmeasured"); };
   EXPECT_EQ(train_decoders(j).error().message, "unmeasured");
 }
 
-TEST(Decoder, APictureThatCannotBeLoadedEndsIt) {
+TEST(Decoder, APictureThatCannotBeLoadedEndsTheTraining) {
   auto j = job(2);
   j.load = [](std::size_t) -> Result<DecoderSample> { return invalid_input("broken"); };
   EXPECT_EQ(train_decoders(j).error().message, "broken");

@@ -18,17 +18,18 @@ namespace {
 namespace nn = torch::nn;
 namespace F = torch::nn::functional;
 
-constexpr std::int64_t kWidth = 24;  // channels of each fold's decoder
+constexpr std::int64_t kWidth = 24;  // The number of channels of each fold's decoder.
 constexpr int kBatch = 16;
-constexpr int kDistances = 3;  // where the distances stand among the maps
+constexpr int kDistances = 3;  // The place of the distances among the maps.
 constexpr int kWarmUp = 20, kTimedFrom = 6, kLeastSteps = 10, kMostSteps = 4'000;
 constexpr int kLossSteps = 10;
-constexpr int kLooks = 2;  // batches that the scale of what enters is taken from
+constexpr int kLooks = 2;  // The number of batches from which the scale of the inputs is taken.
 constexpr double kRate = 4e-3, kDecay = 1e-3, kDropout = 0.1;
-constexpr double kDefectWeight = 1.5;  // of a defect's pixels in the cross-entropy
-constexpr double kClassWeight = 0.5;   // of the labels' loss
+constexpr double kDefectWeight = 1.5;  // The weight of a defect's pixels in the cross-entropy.
+constexpr double kClassWeight = 0.5;   // The weight of the labels' loss.
 
-/// Of maps and products: bf16 where the processor multiplies it; elsewhere it would be slower than fp32.
+/// Returns the precision of maps and products: bf16 where the processor multiplies it; elsewhere it would be slower
+/// than fp32.
 torch::Dtype precision() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512bf16")) return torch::kBFloat16;
@@ -55,7 +56,8 @@ struct FoldDecodersImpl : nn::Module {
     out->bias.zero_();
     for (std::int64_t f = 0; f < folds; ++f) out->bias[f * outputs] = -4;
   }
-  /// Standardises what enters: channels of the backbone differ in scale by orders of magnitude. From maps of a few batches.
+  /// Standardises the inputs from the maps of a few batches, because the channels of the backbone differ in scale by
+  /// orders of magnitude.
   void set_scales(const std::vector<std::vector<torch::Tensor>>& batches) {
     for (std::size_t stage = 0; stage < batches[0].size(); ++stage) {
       std::vector<torch::Tensor> parts;
@@ -87,13 +89,14 @@ struct FoldDecodersImpl : nn::Module {
     x = torch::relu(apply(merge4, torch::relu(apply(lateral4, seen(0)) + enlarged(x))));
     return apply(out, x).to(torch::kFloat);
   }
-  std::vector<torch::Tensor> means, scales;  // per stage
+  std::vector<torch::Tensor> means, scales;  // There is one tensor per stage.
   nn::Conv2d lateral16{nullptr}, distance8{nullptr}, lateral8{nullptr}, lateral4{nullptr}, merge8{nullptr},
       merge4{nullptr}, out{nullptr};
 };
 TORCH_MODULE(FoldDecoders);
 
-/// The backbone's maps at strides 4, 8 (with the mean colours joined) and 16, then the distances; they may outlive the batch.
+/// Returns the backbone's maps at strides 4, 8 (joined with the mean colours) and 16, then the distances. They may
+/// outlive the batch.
 std::vector<torch::Tensor> entering(CropBatch& batch) {
   const auto view = [&](std::vector<float>& values, std::int64_t channels, int stride) {
     return torch::from_blob(values.data(), {batch.count, channels, batch.height / stride, batch.width / stride});
@@ -120,8 +123,8 @@ torch::Tensor loss_of(const torch::Tensor& output, CropBatch& batch, std::int64_
                                                                      .pos_weight(torch::full({1}, kDefectWeight)))
                                  .mean({2, 3});
   auto loss = (cross_entropy * teaches).sum() / teaches.sum().clamp_min(1) * static_cast<double>(folds);
-  // Soft Dice (Milletari et al., 3DV 2016): half of it over the batch, where pixels count, half crop by crop, where a small defect counts as
-  // much as a large one.
+  // The loss is soft Dice (Milletari et al., 3DV 2016): half of it is taken over the batch, where pixels count, and
+  // half crop by crop, where a small defect counts as much as a large one.
   const auto dice = [](const torch::Tensor& both, const torch::Tensor& either) {
     return 1 - (2 * both + 1) / (either + 1);
   };
@@ -131,7 +134,7 @@ torch::Tensor loss_of(const torch::Tensor& output, CropBatch& batch, std::int64_
   loss = loss + 0.5 * dice((teaches * both).sum(0), (teaches * either).sum(0)).sum() +
          0.5 * static_cast<double>(folds) * (dice(both, either) * holds).sum() / holds.sum().clamp_min(1);
   if (labels > 1) {
-    // Each crop's labelled cells together weigh one.
+    // The labelled cells of each crop together have the weight one.
     const auto is_known = known.ge(0).to(torch::kFloat);
     const auto weight =
         (is_known / is_known.sum({1, 2}, true).clamp_min(1)).unsqueeze(1) * teaches.unsqueeze(2).unsqueeze(3);
@@ -219,8 +222,8 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
             std::chrono::duration<double>(std::chrono::steady_clock::now() - timed).count() / (kWarmUp - kTimedFrom);
         steps = kWarmUp + static_cast<int>(std::clamp(job.seconds_left() / one, kLeastSteps * 1.0, kMostSteps * 1.0));
       }
-      if (step + 1 < steps) next = draw(step + 1);  // while this one is learnt from
-      // The first steps do not depend on how many there will be: that may not be known yet.
+      if (step + 1 < steps) next = draw(step + 1);  // The next batch is drawn while this one is learnt from.
+      // The rate of the first steps does not depend on how many steps there will be, since that may not be known yet.
       const double share = static_cast<double>(std::max(0, step - kWarmUp)) / std::max(1, steps - kWarmUp);
       const double rate =
           kRate * std::min(1.0, (step + 1.0) / kWarmUp) * (0.5 + 0.5 * std::cos(std::numbers::pi * share));

@@ -74,7 +74,7 @@ Interval auroc_interval(double auroc, double positives, double negatives) {
 }
 
 Interval exceedance_interval(std::int64_t above, std::int64_t count) {
-  // P(Beta(k, n + 1 − k) ≤ x) = P(Binomial(n, x) ≥ k) with k = above + 1.
+  // With k = above + 1: P(Beta(k, n + 1 − k) ≤ x) = P(Binomial(n, x) ≥ k).
   const auto n = static_cast<double>(count);
   if (above >= count) return {};
   const auto reaches = [&](double rate) {
@@ -123,8 +123,9 @@ double minimum_error_threshold(std::span<const double> scores, std::span<const s
   const auto order = order_by_score(scores);
   double positives = 0, negatives = 0;
   for (auto p : is_positive) (p ? positives : negatives) += 1;
-  // Errors are counted per class rate: a set with 20 times more good parts must not buy accuracy by calling all good.
-  double errors = 1.0;  // threshold below everything: every negative is a false alarm
+  // Errors are counted as rates of each class: a set with 20 times more good parts must not buy accuracy by calling all
+  // of them good.
+  double errors = 1.0;  // The threshold begins below everything, where every negative is a false alarm.
   double best_errors = errors;
   double best_threshold = std::nextafter(scores[order.front()], -std::numeric_limits<double>::infinity());
   double best_gap = 0;
@@ -134,7 +135,7 @@ double minimum_error_threshold(std::span<const double> scores, std::span<const s
       errors += is_positive[order[i]] ? 1.0 / positives : -1.0 / negatives;
     const double next = i < order.size() ? scores[order[i]] : score + std::max(1e-6, std::abs(score) * 1e-3);
     const double gap = next - score;
-    // Of equally good thresholds the one in the widest gap generalises best.
+    // Of equally good thresholds, the one in the widest gap generalises best.
     if (errors < best_errors - 1e-12 || (errors < best_errors + 1e-12 && gap > best_gap)) {
       best_errors = errors;
       best_gap = gap;
@@ -182,7 +183,7 @@ OverlapCounts count_overlap(std::span<const std::uint8_t> predicted, std::span<c
 
 PixelMetrics pixel_metrics(std::span<const std::vector<float>> maps,
                            std::span<const std::vector<std::uint8_t>> truths) {
-  // The upper half of a float's bits orders values that are not negative, at seven bits of mantissa.
+  // The upper half of a float's bits orders values that are not negative, with seven bits of mantissa.
   std::vector<double> positive(1 << 16), negative(1 << 16);
   for (std::size_t m = 0; m < maps.size(); ++m)
     for (std::size_t i = 0; i < maps[m].size(); ++i)

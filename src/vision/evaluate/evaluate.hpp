@@ -5,14 +5,17 @@
 #include <span>
 #include <vector>
 
-/// Metrics and threshold choice. Pure functions; any thread. "Positive" means anomalous throughout; scores are larger
-/// for more anomalous pictures. Degenerate sets (one class missing, nothing predicted) give 0, never NaN.
+/// Metrics and the choice of a threshold. The functions are pure; any thread may call them. "Positive" always means
+/// anomalous; scores are larger for more anomalous pictures. Degenerate sets (one class is missing, nothing is
+/// predicted) give 0, never NaN.
 namespace vedette {
 
-/// Area under the ROC curve, ties counted half (the Mann–Whitney statistic). 0 if a class is missing.
+/// Returns the area under the ROC curve, with ties counted half (the Mann–Whitney statistic), or 0 if a class is
+/// missing.
 double auroc(std::span<const double> scores, std::span<const std::uint8_t> is_positive);
 
-/// Average precision: the sum over distinct thresholds of (recall step) × precision. 0 without positives.
+/// Returns the average precision: the sum over distinct thresholds of (recall step) × precision. It is 0 without
+/// positives.
 double average_precision(std::span<const double> scores, std::span<const std::uint8_t> is_positive);
 
 struct ConfusionCounts {
@@ -22,36 +25,40 @@ struct ClassificationMetrics {
   double precision = 0, recall = 0, f1 = 0;
 };
 
-/// A score ≥ threshold is called positive.
+/// Counts verdicts, where a score ≥ threshold is called positive.
 ConfusionCounts count_confusion(std::span<const double> scores, std::span<const std::uint8_t> is_positive,
                                 double threshold);
 ClassificationMetrics classification_metrics(const ConfusionCounts& counts);
 
-/// 95 % confidence intervals, within 0 … 1; 0 … 1 without pictures.
+/// A 95 % confidence interval within 0 … 1. Without pictures it is 0 … 1.
 struct Interval {
   double low = 0, high = 1;
 };
-/// Of a share: Wilson's score interval (1927). Counts need not be whole.
+/// Returns the interval of a share: Wilson's score interval (1927). The counts need not be whole.
 Interval wilson_interval(double hits, double count);
-/// Of an AUROC: Wilson's interval at the size of sample that has the variance of Hanley and McNeil as Newcombe modified it (Statistics
-/// in Medicine 2006, 25:559, method 4), so that 1.0 on few pictures is no certainty.
+/// Returns the interval of an AUROC: Wilson's interval for the number of pictures that has the variance of Hanley and
+/// McNeil as Newcombe modified it (Statistics in Medicine 2006, 25:559, method 4), so that 1.0 on few pictures is no
+/// certainty.
 Interval auroc_interval(double auroc, double positives, double negatives);
 
-/// Of the rate at which new good pictures pass a threshold that `above` of `count` good pictures passed, seen as exchangeable with them: their
-/// rank decides, whatever the distribution (split conformal prediction; Vovk, ACML 2012: Beta(above + 1, count − above)).
+/// Returns the interval of the rate at which new good pictures exceed a threshold that `above` of `count` good pictures
+/// exceeded. The new pictures are seen as exchangeable with those, so their rank decides, whatever the distribution
+/// (split conformal prediction; Vovk, ACML 2012: Beta(above + 1, count − above)).
 Interval exceedance_interval(std::int64_t above, std::int64_t count);
 
-/// The threshold with the fewest errors, weighted so that both classes count as in a balanced set when they differ in
-/// size; in the middle of the gap that separates the scores there. Both classes must be present and scores finite.
+/// Returns the threshold with the fewest errors, weighted so that both classes count as in a balanced set if they
+/// differ in size. It lies in the middle of the gap that separates the scores there. Both classes must be present and
+/// the scores must be finite.
 double minimum_error_threshold(std::span<const double> scores, std::span<const std::uint8_t> is_positive);
 
-/// Expected calibration error over 10 equal-width bins of the predicted probability of the positive class (Guo et al.,
-/// ICML 2017, equation 3, on the returned class's confidence).
+/// Returns the expected calibration error over 10 bins of equal width of the predicted probability of the positive
+/// class (Guo et al., ICML 2017, equation 3, on the confidence of the returned class).
 double expected_calibration_error(std::span<const double> probability, std::span<const std::uint8_t> is_positive);
-/// Mean squared difference of probability and outcome (Brier 1950).
+/// Returns the mean squared difference of probability and outcome (Brier 1950).
 double brier_score(std::span<const double> probability, std::span<const std::uint8_t> is_positive);
 
-/// Intersection over union of two masks of the same size, where `truth == label`. 1 if both are empty.
+/// The overlap of two masks of the same size, where the truth equals a label. Its IoU (intersection over union) is 1 if
+/// both masks are empty.
 struct OverlapCounts {
   std::int64_t intersection = 0, predicted = 0, truth = 0;
   [[nodiscard]] double iou() const {
@@ -66,7 +73,8 @@ OverlapCounts count_overlap(std::span<const std::uint8_t> predicted, std::span<c
 struct PixelMetrics {
   std::optional<double> auroc, average_precision;
 };
-/// Over very many pixels, from a histogram whose bins are 0.8 % wide. Map values ≥ 0; a truth of 0 is background.
+/// Computes the metrics over very many pixels, from a histogram whose bins are 0.8 % wide. Map values are ≥ 0; a truth
+/// of 0 is background.
 PixelMetrics pixel_metrics(std::span<const std::vector<float>> maps, std::span<const std::vector<std::uint8_t>> truths);
 
 }  // namespace vedette

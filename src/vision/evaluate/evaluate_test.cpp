@@ -26,7 +26,7 @@ TEST(Evaluate, AurocAgreesWithTheDefinitionAndSurvivesMonotoneRescaling) {
     Labels labels;
     for (int i = 0; i < 40; ++i) {
       labels.push_back(i < 2 ? static_cast<std::uint8_t>(i) : static_cast<std::uint8_t>(random.below(2)));
-      scores.push_back(static_cast<double>(random.below(12)));  // many ties
+      scores.push_back(static_cast<double>(random.below(12)));  // So few different values give many ties.
       rescaled.push_back(std::exp(scores.back() / 3));
     }
     EXPECT_NEAR(auroc(scores, labels), slow_auroc(scores, labels), 1e-12);
@@ -35,38 +35,39 @@ TEST(Evaluate, AurocAgreesWithTheDefinitionAndSurvivesMonotoneRescaling) {
   EXPECT_EQ(auroc(std::vector<double>{1, 2}, Labels{1, 1}), 0);
 }
 
-TEST(Evaluate, AveragePrecisionByHand) {
-  // Ranked: hit, miss, hit → (1/1 + 2/3) / 2
+TEST(Evaluate, AveragePrecisionAgreesWithValuesByHand) {
+  // The ranking is hit, miss, hit: (1/1 + 2/3) / 2.
   EXPECT_NEAR(average_precision(std::vector<double>{0.9, 0.8, 0.7}, Labels{1, 0, 1}), (1 + 2.0 / 3) / 2, 1e-12);
-  // A tie counts as one step: 2 called, 1 hit.
+  // A tie counts as one step: 2 are called anomalous, 1 of them is a hit.
   EXPECT_NEAR(average_precision(std::vector<double>{0.5, 0.5}, Labels{1, 0}), 0.5, 1e-12);
 }
 
 TEST(Evaluate, TheGuidesCheckValues) {
   const auto f1 = [](double p, double r) { return 2 * p * r / (p + r); };
   EXPECT_NEAR(f1(.9, 1), .947, 1e-3);
-  const auto m = classification_metrics({9, 1, 5, 0});
+  const auto m =
+      classification_metrics({.true_positive = 9, .false_positive = 1, .true_negative = 5, .false_negative = 0});
   EXPECT_NEAR(m.precision, .9, 1e-12);
   EXPECT_NEAR(m.recall, 1, 1e-12);
   EXPECT_NEAR(m.f1, .947, 1e-3);
-  EXPECT_EQ(classification_metrics({0, 0, 5, 0}).f1, 0);
+  EXPECT_EQ(classification_metrics({.true_negative = 5}).f1, 0);
 }
 
 TEST(Evaluate, TheThresholdLiesInTheGap) {
   EXPECT_DOUBLE_EQ(minimum_error_threshold(std::vector<double>{1, 2, 6, 7}, Labels{0, 0, 1, 1}), 4);
-  // One stray in each class: still between the bulks.
+  // With one stray in each class, the threshold still lies between the bulks.
   const double t =
       minimum_error_threshold(std::vector<double>{1, 1.1, 1.2, 9, 5, 5.1, 5.2, 0}, Labels{0, 0, 0, 0, 1, 1, 1, 1});
   EXPECT_GT(t, 1.2);
   EXPECT_LT(t, 5);
 }
 
-TEST(Evaluate, CalibrationErrorsByHand) {
+TEST(Evaluate, CalibrationErrorsAgreeWithValuesByHand) {
   EXPECT_NEAR(expected_calibration_error(std::vector<double>{0.9, 0.9, 0.1, 0.1}, Labels{1, 1, 0, 0}), 0.1, 1e-12);
   EXPECT_NEAR(brier_score(std::vector<double>{0.9, 0.2}, Labels{1, 0}), (0.01 + 0.04) / 2, 1e-12);
 }
 
-TEST(Evaluate, OverlapAndPixels) {
+TEST(Evaluate, OverlapAndPixelMetricsAgreeWithValuesByHand) {
   const Labels predicted{1, 1, 0, 2}, truth{1, 0, 0, 2};
   EXPECT_DOUBLE_EQ(count_overlap(predicted, truth, 1).iou(), 0.5);
   EXPECT_DOUBLE_EQ(count_overlap(predicted, truth, 2).iou(), 1);
@@ -83,7 +84,7 @@ TEST(Evaluate, OverlapAndPixels) {
 }
 
 TEST(Evaluate, IntervalsSayWhatFewPicturesAllow) {
-  // Wilson's example values: 0 of 10 and 8 of 10.
+  // The expected values are those of Wilson's examples: 0 of 10 and 8 of 10.
   EXPECT_NEAR(wilson_interval(0, 10).high, 0.2775, 1e-3);
   EXPECT_NEAR(wilson_interval(8, 10).low, 0.4902, 1e-3);
   EXPECT_NEAR(wilson_interval(8, 10).high, 0.9433, 1e-3);
@@ -97,7 +98,7 @@ TEST(Evaluate, IntervalsSayWhatFewPicturesAllow) {
   EXPECT_LT(few.low, 0.9);
   EXPECT_GT(many.low, 0.99);
   EXPECT_DOUBLE_EQ(few.high, 1);
-  // Hanley and McNeil 1982: 0.893 with 51 and 58 pictures has a standard error of 0.032.
+  // In Hanley and McNeil 1982, an AUROC of 0.893 with 51 and 58 pictures has a standard error of 0.032.
   const auto known = auroc_interval(0.893, 51, 58);
   EXPECT_NEAR((known.high - known.low) / (2 * 1.96), 0.032, 0.004);
 }

@@ -18,17 +18,17 @@ std::uint32_t read(ImageBytes bytes, std::size_t at, unsigned size) {
 struct Layout {
   int height = 0, width = 0, bits = 0;
   bool is_top_first = false;
-  std::size_t pixels = 0, stride = 0;          // bytes
-  std::size_t palette = 0, palette_entry = 0;  // bytes
+  std::size_t pixels = 0, stride = 0;          // in bytes
+  std::size_t palette = 0, palette_entry = 0;  // in bytes
   std::uint32_t colors = 0;
-  std::array<std::uint32_t, 3> masks{};  // of 16 and 32 bits: red, green, blue
+  std::array<std::uint32_t, 3> masks{};  // Pictures of 16 and 32 bits have masks for red, green and blue.
 };
 
 Error broken(const char* what) {
   return invalid_input(std::string("The BMP image ") + what + ".");
 }
 
-/// Checks all that decoding relies on, but that the pixels are there.
+/// Checks everything that decoding relies on, except that the pixels are there.
 Result<Layout> read_layout(ImageBytes bytes) {
   if (bytes.size() < kFileHeader + kCoreHeader) return broken("is cut off in its header");
   const auto size = read(bytes, kFileHeader, 4);

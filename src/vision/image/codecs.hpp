@@ -4,7 +4,8 @@
 
 #include "vision/image/image.hpp"
 
-/// One reader per format. decode_image() has checked format and size before it calls a decoder. Internal to vision/image.
+/// One reader per format. decode_image() has checked format and size before it calls a decoder. These functions are
+/// internal to vision/image.
 namespace vedette {
 
 using ImageBytes = std::span<const std::uint8_t>;
@@ -27,16 +28,17 @@ Result<RgbImage> decode_bmp(ImageBytes bytes, const ImageHeader& header, const D
 Result<RgbImage> decode_tiff(ImageBytes bytes, const ImageHeader& header, const DecodeRules& rules);
 Result<RgbImage> decode_webp(ImageBytes bytes, const ImageHeader& header);
 
-/// The orientation in a TIFF structure, which EXIF is: tag 274 of its first directory. 1 if there is none, or it makes no sense.
+/// Returns the orientation in a TIFF structure, which EXIF is: the tag 274 of its first directory. Returns 1 if there
+/// is none or its value makes no sense.
 int read_orientation(ImageBytes tiff);
 
-/// What whoever hung up is answered.
+/// Returns the error for a caller that hung up.
 Error abandoned_error();
 
-/// An RGB picture of black pixels.
+/// Makes an RGB picture of black pixels.
 RgbImage make_image(int height, int width);
 
-/// Turns 16-bit samples into 8 bits by the range in use, and remembers what it saw.
+/// Scales 16-bit samples to 8 bits by the range in use, and remembers what it saw.
 class SampleScale {
  public:
   explicit SampleScale(int bits) : bits_(bits), largest_((1U << bits) - 1) {}
@@ -47,7 +49,7 @@ class SampleScale {
       ++beyond_;
       return 255;
     }
-    // All 16 bits: the upper byte, which is what models of earlier versions were trained with.
+    // If all 16 bits are in use, the upper byte is taken: models of earlier versions were trained with it.
     return static_cast<std::uint8_t>(bits_ == 16 ? sample >> 8 : (sample * 255U + largest_ / 2) / largest_);
   }
   void describe(RgbImage& image) const;

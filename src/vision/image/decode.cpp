@@ -9,7 +9,7 @@
 namespace vedette {
 namespace {
 
-constexpr std::array kReductions = {8, 4, 2};  // by which a picture may be decoded smaller
+constexpr std::array kReductions = {8, 4, 2};  // A picture may be decoded smaller by these factors.
 
 int choose_reduction(int height, int width, LeastSize least) {
   for (const int reduction : kReductions)
@@ -88,7 +88,7 @@ Result<RgbImage> decode_image(ImageBytes bytes, SizeLimits limits, LeastSize lea
     case ImageFormat::webp:
       return decode_webp(bytes, *header);
   }
-  return internal_error("unknown image format");
+  return internal_error("the format of a picture has no decoder");
 }
 
 }  // namespace vedette

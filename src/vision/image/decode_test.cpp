@@ -1,4 +1,4 @@
-// What files of cameras and strangers hold, beyond what encode_png and encode_jpeg write.
+// These tests read what files of cameras and strangers hold, beyond what encode_png and encode_jpeg write.
 #include <gtest/gtest.h>
 #include <zlib.h>
 
@@ -29,7 +29,7 @@ void put_chunk(Bytes& png, std::string_view type, const Bytes& data) {
   put(png, crc32(0, png.data() + begin, static_cast<uInt>(png.size() - begin)), 4, true);
 }
 
-/// A grey PNG of 16 bits.
+/// Makes a grey PNG of 16 bits.
 Bytes deep_png(const std::vector<std::uint16_t>& samples, int height, int width, const Bytes& exif = {}) {
   Bytes raw;
   for (int y = 0; y < height; ++y) {
@@ -52,7 +52,7 @@ Bytes deep_png(const std::vector<std::uint16_t>& samples, int height, int width,
   return png;
 }
 
-/// TIFF 6.0, one strip, not compressed. Samples of 8 or 16 bits.
+/// Makes a TIFF 6.0 of one strip without compression. Its samples have 8 or 16 bits.
 Bytes tiff(const std::vector<std::uint16_t>& samples, int height, int width, int channels, int bits, bool big_endian,
            int orientation = 1) {
   Bytes data;
@@ -70,7 +70,7 @@ Bytes tiff(const std::vector<std::uint16_t>& samples, int height, int width, int
                                       {258, 3, static_cast<std::uint64_t>(bits)},
                                       {259, 3, 1},
                                       {262, 3, channels >= 3 ? 2U : 1U},
-                                      {273, 4, 0},  // where the strip begins; set below
+                                      {273, 4, 0},  // The place where the strip begins is set below.
                                       {274, 3, static_cast<std::uint64_t>(orientation)},
                                       {277, 3, static_cast<std::uint64_t>(channels)},
                                       {278, 4, static_cast<std::uint64_t>(height)},
@@ -79,7 +79,7 @@ Bytes tiff(const std::vector<std::uint16_t>& samples, int height, int width, int
   const auto begin = 8 + 2 + 12 * entries.size() + 4;
   const auto depths = begin + data.size();
   for (const auto& e : entries) {
-    const bool has_depths = e.tag == 258 && channels > 2;  // too long for the entry itself
+    const bool has_depths = e.tag == 258 && channels > 2;  // The values are too long for the entry itself.
     put(out, static_cast<std::uint64_t>(e.tag), 2, big_endian);
     put(out, static_cast<std::uint64_t>(e.type), 2, big_endian);
     put(out, e.tag == 258 ? static_cast<std::uint64_t>(channels) : 1, 4, big_endian);
@@ -121,7 +121,7 @@ RgbImage noise(std::uint64_t seed) {
   return image;
 }
 
-/// 0 … `most` in equal steps.
+/// Returns the values 0 … `most` in equal steps.
 std::vector<std::uint16_t> ramp(int most) {
   std::vector<std::uint16_t> out;
   for (int i = 0; i < kHeight * kWidth; ++i)
@@ -143,12 +143,12 @@ TEST(Decode, TwelveBitsKeepTheirLevels) {
     EXPECT_EQ(image->beyond_range, 0);
     for (std::size_t i = 0; i < samples.size(); ++i)
       for (std::size_t c = 0; c < 3; ++c) ASSERT_EQ(image->pixels[3 * i + c], std::lround(samples[i] * 255.0 / 4095));
-    // Without a range, as models of earlier versions were trained: the upper byte.
+    // Without a range, the upper byte is taken: models of earlier versions were trained so.
     EXPECT_EQ(decode(file, kLocal)->pixels[3 * (samples.size() - 1)], 15);
   }
 }
 
-TEST(Decode, WhatIsBeyondTheRangeIsWhiteAndCounted) {
+TEST(Decode, SamplesBeyondTheRangeAreWhiteAndCounted) {
   const auto image = decode(deep_png(ramp(8191), kHeight, kWidth), {.sample_bits = 12});
   ASSERT_TRUE(image);
   EXPECT_EQ(image->used_bits, 13);
@@ -197,7 +197,7 @@ TEST(Decode, BmpAndTiffGiveTheSamePixelsAndAreReadOnlyWhereTheyAreWanted) {
 
 TEST(Decode, SizesOfOtherFormatsAreCheckedBeforeAnythingIsAllocated) {
   auto file = bmp(noise(2), false);
-  for (std::size_t i = 18; i < 26; ++i) file[i] = i % 4 == 1 ? 0 : 0xFF;  // 16 million on each side
+  for (std::size_t i = 18; i < 26; ++i) file[i] = i % 4 == 1 ? 0 : 0xFF;  // Each side has 16 million pixels now.
   const auto decoded = decode(file, kLocal);
   ASSERT_FALSE(decoded);
   auto deep = tiff(ramp(255), kHeight, kWidth, 1, 8, false);
@@ -230,9 +230,9 @@ TEST(Decode, TheOrientationIsReadWhereverFormatsKeepIt) {
     EXPECT_EQ(header->orientation, 6);
     const auto image = decode(file, kLocal);
     ASSERT_TRUE(image) << image.error().message;
-    EXPECT_EQ(image->height, kHeight);  // and ignored
+    EXPECT_EQ(image->height, kHeight);  // The orientation is ignored.
   }
-  // Every cut and every number in it: no orientation, or one of the eight.
+  // Every cut of the structure, and every number in it, gives either no orientation or one of the eight.
   for (std::size_t at = 0; at < exif.size(); ++at)
     for (int value = 0; value < 256; ++value) {
       auto odd = exif;
@@ -274,7 +274,7 @@ TEST(Decode, AJpegOfManyScansIsRefused) {
 }
 
 TEST(Decode, AncillaryChunksOfAPngCostNothing) {
-  // Each would inflate to 15 MB, and its checksum is wrong, so that it is thrown away and the next one may follow.
+  // Each chunk would inflate to 15 MB. Its checksum is wrong, so that it is thrown away and the next one may follow.
   const Bytes zeros(15'000'000, 0);
   Bytes bomb(compressBound(static_cast<uLong>(zeros.size())));
   auto size = static_cast<uLongf>(bomb.size());
@@ -293,7 +293,7 @@ TEST(Decode, AncillaryChunksOfAPngCostNothing) {
   EXPECT_EQ(decoded->pixels, image.pixels);
 }
 
-TEST(Decode, EndsWhenNobodyWaits) {
+TEST(Decode, DecodingEndsWhenNobodyWaitsForThePicture) {
   std::stop_source nobody;
   nobody.request_stop();
   const auto image = noise(8);

@@ -5,7 +5,7 @@ namespace {
 
 constexpr unsigned kOrientation = 274, kShort = 3, kMostEntries = 1000;
 
-/// Little- or big-endian numbers at any place; 0 beyond the end.
+/// Reads little- or big-endian numbers at any place; beyond the end they are 0.
 class Numbers {
  public:
   Numbers(ImageBytes bytes, bool is_little) : bytes_(bytes), is_little_(is_little) {}

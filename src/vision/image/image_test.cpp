@@ -24,7 +24,7 @@ RgbImage flat_image(int height, int width, Rgb color) {
   return image;
 }
 
-/// A picture with structure: noise would be averaged away when it is reduced.
+/// Makes a picture with structure, since noise would be averaged away when it is reduced.
 RgbImage waves(int height, int width) {
   RgbImage image{height, width, {}};
   for (int y = 0; y < height; ++y)
@@ -102,7 +102,7 @@ TEST(Image, PicturesAreDecodedNoLargerThanWanted) {
     EXPECT_EQ(side({100, 151}), std::pair(100, 151));
     EXPECT_EQ(side({50, 76}), std::pair(50, 76));
     EXPECT_EQ(side({10, 10}), std::pair(25, 38));
-    EXPECT_FALSE(decode_image(file, {64, 256}, {10, 10}));  // the file's size counts
+    EXPECT_FALSE(decode_image(file, {64, 256}, {10, 10}));  // The size of the file counts, not the reduced size.
   }
   for (const auto& [height, width] : {std::pair(200, 301), {100, 151}, {50, 76}, {25, 38}})
     EXPECT_TRUE(is_reduction_of(height, width, 200, 301));
@@ -141,7 +141,7 @@ TEST(Image, PicturesOfLabelsAreLosslessWhateverTheirRuns) {
   Random random(9);
   for (int round = 0; round < 120; ++round) {
     const int height = 64 + static_cast<int>(random.below(30));
-    // Widths around multiples of the longest run, whose rests are delicate.
+    // The widths lie around multiples of the longest run, because the rests of runs are delicate.
     const int width = 64 + static_cast<int>(random.below(300));
     Grid<std::uint8_t> labels(height, width);
     for (int shapes = static_cast<int>(random.below(6)); shapes > 0; --shapes) {
@@ -176,7 +176,7 @@ TEST(Image, ResizingKeepsTheMeanAndFlatAreasFlat) {
   const auto large = resize_map(map, 4, 4);
   EXPECT_FLOAT_EQ(large.at(0, 0), 0);
   EXPECT_FLOAT_EQ(large.at(3, 3), 3);
-  EXPECT_FLOAT_EQ(large.at(1, 1), 0.75F);  // a quarter of the way down and across
+  EXPECT_FLOAT_EQ(large.at(1, 1), 0.75F);  // This place lies a quarter of the way down and across.
 }
 
 TEST(Image, LetterboxCentresPictureAndMaskAlike) {
@@ -191,7 +191,8 @@ TEST(Image, LetterboxCentresPictureAndMaskAlike) {
 }
 
 TEST(Light, NormalisingSubtractsAndDividesByTheNeighbourhood) {
-  for (const auto& [height, width] : {std::pair{160, 192}, {161, 190}}) {  // by cells, by pixels
+  // The first size is done by cells, the second by pixels.
+  for (const auto& [height, width] : {std::pair{160, 192}, {161, 190}}) {
     Random random(3);
     std::vector<float> plane, out(static_cast<std::size_t>(height * width));
     for (int y = 0; y < height; ++y)

@@ -1,4 +1,4 @@
-#include <cstdio>  // jpeglib.h needs FILE and size_t declared first
+#include <cstdio>  // jpeglib.h needs FILE and size_t declared before it.
 
 #include <fmt/format.h>
 #include <jerror.h>
@@ -13,32 +13,32 @@
 namespace vedette {
 namespace {
 
-// Each scan costs as much time as the picture has blocks, even if it holds a few bytes. Encoders write ten; the standard's progressive
-// mode can use 64 times 14 at the very most, and nobody does.
+// Each scan costs as much time as the picture has blocks, even if it holds only a few bytes. Encoders write ten scans.
+// The standard's progressive mode can use 64 times 14 at the very most, but nobody does.
 constexpr int kMostScans = 100;
 constexpr std::uint8_t kStartOfScan = 0xDA, kEndOfImage = 0xD9, kApp1 = 0xE1;
 
-/// What the markers say, without decoding anything.
+/// What the markers say. Nothing is decoded for it.
 struct JpegMarkers {
   int orientation = 1;
   int scans = 0;
 };
 
-/// Walks the markers up to the first scan, or all of them.
+/// Walks the markers up to the first scan, or all markers.
 JpegMarkers read_markers(ImageBytes bytes, bool up_to_first_scan) {
   constexpr std::string_view kExif{"Exif\0\0", 6};
   JpegMarkers out;
   bool has_exif = false;
   for (std::size_t at = 2; at + 1 < bytes.size();) {
-    // Between segments as in a scan's data, a marker is 0xFF and a byte that neither stuffs nor restarts.
+    // Both between segments and in a scan's data, a marker is 0xFF and a byte that neither stuffs nor restarts.
     const auto* const found = static_cast<const std::uint8_t*>(std::memchr(bytes.data() + at, 0xFF, bytes.size() - at));
     if (found == nullptr) break;
     at = static_cast<std::size_t>(found - bytes.data()) + 1;
     if (at == bytes.size()) break;
     const auto marker = bytes[at];
-    if (marker == 0xFF) continue;  // fill byte
+    if (marker == 0xFF) continue;  // This is a fill byte.
     ++at;
-    if (marker <= 0x01 || (marker >= 0xD0 && marker <= 0xD8)) continue;  // no segment follows
+    if (marker <= 0x01 || (marker >= 0xD0 && marker <= 0xD8)) continue;  // No segment follows these markers.
     if (marker == kEndOfImage) break;
     if (marker == kStartOfScan) {
       ++out.scans;
@@ -58,12 +58,13 @@ JpegMarkers read_markers(ImageBytes bytes, bool up_to_first_scan) {
   return out;
 }
 
-/// libjpeg reports through callbacks and leaves by longjmp; everything it may skip over is trivially destructible.
+/// libjpeg reports errors through callbacks and leaves by longjmp. Everything that the jump may skip is trivially
+/// destructible.
 struct JpegErrors {
   jpeg_error_mgr base;
   std::jmp_buf jump;
-  bool is_damaged;   // data is missing or broken inside a scan
-  bool ended_early;  // the bytes ended before the end marker
+  bool is_damaged;   // Data is missing or broken inside a scan.
+  bool ended_early;  // The bytes ended before the end marker.
   bool is_abandoned;
   char message[JMSG_LENGTH_MAX];
 };
@@ -76,7 +77,7 @@ void on_jpeg_error(j_common_ptr info) {
 
 void on_jpeg_message(j_common_ptr info, int level) {
   if (level >= 0) return;
-  // libjpeg paints missing data grey and calls it a warning; a verdict on grey paint would be a lie.
+  // Libjpeg paints missing data grey and calls it a warning, but a verdict on grey paint would be a lie.
   auto* errors = reinterpret_cast<JpegErrors*>(info->err);
   const int code = info->err->msg_code;
   if (code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC) errors->is_damaged = true;
@@ -88,7 +89,7 @@ struct JpegProgress {
   const std::stop_token* abandoned;
 };
 
-/// Called for each row of blocks of each scan.
+/// Is called by libjpeg for each row of blocks of each scan.
 void on_jpeg_progress(j_common_ptr info) {
   if (!reinterpret_cast<JpegProgress*>(info->progress)->abandoned->stop_requested()) return;
   auto* errors = reinterpret_cast<JpegErrors*>(info->err);
@@ -96,8 +97,8 @@ void on_jpeg_progress(j_common_ptr info) {
   std::longjmp(errors->jump, 1);
 }
 
-/// Of a file without end marker: whether no scan can be missing. One scan tells by itself that its data ended; progressive scans must
-/// have brought every coefficient to its last bit.
+/// Whether a file that lacks its end marker has all its scans. If there is only one scan, libjpeg itself tells that its
+/// data ended. Progressive scans must have brought every coefficient to its last bit.
 bool has_all_scans(const jpeg_decompress_struct& info, bool has_multiple_scans) {
   if (!has_multiple_scans) return true;
   if (!info.progressive_mode || info.coef_bits == nullptr) return false;
@@ -118,8 +119,8 @@ void write_cmyk_row(const std::uint8_t* row, int width, bool is_inverted, std::u
   }
 }
 
-/// C-style body of the decoder: between setjmp and the end no object with a destructor is created. A reduction of 0 reads the header
-/// only. Returns false with errors.message set.
+/// The body of the decoder in the style of C: between setjmp and the end it creates no object with a destructor. A
+/// reduction of 0 reads only the header. Returns false and sets errors.message if it fails.
 bool run_jpeg(ImageBytes bytes, JpegErrors& errors, JpegProgress& progress, ImageHeader& header, int reduction,
               RgbImage& image, std::vector<std::uint8_t>& row) {
   jpeg_decompress_struct info;
@@ -134,7 +135,8 @@ bool run_jpeg(ImageBytes bytes, JpegErrors& errors, JpegProgress& progress, Imag
   jpeg_create_decompress(&info);
   info.progress = &progress.base;
   progress.base.progress_monitor = on_jpeg_progress;
-  // Bounds what progressive files may make libjpeg allocate: 4096² of coefficients in three planes, with room.
+  // This bounds what progressive files may make libjpeg allocate: it is enough for 4096² coefficients in three planes,
+  // with room to spare.
   info.mem->max_memory_to_use = 512L * 1024 * 1024;
   jpeg_mem_src(&info, bytes.data(), bytes.size());
   jpeg_read_header(&info, TRUE);

@@ -9,19 +9,19 @@
 namespace vedette {
 namespace {
 
-/// Bytes as RFC 1950 (zlib) and RFC 1951 (deflate) lay them out, with one prefix code for all pictures: a run of the longest length takes two
-/// bits, so that a row like the one above shrinks to a bit per hundred pixels.
+/// Writes bytes as RFC 1950 (zlib) and RFC 1951 (deflate) lay them out, with one prefix code for all pictures. A run of
+/// the longest length takes two bits, so that a row that equals the one above shrinks to one bit per hundred pixels.
 class Deflater {
  public:
   static constexpr std::size_t kLongestRun = 258;
 
   Deflater() : literals_(make_codes(literal_lengths())) {
     out_ = {0x78, 0x01};
-    put(1, 1);  // the last block,
-    put(2, 2);  // with codes of its own
+    put(1, 1);  // This is the last block.
+    put(2, 2);  // The block has codes of its own.
     put(286 - 257, 5);
     put(kDistanceCodes - 1, 5);
-    // The codes' lengths, each with four bits: 0 … 15, no repetitions.
+    // The lengths of the codes follow, each 0 … 15 in four bits; no code stands for a repetition.
     put(19 - 4, 4);
     for (const int symbol : {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15})
       put(symbol < 16 ? 4 : 0, 3);
@@ -30,14 +30,15 @@ class Deflater {
     for (int code = 0; code < kDistanceCodes; ++code) put_length(code == 0 || code == kDistanceCodes - 1 ? 1 : 0);
   }
   void literal(std::uint8_t value) { put_symbol(value); }
-  /// The last byte (`distance` 1) or the last three (3) again and again.
+  /// Repeats the last byte (`distance` 1) or the last three bytes (`distance` 3).
   void repeat(std::size_t count, int distance) {
     while (count > 0) {
-      // No rest may be shorter than the shortest run.
+      // The rest must not be shorter than the shortest run.
       auto length = std::min(count, kLongestRun);
       if (const auto rest = count - length; rest > 0 && rest < 3) length -= 3 - rest;
       if (length < 3) {
-        for (; length > 0; --length, --count) literal(0);  // of zeros only: callers repeat pixels three bytes at a time
+        // So short a run has zeros only, because callers repeat pixels three bytes at a time.
+        for (; length > 0; --length, --count) literal(0);
         continue;
       }
       put_length(length);
@@ -53,13 +54,13 @@ class Deflater {
   }
 
  private:
-  static constexpr int kSymbols = 286, kDistanceCodes = 3;  // distances 1, 2 and 3
+  static constexpr int kSymbols = 286, kDistanceCodes = 3;  // The distances are 1, 2 and 3.
   struct Code {
     std::uint32_t bits;
     int length;
   };
 
-  /// One bit for the longest run, nine or ten for all else: 1/2 + 227/512 + 58/1024 = 1.
+  /// The longest run takes one bit, everything else nine or ten: 1/2 + 227/512 + 58/1024 = 1.
   static std::array<std::uint8_t, kSymbols> literal_lengths() {
     std::array<std::uint8_t, kSymbols> out{};
     for (std::size_t s = 0; s < kSymbols; ++s) out[s] = s == 285 ? 1 : s < 227 ? 9 : 10;
@@ -70,7 +71,7 @@ class Deflater {
     for (int i = 0; i < length; ++i) out |= (value >> i & 1U) << (length - 1 - i);
     return out;
   }
-  /// Canonical codes (RFC 1951, 3.2.2).
+  /// Returns the canonical codes (RFC 1951, 3.2.2).
   static std::array<Code, kSymbols> make_codes(const std::array<std::uint8_t, kSymbols>& lengths) {
     std::array<Code, kSymbols> out{};
     std::uint32_t next = 0;
@@ -84,7 +85,7 @@ class Deflater {
     for (filled_ += length; filled_ >= 8; filled_ -= 8, bits_ >>= 8) out_.push_back(static_cast<std::uint8_t>(bits_));
   }
   void put_symbol(std::size_t symbol) { put(literals_[symbol].bits, literals_[symbol].length); }
-  /// A run's length, 3 … 258 (RFC 1951, 3.2.5).
+  /// Writes the length of a run, 3 … 258 (RFC 1951, 3.2.5).
   void put_length(std::size_t length) {
     if (length == kLongestRun) return put_symbol(285);
     if (length < 11) return put_symbol(254 + length);
@@ -125,7 +126,7 @@ Bytes encode_label_png(const Grid<std::uint8_t>& labels, std::span<const Rgb> co
   for (int y = 0; y < labels.height; ++y) {
     const std::uint8_t* row = &labels.at(y, 0);
     if (y > 0 && std::memcmp(row, row - labels.width, width) == 0) {
-      // PNG's filter "up": the difference from the row above, which is none.
+      // PNG's filter "up" stores the difference from the row above, which is zero here.
       deflater.literal(2);
       deflater.literal(0);
       deflater.repeat(stride - 1, 1);
@@ -149,7 +150,8 @@ Bytes encode_label_png(const Grid<std::uint8_t>& labels, std::span<const Rgb> co
   Bytes header;
   append_u32(header, static_cast<std::uint32_t>(labels.width));
   append_u32(header, static_cast<std::uint32_t>(labels.height));
-  header.insert(header.end(), {8, 2, 0, 0, 0});  // 8 bits, RGB, deflate, adaptive, not interlaced
+  // The bytes mean: 8 bits, RGB, deflate, adaptive filters, not interlaced.
+  header.insert(header.end(), {8, 2, 0, 0, 0});
   Bytes out = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
   append_chunk(out, "IHDR", header);
   append_chunk(out, "IDAT", deflater.finish(adler));

@@ -9,11 +9,11 @@
 namespace vedette {
 namespace {
 
-constexpr std::int64_t kCell = 4;    // pixels
-constexpr double kSmoothSigma = 16;  // from here on statistics of cells are as good as those of pixels
+constexpr std::int64_t kCell = 4;    // The side of a cell, in pixels.
+constexpr double kSmoothSigma = 16;  // From this sigma on, statistics of cells are as good as those of pixels.
 
-/// Mean over a window of 2·radius + 1 along `count` rows at once, edges replicated, by running sums. Rows are worked on side by side, since
-/// each sum waits for the one before.
+/// Takes the mean over a window of 2·radius + 1 along kCount rows at once, by running sums; edges are replicated.
+/// Several rows are worked on side by side, since each sum waits for the one before.
 template <int kCount>
 void box_filter(const float* in, float* out, std::int64_t length, std::int64_t radius) {
   double sums[kCount] = {};
@@ -32,7 +32,7 @@ void box_filter(const float* in, float* out, std::int64_t length, std::int64_t r
   }
 }
 
-/// The same down the columns of a plane, row by row so that memory is read in order.
+/// Does the same down the columns of a plane, row by row so that memory is read in order.
 void box_filter_columns(const float* in, float* out, std::int64_t height, std::int64_t width, std::int64_t radius,
                         std::vector<double>& sum) {
   sum.assign(static_cast<std::size_t>(width), 0.0);
@@ -60,14 +60,14 @@ void box_plane(float* plane, float* scratch, std::int64_t height, std::int64_t w
   box_filter_columns(scratch, plane, height, width, radius, sum);
 }
 
-/// Gaussian by three box filters (Wells, PAMI 1986): the variance of three boxes of radius r is r(r+1).
+/// Approximates a Gaussian by three box filters (Wells, PAMI 1986): the variance of three boxes of radius r is r(r+1).
 void gaussian_plane(float* plane, float* scratch, std::int64_t height, std::int64_t width, double sigma,
                     std::vector<double>& sum) {
   const auto radius = std::max<std::int64_t>(1, std::llround(0.5 * (std::sqrt(4.0 * sigma * sigma + 1.0) - 1.0)));
   for (int pass = 0; pass < 3; ++pass) box_plane(plane, scratch, height, width, radius, sum);
 }
 
-/// Means of cells' values and of their squares.
+/// Computes the means of the cells' values and of their squares.
 VEDETTE_TARGET_CLONES void sum_cells(const float* rows, std::int64_t columns, float* __restrict sums,
                                      float* __restrict squares) {
   constexpr float share = 1.0F / (kCell * kCell);
@@ -93,12 +93,14 @@ VEDETTE_TARGET_CLONES void light_of_row(const float* means, const float* squares
   }
 }
 
-/// A row of pixels, given mean and gain at the centres of cells, the first and the last twice.
+/// Normalises a row of pixels, given mean and gain at the centres of the cells; the first and the last cell are there
+/// twice.
 VEDETTE_TARGET_CLONES void normalize_row(const float* in, const float* mean, const float* gain, std::int64_t columns,
                                          float* __restrict out) {
   constexpr std::int64_t half = kCell / 2;
   constexpr float phase[kCell] = {0.125F, 0.375F, 0.625F, 0.875F};
-  // Pixels between the centres of neighbouring cells: the last half of one cell and the first of the next.
+  // These pixels lie between the centres of neighbouring cells: in the last half of one cell and the first half of the
+  // next.
   for (std::int64_t k = half; k < kCell; ++k) out[k - half] = (in[k - half] - mean[0]) * gain[0];
   for (std::int64_t x = 1; x < columns; ++x)
     for (std::int64_t k = 0; k < kCell; ++k) {
@@ -118,7 +120,7 @@ void gaussian_blur(float* plane, std::int64_t height, std::int64_t width, double
 }
 
 LocalLight::LocalLight(std::int64_t height, std::int64_t width, double sigma)
-    // The neighbourhood is so smooth that its mean and deviation at every fourth pixel tell all others.
+    // The neighbourhood is so smooth that mean and deviation at every fourth pixel tell those of all other pixels.
     : cell_(sigma >= kSmoothSigma && height % kCell == 0 && width % kCell == 0 ? kCell : 1),
       rows_(height / cell_),
       columns_(width / cell_),
@@ -146,7 +148,8 @@ void LocalLight::smooth(int map) {
 
 void LocalLight::apply(const float* in, float* out, std::int64_t first, std::int64_t end) const {
   const auto size = static_cast<std::size_t>(columns_ + 2);
-  // Mean and gain of rows of cells, with the first and last cell repeated, above and below the pixels; then between the two.
+  // `mean` and `gain` hold two rows of cells, above and below the pixels, with the first and last cell repeated. Below,
+  // values between the two rows are interpolated.
   std::array<std::vector<float>, 2> mean, gain;
   for (auto* rows : {&mean, &gain})
     for (auto& row : *rows) row.resize(size);
@@ -169,7 +172,7 @@ void LocalLight::apply(const float* in, float* out, std::int64_t first, std::int
     }
     return;
   }
-  // Bilinear between cell centres, which lie at (kCell − 1) / 2 + n · kCell; edges replicated.
+  // Values are bilinear between cell centres, which lie at (kCell − 1) / 2 + n · kCell; edges are replicated.
   std::vector<float> mean_row(size), gain_row(size);
   for (std::int64_t y = first * kCell; y < end * kCell; ++y) {
     const double at = (static_cast<double>(y) + 0.5) / kCell - 0.5;

@@ -15,14 +15,15 @@ namespace {
 
 constexpr std::size_t kMostShades = 256, kMostExactShades = 64;
 constexpr double kBlackPreference = 2, kClearBorder = 0.8;
-constexpr int kLeastSoftContrast = 64 * 257;  // of JPEG noise there may be much, of marks more
+// In a soft mask something must differ at least this much from the background; smaller differences may be JPEG noise.
+constexpr int kLeastSoftContrast = 64 * 257;
 
 struct Pixel {
   std::uint16_t red, green, blue, alpha;
 };
 static_assert(sizeof(Pixel) == 8);
 
-/// Sees the rows in order.
+/// A function that is given the rows in order.
 using RowSink = std::function<void(int y, std::span<const Pixel>)>;
 
 struct PngDeleter {
@@ -81,7 +82,7 @@ Result<void> read_png(std::span<const std::uint8_t> bytes, const ImageHeader& he
 }
 
 Result<void> read_other(std::span<const std::uint8_t> bytes, SizeLimits limits, const RowSink& sink) {
-  // Class numbers are small, so 16-bit samples are not scaled: what is above 255 stays apart from 0 all the same.
+  // Class numbers are small, so 16-bit samples are not scaled: values above 255 stay apart from 0 all the same.
   const auto image = decode_image(bytes, limits, {}, {.formats = kAllFormats, .sample_bits = 8});
   if (!image) return image.error();
   std::vector<Pixel> row(static_cast<std::size_t>(image->width));
@@ -96,7 +97,7 @@ Result<void> read_other(std::span<const std::uint8_t> bytes, SizeLimits limits, 
   return {};
 }
 
-/// Numbers the colours of rows that it sees.
+/// Numbers the colours of the rows that it is given.
 class Shades {
  public:
   Shades(int height, int width, bool as_brightness) : as_brightness_(as_brightness) {
@@ -143,7 +144,7 @@ class Shades {
   [[nodiscard]] std::uint64_t key_of(const Pixel& p) const {
     if (p.alpha < 32768) return kTransparent;
     std::uint64_t red = p.red, green = p.green, blue = p.blue;
-    // 255 steps, so that all transparent pixels together have room, too.
+    // There are 255 steps, so that all transparent pixels together have a number, too.
     if (as_brightness_) red = green = blue = (red + green + blue) / 3 / 258 * 258;
     return red << 32 | green << 16 | blue;
   }
@@ -172,7 +173,7 @@ double border_share(const MaskPalette& mask, const MaskShade& shade) {
   return static_cast<double>(shade.border_pixels) / static_cast<double>(border);
 }
 
-/// The mask's own background where the common one does not hold.
+/// Returns the common background, or the mask's own background where the common one does not hold.
 std::optional<MaskColor16> background_of(const MaskPalette& mask, const std::optional<MaskColor16>& common) {
   if (!common) return common_background(std::span(&mask, 1));
   const auto holds = [&](const MaskShade& s) { return s.color == *common; };

@@ -24,7 +24,8 @@ struct PngKind {
   bool is_interlaced = false;
 };
 
-/// A PNG whose samples (of `channels` bytes; two per channel if 16 bit, host order) `draw` gives by row and column.
+/// Makes a PNG. `draw` returns the samples of the pixel at a row and a column: `channels` bytes, or two bytes per
+/// channel in host order if it has 16 bits.
 Bytes png_of(const PngKind& kind, const std::function<std::vector<std::uint16_t>(int, int)>& draw) {
   Bytes raw;
   for (int y = 0; y < kSide; ++y) {
@@ -88,7 +89,7 @@ std::string complaint(const Bytes& file, const std::optional<MaskColor16>& backg
   return marks ? "" : marks.error().message;
 }
 
-/// Empty if exactly the pixels are marked for which `truth` holds.
+/// Returns an empty text if exactly those pixels are marked for which `truth` holds.
 std::string difference(const Bytes& file, const std::function<bool(int, int)>& truth = is_in_block,
                        const std::optional<MaskColor16>& background = {}) {
   const auto mask = read_mask_file(file, kLimits);
@@ -132,14 +133,14 @@ TEST(MaskFile, PalettesAreReadByTheColorsThatTheyShow) {
   };
   EXPECT_EQ(difference(with({{0, 0, 0}, {128, 0, 0}}, 0, 1)), "");
   EXPECT_EQ(difference(with({{0, 0, 0}, {255, 0, 0}}, 0, 1)), "");
-  EXPECT_EQ(difference(with({{255, 255, 255}, {0, 0, 0}}, 1, 0)), "");  // a quantiser's order
+  EXPECT_EQ(difference(with({{255, 255, 255}, {0, 0, 0}}, 1, 0)), "");  // A quantiser writes this order.
   EXPECT_EQ(difference(with({{0, 0, 0}, {255, 255, 255}, {0, 0, 0}}, 2, 1)), "");
   EXPECT_EQ(complaint(with({{0, 0, 0}, {0, 0, 0}}, 0, 1)), "marks nothing");
   std::vector<Rgb> inverting;
   for (int i = 255; i >= 0; --i)
     inverting.push_back({static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i)});
   EXPECT_EQ(difference(with(inverting, 0, 255)), "");
-  // Among masks of other tools, too, though it shows black on white.
+  // The same holds among masks of other tools, though this mask shows black on white.
   EXPECT_EQ(difference(with(inverting, 0, 255), is_in_block, MaskColor16{}), "");
 }
 
@@ -147,7 +148,7 @@ TEST(MaskFile, OpaquePixelsAreMarkedWhereOthersAreTransparent) {
   const auto layer = [](bool is_opaque) {
     return png_of({SPNG_COLOR_TYPE_TRUECOLOR_ALPHA, 8, {}}, [=](int y, int x) {
       const bool marked = is_in_block(y, x);
-      // Painted black: only alpha tells it from the black below.
+      // The mark is painted black: only alpha tells it from the black below.
       return std::vector<std::uint16_t>{0, 0, std::uint16_t(is_opaque && marked ? 200 : 0),
                                         std::uint16_t(is_opaque || marked ? 255 : 0)};
     });
@@ -178,7 +179,7 @@ TEST(MaskFile, EveryClassIsMarkedHoweverDark) {
 TEST(MaskFile, SoftEdgesAreCutInTheMiddle) {
   const auto soft = png_of({SPNG_COLOR_TYPE_GRAYSCALE, 8, {}}, [](int y, int x) {
     if (y < 20 || y >= 30) return std::vector<std::uint16_t>{0};
-    // Each row has edges of other greys; half and more of white belongs to the mark.
+    // Each row has edges of other greys. An edge of half of white or more belongs to the mark.
     if (x == 11) return std::vector<std::uint16_t>{static_cast<std::uint16_t>(20 + y)};
     if (x == 32) return std::vector<std::uint16_t>{static_cast<std::uint16_t>(200 + y)};
     return std::vector<std::uint16_t>{static_cast<std::uint16_t>(x >= 12 && x < 32 ? 255 : 0)};
@@ -205,7 +206,7 @@ TEST(MaskFile, MasksOfOneColorOrNearlyMarkNothingOrEverything) {
   EXPECT_EQ(complaint(grey(8, 0, 0)), "marks nothing");
   EXPECT_EQ(complaint(grey(8, 255, 255)), "marks nothing");
   EXPECT_NE(complaint(grey(8, 255, 255), MaskColor16{}).find("marks 100 %"), std::string::npos);
-  // Black on white among masks of white on black.
+  // The mask is black on white among masks that are white on black.
   EXPECT_NE(complaint(grey(8, 255, 0), MaskColor16{}).find("marks 95 %"), std::string::npos);
   EXPECT_EQ(complaint(png_of({SPNG_COLOR_TYPE_GRAYSCALE_ALPHA, 8, {}},
                              [](int, int) {
@@ -228,7 +229,7 @@ TEST(MaskFile, AFolderTellsABackgroundFromALargeDefect) {
   ASSERT_TRUE(white);
   EXPECT_EQ((*white)[0], 65535);
   EXPECT_EQ(difference(black_on_white, large, white), "");
-  // A mask of another tool in the folder, in colours of its own.
+  // The folder holds a mask of another tool with colours of its own.
   EXPECT_EQ(difference(rgb([](int y, int x) {
                          return is_in_block(y, x) ? Rgb{9, 9, 9} : Rgb{200, 200, 200};
                        }),

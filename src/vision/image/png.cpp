@@ -12,7 +12,7 @@ namespace vedette {
 namespace {
 
 constexpr std::array<std::uint8_t, 8> kSignature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-constexpr std::size_t kHeaderEnd = 33;  // signature and IHDR
+constexpr std::size_t kHeaderEnd = 33;  // The signature and the chunk IHDR end here.
 constexpr std::uint8_t kAncillary = 0x20;
 
 std::uint32_t read_u32(const std::uint8_t* p) {
@@ -20,8 +20,8 @@ std::uint32_t read_u32(const std::uint8_t* p) {
          static_cast<std::uint32_t>(p[2]) << 8 | p[3];
 }
 
-/// Hands the decoder the critical chunks alone. The others (texts, profiles, which may be bombs) say nothing that we use, so they cost
-/// nothing.
+/// Gives the decoder only the critical chunks. The others (texts and profiles, which may be bombs) say nothing that is
+/// used here, so they cost nothing.
 class PngStream {
  public:
   PngStream(ImageBytes bytes, const std::stop_token& abandoned) : bytes_(bytes), abandoned_(abandoned) {}
@@ -67,7 +67,7 @@ Error broken(const char* what) {
   return invalid_input(std::string("The PNG image is broken: ") + what + ".");
 }
 
-/// The eXIf chunk's orientation, wherever the chunk stands.
+/// Returns the orientation of the eXIf chunk, wherever the chunk stands.
 int find_orientation(ImageBytes bytes) {
   for (std::size_t at = kSignature.size(); bytes.size() - at >= 12;) {
     const std::size_t length = read_u32(bytes.data() + at);
@@ -83,7 +83,7 @@ VEDETTE_TARGET_CLONES void add_bytes(const std::uint8_t* __restrict row, std::ui
   for (std::size_t i = 0; i < count; ++i) sums[i] = static_cast<std::uint16_t>(sums[i] + row[i]);
 }
 
-/// Means of up to `reduction` pixels beside each other, of `rows` rows whose sums are given.
+/// Writes the means of up to `reduction` pixels beside each other, from the sums of `rows` rows.
 void write_means(const std::vector<std::uint16_t>& sums, int width, int reduction, int rows, std::uint8_t* out) {
   for (int first = 0; first < width; first += reduction) {
     const int columns = std::min(reduction, width - first);
@@ -96,7 +96,7 @@ void write_means(const std::vector<std::uint16_t>& sums, int width, int reductio
   }
 }
 
-/// One decoding. Rows come as 8-bit RGB, or as the file's own channels of 16 bits.
+/// Decodes one picture. Rows come as 8-bit RGB, or as the file's own channels of 16 bits.
 class PngReader {
  public:
   PngReader(ImageBytes bytes, const ImageHeader& header, const DecodeRules& rules)
@@ -141,7 +141,7 @@ class PngReader {
       }
   }
 
-  /// A pass fills in some of the pixels of some rows.
+  /// Reads an interlaced picture, in which each pass fills in some of the pixels of some rows.
   Result<void> read_interlaced(RgbImage& image) {
     std::vector<std::uint8_t> deep(is_deep_ ? stride_ * static_cast<std::size_t>(header_.height) : 0);
     std::uint8_t* const rows = is_deep_ ? deep.data() : image.pixels.data();
@@ -157,7 +157,7 @@ class PngReader {
     return {};
   }
 
-  /// Row by row, so that no more than the reduced picture is in memory.
+  /// Reads row by row, so that no more than the reduced picture is in memory.
   Result<void> read_rows(RgbImage& image, int reduction) {
     std::vector<std::uint8_t> raw(is_deep_ ? stride_ : 0), row(static_cast<std::size_t>(header_.width) * 3);
     std::vector<std::uint16_t> sums(reduction > 1 ? row.size() : 0);
@@ -182,7 +182,7 @@ class PngReader {
   const DecodeRules& rules_;
   const bool is_deep_, is_interlaced_;
   const int channels_;
-  const std::size_t stride_;  // bytes of a row as it is decoded
+  const std::size_t stride_;  // The bytes of a row as it is decoded.
   PngStream stream_;
   const std::unique_ptr<spng_ctx, PngDeleter> context_;
   SampleScale scale_;
@@ -200,7 +200,7 @@ Result<ImageHeader> read_png_header(ImageBytes bytes) {
     return broken("it does not begin with a header");
   const auto width = read_u32(bytes.data() + 16), height = read_u32(bytes.data() + 20);
   const unsigned depth = bytes[24], color = bytes[25];
-  // Bit n: the depth n is possible.
+  // If bit n is set, the depth n is possible.
   constexpr std::array<unsigned, 7> kDepths = {0x10116, 0, 0x10100, 0x116, 0x10100, 0, 0x10100};
   if (color >= kDepths.size() || depth > 16 || (kDepths[color] >> depth & 1U) == 0 || bytes[26] != 0 ||
       bytes[27] != 0 || bytes[28] > 1)

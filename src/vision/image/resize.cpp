@@ -7,7 +7,7 @@
 namespace vedette {
 namespace {
 
-/// For each output position the first input sample and the weights of a triangle filter, normalised to sum 1.
+/// For each output position, the first input sample and the weights of a triangle filter, whose sum is 1.
 struct Taps {
   std::vector<int> first;
   std::vector<float> weights;  ///< [out, width]
@@ -23,7 +23,7 @@ VEDETTE_TARGET_CLONES void add_scaled(float* __restrict sum, const float* __rest
   for (std::size_t i = 0; i < count; ++i) sum[i] += scale * values[i];
 }
 
-/// A row of RGB into three.
+/// Splits a row of RGB into three rows.
 VEDETTE_TARGET_CLONES void split_row(const float* __restrict rgb, float* __restrict r, float* __restrict g,
                                      float* __restrict b, int count) {
   for (int i = 0; i < count; ++i) r[i] = rgb[3 * i], g[i] = rgb[3 * i + 1], b[i] = rgb[3 * i + 2];
@@ -60,7 +60,7 @@ Placement place(int in_height, int in_width, int height, int width) {
   return {(height - h) / 2, (width - w) / 2, h, w};
 }
 
-/// Index i of a row that goes on as its mirror image at both ends.
+/// Returns the place of index i in a row that goes on as its mirror image at both ends.
 int mirrored(int i, int count) {
   const int period = 2 * count;
   i = ((i % period) + period) % period;
@@ -132,7 +132,7 @@ Grid<float> resize_map(const Grid<float>& map, int height, int width, const Wind
   const Taps columns = make_taps(map.width, width);
   Grid<float> out(part.height, part.width);
   if (out.values.empty()) return out;
-  // Of the source only what the part's columns read.
+  // Only those columns of the source are computed that the part reads.
   const int first = columns.first[static_cast<std::size_t>(part.left)];
   const int end = columns.first[static_cast<std::size_t>(part.left + part.width - 1)] + columns.width;
   std::vector<float> line(static_cast<std::size_t>(end - first));

@@ -12,8 +12,8 @@
 namespace vedette {
 namespace {
 
-constexpr tmsize_t kLargestPiece = 1 << 30;  // bytes that libtiff may ask for at once
-constexpr int kMostSamples = 8;              // per pixel
+constexpr tmsize_t kLargestPiece = 1 << 30;  // The most bytes that libtiff may ask for at once.
+constexpr int kMostSamples = 8;              // The most samples that a pixel may have.
 
 /// The file in memory, and what libtiff says of it.
 struct TiffSource {
@@ -45,10 +45,10 @@ toff_t on_size(thandle_t handle) {
   return static_cast<TiffSource*>(handle)->bytes.size();
 }
 int on_error(TIFF*, void*, const char*, const char*, va_list) {
-  return 1;  // the call that failed says so
+  return 1;  // The call that failed says so itself.
 }
 int on_warning(TIFF*, void* user, const char* module, const char*, va_list) {
-  // libjpeg paints what is missing grey and only warns.
+  // Libjpeg paints missing data grey and only warns.
   if (module != nullptr && std::string_view(module).find("JPEG") != std::string_view::npos)
     static_cast<TiffSource*>(user)->is_damaged = true;
   return 1;
@@ -65,7 +65,7 @@ Tiff open(TiffSource& source) {
   TIFFOpenOptionsSetMaxSingleMemAlloc(options, kLargestPiece);
   TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, &source);
   TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, &source);
-  // "m": no memory map; the bytes are in memory.
+  // The mode "m" means that libtiff makes no memory map; the bytes are in memory already.
   Tiff tiff(TIFFClientOpenExt("image", "rm", &source, on_read, on_write, on_seek, on_close, on_size, nullptr, nullptr,
                               options));
   TIFFOpenOptionsFree(options);
@@ -89,7 +89,7 @@ struct Layout {
   bool is_separate = false, is_tiled = false;
   int orientation = 1;
 
-  /// Whether rows are read as they are; the rest is left to libtiff's own conversion to 8 bits.
+  /// Whether the rows are read as they are; other layouts are left to libtiff's own conversion to 8 bits.
   [[nodiscard]] bool is_plain() const {
     const bool is_grey = photometric == PHOTOMETRIC_MINISBLACK || photometric == PHOTOMETRIC_MINISWHITE;
     const bool is_color = photometric == PHOTOMETRIC_RGB && samples >= 3;
@@ -125,7 +125,7 @@ Result<Layout> read_layout(TIFF* tiff) {
   return out;
 }
 
-/// Grey and RGB of 8 or 16 bits, in strips.
+/// Reads grey and RGB pictures of 8 or 16 bits, in strips.
 Result<RgbImage> read_rows(TIFF* tiff, const Layout& l, const DecodeRules& rules) {
   const int used = l.photometric == PHOTOMETRIC_RGB ? 3 : 1;
   const auto in_row = static_cast<std::size_t>(l.width) * static_cast<std::size_t>(l.is_separate ? 1 : l.samples);
@@ -134,7 +134,8 @@ Result<RgbImage> read_rows(TIFF* tiff, const Layout& l, const DecodeRules& rules
   std::vector<std::uint8_t> row(size);
   auto image = make_image(l.height, l.width);
   SampleScale scale(rules.sample_bits);
-  // Of separate planes, each is read from its first row to its last: compressed strips can only be read in order.
+  // Each of several separate planes is read from its first row to its last, since compressed strips can only be read in
+  // order.
   for (int plane = 0; plane < (l.is_separate ? used : 1); ++plane)
     for (int y = 0; y < l.height; ++y) {
       if (rules.abandoned.stop_requested()) return abandoned_error();
@@ -164,13 +165,13 @@ Result<RgbImage> read_rows(TIFF* tiff, const Layout& l, const DecodeRules& rules
   return image;
 }
 
-/// Palettes, tiles, few bits, YCbCr, CMYK.
+/// Reads palettes, tiles, few bits, YCbCr and CMYK.
 Result<RgbImage> convert(TIFF* tiff, const Layout& l) {
   TIFFRGBAImage reader;
   std::array<char, 1024> message{};
   if (TIFFRGBAImageOK(tiff, message.data()) == 0 || TIFFRGBAImageBegin(&reader, tiff, 1, message.data()) == 0)
     return broken("has a layout that is not read");
-  reader.req_orientation = reader.orientation;  // as it lies in the file
+  reader.req_orientation = reader.orientation;  // The picture is read as it lies in the file.
   std::vector<std::uint32_t> raster(static_cast<std::size_t>(l.height) * static_cast<std::size_t>(l.width));
   const bool is_read = TIFFRGBAImageGet(&reader, raster.data(), static_cast<std::uint32_t>(l.width),
                                         static_cast<std::uint32_t>(l.height)) != 0;
@@ -192,7 +193,7 @@ bool is_tiff(ImageBytes bytes) {
   if (bytes.size() < 8) return false;
   const bool is_little = bytes[0] == 'I' && bytes[1] == 'I', is_big = bytes[0] == 'M' && bytes[1] == 'M';
   const int version = is_little ? bytes[2] | bytes[3] << 8 : bytes[2] << 8 | bytes[3];
-  return (is_little || is_big) && (version == 42 || version == 43);  // 43: BigTIFF
+  return (is_little || is_big) && (version == 42 || version == 43);  // The version 43 is BigTIFF.
 }
 
 Result<ImageHeader> read_tiff_header(ImageBytes bytes) {

@@ -11,7 +11,7 @@ Error broken(const char* what) {
   return invalid_input(std::string("The WebP image ") + what + ".");
 }
 
-/// The EXIF chunk's orientation: RIFF chunks follow each other, padded to even lengths.
+/// Returns the orientation of the EXIF chunk. RIFF chunks follow each other, padded to even lengths.
 int find_orientation(ImageBytes bytes) {
   for (std::size_t at = 12; at < bytes.size() && bytes.size() - at >= 8;) {
     std::size_t length = 0;

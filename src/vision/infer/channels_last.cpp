@@ -7,7 +7,8 @@
 #include "vision/infer/half.hpp"
 #include "vision/infer/planner.hpp"
 
-/// Between networks and comparisons: maps are pooled, joined and read as rows of channels, one per cell, without changing layouts.
+/// Operations between networks and comparisons: maps are pooled, joined and read as rows of channels, one row per cell,
+/// without changing layouts.
 namespace vedette {
 namespace {
 
@@ -21,7 +22,7 @@ inline float to_float(std::uint8_t x) {
   return static_cast<float>(x);
 }
 
-/// `count` rows of n channels, times `scale`, into rows that are `stride` apart.
+/// Copies `count` rows of n channels, times `scale`, into rows that are `stride` apart.
 template <typename T>
 [[gnu::always_inline]] inline void copy_rows_of(const T* __restrict in, float scale, float* __restrict out,
                                                 std::int64_t count, std::int64_t n, std::int64_t stride) {
@@ -29,7 +30,8 @@ template <typename T>
     for (std::int64_t c = 0; c < n; ++c) out[i * stride + c] = scale * to_float(in[i * n + c]);
 }
 
-/// A row of means of size × size cells, n channels each, times `scale`; `width` cells per row of the source.
+/// Writes a row of means of size × size cells with n channels each, times `scale`. A row of the source has `width`
+/// cells.
 template <typename T>
 [[gnu::always_inline]] inline void pool_row_of(const T* __restrict in, float scale, float* __restrict out,
                                                std::int64_t columns, std::int64_t width, std::int64_t n,
@@ -45,7 +47,7 @@ template <typename T>
   }
 }
 
-// Clones cannot be templates.
+// Clones cannot be templates, so these functions are not.
 VEDETTE_TARGET_CLONES void copy_rows(const float* in, float scale, float* out, std::int64_t count, std::int64_t n,
                                      std::int64_t stride) {
   copy_rows_of(in, scale, out, count, n, stride);
@@ -71,7 +73,7 @@ VEDETTE_TARGET_CLONES void pool_row(const std::uint8_t* in, float scale, float* 
   pool_row_of(in, scale, out, columns, width, n, size);
 }
 
-/// A byte stands for scale · byte, to the nearest and within its range.
+/// Writes bytes that stand for scale · byte, rounded to the nearest and kept within the range of a byte.
 template <typename T>
 [[gnu::always_inline]] inline void to_bytes_of(const T* __restrict in, std::uint8_t* __restrict out, std::int64_t n,
                                                float scale) {
@@ -103,7 +105,7 @@ VEDETTE_TARGET_CLONES void interleave_row(const float* const* planes, std::int64
 }
 VEDETTE_TARGET_CLONES void interleave_row(const float* const* planes, std::int64_t channels, std::int64_t width,
                                           Half* __restrict out) {
-  if (channels == 3) {  // together they are written as vectors
+  if (channels == 3) {  // Three channels together are written as vectors.
     const float *r = planes[0], *g = planes[1], *b = planes[2];
     for (std::int64_t x = 0; x < width; ++x)
       out[3 * x] = narrow(r[x]), out[3 * x + 1] = narrow(g[x]), out[3 * x + 2] = narrow(b[x]);
@@ -124,7 +126,7 @@ void interleave(const Value& plain, T* out) {
   }
 }
 
-/// [C,H,W], channels last, pooled.
+/// Pools [C,H,W] whose channels are last.
 template <typename T>
 void pool_rows(const T* in, float scale, float* out, std::int64_t channels, std::int64_t height, std::int64_t width,
                std::int64_t size) {
@@ -138,14 +140,14 @@ VEDETTE_TARGET_CLONES void add_neighbours(const float* __restrict in, float* __r
   for (std::int64_t x = 0; x < n; ++x) out[x] = in[2 * x] + in[2 * x + 1];
 }
 
-/// The same of a plane; `sums` has twice its width.
+/// Pools a row of a plane; `sums` has room for twice its width.
 VEDETTE_TARGET_CLONES void pool_plane_row(const float* in, float* __restrict out, float* sums, std::int64_t columns,
                                           std::int64_t width, std::int64_t size) {
   for (std::int64_t x = 0; x < columns * size; ++x) sums[x] = in[x];
   for (std::int64_t dy = 1; dy < size; ++dy)
     for (std::int64_t x = 0; x < columns * size; ++x) sums[x] += in[dy * width + x];
   const float share = 1.0F / static_cast<float>(size * size);
-  // Halved while it can be: neighbours are added as vectors.
+  // The size is halved while it can be: neighbours are added as vectors.
   for (float* halves = sums + width; size % 2 == 0; size /= 2) {
     add_neighbours(sums, halves, columns * size / 2);
     std::swap(sums, halves);
@@ -159,7 +161,7 @@ VEDETTE_TARGET_CLONES void pool_plane_row(const float* in, float* __restrict out
 
 using Type = dnnl::memory::data_type;
 
-/// Calls work with the values as pointers of their type.
+/// Calls `work` with the values as pointers of their type.
 template <typename S, typename F>
 void with_type(const S& source, const void* data, F work) {
   switch (source.type()) {
@@ -290,7 +292,7 @@ void Planner::concatenate(const Node& node) {
 void Planner::tokens(const Node& node) {
   const auto in = any_input(node);
   const auto channels = in.channels, cells = in.height * in.width;
-  if (!in.plain && in.type() == Type::f32) {  // they are the rows
+  if (!in.plain && in.type() == Type::f32) {  // The values are the rows already.
     auto& out = make_shape(node, {cells, channels});
     auto* rows = static_cast<float*>(in.rows.get_data_handle());
     out.data = {rows, static_cast<std::size_t>(cells * channels)};

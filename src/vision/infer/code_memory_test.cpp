@@ -15,7 +15,7 @@
 namespace vedette {
 namespace {
 
-/// As systemd's MemoryDenyWriteExecute= does it, by a filter of system calls.
+/// Forbids it with a filter of system calls, as systemd's MemoryDenyWriteExecute= does.
 void forbid_making_memory_executable() {
   sock_filter filter[] = {
       {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
@@ -32,11 +32,11 @@ void forbid_making_memory_executable() {
   ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), 0);
 }
 
-TEST(CodeMemory, IsThereUsually) {
+TEST(CodeMemory, MachineCodeCanUsuallyBeMade) {
   EXPECT_TRUE(check_code_memory());
 }
 
-TEST(CodeMemory, WhereItIsForbiddenTheMessageSaysWhatToSwitch) {
+TEST(CodeMemory, WhereMachineCodeIsForbiddenTheMessageSaysWhatToSwitch) {
   EXPECT_EXIT(
       {
         forbid_making_memory_executable();

@@ -11,9 +11,9 @@
 namespace vedette {
 namespace {
 
-constexpr float kRounding = 1.2e-7F;  // of a sum in fp32, per term
+constexpr float kRounding = 1.2e-7F;  // The rounding error of a sum in fp32, per term.
 
-/// Row minimum of (bias − row) over one block: the largest a·b − |b|²/2 is the nearest b.
+/// Returns the largest value of a row of products. The entry b with the largest a·b − |b|²/2 is the nearest one.
 VEDETTE_TARGET_CLONES float largest(const float* row, std::int64_t n) {
   Lanes best = Lanes{} - 3.4e38F;
   std::int64_t i = 0;
@@ -28,7 +28,7 @@ VEDETTE_TARGET_CLONES float largest(const float* row, std::int64_t n) {
   return result;
 }
 
-/// Rounds a row to bf16; its squared norm, and that of what rounding took away.
+/// Rounds a row to bf16. Also returns its squared norm, and the squared norm of what rounding took away.
 VEDETTE_TARGET_CLONES void round_row(const float* __restrict in, Half* __restrict out, std::int64_t n,
                                      float* __restrict square, float* __restrict lost_square) {
   for (std::int64_t i = 0; i < n; ++i) out[i] = narrow(in[i]);
@@ -56,7 +56,7 @@ VEDETTE_TARGET_CLONES void round_row(const float* __restrict in, Half* __restric
 
 struct TopTwo {
   float best = -3.4e38F, second = -3.4e38F;
-  std::int64_t at = 0;  ///< of the best
+  std::int64_t at = 0;  ///< The place of the best value.
 };
 
 VEDETTE_TARGET_CLONES void find_top_two(const float* row, std::int64_t n, TopTwo* out) {
@@ -106,7 +106,7 @@ VEDETTE_TARGET_CLONES float squared_distance(const float* a, const float* b, std
   return sum;
 }
 
-/// sqrt((w |e|² − |B e|²) / channels), e = x − mean.
+/// Returns sqrt((w |e|² − |B e|²) / channels) with e = x − mean.
 VEDETTE_TARGET_CLONES float subspace_distance(const float* x, const float* mean, const float* basis, float weight,
                                               std::int64_t rank, std::int64_t channels) {
   float norm = 0;
@@ -133,17 +133,17 @@ VEDETTE_TARGET_CLONES float subspace_distance(const float* x, const float* mean,
 
 }  // namespace
 
-/// Row ranges per group: offsets into a tensor's first axis, rising from 0 to its length.
+/// Returns the row ranges of the groups: offsets into a tensor's first axis, rising from 0 to its length.
 std::vector<std::int64_t> Planner::group_offsets(const Node& node, std::int64_t rows) {
   const auto& t = tensor(node, "groups", {-1});
   std::vector<std::int64_t> offsets;
   for (float v : t.values()) {
     if (!(v >= 0 && v <= static_cast<float>(rows)) || (!offsets.empty() && v <= static_cast<float>(offsets.back())))
-      throw PlanFailure{node.output + ": bad groups"};
+      throw PlanFailure{node.output + " has groups that do not fit its rows"};
     offsets.push_back(std::llround(v));
   }
   if (offsets.size() < 2 || offsets.front() != 0 || offsets.back() != rows)
-    throw PlanFailure{node.output + ": bad groups"};
+    throw PlanFailure{node.output + " has groups that do not fit its rows"};
   return offsets;
 }
 
@@ -161,7 +161,7 @@ void Planner::project(const Node& node) {
                                         {DNNL_ARG_WEIGHTS, plain_memory(weights.shape, Tag::ab, weights.data())},
                                         {DNNL_ARG_BIAS, plain_memory({1, weights.size(1)}, Tag::ab, bias.data())},
                                         {DNNL_ARG_DST, plain_memory(out.shape, Tag::ab, out.data.data())}});
-  // The lambda holds the tensors: their storage must outlive the plan.
+  // The lambda holds the tensors, because their storage must outlive the plan.
   add_step(
       [stream, execution, weights, bias] {
         execution.run(*stream);
@@ -180,8 +180,9 @@ void Planner::nearest_distance(const Node& node) {
   auto& out = make_output(node, {groups, integer(node, "height", 1, 16384), integer(node, "width", 1, 16384)});
   if (count(out.shape) != rows * groups) throw PlanFailure{node.output + " does not fit its input"};
 
-  // |a − b|² = |a|² − 2 (a·b − |b|²/2): one matrix product with bias, then a maximum. Blocks keep it in the cache. In bf16, twice as fast, the
-  // product only tells which entries may be nearest; what comes out is exact all the same.
+  // |a − b|² = |a|² − 2 (a·b − |b|²/2): this takes one matrix product with bias, then a maximum. Blocks keep it in the
+  // cache. In bf16, which is twice as fast, the product only tells which entries may be nearest; the result is exact
+  // all the same.
   const bool is_screened = type_ != kF32;
   auto bias = std::make_shared<std::vector<float>>();
   std::vector<float> longest(static_cast<std::size_t>(groups)), longest_lost(static_cast<std::size_t>(groups));
@@ -202,7 +203,7 @@ void Planner::nearest_distance(const Node& node) {
   const std::int64_t block = std::min<std::int64_t>(rows, 256);
   auto products = std::make_shared<std::vector<float>>(static_cast<std::size_t>(block * entries));
   auto stream = std::make_shared<dnnl::stream>(cpu());
-  // Rows as the product reads them; rounded ones with their norms.
+  // These are the rows as the product reads them; rounded rows come with their norms.
   auto* halves =
       is_screened
           ? reinterpret_cast<Half*>(buffer(kTransient, static_cast<std::size_t>(rows * channels) * sizeof(Half)))
@@ -222,7 +223,7 @@ void Planner::nearest_distance(const Node& node) {
   for (std::int64_t first = 0; first < rows; first += block) {
     const auto n = std::min(block, rows - first);
     if (!plans.contains(n)) {
-      // The bank in the layout that the product likes best, arranged once.
+      // The bank is arranged once in the layout that the product likes best.
       const dnnl::matmul::desc desc(
           {{n, channels}, type_, Tag::ab},
           packed ? packed.get_desc() : dnnl::memory::desc({channels, entries}, type_, Tag::any),
@@ -280,7 +281,8 @@ void Planner::nearest_distance(const Node& node) {
             for (std::int64_t g = 0; g < groups; ++g) {
               const auto first = offsets[static_cast<std::size_t>(g)], end = offsets[static_cast<std::size_t>(g) + 1];
               const float* candidates = products->data() + r * entries + first;
-              // With rounded â, b̂: |a·b − â·b̂| ≤ |a − â| |b̂| + |a| |b − b̂| (Cauchy, Schwarz), and what summing in fp32 may lose.
+              // With rounded â, b̂: |a·b − â·b̂| ≤ |a − â| |b̂| + |a| |b − b̂| (Cauchy, Schwarz); to this is added what
+              // summing in fp32 may lose.
               const float b_length = longest[static_cast<std::size_t>(g)],
                           b_lost = longest_lost[static_cast<std::size_t>(g)];
               const float error =

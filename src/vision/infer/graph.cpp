@@ -16,12 +16,12 @@ namespace vedette {
 
 namespace {
 
-constexpr std::int64_t kBand = 64;  // rows of a picture that one thread treats at a time
+constexpr std::int64_t kBand = 64;  // The number of rows of a picture that one thread treats at a time.
 
 }  // namespace
 
 float* BufferPool::take(std::size_t bytes) {
-  // The smallest that is large enough, but none that would mostly lie idle.
+  // This takes the smallest block that is large enough, but none that would mostly lie idle.
   Block* best = nullptr;
   for (auto& block : blocks_)
     if (block.is_free && block.bytes >= bytes && block.bytes / 4 <= bytes && (!best || block.bytes < best->bytes))
@@ -92,7 +92,7 @@ void Planner::release(const std::string& name) {
   std::vector<float*> released;
   for (auto it = first; it != end; ++it) released.push_back(it->second);
   held_.erase(first, end);
-  // A value may lie in another's memory.
+  // A value may lie in the memory of another value.
   for (const auto* block : released)
     if (std::none_of(held_.begin(), held_.end(), [&](const auto& other) { return other.second == block; }))
       buffers_.give_back(block);
@@ -100,7 +100,7 @@ void Planner::release(const std::string& name) {
 
 void Planner::finish(const std::vector<std::string>& outputs) {
   for (const auto& name : outputs) {
-    if (!values_.contains(name)) throw PlanFailure{"nothing makes " + name};
+    if (!values_.contains(name)) throw PlanFailure{"no node makes " + name};
     make_plain(name);
   }
   release(kTransient);
@@ -150,7 +150,7 @@ const Tensor& Planner::tensor(const Node& node, const std::string& role, const S
 double Planner::number(const Node& node, const std::string& name, double low, double high) {
   const auto it = node.numbers.find(name);
   if (it == node.numbers.end() || !(it->second >= low && it->second <= high))
-    throw PlanFailure{node.output + ": bad " + name};
+    throw PlanFailure{node.output + " lacks the number " + name + ", or it is out of range"};
   return it->second;
 }
 
@@ -186,7 +186,7 @@ void Planner::warp(const Node& node,
   const auto& in = input(node, rank);
   const auto& transform = input(node, 1, 1);
   if (transform.shape[0] != 3 || in.shape[rank - 1] < 2 || in.shape[rank - 2] < 2)
-    throw PlanFailure{node.output + " cannot warp"};
+    throw PlanFailure{node.output + " has inputs that cannot be warped"};
   const double scale = number(node, "scale", 1e-3, 1e3);
   auto& out = make_output(node, in.shape);
   add_step([&in, &transform, &out, rank, scale, function] {
@@ -314,7 +314,7 @@ Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::st
   Graph graph;
   graph.threads_ = omp_get_max_threads();
   Planner planner(tensors, graph.values_, graph.steps_, graph.packed_, *graph.buffers_, precision);
-  // From the end: what is needed, and by whom last.
+  // This goes from the end and finds what is needed, and which node reads it last.
   std::map<std::string, std::size_t> last_reader;
   for (const auto& name : outputs) last_reader[name] = nodes.size();
   for (std::size_t i = nodes.size(); i-- > 0;)

@@ -16,13 +16,13 @@
 
 namespace vedette {
 
-/// Of a graph's networks (operations `block` to `upsample`); all else is fp32. int8: products of blocks whose input has a known `range`; all
-/// others in the best of the other two.
+/// The precision of a graph's networks (operations `block` to `upsample`); everything else is fp32. In int8, the
+/// products of blocks whose input has a known `range` are int8; all others have the better of the other two precisions.
 enum class Precision { fp32, bf16, int8 };
 std::string_view to_text(Precision precision);
-/// bf16 where the processor multiplies it at twice the rate or more, else fp32.
+/// Returns bf16 where the processor multiplies it at twice the rate or more, otherwise fp32.
 Precision best_precision();
-/// Whether the processor multiplies int8 at twice the rate of that (AVX-512 VNNI).
+/// Whether the processor multiplies int8 at twice the rate of best_precision() (AVX-512 VNNI).
 bool multiplies_int8();
 
 /// Blocks of memory that are used again. Not thread-safe.
@@ -43,35 +43,38 @@ class BufferPool {
 
 struct PackedWeights;
 
-/// Executes an artifact's graph on one picture with oneDNN. Planned once for a fixed input size: memory, layouts and
-/// primitives are made in plan(), run() allocates nothing large. Not thread-safe; make one per thread (weights are
-/// shared).
+/// Executes an artifact's graph on one picture with oneDNN. It is planned once for a fixed input size: plan() makes
+/// memory, layouts and primitives, and run() allocates nothing large. Not thread-safe; make one graph per thread (they
+/// share the weights).
 ///
 /// Networks' operations (`block` to `upsample`) keep values in oneDNN's own layout between them.
 ///
 /// The input is the value "image" [3, height, width], 0 … 1. Operations (inputs → output; tensors; numbers):
-///   register             [3,H,W] → [3]; reference [H/r,W/r]; reduction r; the transform dy, dx, angle (registration.hpp)
+///   register             [3,H,W] → [3]; reference [H/r,W/r]; reduction r; the result is the transform dy, dx, angle
+///                        (registration.hpp)
 ///   warp_to_reference, warp_from_reference
 ///                        [C,H,W] or [H,W], and a transform → same shape; scale: pixels here per pixel of the reference
-///   light_normalize      [C,H,W] → same; sigma; (x − mean) / (deviation + 0.05), Gaussian neighbourhood of sigma pixels
+///   light_normalize      [C,H,W] → same; sigma; (x − mean) / (deviation + 0.05), over a Gaussian neighbourhood of
+///                        sigma pixels
 ///   softplus             element-wise
 ///   affine               element-wise scale · x + offset
 ///   logarithm            element-wise log(1 + x), x ≥ 0
-///   stack                several [Hi,Wi] → [count,height,width]; height, width; each enlarged bilinearly
+///   stack                several [Hi,Wi] → [count,height,width]; height, width; each is enlarged bilinearly
 ///   slice                [C,H,W] → [H,W]; channel
 ///   channels             [C,H,W] → [count,H,W]; first, count
-///   block                [C,H,W] and, to be added, perhaps [O,H/s,W/s] → [O,H/s,W/s]; weights [O,C/groups,k,k], k odd,
-///                        zeros beyond the edges, bias [O]; groups, stride 1 or 2, relu 0 or 1 (after the addition); perhaps range:
-///                        what the result hardly exceeds, for int8
-///   convolution          [C,H,W] and, to be added, perhaps the result's shape → [O,…]; weights [O,C/groups,h,w], bias [O]; groups, stride,
-///                        dilation, relu 0 or 1, and top, left, bottom, right: zeros beyond the edges
+///   block                [C,H,W] and, if something is to be added, [O,H/s,W/s] → [O,H/s,W/s]; weights
+///                        [O,C/groups,k,k], k odd, zeros beyond the edges, bias [O]; groups, stride 1 or 2, relu 0 or 1
+///                        (after the addition); for int8 also range: what the result hardly exceeds
+///   convolution          [C,H,W] and, if something is to be added, the result's shape → [O,…]; weights
+///                        [O,C/groups,h,w], bias [O]; groups, stride, dilation, relu 0 or 1, and top, left, bottom,
+///                        right: zeros beyond the edges
 ///   leaky_relu           element-wise; slope below zero
 ///   clip                 element-wise; low, high
 ///   sigmoid              element-wise
 ///   hard_swish           element-wise x · clip(x / 6 + 1/2, 0, 1)
 ///   add, multiply        [C,H,W] with [C,H,W] or [C,1,1] → [C,H,W]
-///   max_pool, mean_pool  [C,H,W] → [C,…]; height, width (both 0: all of it), stride, dilation 1, top, left, bottom, right; mean_pool:
-///                        include_padding 0 or 1: whether zeros beyond the edges count
+///   max_pool, mean_pool  [C,H,W] → [C,…]; height, width (both 0: the whole map), stride, dilation 1, top, left,
+///                        bottom, right; mean_pool: include_padding 0 or 1: whether zeros beyond the edges count
 ///   upsample             [C,H,W] → [C,fH,fW]; factor f; bilinear, pixel centres at half-integers
 ///   average_pool         [C,H,W] → [C,H/s,W/s]; size = stride
 ///   concatenate          several [Ci,H,W] → [ΣCi,H,W]
@@ -79,8 +82,8 @@ struct PackedWeights;
 ///   project              [N,C] → [N,D]; weights [C,D], bias [D]
 ///   nearest_distance     [N,D] → [G,height,width]; bank [M,D], groups [G+1]; height, width; Euclidean distance to the
 ///                        nearest of the rows groups[g] … groups[g+1]−1, exact
-///   position_subspace    [N,D] → [height,width]; mean [N,D], basis [N,R,D], weight [N]; height, width; with e the deviation
-///                        from the mean: sqrt((weight·|e|² − |basis·e|²) / D)
+///   position_subspace    [N,D] → [height,width]; mean [N,D], basis [N,R,D], weight [N]; height, width; with e the
+///                        deviation from the mean: sqrt((weight·|e|² − |basis·e|²) / D)
 ///   nearest_other_group  [G,H,W] → [H,W]; group; minimum over all groups but that one
 ///   scale_cells          [H,W] → same; factors [H,W]
 ///   blur                 [H,W] → same; sigma, in cells
@@ -92,34 +95,36 @@ class Graph {
     [[nodiscard]] std::vector<float> copy() const { return {data.begin(), data.end()}; }
   };
 
-  /// `outputs`: values that output() will be asked for. Nodes they do not need are left out, and values that nobody will read any more
-  /// leave their memory to others. Fails with invalid_input if an operation is unknown or shapes do not fit.
+  /// Plans a graph. `outputs` are the values that output() will be asked for. Nodes that they do not need are left out,
+  /// and values that nobody will read any more leave their memory to others. Fails with invalid_input if an operation
+  /// is unknown or shapes do not fit.
   static Result<Graph> plan(const std::vector<Node>& nodes, const std::map<std::string, Tensor>& tensors,
                             const std::vector<std::string>& outputs, int input_height, int input_width,
                             Precision precision = best_precision());
-  /// What one step does, by arithmetic alone: what a machine needs for it at least follows from its peak rates.
+  /// What one step computes, by arithmetic alone. A machine's peak rates then tell how long it needs at least.
   struct Work {
-    std::string op;                         ///< of the node that it belongs to
-    double flops = 0;                       ///< additions and multiplications of its products
-    Precision precision = Precision::fp32;  ///< of these
+    std::string op;                         ///< The operation of the node to which the step belongs.
+    double flops = 0;                       ///< The additions and multiplications of its products.
+    Precision precision = Precision::fp32;  ///< The precision of its products.
   };
   struct Step {
     Work work;
     std::function<void()> run;
   };
-  /// Where the picture belongs before run(), which may write over it.
+  /// The memory for the picture, to be filled before run(), which may write over it.
   [[nodiscard]] std::span<float> input() { return values_.at("image")->data; }
-  /// `seconds`: one entry per step is written, if given.
+  /// Runs all steps. If `seconds` is given, it gets one entry per step.
   void run(std::vector<double>* seconds = nullptr);
-  /// With a picture of the planned size.
+  /// Runs all steps on a picture, which must have the planned size.
   void run(const Planes& image);
   [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
-  /// Valid until the next run. The name must be one of the outputs.
+  /// Returns an output, which is valid until the next run. The name must be one of the planned outputs.
   [[nodiscard]] const Value& output(const std::string& name) const { return *values_.at(name); }
-  [[nodiscard]] std::size_t bytes() const { return buffers_->bytes(); }  ///< working memory, without weights
-  /// Bytes of weights as products read them, which graphs share, by their addresses.
+  /// The working memory in bytes, without weights.
+  [[nodiscard]] std::size_t bytes() const { return buffers_->bytes(); }
+  /// Returns the bytes of the weights as products read them, by their addresses. Graphs share them.
   [[nodiscard]] std::map<const void*, std::size_t> packed_weights() const;
-  [[nodiscard]] int threads() const { return threads_; }  ///< that it was planned for
+  [[nodiscard]] int threads() const { return threads_; }  ///< The number of threads for which the graph was planned.
 
  private:
   std::unique_ptr<BufferPool> buffers_ = std::make_unique<BufferPool>();
@@ -129,17 +134,19 @@ class Graph {
   int threads_ = 1;
 };
 
-/// Graphs of one plan for one size: as many as calls need at a time, each for as many threads as its caller has (oneDNN divides the work
-/// when it plans). Safe from any thread.
+/// Graphs of one plan for one size: as many as calls need at a time, each for as many threads as its caller has (oneDNN
+/// divides the work when it plans). Any thread may use it.
 class GraphPool {
  public:
   GraphPool(std::vector<Node> nodes, std::map<std::string, Tensor> tensors, std::vector<std::string> outputs,
             Precision precision = best_precision())
       : nodes_(std::move(nodes)), tensors_(std::move(tensors)), outputs_(std::move(outputs)), precision_(precision) {}
-  /// One that nobody uses; planned if there is none. All calls name the same size. Fails as Graph::plan does.
+  /// Returns a graph that nobody uses, and plans one if there is none. All calls must name the same size. Fails as
+  /// Graph::plan() does.
   Result<std::unique_ptr<Graph>> take(int input_height, int input_width);
   void give_back(std::unique_ptr<Graph> graph);
-  [[nodiscard]] std::size_t bytes() const { return bytes_; }  ///< of all graphs, without weights
+  /// The working memory of all graphs in bytes, without weights.
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
   const std::vector<Node> nodes_;
@@ -147,14 +154,15 @@ class GraphPool {
   const std::vector<std::string> outputs_;
   const Precision precision_;
   std::atomic<std::size_t> bytes_{0};
-  std::mutex mutex_;  // guards idle_
+  std::mutex mutex_;  // The mutex guards `idle_`.
   std::vector<std::unique_ptr<Graph>> idle_;
 };
 
-/// Threads that oneDNN and the graph use for calls made by the calling thread from now on.
+/// Sets how many threads oneDNN and the graph use for the calls that the calling thread makes from now on.
 void set_inference_threads(int threads);
-/// Ends the threads that have helped the calling thread. OpenMP keeps them for its next call, and makes all threads of the process wait less
-/// keenly for each other (slower by a fifth) once there are more than cores.
+/// Ends the threads that have helped the calling thread. OpenMP would keep them for its next call. Once there are more
+/// threads than cores, OpenMP makes all threads of the process wait less keenly for each other, which is slower by a
+/// fifth.
 void release_inference_threads();
 
 }  // namespace vedette

@@ -30,7 +30,7 @@ Planes random_picture(int height, int width, std::uint64_t seed) {
   return p;
 }
 
-/// Tokens of a picture, projected by a random matrix: [cells, channels].
+/// The tokens of a picture, projected by a random matrix: [cells, channels].
 const std::vector<Node> kTokens = {{"tokens", "t", {"image"}, {}, {}},
                                    {"project", "x", {"t"}, {{"weights", "w"}, {"bias", "b"}}, {}}};
 
@@ -89,7 +89,8 @@ TEST(Graph, NearestDistancesAgreeWithBruteForceGroupByGroup) {
 }
 
 TEST(Graph, NearestDistancesAreExactAmongEntriesThatHardlyDiffer) {
-  // Clusters of entries that bf16 cannot tell apart: it may help to find the nearest but may not decide which it is.
+  // There are clusters of entries that bf16 cannot tell apart: it may help to find the nearest entry but may not decide
+  // which it is.
   constexpr std::int64_t height = 20, width = 30, entries = 700, clusters = 20, first_group = 333;
   for (const std::int64_t channels : {5, 48, 96}) {
     const auto at = [&](std::int64_t row, std::int64_t c) { return static_cast<std::size_t>(row * channels + c); };
@@ -153,7 +154,7 @@ TEST(Graph, LightNormalisationRemovesGainAndOffset) {
   for (std::size_t i = 0; i < first.size(); ++i) ASSERT_NEAR(graph->output("y").data[i], first[i], 2e-3);
 }
 
-/// A picture with structure, moved and turned.
+/// Makes a picture with structure, moved and turned.
 Grid<float> scene(double dy, double dx, double angle) {
   Grid<float> out(60, 80);
   for (int y = 0; y < 60; ++y)
@@ -176,7 +177,7 @@ TEST(Registration, FindsHowThePartLies) {
     EXPECT_NEAR(found.dy, dy, 0.25);
     EXPECT_NEAR(found.dx, dx, 0.25);
     EXPECT_NEAR(found.angle, angle, 0.01);
-    // Warping there undoes the motion, warping back restores it.
+    // Warping to the reference undoes the motion, and warping back restores it.
     Grid<float> back(60, 80), again(60, 80);
     warp_to_reference(moved.values.data(), back.values.data(), 1, 60, 80, found, 1);
     warp_from_reference(back.values.data(), again.values.data(), 1, 60, 80, found, 1);
@@ -195,7 +196,7 @@ TEST(Registration, APictureInPlaceStaysAsItIsAndAKnockedOneIsMoved) {
   EXPECT_FALSE(is_unmoved(find_pose(reference, jittered, std::nullopt)));
   EXPECT_TRUE(is_unmoved(find_pose(reference, jittered, in_place)));
   EXPECT_NEAR(find_pose(reference, knocked, in_place).dx, -3.6, 0.25);
-  // What differs in more than its place is not pushed about to fit a little better.
+  // A picture that differs in more than its place is not pushed about to fit a little better.
   auto other = reference;
   for (int y = 0; y < 60; ++y)
     for (int x = 0; x < 80; ++x) other.at(y, x) = static_cast<float>(std::sin(y * 0.9) * std::cos(x * 0.7));
@@ -213,13 +214,13 @@ TEST(Infer, PoolingAveragesTheLargest) {
 TEST(Infer, OnlyRegionsThatReachThePeakAreLabelled) {
   Manifest m;
   m.image_height = 24, m.image_width = 48;
-  m.contestants = {{"one", {"map"}, 0.01, 0, 0, 1, 1, 1}};
+  m.contestants = {{.name = "one", .maps = {"map"}, .pool_fraction = 0.01, .score_weight = 1, .map_weight = 1}};
   m.segmentation = Segmentation{{{"a", "#ff0000"}, {"b", "#00ff00"}}, {{1, 2}, {1, 2}}, {"classes"}};
   Grid<float> map(6, 12);
-  map.at(2, 2) = 1.5F;  // reaches the threshold, not the peak
+  map.at(2, 2) = 1.5F;  // This cell reaches the threshold but not the peak.
   map.at(2, 9) = 2.5F;
   Planes classes{2, 6, 12, std::vector<float>(2 * 6 * 12)};
-  for (std::size_t i = 6 * 12; i < classes.values.size(); ++i) classes.values[i] = 1;  // "b" everywhere
+  for (std::size_t i = 6 * 12; i < classes.values.size(); ++i) classes.values[i] = 1;  // The class is "b" everywhere.
   const auto detection = combine(m, std::vector<ContestantOutput>{{{map}, {1.0}}}, std::vector{classes}, std::nullopt);
   std::set<int> left, right;
   for (int y = 0; y < 24; ++y)
@@ -230,7 +231,7 @@ TEST(Infer, OnlyRegionsThatReachThePeakAreLabelled) {
 
 TEST(Plausibility, BlackWhiteAndDefocusedPicturesAreRefused) {
   auto picture = random_picture(128, 160, 3);
-  for (int c = 0; c < 3; ++c)  // structure of 8 pixels
+  for (int c = 0; c < 3; ++c)  // The structure is 8 pixels wide.
     for (int y = 0; y < 128; ++y)
       for (int x = 0; x < 160; ++x)
         picture.values[static_cast<std::size_t>((c * 128 + y) * 160 + x)] =
@@ -282,7 +283,7 @@ TEST(Infer, RegionsAreConnectedAcrossCorners) {
   EXPECT_EQ(high.at(0, 4), 1);
 }
 
-/// A model that calls bright pictures anomalous: the map is the luminance.
+/// Makes a model that calls bright pictures anomalous: its map is the luminance.
 Artifact bright_model() {
   Artifact a;
   auto& m = a.manifest;
@@ -296,7 +297,7 @@ Artifact bright_model() {
                {"g", Tensor::make({2}, {0, 1})},
                {"two", Tensor::make({2, 3}, {0, 0, 0, 9, 9, 9})},
                {"g2", Tensor::make({3}, {0, 1, 2})}};
-  m.contestants = {{"bright", {"map"}, 0.5, 0, 0.0, 1.0, 1.0, 1.0}};
+  m.contestants = {{.name = "bright", .maps = {"map"}, .pool_fraction = 0.5, .score_weight = 1, .map_weight = 1}};
   m.threshold = std::log1p(std::exp(std::log(0.8)));
   m.confidence_slope = 3;
   m.confidence_limit = 0.95;
@@ -322,7 +323,7 @@ TEST(Infer, DecidesAndIsCertainWithinTheLimit) {
             ErrorKind::invalid_input);
 }
 
-/// A model whose map needs more digits than bf16 has: 1 + red / 1000, less 1.
+/// Makes a model whose map needs more digits than bf16 has: 1 + red / 1000, less 1.
 Artifact delicate_model() {
   Artifact a;
   auto& m = a.manifest;
@@ -344,19 +345,19 @@ Artifact delicate_model() {
                {"thousand", Tensor::make({1, 1, 1, 1}, {1000})},
                {"minus", Tensor::make({1}, {-1000})},
                {"picture", Tensor::make({64, 64, 3}, std::vector<float>(64 * 64 * 3, 128))}};
-  m.contestants = {{"red", {"map"}, 0.5, 0, 0.0, 1.0, 1.0, 1.0}};
+  m.contestants = {{.name = "red", .maps = {"map"}, .pool_fraction = 0.5, .score_weight = 1, .map_weight = 1}};
   m.threshold = 1;
   m.confidence_limit = 0.95;
   return a;
 }
 
-TEST(Infer, AModelThatNeedsItRunsInFullPrecision) {
+TEST(Infer, AModelThatNeedsFullPrecisionRunsInIt) {
   auto artifact = delicate_model();
   const auto exact = Engine::create(artifact, Precision::fp32);
   ASSERT_TRUE(exact) << exact.error().message;
   const auto score = (*exact)->detect(RgbImage{64, 64, std::vector<std::uint8_t>(64 * 64 * 3, 128)})->anomaly_score;
   artifact.manifest.golden = {{"picture", score}};
-  artifact.manifest.int8_agrees = true;  // tried first, then bf16
+  artifact.manifest.int8_agrees = true;  // This precision is tried first, then bf16.
   const TemporaryFolder folder;
   ASSERT_TRUE(write_artifact(folder.path(), artifact.manifest, artifact.tensors,
                              {{"thousandth", "plus", "thousand", "minus"}, {"picture"}}));
@@ -388,7 +389,8 @@ TEST(Infer, ModelsShareWeights) {
   const auto one = Engine::create(artifact), two = Engine::create(artifact);
   ASSERT_TRUE(one && two);
   EXPECT_EQ((*one)->memory().weights, (*two)->memory().weights);
-  EXPECT_GT((*one)->memory().weights.size(), artifact.tensors.size());  // with those arranged for products
+  // The weights include those that are arranged for products.
+  EXPECT_GT((*one)->memory().weights.size(), artifact.tensors.size());
 }
 
 }  // namespace

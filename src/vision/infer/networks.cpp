@@ -33,7 +33,8 @@ const dnnl::memory& Planner::pack(const Tensor& tensor, const dnnl::memory::desc
 }
 
 const dnnl::memory& Planner::pack(const Tensor& tensor, dnnl::memory from, const dnnl::memory::desc& layout) {
-  // By the tensors' storage, which an entry keeps: no other tensor can get its address while the entry is there.
+  // The key is the tensors' storage, which an entry keeps: no other tensor can get its address while the entry is
+  // there.
   static std::mutex mutex;
   static std::multimap<const void*, std::weak_ptr<const PackedWeights>> known;
   const std::lock_guard lock(mutex);
@@ -117,15 +118,16 @@ dnnl::memory Planner::network_input(const Node& node, std::size_t index) {
 
 dnnl::memory Planner::network_output(const Node& node, const dnnl::memory::desc& layout) {
   const auto dims = layout.dims();
-  make_shape(node, {dims[1], dims[2], dims[3]});  // a plain array once somebody reads it as such
+  make_shape(node, {dims[1], dims[2], dims[3]});  // The value becomes a plain array once somebody reads it as such.
   return network_values_.emplace(node.output, network_memory(node.output, layout)).first->second;
 }
 
 void Planner::block(const Node& node) {
   const auto margin = tensor(node, "weights", {-1, -1, -1, -1}).size(2) / 2;
-  const Window window{integer(node, "stride", 1, 2), 1, margin, margin, margin, margin};
+  const Window window{
+      .stride = integer(node, "stride", 1, 2), .top = margin, .left = margin, .bottom = margin, .right = margin};
   if (const auto& w = tensor(node, "weights", {-1, -1, -1, -1}); w.size(2) != w.size(3) || w.size(2) % 2 != 1)
-    throw PlanFailure{node.output + ": bad kernel"};
+    throw PlanFailure{node.output + " has a kernel that is not possible here"};
   convolve(node, window, integer(node, "relu", 0, 1) == 1);
 }
 
@@ -147,7 +149,8 @@ Shape Planner::window_output(const Node& node, const Window& w, const Shape& in,
                              std::int64_t height, std::int64_t width) {
   const auto side = [&](std::int64_t size, std::int64_t before, std::int64_t after, std::int64_t kernel) {
     const auto room = size + before + after - (w.dilation * (kernel - 1) + 1);
-    if (kernel < 1 || kernel > kLargestKernel || room < 0) throw PlanFailure{node.output + ": bad kernel"};
+    if (kernel < 1 || kernel > kLargestKernel || room < 0)
+      throw PlanFailure{node.output + " has a kernel that is not possible here"};
     return room / w.stride + 1;
   };
   return {1, channels, side(in[2], w.top, w.bottom, height), side(in[3], w.left, w.right, width)};
@@ -160,7 +163,7 @@ bool Planner::convolve_int8(const Node& node, const Window& window, bool has_rel
   const auto channels = any_input(node).channels;
   const auto& weights = tensor(node, "weights", {-1, channels, -1, -1});
   const auto outputs = weights.size(0);
-  if (channels % 8 != 0 || outputs % 8 != 0) return false;  // they fill no vector
+  if (channels % 8 != 0 || outputs % 8 != 0) return false;  // These channels do not fill a vector.
   const auto& bias = tensor(node, "bias", {outputs});
   const auto source = quantized_input(node, 0);
   const auto dims = source.memory.get_desc().dims();
@@ -174,18 +177,18 @@ bool Planner::convolve_int8(const Node& node, const Window& window, bool has_rel
   const auto range = ranges_.find(node.output);
   const bool is_quantized = range != ranges_.end();
   const float target_scale = is_quantized ? range->second / kLargestByte : 1.0F;
-  // Weights in 8 bits, each filter by its own scale.
+  // The weights have 8 bits, and each filter has its own scale.
   const auto per_filter = count(weights.shape) / outputs;
   std::vector<std::int8_t> bytes(static_cast<std::size_t>(count(weights.shape)));
   std::vector<float> scales(static_cast<std::size_t>(outputs));
   dnnl::memory own_bias({{outputs}, kF32, Tag::a}, cpu());
   auto* offsets = static_cast<float*>(own_bias.get_data_handle());
-  const float unit = residual ? residual->scale : target_scale;  // that the sum is counted in
+  const float unit = residual ? residual->scale : target_scale;  // The sum is counted in this unit.
   for (std::int64_t o = 0; o < outputs; ++o) {
     const float* w = weights.data() + o * per_filter;
     float largest = 1e-12F;
     for (std::int64_t i = 0; i < per_filter; ++i) {
-      if (!std::isfinite(w[i])) throw PlanFailure{node.output + ": bad weights"};
+      if (!std::isfinite(w[i])) throw PlanFailure{node.output + " has weights that are not finite"};
       largest = std::max(largest, std::abs(w[i]));
     }
     const float step = largest / kLargestWeight, per_unit = 1 / step;
@@ -227,7 +230,7 @@ bool Planner::convolve_int8(const Node& node, const Window& window, bool has_rel
 
 void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
   if (node.numbers.contains("range")) {
-    if (!has_relu) throw PlanFailure{node.output + ": a range of what may be negative"};
+    if (!has_relu) throw PlanFailure{node.output + " has a range, but its values may be negative"};
     ranges_[node.output] = static_cast<float>(number(node, "range", 1e-6, 1e6));
   }
   if (convolve_int8(node, window, has_relu)) return;
@@ -235,10 +238,10 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
   const auto dims = source.get_desc().dims();
   const auto channels = dims[1];
   const auto groups = integer(node, "groups", 1, 1 << 16);
-  if (channels % groups != 0) throw PlanFailure{node.output + ": groups do not divide the channels"};
+  if (channels % groups != 0) throw PlanFailure{node.output + " has groups that do not divide the channels"};
   const auto& weights = tensor(node, "weights", {-1, channels / groups, -1, -1});
   const auto outputs = weights.size(0);
-  if (outputs % groups != 0) throw PlanFailure{node.output + ": groups do not divide the channels"};
+  if (outputs % groups != 0) throw PlanFailure{node.output + " has groups that do not divide the channels"};
   const auto& bias = tensor(node, "bias", {outputs});
   const Shape target_dims = window_output(node, window, dims, outputs, weights.size(2), weights.size(3));
   std::optional<dnnl::memory> residual;
@@ -254,7 +257,7 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
                                              network_layout(target_dims), {window.stride, window.stride},
                                              {window.dilation - 1, window.dilation - 1}, {window.top, window.left},
                                              {window.bottom, window.right});
-  // A residual is added on the way out, or copied into the target first and summed there.
+  // A residual is added on the way out, or copied into the target before and summed there.
   const auto make_plan = [&](bool is_added) {
     dnnl::post_ops after;
     if (is_added) after.append_binary(dnnl::algorithm::binary_add, network_layout(target_dims));
@@ -264,8 +267,8 @@ void Planner::convolve(const Node& node, const Window& window, bool has_relu) {
     attributes.set_post_ops(after);
     return dnnl::convolution_forward::primitive_desc(desc, attributes, cpu());
   };
-  // Of oneDNN 2.6's kernels those for bf16 add faster than they sum, and rightly unless channels fill no vector of eight; in fp32 they
-  // are slower or, where they go through a plain product, wrong.
+  // Of oneDNN 2.6's kernels, those for bf16 add faster than they sum, and rightly unless the channels do not fill a
+  // vector of eight. In fp32 they are slower, or wrong where they go through a plain product.
   constexpr std::string_view trusted = "jit_bf16";
   bool is_added = residual && type_ != kF32 && channels % 8 == 0;
   auto plan = make_plan(is_added);
@@ -328,7 +331,7 @@ void Planner::pool(const Node& node) {
   const auto source = network_input(node, 0);
   const auto dims = source.get_desc().dims();
   auto window = window_of(node);
-  if (window.dilation != 1) throw PlanFailure{node.output + ": bad dilation"};
+  if (window.dilation != 1) throw PlanFailure{node.output + " has a dilation, which this operation cannot have"};
   const auto height = integer(node, "height", 0, kLargestKernel), width = integer(node, "width", 0, kLargestKernel);
   const bool is_global = height == 0 && width == 0;
   if (is_global) window = {};

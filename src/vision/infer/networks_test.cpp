@@ -203,11 +203,11 @@ TEST(Networks, BlocksAndUpsamplingComputeWhatTheySay) {
         error += std::pow(last.data[static_cast<std::size_t>(y * 32 + x)] - e.at(5, y, x), 2);
         size += std::pow(e.at(5, y, x), 2);
       }
-    EXPECT_LT(std::sqrt(error / size), 0.02);  // bf16 keeps eight bits
+    EXPECT_LT(std::sqrt(error / size), 0.02);  // The tolerance is so wide because bf16 keeps eight bits.
   }
 }
 
-/// Layers as wide as the backbone's, where a bf16 kernel of oneDNN with a binary post-op was wrong.
+/// The layers are as wide as the backbone's, where a bf16 kernel of oneDNN with a binary post-op was wrong.
 TEST(Networks, ResidualBlocksOfRealSizeComputeWhatTheySay) {
   const std::map<std::string, Tensor> tensors = {{"a", random_tensor({48, 3, 3, 3}, 0.3, 1)},
                                                  {"a.bias", random_tensor({48}, 0.1, 2)},
@@ -227,7 +227,7 @@ TEST(Networks, ResidualBlocksOfRealSizeComputeWhatTheySay) {
   EXPECT_LT(std::sqrt(error / size), 0.02);
 }
 
-/// The layers of a fold's decoder, as wide as they are.
+/// These are the layers of a fold's decoder in their real width.
 TEST(Networks, GroupsThatFillNoVectorComputeWhatTheySay) {
   const std::map<std::string, Tensor> tensors = {
       {"a", random_tensor({96, 3, 1, 1}, 0.5, 1)},  {"a.bias", random_tensor({96}, 0.1, 2)},
@@ -253,7 +253,8 @@ TEST(Networks, GroupsThatFillNoVectorComputeWhatTheySay) {
   }
 }
 
-/// Blocks in 8 bits, each from what the graph says went into it, as wide as the backbone's and less.
+/// These are blocks in 8 bits, each computed from what the graph says went into it, as wide as the backbone's and
+/// narrower.
 TEST(Networks, BlocksWithRangesComputeWhatTheySayInEightBits) {
   struct Shape {
     std::int64_t channels, height, width;
@@ -274,7 +275,7 @@ TEST(Networks, BlocksWithRangesComputeWhatTheySayInEightBits) {
     nodes.push_back({"average_pool", "pooled", {"b"}, {}, {{"size", 2}}});
     nodes.push_back({"concatenate", "joined", {"c", "d"}, {}, {}});
     const auto picture = random_picture(static_cast<int>(height), static_cast<int>(width));
-    for (int i = 0; i < 3; ++i) {  // what they reach
+    for (int i = 0; i < 3; ++i) {  // This finds the values that they reach.
       auto exact = Graph::plan(nodes, tensors, outputs, picture.height, picture.width, Precision::fp32);
       ASSERT_TRUE(exact) << exact.error().message;
       exact->run(picture);
@@ -311,7 +312,7 @@ TEST(Networks, BlocksWithRangesComputeWhatTheySayInEightBits) {
   }
 }
 
-TEST(Networks, WhatDoesNotFitIsRefused) {
+TEST(Networks, OperationsThatDoNotFitTheirInputsAreRefused) {
   const std::map<std::string, Tensor> tensors = {{"a", random_tensor({24, 3, 3, 3}, 0.3, 1)},
                                                  {"a.bias", random_tensor({24}, 0.1, 2)},
                                                  {"even", random_tensor({24, 3, 2, 2}, 0.3, 1)},
@@ -326,7 +327,7 @@ TEST(Networks, WhatDoesNotFitIsRefused) {
   EXPECT_FALSE(Graph::plan({{"slice", "x", {"image"}, {}, {{"channel", 3}}}}, tensors, {"x"}, 32, 32));
 }
 
-TEST(Graph, WhatNobodyReadsAnyMoreMakesRoomAndChangesNothing) {
+TEST(Graph, ValuesThatNobodyReadsAnyMoreMakeRoomAndChangeNothing) {
   const std::map<std::string, Tensor> tensors = {{"a", random_tensor({24, 3, 3, 3}, 0.3, 1)},
                                                  {"a.bias", random_tensor({24}, 0.1, 2)},
                                                  {"b", random_tensor({24, 24, 3, 3}, 0.1, 3)},
@@ -341,7 +342,7 @@ TEST(Graph, WhatNobodyReadsAnyMoreMakesRoomAndChangesNothing) {
   auto kept = Graph::plan(nodes, tensors, all, 64, 96), last = Graph::plan(nodes, tensors, {"v3", "v7"}, 64, 96);
   ASSERT_TRUE(kept && last);
   EXPECT_LT(last->bytes(), kept->bytes() / 2);
-  for (int i = 0; i < 2; ++i) {  // the second finds the first's leftovers
+  for (int i = 0; i < 2; ++i) {  // The second run finds what the first one left.
     const auto picture = random_picture(64, 96);
     kept->run(picture);
     last->run(picture);

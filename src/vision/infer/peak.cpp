@@ -12,7 +12,7 @@
 namespace vedette {
 namespace {
 
-constexpr std::int64_t kSide = 1024;  // of the matrices: large enough to hide all but arithmetic
+constexpr std::int64_t kSide = 1024;  // The side of the matrices: large enough to hide everything but arithmetic.
 constexpr std::size_t kCopied = 64 << 20;
 constexpr int kRuns = 12;
 

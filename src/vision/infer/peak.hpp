@@ -6,17 +6,18 @@
 namespace vedette {
 
 struct PeakRates {
-  double fp32 = 0;       ///< multiply-adds of large matrix products, counted as two operations each, per second
-  double bf16 = 0;       ///< the same in bf16; 0 where graphs do not use it (networks.cpp)
-  double int8 = 0;       ///< in int8, likewise
-  double bandwidth = 0;  ///< bytes per second, read and written, of copies too large for any cache
-  /// Of products in that precision.
+  double fp32 = 0;       ///< Operations per second of large matrix products; a multiply-add counts as two.
+  double bf16 = 0;       ///< The same in bf16; 0 where graphs do not use it (networks.cpp).
+  double int8 = 0;       ///< The same in int8; 0 where graphs do not use it.
+  double bandwidth = 0;  ///< Bytes per second that are read and written by copies too large for any cache.
+  /// Returns the rate of products in that precision.
   [[nodiscard]] double products(Precision precision) const {
     return precision == Precision::int8 ? int8 : precision == Precision::bf16 ? bf16 : fp32;
   }
 };
 
-/// By oneDNN's own matmul, and by copying, with so many threads; the best of a few runs. Takes a second.
+/// Measures the rates with oneDNN's own matmul and by copying, on `threads` threads, and returns the best of a few
+/// runs. It takes a second.
 PeakRates measure_peaks(int threads);
 
 }  // namespace vedette

@@ -14,8 +14,9 @@
 #include "vision/infer/graph.hpp"
 #include "vision/infer/registration.hpp"
 
-/// Turns a model's nodes into steps. Internal to vision/infer: graph.cpp holds the table of operations and the small ones,
-/// networks.cpp convolutions, channels_last.cpp what joins their maps, distances.cpp comparisons with what good pictures look like.
+/// Turns a model's nodes into steps. Internal to vision/infer: graph.cpp holds the table of operations and the small
+/// operations, networks.cpp the convolutions, channels_last.cpp what joins their maps, and distances.cpp the
+/// comparisons with what good pictures look like.
 namespace vedette {
 
 using Value = Graph::Value;
@@ -37,7 +38,7 @@ inline const dnnl::engine& cpu() {
   return engine;
 }
 
-/// Of networks' values and products.
+/// Returns the type of networks' values and products.
 dnnl::memory::data_type type_of(Precision precision);
 
 /// A tensor as a primitive reads it.
@@ -57,7 +58,8 @@ inline dnnl::memory plain_memory(const Shape& dims, Tag tag, const float* data) 
   return {{dims, kF32, tag}, cpu(), const_cast<float*>(data)};
 }
 
-/// oneDNN's own scratchpad belongs to the thread that planned; a graph may run on any, beside others: it brings its own.
+/// oneDNN's own scratchpad belongs to the thread that planned. A graph may run on any thread and beside others, so it
+/// brings its own.
 inline dnnl::primitive_attr own_scratchpad() {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -81,27 +83,28 @@ class Planner {
   /// Makes the value "image".
   void start(int height, int width);
   void plan(const Node& node);
-  /// No later node reads it: its memory may be used again.
+  /// Says that no later node reads the value, so that its memory may be used again.
   void release(const std::string& name);
   /// Makes the outputs plain arrays.
   void finish(const std::vector<std::string>& outputs);
 
  private:
-  static constexpr std::int64_t kLargestValue = 1LL << 29;  // floats; a hostile manifest may not make us allocate more
+  // In floats; a hostile manifest must not make this process allocate more.
+  static constexpr std::int64_t kLargestValue = 1LL << 29;
 
-  // graph.cpp
-  /// As a plain array; one that networks left in oneDNN's layout is brought into it once.
+  // These methods are defined in graph.cpp.
+  /// Returns an input as a plain array. A value that networks left in oneDNN's layout is made a plain array once.
   const Value& input(const Node& node, std::size_t rank, std::size_t index = 0);
   Value& make_output(const Node& node, Shape shape);
-  /// The same without memory.
+  /// Makes an output without memory.
   Value& make_shape(const Node& node, Shape shape);
-  /// Memory that belongs to the value until it is released.
+  /// Returns memory that belongs to the value until the value is released.
   float* buffer(const std::string& owner, std::size_t bytes);
-  /// A step of the node that is being planned; `flops` of fp32.
+  /// Adds a step of the node that is being planned; `flops` are fp32.
   void add_step(std::function<void()> run, double flops = 0) {
     steps_.push_back({{op_, flops, Precision::fp32}, std::move(run)});
   }
-  static constexpr const char* kTransient = " ";  ///< owner of what is needed while one node runs
+  static constexpr const char* kTransient = " ";  ///< The owner of memory that is needed only while one node runs.
   const Tensor& tensor(const Node& node, const std::string& role, const Shape& shape);
   static double number(const Node& node, const std::string& name, double low, double high);
   static std::int64_t integer(const Node& node, const std::string& name, std::int64_t low, std::int64_t high);
@@ -121,26 +124,27 @@ class Planner {
   void scale_cells(const Node& node);
   void blur(const Node& node);
 
-  // channels_last.cpp
-  /// A value [C,H,W] of any form; not brought into another.
+  // These methods are defined in channels_last.cpp.
+  /// A value [C,H,W] in any form; it is not changed into another form.
   struct Source {
-    const Value* plain = nullptr;  ///< null: see rows
+    const Value* plain = nullptr;  ///< Null if `rows` has the value.
     dnnl::memory rows;             ///< [1,C,H,W], channels last
     std::int64_t channels, height, width;
-    float scale = 1;  ///< of bytes: what a step of one stands for
+    float scale = 1;  ///< What a step of one stands for, if the values are bytes.
     [[nodiscard]] dnnl::memory::data_type type() const { return plain ? kF32 : rows.get_desc().data_type(); }
     [[nodiscard]] const void* data() const { return plain ? plain->data.data() : rows.get_data_handle(); }
   };
   Source any_input(const Node& node, std::size_t index = 0);
-  static constexpr std::int64_t kFewChannels = 4;  ///< of a picture: oneDNN's reorder is slow for so few
+  /// A picture has so few channels, for which oneDNN's reorder is slow.
+  static constexpr std::int64_t kFewChannels = 4;
   void add_interleaving(const Value& plain, const dnnl::memory& rows);
-  /// fp32, channels last.
+  /// Makes an output in fp32, channels last.
   float* make_rows(const Node& node, std::int64_t channels, std::int64_t height, std::int64_t width);
   void average_pool(const Node& node);
   void concatenate(const Node& node);
   void tokens(const Node& node);
 
-  // networks.cpp
+  // These methods are defined in networks.cpp.
   static constexpr std::int64_t kLargestKernel = 63;
   /// How a kernel moves over a value.
   struct Window {
@@ -150,7 +154,7 @@ class Planner {
   static Shape window_output(const Node& node, const Window& window, const Shape& in, std::int64_t channels,
                              std::int64_t height, std::int64_t width);
   void convolve(const Node& node, const Window& window, bool has_relu);
-  /// False, and nothing is planned, where int8 is not wanted, or not possible.
+  /// Returns false, and plans nothing, where int8 is not wanted or not possible.
   bool convolve_int8(const Node& node, const Window& window, bool has_relu);
   static constexpr float kLargestByte = 255, kLargestWeight = 127;
   /// A value ≥ 0 in 8 bits: x ≈ scale · byte.
@@ -158,9 +162,9 @@ class Planner {
     dnnl::memory memory;  ///< [1,C,H,W] u8, channels last
     float scale;
   };
-  /// What an operation left, not in 8 bits.
+  /// Returns what an operation left, if it is not in 8 bits.
   dnnl::memory network_rows(const std::string& name);
-  /// Of a value that has a range.
+  /// Returns an input that has a range in 8 bits.
   Quantized quantized_input(const Node& node, std::size_t index);
   void add_quantizing(const dnnl::memory& rows, const dnnl::memory& bytes, float scale);
   void add_dequantizing(const dnnl::memory& bytes, const dnnl::memory& rows, float scale);
@@ -170,15 +174,16 @@ class Planner {
   void binary(const Node& node);
   void pool(const Node& node);
   void upsample(const Node& node);
-  /// [C,H,W] as networks keep it.
+  /// Returns an input [C,H,W] as networks keep it.
   dnnl::memory network_input(const Node& node, std::size_t index);
   dnnl::memory network_output(const Node& node, const dnnl::memory::desc& layout);
-  /// Of networks' values: channels last. oneDNN's products are as fast on it as on any other, and its rows are the tokens.
+  /// Returns the layout of networks' values: channels last. oneDNN's products are as fast on it as on any other, and
+  /// its rows are the tokens.
   [[nodiscard]] dnnl::memory::desc network_layout(const Shape& dims) const { return {dims, type_, Tag::nhwc}; }
   dnnl::memory network_memory(const std::string& owner, const dnnl::memory::desc& layout) {
     return {layout, cpu(), buffer(owner, layout.get_size())};
   }
-  /// The plan must have been made with own_scratchpad().
+  /// Makes an execution. The plan must have been made with own_scratchpad().
   template <typename Primitive>
   Execution make_execution(const typename Primitive::primitive_desc& plan,
                            std::unordered_map<int, dnnl::memory> arguments) {
@@ -189,15 +194,16 @@ class Planner {
     return make_execution<dnnl::reorder>(dnnl::reorder::primitive_desc(from, to, own_scratchpad()),
                                          {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
   }
-  /// The tensor, which `plain` describes, arranged as `layout`: once in memory for all graphs of all models that want the same.
+  /// Returns the tensor, which `plain` describes, arranged as `layout`. It is in memory once for all graphs of all
+  /// models that want the same.
   const dnnl::memory& pack(const Tensor& tensor, const dnnl::memory::desc& plain, const dnnl::memory::desc& layout);
   const dnnl::memory& pack(const Tensor& tensor, dnnl::memory from, const dnnl::memory::desc& layout);
   void add_execution(std::vector<Execution> executions, double flops = 0, Precision precision = Precision::fp32);
   void make_plain(const std::string& name);
 
-  // distances.cpp
+  // These methods are defined in distances.cpp.
   void project(const Node& node);
-  /// Row ranges per group: offsets into a tensor's first axis, rising from 0 to its length.
+  /// Returns the row ranges of the groups: offsets into a tensor's first axis, rising from 0 to its length.
   std::vector<std::int64_t> group_offsets(const Node& node, std::int64_t rows);
   void nearest_distance(const Node& node);
   void position_subspace(const Node& node);
@@ -208,16 +214,16 @@ class Planner {
   std::vector<Graph::Step>& steps_;
   std::vector<std::shared_ptr<const PackedWeights>>& packed_;
   BufferPool& buffers_;
-  /// Of networks' products, but for those in int8.
+  /// The precision of networks' products, except those in int8.
   [[nodiscard]] Precision precision() const { return type_ == kF32 ? Precision::fp32 : Precision::bf16; }
-  const dnnl::memory::data_type type_;       ///< of networks' values and products
-  const bool is_int8_;                       ///< products of values with ranges
-  std::string op_;                           ///< of the node that is being planned
-  std::multimap<std::string, float*> held_;  ///< by values
-  // [1,C,H,W], channels last. A value may be in more than one form:
-  std::map<std::string, dnnl::memory> network_values_;  ///< as an operation left it, if not as a plain array
-  std::map<std::string, dnnl::memory> network_copies_;  ///< as networks read it
-  std::map<std::string, dnnl::memory> network_bytes_;   ///< u8, by its range
+  const dnnl::memory::data_type type_;       ///< The type of networks' values and products.
+  const bool is_int8_;                       ///< Whether products of values with ranges are int8.
+  std::string op_;                           ///< The operation of the node that is being planned.
+  std::multimap<std::string, float*> held_;  ///< The blocks of memory that each value holds.
+  // The memory is [1,C,H,W], channels last. A value may be in more than one of these forms:
+  std::map<std::string, dnnl::memory> network_values_;  ///< The value as an operation left it, if not as a plain array.
+  std::map<std::string, dnnl::memory> network_copies_;  ///< The value as networks read it.
+  std::map<std::string, dnnl::memory> network_bytes_;   ///< The value in u8, by its range.
   std::map<std::string, float> ranges_;
 };
 

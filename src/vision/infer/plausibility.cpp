@@ -10,17 +10,17 @@
 namespace vedette {
 namespace {
 
-constexpr int kCell = 4;  // pixels that are averaged: noise and compression live below
-constexpr double kMostBeyondRange =
-    0.05;                       // a glint may be brighter than any in the training; a scene of another range is
-constexpr double kFlat = 1e-5;  // variance below which there is nothing to be sharp
+constexpr int kCell = 4;  // So many pixels in each direction are averaged, because noise and compression live below.
+// A glint may be brighter than anything in the training, but a scene with a larger share beyond has another range.
+constexpr double kMostBeyondRange = 0.05;
+constexpr double kFlat = 1e-5;  // Below this variance there is nothing to be sharp.
 
 VEDETTE_TARGET_CLONES void add(float* __restrict sums, const float* __restrict row, int count) {
   for (int i = 0; i < count; ++i) sums[i] += row[i];
 }
 
-/// Mean square of the differences of neighbouring cells over the variance of all: an edge that is blurred over n cells has a n-th of the
-/// energy, and as much variance as before.
+/// Returns the mean square of the differences of neighbouring cells over the variance of all cells. An edge that is
+/// blurred over n cells has an n-th of the energy, and as much variance as before.
 double sharpness_of(const Grid<float>& cells) {
   double energy = 0, pairs = 0, sum = 0, square = 0;
   for (int y = 0; y < cells.height; ++y)

@@ -5,24 +5,25 @@
 #include "vision/artifact/artifact.hpp"
 #include "vision/image/image.hpp"
 
-/// Is this a picture of what the model knows? A black frame, a defocused lens or another part must not pass as good only because no
-/// single place stands out. Pure functions.
+/// Tells whether a picture shows what the model knows. A black frame, a defocused lens or another part must not pass as
+/// good only because no single place stands out. The functions are pure.
 namespace vedette {
 
 struct PictureStatistics {
-  double brightness = 0;  ///< mean of all channels, 0 … 1
-  /// Energy of edges over variance, of cells of 4 × 4 pixels: falls with blur, not with contrast; 0 if flat.
+  double brightness = 0;  ///< The mean of all channels, 0 … 1.
+  /// The energy of edges over the variance, of cells of 4 × 4 pixels. It falls with blur and not with contrast; it is 0
+  /// if the picture is flat.
   double sharpness = 0;
-  double beyond_range = 0;  ///< RgbImage::beyond_range; set by the engine
-  double level = 0;         ///< mean of kLevelContestant's maps; set by the engine
+  double beyond_range = 0;  ///< The value of RgbImage::beyond_range; the engine sets it.
+  double level = 0;         ///< The mean of kLevelContestant's maps; the engine sets it.
 };
-/// All but the level, of [3, height, width], 0 … 1; at least 32 × 32.
+/// Computes the brightness and the sharpness of a picture [3, height, width], 0 … 1, of at least 32 × 32 pixels.
 PictureStatistics describe_picture(const float* rgb, int height, int width);
 inline PictureStatistics describe_picture(const Planes& planes) {
   return describe_picture(planes.values.data(), planes.height, planes.width);
 }
 
-/// Why the picture is none the model can judge, as a sentence for people; empty if it is.
+/// Returns why the model cannot judge the picture, as a sentence for people, or an empty text if it can.
 std::string implausible_because(const Plausibility& limits, const PictureStatistics& picture);
 
 }  // namespace vedette

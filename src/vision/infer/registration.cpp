@@ -12,18 +12,20 @@
 namespace vedette {
 namespace {
 
-constexpr double kCoarseAngleStep = 0.026;  // 1.5°
-constexpr int kBand = 16;                   // rows that one thread reduces at a time
-constexpr double kFlat = 1e-9;              // squared deviation below which there is nothing to register
+constexpr double kCoarseAngleStep = 0.026;  // This is 1.5°.
+constexpr int kBand = 16;                   // The number of rows that one thread reduces at a time.
+constexpr double kFlat = 1e-9;              // Below this squared deviation there is nothing to register.
 
-/// Where the pixels of one row of the target lie in the source: index of the upper left of four neighbours, and how far towards the others.
+/// Where the pixels of one row of the target lie in the source: the index of the upper left one of four neighbours, and
+/// how far towards the others.
 struct RowPlaces {
   std::vector<std::int32_t> index;
   std::vector<float> down, right;
   explicit RowPlaces(int width) : index(static_cast<std::size_t>(width)), down(index.size()), right(index.size()) {}
 };
 
-/// Of q → M (q − centre) + centre + shift, for x from `first` on, at row y; beyond the border the nearest pixel.
+/// Computes the places of q → M (q − centre) + centre + shift, for x from `first` on, at row y. Beyond the border the
+/// nearest pixel is taken.
 VEDETTE_TARGET_CLONES void place_row(std::int32_t* __restrict index, float* __restrict down, float* __restrict right,
                                      int first, int end, int y, int height, int width, float cosine, float sine,
                                      float dy, float dx) {
@@ -45,7 +47,7 @@ VEDETTE_TARGET_CLONES void place_row(std::int32_t* __restrict index, float* __re
   }
 }
 
-/// Bilinear interpolation at these places.
+/// Interpolates bilinearly at these places.
 VEDETTE_TARGET_CLONES void sample_row(const float* __restrict in, float* __restrict out,
                                       const std::int32_t* __restrict index, const float* down, const float* right,
                                       int first, int end, int width) {
@@ -81,7 +83,7 @@ int margin_of(const Grid<float>& map) {
   return static_cast<int>(std::ceil(kLargestShift * std::min(map.height, map.width)));
 }
 
-/// Sums over pairs of values; of x and y, their squares and their product.
+/// Sums over pairs of values: of x and y, of their squares and of their product.
 struct Correlation {
   double n = 0, x = 0, y = 0, xx = 0, yy = 0, xy = 0;
   [[nodiscard]] double value() const {
@@ -90,7 +92,7 @@ struct Correlation {
   }
 };
 
-/// Adds y, y² and x·y of pairs. In lanes, since a compiler may not reorder sums by itself.
+/// Adds y, y² and x·y of pairs. It uses lanes, since a compiler may not reorder sums by itself.
 VEDETTE_TARGET_CLONES void correlate(const float* x, const float* y, int count, double* sums) {
   Lanes one = {}, squares = {}, products = {};
   int i = 0;
@@ -110,7 +112,7 @@ VEDETTE_TARGET_CLONES void correlate(const float* x, const float* y, int count, 
   for (int j = 0; j < kLanes; ++j) sums[0] += one[j], sums[1] += squares[j], sums[2] += products[j];
 }
 
-/// The part of the sums that is the reference's alone.
+/// Returns the part of the sums that depends on the reference alone.
 Correlation reference_sums(const Grid<float>& reference, int margin) {
   Correlation out;
   for (int y = margin; y < reference.height - margin; ++y)
@@ -121,7 +123,7 @@ Correlation reference_sums(const Grid<float>& reference, int margin) {
   return out;
 }
 
-/// registration_score with the reference's sums and memory for a row at hand.
+/// Computes registration_score() with the reference's sums and the memory for a row at hand.
 struct Scorer {
   const Grid<float>& reference;
   const Grid<float>& picture;
@@ -145,7 +147,8 @@ struct Scorer {
   }
 };
 
-/// Sum of products of rows: `n` apart, a multiple of kLanes, in one and `stride` in the other.
+/// Returns the sum of the products of rows, which are `n` apart in one (a multiple of kLanes) and `stride` apart in the
+/// other.
 VEDETTE_TARGET_CLONES float multiply(const float* x, const float* y, int rows, int n, std::int64_t stride) {
   Lanes sum = {};
   for (int row = 0; row < rows; ++row, x += n, y += stride)
@@ -160,7 +163,7 @@ VEDETTE_TARGET_CLONES float multiply(const float* x, const float* y, int rows, i
   return out;
 }
 
-/// Sums of a map over rectangles of one size, and of its squares (Crow, SIGGRAPH 1984).
+/// Sums of a map, and of its squares, over rectangles of one size (Crow, SIGGRAPH 1984).
 class SummedArea {
  public:
   SummedArea(const float* map, int height, int width)
@@ -179,7 +182,7 @@ class SummedArea {
       }
     }
   }
-  /// Of squared deviations from the rectangle's mean.
+  /// Returns the sum of squared deviations from the rectangle's mean.
   [[nodiscard]] double deviation(int top, int left, int rows, int columns) const {
     const auto sum_of = [&](const std::vector<double>& table) {
       const auto at = [&](int y, int x) { return table[static_cast<std::size_t>(y * stride_ + x)]; };
@@ -225,7 +228,7 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
   const Grid<float> small_reference = halve(reference), small_picture = halve(picture);
   const int height = small_reference.height, width = small_reference.width, margin = margin_of(small_reference);
   const int rows = height - 2 * margin, columns = width - 2 * margin;
-  // The reference without its mean: products with it alone are the covariance. Rows end in zeros.
+  // This is the reference without its mean: products with it alone are the covariance. Its rows end in zeros.
   const int padded = (columns + kLanes - 1) / kLanes * kLanes;
   std::vector<float> centred(static_cast<std::size_t>(rows * padded));
   const auto small_sums = reference_sums(small_reference, margin);
@@ -239,13 +242,14 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
     RigidTransform transform;
     double score = -2;
   };
-  std::vector<Candidate> candidates(static_cast<std::size_t>(2 * angle_steps + 1));  // the best of each angle
+  // Each angle has its best candidate.
+  std::vector<Candidate> candidates(static_cast<std::size_t>(2 * angle_steps + 1));
 #pragma omp parallel for schedule(dynamic)
   for (int step = -angle_steps; step <= angle_steps; ++step) {
     auto& best_here = candidates[static_cast<std::size_t>(step + angle_steps)];
     const double angle = step * kCoarseAngleStep;
     std::vector<float> turned(small_picture.values.size() +
-                              static_cast<std::size_t>(padded));  // the last row is read on
+                              static_cast<std::size_t>(padded));  // Products read on beyond the last row.
     warp(small_picture.values.data(), turned.data(), 1, height, width, std::cos(angle), std::sin(angle), 0, 0);
     const SummedArea area(turned.data(), height, width);
     for (int dy = -margin; dy <= margin; ++dy)
@@ -256,7 +260,7 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
                                  ? multiply(centred.data(), turned.data() + top * width + left, rows, padded, width) /
                                        std::sqrt(deviation)
                                  : 0;
-        // The shift was applied after turning: carry it into the picture's frame.
+        // The shift was applied after turning, so it is carried into the picture's frame.
         if (found > best_here.score)
           best_here = {{2 * (std::sin(angle) * dx + std::cos(angle) * dy),
                         2 * (std::cos(angle) * dx - std::sin(angle) * dy), angle},
@@ -266,7 +270,7 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
   RigidTransform best = std::max_element(candidates.begin(), candidates.end(), [](const auto& x, const auto& y) {
                           return x.score < y.score;
                         })->transform;
-  // Pattern search: try each parameter both ways, halve the steps when nothing helps.
+  // Pattern search tries each parameter both ways, and halves the steps when nothing helps.
   std::array scorers = {Scorer{reference, picture}, Scorer{reference, picture}};
   double best_score = scorers[0](best);
   double shift_step = 1, angle_step = 0.013;
@@ -287,7 +291,7 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
       for (std::size_t way = 0; way < 2; ++way)
         if (found[way] > best_score) {
           best = trials[way], best_score = found[way], improved = true;
-          break;  // the other way would lead back
+          break;  // The other way would lead back.
         }
     }
     if (!improved) shift_step /= 2, angle_step /= 2;
@@ -296,7 +300,8 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
 }
 
 RigidTransform find_pose(const Grid<float>& reference, const Grid<float>& picture, std::optional<double> in_place) {
-  constexpr double kLargestRemainder = 0.5;  // of what correlation lacked, or the difference is not one of place
+  // If more than this share of what the correlation lacked remains, the difference is not one of place.
+  constexpr double kLargestRemainder = 0.5;
   if (!in_place) return estimate_registration(reference, picture);
   const double unmoved = registration_score(reference, picture, {});
   if (unmoved >= *in_place) return {};
@@ -312,7 +317,7 @@ void warp_to_reference(const float* in, float* out, int channels, int height, in
 
 void warp_from_reference(const float* in, float* out, int channels, int height, int width, const RigidTransform& t,
                          double scale) {
-  // The inverse: q = R⁻¹ (p − centre − shift) + centre.
+  // This is the inverse: q = R⁻¹ (p − centre − shift) + centre.
   const double cosine = std::cos(t.angle), sine = std::sin(t.angle);
   warp(in, out, channels, height, width, cosine, -sine, (sine * t.dx - cosine * t.dy) * scale,
        (-cosine * t.dx - sine * t.dy) * scale);

@@ -10,11 +10,12 @@
 namespace vedette {
 namespace {
 
-constexpr double kPenalty = 0.02;     // L2, per contestant
-constexpr double kLossMargin = 0.01;  // log loss by which a choice must beat the one before it, at least …
-constexpr double kLossErrors = 1;  // … and in standard errors of the difference (Breiman et al. 1984, section 3.4.3)
+constexpr double kPenalty = 0.02;     // The L2 penalty per contestant.
+constexpr double kLossMargin = 0.01;  // A choice must beat the one before it by at least this much log loss.
+// It must also win by so many standard errors of the difference (Breiman et al. 1984, section 3.4.3).
+constexpr double kLossErrors = 1;
 constexpr double kHighestSlope = 6.0;
-constexpr double kFalseAlarmBudget = 1.0 / 12;  // when no defect was shown and no budget given
+constexpr double kFalseAlarmBudget = 1.0 / 12;  // The budget when the training showed no defect and gave no budget.
 
 double softplus(double x) {
   return x > 30 ? x : std::log1p(std::exp(x));
@@ -52,7 +53,7 @@ Fusion fit_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomal
   Fusion f{std::vector<double>(width, 0.0), 0.0};
   for (std::size_t c = 0; c < width; ++c)
     if (enabled[c]) f.weights[c] = 1.0 / used;
-  // Lipschitz bound of the gradient: a quarter of the mean squared row (with the bias' 1), plus the penalty.
+  // The Lipschitz bound of the gradient is a quarter of the mean squared row (with the bias' 1), plus the penalty.
   double squares = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     double s = 1;
@@ -111,7 +112,8 @@ FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> 
   };
   const ClassWeights importance(is_anomalous);
   std::size_t best = 0;
-  std::vector<std::vector<double>> losses(candidates.size(), std::vector<double>(rows.size()));  // times importance
+  // The losses are multiplied by the importance.
+  std::vector<std::vector<double>> losses(candidates.size(), std::vector<double>(rows.size()));
   std::vector<std::vector<double>> logits(candidates.size(), std::vector<double>(rows.size()));
   for (std::size_t k = 0; k < candidates.size(); ++k) {
     for (std::int64_t f = 0; f < folds; ++f) {
@@ -135,7 +137,8 @@ FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> 
       squares += difference * difference;
     }
     const auto count = static_cast<double>(rows.size());
-    const double error = std::sqrt(std::max(0.0, squares - gain * gain / count));  // of a sum of independent terms
+    // This is the standard error of a sum of independent terms.
+    const double error = std::sqrt(std::max(0.0, squares - gain * gain / count));
     if (gain > std::max(kLossMargin, kLossErrors * error)) best = k;
   }
   return {fit(candidates[best], rows, is_anomalous), logits[best]};
@@ -154,21 +157,23 @@ struct Normal {
   }
 };
 
-/// Upper tail of a normal distribution at the budget, widened as Student's t for few pictures; above all of them if the budget
-/// grants fewer than two.
+/// Returns the upper tail of a normal distribution at the budget, widened as in Student's t for few pictures. It lies
+/// above all good pictures if the budget grants fewer than two of them.
 double tail_threshold(std::span<const double> good, double budget) {
   const Normal normal(good);
   const auto count = static_cast<double>(good.size());
   const double t = std::sqrt(-2 * std::log(budget));
-  const double z = t - (2.30753 + 0.27061 * t) / (1 + 0.99229 * t + 0.04481 * t * t);  // Abramowitz & Stegun 26.2.22
-  const double widened = z * (1 + (z * z + 1) / (4 * std::max(4.0, count - 1)));       // A & S 26.7.5, first term
+  const double z = t - (2.30753 + 0.27061 * t) / (1 + 0.99229 * t + 0.04481 * t * t);  // Abramowitz & Stegun 26.2.22.
+  // Abramowitz & Stegun 26.7.5, first term.
+  const double widened = z * (1 + (z * z + 1) / (4 * std::max(4.0, count - 1)));
   const double threshold = normal.mean + widened * normal.deviation;
   if (count * budget >= 2) return threshold;
   return std::max(threshold, *std::max_element(good.begin(), good.end()) + 0.25 * normal.deviation);
 }
 
-/// Of n good pictures and a new one, each is equally likely to be the highest, the second highest …: with j = budget · (n + 1)
-/// rounded down, the new one passes the j-th highest of the n with a probability of at most the budget.
+/// Of n good pictures and a new one, each is equally likely to be the highest, the second highest and so on. With j =
+/// budget · (n + 1), rounded down, the new one exceeds the j-th highest of the n with a probability of at most the
+/// budget.
 double conformal_threshold(std::vector<double> good, double budget) {
   const auto allowed = static_cast<std::size_t>(budget * (static_cast<double>(good.size()) + 1) + 1e-9);
   if (allowed == 0) return tail_threshold(good, budget);
@@ -186,7 +191,8 @@ Decision choose_decision(std::span<const double> logits, std::span<const std::ui
   const auto anomalies =
       static_cast<double>(std::count_if(is_anomalous.begin(), is_anomalous.end(), [](auto l) { return l != 0; }));
   const auto normals = static_cast<double>(is_anomalous.size()) - anomalies;
-  // Laplace: after n pictures of the rarer class without a surprise the next one surprises with about 1 in n + 2.
+  // Laplace: after n pictures of the rarer class without a surprise, the next one is a surprise with a probability of
+  // about 1 in n + 2.
   const double evidence = normals > 0 && anomalies > 0 ? std::min(normals, anomalies) : 0.5 * (normals + anomalies);
   d.confidence_limit = 1.0 - 0.5 / (evidence + 2.0);
   if (normals > 0 && anomalies > 0) {
@@ -197,7 +203,7 @@ Decision choose_decision(std::span<const double> logits, std::span<const std::ui
         if (!is_anomalous[i]) good.push_back(logits[i]);
       d.threshold = std::max(d.threshold, conformal_threshold(std::move(good), *false_alarm_budget));
     }
-    // One-dimensional maximum likelihood for the slope; the loss is convex, so bisect its derivative.
+    // This finds the slope of maximum likelihood in one dimension. The loss is convex, so its derivative is bisected.
     const ClassWeights importance(is_anomalous);
     const double high_target = (anomalies + 1) / (anomalies + 2), low_target = 1 / (normals + 2);
     double low = 1e-3, high = kHighestSlope;

@@ -12,9 +12,10 @@
 namespace vedette {
 namespace {
 
-constexpr double kMostPixels = 150e6;  // of each class's pictures, held in memory: 490 of 640 × 480
+// The pixels of the pictures of each class that are held in memory: 490 pictures of 640 × 480.
+constexpr double kMostPixels = 150e6;
 constexpr int kSteps = 400;
-constexpr double kCell = 4;  // pixels of the working size
+constexpr double kCell = 4;  // In pixels of the working size.
 
 }  // namespace
 
@@ -115,8 +116,8 @@ Result<void> Trainer::fit_decoders() {
   job.steps = job_.plan.steps.value_or(kSteps);
   if (job_.plan.budget_seconds)
     job.seconds_left = [&] {
-      // Scoring comes after: as long per picture as the pass over the good ones that has just been made. So does comparing precisions, of
-      // which fp32 takes twice as long as the others.
+      // Scoring comes afterwards and takes as long per picture as the pass over the good pictures that has just been
+      // made. So does comparing precisions, of which fp32 takes twice as long as the others.
       const auto compared = 4 * fewer_if_large(kMostCompared) + fewer_if_large(kMostRanged);
       const double scoring = 1.2 * pass_seconds_ / static_cast<double>(normals_.size()) *
                              static_cast<double>(pictures_.size() + (job_.test ? job_.test->size() : 0) + compared);
@@ -133,7 +134,7 @@ Result<void> Trainer::fit_decoders() {
     blobs_.back().push_back(name);
   }
   auto& m = artifact_.manifest;
-  std::vector<std::string> maps;  // fold by fold, as the reference sees the part
+  std::vector<std::string> maps;  // The maps come fold by fold, as the reference sees the part.
   const auto seen = seen_from_reference();
   for (std::size_t fold = 0; fold < static_cast<std::size_t>(folds_); ++fold)
     for (const auto& contestant : seen.manifest.contestants) maps.push_back(contestant.maps[fold]);

@@ -8,9 +8,10 @@ namespace {
 
 constexpr double kMostPixels = 4096.0 * 4096, kLargePixels = 2 * kInputPixels;
 constexpr double kLargePicture = 4 * kInputPixels;
-constexpr double kCoarseCells = 1'320;  // at most: what is kept per cell is what a model weighs
+constexpr double kCoarseCells = 1'320;  // The most coarse cells: what is kept per cell decides how large a model is.
 constexpr int kPixelUnit = 32;
-constexpr double kSeenAcross = 12;  // pixels that a defect should have across at the working size: one and a half cells
+// A defect should be so many pixels across at the working size: one and a half cells.
+constexpr double kSeenAcross = 12;
 
 }  // namespace
 
@@ -45,7 +46,7 @@ FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const
     out.nodes.push_back({"register", kTransform, {"image"}, {{"reference", "reference"}}, std::move(numbers)});
     seen = add("warp_to_reference", "registered", {"image", kTransform}, {{"scale", input.reduction()}});
   }
-  // The backbone's maps, joined on cells of 8 pixels of what it sees.
+  // The backbone's maps are joined on cells of 8 pixels of what the backbone sees.
   const auto describe = [&](const std::string& own, const std::string& picture, std::array<std::string, 3>* maps) {
     const auto light = add("light_normalize", own + "light", {picture}, {{"sigma", kLightSigma}});
     const auto entered = add("affine", own + "entered", {light}, {{"scale", backbone.gain}, {"offset", 0}});

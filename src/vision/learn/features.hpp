@@ -11,52 +11,56 @@
 
 namespace vedette {
 
-/// Sides of cells in pixels of the working size; kCoarseCell is the least that InputSize::coarse_cell may be.
+/// The sides of cells in pixels of the working size. kCoarseCell is the least value of InputSize::coarse_cell.
 inline constexpr int kFineCell = 8, kCoarseCell = 16;
-/// Pixels of the working size, unless there is a reason for more: 640 × 480.
+/// The number of pixels of the working size, unless there is a reason for more: 640 × 480.
 inline constexpr double kInputPixels = 307'200;
-/// Least side of the working size: the backbone's largest stride is 16, and it sees half the picture, too.
+/// The least side of the working size: the backbone's largest stride is 16, and the backbone also sees the picture at
+/// half its size.
 inline constexpr int kSmallestInput = 64;
 
-/// Rows and columns of cells.
+/// The rows and columns of cells.
 struct CellGrid {
   int height = 0, width = 0;
   [[nodiscard]] std::int64_t cells() const { return static_cast<std::int64_t>(height) * width; }
 };
 
-/// A graph that describes each cell of a picture, and what it needs.
+/// A graph that describes each cell of a picture, and what the graph needs.
 struct FeatureGraph {
   std::vector<Node> nodes;
   std::map<std::string, Tensor> tensors;
-  std::array<std::string, 3> maps;  ///< outputs: the backbone's at strides 4, 8 and 16, [channels, …]
-  std::string color;                ///< output [3, fine cells]: mean colour, not normalised
-  std::string rows;                 ///< output [fine cells, channels]: strides 4, 8, 16 and colour joined
-  /// Output: the same averaged over coarse cells, and what the backbone says of the picture at half its size.
+  std::array<std::string, 3> maps;  ///< The outputs of the backbone at strides 4, 8 and 16, [channels, …].
+  std::string color;                ///< The output [3, fine cells]: the mean colour, not normalised.
+  std::string rows;                 ///< The output [fine cells, channels]: strides 4, 8, 16 and the colour, joined.
+  /// The output with the same values averaged over coarse cells, and with what the backbone says of the picture at half
+  /// its size.
   std::string coarse_rows;
   CellGrid grid, coarse_grid;
 };
 
 struct InputSize {
   int height, width;
-  int coarse_cell = kCoarseCell;  ///< larger in large pictures, so that there are about as many
-  /// Pixels of the working size per pixel of the map that registration works on.
+  int coarse_cell = kCoarseCell;  ///< It is larger in large pictures, so that there are about as many cells.
+  /// How many pixels of the working size one pixel of the map has on which registration works.
   [[nodiscard]] int reduction() const { return coarse_cell / 4; }
   [[nodiscard]] double pixels() const { return static_cast<double>(height) * width; }
 };
-/// The size the network works at, at the picture's aspect and never above its own: about kInputPixels; as many more as the small ones of
-/// the marked defects need, `small_defect` pixels across in the original, up to 4096 × 4096; without marks, twice as many for pictures of 1.2 megapixels
+/// Returns the size at which the network works. It has the picture's aspect and never exceeds the picture's own size.
+/// It has about kInputPixels; or as many more as the small ones of the marked defects need, which are `small_defect`
+/// pixels across in the original, up to 4096 × 4096; or, without marks, twice as many for pictures of 1.2 megapixels
 /// and more.
 InputSize choose_input_size(int image_height, int image_width, std::optional<double> small_defect);
 
-/// The backbone on the light-normalised picture, and, since normalising takes absolute brightness away, each cell's mean colour.
-/// With a reference (registration.hpp, its sides reduced by InputSize::reduction()) all of it is seen from where the reference sees the part; the
-/// transform is then the value kTransform, find_pose()'s with the same `in_place`.
+/// Makes the graph of the backbone on the light-normalised picture. Because normalising removes absolute brightness,
+/// each cell's mean colour is added. With a reference (registration.hpp, its sides reduced by InputSize::reduction())
+/// everything is seen from where the reference sees the part; the value kTransform is then the transform that
+/// find_pose() finds with the same `in_place`.
 FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const std::optional<Tensor>& reference,
                                 std::optional<double> in_place);
-/// The backbone alone on the light-normalised picture.
+/// The graph of the backbone alone on the light-normalised picture.
 struct DescriptionGraph {
   std::vector<Node> nodes;
-  std::array<std::string, 3> maps;  ///< outputs: at strides 4, 8 and 16
+  std::array<std::string, 3> maps;  ///< The outputs at strides 4, 8 and 16.
 };
 DescriptionGraph make_description_graph(const Backbone& backbone);
 inline constexpr const char* kTransform = "transform";

@@ -11,12 +11,15 @@ namespace vedette {
 namespace {
 
 constexpr std::int64_t kMostComponents = 96;
-constexpr std::size_t kSampledRows = 100'000;   // feature rows drawn from all good pictures, for whitening and banks
-constexpr std::size_t kBankRows = 1'600;        // of all folds together
-constexpr std::size_t kSubspacePictures = 400;  // good pictures that the subspaces are fitted on
-constexpr double kLevelPower = 4;               // norm that a cell's level is: rare specks must raise it
-constexpr double kPriorPictures = 4;            // that the average cell counts for when a cell's own level is estimated
-constexpr double kMapBlur = 1.0;                // cells
+// The feature rows that are drawn from all good pictures, for whitening and banks.
+constexpr std::size_t kSampledRows = 100'000;
+constexpr std::size_t kBankRows = 1'600;        // The rows of the banks of all folds together.
+constexpr std::size_t kSubspacePictures = 400;  // The good pictures on which the subspaces are fitted.
+// A cell's level is a norm of this power, because rare specks must raise it.
+constexpr double kLevelPower = 4;
+// The average cell counts for so many pictures when a cell's own level is estimated.
+constexpr double kPriorPictures = 4;
+constexpr double kMapBlur = 1.0;  // in cells
 
 }  // namespace
 
@@ -41,7 +44,7 @@ Result<void> Trainer::for_each_normal(
     const std::size_t count = std::min(chunk(), normals_.size() - first);
     std::vector<PictureFeatures> values(count);
     std::vector<std::optional<Error>> failures(count);
-    // One strand of pictures per graph: a graph is not thread-safe.
+    // Each graph has one strand of pictures, because a graph is not thread-safe.
     for_pictures(graphs.size(), [&](std::size_t t) {
       for (std::size_t i = t; i < count; i += graphs.size()) {
         auto loaded = load(pictures_[normals_[first + i]]);
@@ -174,7 +177,7 @@ void Trainer::build_artifact() {
   artifact_.tensors = features_.tensors;
   blobs_.resize(2);
   for (const auto& [name, tensor] : features_.tensors)
-    blobs_[name.starts_with("backbone.") ? 0 : 1].push_back(name);  // the backbone is equal in all models
+    blobs_[name.starts_with("backbone.") ? 0 : 1].push_back(name);  // The backbone is equal in all models.
   const auto keep = [&](const std::string& name, const Tensor& tensor) {
     artifact_.tensors.insert_or_assign(name, tensor);
     blobs_[1].push_back(name);
@@ -228,7 +231,7 @@ void Trainer::build_artifact() {
                             size_of(features_.coarse_grid)});
        }}};
   for (auto& member : members) {
-    // Factors of one until calibrate_cells() has measured them.
+    // The factors are one until calibrate_cells() has measured them.
     const auto ones = Tensor::make({member.grid.height, member.grid.width},
                                    std::vector<float>(static_cast<std::size_t>(member.grid.cells()), 1.0F));
     for (std::int64_t fold = 0; fold < folds_; ++fold) {

@@ -13,13 +13,14 @@ using ProgressSink = std::function<void(const Progress&)>;
 /// Learns a model from labelled pictures and writes its artifact to `model_folder`. docs/vision.md describes the
 /// method.
 ///
-/// Cross-fitted: the good pictures are cut into folds, each fold's models are fitted without it, and those very models
-/// are the ensemble that serves; every number that is chosen (fusion, threshold, confidence) comes from scores of
-/// pictures by models that had not seen them, computed by vision/infer. The same job and seed give the same bytes on
-/// one machine type.
+/// The training is cross-fitted: the good pictures are cut into folds, each fold's models are fitted without it, and
+/// those very models are the ensemble that serves. Every number that is chosen (fusion, threshold, confidence) comes
+/// from scores of pictures by models that had not seen them, computed by vision/infer. The same job and seed give the
+/// same bytes on one machine type.
 ///
-/// Uses `threads` threads; blocks. Fails with invalid_input, naming the picture or the count, if the pictures do not
-/// allow a model; unreadable pictures are left out and named in the evaluation as long as enough remain.
+/// The call uses `threads` threads and blocks. It fails with invalid_input, and names the picture or the count, if the
+/// pictures do not allow a model. Unreadable pictures are left out and named in the evaluation as long as enough
+/// remain.
 Result<Evaluation> train(const TrainingJob& job, const std::filesystem::path& model_folder, int threads,
                          const ProgressSink& progress);
 

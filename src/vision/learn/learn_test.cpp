@@ -16,7 +16,7 @@ namespace {
 using Labels = std::vector<std::uint8_t>;
 
 TEST(Coreset, CoversAllRowsAndRepeatsBySeed) {
-  // Three far clusters: the first three chosen rows lie in different ones.
+  // There are three clusters far from each other: the first three chosen rows must lie in different ones.
   Random random(1);
   std::vector<float> rows;
   for (int i = 0; i < 90; ++i) {
@@ -32,8 +32,8 @@ TEST(Coreset, CoversAllRowsAndRepeatsBySeed) {
 }
 
 TEST(Whitening, DifferencesBetweenSimilarRowsBecomeUnitsAndStructureStaysLarge) {
-  // Channel 0 has two levels, 50 apart; all channels have noise of deviation 1. Many, so that no two rows are alike by
-  // chance.
+  // Channel 0 has two levels, 50 apart; all channels have noise of deviation 1. There are many channels, so that no two
+  // rows are alike by chance.
   constexpr int channels = 16;
   Random random(2);
   std::vector<float> rows;
@@ -56,12 +56,13 @@ TEST(Whitening, DifferencesBetweenSimilarRowsBecomeUnitsAndStructureStaysLarge) 
     for (std::size_t i = 0; i < x.size(); ++i) sum += (x[i] - y[i]) * (x[i] - y[i]);
     return std::sqrt(sum);
   };
-  EXPECT_GT(distance(base, other_level), 4 * distance(base, noisy));  // scaled by its spread it would be 0.7 times
-  EXPECT_NEAR(distance(base, noisy), 3, 1.5);                         // the unit is the difference of similar rows
+  // Scaled by its spread, it would be 0.7 times as large.
+  EXPECT_GT(distance(base, other_level), 4 * distance(base, noisy));
+  EXPECT_NEAR(distance(base, noisy), 3, 1.5);  // The unit is the difference of similar rows.
 }
 
 TEST(PositionSubspace, WhatACellDoesAnywayCostsLess) {
-  // Two cells of eight channels; the first varies by 6 along channel 2, all else by 1.
+  // There are two cells of eight channels. The first cell varies by 6 along channel 2, everything else by 1.
   constexpr std::int64_t cells = 2, channels = 8;
   Random random(8);
   std::vector<float> rows;
@@ -82,7 +83,7 @@ TEST(PositionSubspace, WhatACellDoesAnywayCostsLess) {
   EXPECT_NEAR(s.mean.data()[channels], 10, 0.5);
   EXPECT_LT(distance(0, 2, 6), 0.2 * distance(0, 3, 6));
   EXPECT_GT(distance(1, 2, 6), 4 * distance(0, 2, 6));
-  EXPECT_NEAR(distance(1, 2, 1), 1, 0.5);  // Mahalanobis of a unit variance
+  EXPECT_NEAR(distance(1, 2, 1), 1, 0.5);  // This is the Mahalanobis distance for a variance of one.
 }
 
 TEST(PrincipalComponents, ComeInTheOrderOfTheirVariance) {
@@ -92,13 +93,13 @@ TEST(PrincipalComponents, ComeInTheOrderOfTheirVariance) {
     for (const double scale : {1.0, 5.0, 0.1}) rows.push_back(static_cast<float>(3 + scale * random.normal()));
   const auto p = fit_principal_components(rows, 3, 2);
   ASSERT_EQ(p.weights.size(1), 2);
-  EXPECT_NEAR(p.weights.data()[2], 1, 0.01);  // channel 1, first component
+  EXPECT_NEAR(p.weights.data()[2], 1, 0.01);  // This is channel 1 of the first component.
   EXPECT_NEAR(apply_whitening(p, std::vector<float>{3, 8, 3})[0], 5, 0.5);
   const auto within = fit_residual_whitening(apply_whitening(p, rows), 1, 2);
   EXPECT_NEAR(apply_whitening(compose(p, within), std::vector<float>{3, 8, 3})[0], 1, 0.1);
 }
 
-/// Scores where the first contestant sees the defects and the second is noise.
+/// Makes scores in which the first contestant sees the defects and the second is noise.
 void make_scores(int count, double shift, ScoreRows& rows, Labels& labels, std::vector<std::int64_t>& fold,
                  std::uint64_t seed) {
   Random random(seed);
@@ -114,7 +115,7 @@ TEST(Fusion, WeighsWhatHelpsAndNeverNegatively) {
   Labels labels;
   std::vector<std::int64_t> fold;
   make_scores(400, 3, rows, labels, fold, 3);
-  for (auto& row : rows) row.push_back(-row[0]);  // perfectly wrong
+  for (auto& row : rows) row.push_back(-row[0]);  // This contestant is perfectly wrong.
   const auto fusion = fit_fusion(rows, labels, {true, true, true});
   EXPECT_GT(fusion.weights[0], 3 * fusion.weights[1]);
   EXPECT_GE(fusion.weights[2], 0);
@@ -151,7 +152,8 @@ TEST(Decision, StaysSensibleWhenAClassIsMissing) {
 }
 
 TEST(Decision, AFalseAlarmBudgetIsKept) {
-  // Whatever the distribution: over many draws a new good picture passes in at most one case of ten, and not much less often.
+  // The budget holds whatever the distribution: over many draws a new good picture exceeds the threshold in at most one
+  // case of ten, and not much less often.
   Random random(6);
   int passed = 0;
   constexpr int draws = 4000;
@@ -172,7 +174,7 @@ TEST(Decision, ABudgetOnlyRaisesTheThreshold) {
   const auto balanced = choose_decision(logits, labels), strict = choose_decision(logits, labels, 0.02);
   EXPECT_GT(strict.threshold, balanced.threshold);
   EXPECT_DOUBLE_EQ(choose_decision(logits, labels, 0.9).threshold, balanced.threshold);
-  // Too few to know: above all good ones.
+  // There are too few good pictures to know, so the threshold lies above all of them.
   const std::vector<double> few = {0, 1, 2, 3};
   EXPECT_GT(choose_decision(few, Labels(4, 0), 0.001).threshold, 3);
 }
@@ -196,7 +198,7 @@ TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   const auto graph = make_feature_graph(shipped_backbone(), size, std::nullopt, std::nullopt);
   EXPECT_EQ(graph.grid.height, 60);
   EXPECT_EQ(graph.coarse_grid.cells() * 4, graph.grid.cells());
-  // Large pictures: more pixels the smaller the defects, within bounds.
+  // A large picture gets more pixels the smaller its defects are, within bounds.
   const auto pixels = [](const InputSize& s) { return s.height * s.width; };
   EXPECT_EQ(pixels(choose_input_size(3072, 4096, 400)), pixels(size));
   const auto none = choose_input_size(3072, 4096, {}), tiny = choose_input_size(3072, 4096, 8);
@@ -208,7 +210,7 @@ TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   EXPECT_LT(cells, 1400);
 }
 
-TEST(Train, NeedsPictures) {
+TEST(Train, TooFewPicturesAreRefused) {
   TrainingJob job;
   const auto result = train(job, "/nonexistent", 1, {});
   ASSERT_FALSE(result);

@@ -13,11 +13,11 @@ namespace vedette {
 namespace {
 
 constexpr double kKeptVariance = 0.999;
-constexpr double kSmallestSpread = 0.02;   // of the widest channel's
-constexpr double kDifferenceFloor = 0.05;  // of the mean eigenvalue
+constexpr double kSmallestSpread = 0.02;   // A share of the widest channel's spread.
+constexpr double kDifferenceFloor = 0.05;  // A share of the mean eigenvalue.
 constexpr Eigen::Index kQueries = 3000, kCandidates = 12'000;
 constexpr int kRounds = 2;
-/// Pictures that the typical cell counts for when a cell's own variance is estimated.
+/// The typical cell counts for so many pictures when a cell's own variance is estimated.
 constexpr double kPriorPictures = 4;
 
 constexpr Eigen::Index kMostDirections = 32;
@@ -25,7 +25,7 @@ constexpr double kShrinkagePictures = 6, kLeastShrinkage = 0.03;
 
 using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// Lowers each row's distance to the chosen set by its distance to one new row.
+/// Lowers each row's distance to the chosen set to its distance to one new row, if that is less.
 VEDETTE_TARGET_CLONES void lower_distances(const float* rows, const float* centre, float* nearest, std::size_t count,
                                            std::size_t channels) {
   for (std::size_t r = 0; r < count; ++r) {
@@ -47,14 +47,14 @@ VEDETTE_TARGET_CLONES void lower_distances(const float* rows, const float* centr
   }
 }
 
-/// x ↦ (x − mean) · map · the last `kept` eigenvectors, the largest first.
+/// Returns x ↦ (x − mean) · map · the last `kept` eigenvectors, the largest first.
 Whitening to_whitening(const Eigen::MatrixXd& map, const Eigen::MatrixXd& eigenvectors, std::int64_t kept,
                        const Eigen::RowVectorXf& mean) {
   const auto channels = map.rows();
   Eigen::MatrixXd weights(channels, kept);
   for (std::int64_t k = 0; k < kept; ++k) {
     Eigen::VectorXd direction = eigenvectors.col(channels - 1 - k);
-    // An eigenvector's sign is arbitrary: fix it, so that the bytes do not depend on the solver's mood.
+    // An eigenvector's sign is arbitrary. It is fixed here, so that the bytes do not depend on the solver.
     Eigen::Index largest = 0;
     direction.cwiseAbs().maxCoeff(&largest);
     if (direction[largest] < 0) direction = -direction;
@@ -77,7 +77,8 @@ Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std:
   const RowMatrix centred = x.rowwise() - mean;
   const Eigen::MatrixXd total = (centred.transpose() * centred).cast<double>() / static_cast<double>(n);
 
-  // A channel starts in units of its own spread, but one that hardly moves (a grey camera's colours) is not blown up.
+  // A channel starts in units of its own spread, but a channel that hardly moves (a grey camera's colours) is not blown
+  // up.
   const Eigen::VectorXd spread = total.diagonal().cwiseSqrt();
   Eigen::MatrixXd map =
       spread.cwiseMax(std::max(1e-6, kSmallestSpread * spread.maxCoeff())).cwiseInverse().asDiagonal();
@@ -123,7 +124,7 @@ Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std:
   }
 
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(map.transpose() * total * map);
-  const Eigen::VectorXd& values = solver.eigenvalues();  // ascending
+  const Eigen::VectorXd& values = solver.eigenvalues();  // They are in rising order.
   const double sum = std::max(values.sum(), 1e-12);
   std::int64_t kept = 0;
   for (double held = 0; kept < std::min(channels, most_components) && held < kKeptVariance * sum; ++kept)
@@ -180,7 +181,7 @@ Whitening fit_residual_whitening(std::span<const float> rows, std::int64_t cells
   covariance /= static_cast<double>(pictures * cells);
   covariance.diagonal().array() += 1e-3 * std::max(covariance.diagonal().mean(), 1e-9);
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance);
-  // The symmetric root: it does not depend on the eigenvectors' signs.
+  // This is the symmetric root: it does not depend on the eigenvectors' signs.
   const RowMatrix root = solver.operatorInverseSqrt().cast<float>();
   return {Tensor::make({components, components}, std::vector<float>(root.data(), root.data() + root.size())),
           Tensor::make({components}, std::vector<float>(static_cast<std::size_t>(components)))};
@@ -190,7 +191,7 @@ PositionSubspace fit_position_subspace(std::span<const float> rows, std::int64_t
                                        std::span<const std::size_t> pictures, int threads) {
   const auto n = static_cast<Eigen::Index>(pictures.size());
   const Eigen::Index rank = std::min<Eigen::Index>({kMostDirections, std::max<Eigen::Index>(1, n / 3), components - 1});
-  // Few pictures say little about variances: they are drawn towards the typical cell's.
+  // Few pictures say little about variances, so these are drawn towards the typical cell's.
   const double shrinkage = std::clamp(kShrinkagePictures / static_cast<double>(n), kLeastShrinkage, 0.5);
   std::vector<float> means(static_cast<std::size_t>(cells * components)),
       bases(static_cast<std::size_t>(cells * rank * components)), weights(static_cast<std::size_t>(cells));
@@ -206,7 +207,7 @@ PositionSubspace fit_position_subspace(std::span<const float> rows, std::int64_t
     Eigen::Map<Eigen::RowVectorXf>(means.data() + c * components, components) = mean;
     const Eigen::MatrixXf covariance = x.transpose() * x / static_cast<float>(n);
     const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXf> solver(covariance);
-    const auto& values = solver.eigenvalues();  // ascending
+    const auto& values = solver.eigenvalues();  // They are in rising order.
     const double rest = std::max(0.0F, values.head(components - rank).mean());
     const double weight = 1 / ((1 - shrinkage) * rest + shrinkage);
     weights[cell] = static_cast<float>(weight);

@@ -15,13 +15,14 @@ namespace vedette {
 namespace {
 
 constexpr std::int64_t kMostFolds = 4;
-constexpr std::int64_t kLeastDistinct = 4;   // good pictures that are not copies of each other
-constexpr std::int64_t kNormalsPerFold = 4;  // fewer folds when a fold would hold less
+constexpr std::int64_t kLeastDistinct = 4;  // The least number of good pictures that are not copies of each other.
+// There are fewer folds if a fold would hold fewer good pictures than this.
+constexpr std::int64_t kNormalsPerFold = 4;
 constexpr std::size_t kReferencePictures = 48;
 constexpr int kReferenceRounds = 2;
-constexpr double kLeastCorrelation = 0.9;  // below, the pictures show no common rigid part
-constexpr double kLargestRemainder =
-    0.5;  // of what correlation leaves unexplained, or registration is not worth its risk
+constexpr double kLeastCorrelation = 0.9;  // Below this correlation, the pictures show no common rigid part.
+// Registration is not worth its risk if it leaves a larger share of what correlation does not explain.
+constexpr double kLargestRemainder = 0.5;
 
 }  // namespace
 
@@ -37,9 +38,10 @@ Result<void> Trainer::select_pictures() {
     if (s.is_anomalous) candidates.push_back(&s);
   std::vector<std::optional<Error>> failures(candidates.size());
   std::vector<char> has_mask(candidates.size()), was_letterboxed(candidates.size());
-  std::vector<int> orientations(candidates.size()), used_bits(candidates.size());  // 0: unreadable
+  // `used_bits` is 0 where a picture cannot be read.
+  std::vector<int> orientations(candidates.size()), used_bits(candidates.size());
   std::vector<std::vector<char>> holds(candidates.size());
-  std::vector<double> areas(candidates.size());  // of what is marked, pixels
+  std::vector<double> areas(candidates.size());  // The areas of what is marked, in pixels.
   std::vector<std::string> digests(candidates.size());
   parallel_for(candidates.size(), threads_, [&](std::size_t i) {
     auto loaded =
@@ -49,7 +51,8 @@ Result<void> Trainer::select_pictures() {
       return;
     }
     was_letterboxed[i] = loaded->was_letterboxed;
-    // The range of 16-bit samples is chosen below, and until then they may look alike: copies of such files are told by their bytes.
+    // The range of 16-bit samples is chosen below, and until then different files may look alike: copies of such files
+    // are told by their bytes.
     const auto file =
         loaded->used_bits > 0 ? read_file(candidates[i]->image, kImageFileLimit) : std::vector<std::uint8_t>();
     digests[i] = sha256_hex(as_text(file && !file->empty() ? *file : loaded->image.pixels));
@@ -60,9 +63,9 @@ Result<void> Trainer::select_pictures() {
     if (loaded->truth)
       for (auto v : loaded->truth->values) holds[i][v] = 1, areas[i] += v != 0 ? 1 : 0;
   });
-  std::vector<std::size_t> full;  // marked nearly everywhere
+  std::vector<std::size_t> full;  // The pictures that are marked nearly everywhere.
   std::vector<std::int64_t> alone(labels_.size());
-  std::map<std::string, std::size_t> first;  // by digest: the first picture of its class that looks so
+  std::map<std::string, std::size_t> first;  // For each digest, the first picture of its class that looks so.
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     if (failures[i]) {
       if (failures[i]->code != kUnreadable) return *failures[i];
@@ -224,7 +227,7 @@ Result<void> Trainer::find_reference() {
   std::vector<RigidTransform> transforms(count);
   for (int round = 0; round < kReferenceRounds; ++round) {
     parallel_for(count, threads_, [&](std::size_t i) { transforms[i] = estimate_registration(reference, maps[i]); });
-    // The mean pose, not the first picture's, is the frame: else every warp would carry that picture's offset.
+    // The frame is the mean pose and not the first picture's: otherwise every warp would carry that picture's offset.
     RigidTransform mean;
     for (const auto& t : transforms)
       mean.dy += t.dy / static_cast<double>(count), mean.dx += t.dx / static_cast<double>(count),
@@ -245,8 +248,8 @@ Result<void> Trainer::find_reference() {
   });
   for (std::size_t i = 0; i < count; ++i)
     plain += before[i] / static_cast<double>(count), registered += after[i] / static_cast<double>(count);
-  // Where a fixture holds the part, the good pictures say how well one in place fits the reference. A picture that fits worse is
-  // registered, since cameras get knocked; those like the good ones keep every pixel.
+  // Where a fixture holds the part, the good pictures say how well a part in its place fits the reference. A picture
+  // that fits worse is registered, since cameras get knocked; pictures like the good ones keep every pixel.
   is_registered_ = registered > kLeastCorrelation;
   if (is_registered_ && 1 - registered >= kLargestRemainder * (1 - plain))
     in_place_ = *std::min_element(before.begin(), before.end());

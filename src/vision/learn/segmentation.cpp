@@ -9,7 +9,8 @@ namespace vedette {
 namespace {
 
 constexpr std::size_t kThresholds = 40;
-constexpr double kPriorPictures = 4;  // that all labels together count for when a label's own thresholds are chosen
+// All labels together count for so many pictures when a label's own thresholds are chosen.
+constexpr double kPriorPictures = 4;
 
 }  // namespace
 
@@ -45,7 +46,7 @@ Trainer::ThresholdTable Trainer::rate_thresholds(const std::vector<Drawing>& dra
   const double good = static_cast<double>(drawings.size()) - table.pictures;
   for (std::size_t low = 0; low < kThresholds; ++low) {
     const double threshold = table.thresholds[low];
-    // Regions and their peaks do not depend on the second threshold: found once.
+    // Regions and their peaks do not depend on the second threshold, so they are found once.
     struct Region {
       double peak, hit, cells;
     };
@@ -99,7 +100,7 @@ void Trainer::fit_segmentation() {
     kept.push_back(i);
     auto& d = drawings.emplace_back();
     d.classes = &measured.class_maps[0];
-    const auto map = combine_maps(m, measured.maps, 0);  // for its size alone
+    const auto map = combine_maps(m, measured.maps, 0);  // This map is computed for its size alone.
     std::vector<char> holds(labels_.size() + 1);
     for (auto v : measured.truth->values) holds[v] = 1;
     holds[0] = 1;
@@ -145,9 +146,9 @@ void Trainer::fit_segmentation() {
     auto together = any;
     for (std::size_t i = 0; i < together.quality.size(); ++i)
       together.quality[i] = kPriorPictures * any.quality[i] + own.pictures * own.quality[i];
-    const auto best = any.pictures > 0
-                          ? best_of(together)
-                          : kThresholds * kThresholds - 1;  // nothing is marked at this size: hardly anything shall be
+    const auto best = any.pictures > 0 ? best_of(together)
+                                       // Nothing is marked at this size, so hardly anything shall be drawn.
+                                       : kThresholds * kThresholds - 1;
     s.thresholds[l] = {any.thresholds[best / kThresholds], any.thresholds[best % kThresholds]};
   }
 

@@ -13,7 +13,7 @@
 namespace vedette {
 namespace {
 
-constexpr double kLeastOverlap = 0.9;  // of what they draw, as IoU
+constexpr double kLeastOverlap = 0.9;  // The least IoU of what two precisions draw.
 constexpr float kRangeRoom = 1.1F;
 
 }  // namespace
@@ -59,7 +59,7 @@ Result<void> Trainer::load_backbone(const std::filesystem::path& file) {
   if (!bytes) return named(bytes.error());
   auto backbone = read_onnx_backbone(as_text(*bytes));
   if (!backbone) return named(backbone.error());
-  // Whatever else may be wrong with it shows here, not in the midst of the training.
+  // Whatever else may be wrong with the backbone shows here and not in the midst of the training.
   const auto description = make_description_graph(*backbone);
   auto graph = Graph::plan(description.nodes, backbone->tensors, {description.maps.begin(), description.maps.end()},
                            kSmallestInput, kSmallestInput);
@@ -193,7 +193,7 @@ Result<void> Trainer::compare_precisions(std::vector<Prediction> judged) {
 
 Result<void> Trainer::write(const std::filesystem::path& folder) {
   meter_.report("writing the model", 0.99);
-  // The golden sample is a defect if there is one: it moves through every part of the decision.
+  // The golden sample is a defect if there is one, because a defect moves through every part of the decision.
   const auto anomaly = std::find_if(pictures_.begin(), pictures_.end(), [](const auto& p) { return p.is_anomalous; });
   const auto& golden = anomaly != pictures_.end() ? *anomaly : pictures_.front();
   auto loaded = load(golden);
@@ -203,11 +203,11 @@ Result<void> Trainer::write(const std::filesystem::path& folder) {
       "golden.0",
       Tensor::make({input_.height, input_.width, 3}, std::vector<float>(small.pixels.begin(), small.pixels.end())));
   blobs_.push_back({"golden.0"});
-  // Measured as the engine will at load time: the picture already at the model's input size.
+  // The score is measured as the engine will measure it at load time: the picture has the model's input size already.
   Artifact at_input_size = artifact_;
   at_input_size.manifest.image_height = input_.height;
   at_input_size.manifest.image_width = input_.width;
-  // In the precision that all was measured in; int8 has a tolerance of its own.
+  // The precision is the one in which everything was measured; int8 has a tolerance of its own.
   auto engine =
       Engine::create(std::move(at_input_size), std::min(quickest_precision(artifact_.manifest), Precision::bf16));
   if (!engine) return internal_error(engine.error().message);
@@ -216,7 +216,7 @@ Result<void> Trainer::write(const std::filesystem::path& folder) {
   if (!detection) return internal_error(detection.error().message);
   artifact_.manifest.golden = {{"golden.0", detection->anomaly_score}};
   if (auto ok = write_artifact(folder, artifact_.manifest, artifact_.tensors, blobs_); !ok) return ok;
-  // What was written is what hosts will read.
+  // What was written is read again, since hosts will read it.
   if (auto read = Engine::load(folder); !read) return internal_error(read.error().message);
   return {};
 }

@@ -17,27 +17,29 @@
 #include "vision/learn/learn.hpp"
 #include "vision/learn/normality.hpp"
 
-/// The steps of one training, in the order of run(): pictures.cpp, fit.cpp, draw.cpp, judge.cpp, segmentation.cpp, train.cpp.
-/// Internal to vision/learn.
+/// The steps of one training, in the order of run(): pictures.cpp, fit.cpp, draw.cpp, judge.cpp, segmentation.cpp,
+/// train.cpp. Internal to vision/learn.
 namespace vedette {
 
-/// How a contestant's map may become its score (score_map): from a single spot to a changed surface, absolutely or by how much
-/// it stands out.
+/// How a contestant's map may become its score (score_map()): from a single spot to a changed surface, absolutely or by
+/// how much it stands out.
 struct ScoreRule {
   double pool_fraction, level_exponent;
 };
-/// A spot is as large, in pixels of the working size, in large pictures as in small ones.
+/// Returns the rules that are tried. A spot has as many pixels of the working size in large pictures as in small ones.
 inline std::array<ScoreRule, 8> score_rules(const InputSize& input) {
   const double spot = 0.001 * std::min(1.0, kInputPixels / input.pixels());
   return {{{spot, 0}, {10 * spot, 0}, {0.05, 0}, {0.2, 0}, {spot, 0.5}, {10 * spot, 0.5}, {0.05, 0.5}, {0.2, 0.5}}};
 }
-/// Unless the pictures say otherwise: distances from good pictures stand out, what decoders draw counts as it is.
+/// The rules that apply unless the pictures say otherwise: for distances from good pictures it counts how they stand
+/// out; what decoders draw counts as it is.
 inline constexpr std::size_t kDistanceRule = 4, kDecoderRule = 0;
 
-/// Pictures that precisions are compared on (fewer digits move scores by less than lies between so many), and that ranges are measured on.
+/// The number of pictures on which precisions are compared (fewer digits move scores by less than lies between so many
+/// pictures), and the number on which ranges are measured.
 inline constexpr std::size_t kMostCompared = 32, kMostRanged = 16;
 
-/// Maps the steps of one training to a fraction of the whole and an estimate of the time left.
+/// Turns the steps of one training into a fraction of the whole and an estimate of the time left.
 class ProgressMeter {
  public:
   ProgressMeter(const ProgressSink& sink) : sink_(sink), start_(std::chrono::steady_clock::now()) {}
@@ -52,7 +54,7 @@ class ProgressMeter {
     if (fraction > 0.05) p.seconds_left = now * (1 - fraction) / fraction;
     if (sink_) sink_(p);
   }
-  /// What the time went to so far, without the stage now in progress.
+  /// Returns the seconds of each stage so far, without the stage that is in progress.
   [[nodiscard]] const std::vector<std::pair<std::string, double>>& stages() const { return stages_; }
   [[nodiscard]] double seconds() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
@@ -72,7 +74,8 @@ struct Picture {
   bool is_anomalous;
   bool has_mask;
   std::int64_t fold = 0;
-  std::size_t original = 0;  ///< the first picture of its class with the same pixels: itself, unless it is a copy
+  /// The first picture of its class with the same pixels; the picture itself, unless it is a copy.
+  std::size_t original = 0;
 };
 
 /// What the graph says of one picture (FeatureGraph).
@@ -80,11 +83,11 @@ struct PictureFeatures {
   std::vector<float> rows, coarse_rows;
 };
 
-/// What one picture's own fold models (which had not seen it) make of it.
+/// What the models of one picture's own fold, which had not seen it, make of it.
 struct OutOfFold {
   std::vector<std::vector<double>> scores;  ///< [contestant][score rule]
-  std::vector<ContestantOutput> maps;       ///< one map each; empty if not kept
-  std::vector<Planes> class_maps;           ///< one, too
+  std::vector<ContestantOutput> maps;       ///< One map per contestant; empty if they are not kept.
+  std::vector<Planes> class_maps;           ///< One element, or none if it is not kept.
   std::optional<Grid<std::uint8_t>> truth;
   PictureStatistics statistics;
 };
@@ -97,100 +100,110 @@ class Trainer {
   Result<Evaluation> run(const std::filesystem::path& folder);
 
  private:
-  // Which pictures (pictures.cpp).
+  // These methods choose the pictures (pictures.cpp).
   Result<void> select_pictures();
-  /// The size most pictures have; where none has a majority (cropped parts), the median height and width.
+  /// Chooses the size that most pictures have. Where no size has a majority (cropped parts), it is the median height
+  /// and width.
   Result<void> choose_image_size();
   [[nodiscard]] std::int64_t count_distinct_normals() const;
-  /// The smallest usual number of bits that all 16-bit pictures fit into, by what each uses (0: it has not 16 bits).
+  /// Chooses the smallest usual number of bits that all 16-bit pictures fit into. `used_bits` is what each picture uses
+  /// (0: it has not 16 bits).
   void choose_sample_bits(std::span<const int> used_bits);
   void assign_folds();
-  /// Do the good pictures show one part in slightly different places? Then all is compared in the frame of their mean.
+  /// Finds out whether the good pictures show one part in slightly different places. If so, everything is compared in
+  /// the frame of their mean.
   Result<void> find_reference();
 
-  // Models of good pictures (fit.cpp).
-  /// How many pictures are run through a graph side by side, each by one thread; a large one by all threads together, since its values
-  /// take gigabytes.
+  // These methods fit the models of good pictures (fit.cpp).
+  /// Returns how many pictures run through a graph side by side, each on one thread. A large picture runs alone on all
+  /// threads, since its values take gigabytes.
   [[nodiscard]] int strands() const { return input_.pixels() > 8 * kInputPixels ? 1 : threads_; }
-  /// Calls work(i) for i in [0, count) on so many strands.
+  /// Calls work(i) for i in [0, count) on strands() strands.
   void for_pictures(std::size_t count, const std::function<void(std::size_t)>& work) const;
-  /// Pictures in memory at once, with their feature maps.
+  /// Returns how many pictures are in memory at once, with their feature maps.
   [[nodiscard]] std::size_t chunk() const {
     return std::max(static_cast<std::size_t>(strands()),
                     static_cast<std::size_t>(16 * std::min(1.0, kInputPixels / input_.pixels())));
   }
-  /// Runs the feature graph over the good pictures in chunks; `use` sees each chunk's values in order.
+  /// Runs the feature graph over the good pictures in chunks. `use` is called with each chunk's values, in order.
   Result<void> for_each_normal(const char* stage, double from, double to,
                                const std::function<void(std::size_t first, const std::vector<PictureFeatures>&)>& use);
   Result<void> sample_features();
-  /// Whitening is shared; every other model part is kept per fold, so that a fold's models are all parts but its own.
+  /// The whitening is shared. Every other model part is kept per fold, so that a fold's models are all parts but its
+  /// own.
   void fit_banks();
   Result<void> fit_positions();
   void build_artifact();
-  /// The map, or, if pictures are registered, a new node that warps it back; `cell` pixels of the working size.
+  /// Returns the map, or, if pictures are registered, a new node that warps it back. A cell of the map has `cell`
+  /// pixels of the working size.
   std::string in_place(const std::string& map, double cell);
   static constexpr const char* kInPlace = ".in_place";
-  /// Good pictures are farther from the models at some places (edges of a part that moves) than at others: each fold's
-  /// map is divided by the level that good pictures outside the fold, each judged by its own fold's models, have at the
-  /// place.
+  /// Good pictures are farther from the models at some places (edges of a part that moves) than at others. So each
+  /// fold's map is divided by the level that good pictures outside the fold, each judged by its own fold's models, have
+  /// at the place.
   Result<void> calibrate_cells();
 
-  // Decoders that draw defects (draw.cpp).
+  // These methods fit the decoders that draw defects (draw.cpp).
   Result<void> fit_decoders();
-  /// A picture as the decoders see it: at the input size, seen from the reference if there is one; without distances.
-  /// A picture (with its mask, if labels are given) no larger than the working size needs.
+  /// Loads a picture, with its mask if labels are given, no larger than the working size needs.
   [[nodiscard]] Result<LoadedSample> load(const Picture& picture, std::span<const Label> labels = {}) const {
     return load_sample(*picture.sample, labels, image_height_, image_width_, job_.letterbox_mixed_sizes,
                        {input_.height, input_.width}, rules());
   }
   [[nodiscard]] DecodeRules rules() const { return {.formats = formats(), .sample_bits = sample_bits_}; }
   [[nodiscard]] FormatSet formats() const { return job_.takes_all_formats ? kAllFormats : kServedFormats; }
+  /// Loads a picture as the decoders see it: at the input size, seen from the reference if there is one, and without
+  /// distances.
   Result<DecoderSample> load_for_decoder(const Picture& picture) const;
-  /// The model so far, its maps as the reference sees the part: before they are warped back.
+  /// Returns the model so far. Its maps are as the reference sees the part, before they are warped back.
   [[nodiscard]] Artifact seen_from_reference() const;
 
-  // Verdicts (judge.cpp).
+  // These methods decide the verdicts (judge.cpp).
   Result<void> measure_out_of_fold();
   void set_plausibility();
-  /// Nobody has shown a defect: copies of the good pictures with rendered damage, small and large, faint and plain, stand in where contestants are
-  /// weighed against each other. They decide no threshold: real defects look otherwise.
+  /// Measures copies of the good pictures with rendered damage, small and large, faint and plain. They stand in for
+  /// defects where contestants are weighed against each other and nobody has shown a defect. They decide no threshold,
+  /// since real defects look otherwise.
   Result<void> measure_damaged();
   void decide();
 
-  // Masks (segmentation.cpp).
-  /// Pictures with maps, seen as the masks shall draw them.
+  // These methods draw masks (segmentation.cpp).
+  /// A picture with its map, seen as the mask shall draw it.
   struct Drawing {
     Grid<float> map;
-    std::vector<double> marked;         ///< cells that the truth covers: of any label, then of each
-    std::vector<Grid<float>> coverage;  ///< the same as shares of each cell; empty where nothing is marked
-    const Planes* classes = nullptr;    ///< logits of the labels
+    /// The number of cells that the truth covers: with any label, then with each label.
+    std::vector<double> marked;
+    /// The shares of each cell that the truth covers, in the same order; empty where nothing is marked.
+    std::vector<Grid<float>> coverage;
+    const Planes* classes = nullptr;  ///< The logits of the labels.
   };
-  /// Pairs of thresholds, of cells and of regions' peaks, and how well they do.
+  /// Pairs of thresholds, one for cells and one for regions' peaks, and how well they do.
   struct ThresholdTable {
-    std::vector<double> thresholds;  ///< rising
-    std::vector<double> quality;     ///< [cells' threshold][peak's]; 0 where the second is lower
-    double pictures = 0;             ///< with what they shall draw
+    std::vector<double> thresholds;  ///< They are in rising order.
+    std::vector<double> quality;     ///< [threshold of cells][threshold of peaks]; 0 where the second is lower
+    double pictures = 0;             ///< The number of pictures that hold what shall be drawn.
   };
-  /// Share of each cell that the truth covers, any label (0) or one of them.
+  /// Returns the share of each cell that the truth covers with any label (0) or with one label.
   static Grid<float> coverage(const Grid<std::uint8_t>& truth, std::uint8_t label, int height, int width);
-  /// By three measures together: the mean IoU over pictures with defects, so that small ones count; the IoU of all pictures' cells
-  /// together, so that false regions cost what they cover; and how well "something is marked" tells defective pictures, where it must touch
-  /// the defect, from good ones. Cells are weighted by how far the truth covers them. Of all regions (label 0), or of those that are called
-  /// the label.
+  /// Rates thresholds by three measures together: the mean IoU over pictures with defects, so that small defects count;
+  /// the IoU of the cells of all pictures together, so that false regions cost what they cover; and how well "something
+  /// is marked" tells defective pictures, where it must touch the defect, from good ones. Cells are weighted by how far
+  /// the truth covers them. All regions count (label 0), or only those that are called the label.
   ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_t label) const;
   void fit_segmentation();
 
-  // Begin and end (train.cpp).
+  // These methods begin and end a training (train.cpp).
   Result<void> load_backbone(const std::filesystem::path& file);
   Result<void> evaluate_test_set();
   Result<Evaluation> judge_test_set() const;
-  /// So many pictures, or, at a large working size, a quarter of them at the least.
+  /// Returns `count` pictures, or fewer at a large working size, but at least a quarter of them.
   [[nodiscard]] std::size_t fewer_if_large(std::size_t count) const {
     return static_cast<std::size_t>(static_cast<double>(count) * std::clamp(kInputPixels / input_.pixels(), 0.25, 1.0));
   }
-  /// What the values that products read hardly exceed, from some of the pictures: what int8 needs.
+  /// Finds what the values that products read hardly exceed, from some of the pictures; int8 needs that.
   Result<void> set_ranges();
-  /// Whether bf16 and int8 decide and draw as fp32 does: judges those of the pictures in all that are next to the threshold.
+  /// Finds out whether bf16 and int8 decide and draw as fp32 does, by judging those of the pictures `judged` that are
+  /// next to the threshold.
   Result<void> compare_precisions(std::vector<Prediction> judged);
   Result<void> write(const std::filesystem::path& folder);
 
@@ -199,33 +212,34 @@ class Trainer {
   ProgressMeter meter_;
   const Random random_;
   int image_height_ = 0, image_width_ = 0, sample_bits_ = 16;
-  Backbone own_backbone_;  ///< that the plan names, if it does
+  Backbone own_backbone_;  ///< The backbone that the plan names, if it names one.
   const Backbone* backbone_ = &shipped_backbone();
   InputSize input_{};
   FeatureGraph features_;
   std::vector<Label> labels_;
   bool is_segmentation_ = false, is_registered_ = false;
-  Grid<float> reference_;                  ///< of registration (registration.hpp); empty without
-  std::optional<double> in_place_;         ///< of registration; empty where every picture is registered
-  std::vector<std::string> factor_names_;  ///< tensors of scale_cells, [contestant · folds + fold]
+  /// The reference of registration (registration.hpp); empty if there is none.
+  Grid<float> reference_;
+  std::optional<double> in_place_;         ///< The `in_place` of find_pose(); empty where every picture is registered.
+  std::vector<std::string> factor_names_;  ///< The names of the tensors of scale_cells, [contestant · folds + fold].
   std::vector<Picture> pictures_;
-  std::vector<std::size_t> normals_;  ///< indices into pictures_
+  std::vector<std::size_t> normals_;  ///< Indices into pictures_.
   std::int64_t folds_ = 0;
-  std::vector<std::vector<float>> samples_;         ///< per good picture, drawn feature rows …
-  std::vector<std::vector<std::size_t>> drawn_of_;  ///< … and their cells
-  /// Rows or pictures of all folds, and where each fold's begin.
+  std::vector<std::vector<float>> samples_;         ///< Feature rows drawn from each good picture.
+  std::vector<std::vector<std::size_t>> drawn_of_;  ///< The cells that these rows describe, for each good picture.
+  /// The rows or pictures of all folds, and where each fold's begin.
   struct Grouped {
     Tensor values, groups;
   };
-  std::vector<float> coarse_samples_;  ///< of all good pictures, drawn rows of coarse features
+  std::vector<float> coarse_samples_;  ///< Rows of coarse features drawn from all good pictures.
   std::int64_t channels_ = 0, coarse_channels_ = 0;
   Whitening whitening_, principal_, coarse_whitening_;
   Grouped bank_;
-  std::vector<PositionSubspace> subspaces_;  ///< per fold
-  double pass_seconds_ = 0;                  ///< that calibrate_cells() took
+  std::vector<PositionSubspace> subspaces_;  ///< One per fold.
+  double pass_seconds_ = 0;                  ///< The seconds that calibrate_cells() took.
   Artifact artifact_;
   std::vector<std::vector<std::string>> blobs_;
-  std::vector<OutOfFold> measured_;  ///< per picture
+  std::vector<OutOfFold> measured_;  ///< One per picture.
   struct Damaged {
     std::int64_t fold;
     OutOfFold measured;

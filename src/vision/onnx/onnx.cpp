@@ -19,13 +19,13 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "tensors are read as they lie in the file");
 
-constexpr std::int64_t kSide = 256;  // of the picture that shapes are worked out for; strides do not depend on it
+constexpr std::int64_t kSide = 256;  // Shapes are worked out for a picture of this side; strides do not depend on it.
 constexpr std::int64_t kMostElements = 1LL << 27, kMostChannels = 1LL << 14, kMostOperations = 20'000;
 constexpr std::array<std::int64_t, 3> kStrides = {4, 8, 16};
-constexpr int kFloat = 1, kInt32 = 6, kInt64 = 7, kDouble = 11;  // onnx.TensorProto.DataType
-constexpr double kUnbounded = 1e6;                               // what Clip without a bound keeps
+constexpr int kFloat = 1, kInt32 = 6, kInt64 = 7, kDouble = 11;  // These are values of onnx.TensorProto.DataType.
+constexpr double kUnbounded = 1e6;                               // A Clip without a bound keeps values up to this one.
 
-/// Why an operation's outputs cannot be had. They may not be needed.
+/// Says why the outputs of an operation cannot be had. They may not be needed.
 struct Unsupported {
   std::string reason;
 };
@@ -40,17 +40,17 @@ enum class Kind { other, activation, sum };
 
 /// A value [channels, height, width] of the network.
 struct Value {
-  std::string name;  // in the nodes that are made
+  std::string name;  // The name in the nodes that are made.
   std::int64_t channels = 0, height = 0, width = 0;
   Kind kind = Kind::other;
-  std::array<std::int64_t, 4> zeros =
-      {};  // top, left, bottom, right: that Pad put around it and the next Conv will see
+  // The zeros (top, left, bottom, right) that Pad put around the value and that the next Conv will see.
+  std::array<std::int64_t, 4> zeros = {};
   [[nodiscard]] std::int64_t stride() const {
     return height == width && height > 1 && kSide % height == 0 ? kSide / height : 0;
   }
 };
 
-/// Names come from the file.
+/// Makes a name printable, since names come from the file.
 std::string printable(std::string text) {
   if (text.size() > 100) text.resize(100);
   std::replace_if(
@@ -163,7 +163,8 @@ class Reader {
       if (!c || c->floats.empty()) throw Unsupported{"weights that are no constants"};
       return *c;
     }
-    /// `with_zeros`: the operation looks at what Pad has put around it.
+    /// Returns the input with this number. `with_zeros` says that the operation looks at what Pad has put around the
+    /// value.
     [[nodiscard]] const Value& value(int i, bool with_zeros = false) const {
       if (has(i))
         if (const auto it = reader.values_.find(node.input(i)); it != reader.values_.end()) {
@@ -239,7 +240,8 @@ class Reader {
     return shape;
   }
 
-  /// Of the convolution that made the value, if nobody else reads it: what follows may become part of it.
+  /// Returns the convolution that made the value if nobody else reads the value, so that what follows may become part
+  /// of it; otherwise null.
   Node* own_convolution(const Operation& o, int i) {
     const auto it = values_.find(o.node.input(i));
     if (it == values_.end() || uses_[o.node.input(i)] != 1 || shared_.contains(it->second.name)) return nullptr;
@@ -268,7 +270,7 @@ class Reader {
             {"bottom", static_cast<double>(zeros[2])}, {"right", static_cast<double>(zeros[3])}};
   }
 
-  /// How a kernel moves: strides, dilations, padding; the height and width of the result.
+  /// How a kernel moves: strides, dilations and padding, and the height and width of the result.
   struct Window {
     std::int64_t stride, dilation;
     std::array<std::int64_t, 4> zeros;
@@ -287,13 +289,13 @@ class Reader {
       const bool more_before = mode->s() == "SAME_LOWER";
       if (!more_before && mode->s() != "SAME_UPPER") throw Unsupported{"auto_pad " + mode->s()};
       for (std::size_t a = 0; a < 2; ++a) {
-        // As sizes are multiples of the stride.
+        // The padding is computed for sizes that are multiples of the stride.
         const auto all = std::max<std::int64_t>(0, kernel[a] - strides[0]);
         pads[a] = more_before ? all - all / 2 : all / 2;
         pads[a + 2] = all - pads[a];
       }
     }
-    Window w{strides[0], dilations[0], {}, 0, 0};
+    Window w{.stride = strides[0], .dilation = dilations[0], .zeros = {}, .height = 0, .width = 0};
     for (std::size_t i = 0; i < 4; ++i) {
       w.zeros[i] = pads[i] + in.zeros[i];
       if (w.zeros[i] < 0 || w.zeros[i] > 63) throw Unsupported{o.node.op_type() + " with this padding"};
@@ -330,7 +332,7 @@ class Reader {
                     {{}, 0, w.height, w.width, Kind::other, {}});
   }
 
-  /// x ↦ scale · x + offset, channel by channel.
+  /// Adds x ↦ scale · x + offset for each channel.
   Value scaled(const Operation& o, int i, const std::vector<double>& scale, const std::vector<double>& offset) {
     const auto& in = o.value(i);
     const auto channels = static_cast<std::size_t>(in.channels);
@@ -405,7 +407,7 @@ class Reader {
       const auto& c = o.weights(1 - i);
       const auto& in = o.value(i);
       const auto channels = static_cast<std::size_t>(in.channels);
-      // Along the channels alone: [C,1,1] with or without ones before it.
+      // The constant may vary along the channels alone: [C,1,1], with or without ones before it.
       const bool by_channel =
           c.dims.size() >= 3 && c.dims[c.dims.size() - 3] == in.channels && c.floats.size() == channels;
       if (c.floats.size() != 1 && !by_channel) throw Unsupported{op + " with such a constant"};
@@ -428,7 +430,7 @@ class Reader {
     const bool is_equal = a->height == b->height && a->width == b->width;
     if (a->channels != b->channels || (!is_equal && is_map(*b))) throw Unsupported{op + " of maps of different shapes"};
     if (op == "Mul") return emit("multiply", {a->name, b->name}, {}, *a, Kind::activation);
-    // The later of the two, if it is a convolution, adds the other to what it makes.
+    // If the later one of the two is a convolution, it adds the other to what it makes.
     for (int i = 0; i < 2 && is_equal; ++i) {
       auto* made = own_convolution(o, i);
       const auto &own = o.value(i), &other = o.value(1 - i);
@@ -547,7 +549,7 @@ class Reader {
     return std::move(out_);
   }
 
-  /// What the maps do not need.
+  /// Removes what the maps do not need.
   void drop_the_rest() {
     std::set<std::string> needed(out_.maps.begin(), out_.maps.end()), tensors;
     std::vector<Node> kept;
@@ -563,12 +565,12 @@ class Reader {
 
   Backbone out_;
   std::map<std::string, Constant> constants_;
-  std::map<std::string, Value> values_;         // by their names in the file
-  std::map<std::string, std::string> missing_;  // and why
-  std::map<std::string, int> uses_;             // by operations and as outputs
-  std::set<std::string> shared_;                // values that go by two names
-  std::map<std::string, std::size_t> at_;       // value → its node
-  std::vector<std::string> order_;              // of values
+  std::map<std::string, Value> values_;         // The key is the name in the file.
+  std::map<std::string, std::string> missing_;  // The value says why it is missing.
+  std::map<std::string, int> uses_;             // How often operations read a value, or the network returns it.
+  std::set<std::string> shared_;                // The values that have two names.
+  std::map<std::string, std::size_t> at_;       // The number of the node that makes each value.
+  std::vector<std::string> order_;              // The order of the values.
   std::string first_reason_;
   int made_ = 0;
 };

@@ -10,7 +10,7 @@
 namespace vedette {
 namespace {
 
-/// A network in the making.
+/// A network that is being made.
 struct Network {
   onnx::Model model;
 
@@ -47,7 +47,7 @@ struct Network {
   [[nodiscard]] Result<Backbone> read() const { return read_onnx_backbone(model.SerializeAsString()); }
 };
 
-/// Strides 2, 4, 8, 16 and a classifier that is not understood.
+/// Makes a network with strides 2, 4, 8 and 16, and a classifier that is not understood.
 Network small() {
   Network n;
   n.convolve("picture", "a", 3, 4, 2);
@@ -95,11 +95,11 @@ TEST(Onnx, OutputsOfAllThreeStridesAreTheMaps) {
   for (const auto* name : {"b", "c", "e"}) n.graph().add_output()->set_name(name);
   const auto backbone = n.read();
   ASSERT_TRUE(backbone) << backbone.error().message;
-  EXPECT_EQ(backbone->nodes.size(), 6U);  // b is an output: its activation stands apart
+  EXPECT_EQ(backbone->nodes.size(), 6U);  // The value b is an output, so its activation stands apart.
   EXPECT_EQ(backbone->maps[1], backbone->nodes[3].output);
 }
 
-TEST(Onnx, WhatIsMissingIsNamed) {
+TEST(Onnx, AnOperatorThatIsNotReadIsNamed) {
   EXPECT_NE(read_onnx_backbone("nonsense").error().message.find("no ONNX network"), std::string::npos);
   auto n = small();
   n.graph().mutable_node(5)->set_op_type("Einsum");

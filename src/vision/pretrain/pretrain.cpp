@@ -23,14 +23,15 @@ namespace nn = torch::nn;
 using Json = nlohmann::ordered_json;
 
 constexpr int kEmbedding = 64;
-constexpr double kDamageWeight = 8;  // of the damaged copy among the negatives
+constexpr double kDamageWeight = 8;  // The weight of the damaged copy among the negatives.
 constexpr double kQuadrantShare = 0.5;
-constexpr int kWarmUp = 300;                             // steps
-constexpr double kDecayShare = 0.1, kLeastRate = 0.005;  // of the steps, of the highest rate
+constexpr int kWarmUp = 300;                             // in steps
+constexpr double kDecayShare = 0.1, kLeastRate = 0.005;  // A share of the steps, and a share of the highest rate.
 constexpr std::uint64_t kOptionsLimit = 1 << 16, kWeightsLimit = 64 << 20;
-constexpr int kLookPictures = 48;  // that batch norms take their statistics from when a run begins with given weights
+// When a run begins with given weights, batch norms take their statistics from so many pictures.
+constexpr int kLookPictures = 48;
 
-/// Backbone and the two heads that only the loss sees.
+/// The backbone and the two heads that only the loss sees.
 struct LearnerImpl : nn::Module {
   LearnerImpl() {
     const auto channels = BackboneImpl::kChannels;
@@ -40,7 +41,7 @@ struct LearnerImpl : nn::Module {
     quadrant_head = register_module("quadrant_head", nn::Sequential(nn::Linear(channels[2], channels[2]), nn::ReLU(),
                                                                     nn::Linear(channels[2], kEmbedding)));
   }
-  /// Unit vectors of whole views [n, kEmbedding] and of their quadrants [n · 4, kEmbedding].
+  /// Returns unit vectors of whole views [n, kEmbedding] and of their quadrants [n · 4, kEmbedding].
   std::pair<torch::Tensor, torch::Tensor> forward(const torch::Tensor& views) {
     const auto [middle, deep] = backbone->forward(views);
     const auto unit = nn::functional::NormalizeFuncOptions().dim(1);
@@ -60,8 +61,8 @@ struct Outcome {
   double retrieval = 0, detection = 0;
 };
 
-/// NT-Xent of one item's two views against all others, and its damaged copy, which counts `kDamageWeight` times where
-/// `is_damaged`. All [n, kEmbedding].
+/// Computes NT-Xent of one item's two views against all other views and against the item's damaged copy, which counts
+/// `kDamageWeight` times where `is_damaged` is set. All are [n, kEmbedding].
 Outcome contrast(const torch::Tensor& first, const torch::Tensor& second, const torch::Tensor& damaged,
                  const torch::Tensor& is_damaged, double temperature) {
   const auto n = first.size(0);
@@ -112,7 +113,7 @@ Outcome learn(Learner& learner, const ViewBatch& batch, double temperature, torc
   return whole;
 }
 
-/// What must be the same when a run goes on. The steps may change before the rate begins to fall.
+/// Returns what must be the same when a run goes on. The number of steps may change before the rate begins to fall.
 Json recipe(const PretrainOptions& o, const std::string& origin) {
   Json out = {{"seed", o.seed},
               {"pictures", o.pictures},
@@ -122,7 +123,7 @@ Json recipe(const PretrainOptions& o, const std::string& origin) {
               {"precision", o.half ? "bf16" : "fp32"},
               {"channels", BackboneImpl::kChannels},
               {"blocks", BackboneImpl::kBlocks}};
-  if (!origin.empty()) out["from"] = sha256_hex(origin);  // the weights' digest
+  if (!origin.empty()) out["from"] = sha256_hex(origin);  // The digest of the weights is stored.
   return out;
 }
 
@@ -130,7 +131,8 @@ double decay_begin(int steps) {
   return steps * (1 - kDecayShare);
 }
 
-/// Warm-up, plateau, cosine: how long a run becomes need not be known when it starts (Hu et al. 2024, arXiv:2404.06395).
+/// The rate has a warm-up, a plateau and a cosine, so that the length of a run need not be known when it starts (Hu et
+/// al. 2024, arXiv:2404.06395).
 double rate_at(const PretrainOptions& o, int step) {
   const double warm = std::min(1.0, (step + 1.0) / kWarmUp);
   const double begin = decay_begin(o.steps);
@@ -194,7 +196,7 @@ class Run {
     int summed = 0;
     while (step_ < options_.steps && !cancelled) {
       const auto batch = next.get();
-      if (step_ + 1 < options_.steps) next = draw(step_ + 1);  // while this one is learnt from
+      if (step_ + 1 < options_.steps) next = draw(step_ + 1);  // The next batch is drawn while this one is learnt from.
       const auto set_rate = [&](std::size_t group, double rate) {
         static_cast<torch::optim::AdamWOptions&>(optimizer_.param_groups()[group].options()).lr(rate);
       };
@@ -240,7 +242,7 @@ class Run {
     for (auto& parameter : learner->quadrant_head->parameters()) heads.push_back(parameter);
     return {{learner->backbone->parameters()}, {std::move(heads)}};
   }
-  /// Begins with an earlier run's weights.
+  /// Begins with the weights of an earlier run.
   Result<void> take_up(const std::string& origin) {
     const auto weights = parse_safetensors(origin);
     if (!weights) return weights.error();
@@ -289,7 +291,7 @@ class Run {
   const torch::Device device_;
   Learner learner_;
   torch::optim::AdamW optimizer_;
-  std::string origin_;  // the file that this run began with
+  std::string origin_;  // The content of the file that this run began with.
   int step_ = 0;
 };
 

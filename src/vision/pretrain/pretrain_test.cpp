@@ -32,7 +32,7 @@ TEST(Views, DependOnTheSeedAlone) {
 TEST(Views, MostPatchesAreVisiblyDamagedWhereTheFlagsSay) {
   const auto batch = draw_views(3, 12, 4, 2);
   const auto damaged = std::count(batch.is_damaged.begin(), batch.is_damaged.end(), 1);
-  EXPECT_GT(damaged, 24);  // of 48; some pastes look like what was there
+  EXPECT_GT(damaged, 24);  // Of 48 damages some are pastes that look like what was there.
   for (std::size_t n = 0; n < batch.is_damaged.size(); ++n) {
     const auto* quadrants = batch.damaged_quadrants.data() + n * kQuadrants;
     EXPECT_EQ(batch.is_damaged[n] != 0, std::any_of(quadrants, quadrants + kQuadrants, [](auto q) { return q != 0; }));
@@ -59,7 +59,7 @@ class Pretraining : public testing::Test {
   TemporaryFolder folder_;
 };
 
-TEST_F(Pretraining, ARunThatWasCutOffEndsWhereOneInOneGoDoes) {
+TEST_F(Pretraining, ARunThatWasCutOffEndsWithTheSameWeightsAsOneWithoutABreak) {
   const auto whole = options("whole"), parts = options("parts");
   const auto nothing = [](const PretrainStep&) {};
   std::atomic<bool> never = false;
@@ -113,8 +113,8 @@ TEST_F(Pretraining, ARunMayBeginWithTheWeightsOfAnother) {
   auto second = options("second");
   second.from = first.folder / "backbone.safetensors";
   ASSERT_TRUE(pretrain(second, nothing, never));
-  // Six steps of warm-up later the convolutions are those of the first run; batch norms are folded into them, so each filter may have
-  // another length.
+  // After six more steps of warm-up the convolutions are those of the first run. Batch norms are folded into them, so
+  // each filter may have another length.
   const auto one = parse_safetensors(weights(first)), other = parse_safetensors(weights(second));
   ASSERT_TRUE(one && other);
   for (const auto* name : {"stages.0.0.weight", "stages.3.3.weight"}) {

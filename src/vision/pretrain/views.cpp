@@ -16,16 +16,16 @@ namespace {
 using render::Damage;
 
 constexpr int kPicture = 160;
-constexpr int kMargin = 12;  // beyond a patch, for turned and shifted views
+constexpr int kMargin = 12;  // The pixels beyond a patch that turned and shifted views need.
 constexpr std::size_t kPlane = static_cast<std::size_t>(kPatch) * kPatch;
-constexpr int kLeastDamage = 8;  // pixels of a quadrant
-/// Of the patches, those seen light-normalised, and in what neighbourhood.
+constexpr int kLeastDamage = 8;  // The least number of damaged pixels in a quadrant.
+/// The share of the patches that are seen light-normalised, and the sigma of the neighbourhood, in pixels.
 constexpr double kLightShare = 0.5, kLightSigmaLow = 12, kLightSigmaHigh = 32;
 
-/// A way to look at a patch: pose, light, sensor, focus.
+/// One way to look at a patch: pose, light, sensor and focus.
 class View {
  public:
-  /// With a light sigma > 0 the view is light-normalised, as detectors see pictures (kNormalizedScale).
+  /// If `light_sigma` is greater than 0, the view is light-normalised, as detectors see pictures (kNormalizedScale).
   View(Random r, double light_sigma) : seed_(r.next()), light_sigma_(light_sigma) {
     const double angle = r.uniform(-6, 6) * std::numbers::pi / 180, scale = std::exp(r.uniform(-0.08, 0.08));
     a_ = std::cos(angle) * scale;
@@ -41,7 +41,7 @@ class View {
     blur_ = r.uniform() < 0.4 ? r.uniform(0.05, 0.33) : 0;
   }
 
-  /// Place in the picture of a view's pixel.
+  /// Returns the place in the picture of a view's pixel.
   [[nodiscard]] std::pair<double, double> place(int y, int x, double centre_y, double centre_x) const {
     const double dx = x - (kPatch - 1) / 2.0, dy = y - (kPatch - 1) / 2.0;
     return {centre_y + b_ * dx + a_ * dy + shift_y_, centre_x + a_ * dx - b_ * dy + shift_x_};
@@ -110,7 +110,7 @@ class View {
   double gains_[3];
 };
 
-/// The views of one picture's patches, into their places of the batch.
+/// Draws the views of one picture's patches into their places of the batch.
 void draw_picture(ViewBatch& batch, Random random, const RgbImage& picture, const RgbImage& foreign, int picture_number,
                   int patches) {
   for (int i = 0; i < patches; ++i) {
@@ -157,7 +157,7 @@ ViewBatch draw_views(std::uint64_t seed, int pictures, int patches, int threads)
   batch.is_damaged.resize(count);
   batch.damaged_quadrants.resize(count * kQuadrants);
   const Random random(seed);
-  // One more than is looked at: each picture's damage may be cut from the next.
+  // One more picture is rendered than is looked at, since each picture's damage may be cut from the next.
   const auto surfaces = static_cast<std::size_t>(pictures) + 1;
   std::vector<RgbImage> rendered(surfaces);
   run_parallel(surfaces, threads,

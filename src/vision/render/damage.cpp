@@ -11,9 +11,10 @@ namespace vedette::render {
 namespace {
 
 constexpr double kPi = std::numbers::pi;
-constexpr int kNoticeable = 6;         // grey levels
-constexpr double kLeastNoticed = 0.1;  // share of the outline's pixels that must have changed so
-constexpr float kInside = 0.4F;        // thin strokes are nowhere wholly inside
+constexpr int kNoticeable = 6;         // A change of so many grey levels can be noticed.
+constexpr double kLeastNoticed = 0.1;  // This share of the outline's pixels must have changed noticeably.
+// Pixels above this value count as inside, because thin strokes are nowhere wholly inside.
+constexpr float kInside = 0.4F;
 
 /// A window of the picture around the damage, and how much each of its pixels is inside the outline (0 … 1).
 struct Window {
@@ -21,7 +22,7 @@ struct Window {
   Grid<float> inside;
 };
 
-/// Distance of a point to a broken line.
+/// Returns the distance of a point to a broken line.
 double distance_to(const std::vector<std::pair<double, double>>& line, double x, double y) {
   double nearest = 1e9;
   for (std::size_t i = 0; i + 1 < line.size(); ++i) {
@@ -63,13 +64,13 @@ Window outline_window(const Damage& d, int height, int width, Random random) {
       points.emplace_back(r * std::cos(a), r * aspect * std::sin(a));
     }
   }
-  const double half = std::max(0.6, d.size * random.uniform(0.01, 0.05));  // of a stroke's width
+  const double half = std::max(0.6, d.size * random.uniform(0.01, 0.05));  // This is half of a stroke's width.
   for (int y = 0; y < w.inside.height; ++y)
     for (int x = 0; x < w.inside.width; ++x) {
       const double dx = x + w.x0 - d.centre_x, dy = y + w.y0 - d.centre_y;
       const double u = (std::cos(turn) * dx + std::sin(turn) * dy) / radius;
       const double v = (std::cos(turn) * dy - std::sin(turn) * dx) / (radius * aspect);
-      double depth = 0;  // pixels inside the outline
+      double depth = 0;  // This says how many pixels the place is inside the outline.
       switch (d.outline) {
         case Outline::ellipse:
           depth = (1 - std::hypot(u, v)) * radius * aspect;
@@ -97,7 +98,7 @@ Window outline_window(const Damage& d, int height, int width, Random random) {
   return w;
 }
 
-/// Mean colour where the window is inside.
+/// Returns the mean colour where the window is inside.
 std::array<double, 3> mean_inside(const RgbImage& image, const Window& w, int dy, int dx) {
   std::array<double, 3> sum{};
   double weight = 1e-6;
@@ -119,7 +120,7 @@ Grid<std::uint8_t> damage(RgbImage& image, const Damage& d, const RgbImage& fore
   const RgbImage before = image;
   const auto w = outline_window(d, image.height, image.width, random.fork(1));
   const int window_h = w.inside.height, window_w = w.inside.width;
-  // Where pasted content comes from: somewhere else in the picture.
+  // Pasted content comes from somewhere else in the picture.
   const int from_y =
       static_cast<int>(random.below(static_cast<std::uint64_t>(std::max(1, image.height - window_h)))) - w.y0;
   const int from_x =

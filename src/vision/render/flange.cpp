@@ -49,7 +49,7 @@ struct Point {
   double x, y;
 };
 
-/// Everything random about one picture, drawn once.
+/// Holds everything random about one picture, drawn once.
 class Scene {
  public:
   Scene(std::uint64_t seed, std::optional<Defect> defect) : defect_(defect) {
@@ -75,9 +75,9 @@ class Scene {
     if (defect_) place_defect(damage);
   }
 
-  /// Linear light leaving the scene towards pixel (x, y), and whether the defect is there.
+  /// Returns the linear light that leaves the scene towards pixel (x, y), and says whether the defect is there.
   Color shade(double px, double py, bool& is_defect) const {
-    // The part's own coordinates: unrotated, unscaled, origin in its middle.
+    // These are the part's own coordinates: neither rotated nor scaled, with the origin in its middle.
     const double dx = (px - centre_.x) / scale_, dy = (py - centre_.y) / scale_;
     const double x = dx * std::cos(angle_) + dy * std::sin(angle_), y = -dx * std::sin(angle_) + dy * std::cos(angle_);
     const Solid solid = solid_at(x, y);
@@ -102,8 +102,8 @@ class Scene {
 
  private:
   struct Solid {
-    double inside;   ///< distance to the nearest edge, positive on metal
-    Point outwards;  ///< unit vector from metal towards that edge
+    double inside;   ///< The distance to the nearest edge, positive on metal.
+    Point outwards;  ///< The unit vector from metal towards that edge.
   };
 
   bool hole_is_missing(int hole) const { return defect_ == Defect::missing_hole && hole == missing_hole_; }
@@ -126,7 +126,7 @@ class Scene {
     return s;
   }
 
-  /// Rubber belt: a woven imprint, dust, the shadow of the part.
+  /// Returns the light of the rubber belt: a woven imprint, dust, and the shadow of the part.
   Color belt(double px, double py, double inside) const {
     const double x = px + belt_shift_.x, y = py + belt_shift_.y;
     const double weave = 0.5 + 0.25 * std::sin(x * 0.9 + 0.6 * value_noise(x / 9, y / 9, belt_seed_)) +
@@ -135,8 +135,8 @@ class Scene {
     const double grain = value_noise(x / 1.4, y / 1.4, belt_seed_ + 3);
     double value = 0.055 + 0.02 * weave + 0.03 * wear + 0.018 * grain;
     if (hash_noise(static_cast<std::int64_t>(x / 2), static_cast<std::int64_t>(y / 2), belt_seed_ + 4) > 0.9988)
-      value += 0.07;  // dust
-    // The shadow lies away from the light, soft where it ends.
+      value += 0.07;  // This is dust.
+    // The shadow lies away from the light and is soft where it ends.
     const double sx = px + light_.x * 16, sy = py + light_.y * 16;
     const double dx = (sx - centre_.x) / scale_, dy = (sy - centre_.y) / scale_;
     const double x2 = dx * std::cos(angle_) + dy * std::sin(angle_),
@@ -147,7 +147,8 @@ class Scene {
     return {value * 0.92, value * 1.02, value};
   }
 
-  /// Turned steel: rings of grooves, whose normals fan the highlight out; chamfered edges.
+  /// Returns the light of turned steel: its rings of grooves have normals that fan the highlight out, and its edges are
+  /// chamfered.
   Color metal(double x, double y, const Solid& solid) const {
     const double r = std::hypot(x, y) + 1e-9;
     const Point radial{x / r, y / r};
@@ -158,7 +159,7 @@ class Scene {
     const double slope = groove_depth_ * strength * std::sin(2 * kPi * (r + wobble) / groove_pitch_);
     normal.x += slope * radial.x;
     normal.y += slope * radial.y;
-    // Fine marks along the turning direction.
+    // Fine marks run along the turning direction.
     const double along = (value_noise(r * 1.9, std::atan2(y, x) * r / 24, texture_seed_ + 2) - 0.5) * 0.16;
     normal.x += along * radial.x;
     normal.y += along * radial.y;
@@ -183,7 +184,7 @@ class Scene {
     const Vector half = normalized(light + Vector{0, 0, 1});
     const double diffuse = std::max(0.0, dot(normal, light));
     const double specular = std::pow(std::max(0.0, dot(normal, half)), 26);
-    // Ward-like anisotropy: grooves reflect in a fan across the turning direction.
+    // The anisotropy is like Ward's: grooves reflect in a fan across the turning direction.
     const double across = half.x * radial.x + half.y * radial.y, tangential = half.y * radial.x - half.x * radial.y;
     const double fan = std::exp(-(across * across) / 0.35 - (tangential * tangential) / 0.018);
     const double mottle = 0.93 + 0.14 * fractal_noise(x / 46, y / 46, 3, texture_seed_ + 3);
@@ -199,9 +200,9 @@ class Scene {
     return out;
   }
 
-  // Damage.
+  // The members below describe the damage.
 
-  /// A point on the face, clear of edges.
+  /// Returns a point on the face, clear of edges.
   Point point_on_face(Random& random, double margin) const {
     while (true) {
       const double r = random.uniform(kBoreRadius, kOuterRadius), a = random.uniform(0, 2 * kPi);
@@ -231,7 +232,8 @@ class Scene {
         scratch_width_ = random.uniform(1.4, 2.4);
         scratch_darkness_ = random.uniform() < 0.4 ? 1.0 : 0.0;
         do {
-          // Across the grooves more often than along: the latter would be machining. All of it on the face of the part.
+          // A scratch runs across the grooves more often than along them, where it would look like machining. All of it
+          // lies on the face of the part.
           scratch_.clear();
           Point p = point_on_face(random, 8);
           double direction = std::atan2(p.y, p.x) + random.uniform(-0.9, 0.9);
@@ -260,7 +262,7 @@ class Scene {
     if (defect_ != Defect::dent) return {0, 0, 0};
     const double d = dent_distance(x, y);
     if (d >= 1.15) return {0, 0, 0};
-    // A bowl: steep in the middle of its wall, a raised lip outside.
+    // The dent is a bowl: steep in the middle of its wall, with a raised lip outside.
     const double slope = d < 1 ? dent_depth_ * std::sin(kPi * d) : -0.5 * dent_depth_ * std::sin(kPi * (d - 1) / 0.15);
     const double length = std::hypot(x - dent_.x, y - dent_.y) + 1e-9;
     return {-slope * (x - dent_.x) / length, -slope * (y - dent_.y) / length, 0};
@@ -271,10 +273,11 @@ class Scene {
     const double d = std::hypot(x - stain_.x, y - stain_.y) / stain_radius_;
     if (d > 1.7) return 0;
     const double edge = d + 0.75 * (fractal_noise(x / 19, y / 19, 3, stain_seed_) - 0.5);
-    return smoothstep(1.0, 0.8, edge) * (0.75 + 0.25 * smoothstep(0.5, 0.95, edge));  // a darker rim, as it dries
+    // The rim of a stain is darker, as when it dries.
+    return smoothstep(1.0, 0.8, edge) * (0.75 + 0.25 * smoothstep(0.5, 0.95, edge));
   }
 
-  /// 1 in the scratch's middle; `edge` tells how the surface leans there.
+  /// Returns 1 in the middle of the scratch; `edge` tells how the surface leans there.
   double scratch_depth(double x, double y, double& edge) const {
     edge = 0;
     if (defect_ != Defect::scratch) return 0;
@@ -325,7 +328,7 @@ class Scene {
   std::vector<Point> scratch_;
 };
 
-/// The lens: a small Gaussian over a plane of linear light.
+/// Softens a plane of linear light as a lens does, with a small Gaussian.
 void soften(std::vector<Color>& pixels, double sigma) {
   double weights[3];
   for (int i = 0; i < 3; ++i) weights[i] = std::exp(-i * i / (2 * sigma * sigma));
@@ -355,7 +358,8 @@ void soften(std::vector<Color>& pixels, double sigma) {
 
 std::uint8_t to_srgb(double linear) {
   const double v = std::clamp(linear, 0.0, 1.0);
-  const double encoded = v <= 0.0031308 ? 12.92 * v : 1.055 * std::pow(v, 1 / 2.4) - 0.055;  // IEC 61966-2-1
+  // IEC 61966-2-1 defines this encoding.
+  const double encoded = v <= 0.0031308 ? 12.92 * v : 1.055 * std::pow(v, 1 / 2.4) - 0.055;
   return static_cast<std::uint8_t>(std::lround(255 * encoded));
 }
 

@@ -16,12 +16,12 @@ constexpr double kPi = std::numbers::pi;
 double fraction(double x) {
   return x - std::floor(x);
 }
-/// 0 at whole numbers, 1 half-way between them.
+/// Returns 0 at whole numbers and 1 half-way between them.
 double triangle(double x) {
   return 2 * std::abs(fraction(x) - 0.5) * -1 + 1;
 }
 
-/// A colour as things in plants have them: mostly grey, sometimes strong.
+/// Draws a colour as things in plants have them: mostly grey, sometimes strong.
 Color draw_color(Random& random, double darkest = 0.05, double brightest = 0.85) {
   const double value = random.uniform(darkest, brightest);
   const double saturation = random.uniform() < 0.6 ? random.uniform(0, 0.12) : random.uniform(0.1, 0.8);
@@ -33,7 +33,7 @@ Color draw_color(Random& random, double darkest = 0.05, double brightest = 0.85)
   return {channel(5), channel(3), channel(1)};
 }
 
-/// Coordinates turned and scaled about the picture's middle.
+/// Coordinates that are turned and scaled about the picture's middle.
 struct Frame {
   double cosine = 1, sine = 0, scale = 1, x0 = 0, y0 = 0;
   Frame(Random& random, double degrees, double smallest, double largest) {
@@ -48,7 +48,8 @@ struct Frame {
   [[nodiscard]] double v(double x, double y) const { return (cosine * y - sine * x) * scale + y0; }
 };
 
-/// Distances to the nearest and second nearest of scattered points, and which one is nearest: Worley, SIGGRAPH 1996.
+/// The distances to the nearest and second nearest of scattered points, and which one is nearest (Worley, SIGGRAPH
+/// 1996).
 struct Cell {
   double first, second;
   std::uint64_t id;
@@ -91,10 +92,10 @@ class Machined : public Material {
   [[nodiscard]] Color at(double x, double y) const override {
     const double u = frame_.u(x, y), v = frame_.v(x, y);
     double along = u, across = v;
-    if (lay_ == 1) {  // turned
+    if (lay_ == 1) {  // This surface was turned.
       across = std::hypot(x - centre_x_, y - centre_y_);
       along = std::atan2(y - centre_y_, x - centre_x_) * 60;
-    } else if (lay_ == 2) {  // milled: arcs behind each other
+    } else if (lay_ == 2) {  // This surface was milled: it has arcs behind each other.
       across = v + std::sqrt(std::max(0.0, arc_ * arc_ - std::pow(std::fmod(std::abs(u), arc_) - arc_ / 2, 2)));
     }
     const double wobble = 0.4 * value_noise(along / 40, across / 3, seed_);
@@ -201,18 +202,18 @@ class Printed : public Material {
     const double fibre = 1 + 0.06 * (value_noise(x / 2, y / 2, seed_) - 0.5);
     double ink = 0;
     Color color = ink_;
-    if (style_ == 0 || style_ == 3) {  // rows of glyphs of 6 × 9 units on a 5 × 7 raster
+    if (style_ == 0 || style_ == 3) {  // This style prints rows of glyphs of 6 × 9 units on a raster of 5 × 7.
       const auto column = static_cast<std::int64_t>(std::floor(u / 6)),
                  row = static_cast<std::int64_t>(std::floor(v / 10));
       const double gx = u - static_cast<double>(column) * 6, gy = v - static_cast<double>(row) * 10;
       const bool is_space = hash_noise(column, row, seed_ + 1) < 0.17 || (style_ == 3 && row % 3 == 0);
       const auto glyph = static_cast<std::int64_t>(hash_noise(column, row, seed_ + 2) * static_cast<double>(alphabet_));
       if (!is_space && gx < 5 && gy < 7) ink = stroke(gx, gy, glyph);
-    } else if (style_ == 1) {  // bars
+    } else if (style_ == 1) {  // This style prints bars.
       const auto bar = static_cast<std::int64_t>(std::floor(u / 1.5));
       const auto row = static_cast<std::int64_t>(std::floor(v / block_));
       ink = hash_noise(bar, row, seed_ + 3) < 0.5 && fraction(v / block_) < 0.8 ? 1 : 0;
-    } else {  // half-tone over slow shapes
+    } else {  // This style prints a half-tone over slow shapes.
       const double wanted = smoothstep(0.3, 0.7, fractal_noise(x / 60, y / 60, 2, seed_ + 4));
       const double d = std::hypot(fraction(u / dots_) - 0.5, fraction(v / dots_) - 0.5);
       ink = smoothstep(0.04, -0.04, d - 0.7 * wanted);
@@ -227,7 +228,7 @@ class Printed : public Material {
   }
 
  private:
-  /// Four strokes between points of the raster, by the glyph's number.
+  /// Draws four strokes between points of the raster; the glyph's number chooses them.
   [[nodiscard]] double stroke(double x, double y, std::int64_t glyph) const {
     double nearest = 9;
     for (std::int64_t s = 0; s < 4; ++s) {
@@ -267,15 +268,15 @@ class Organic : public Material {
     const double wu = u + warp_ * (fractal_noise(u / 2, v / 2, 3, seed_) - 0.5);
     const double wv = v + warp_ * (fractal_noise(u / 2, v / 2, 3, seed_ + 1) - 0.5);
     double t = 0;
-    if (style_ == 0) {  // wood
+    if (style_ == 0) {  // This style is wood.
       const double fibre = value_noise(u * 6, v / 3, seed_ + 2);
       t = 0.7 * std::pow(fraction(wu * rings_ / 3), 2) + 0.3 * fibre;
-    } else if (style_ == 1) {  // leather, skin
+    } else if (style_ == 1) {  // This style is leather or skin.
       const auto cell = nearest_cell(wu * 1.5, wv * 1.5, seed_ + 3);
       t = smoothstep(0.22, 0, cell.second - cell.first) + 0.25 * random_of(cell.id, 2);
-    } else if (style_ == 2) {  // marble
+    } else if (style_ == 2) {  // This style is marble.
       t = std::pow(1 - std::abs(std::sin(kPi * (wu * 0.4 + 2 * fractal_noise(wu / 2, wv / 2, 4, seed_ + 4)))), 2);
-    } else {  // fruit, stone: speckles on clouds
+    } else {  // This style is fruit or stone: speckles on clouds.
       const auto cell = nearest_cell(u * 2.5, v * 2.5, seed_ + 5);
       t = 0.5 * fractal_noise(wu / 3, wv / 3, 4, seed_ + 6) +
           (random_of(cell.id, 3) < 0.4 ? smoothstep(0.3, 0.12, cell.first) : 0);
@@ -320,7 +321,7 @@ class Granular : public Material {
   bool is_foam_ = false;
 };
 
-/// Grids, meshes, perforated sheets, louvres, tiles.
+/// Grids, meshes, perforated sheets, louvres and tiles.
 class Lattice : public Material {
  public:
   explicit Lattice(Random r)
@@ -343,7 +344,7 @@ class Lattice : public Material {
     if (is_staggered_ && row % 2 != 0) u += 0.5;
     const auto column = static_cast<std::int64_t>(std::floor(u));
     const double cx = fraction(u) - 0.5, cy = fraction(v) - 0.5;
-    double inside = 0;  // how far inside the opening, in cells
+    double inside = 0;  // This says how far inside the opening the place is, in cells.
     if (style_ == 0) inside = fill_ / 2 - std::hypot(cx, cy);
     if (style_ == 1) inside = fill_ / 2 - std::max(std::abs(cx), std::abs(cy));
     if (style_ == 2) inside = fill_ / 2 - std::abs(cy);
@@ -365,7 +366,7 @@ class Lattice : public Material {
   bool is_staggered_ = false;
 };
 
-/// Circuit boards: traces between pads on a raster, packages with pins, vias, print.
+/// Circuit boards: traces between pads on a raster, packages with pins, vias, and print.
 class Board : public Material {
  public:
   explicit Board(Random r)
@@ -385,7 +386,7 @@ class Board : public Material {
     const auto i = static_cast<std::int64_t>(std::floor(u)), j = static_cast<std::int64_t>(std::floor(v));
     const double cx = u - static_cast<double>(i) - 0.5, cy = v - static_cast<double>(j) - 0.5;
     Color color = mask_ * (1 + 0.08 * (value_noise(x / 3, y / 3, seed_) - 0.5));
-    // A node of the raster joins its right, lower and diagonal neighbours or not.
+    // A node of the raster is joined, or not, to its right, lower and diagonal neighbours.
     const auto joined = [&](std::int64_t a, std::int64_t b, std::int64_t direction) {
       return hash_noise(a * 4 + direction, b, seed_ + 1) < dense_ * (direction == 2 ? 0.25 : 0.6);
     };
@@ -400,7 +401,7 @@ class Board : public Material {
     const double radius = std::hypot(cx, cy);
     if (kind < 0.14) color = mix(metal_, color, smoothstep(0.26, 0.32, radius));
     if (kind < 0.08) color = mix({0.03, 0.03, 0.03}, color, smoothstep(0.11, 0.15, radius));
-    // Packages on a coarser raster.
+    // The packages lie on a coarser raster.
     const auto pi = static_cast<std::int64_t>(std::floor(u / package_)),
                pj = static_cast<std::int64_t>(std::floor(v / package_));
     if (hash_noise(pi, pj, seed_ + 4) < parts_) {
@@ -434,7 +435,7 @@ class Board : public Material {
   double dense_, package_, parts_;
 };
 
-/// Rigid parts on a background: one large, or many of a kind in rows or strewn.
+/// Rigid parts on a background: one large part, or many of a kind, in rows or strewn.
 class Parts : public Material {
  public:
   Parts(Random r, int height, int width) : seed_(r.next()) {
@@ -473,7 +474,7 @@ class Parts : public Material {
     }
   }
   [[nodiscard]] Color at(double x, double y) const override {
-    // The topmost part here, and how far inside its outline the pixel lies.
+    // Finds the topmost part here, and how far inside its outline the pixel lies.
     double inside = -1e9, shadow = -1e9, slope_x = 0, slope_y = 0;
     for (const auto& part : parts_) {
       const double reach = part.radius * 1.5 + 12;
@@ -501,21 +502,21 @@ class Parts : public Material {
   struct Part {
     double x, y, radius, turn;
   };
-  /// Signed distance to the outline, positive inside.
+  /// Returns the signed distance to the outline, positive inside.
   [[nodiscard]] double depth(const Part& p, double x, double y) const {
     const double c = std::cos(p.turn), s = std::sin(p.turn);
     const double u = c * (x - p.x) + s * (y - p.y), v = c * (y - p.y) - s * (x - p.x);
     const double distance = std::hypot(u, v), angle = std::atan2(v, u);
     double d = p.radius - distance;
-    if (shape_ == 1) {  // rounded rectangle
+    if (shape_ == 1) {  // This shape is a rounded rectangle.
       const double a = std::abs(u) - p.radius * 0.75, b = std::abs(v) - p.radius * 0.5, round = p.radius * 0.2;
       d = round - std::hypot(std::max(a, 0.0), std::max(b, 0.0)) - std::min(std::max(a, b), 0.0);
-    } else if (shape_ == 2) {  // regular polygon
+    } else if (shape_ == 2) {  // This shape is a regular polygon.
       const double sector = 2 * kPi / corners_;
       d = p.radius * std::cos(sector / 2) - distance * std::cos(std::remainder(angle, sector));
-    } else if (shape_ == 3) {  // gear
+    } else if (shape_ == 3) {  // This shape is a gear.
       d += 0.1 * p.radius * std::clamp(3 * std::sin(angle * corners_ * 3), -1.0, 1.0);
-    } else if (shape_ == 4) {  // capsule
+    } else if (shape_ == 4) {  // This shape is a capsule.
       d = p.radius * 0.4 - std::hypot(std::max(std::abs(u) - p.radius * 0.6, 0.0), v);
     }
     if (hole_ > 0) d = std::min(d, distance - hole_ * p.radius * 0.8);

@@ -5,7 +5,7 @@
 #include "base/random.hpp"
 #include "vision/render/surfaces.hpp"
 
-/// What surfaces look like before camera and lamps; for surfaces.cpp.
+/// What surfaces look like before camera and lamps; surfaces.cpp uses it.
 namespace vedette::render {
 
 struct Color {
@@ -21,14 +21,14 @@ inline Color mix(Color a, Color b, double t) {
   return a * (1 - t) + b * t;
 }
 
-/// A kind of surface: linear light at a pixel. Everything random is drawn once, when it is made.
+/// A kind of surface that returns the linear light at a pixel. Everything random is drawn once, when it is made.
 class Material {
  public:
   virtual ~Material() = default;
   [[nodiscard]] virtual Color at(double x, double y) const = 0;
 };
 
-/// Everything random is drawn from `random`; the picture's sides place parts.
+/// Makes a surface. Everything random is drawn from `random`; the picture's sides, in pixels, place parts.
 std::unique_ptr<Material> make_material(Surface surface, Random random, int height, int width);
 
 }  // namespace vedette::render

@@ -3,10 +3,10 @@
 #include <cmath>
 #include <cstdint>
 
-/// Procedural noise as pure functions of position and seed.
+/// Procedural noise, as pure functions of position and seed.
 namespace vedette::render {
 
-/// Uniform in [0, 1), by hashing integer coordinates.
+/// Returns a uniform number in [0, 1) by hashing integer coordinates.
 inline double hash_noise(std::int64_t x, std::int64_t y, std::uint64_t seed) {
   std::uint64_t h = seed ^ (static_cast<std::uint64_t>(x) * 0x9E3779B97F4A7C15ULL) ^
                     (static_cast<std::uint64_t>(y) * 0xC2B2AE3D27D4EB4FULL);
@@ -15,7 +15,8 @@ inline double hash_noise(std::int64_t x, std::int64_t y, std::uint64_t seed) {
   return static_cast<double>((h ^ (h >> 32)) >> 11) * 0x1.0p-53;
 }
 
-/// Smooth noise in [0, 1) with features of unit size (value noise with quintic interpolation; Perlin, SIGGRAPH 2002).
+/// Returns smooth noise in [0, 1) with features of unit size (value noise with quintic interpolation; Perlin, SIGGRAPH
+/// 2002).
 inline double value_noise(double x, double y, std::uint64_t seed) {
   const double fx = std::floor(x), fy = std::floor(y);
   const auto ix = static_cast<std::int64_t>(fx), iy = static_cast<std::int64_t>(fy);
@@ -26,7 +27,7 @@ inline double value_noise(double x, double y, std::uint64_t seed) {
   return (a + (b - a) * u) + ((c + (d - c) * u) - (a + (b - a) * u)) * v;
 }
 
-/// Several octaves, each half the size and half as strong; still in [0, 1).
+/// Returns the sum of several octaves, each half the size and half as strong as the one before. It stays in [0, 1).
 inline double fractal_noise(double x, double y, int octaves, std::uint64_t seed) {
   double sum = 0, weight = 0.5, total = 0;
   for (int o = 0; o < octaves; ++o) {

@@ -73,7 +73,7 @@ TEST(Surfaces, DamageStaysInItsPlaceAndIsOutlined) {
           }
         seen += any;
       }
-  EXPECT_GE(seen, 140);  // of 192: some pastes look like what was there
+  EXPECT_GE(seen, 140);  // Of 192 damages some are pastes that look like what was there.
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace vedette::render {
 namespace {
 
 constexpr int kJpegQuality = 93;
-constexpr int kSmallestSet = 60;  // below, the API's minimum counts cannot be met
+constexpr int kSmallestSet = 60;  // A smaller set cannot meet the API's minimum counts.
 constexpr std::array kFolders = {"manifests", "training-images", "test-images", "mask-images"};
 constexpr std::uint64_t kManifestLimit = 1'000'000'000;
 constexpr const char* kDate = "2026-01-01T00:00:00.000";
@@ -31,7 +31,8 @@ std::vector<Item> plan(std::uint64_t seed, int count) {
   const Random random(seed);
   int normal[2] = {0, 0}, anomaly[2] = {0, 0};
   for (int i = 0; i < count; ++i) {
-    const bool is_test = i % 6 >= 4;  // good, bad, good, bad to train; good, bad to test
+    // Of six pictures, four are for training (good, bad, good, bad) and two for testing (good, bad).
+    const bool is_test = i % 6 >= 4;
     const bool is_normal = i % 2 == 0;
     const int number = ++(is_normal ? normal : anomaly)[is_test];
     std::optional<Defect> defect;
@@ -47,7 +48,7 @@ std::string folder_of(const Item& item) {
   return item.is_test ? "test-images" : "training-images";
 }
 
-/// One line in Ground Truth form; every text in it is our own, so nothing needs escaping.
+/// Returns one line in Ground Truth form. Every text in it is our own, so nothing needs escaping.
 std::string manifest_line(const Item& item) {
   const auto metadata = [](const char* type, const std::string& members) {
     return fmt::format(
@@ -88,7 +89,7 @@ Result<void> write_item(const std::filesystem::path& folder, const Item& item) {
   return write_file_atomically(folder / "mask-images" / (item.name + ".png"), as_text(*png));
 }
 
-/// A sample may be made again where one is, or was begun; anything else in the folder stays as it is.
+/// A sample set may be made again where one is or was begun. Anything else in the folder stays as it is.
 Result<void> check_folder(const std::filesystem::path& folder) {
   std::error_code code;
   if (!std::filesystem::exists(folder, code)) return {};
@@ -108,7 +109,7 @@ Result<void> check_folder(const std::filesystem::path& folder) {
 
 Result<void> write_sample(const std::filesystem::path& folder, std::uint64_t seed, int count, int threads,
                           const std::function<void(int)>& progress) {
-  if (count < kSmallestSet) return invalid_input(fmt::format("A sample needs at least {} pictures.", kSmallestSet));
+  if (count < kSmallestSet) return invalid_input(fmt::format("A sample set needs at least {} pictures.", kSmallestSet));
   std::error_code code;
   if (auto ok = check_folder(folder); !ok) return ok;
   for (const char* name : kFolders) std::filesystem::create_directories(folder / name, code);
@@ -117,7 +118,7 @@ Result<void> write_sample(const std::filesystem::path& folder, std::uint64_t see
   std::atomic<std::size_t> next{0};
   std::atomic<int> done{0};
   std::mutex mutex;
-  Result<void> outcome;  // guarded by mutex
+  Result<void> outcome;  // The mutex guards `outcome`.
   std::vector<std::thread> pool;
   for (int t = 0; t < std::max(1, threads); ++t)
     pool.emplace_back([&] {

@@ -32,7 +32,7 @@ class Camera {
     return light;
   }
   [[nodiscard]] double blur() const { return blur_; }
-  /// Display value of linear light, with a sensor's noise.
+  /// Returns the display value of linear light, with a sensor's noise.
   [[nodiscard]] std::uint8_t develop(double linear, int x, int y, int channel) const {
     const auto salt = seed_ + 11 + static_cast<std::uint64_t>(channel) * 2;
     // The sum of two uniform numbers is normal enough.
@@ -46,7 +46,7 @@ class Camera {
   double exposure_, gradient_x_, gradient_y_, vignette_, cloud_, cloud_size_, noise_, blur_, centre_x_, centre_y_;
 };
 
-/// Three taps along one axis, in place.
+/// Blurs with three taps along one axis, in place.
 void blur_line(std::vector<float>& line, float side) {
   float before = line.front();
   for (std::size_t i = 0; i < line.size(); ++i) {
@@ -57,7 +57,7 @@ void blur_line(std::vector<float>& line, float side) {
 }
 
 void blur(Planes& planes, double sigma) {
-  // Variance 2·side per pass; side at most a third.
+  // Each pass adds a variance of 2·side, and side is at most a third.
   const int passes = 1 + static_cast<int>(sigma * sigma / 0.6);
   const auto side = static_cast<float>(sigma * sigma / 2 / passes);
   const auto h = static_cast<std::size_t>(planes.height), w = static_cast<std::size_t>(planes.width);

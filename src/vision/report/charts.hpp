@@ -5,12 +5,12 @@
 #include <utility>
 #include <vector>
 
-/// Charts as inline SVG. Internal to vision/report.
+/// Draws charts as inline SVG. These functions are internal to vision/report.
 namespace vedette::charts {
 
 struct Line {
   std::vector<std::pair<double, double>> points;
-  std::string style;  ///< CSS class
+  std::string style;  ///< The CSS class.
 };
 struct Axes {
   std::string x, y;
@@ -18,7 +18,8 @@ struct Axes {
 };
 std::string plot(const Axes& axes, std::span<const Line> lines);
 
-/// Good and anomalous pictures' scores in equal bins side by side, with a vertical line at the threshold. On a logarithmic axis.
+/// Draws the scores of good and anomalous pictures in equal bins side by side, with a vertical line at the threshold.
+/// The axis is logarithmic.
 std::string score_histogram(std::span<const double> good, std::span<const double> anomalous, double threshold);
 
 }  // namespace vedette::charts

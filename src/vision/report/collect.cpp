@@ -13,8 +13,8 @@
 namespace vedette {
 namespace {
 
-constexpr std::size_t kMostMeasured = 2'000;  // pictures that the contest and the times are measured on
-constexpr int kShownSide = 320, kPatch = 96;  // pixels
+constexpr std::size_t kMostMeasured = 2'000;  // The most pictures on which the contest and the times are measured.
+constexpr int kShownSide = 320, kPatch = 96;  // in pixels
 
 double milliseconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
@@ -32,11 +32,11 @@ RgbImage shrunk(const RgbImage& image) {
   return to_image(resize_to_planes(image, side(image.height), side(image.width)));
 }
 
-/// Where on the map colour begins, and where it is all red.
+/// Says at which map value colour begins, and where everything is red.
 struct HeatScale {
   double low, high;
   explicit HeatScale(const Manifest& m)
-      // Masks are drawn between their two thresholds; without, 1 is the height that good pictures reach.
+      // Masks are drawn between their two thresholds. Without masks, 1 is the height that good pictures reach.
       : low(0.7), high(4) {
     if (!m.segmentation) return;
     const auto& thresholds = m.segmentation->thresholds;
@@ -49,7 +49,7 @@ struct HeatScale {
   }
 };
 
-/// Grey picture under colours from yellow to red.
+/// Returns the picture in grey, under colours from yellow to red.
 RgbImage heated(const RgbImage& picture, const Grid<float>& map, const HeatScale& scale) {
   const auto heat = resize_map(map, picture.height, picture.width);
   const double low = std::max(scale.low, 1e-6), range = std::log(std::max(scale.high, 2 * low) / low);
@@ -64,7 +64,7 @@ RgbImage heated(const RgbImage& picture, const Grid<float>& map, const HeatScale
   return out;
 }
 
-/// Looks up what the memory bank holds nearest to the oddest place of a picture.
+/// Finds what the memory bank holds nearest to the oddest place of a picture.
 class BankReader {
  public:
   static std::optional<BankReader> open(const std::filesystem::path& folder, const std::vector<BankSource>& sources) {
@@ -134,7 +134,7 @@ class BankReader {
 
  private:
   explicit BankReader(const std::vector<BankSource>& sources) : sources_(sources) {}
-  /// The picture at the working size, from the reference's point of view if there is one.
+  /// Returns the picture at the working size; if there is a reference, it is seen from the reference's point of view.
   Planes look(const RgbImage& image) {
     auto planes = resize_to_planes(image, height_, width_);
     graph_->run(planes);
@@ -179,7 +179,7 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
     if (p.fold && (*p.fold < 0 || *p.fold >= m.folds))
       return invalid_input("The evaluation is of another model: " + p.source_ref + " was judged by a fold it lacks.");
 
-  // Wrong verdicts come first, the most confident at the top; then the least certain right ones.
+  // Wrong verdicts come first, the most confident at the top; then come the least certain right ones.
   std::vector<std::size_t> order(predictions.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   const auto rank = [&](std::size_t i) {
@@ -198,7 +198,8 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
   for (std::size_t place = 0; place < order.size(); ++place) {
     const auto& p = predictions[order[place]];
     if (place >= shown && place % every != 0) continue;
-    ReportedPicture out{p, {}, {}, {}, {}};
+    ReportedPicture out;
+    out.prediction = p;
     TrainingSample sample;
     sample.source_ref = p.source_ref;
     sample.image = p.image;

@@ -48,7 +48,8 @@ std::string figure(const std::string& content, const std::string& title, const s
                      explanation);
 }
 
-/// Points of the ROC (false alarms, found) and the precision-recall curve (found, precision), one per distinct score.
+/// The points of the ROC (false alarms, found) and of the precision-recall curve (found, precision), one per distinct
+/// score.
 struct Curves {
   std::vector<std::pair<double, double>> roc{{0, 0}}, precision;
 };
@@ -77,7 +78,7 @@ void thin(std::vector<std::pair<double, double>>& points) {
   points = std::move(out);
 }
 
-/// Mean probability of a defect against the share of defects, in ten bins; empty bins are left out.
+/// Returns the mean probability of a defect and the share of defects in each of ten bins; empty bins are left out.
 std::vector<std::pair<double, double>> reliability(const Evaluation& e) {
   std::array<std::array<double, 3>, 10> bins{};
   for (const auto& p : e.predictions) {
@@ -155,29 +156,31 @@ std::string charts_of(const Report& report) {
     thin(curves.precision);
     const std::vector<charts::Line> roc = {{diagonal, "ideal"}, {curves.roc, "curve"}};
     out += figure(charts::plot({"share of good pictures called anomalous", "share of defects found"}, roc), "ROC.",
-                  "Every threshold: what finding more defects costs in false alarms.");
+                  "Each point is a threshold: it shows how many false alarms it costs to find more defects.");
     const std::vector<charts::Line> precision = {{curves.precision, "curve"}};
     out += figure(charts::plot({"recall", "precision"}, precision), "Precision and recall.",
-                  "Of the pictures called anomalous, how many are.");
+                  "The precision is the share of the pictures called anomalous that are anomalous.");
     const std::vector<charts::Line> reliable = {{diagonal, "ideal"}, {reliability(e), "curve"}};
     out += figure(charts::plot({"predicted probability of a defect", "share of defects"}, reliable), "Reliability.",
-                  "On the dashed line the confidence means what it says.");
+                  "On the dashed line the predicted probability equals the share of defects.");
   }
   if (e.decoder_loss.size() > 1) {
     std::vector<std::pair<double, double>> loss;
     double highest = 0;
     for (const auto& [step, value] : e.decoder_loss) loss.emplace_back(step, value), highest = std::max(highest, value);
     const std::vector<charts::Line> lines = {{loss, "curve"}};
-    out +=
-        figure(charts::plot({"step", "loss", 0, loss.back().first, 0, highest}, lines), "Learning curve.",
-               "Of the networks that draw defects. Still falling at the end: a larger <code>--budget</code> may help.");
+    out += figure(charts::plot({.x = "step", .y = "loss", .x_high = loss.back().first, .y_high = highest}, lines),
+                  "Learning curve.",
+                  "This is the loss of the networks that draw defects. If it still falls at the end, a larger "
+                  "<code>--budget</code> may help.");
   }
   return out + "</div>";
 }
 
 std::string tables(const Report& report) {
   std::string out =
-      "<h2>Contest</h2><p class=\"soft\">What each contestant reaches alone, and its weight in verdict and map.</p>"
+      "<h2>Contest</h2><p class=\"soft\">Each row shows what a contestant reaches alone, and its weight in verdict and "
+      "map.</p>"
       "<table><tr><th>contestant</th><th>AUROC</th><th>verdict</th><th>map</th></tr>";
   double scores = 0, maps = 0;
   for (const auto& row : report.contest) scores += row.score_weight, maps += row.map_weight;
@@ -234,8 +237,8 @@ std::string to_html(const Report& report) {
       "h1>",
       xml_escape(report.title), kStyle);
   out += fmt::format(
-      "<p class=\"soft\">{} pictures judged{}. Pictures of {}×{} pixels, seen at {}×{}; {} folds. In brackets: 95 % "
-      "intervals.</p>",
+      "<p class=\"soft\">{} pictures judged{}. Pictures of {}×{} pixels, seen at {}×{}; {} folds. 95 % intervals are "
+      "in brackets.</p>",
       e.predictions.size(), e.is_out_of_fold ? " out of fold: each by models that had not seen it" : "", m.image_width,
       m.image_height, m.input_width, m.input_height, m.folds);
   out += cards(report);
@@ -247,9 +250,9 @@ std::string to_html(const Report& report) {
   }
   out += charts_of(report) + confusion(e) + tables(report);
   out +=
-      "<h2>Pictures</h2><p class=\"soft\">Wrong verdicts first, then the least certain. Beside each picture its "
-      "anomaly map: "
-      "colour begins where good pictures rarely reach.</p><div class=\"grid\">";
+      "<h2>Pictures</h2><p class=\"soft\">Wrong verdicts come first, then the least certain. Beside each picture is "
+      "its "
+      "anomaly map: colour begins where good pictures rarely reach.</p><div class=\"grid\">";
   for (const auto& picture : report.pictures) out += picture_card(picture);
   return out + "</div></main></body></html>\n";
 }

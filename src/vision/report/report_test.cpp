@@ -19,7 +19,7 @@ Report some_report() {
                               predicted("c.jpg", false, 2)};
   r.evaluation.image_auroc = 1;
   r.evaluation.decoder_loss = {{10, 2}, {20, 1}};
-  r.contest = {{"memory_bank", 0.75, 1, 0}};
+  r.contest = {{.name = "memory_bank", .auroc = 0.75, .score_weight = 1, .map_weight = 0}};
   for (const auto& p : r.evaluation.predictions)
     r.pictures.push_back({p,
                           RgbImage{8, 8, std::vector<std::uint8_t>(192, 100)},

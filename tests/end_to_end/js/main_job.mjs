@@ -1,5 +1,5 @@
-// The whole main job with the AWS SDK for JavaScript v3, as a customer's program does it. Endpoint, region and keys come from the
-// environment; the only argument is a folder with all.manifest and its pictures. Prints one JSON object.
+// Does the whole main job with the AWS SDK for JavaScript v3, as a customer's program does it. Endpoint, region and keys come from the
+// environment; the only argument is a folder with all.manifest and its pictures. The script prints one JSON object.
 import { createReadStream, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -34,7 +34,7 @@ const lines = readFileSync(join(folder, "all.manifest"), "utf8").split("\n").fil
 await s3.send(new s3sdk.CreateBucketCommand({ Bucket }));
 for (const line of lines) {
   const key = line["source-ref"];
-  // A stream is sent in chunks with a checksum in the trailer.
+  // The SDK sends a stream in chunks with a checksum in the trailer.
   const path = join(folder, key);
   await s3.send(new s3sdk.PutObjectCommand({ Bucket, Key: key, Body: createReadStream(path), ContentLength: statSync(path).size, ContentType: "image/png" }));
   line["source-ref"] = `s3://${Bucket}/${key}`;

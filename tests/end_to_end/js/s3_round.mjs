@@ -1,5 +1,5 @@
-// A round of S3 operations with the newest AWS SDK for JavaScript. Endpoint, region and keys come from the environment alone; standard
-// input is a JSON array of keys. Prints one JSON object.
+// Does a round of S3 operations with the newest AWS SDK for JavaScript. Endpoint, region and keys come from the environment alone; standard
+// input is a JSON array of keys. The script prints one JSON object.
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
@@ -18,7 +18,7 @@ await call("CreateBucket", {});
 const wrong = [];
 for (const [n, Key] of keys.entries()) {
   const body = randomBytes(1000 + n);
-  // A buffer goes with a checksum header, a stream in chunks with the checksum behind them.
+  // The SDK sends a buffer with a checksum header, and a stream in chunks with the checksum behind them.
   await call("PutObject", { Key, Body: n % 2 ? body : Readable.from([body.subarray(0, 500), body.subarray(500)]), ContentLength: body.length, Metadata: { n: `${n}` } });
   const got = await call("GetObject", { Key, ChecksumMode: "ENABLED" });
   const bytes = Buffer.from(await got.Body.transformToByteArray());

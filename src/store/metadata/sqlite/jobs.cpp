@@ -3,7 +3,8 @@
 namespace vedette::sqlite {
 namespace {
 
-/// Nobody puts a job off, or leases it, for longer: what is ready later was written before the clock was set back.
+/// Nobody puts a job off, or leases it, for longer than this. A job that is ready later than that was written before
+/// the clock was set back.
 constexpr std::chrono::minutes kLongestWait{1};
 
 class Jobs : public JobRepository {

@@ -6,10 +6,12 @@ namespace vedette::sqlite {
 namespace {
 
 constexpr std::int64_t kDay = 86'400;
-/// Points of one period become points of the next once they are older than `days`: the ages that CloudWatch used.
+/// Points of one period become points of the next period once they are older than `days`. CloudWatch used the same
+/// ages.
 constexpr struct { std::int64_t period, days, next; } kCoarser[] = {{60, 15, 300}, {300, 63, 3600}};
 constexpr std::int64_t kCoarsest = 3600, kKeptDays = 455;
-constexpr std::int64_t kMostPoints = 5'000;  // looked at in one go: the transaction holds up other writers
+// One call looks at so many points at most, because its transaction holds up other writers.
+constexpr std::int64_t kMostPoints = 5'000;
 
 class MetricPoints : public MetricPointRepository {
  public:
@@ -41,7 +43,7 @@ class MetricPoints : public MetricPointRepository {
         .execute();
   }
   std::vector<MetricPoint> query(const MetricQuery& r) override {
-    // With a project the primary key leads straight to its rows; without one, to the metric's.
+    // If a project is given, the primary key leads straight to its rows; otherwise it leads to the rows of the metric.
     auto q = c_.prepare(
         r.project ? "SELECT (start / ?6) * ?6 AS slot, SUM(sum), SUM(count), MIN(minimum), MAX(maximum) FROM "
                     "metric_points WHERE account = ?1 AND region = ?2 AND metric = ?3 AND project = ?7 AND (?8 IS NULL "
@@ -87,7 +89,7 @@ class MetricPoints : public MetricPointRepository {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
     bool is_more = false;
     for (const auto& [period, days, next] : kCoarser) {
-      // Only whole coarse periods, so that a point never changes again once it is coarse.
+      // Only whole coarse periods are merged, so that a point never changes again once it is coarse.
       const auto until = bound(period, (seconds - days * kDay) / next * next, next, is_more);
       c_.prepare(
             "INSERT INTO metric_points (account, region, metric, project, version, period, start, sum, count, minimum, "
@@ -107,7 +109,8 @@ class MetricPoints : public MetricPointRepository {
   }
 
  private:
-  /// The end of the oldest points of a period that may be looked at in one go, a multiple of `step`, at most `until`.
+  /// Returns up to what time the points of a period may be looked at in one call: a multiple of `step`, at most
+  /// `until`. Sets `is_more` if older points than `until` remain.
   std::int64_t bound(std::int64_t period, std::int64_t until, std::int64_t step, bool& is_more) {
     auto q =
         c_.prepare("SELECT start FROM metric_points WHERE period = ? AND start < ? ORDER BY start LIMIT 1 OFFSET ?");

@@ -5,7 +5,7 @@
 #include "store/metadata/metadata.hpp"
 #include "store/sqlite/sqlite.hpp"
 
-/// The repositories over one connection, a source file each. Used by one thread.
+/// The repositories over one connection; each has its own source file. Only one thread may use them.
 namespace vedette::sqlite {
 
 std::unique_ptr<ProjectRepository> make_projects(Connection& connection);

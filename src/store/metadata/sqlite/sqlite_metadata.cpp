@@ -11,7 +11,7 @@ extern const std::string_view migration_0001, migration_0002;
 namespace vedette {
 namespace {
 
-/// A repository, made when it is first asked for: most units of work need one or two.
+/// A repository that is made when it is first asked for, since most units of work need only one or two.
 template <typename T>
 class Lazy {
  public:

@@ -7,7 +7,8 @@
 
 namespace vedette {
 
-/// SQLite file at `path`, created and migrated as needed. Throws sqlite::DatabaseError if it cannot be opened.
+/// Opens the SQLite file at `path`. The file is created and migrated as needed. Throws sqlite::DatabaseError if it
+/// cannot be opened.
 std::unique_ptr<MetadataStore> open_sqlite_metadata(const std::filesystem::path& path);
 
 }  // namespace vedette

@@ -16,7 +16,7 @@ fs::path place_of(const std::string& name) {
   return fs::path("contents") / name.substr(0, 1) / name;
 }
 
-/// Copies what the index names and the target lacks.
+/// Copies the contents that the index names and the target lacks.
 void copy_contents(sqlite::Connection& index, const fs::path& folder, const fs::path& target, ObjectCopy& done) {
   auto names = index.prepare(kContents);
   while (names.step()) {
@@ -37,7 +37,7 @@ void copy_contents(sqlite::Connection& index, const fs::path& folder, const fs::
   }
 }
 
-/// Removes what an earlier copy had and this one has not.
+/// Removes the contents that an earlier copy had and this one does not have.
 void remove_others(sqlite::Connection& index, const fs::path& target) {
   index.execute("CREATE TEMP TABLE named (content TEXT PRIMARY KEY) WITHOUT ROWID");
   index.execute(std::string("INSERT OR IGNORE INTO named SELECT content FROM (") + kContents + ")");

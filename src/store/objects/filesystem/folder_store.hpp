@@ -8,7 +8,7 @@
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "store/sqlite/sqlite.hpp"
 
-/// The columns that the tables `objects` and `versions` share, in read_row's order.
+/// The columns that the tables `objects` and `versions` share, in the order in which read_row() reads them.
 #define VEDETTE_OBJECT_COLUMNS \
   "version, content, size, etag, sha256, content_type, user_metadata, headers, tags, modified, checksum"
 
@@ -22,19 +22,19 @@ Error precondition_failed();
 std::string encode_fields(const HeaderFields& fields);
 HeaderFields decode_fields(std::string_view text);
 
-/// A row of `objects` or `versions`.
+/// A row of the table `objects` or `versions`.
 struct ObjectRow {
   ObjectInfo info;
   std::string content, sha256;
   [[nodiscard]] bool is_delete_marker() const { return content.empty(); }
 };
-/// Reads the shared columns from `first` on.
+/// Reads the shared columns, beginning at the column `first`.
 ObjectRow read_row(const sqlite::Statement& q, int first, std::string key, Versioning versioning);
 
-/// The MD5 of the parts' MD5s, and their number: S3's convention, which clients check.
+/// Returns the MD5 of the parts' MD5s, followed by the number of parts: S3's convention, which clients check.
 std::string multipart_etag(const std::vector<std::pair<int, std::string>>& parts);
 
-/// The store in a folder (filesystem_objects.hpp), its methods by subject in the files beside.
+/// The store in a folder (filesystem_objects.hpp). Its methods stand in several source files, one per subject.
 class FolderStore : public BucketStore {
  public:
   FolderStore(const fs::path& folder, const Clock& clock, const FilesystemOptions& options);
@@ -42,7 +42,7 @@ class FolderStore : public BucketStore {
   FolderStore(const FolderStore&) = delete;
   FolderStore& operator=(const FolderStore&) = delete;
 
-  // buckets.cpp
+  // These methods are defined in buckets.cpp.
   Result<void> create_bucket(const std::string& bucket) override;
   Result<void> delete_bucket(const std::string& bucket) override;
   Result<bool> has_bucket(const std::string& bucket) override;
@@ -53,7 +53,7 @@ class FolderStore : public BucketStore {
   Result<void> set_setting(const std::string& bucket, const std::string& name,
                            const std::optional<std::string>& document) override;
 
-  // objects.cpp
+  // These methods are defined in objects.cpp.
   Result<std::unique_ptr<StagedObject>> stage() override;
   Result<ObjectInfo> put(const std::string& bucket, const std::string& key, std::unique_ptr<StagedObject> content,
                          const ObjectAttributes& attributes, const PutCondition& condition) override;
@@ -65,11 +65,11 @@ class FolderStore : public BucketStore {
   Result<std::vector<ObjectInfo>> list(const std::string& bucket, const ListRequest& request) override;
   DamageCheckStep check_contents(const std::string& from, const std::string& until, std::uint64_t most_bytes) override;
 
-  // leftovers.cpp
+  // These methods are defined in leftovers.cpp.
   bool answers() override;
   StoreUpkeep tidy(bool may_expire) override;
 
-  // versions.cpp
+  // These methods are defined in versions.cpp.
   Result<Removed> remove(const std::string& bucket, const std::string& key,
                          const std::optional<std::string>& version_id) override;
   Result<Removed> remove_if(const std::string& bucket, const std::string& key,
@@ -79,7 +79,7 @@ class FolderStore : public BucketStore {
   Result<void> set_tags(const std::string& bucket, const std::string& key, const std::optional<std::string>& version_id,
                         const HeaderFields& tags) override;
 
-  // uploads.cpp
+  // These methods are defined in uploads.cpp.
   Result<std::string> create_upload(const std::string& bucket, const std::string& key,
                                     const ObjectAttributes& attributes) override;
   Result<UploadPart> put_part(const std::string& bucket, const std::string& key, const std::string& upload, int number,
@@ -98,38 +98,41 @@ class FolderStore : public BucketStore {
     UploadPart part;
     std::string content;
   };
-  using Contents = std::vector<std::string>;  // names of content files
+  using Contents = std::vector<std::string>;  // The names of content files.
 
   [[nodiscard]] std::int64_t now() const { return clock_.now().time_since_epoch().count(); }
   [[nodiscard]] fs::path content_path(const std::string& name) const { return contents_ / name.substr(0, 1) / name; }
-  /// Commits a change after which nothing names these contents any more; unlink() them then.
+  /// Commits a change after which nothing names these contents any more. The caller calls unlink() for them afterwards.
   static void commit(sqlite::Transaction& t, const Contents& gone);
-  /// Gives a new content its final name and commits. On a full disk the name is taken back: else every attempt would leave a
-  /// content that the index does not name.
+  /// Gives a new content its final name and commits. On a full disk the name is taken back; otherwise every attempt
+  /// would leave a content that the index does not name.
   Result<void> keep_and_commit(sqlite::Transaction& t, StagedFile& file, const Contents& gone);
   /// Deletes files, or leaves that for later while a backup reads them.
   void unlink(const Contents& gone);
 
   static std::optional<Versioning> find_bucket(sqlite::Connection& c, const std::string& bucket);
-  /// What a read finds; version id as clients name it.
+  /// Returns the row that a read finds. The version id is written as clients write it.
   static Result<ObjectRow> find(sqlite::Connection& c, const std::string& bucket, const std::string& key,
                                 const std::optional<std::string>& version_id);
-  /// Puts a staged file into the index; what it replaces for good is added to `gone`, to be unlinked after the commit.
+  /// Puts a staged file into the index. The contents that it replaces for good are added to `gone`, to be unlinked
+  /// after the commit.
   Result<void> enter(sqlite::Connection& c, const std::string& bucket, ObjectInfo& info, const StagedFile& file,
                      const PutCondition& condition, Contents& gone);
-  /// Takes the newest of a key out of the way of a new one or of a delete marker; the new one's version.
+  /// Moves the newest version of a key out of the way of a new one or of a delete marker. Returns the new one's version
+  /// id.
   std::optional<std::string> make_room(sqlite::Connection& c, const std::string& bucket, const std::string& key,
                                        Versioning versioning, Contents& gone);
-  /// Removes the newest, below a delete marker where versions are kept.
+  /// Removes the newest version, or puts a delete marker above it where versions are kept.
   Removed hide(sqlite::Connection& c, const std::string& bucket, const std::string& key, Versioning versioning,
                Contents& gone);
-  /// Makes the newest of the old versions what a read finds.
+  /// Makes the newest of the old versions the one that a read finds.
   static void promote(sqlite::Connection& c, const std::string& bucket, const std::string& key);
   static std::optional<ObjectAttributes> find_upload(sqlite::Connection& c, const std::string& bucket,
                                                      const std::string& key, const std::string& upload);
   static std::vector<StoredPart> parts_of(sqlite::Connection& c, const std::string& upload);
 
-  // leftovers.cpp: what is on the disk and not in the index, or the other way round
+  // These methods are defined in leftovers.cpp. They handle what is on the disk and not in the index, and the other way
+  // round.
   void refuse_new_index() const;
   void settle_leftovers(sqlite::Connection& c, bool accept_lost_index);
   std::string set_aside(const Contents& unknown) const;
@@ -140,7 +143,7 @@ class FolderStore : public BucketStore {
   const FilesystemOptions options_;
   sqlite::Pool pool_;
   const Clock& clock_;
-  const int hold_;  // descriptor of the file that a backup holds
+  const int hold_;  // The descriptor of the file that a backup locks.
   std::mutex unlinking_;
   std::atomic<std::int64_t> missing_{0};
 };

@@ -10,12 +10,12 @@
 #include "base/log.hpp"
 #include "store/objects/filesystem/folder_store.hpp"
 
-/// Contents without an index entry, entries without a content, and contents whose deletion is under way.
+/// Handles contents without an index entry, entries without a content, and contents whose deletion is under way.
 namespace vedette {
 namespace {
 
-// A kill leaves one file at most: it is named and entered under the index's lock. More means that the index is not the
-// one that these contents belong to.
+// A kill leaves one file at most, because a file gets its name and its index entry under the lock of the index. More
+// files mean that these contents belong to another index.
 constexpr std::size_t kMostUnknown = 16;
 constexpr std::size_t kAlwaysFew = 2, kFewPercent = 10;
 
@@ -33,7 +33,7 @@ bool has_files(const fs::path& contents) {
   return false;
 }
 
-/// Files below a folder of shelves by name, sorted.
+/// Returns the names and paths of all files below a folder of folders, sorted.
 std::vector<std::pair<std::string, fs::path>> files_below(const fs::path& folder) {
   std::vector<std::pair<std::string, fs::path>> out;
   std::error_code none;
@@ -65,7 +65,7 @@ void FolderStore::refuse_new_index() const {
 }
 
 void FolderStore::settle_leftovers(sqlite::Connection& c, bool accept_lost_index) {
-  Contents let_go;  // by deletions before the server ended; sorted, as the table is
+  Contents let_go;  // Deletions before the server ended let these contents go; they are sorted, as the table is.
   {
     auto q = c.prepare("SELECT content FROM removals");
     while (q.step()) let_go.push_back(q.text(0));
@@ -98,8 +98,9 @@ void FolderStore::settle_leftovers(sqlite::Connection& c, bool accept_lost_index
                              std::to_string(unknown.size()) +
                              " are not named by index.sqlite: it is older than they are, or another one's." + kCure);
 
-  for (const auto& path : to_finish) fs::rename(path, content_path(path.stem().string()));  // a power cut undid that
-  // Never acknowledged. Beside an index that is not theirs even this is not sure.
+  // A power cut undid the renaming.
+  for (const auto& path : to_finish) fs::rename(path, content_path(path.stem().string()));
+  // These files were never acknowledged. Beside an index that is not theirs even this is not sure.
   for (const auto& path : unfinished)
     if (is_many)
       unknown.push_back(path.string());
@@ -110,7 +111,7 @@ void FolderStore::settle_leftovers(sqlite::Connection& c, bool accept_lost_index
                                         {"folder", set_aside(unknown)},
                                         {"reason", "the index does not name them"}});
 
-  // And the other way round: what the index names and the disk lacks.
+  // Now the other way round: contents that the index names and the disk lacks.
   std::int64_t missing = 0, returned = 0;
   const auto aside = files_below(folder_ / "set-aside");
   for (const auto& name : named) {
@@ -125,7 +126,7 @@ void FolderStore::settle_leftovers(sqlite::Connection& c, bool accept_lost_index
     }
   }
   if (returned > 0)
-    log::warning("contents came back from where they were set aside", {{"files", std::to_string(returned)}});
+    log::warning("contents that had been set aside were moved back", {{"files", std::to_string(returned)}});
   if (missing > 0)
     log::error("contents missing",
                {{"objects", std::to_string(missing)},
@@ -153,13 +154,13 @@ void FolderStore::expire_set_aside() {
   std::vector<fs::path> over;
   for (const auto& entry : fs::directory_iterator(folder_ / "set-aside", none)) {
     const auto name = entry.path().filename().string();
-    // Only names that set_aside() gives: other folders in there are somebody else's.
+    // Only names that set_aside() gives are taken: other folders in there are somebody else's.
     if (entry.is_directory() && name.size() == 10 && name[4] == '-' && name[7] == '-' && name < oldest)
       over.push_back(entry.path());
   }
   for (const auto& folder : over) {
     const auto files = fs::remove_all(folder);
-    log::info("contents that were set aside are deleted",
+    log::info("contents that were set aside long ago are deleted",
               {{"folder", folder.string()}, {"files", std::to_string(files - 1)}});
   }
 }
@@ -171,7 +172,8 @@ StoreUpkeep FolderStore::tidy(bool may_expire) {
     auto q = t.connection().prepare("SELECT content FROM removals");
     while (q.step()) gone.push_back(q.text(0));
   }
-  // Whose file is gone by now needs no row; one statement a name, a short transaction.
+  // A name whose file is gone by now needs no row any more. Each name has its own statement, so that transactions are
+  // short.
   unlink(gone);
   std::erase_if(gone, [&](const auto& name) { return fs::exists(content_path(name)); });
   if (!gone.empty()) {
@@ -186,7 +188,7 @@ StoreUpkeep FolderStore::tidy(bool may_expire) {
 bool FolderStore::answers() {
   if (pool_.is_damaged()) return false;
   try {
-    // A connection of its own: those that are open may answer from memory what the disk has lost.
+    // This is a connection of its own: connections that are open already may answer from memory what the disk has lost.
     sqlite::Connection c(folder_ / "index.sqlite", sqlite::Connection::Open::existing);
     return c.prepare("SELECT 1 FROM buckets WHERE name = ?").bind(kSystemBucket).step();
   } catch (const sqlite::DatabaseError&) {
@@ -201,8 +203,8 @@ void FolderStore::commit(sqlite::Transaction& t, const Contents& gone) {
 }
 
 Result<void> FolderStore::keep_and_commit(sqlite::Transaction& t, StagedFile& file, const Contents& gone) {
-  // From here on the index may name the file: better an orphan, should the commit fail, than an object without content. The
-  // name is not synced: a start after a power cut finishes it.
+  // From here on the index may name the file. Should the commit fail, an orphaned file is better than an object without
+  // content. The renaming is not synced: a start after a power cut finishes it.
   const auto path = content_path(file.name());
   if (auto ok = file.keep(path); !ok) return ok;
   try {
@@ -217,7 +219,7 @@ Result<void> FolderStore::keep_and_commit(sqlite::Transaction& t, StagedFile& fi
 void FolderStore::unlink(const Contents& gone) {
   if (gone.empty()) return;
   const std::lock_guard lock(unlinking_);
-  if (::flock(hold_, LOCK_EX | LOCK_NB) != 0) return;  // a backup reads: tidy() comes back to them
+  if (::flock(hold_, LOCK_EX | LOCK_NB) != 0) return;  // A backup reads the files; tidy() comes back to them.
   for (const auto& name : gone) ::unlink(content_path(name).c_str());
   ::flock(hold_, LOCK_UN);
 }

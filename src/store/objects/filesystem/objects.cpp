@@ -11,14 +11,14 @@ namespace {
 
 using Access = sqlite::Transaction::Access;
 
-constexpr std::size_t kContentNameLength = 26;  // 130 random bits
+constexpr std::size_t kContentNameLength = 26;  // The characters hold 130 random bits.
 
 std::optional<std::string> encode_checksum(const std::optional<ObjectChecksum>& checksum) {
   if (!checksum) return std::nullopt;
   return std::string(to_text(checksum->algorithm)) + " " + checksum->value;
 }
 
-/// Hexadecimal SHA-256 of a file; empty if it is gone.
+/// Returns the hexadecimal SHA-256 of a file, or an empty text if the file is gone.
 Result<std::string> hash_file(const fs::path& path, std::uint64_t& bytes) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return errno == ENOENT ? Result<std::string>(std::string()) : disk_failure("read");
@@ -34,7 +34,7 @@ Result<std::string> hash_file(const fs::path& path, std::uint64_t& bytes) {
     offset += *n;
     bytes += *n;
   }
-  ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);  // what is only checked should not push out what is used
+  ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);  // What is only checked should not push out of memory what is used.
   return to_hex(hasher.finish());
 }
 
@@ -105,7 +105,7 @@ Result<ObjectInfo> FolderStore::head(const std::string& bucket, const std::strin
 
 Result<std::unique_ptr<ObjectReader>> FolderStore::get(const std::string& bucket, const std::string& key,
                                                        const std::optional<std::string>& version_id) {
-  // A replacement may unlink the file between index and open: then look again.
+  // A replacement may unlink the file between the look into the index and the opening: then this looks again.
   for (int attempt = 0; attempt < 5; ++attempt) {
     sqlite::Transaction t(pool_, Access::read);
     auto found = find(t.connection(), bucket, key, version_id);
@@ -132,8 +132,8 @@ Result<std::vector<ObjectInfo>> FolderStore::list(const std::string& bucket, con
   sqlite::Transaction t(pool_, Access::read);
   const auto versioning = find_bucket(t.connection(), bucket);
   if (!versioning) return no_such_bucket();
-  // A range over the primary key, by one bound, since SQLite would scan from the first of two: from the prefix, or from
-  // the key that follows start_after, while the prefix holds.
+  // This reads a range of the primary key with one bound, since SQLite would scan from the first of two bounds. It
+  // begins at the prefix, or at the key that follows start_after, and goes on while the prefix holds.
   const auto first = std::max(request.prefix, request.start_after + '\0');
   auto q = t.connection().prepare("SELECT key, " VEDETTE_OBJECT_COLUMNS
                                   " FROM objects WHERE bucket = ?1 AND key >= ?2 ORDER BY key LIMIT ?3");
@@ -174,7 +174,7 @@ DamageCheckStep FolderStore::check_contents(const std::string& from, const std::
     ++step.objects;
     const auto hash = hash_file(content_path(stored.content), step.bytes);
     if (hash && *hash == stored.sha256) continue;
-    // Deleted or replaced meanwhile?
+    // The object may have been deleted or replaced meanwhile.
     sqlite::Transaction t(pool_, Access::read);
     if (!t.connection().prepare(kStillThere).bind(stored.content).step()) continue;
     stored.object.reason = !hash           ? "its content cannot be read: " + hash.error().message

@@ -79,7 +79,7 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
                                                 const std::string& upload,
                                                 const std::vector<std::pair<int, std::string>>& parts,
                                                 const PutCondition& condition) {
-  // An answer that was lost on its way is asked for again.
+  // A client that did not receive the answer asks again.
   const auto already = [&](sqlite::Connection& c) -> Result<ObjectInfo> {
     auto done = find(c, bucket, key, std::nullopt);
     if (done && !parts.empty() && done->info.etag == multipart_etag(parts)) return std::move(done->info);
@@ -132,7 +132,8 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
     sqlite::Transaction t(pool_, Access::write);
     if (!find_upload(t.connection(), bucket, key, upload)) return already(t.connection());
     if (auto ok = enter(t.connection(), bucket, info, file, condition, gone); !ok) return ok.error();
-    for (auto& part : parts_of(t.connection(), upload)) gone.push_back(std::move(part.content));  // also unused ones
+    // Parts that were not used go, too.
+    for (auto& part : parts_of(t.connection(), upload)) gone.push_back(std::move(part.content));
     t.connection().prepare("DELETE FROM uploads WHERE id = ?").bind(upload).execute();
     if (auto ok = keep_and_commit(t, file, gone); !ok) return ok.error();
   }

@@ -5,14 +5,15 @@
 #include "base/digest.hpp"
 #include "store/objects/filesystem/folder_store.hpp"
 
-/// How versions follow each other: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html
+/// Decides how versions follow each other: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html
 namespace vedette {
 namespace {
 
 using Access = sqlite::Transaction::Access;
 
 constexpr std::size_t kVersionIdLength = 32;
-constexpr std::int64_t kNewest = std::numeric_limits<std::int64_t>::min();  // of objects' rows among sequences
+// The rows of `objects` take this place among the sequence numbers of `versions`.
+constexpr std::int64_t kNewest = std::numeric_limits<std::int64_t>::min();
 
 Error no_such_key() {
   return s3_error(ErrorKind::not_found, "NoSuchKey", "The specified key does not exist.");
@@ -31,7 +32,7 @@ bool is_version_id(std::string_view text) {
           std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0; }));
 }
 
-/// As the tables have it.
+/// Returns the version id as the tables have it.
 std::optional<std::string> stored_version(const std::string& version_id) {
   return version_id == "null" ? std::nullopt : std::optional(version_id);
 }
@@ -60,7 +61,7 @@ Result<ObjectRow> FolderStore::find(sqlite::Connection& c, const std::string& bu
 std::optional<std::string> FolderStore::make_room(sqlite::Connection& c, const std::string& bucket,
                                                   const std::string& key, Versioning versioning, Contents& gone) {
   if (versioning != Versioning::enabled) {
-    // Without versions, and among those called "null", there is one at most.
+    // A bucket without versions has one object of this key at most, and so do the versions called "null".
     {
       auto q = c.prepare("SELECT content FROM objects WHERE bucket = ?1 AND key = ?2 AND (?3 OR version IS NULL)");
       if (q.bind(bucket).bind_blob(key).bind(std::int64_t{versioning == Versioning::off}).step()) {
@@ -200,7 +201,7 @@ Result<std::vector<ObjectVersion>> FolderStore::list_versions(const std::string&
   auto& c = t.connection();
   const auto versioning = find_bucket(c, bucket);
   if (!versioning) return no_such_bucket();
-  // Of the marker's key, only versions beyond this sequence are listed: without a version none.
+  // Of the marker's key, only versions after this sequence number are listed; without a version marker none are.
   auto beyond = std::numeric_limits<std::int64_t>::max();
   auto after_key = request.key_marker;
   if (!request.version_marker.empty()) {
@@ -216,8 +217,8 @@ Result<std::vector<ObjectVersion>> FolderStore::list_versions(const std::string&
     } else if (!is_version_id(request.version_marker)) {
       return s3_error(ErrorKind::invalid_input, "InvalidArgument", "Invalid version id specified");
     } else {
-      // The marker's version was deleted since the last page, as by a client that empties the bucket. Its place is no longer
-      // known, so the key's remaining versions are all listed: some perhaps twice, none never.
+      // The marker's version was deleted since the last page, as by a client that empties the bucket. Its place is no
+      // longer known, so all remaining versions of the key are listed: some perhaps twice, but none is missed.
       after_key.clear();
     }
   }

@@ -14,13 +14,14 @@ namespace {
 constexpr std::chrono::milliseconds kFirstWait{100}, kLongestWait{5000}, kCancelPoll{50};
 constexpr std::size_t kMostIdle = 64;
 
-/// Failures that may pass. S3 answers RequestTimeout with 400.
+/// Whether a failure may pass by itself. S3 answers RequestTimeout with status 400.
 bool may_pass(const HttpResponse& answer) {
   return answer.status >= 500 || answer.status == 429 || answer.status == 408 ||
          (answer.status == 400 && answer.body.find("<Code>RequestTimeout<") != std::string::npos);
 }
 
-/// "Full jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+/// Returns how long to wait, by the "full jitter" of
+/// https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 std::chrono::milliseconds backoff(int attempt) {
   thread_local std::minstd_rand random(std::random_device{}());
   const auto most = std::min(kLongestWait, kFirstWait * (1 << std::min(attempt, 10)));
@@ -33,7 +34,7 @@ pugi::xml_node root_of(pugi::xml_document& document, std::string_view xml) {
   return document.document_element();
 }
 
-/// Keys of a listing with encoding-type=url, in which some services write a space as '+'.
+/// Decodes a key of a listing with encoding-type=url, in which some services write a space as '+'.
 std::string decode_key(std::string_view text) {
   std::string spaced(text);
   std::replace(spaced.begin(), spaced.end(), '+', ' ');
@@ -53,7 +54,7 @@ Error error_of(const HttpResponse& answer, const RemoteCalls::Request& request) 
   const auto at = request.bucket + (request.key.empty() ? "" : "/" + request.key);
   if (message.empty()) message = "status " + std::to_string(answer.status);
   if (answer.status == 404) {
-    // HEAD has no body that would say what is missing.
+    // The answer to HEAD has no body that would say what is missing.
     if (code.empty()) code = request.key.empty() ? "NoSuchBucket" : "NoSuchKey";
     return fail(ErrorKind::not_found, code == "NoSuchBucket" ? "The specified bucket does not exist" : message, code);
   }
@@ -77,13 +78,14 @@ Result<HttpResponse> RemoteCalls::send(const Request& request) {
     if (!answer && answer.error().kind != ErrorKind::unavailable) break;
     const auto reason = answer ? "status " + std::to_string(answer->status) : answer.error().message;
     if (attempt + 1 >= options_.attempts) {
-      log::warning("object store gave up", {{"method", request.method},
-                                            {"bucket", request.bucket},
-                                            {"key", request.key.substr(0, 200)},
-                                            {"reason", reason}});
+      log::warning("a call to the object store failed", {{"method", request.method},
+                                                         {"bucket", request.bucket},
+                                                         {"key", request.key.substr(0, 200)},
+                                                         {"reason", reason}});
       break;
     }
-    log::warning("object store retry", {{"method", request.method}, {"bucket", request.bucket}, {"reason", reason}});
+    log::warning("a call to the object store failed and is tried again",
+                 {{"method", request.method}, {"bucket", request.bucket}, {"reason", reason}});
     if (!wait(backoff(attempt))) break;
   }
   give_back(std::move(client));
@@ -106,7 +108,7 @@ Result<HttpResponse> RemoteCalls::send_once(const Request& request, ServiceClien
                       *keys);
     auto answer =
         client.send({"s3", request.method, path, query, request.headers, request.body, request.largest_answer});
-    // A bucket elsewhere says where; ask there.
+    // If the bucket lies in another region, the answer says which: the request goes there next.
     if (answer && turn == 0 && answer->status >= 300 && answer->status <= 400 && answer->status != 304 &&
         learn_region(request.bucket, *answer))
       continue;
@@ -146,7 +148,7 @@ std::string RemoteCalls::region_of(const std::string& bucket) {
 bool RemoteCalls::learn_region(const std::string& bucket, const HttpResponse& answer) {
   std::string region(header_value(answer.headers, "x-amz-bucket-region"));
   if (region.empty()) region = element_text(answer.body, "Region");
-  // It becomes part of a host name.
+  // The region becomes part of a host name.
   const auto is_plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   if (region.empty() || !std::all_of(region.begin(), region.end(), is_plain) || region == region_of(bucket))
     return false;

@@ -12,20 +12,21 @@
 
 namespace vedette {
 
-/// Signed requests to an S3 service: connections, retries, the regions of buckets, errors. Thread-safe.
+/// Sends signed requests to an S3 service. It takes care of connections, retries, the regions of buckets, and errors.
+/// Thread-safe.
 class RemoteCalls {
  public:
   RemoteCalls(const S3StoreOptions& options, const Clock& clock) : options_(options), credentials_(clock) {}
 
   struct Request {
-    std::string method;
-    std::string bucket, key;  ///< no key: the bucket
-    std::vector<std::pair<std::string, std::string>> query;
-    HeaderList headers;
-    std::string_view body;
+    std::string method = {};
+    std::string bucket = {}, key = {};  ///< An empty key means the bucket itself.
+    std::vector<std::pair<std::string, std::string>> query = {};
+    HeaderList headers = {};
+    std::string_view body = {};
     std::uint64_t largest_answer = 64 << 20;
   };
-  /// An answer below 300, or 304; everything else is an error with S3's code.
+  /// Returns an answer with a status below 300, or 304. Every other status is an error with S3's code.
   Result<HttpResponse> send(const Request& request);
 
  private:
@@ -34,27 +35,27 @@ class RemoteCalls {
   void give_back(std::unique_ptr<ServiceClient> client);
   std::string region_of(const std::string& bucket);
   bool learn_region(const std::string& bucket, const HttpResponse& answer);
-  /// False if the wait was cut short.
+  /// Waits. Returns false if the wait was cut short.
   [[nodiscard]] bool wait(std::chrono::milliseconds time) const;
   [[nodiscard]] bool is_cancelled() const { return options_.cancelled != nullptr && *options_.cancelled; }
 
   const S3StoreOptions& options_;
   CredentialSource credentials_;
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // The mutex guards the members that follow.
   std::vector<std::unique_ptr<ServiceClient>> idle_;
-  std::map<std::string, std::string> regions_;  // of buckets that are not in options_.region
+  std::map<std::string, std::string> regions_;  // The regions of buckets that are not in options_.region.
 };
 
-/// The error that an answer means.
+/// Returns the error that an answer means.
 Error error_of(const HttpResponse& answer, const RemoteCalls::Request& request);
 
-/// A page of ListObjectsV2.
+/// One page of an answer to ListObjectsV2.
 struct RemotePage {
   std::vector<ObjectInfo> objects;
   bool is_truncated = false;
 };
 Result<RemotePage> parse_listing(std::string_view xml);
-/// The text of one element below the root; empty if there is none.
+/// Returns the text of one element below the root, or an empty text if there is no such element.
 std::string element_text(std::string_view xml, const char* name);
 
 }  // namespace vedette

@@ -13,8 +13,9 @@
 namespace vedette {
 namespace {
 
-constexpr std::uint64_t kWindow = 8 << 20;       // read at once: a picture is one request, memory stays bounded
-constexpr std::uint64_t kLargestPut = 16 << 20;  // larger ones go by parts of this size
+// So many bytes are read at once: a picture is one request, and memory stays bounded.
+constexpr std::uint64_t kWindow = 8 << 20;
+constexpr std::uint64_t kLargestPut = 16 << 20;  // Larger objects are sent in parts of this many bytes.
 constexpr std::int64_t kPage = 1000;
 constexpr std::uint64_t kMostParts = 10'000;
 
@@ -39,7 +40,7 @@ ObjectInfo info_of(const std::string& key, const HttpResponse& answer) {
   return info;
 }
 
-/// Size of the whole object behind an answer to a range request.
+/// Returns the size of the whole object, in bytes, from the answer to a range request.
 std::uint64_t whole_size(const HttpResponse& answer) {
   const auto range = header_value(answer.headers, "content-range");
   if (answer.status == 206)
@@ -57,7 +58,7 @@ class S3Objects : public ObjectStore {
   }
 
   Result<bool> has_bucket(const std::string& bucket) override {
-    const auto answer = calls_.send({"HEAD", real(bucket, {}).bucket, {}, {}, {}, {}});
+    const auto answer = calls_.send({.method = "HEAD", .bucket = real(bucket, {}).bucket});
     if (answer) return true;
     if (answer.error().kind == ErrorKind::not_found) return false;
     return answer.error();
@@ -100,7 +101,8 @@ class S3Objects : public ObjectStore {
                           const std::optional<std::string>& version_id) override {
     if (auto ok = check_reach(bucket, key); !ok) return ok.error();
     const auto at = real(bucket, key);
-    const auto answer = calls_.send({"HEAD", at.bucket, at.key, version_query(version_id), {}, {}});
+    const auto answer =
+        calls_.send({.method = "HEAD", .bucket = at.bucket, .key = at.key, .query = version_query(version_id)});
     if (!answer) return answer.error();
     auto info = info_of(key, *answer);
     info.size_bytes = static_cast<std::uint64_t>(
@@ -132,13 +134,14 @@ class S3Objects : public ObjectStore {
                                                                 {"max-keys", std::to_string(room)},
                                                                 {"prefix", own_prefix + request.prefix}};
       if (!after.empty()) query.emplace_back("start-after", after);
-      const auto answer = calls_.send({"GET", at.bucket, {}, query, {}, {}});
+      const auto answer = calls_.send({.method = "GET", .bucket = at.bucket, .query = query});
       if (!answer) return answer.error();
       auto page = parse_listing(answer->body);
       if (!page) return page.error();
       if (page->objects.empty()) break;
       if (!after.empty() && page->objects.back().key <= after)
-        return fail(ErrorKind::unavailable, "The object store's listing does not go on.");
+        return fail(ErrorKind::unavailable,
+                    "The object store returned a page of a listing that does not go on after the page before.");
       after = page->objects.back().key;
       for (auto& o : page->objects) {
         if (!o.key.starts_with(own_prefix)) continue;
@@ -154,7 +157,8 @@ class S3Objects : public ObjectStore {
                          const std::optional<std::string>& version_id) override {
     if (auto ok = check_reach(bucket, key); !ok) return ok.error();
     const auto at = real(bucket, key);
-    const auto answer = calls_.send({"DELETE", at.bucket, at.key, version_query(version_id), {}, {}});
+    const auto answer =
+        calls_.send({.method = "DELETE", .bucket = at.bucket, .key = at.key, .query = version_query(version_id)});
     if (!answer && answer.error().code != "NoSuchKey") return answer.error();
     return Removed();
   }
@@ -164,7 +168,8 @@ class S3Objects : public ObjectStore {
     std::string bucket, key;
   };
 
-  /// The server's own objects have one name only: rights are decided on names, and theirs is no client's.
+  /// Refuses a client's name for the server's own objects: rights are decided on names, so these objects must have one
+  /// name only.
   [[nodiscard]] Result<void> check_reach(const std::string& bucket, const std::string& key) const {
     if (bucket != options_.system_bucket || !key.starts_with(options_.system_prefix)) return {};
     return fail(
@@ -173,7 +178,7 @@ class S3Objects : public ObjectStore {
         "AccessDenied");
   }
 
-  /// Where the server's own objects really are.
+  /// Returns where the server's own objects really are.
   [[nodiscard]] Location real(const std::string& bucket, const std::string& key) const {
     if (bucket != kSystemBucket) return {bucket, key};
     return {options_.system_bucket, key.empty() ? key : options_.system_prefix + key};
@@ -188,13 +193,13 @@ class S3Objects : public ObjectStore {
                                   const std::optional<std::string>& version_id, std::uint64_t length) {
     if (auto ok = check_reach(bucket, key); !ok) return ok.error();
     const auto at = real(bucket, key);
-    auto answer = calls_.send({"GET",
-                               at.bucket,
-                               at.key,
-                               version_query(version_id),
-                               {{"range", "bytes=0-" + std::to_string(std::max<std::uint64_t>(length, 1) - 1)}},
-                               {}});
-    if (!answer && answer.error().code == "InvalidRange") {  // it is empty
+    auto answer =
+        calls_.send({.method = "GET",
+                     .bucket = at.bucket,
+                     .key = at.key,
+                     .query = version_query(version_id),
+                     .headers = {{"range", "bytes=0-" + std::to_string(std::max<std::uint64_t>(length, 1) - 1)}}});
+    if (!answer && answer.error().code == "InvalidRange") {  // The object is empty.
       auto info = head(bucket, key, version_id);
       if (!info) return info.error();
       return ObjectStart{std::move(*info), {}};
@@ -211,18 +216,22 @@ class S3Objects : public ObjectStore {
     const auto bytes = read_part(reader, 0, size);
     if (!bytes) return bytes.error();
     headers.insert(headers.end(), conditions.begin(), conditions.end());
-    const auto answer = calls_.send({"PUT", at.bucket, at.key, {}, headers, *bytes});
+    const auto answer =
+        calls_.send({.method = "PUT", .bucket = at.bucket, .key = at.key, .headers = headers, .body = *bytes});
     if (!answer) return answer.error();
     return unquoted(header_value(answer->headers, "etag"));
   }
 
   Result<std::string> put_parts(const Location& at, FileReader& reader, std::uint64_t size, const HeaderList& headers,
                                 const HeaderList& conditions) {
-    const auto started = calls_.send({"POST", at.bucket, at.key, {{"uploads", ""}}, headers, {}});
+    const auto started = calls_.send(
+        {.method = "POST", .bucket = at.bucket, .key = at.key, .query = {{"uploads", ""}}, .headers = headers});
     if (!started) return started.error();
     const auto upload = element_text(started->body, "UploadId");
     auto etag = send_parts(at, upload, reader, size, conditions);
-    if (!etag) (void)calls_.send({"DELETE", at.bucket, at.key, {{"uploadId", upload}}, {}, {}}).has_value();
+    if (!etag)
+      (void)calls_.send({.method = "DELETE", .bucket = at.bucket, .key = at.key, .query = {{"uploadId", upload}}})
+          .has_value();
     return etag;
   }
 
@@ -235,8 +244,11 @@ class S3Objects : public ObjectStore {
       const auto bytes = read_part(reader, offset, std::min(part_size, size - offset));
       if (!bytes) return bytes.error();
       const auto text = std::to_string(++number);
-      const auto answer =
-          calls_.send({"PUT", at.bucket, at.key, {{"partNumber", text}, {"uploadId", upload}}, {}, *bytes});
+      const auto answer = calls_.send({.method = "PUT",
+                                       .bucket = at.bucket,
+                                       .key = at.key,
+                                       .query = {{"partNumber", text}, {"uploadId", upload}},
+                                       .body = *bytes});
       if (!answer) return answer.error();
       document += "<Part><PartNumber>" + text + "</PartNumber><ETag>&quot;" +
                   unquoted(header_value(answer->headers, "etag")) + "&quot;</ETag></Part>";
@@ -245,8 +257,8 @@ class S3Objects : public ObjectStore {
     const RemoteCalls::Request complete = {"POST", at.bucket, at.key, {{"uploadId", upload}}, conditions, document};
     const auto answer = calls_.send(complete);
     if (!answer && answer.error().code == "NoSuchUpload") {
-      // Completed by a request whose answer was lost?
-      const auto head = calls_.send({"HEAD", at.bucket, at.key, {}, {}, {}});
+      // Perhaps a request whose answer was lost has completed the upload.
+      const auto head = calls_.send({.method = "HEAD", .bucket = at.bucket, .key = at.key});
       if (head && header_value(head->headers, "content-length") == std::to_string(size))
         return unquoted(header_value(head->headers, "etag"));
     }
@@ -265,7 +277,7 @@ class S3Objects : public ObjectStore {
     return bytes;
   }
 
-  /// Reads windows as they are asked for; all are of the same content, by its ETag.
+  /// Reads windows of the content as they are asked for. The ETag makes sure that all are of the same content.
   class Reader : public ObjectReader {
    public:
     Reader(S3Objects& store, Location at, std::optional<std::string> version_id, ObjectInfo info, std::string start)
@@ -291,13 +303,13 @@ class S3Objects : public ObjectStore {
    private:
     Result<void> fetch(std::uint64_t offset) {
       const auto last = std::min(offset + kWindow, info_.size_bytes) - 1;
-      auto answer = store_.calls_.send({"GET",
-                                        at_.bucket,
-                                        at_.key,
-                                        version_query(version_id_),
-                                        {{"range", "bytes=" + std::to_string(offset) + "-" + std::to_string(last)},
-                                         {"if-match", "\"" + info_.etag + "\""}},
-                                        {}});
+      auto answer =
+          store_.calls_.send({.method = "GET",
+                              .bucket = at_.bucket,
+                              .key = at_.key,
+                              .query = version_query(version_id_),
+                              .headers = {{"range", "bytes=" + std::to_string(offset) + "-" + std::to_string(last)},
+                                          {"if-match", "\"" + info_.etag + "\""}}});
       if (!answer) {
         if (answer.error().code == "PreconditionFailed")
           return fail(ErrorKind::conflict, "The object " + at_.key + " was replaced while it was read.");
