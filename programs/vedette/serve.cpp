@@ -63,6 +63,7 @@ struct ServeOptions {
   Quotas quotas;
   double requests_per_second = 0;
   std::size_t most_connections = 1024, connections_per_address = 256;
+  std::vector<std::string> trusted_proxies;
   std::string metrics_access = "open", metrics_token_file;
   int audit_days = 365;
   UpkeepOptions upkeep;
@@ -109,6 +110,9 @@ ServerOptions parse_listen(const ServeOptions& options) {
     throw std::runtime_error("--tls-cert and --tls-key go together");
   server.most_connections = options.most_connections;
   server.most_per_network = options.connections_per_address;
+  auto proxies = TrustedProxies::parse(options.trusted_proxies);
+  if (!proxies) throw std::runtime_error("--trusted-proxy: " + proxies.error().message);
+  server.proxies = std::move(*proxies);
   server.tls_certificate = options.tls_certificate;
   server.tls_key = options.tls_key;
   if (!is_loopback && options.tls_certificate.empty() && !options.insecure_http)
@@ -320,8 +324,9 @@ void serve(const ServeOptions& options) {
   int received = 0;
   sigwait(&signals, &received);
   log::info("stopping", {{"signal", std::to_string(received)}});
+  // Calls to a store elsewhere end with the requests that wait for them: those in progress may take their time first.
+  server.stop([&] { storage.cancelled = true; });
   storage.cancelled = true;
-  server.stop();
   for (auto* w : workers) w->stop();
   hosting.stop();
   metrics.stop();
@@ -415,10 +420,18 @@ void add_serve(CLI::App& app, int& status) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
   command
-      ->add_option("--connections-per-address", options->connections_per_address,
-                   "Connections at once from one IPv4 address or IPv6 /64, loopback excepted; 0: no limit")
+      ->add_option(
+          "--connections-per-address", options->connections_per_address,
+          "Connections at once from one IPv4 address or IPv6 /64, loopback and trusted proxies excepted; 0: no limit")
       ->capture_default_str()
       ->check(CLI::Range(0, 1'000'000));
+  command
+      ->add_option("--trusted-proxy", options->trusted_proxies,
+                   "Address or block of addresses (10.0.0.0/8) of a proxy whose X-Forwarded-For and X-Forwarded-Proto "
+                   "say who its "
+                   "client is; may be given several times")
+      ->envname("VEDETTE_TRUSTED_PROXIES")
+      ->delimiter(',');
   command
       ->add_option(
           "--metrics-access", options->metrics_access,

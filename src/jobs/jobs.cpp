@@ -20,6 +20,7 @@ class Heartbeat {
       : thread_([this, &store, &clock, job, worker, &lost] {
           std::unique_lock lock(mutex_);
           while (!ended_.wait_for(lock, kRenewInterval, [this] { return is_over_; })) {
+            lock.unlock();  // the database may take its time
             try {
               auto work = store.write();
               if (!work->jobs().renew(job, worker, clock.now() + kLease)) {
@@ -30,6 +31,7 @@ class Heartbeat {
             } catch (const std::exception& e) {
               log::warning("lease not renewed", {{"job", std::to_string(job)}, {"reason", e.what()}});
             }
+            lock.lock();
           }
         }) {}
   ~Heartbeat() {
