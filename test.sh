@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . tools/build.sh
-install_packages "${build_packages[@]}" "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace
+install_packages "${build_packages[@]}" "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light
 # Node may come from elsewhere.
 command -v node >/dev/null || install_packages nodejs
 command -v npm >/dev/null || install_packages npm

@@ -24,21 +24,21 @@ Result<void> authorize(const Caller& caller, std::string_view action, std::strin
                 "AccessDenied");
   const PolicyContext context{caller.account,        caller.user,       caller.source_ip, caller.is_secure,
                               caller.is_via_service, tags.request_tags, tags.untags,      tags.resource_tags};
-  auto decision = Decision::not_allowed;
+  auto verdict = PolicyVerdict::not_allowed;
   if (caller.policies)
     for (const auto& policy : *caller.policies) {
       const auto d = policy.decide(action, resource, context);
-      if (d == Decision::explicitly_denied) {
-        decision = d;
+      if (d == PolicyVerdict::explicitly_denied) {
+        verdict = d;
         break;
       }
-      if (d == Decision::allowed) decision = d;
+      if (d == PolicyVerdict::allowed) verdict = d;
     }
-  if (decision == Decision::allowed) return {};
+  if (verdict == PolicyVerdict::allowed) return {};
   return fail(ErrorKind::access_denied,
               "User: " + caller.arn() + " is not authorized to perform: " + std::string(action) +
                   " on resource: " + std::string(resource) +
-                  (decision == Decision::explicitly_denied
+                  (verdict == PolicyVerdict::explicitly_denied
                        ? " with an explicit deny in an identity-based policy"
                        : " because no identity-based policy allows the " + std::string(action) + " action"),
               "AccessDenied");

@@ -55,13 +55,13 @@ bool is_administrator(UserRepository& users, const User& user) {
   // Any name stands for all: whoever may do this only to some is no administrator.
   const auto anybody = user_arn(user.account, "*");
   for (const char* action : {"vedette:AttachUserPolicy", "vedette:CreateAccessKey"}) {
-    auto decision = Decision::not_allowed;
+    auto verdict = PolicyVerdict::not_allowed;
     for (const auto& policy : policies) {
       const auto d = policy.decide_at_best(action, anybody, context);
-      if (d == Decision::explicitly_denied) return false;
-      if (d == Decision::allowed) decision = d;
+      if (d == PolicyVerdict::explicitly_denied) return false;
+      if (d == PolicyVerdict::allowed) verdict = d;
     }
-    if (decision != Decision::allowed) return false;
+    if (verdict != PolicyVerdict::allowed) return false;
   }
   return true;
 }

@@ -315,30 +315,30 @@ Result<Policy> Policy::parse(std::string_view text) {
 }
 
 template <typename Holds>
-Decision Policy::decide_where(std::string_view action, std::string_view resource, const PolicyContext& context,
-                              Holds holds) const {
+PolicyVerdict Policy::decide_where(std::string_view action, std::string_view resource, const PolicyContext& context,
+                                   Holds holds) const {
   const std::string lower = to_lower(action);
-  auto decision = Decision::not_allowed;
+  auto verdict = PolicyVerdict::not_allowed;
   for (const auto& s : statements_) {
     bool names_action = false, names_resource = false;
     for (const auto& a : s.actions) names_action |= matches(a, lower);
     for (const auto& r : s.resources) names_resource |= matches(with_variables(r, context), resource);
     if (names_action == s.is_not_action || names_resource == s.is_not_resource) continue;
     if (!holds(s)) continue;
-    if (!s.is_allow) return Decision::explicitly_denied;
-    decision = Decision::allowed;
+    if (!s.is_allow) return PolicyVerdict::explicitly_denied;
+    verdict = PolicyVerdict::allowed;
   }
-  return decision;
+  return verdict;
 }
 
-Decision Policy::decide(std::string_view action, std::string_view resource, const PolicyContext& context) const {
+PolicyVerdict Policy::decide(std::string_view action, std::string_view resource, const PolicyContext& context) const {
   return decide_where(action, resource, context, [&](const Statement& s) {
     return std::all_of(s.conditions.begin(), s.conditions.end(), [&](const auto& c) { return holds(c, context); });
   });
 }
 
-Decision Policy::decide_at_best(std::string_view action, std::string_view resource,
-                                const PolicyContext& context) const {
+PolicyVerdict Policy::decide_at_best(std::string_view action, std::string_view resource,
+                                     const PolicyContext& context) const {
   return decide_where(action, resource, context, [](const Statement& s) { return s.is_allow || s.conditions.empty(); });
 }
 

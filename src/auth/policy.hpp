@@ -23,7 +23,7 @@ struct PolicyContext {
   std::function<std::vector<Tag>()> resource_tags;
 };
 
-enum class Decision { allowed, not_allowed, explicitly_denied };
+enum class PolicyVerdict { allowed, not_allowed, explicitly_denied };
 
 /// An IAM-style policy document: statements of Effect, Action or NotAction, Resource or NotResource with * and ?, and
 /// Condition. An explicit deny wins; what nothing allows is denied.
@@ -38,11 +38,12 @@ class Policy {
 
   /// Fails with invalid_input naming what is wrong.
   static Result<Policy> parse(std::string_view json);
-  [[nodiscard]] Decision decide(std::string_view action, std::string_view resource, const PolicyContext& context) const;
+  [[nodiscard]] PolicyVerdict decide(std::string_view action, std::string_view resource,
+                                     const PolicyContext& context) const;
   /// What the policy says where every Condition turns out in the caller's favour: an Allow counts whatever its condition,
   /// a Deny only if it has none. For questions about a user who is not calling now.
-  [[nodiscard]] Decision decide_at_best(std::string_view action, std::string_view resource,
-                                        const PolicyContext& context) const;
+  [[nodiscard]] PolicyVerdict decide_at_best(std::string_view action, std::string_view resource,
+                                             const PolicyContext& context) const;
 
   struct Condition {
     enum class Test { string, string_ignore_case, like, boolean, ip_address, null };
@@ -61,8 +62,8 @@ class Policy {
     std::vector<Condition> conditions;
   };
   template <typename Holds>
-  [[nodiscard]] Decision decide_where(std::string_view action, std::string_view resource, const PolicyContext& context,
-                                      Holds holds) const;
+  [[nodiscard]] PolicyVerdict decide_where(std::string_view action, std::string_view resource,
+                                           const PolicyContext& context, Holds holds) const;
   std::vector<Statement> statements_;
 };
 

@@ -18,7 +18,7 @@ bool allows(const std::string& json, const std::string& action, const std::strin
             const PolicyContext& c = context()) {
   const auto policy = Policy::parse(json);
   EXPECT_TRUE(policy) << (policy ? "" : policy.error().message);
-  return policy && policy->decide(action, resource, c) == Decision::allowed;
+  return policy && policy->decide(action, resource, c) == PolicyVerdict::allowed;
 }
 
 /// A policy that allows everything under one condition.
@@ -35,7 +35,7 @@ TEST(Policy, AnExplicitDenyWinsAndSilenceDenies) {
   EXPECT_FALSE(allows(policy, "lookoutvision:DetectAnomalies", "arn:aws:lookoutvision:r:1:model/line7/2"));
   EXPECT_FALSE(allows(policy, "lookoutvision:DetectAnomalies", "arn:aws:lookoutvision:r:1:model/line8/1"));
   EXPECT_FALSE(allows(policy, "lookoutvision:StopModel", "arn:aws:lookoutvision:r:1:model/line7/1"));
-  EXPECT_EQ(Policy::parse(policy)->decide("s3:GetObject", "x/2", context()), Decision::explicitly_denied);
+  EXPECT_EQ(Policy::parse(policy)->decide("s3:GetObject", "x/2", context()), PolicyVerdict::explicitly_denied);
 }
 
 TEST(Policy, NotActionAndNotResourceAllowTheRest) {

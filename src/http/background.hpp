@@ -4,6 +4,7 @@
 
 #include <boost/asio.hpp>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,7 +14,7 @@
 #include "base/result.hpp"
 #include "http/exchange.hpp"
 
-/// What a connection has done beside its coroutine: work on the pools, and a look at its socket. For connection_impl.hpp only.
+/// What a connection has done beside its coroutine: work on the pools, deadlines, and a look at its socket. For connection_impl.hpp only.
 namespace vedette {
 
 namespace asio = boost::asio;
@@ -93,6 +94,44 @@ class Background {
   asio::steady_timer done_;
   bool is_running_ = false;
   Result<void> outcome_;
+};
+
+/// Ends what a coroutine waits for on a socket when its time has come. Other than the time-outs of Beast's streams it leaves the socket open,
+/// so that an answer can still be sent. Used on the io thread; the socket must outlive it.
+class SocketDeadline {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  explicit SocketDeadline(asio::ip::tcp::socket& socket)
+      : state_(std::make_shared<State>(State{asio::steady_timer(socket.get_executor()), socket})) {}
+  ~SocketDeadline() {
+    ++state_->turn;
+    state_->timer.cancel();
+  }
+  SocketDeadline(const SocketDeadline&) = delete;
+  SocketDeadline& operator=(const SocketDeadline&) = delete;
+
+  /// From now on the time is this one, which has not come yet.
+  void set(Time time) {
+    state_->has_come = false;
+    state_->timer.expires_at(time);
+    state_->timer.async_wait([state = state_, turn = ++state_->turn](const error_code& error) {
+      if (error || state->turn != turn)
+        return;  // another time has been set, or the deadline is gone and the socket with it
+      state->has_come = true;
+      error_code ignored;
+      state->socket.cancel(ignored);
+    });
+  }
+  [[nodiscard]] bool has_come() const { return state_->has_come; }
+
+ private:
+  struct State {
+    asio::steady_timer timer;
+    asio::ip::tcp::socket& socket;
+    std::uint64_t turn = 0;  // of the time that counts
+    bool has_come = false;
+  };
+  std::shared_ptr<State> state_;
 };
 
 /// Looks now and then whether the client has hung up while its answer is made, which nobody reads the socket for. Closing the sending side

@@ -1,30 +1,29 @@
 #pragma once
 
-#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 
 #include "http/connection_table.hpp"
 #include "http/exchange.hpp"
+#include "http/server_options.hpp"
 
 /// A client's connection from accept to close. Included by the server and by the two files that compile it, one per kind
 /// of stream: the templates underneath take their time.
 namespace vedette {
 
-/// What all connections of a server share.
+/// What all connections of a server share. All but the pools are the io thread's.
 struct ConnectionContext {
   RequestHandler& handler;
+  const ServerOptions& options;
   boost::asio::thread_pool& pool;        ///< for what blocks
   boost::asio::thread_pool& model_pool;  ///< for calls that wait for a model
-  ConnectionTable table;                 ///< the io thread's
-  std::atomic<std::size_t> connections{0};
-  std::atomic<bool> stopping{false};
-  std::atomic<std::uint64_t> buffered_bytes{0};  ///< of bodies that wait in memory to be whole
+  ConnectionTable table;
+  bool is_stopping = false;          ///< no request may begin any more
+  std::uint64_t buffered_bytes = 0;  ///< of bodies that wait in memory to be whole
 };
 
 /// Serves requests until the client or a deadline ends it, or the server stops. Runs on the io thread.

@@ -33,27 +33,21 @@ using Parser = http::request_parser<http::buffer_body>;
 
 constexpr std::uint32_t kHeadLimit = 32 * 1024;
 constexpr std::size_t kBodyChunk = 256 * 1024;
+// A body of at most so many bytes is read to its end even if nobody wants it: closing the connection instead would cost more, and proxies
+// (HAProxy 2.6) take the client's next request on theirs for the body that is missing.
+constexpr std::uint64_t kSmallBody = 64 * 1024;
 constexpr std::size_t kContentChunk = 1024 * 1024;
 constexpr off64_t kSendPiece = 1 << 20;
 constexpr int kMostWaits = 8;
 constexpr int kSendPatience = 5;  // milliseconds
-constexpr auto kIdleTimeout = std::chrono::seconds(75);
-constexpr auto kHandshakeTimeout = std::chrono::seconds(10);
-constexpr auto kHeadTimeout = std::chrono::seconds(20);
-constexpr auto kBodyTimeout = std::chrono::seconds(30);  // without a byte
-constexpr std::uint64_t kLeastBodyRate = 4096;           // bytes per second of each piece, after kBodyTimeout
-// All of a body that nobody has checked yet: whoever knows a key's id can send one.
-constexpr auto kUnverifiedSmallBodyTimeout = std::chrono::seconds(60);
-constexpr auto kUnverifiedBodyTimeout = std::chrono::seconds(120);
-constexpr auto kWriteTimeout = std::chrono::seconds(60);  // for each piece of an answer
-constexpr auto kLingerTimeout = std::chrono::seconds(3);
 constexpr std::uint64_t kMostBuffered = 1ULL << 30;
 constexpr std::uint64_t kLingerBytes = 64ULL << 20;
 
 template <typename Stream, bool kIsTls>
 class Connection {
  public:
-  Connection(Stream stream, ConnectionContext& shared) : stream_(std::move(stream)), shared_(shared) {
+  Connection(Stream stream, ConnectionContext& shared)
+      : stream_(std::move(stream)), shared_(shared), times_(shared.options.times) {
     error_code ignored;
     lowest().socket().set_option(tcp::no_delay(true), ignored);
     const auto remote = lowest().socket().remote_endpoint(ignored);
@@ -61,18 +55,21 @@ class Connection {
   }
 
   asio::awaitable<void> serve() {
-    auto place = shared_.table.enter(remote_, Clock::now(), [this] { lowest().close(); });
+    if (shared_.is_stopping) co_return;
+    // A trusted proxy speaks for many clients, and has no share of its own.
+    auto place = shared_.table.enter(shared_.options.proxies.contains(remote_) ? std::string() : remote_, Clock::now(),
+                                     [this] { cut(); });
     if (!place) co_return;  // all others work: the socket closes
     place_ = &*place;
     if constexpr (kIsTls) {
-      lowest().expires_after(kHandshakeTimeout);
+      lowest().expires_after(times_.handshake);
       auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::server, kNoThrow);
       if (error) co_return;
     }
-    for (bool keep_alive = true; keep_alive && !shared_.stopping;) keep_alive = co_await serve_one();
+    for (bool keep_alive = true; keep_alive && !shared_.is_stopping;) keep_alive = co_await serve_one();
     if constexpr (kIsTls) {
       // Tells the client that nothing was cut off.
-      lowest().expires_after(kLingerTimeout);
+      lowest().expires_after(times_.linger);
       auto [error] = co_await stream_.async_shutdown(kNoThrow);
       if (error) co_return;
     }
@@ -86,20 +83,30 @@ class Connection {
   /// The layer that has time-outs.
   beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
 
+  /// Ends every wait for the client, now and later, and tells those who make an answer that nobody wants it. The descriptor stays open
+  /// until the coroutine ends: a thread of the pool may be writing to it.
+  void cut() {
+    gone_.request_stop();
+    error_code ignored;
+    lowest().socket().shutdown(tcp::socket::shutdown_both, ignored);
+    lowest().cancel();
+  }
+
   /// One request and its answer. False if the connection must end.
   asio::awaitable<bool> serve_one() {
-    place_->wait(Clock::now());
+    place_->be_idle(Clock::now());
     // The first byte may take long on an idle connection; from then on the head has its own deadline.
     if (buffer_.size() == 0) {
-      lowest().expires_after(kIdleTimeout);
+      lowest().expires_after(times_.idle);
       auto [wait_error, n] = co_await stream_.async_read_some(buffer_.prepare(16 * 1024), kNoThrow);
       if (wait_error) co_return false;
       buffer_.commit(n);
     }
+    place_->wait(Clock::now());
     Parser parser;
     parser.header_limit(kHeadLimit);
     parser.body_limit(boost::none);
-    lowest().expires_after(kHeadTimeout);
+    lowest().expires_after(times_.head);
     auto [head_error, head_bytes] = co_await http::async_read_header(stream_, buffer_, parser, kNoThrow);
     if (!head_error) place_->wait(Clock::now());  // a request that begins has not waited as long as its connection
     if (head_error) {
@@ -117,23 +124,28 @@ class Connection {
     }
     const bool is_head = parser.get().method() == http::verb::head;
     bool keep_alive = parser.get().keep_alive();
-    std::stop_source gone;
+    gone_ = std::stop_source();
     auto head = read_head(parser);
-    head.abandoned = gone.get_token();
+    head.abandoned = gone_.get_token();
     auto exchange = shared_.handler.open(std::move(head));
     auto& pool = exchange->waits_for_model() ? shared_.model_pool : shared_.pool;
     Buffered buffered(shared_.buffered_bytes);
     // Of the body; without a Content-Length it is not known how much, but whether.
     std::uint64_t left = parser.content_length().value_or(parser.is_done() ? 0 : 1);
-    const bool asks_first = beast::iequals(parser.get()[http::field::expect], "100-continue");
+    bool asks_first = beast::iequals(parser.get()[http::field::expect], "100-continue");
 
-    // A body of one piece is read before the head is looked at, and then all is answered in one go: every change of threads costs.
+    // A body of one piece is read before the head is looked at, and then all is answered in one go: every change of threads costs. Who asks
+    // whether to send it is told to go on only if it is small.
     std::vector<std::uint8_t> piece;
     std::optional<Error> trouble;
-    if (left > 0 && left <= kBodyChunk && parser.content_length() && !asks_first) {
+    if (left > 0 && parser.content_length() && left <= (asks_first ? kSmallBody : kBodyChunk)) {
+      if (std::exchange(asks_first, false)) {
+        const bool told = co_await tell_to_go_on();
+        if (!told) co_return false;
+      }
       piece.resize(static_cast<std::size_t>(left));
       // Nobody knows yet whose it is: it may not trickle.
-      auto reading = read_piece(parser, left, piece, Clock::now() + kUnverifiedSmallBodyTimeout);
+      auto reading = read_piece(parser, left, piece, Clock::now() + times_.unverified_piece);
       const auto filled = co_await std::move(reading);
       if (!filled) {
         trouble = filled.error();
@@ -153,7 +165,7 @@ class Connection {
     };
     std::optional<HangupWatch> watch;
     const auto watch_hangup = [&] {
-      if (exchange->waits_for_model()) watch.emplace(stream_.get_executor(), lowest().socket().native_handle(), gone);
+      if (exchange->waits_for_model()) watch.emplace(stream_.get_executor(), lowest().socket().native_handle(), gone_);
     };
     if (place_->is_closed()) co_return false;
     place_->work();
@@ -162,10 +174,8 @@ class Connection {
     if (!answer) {
       if (!exchange->is_verified()) place_->wait(Clock::now());
       if (asks_first) {
-        http::response<http::empty_body> go_on{http::status::continue_, 11};
-        lowest().expires_after(kWriteTimeout);
-        auto [error, bytes] = co_await http::async_write(stream_, go_on, kNoThrow);
-        if (error) co_return false;
+        const bool told = co_await tell_to_go_on();
+        if (!told) co_return false;
       }
       auto reading = read_body(parser, *exchange, buffered, left);
       trouble = co_await std::move(reading);
@@ -180,17 +190,30 @@ class Connection {
     watch.reset();
     // Nobody keeps a place by not reading an answer that anybody may get.
     if (!exchange->is_verified()) place_->wait(Clock::now());
-    if (answer->hold.count() > 0 && !shared_.stopping) {
+    if (answer->hold.count() > 0 && !shared_.is_stopping) {
       exchange.reset();  // with the body that it kept
       asio::steady_timer timer(stream_.get_executor(), answer->hold);
       co_await timer.async_wait(kNoThrow);
     }
+    // Of a body without a Content-Length it is not known whether it is small: it is read until it is not.
+    if (left > 0 && !parser.content_length() && !asks_first && !trouble) {
+      auto dropping = drop_small_body(parser, left);
+      co_await std::move(dropping);
+    }
     // An unread body would be taken for the next request.
     const bool unread = left > 0;
-    keep_alive = keep_alive && !unread && !shared_.stopping;
+    keep_alive = keep_alive && !unread && !shared_.is_stopping;
     const bool written = co_await write(std::move(*answer), is_head, keep_alive);
     if (written && unread) co_await linger();
     co_return written&& keep_alive;
+  }
+
+  /// Answers "Expect: 100-continue". False if the client has gone.
+  asio::awaitable<bool> tell_to_go_on() {
+    http::response<http::empty_body> go_on{http::status::continue_, 11};
+    lowest().expires_after(times_.write);
+    auto [error, bytes] = co_await http::async_write(stream_, go_on, kNoThrow);
+    co_return !error;
   }
 
   static Error too_large(std::uint64_t limit) {
@@ -220,15 +243,17 @@ class Connection {
       }
     }
     if (const auto length = parser.content_length()) head.content_length = *length;
-    head.remote_address = remote_;
-    head.is_secure = kIsTls;
+    auto origin = shared_.options.proxies.origin_of(remote_, kIsTls, head.headers);
+    head.remote_address = std::move(origin.address);
+    head.is_secure = origin.is_secure;
+    head.is_body_protected = origin.is_body_protected;
     return head;
   }
 
   /// This connection's part of the memory that bodies take; given back when the request ends.
   class Buffered {
    public:
-    explicit Buffered(std::atomic<std::uint64_t>& all) : all_(all) {}
+    explicit Buffered(std::uint64_t& all) : all_(all) {}
     ~Buffered() { all_ -= mine_; }
     Buffered(const Buffered&) = delete;
     Buffered& operator=(const Buffered&) = delete;
@@ -239,55 +264,64 @@ class Connection {
     }
 
    private:
-    std::atomic<std::uint64_t>& all_;
+    std::uint64_t& all_;
     std::uint64_t mine_ = 0;
   };
 
-  /// Bytes of the body into `out`, until it is full or the body ends; how many came. Behind a Content-Length they are
-  /// read where they are needed; other codings are the parser's.
-  /// Each read has kBodyTimeout, the piece what kLeastBodyRate allows, and all of it ends at `last`, if given.
+  /// Reads bytes of the body into `out`, until that is full or the body ends, and says how many came. Bytes behind a Content-Length are
+  /// read where they are needed; other codings are the parser's. ConnectionTimes says how long a read and the piece may take; all of it ends
+  /// at `last`, if given.
   asio::awaitable<Result<std::size_t>> read_piece(Parser& parser, std::uint64_t& left, std::span<std::uint8_t> out,
                                                   std::optional<Clock::time_point> last) {
-    auto deadline = Clock::now() + kBodyTimeout + std::chrono::seconds(out.size() / kLeastBodyRate);
-    if (last) deadline = std::min(deadline, *last);
-    const auto next_deadline = [deadline] { return std::min(deadline, Clock::now() + kBodyTimeout); };
+    auto end = Clock::now() + times_.body_silence + std::chrono::seconds(out.size() / times_.least_body_rate);
+    if (last) end = std::min(end, *last);
+    lowest().expires_never();
+    SocketDeadline deadline(lowest().socket());
+    const auto may_wait = [&] {
+      if (deadline.has_come() || place_->is_closed()) return false;
+      deadline.set(std::min(end, Clock::now() + times_.body_silence));
+      return true;
+    };
     std::size_t filled = 0;
     error_code error;
     if (parser.content_length()) {
       out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), left)));
       filled = asio::buffer_copy(asio::buffer(out.data(), out.size()), buffer_.data());
       buffer_.consume(filled);
-      while (filled < out.size()) {
-        lowest().expires_at(next_deadline());
+      while (filled < out.size() && !error && may_wait()) {
         auto [trouble, n] =
             co_await stream_.async_read_some(asio::buffer(out.data() + filled, out.size() - filled), kNoThrow);
         filled += n;
         error = trouble;
-        if (error) break;
       }
       left -= filled;
     } else {
-      while (filled < out.size() && !parser.is_done()) {
+      while (filled < out.size() && !parser.is_done() && !error && may_wait()) {
         parser.get().body().data = out.data() + filled;
         parser.get().body().size = out.size() - filled;
-        lowest().expires_at(next_deadline());
         auto [trouble, n] = co_await http::async_read_some(stream_, buffer_, parser, kNoThrow);
         filled = out.size() - parser.get().body().size;
         if (trouble == http::error::need_buffer) break;
         error = trouble;
-        if (error) break;
       }
       left = parser.is_done() ? 0 : 1;
     }
-    if (error == beast::error::timeout)
+    if (left > 0 && deadline.has_come())
       co_return fail(ErrorKind::invalid_input, "The request body did not arrive in time.", "RequestTimeout");
-    if (error)
+    if (error || place_->is_closed())
       co_return fail(ErrorKind::invalid_input, "The request body is shorter than its Content-Length, or malformed.",
                      "IncompleteBody");
     co_return filled;
   }
 
-  /// What went wrong, if anything did. `left` is zero when the body was read to its end.
+  /// Reads a body that nobody wants to its end, if that comes within kSmallBody and ConnectionTimes::linger. `left` is zero then.
+  asio::awaitable<void> drop_small_body(Parser& parser, std::uint64_t& left) {
+    std::vector<std::uint8_t> waste(kSmallBody);
+    auto reading = read_piece(parser, left, waste, Clock::now() + times_.linger);
+    (void)co_await std::move(reading);  // if anything went wrong, `left` says that the body is not at its end
+  }
+
+  /// Gives the exchange the body; returns what went wrong, if anything did. `left` is zero when the body was read to its end.
   asio::awaitable<std::optional<Error>> read_body(Parser& parser, Exchange& exchange, Buffered& buffered,
                                                   std::uint64_t& left) {
     // Two pieces: one is read from the network while the other is hashed and written.
@@ -296,7 +330,7 @@ class Connection {
     std::uint64_t total = 0;
     std::optional<Error> trouble;
     std::optional<Clock::time_point> last;
-    if (!exchange.is_verified()) last = Clock::now() + kUnverifiedBodyTimeout;
+    if (!exchange.is_verified()) last = Clock::now() + times_.unverified_body;
     for (std::size_t turn = 0; left > 0 && !trouble; ++turn) {
       auto& piece = pieces[turn % 2];
       piece.resize(parser.content_length() ? static_cast<std::size_t>(std::min<std::uint64_t>(kBodyChunk, left))
@@ -363,7 +397,7 @@ class Connection {
     message.body().data = nullptr;
     message.body().more = false;
     http::response_serializer<http::buffer_body> serializer(message);
-    lowest().expires_after(kWriteTimeout);
+    lowest().expires_after(times_.write);
     // One write for head and body of the usual small answer saves a packet and a wake-up of the client.
     if (!response.content && !is_head && !response.body.empty()) {
       message.body().data = response.body.data();
@@ -391,7 +425,7 @@ class Connection {
       n = co_await run_on_result(read);
       // The head is out: a broken connection is the only way left to say that the body is not whole.
       if (!n || *n == 0) co_return false;
-      lowest().expires_after(kWriteTimeout);
+      lowest().expires_after(times_.write);
       auto [write_error, written] = co_await asio::async_write(stream_, asio::buffer(chunk.data(), *n), kNoThrow);
       if (write_error) co_return false;
       sent += *n;
@@ -436,31 +470,24 @@ class Connection {
     error_code ignored;
     socket.native_non_blocking(true, ignored);
     const int to = socket.native_handle();
-    // Ends the wait for a client that takes nothing; the flag outlives this coroutine, as a timer's handler may.
-    asio::steady_timer deadline(stream_.get_executor());
-    const auto is_over = std::make_shared<bool>(false);
+    SocketDeadline deadline(socket);
     int trouble = 0;
     // Every piece must be taken in time, or a client that takes a byte now and then would stay for ever.
-    auto piece_ends = Clock::now() + kWriteTimeout;
+    auto piece_ends = Clock::now() + times_.write;
     off64_t piece_end = sending.at + kSendPiece;
     do {
       std::function<int()> send = [to, &sending] { return send_some(to, sending); };
       trouble = co_await run_on<int>(shared_.pool, std::move(send));
       if (trouble == EAGAIN) {
         if (sending.at >= piece_end) {
-          piece_ends = Clock::now() + kWriteTimeout;
+          piece_ends = Clock::now() + times_.write;
           piece_end = sending.at + kSendPiece;
         }
-        deadline.expires_at(piece_ends);
-        deadline.async_wait([is_over, &socket](error_code error) {
-          if (!error && !*is_over) socket.cancel(error);
-        });
+        deadline.set(piece_ends);
         auto [error] = co_await socket.async_wait(tcp::socket::wait_write, kNoThrow);
-        deadline.cancel();
-        if (error) trouble = EIO;
+        if (error || deadline.has_come()) trouble = EIO;
       }
     } while (trouble == EAGAIN);
-    *is_over = true;
     co_return trouble == 0;  // once the head is out, a broken connection is the only way left to say so
   }
 
@@ -486,9 +513,9 @@ class Connection {
     error_code ignored;
     lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
     std::vector<std::uint8_t> waste(kBodyChunk);
-    const auto until = std::chrono::steady_clock::now() + kLingerTimeout;
-    for (std::uint64_t total = 0; total < kLingerBytes && std::chrono::steady_clock::now() < until;) {
-      lowest().expires_after(kLingerTimeout);
+    const auto until = Clock::now() + times_.linger;
+    for (std::uint64_t total = 0; total < kLingerBytes && Clock::now() < until && !place_->is_closed();) {
+      lowest().expires_at(until);
       auto [error, n] = co_await stream_.async_read_some(asio::buffer(waste), kNoThrow);
       if (error) co_return;
       total += n;
@@ -497,7 +524,9 @@ class Connection {
 
   Stream stream_;
   ConnectionContext& shared_;
+  const ConnectionTimes& times_;
   beast::flat_buffer buffer_;
+  std::stop_source gone_;  // for the request in hand: its caller has hung up, or is cut off
   std::string remote_;
   ConnectionTable::Place* place_ = nullptr;  // while serve() runs
 };

@@ -21,13 +21,27 @@ std::optional<ConnectionTable::Place> ConnectionTable::enter(const std::string& 
 bool ConnectionTable::close_longest(const std::string* network) {
   Entry* longest = nullptr;
   for (auto& entry : entries_) {
-    if (entry.is_working || entry.is_closed || (network != nullptr && entry.network != *network)) continue;
+    if (entry.state == State::working || entry.is_closed || (network != nullptr && entry.network != *network)) continue;
     if (longest == nullptr || entry.waits_since < longest->waits_since) longest = &entry;
   }
   if (longest == nullptr) return false;
-  forget(*longest);
-  longest->close();
+  close(*longest);
   return true;
+}
+
+void ConnectionTable::close_idle() {
+  for (auto& entry : entries_)
+    if (entry.state == State::idle && !entry.is_closed) close(entry);
+}
+
+void ConnectionTable::close_all() {
+  for (auto& entry : entries_)
+    if (!entry.is_closed) close(entry);
+}
+
+void ConnectionTable::close(Entry& entry) {
+  forget(entry);
+  entry.close();
 }
 
 void ConnectionTable::forget(Entry& entry) {

@@ -11,7 +11,8 @@
 namespace vedette {
 
 /// The connections of a server, so that nobody shuts the others out: when there are as many as may be, or as many of one network, the one
-/// that has waited longest without a verified request is closed for a new one. For one thread (the io thread) only.
+/// that has waited longest without a verified request is closed for a new one. It also knows which of them may be closed when the server
+/// stops. For one thread (the io thread) only.
 class ConnectionTable {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -22,11 +23,12 @@ class ConnectionTable {
   ConnectionTable& operator=(const ConnectionTable&) = delete;
 
  private:
+  enum class State { idle, waiting, working };
   struct Entry {
     std::string network;  // empty: has no share
     std::function<void()> close;
     Time waits_since;
-    bool is_working = false;
+    State state = State::idle;
     bool is_closed = false;
   };
 
@@ -38,27 +40,34 @@ class ConnectionTable {
     ~Place() { table_.leave(entry_); }
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
-    /// From now on the connection waits for something that anybody could send; it may be closed for others.
-    void wait(Time now) {
-      entry_->waits_since = now;
-      entry_->is_working = false;
-    }
+    /// From now on the connection waits for the first byte of a request; so it does in the beginning.
+    void be_idle(Time now) { change(State::idle, now); }
+    /// From now on it is busy with a request, but waits for something that anybody could send; it may be closed for others.
+    void wait(Time now) { change(State::waiting, now); }
     /// From now on it answers a request, and is not closed for others.
-    void work() { entry_->is_working = true; }
+    void work() { entry_->state = State::working; }
     [[nodiscard]] bool is_closed() const { return entry_->is_closed; }
 
    private:
+    void change(State state, Time now) {
+      entry_->waits_since = now;
+      entry_->state = state;
+    }
     ConnectionTable& table_;
     const std::list<Entry>::iterator entry_;
   };
 
-  /// A place for a connection that waits since `now`, or nothing if all others work. `peer` is as peer_text() writes it. `close` must make
-  /// the connection end soon; it is called at most once, and never while the connection works.
+  /// A place for a connection that waits since `now`, or nothing if all others work. `peer` is as peer_text() writes it; empty for one that
+  /// has no share, since it speaks for many. `close` must make the connection end soon; it is called at most once, and while the connection
+  /// works only by close_all().
   std::optional<Place> enter(const std::string& peer, Time now, std::function<void()> close);
+  void close_idle();  ///< those on which no request has begun
+  void close_all();   ///< also those that work
   [[nodiscard]] std::size_t size() const { return open_; }
 
  private:
   bool close_longest(const std::string* network);
+  void close(Entry& entry);
   void forget(Entry& entry);
   void leave(std::list<Entry>::iterator entry);
 

@@ -22,9 +22,11 @@ struct RequestHead {
   std::string path, query;  ///< as sent, percent-encoded
   HeaderList headers;       ///< names in lower case
   std::optional<std::uint64_t> content_length;
-  std::string remote_address;
-  bool is_secure = false;          ///< over TLS
-  std::stop_token abandoned = {};  ///< requested when the caller hangs up
+  // What follows speaks of the client, if a trusted proxy sent the request (Origin).
+  std::string remote_address;      ///< as peer_text() writes it
+  bool is_secure = false;          ///< the client speaks TLS
+  bool is_body_protected = false;  ///< nobody on the way could change a body unnoticed
+  std::stop_token abandoned = {};  ///< requested when the caller hangs up, or the server stops and waits no longer
 };
 
 /// How long stages of the answer took, in milliseconds, for whoever measures (W3C Server Timing).

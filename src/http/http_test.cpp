@@ -1,19 +1,11 @@
 #include <gtest/gtest.h>
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <future>
-#include <latch>
-
 #include "http/connection_table.hpp"
 #include "http/open_paths.hpp"
 #include "http/peer_address.hpp"
 #include "http/rate_limiter.hpp"
 #include "http/response_headers.hpp"
-#include "http/server.hpp"
+#include "http/trusted_proxies.hpp"
 
 namespace vedette {
 namespace {
@@ -74,6 +66,98 @@ TEST(ResponseHeaders, NoneEndsItsLine) {
   for (const char* bad : {"", "a b", "a:b", "a\r\nb", "x-\xC3\xA9"}) EXPECT_FALSE(are_sendable({{bad, "v"}})) << bad;
 }
 
+Origin origin(const std::vector<std::string>& trusted, const std::string& peer, const HeaderList& headers,
+              bool is_tls = false) {
+  const auto proxies = TrustedProxies::parse(trusted);
+  EXPECT_TRUE(proxies);
+  return proxies->origin_of(peer, is_tls, headers);
+}
+
+TEST(TrustedProxies, AreNamedByAddressOrBlock) {
+  const auto proxies =
+      TrustedProxies::parse({"10.1.0.0/16", "192.0.2.7", "2001:db8:1::/48", "::1", "::ffff:172.16.0.0/108"});
+  ASSERT_TRUE(proxies);
+  for (const char* in : {"10.1.255.3", "192.0.2.7", "2001:db8:1:ffff::9", "::1", "172.31.0.1"})
+    EXPECT_TRUE(proxies->contains(in)) << in;
+  for (const char* out : {"10.2.0.1", "192.0.2.8", "2001:db8:2::9", "::2", "172.32.0.1", "", "10.1", "unix:"})
+    EXPECT_FALSE(proxies->contains(out)) << out;
+  const auto all_of_ipv6 = TrustedProxies::parse({"::/0"});
+  EXPECT_TRUE(all_of_ipv6->contains("2001:db8::1"));
+  EXPECT_FALSE(all_of_ipv6->contains("10.0.0.1"));
+  EXPECT_FALSE(TrustedProxies().contains("127.0.0.1"));
+  for (const char* bad : {"", "proxy.example", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0/8/8", "::1/129",
+                          "10.0.0.1:80", "[::1]", " 10.0.0.1", "10.0.0.0/0x8"}) {
+    const auto refused = TrustedProxies::parse({"10.0.0.1", bad});
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_NE(refused.error().message.find(std::string("\"") + bad + "\""), std::string::npos);
+  }
+}
+
+TEST(TrustedProxies, NobodyElseSpeaksForAnotherAddress) {
+  const HeaderList forged = {{"x-forwarded-for", "127.0.0.1"}, {"x-forwarded-proto", "https"}};
+  const auto stranger = origin({"10.0.0.1"}, "10.0.0.2", forged);
+  EXPECT_EQ(stranger.address, "10.0.0.2");
+  EXPECT_FALSE(stranger.is_secure || stranger.is_body_protected);
+  const auto with_tls = origin({}, "10.0.0.2", {{"x-forwarded-proto", "http"}}, true);
+  EXPECT_TRUE(with_tls.is_secure && with_tls.is_body_protected);
+  const auto local = origin({}, "127.0.0.1", forged);
+  EXPECT_TRUE(local.is_body_protected);  // as it comes from this machine, not for what it says
+  EXPECT_FALSE(local.is_secure);
+}
+
+TEST(TrustedProxies, TheRightmostAddressThatIsNoProxyIsTheClients) {
+  const auto address = [](const std::string& forwarded) {
+    return origin({"10.0.0.0/8", "::1"}, "10.0.0.1", {{"x-forwarded-for", forwarded}}).address;
+  };
+  EXPECT_EQ(address("203.0.113.9"), "203.0.113.9");
+  EXPECT_EQ(address("127.0.0.1, 203.0.113.9"), "203.0.113.9");
+  EXPECT_EQ(address("127.0.0.1,203.0.113.9 , 10.2.2.2,::1"), "203.0.113.9");
+  EXPECT_EQ(address("10.9.9.9"), "10.9.9.9");  // the client stands beside the proxies
+  EXPECT_EQ(address(""), "10.0.0.1");
+  // Spellings of addresses.
+  EXPECT_EQ(address("203.0.113.9:51000"), "203.0.113.9");
+  EXPECT_EQ(address("2001:DB8::0:5"), "2001:db8::5");
+  EXPECT_EQ(address("[2001:db8::5]"), "2001:db8::5");
+  EXPECT_EQ(address("[2001:db8::5]:443"), "2001:db8::5");
+  EXPECT_EQ(address("::ffff:203.0.113.9"), "203.0.113.9");
+  EXPECT_EQ(address("fe80::1%eth0"), "fe80::1");
+  EXPECT_EQ(address("203.0.113.9, ::ffff:10.0.0.7"), "203.0.113.9");
+  // What is no address ends the reading: what stands left of it may be invented.
+  for (const char* junk : {"unknown", "_hidden", "203.0.113.9.1", "[203.0.113.9]", "[2001:db8::5", "[2001:db8::5]x",
+                           "0xcb.0.113.9", "203.0.113.9 10.0.0.1", "\"203.0.113.9\"", ","})
+    EXPECT_EQ(address(std::string("198.51.100.1, ") + junk + ", 10.3.3.3"), "10.3.3.3") << junk;
+  EXPECT_EQ(address("198.51.100.1," + std::string(20'000, '7')), "10.0.0.1");
+}
+
+TEST(TrustedProxies, ALongListIsNotReadToItsEnd) {
+  std::string proxies = "203.0.113.9", clients;
+  for (int i = 0; i < 10'000; ++i) {
+    proxies += ",10.0.0.2";
+    clients += "198.51.100.1,";
+  }
+  EXPECT_EQ(origin({"10.0.0.0/8"}, "10.0.0.1", {{"x-forwarded-for", proxies}}).address, "10.0.0.2");
+  EXPECT_EQ(origin({"10.0.0.0/8"}, "10.0.0.1", {{"x-forwarded-for", clients + "203.0.113.9"}}).address, "203.0.113.9");
+}
+
+TEST(TrustedProxies, SayWhetherTheirClientSpeaksTls) {
+  const auto from = [](const std::string& scheme, bool is_tls = false, const std::string& client = "203.0.113.9") {
+    HeaderList headers = {{"x-forwarded-for", client}};
+    if (!scheme.empty()) headers.emplace_back("x-forwarded-proto", scheme);
+    return origin({"10.0.0.1"}, "10.0.0.1", headers, is_tls);
+  };
+  EXPECT_TRUE(from("https").is_secure && from("https").is_body_protected);
+  EXPECT_TRUE(from("HTTPS").is_secure);
+  for (const char* scheme : {"http", "https,http", "http, https", "https,", "junk", "httpss", ","}) {
+    EXPECT_FALSE(from(scheme, true).is_secure) << scheme;
+    EXPECT_FALSE(from(scheme, true).is_body_protected) << scheme;
+  }
+  EXPECT_TRUE(from("https,https").is_secure);
+  // A proxy that says nothing speaks for itself.
+  EXPECT_FALSE(from("").is_secure);
+  EXPECT_TRUE(from("").is_body_protected && from("", true).is_secure);
+  EXPECT_TRUE(from("http", false, "127.0.0.1").is_body_protected);
+}
+
 class Table : public testing::Test {
  protected:
   ConnectionTable::Time at(int seconds) { return ConnectionTable::Time{} + std::chrono::seconds(seconds); }
@@ -119,6 +203,25 @@ TEST_F(Table, ANetworkHasAShareAndLoopbackNone) {
   EXPECT_TRUE(d && e && f);
 }
 
+TEST_F(Table, WhoeverSpeaksForManyHasNoShare) {
+  ConnectionTable table(10, 1);
+  auto a = table.enter("", at(1), note(1)), b = table.enter("", at(2), note(2));
+  EXPECT_TRUE(a && b && closed_.empty());
+}
+
+TEST_F(Table, AtTheEndIdleOnesCloseFirstAndThenAll) {
+  ConnectionTable table(10, 0);
+  auto idle = table.enter("10.0.0.1", at(1), note(1)), reads = table.enter("10.0.0.2", at(2), note(2)),
+       works = table.enter("10.0.0.3", at(3), note(3));
+  reads->wait(at(4));
+  works->work();
+  table.close_idle();
+  EXPECT_EQ(closed_, std::vector<int>{1});
+  table.close_all();
+  EXPECT_EQ(closed_, (std::vector<int>{1, 2, 3}));
+  EXPECT_EQ(table.size(), 0U);
+}
+
 TEST(OpenPaths, MetricsAreShownToWhomTheyAreMeantFor) {
   const auto status = [](MetricsAccess access, const char* address, const std::string& authorization = {}) {
     const OpenPaths paths(
@@ -141,174 +244,6 @@ TEST(OpenPaths, MetricsAreShownToWhomTheyAreMeantFor) {
   EXPECT_EQ(status({Kind::token, "secret"}, "127.0.0.1"), 401);
   EXPECT_EQ(status({Kind::token, "secret"}, "127.0.0.1", "Bearer secre"), 401);
   EXPECT_EQ(status({Kind::token, "secret"}, "10.0.0.1", "Bearer secret"), 200);
-}
-
-/// Answers with what its tests want: /slow waits for a model until its caller hangs up, /quick does not; /refused is refused by its head.
-class Waiting : public RequestHandler {
- public:
-  std::unique_ptr<Exchange> open(RequestHead head) override { return std::make_unique<Call>(*this, std::move(head)); }
-  std::latch began{1};
-  std::promise<void> abandoned;
-
- private:
-  class Call : public Exchange {
-   public:
-    Call(Waiting& all, RequestHead head) : all_(all), head_(std::move(head)) {}
-    std::optional<Response> begin() override {
-      if (head_.path != "/refused") return std::nullopt;
-      Response r;
-      r.status = 403;
-      return r;
-    }
-    std::uint64_t body_limit() const override { return 1000; }
-    bool is_verified() const override { return head_.path == "/slow"; }
-    bool accept_blocks() const override { return false; }
-    bool waits_for_model() const override { return head_.path == "/slow"; }
-    Result<void> accept(std::span<const std::uint8_t>) override { return {}; }
-    Response abort(const Error&) override { return {}; }
-    Response finish() override {
-      if (waits_for_model()) {
-        std::latch gone{1};
-        const std::stop_callback note(head_.abandoned, [&] { gone.count_down(); });
-        all_.began.count_down();
-        gone.wait();
-        all_.abandoned.set_value();
-      }
-      Response r;
-      r.body = "done";
-      if (head_.path == "/split") r.headers.emplace_back("x-id", "1\r\nset-cookie: stolen");
-      if (head_.path == "/echo")
-        for (const auto& [name, value] : head_.headers) r.body += name + "=" + value + ";";
-      return r;
-    }
-
-   private:
-    Waiting& all_;
-    const RequestHead head_;
-  };
-};
-
-class Caller {
- public:
-  explicit Caller(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof(to)) != 0)
-      throw std::runtime_error("no connection");
-  }
-  ~Caller() { hang_up(); }
-  Caller(const Caller&) = delete;
-  Caller& operator=(const Caller&) = delete;
-  void post(const std::string& path, const std::string& headers = {}) {
-    const auto text = "POST " + path + " HTTP/1.1\r\nhost: x\r\n" + headers + "content-length: 2\r\n\r\nhi";
-    ASSERT_EQ(::send(socket_, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
-  }
-  std::string answer() {
-    std::string text(4096, ' ');
-    const auto n = ::recv(socket_, text.data(), text.size(), 0);
-    text.resize(static_cast<std::size_t>(std::max<ssize_t>(0, n)));
-    return text;
-  }
-  void hang_up() {
-    if (socket_ >= 0) ::close(socket_);
-    socket_ = -1;
-  }
-
- private:
-  int socket_;
-};
-
-TEST(Server, ACallThatWaitsForAModelHearsThatItsCallerHungUpAndKeepsNobodyWaiting) {
-  Waiting handler;
-  ServerOptions options;
-  options.port = 0;
-  options.request_threads = 1;
-  options.detection_threads = 1;
-  HttpServer server(handler, options);
-  server.start();
-  Caller slow(server.port()), quick(server.port());
-  slow.post("/slow");
-  handler.began.wait();
-  quick.post("/quick");
-  EXPECT_NE(quick.answer().find("done"), std::string::npos);
-  auto abandoned = handler.abandoned.get_future();
-  slow.hang_up();
-  abandoned.wait();
-}
-
-TEST(Server, AnEarlyRefusalOfACallWithASmallBodyLeavesTheConnectionAsItWas) {
-  Waiting handler;
-  ServerOptions options;
-  options.port = 0;
-  HttpServer server(handler, options);
-  server.start();
-  Caller caller(server.port());
-  caller.post("/refused");
-  EXPECT_NE(caller.answer().find("403"), std::string::npos);
-  caller.post("/quick");
-  EXPECT_NE(caller.answer().find("done"), std::string::npos);
-}
-
-TEST(Server, ASplitHeaderIsNeverSent) {
-  Waiting handler;
-  ServerOptions options;
-  options.port = 0;
-  HttpServer server(handler, options);
-  server.start();
-  Caller caller(server.port());
-  caller.post("/split");
-  const auto answer = caller.answer();
-  EXPECT_NE(answer.find(" 500 "), std::string::npos) << answer;
-  EXPECT_EQ(answer.find("set-cookie"), std::string::npos);
-}
-
-TEST(Server, ARepeatedHeaderIsReadAsItIsSignedAndARepeatedHostIsRefused) {
-  Waiting handler;
-  ServerOptions options;
-  options.port = 0;
-  HttpServer server(handler, options);
-  server.start();
-  Caller caller(server.port());
-  caller.post("/echo", "x-amz-copy-source: /a/b\r\nx-amz-meta-a: 1\r\nx-amz-copy-source: c\r\n");
-  EXPECT_NE(caller.answer().find("x-amz-copy-source=/a/b,c;x-amz-meta-a=1;"), std::string::npos);
-  caller.post("/echo", "host: y\r\n");
-  EXPECT_NE(caller.answer().find(" 400 "), std::string::npos);
-}
-
-TEST(Server, SilentConnectionsShutNobodyOut) {
-  Waiting handler;
-  ServerOptions options;
-  options.port = 0;
-  options.most_connections = 2;
-  HttpServer server(handler, options);
-  server.start();
-  Caller working(server.port());
-  working.post("/slow");
-  handler.began.wait();
-  std::vector<std::unique_ptr<Caller>> silent;
-  for (int i = 0; i < 5; ++i) silent.push_back(std::make_unique<Caller>(server.port()));
-  Caller caller(server.port());
-  caller.post("/quick");
-  EXPECT_NE(caller.answer().find("done"), std::string::npos);
-  EXPECT_EQ(silent[0]->answer(), "");  // closed
-  auto abandoned = handler.abandoned.get_future();
-  working.hang_up();
-  abandoned.wait();
-}
-
-TEST(Server, EndsWhileACallerKeepsAnIdleConnection) {
-  Waiting handler;
-  ServerOptions options;
-  options.port = 0;
-  auto server = std::make_unique<HttpServer>(handler, options);
-  server->start();
-  Caller idle(server->port()), silent(server->port());
-  idle.post("/quick");
-  EXPECT_NE(idle.answer().find("done"), std::string::npos);
-  server.reset();  // while the coroutines of both connections still wait: what they give back must still be there
-  EXPECT_EQ(idle.answer(), "");
 }
 
 }  // namespace

@@ -186,9 +186,11 @@ class PipelineExchange : public Exchange {
                     "InvalidArgument");
       return {};
     }
-    if (declared_hash_ == kUnsignedPayload && !is_s3 && !head_.is_secure)
-      return fail(ErrorKind::unauthenticated, "An unsigned payload is accepted over TLS only.",
-                  "SignatureDoesNotMatch");
+    if (declared_hash_ == kUnsignedPayload && !is_s3 && !head_.is_body_protected)
+      return fail(
+          ErrorKind::unauthenticated,
+          "An unsigned payload is accepted over TLS, from the server's own machine and from trusted proxies only.",
+          "SignatureDoesNotMatch");
     if (!verify(authorization_, signable(), declared_hash_, secret_)) return wrong_signature();
     declared_hash_ = declared_hash_ == kUnsignedPayload ? declared_hash_ : to_lower(declared_hash_);
     is_verified_ = true;

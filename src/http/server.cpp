@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 
-#include <atomic>
 #include <boost/asio.hpp>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
@@ -19,7 +19,6 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr auto kDrainTime = std::chrono::seconds(10);
 constexpr auto kCertificateCheck = std::chrono::seconds(2);
 
 /// Asio makes sockets that a program which this one starts would inherit.
@@ -33,32 +32,33 @@ void close_on_exec(Socket& socket) {
 struct HttpServer::State {
   State(RequestHandler& handler, const ServerOptions& o)
       : options(o),
-        shared{handler, pool, model_pool, ConnectionTable(o.most_connections, o.most_per_network)},
         pool(o.request_threads),
         model_pool(o.detection_threads),
-        acceptor(io) {
+        shared{handler, options, pool, model_pool, ConnectionTable(o.most_connections, o.most_per_network)} {
     if (!o.tls_certificate.empty()) tls.emplace(o.tls_certificate, o.tls_key);
   }
 
-  ServerOptions options;
-  ConnectionContext shared;  // outlives io: coroutines that have not ended give their places back when io is destroyed
-  asio::io_context io{1};
+  // What the coroutines use stands above io, whose end destroys the coroutines that have not ended.
+  const ServerOptions options;
   asio::thread_pool pool, model_pool;
-  tcp::acceptor acceptor;
+  ConnectionContext shared;
   std::optional<TlsFiles> tls;
+  asio::io_context io{1};
+  tcp::acceptor acceptor{io};
+  asio::steady_timer certificate_check{io}, drain{io};
+  std::size_t connections = 0;  // the io thread's
   std::thread thread;
 
   asio::awaitable<void> watch_certificate() {
-    asio::steady_timer timer(io);
-    while (!shared.stopping) {
-      timer.expires_after(kCertificateCheck);
-      co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    while (!shared.is_stopping) {
+      certificate_check.expires_after(kCertificateCheck);
+      co_await certificate_check.async_wait(asio::as_tuple(asio::use_awaitable));
       tls->reload_if_changed();
     }
   }
 
   asio::awaitable<void> serve_connection(tcp::socket socket) {
-    ++shared.connections;
+    ++connections;
     try {
       // Named on purpose: GCC 12 destroys the captures twice if the call is written inside the co_await.
       auto serving =
@@ -67,11 +67,11 @@ struct HttpServer::State {
     } catch (const std::exception& e) {
       log::error("connection failed", {{"reason", e.what()}});
     }
-    --shared.connections;
+    if (--connections == 0) drain.cancel();
   }
 
   asio::awaitable<void> accept() {
-    while (!shared.stopping) {
+    while (!shared.is_stopping) {
       auto [error, socket] = co_await acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
       if (error == asio::error::operation_aborted) co_return;
       if (error) {
@@ -85,6 +85,23 @@ struct HttpServer::State {
       auto serving = serve_connection(std::move(socket));
       asio::co_spawn(io, std::move(serving), asio::detached);
     }
+  }
+
+  /// On the io thread. Afterwards every coroutine ends, at the drain deadline at the latest, and io runs out of work.
+  void begin_to_stop(const std::function<void()>& cancel) {
+    shared.is_stopping = true;
+    error_code ignored;
+    acceptor.close(ignored);
+    certificate_check.cancel();
+    shared.table.close_idle();
+    if (connections == 0) return;
+    drain.expires_after(options.times.drain);
+    drain.async_wait([this, cancel](error_code error) {
+      if (error) return;
+      log::warning("requests in progress are cut off", {{"connections", std::to_string(connections)}});
+      if (cancel) cancel();
+      shared.table.close_all();
+    });
   }
 };
 
@@ -127,23 +144,12 @@ void HttpServer::start() {
   state_->thread = std::thread([this] { state_->io.run(); });
 }
 
-void HttpServer::stop() {
+void HttpServer::stop(const std::function<void()>& cancel) {
   if (!state_->thread.joinable()) return;
-  state_->shared.stopping = true;
-  asio::post(state_->io, [this] {
-    error_code ignored;
-    state_->acceptor.close(ignored);
-  });
-  const auto until = std::chrono::steady_clock::now() + kDrainTime;
-  // Idle keep-alive connections would wait for their time-out; only work in progress is worth waiting for.
+  asio::post(state_->io, [this, cancel] { state_->begin_to_stop(cancel); });
+  state_->thread.join();  // no coroutine is left, and so nothing that could give the pools work
   state_->pool.join();
   state_->model_pool.join();
-  while (state_->shared.connections > 0 && std::chrono::steady_clock::now() < until) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    if (std::chrono::steady_clock::now() > until - kDrainTime + std::chrono::milliseconds(500)) break;
-  }
-  state_->io.stop();
-  state_->thread.join();
 }
 
 }  // namespace vedette

@@ -21,6 +21,7 @@ class Heartbeat {
       : thread_([this, &store, &clock, job, worker, &lost] {
           std::unique_lock lock(mutex_);
           while (!ended_.wait_for(lock, kRenewInterval, [this] { return is_over_; })) {
+            lock.unlock();  // the database may take its time
             try {
               auto work = store.write();
               if (!work->jobs().renew(job, worker, clock.now() + kLease)) {
@@ -32,6 +33,7 @@ class Heartbeat {
               log::warning("the lease of a job could not be renewed",
                            {{"job", std::to_string(job)}, {"reason", e.what()}});
             }
+            lock.lock();
           }
         }) {}
   ~Heartbeat() {

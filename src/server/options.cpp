@@ -191,10 +191,15 @@ const std::vector<Option>& server_options() {
        "accepted and the log says so."},
       {"--connections-per-address", "", [](Settings& s) -> OptionValue { return &s.connections_per_address; },
        NumberRange{0, 1'000'000},
-       "Connections at once from one IPv4 address or IPv6 /64, loopback excepted; 0: no limit.",
-       "Beyond that, the longest idle one of that address is closed. Loopback is not limited, since proxies stand "
-       "there; "
-       "a proxy on another machine needs 0."},
+       "Connections at once from one IPv4 address or IPv6 /64, loopback and trusted proxies excepted; 0: no limit.",
+       "Beyond that, the longest idle one of that address is closed."},
+      {"--trusted-proxy",
+       "VEDETTE_TRUSTED_PROXIES",
+       [](Settings& s) -> OptionValue { return &s.trusted_proxies; },
+       {},
+       "Address or block of addresses (10.0.0.0/8) of a proxy whose X-Forwarded-For and X-Forwarded-Proto say who its "
+       "client is; the option may be repeated.",
+       "See [proxies.md](proxies.md)."},
       {"--metrics-access", "VEDETTE_METRICS_ACCESS", [](Settings& s) -> OptionValue { return &s.metrics_access; },
        OneOf{{"open", "loopback", "token"}},
        "Who may read /metrics, which names projects: everybody (open), callers on this machine (loopback), or who "

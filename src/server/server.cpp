@@ -197,8 +197,9 @@ void Server::start() {
 void Server::stop() {
   auto& p = *parts_;
   if (!std::exchange(p.is_running, false)) return;
+  // Calls to a store elsewhere end with the requests that wait for them: those in progress may take their time first.
+  p.http_server.stop([&p] { p.stores.cancel(); });
   p.stores.cancel();
-  p.http_server.stop();
   p.workers.stop();
   p.hosting.stop();
   p.metrics.stop();

@@ -30,6 +30,9 @@ ServerOptions http_options(const ServerSettings& settings) {
     throw std::runtime_error("--tls-cert and --tls-key go together");
   http.most_connections = settings.most_connections;
   http.most_per_network = settings.connections_per_address;
+  auto proxies = TrustedProxies::parse(settings.trusted_proxies);
+  if (!proxies) throw std::runtime_error("--trusted-proxy: " + proxies.error().message);
+  http.proxies = std::move(*proxies);
   http.tls_certificate = settings.tls_certificate;
   http.tls_key = settings.tls_key;
   if (!is_loopback && settings.tls_certificate.empty() && !settings.insecure_http)

@@ -46,6 +46,7 @@ struct ServerSettings {
   int audit_days = 365;
   double requests_per_second = 0;
   std::size_t most_connections = 1024, connections_per_address = 256;
+  std::vector<std::string> trusted_proxies;
   std::string metrics_access = "open", metrics_token_file;
   std::optional<double> training_budget_seconds;
   std::optional<int> false_alarms;

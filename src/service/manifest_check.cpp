@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -114,6 +115,17 @@ class ObjectCheck {
     }
     std::string trouble;
     const auto ok = object.is_image ? check_image(object, trouble) : check_mask(object);
+    if (const auto done = note(object, ok, trouble)) {
+      check_.progress(*done, named_.size());  // not under the mutex: it may write to a database while the others go on
+      const std::lock_guard lock(mutex_);
+      is_reporting_ = false;
+      last_report_ = std::chrono::steady_clock::now();
+    }
+  }
+
+  /// Keeps what was found out about an object. If it is time to report, how many have been looked at; the caller then reports, and nobody
+  /// else does until it has.
+  std::optional<std::size_t> note(const Named& object, const Result<void>& ok, const std::string& trouble) {
     const std::lock_guard lock(mutex_);
     ++done_;
     if (!ok && (failed_line_ == 0 || object.line < failed_line_)) {
@@ -127,10 +139,9 @@ class ObjectCheck {
         first_unusable = uri_of(object) + " " + trouble;
       }
     }
-    const auto now = std::chrono::steady_clock::now();
-    if (now - last_report_ < std::chrono::seconds(1)) return;
-    last_report_ = now;
-    check_.progress(done_, named_.size());
+    if (is_reporting_ || std::chrono::steady_clock::now() - last_report_ < check_.report_every) return std::nullopt;
+    is_reporting_ = true;
+    return done_;
   }
 
   Result<void> check_image(const Named& object, std::string& trouble) {
@@ -183,6 +194,7 @@ class ObjectCheck {
   std::mutex mutex_;  // guards what follows, and the two above
   std::size_t done_ = 0, failed_line_ = 0, first_unusable_line_ = 0;
   Error failure_ = internal_error("");
+  bool is_reporting_ = false;
   std::chrono::steady_clock::time_point last_report_ = std::chrono::steady_clock::now();
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -26,13 +27,14 @@ struct ManifestCheck {
   std::string bucket;        ///< where the images must be; empty: the first one decides
   std::int64_t most_images;  ///< that the lines may name; one more, and reading ends
   const std::atomic<bool>& cancelled;
-  std::function<void(std::size_t done, std::size_t all)> progress;  ///< called about once a second, from any thread
+  /// Called about every `report_every` and by one thread at a time, whichever; it may block, and the checks go on meanwhile.
+  std::function<void(std::size_t done, std::size_t all)> progress;
+  std::chrono::steady_clock::duration report_every = std::chrono::seconds(1);
 };
 
-/// Turns the lines of a manifest into entries. Every object they name must exist and may be read by the caller; of images
-/// only the first bytes are read, of many at once. Fails with invalid_input naming the line, or if there are
-/// too many images, with unavailable if the
-/// store does not answer or the check is cancelled.
+/// Turns the lines of a manifest into entries. Every object that they name must exist, and the caller must have the right to read it. Of
+/// pictures only the first bytes are read, of many pictures at once. Fails with invalid_input naming the line, or if there are too many
+/// pictures; with unavailable if the store does not answer or the check is cancelled.
 Result<CheckedManifest> check_manifest(const ManifestCheck& check, std::string_view text);
 
 /// What the owner should know: " 3 cannot be used for a training; the first: …", " None of the 8 lines is labelled …", both, or nothing.

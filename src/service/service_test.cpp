@@ -1,6 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
 #include "service/job_payloads.hpp"
+#include "service/manifest_check.hpp"
 #include "service/pagination.hpp"
 
 namespace vedette {
@@ -27,6 +32,78 @@ TEST(JobPayloads, RoundTripAndDamageIsNoticed) {
   EXPECT_FALSE(parse_import_job("{}"));
   EXPECT_EQ(parse_model_job(to_payload(ModelJob{{"1", "r"}, "u", "p", 12, ""}))->version, 12);
   EXPECT_FALSE(parse_model_job("nonsense"));
+}
+
+/// A store in which every object is there, with one byte in it. It counts how often it was asked.
+class OneByteObjects : public ObjectStore {
+ public:
+  Result<ObjectStart> get_start(const std::string& bucket, const std::string& key, std::size_t) override {
+    {
+      const std::lock_guard lock(mutex_);
+      ++asked_;
+    }
+    changed_.notify_all();
+    ObjectStart start;
+    start.info.bucket = bucket;
+    start.info.key = key;
+    start.info.size_bytes = 1;
+    start.bytes = "x";
+    return start;
+  }
+  /// Waits until it was asked so often; false if it was not within a minute.
+  bool wait_until_asked(int times) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::minutes(1), [&] { return asked_ >= times; });
+  }
+
+  Result<bool> has_bucket(const std::string&) override { return true; }
+  Result<std::unique_ptr<StagedObject>> stage() override { return none(); }
+  Result<ObjectInfo> put(const std::string&, const std::string&, std::unique_ptr<StagedObject>, const ObjectAttributes&,
+                         const PutCondition&) override {
+    return none();
+  }
+  Result<ObjectInfo> head(const std::string&, const std::string&, const std::optional<std::string>&) override {
+    return none();
+  }
+  Result<std::unique_ptr<ObjectReader>> get(const std::string&, const std::string&,
+                                            const std::optional<std::string>&) override {
+    return none();
+  }
+  Result<std::vector<ObjectInfo>> list(const std::string&, const ListRequest&) override { return none(); }
+  Result<Removed> remove(const std::string&, const std::string&, const std::optional<std::string>&) override {
+    return none();
+  }
+
+ private:
+  static Error none() { return internal_error("the check of a manifest reads the beginnings of objects only"); }
+  std::mutex mutex_;  // guards asked_
+  std::condition_variable changed_;
+  int asked_ = 0;
+};
+
+TEST(ManifestCheck, GoesOnWhileItsProgressIsWritten) {
+  constexpr int kObjects = 200;
+  std::string text;
+  for (int i = 0; i < kObjects; ++i) text += R"({"source-ref":"s3://b/)" + std::to_string(i) + "\"}\n";
+  const auto all =
+      Policy::parse(R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]})");
+  ASSERT_TRUE(all);
+  Caller caller{"123456789012", "u", "", std::make_shared<const std::vector<Policy>>(std::vector{*all})};
+  OneByteObjects objects;
+  const std::atomic<bool> cancelled{false};
+  std::atomic<int> at_once{0}, reports{0};
+  // The first report takes until every object has been looked at: all threads but one must go on meanwhile.
+  const auto progress = [&](std::size_t done, std::size_t count) {
+    EXPECT_EQ(++at_once, 1);
+    EXPECT_LE(done, count);
+    if (++reports == 1) EXPECT_TRUE(objects.wait_until_asked(kObjects));
+    --at_once;
+  };
+  const ManifestCheck check{objects, caller, {}, "", 1000, cancelled, progress, std::chrono::seconds(0)};
+  const auto manifest = check_manifest(check, text);
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  EXPECT_EQ(manifest->unusable, kObjects);
+  EXPECT_GE(reports, 1);
 }
 
 }  // namespace

@@ -128,6 +128,7 @@ class JavaScript(unittest.TestCase):
         self.assertEqual(told["updated"], {"Total": 45, "Labeled": 44, "Normal": 24, "Anomaly": 20})
         self.assertEqual((told["entries"], told["trained"], told["hosted"], told["gone"]), (45, "TRAINED", "HOSTED", True))
         self.assertEqual(told["tags"], [{"Key": "stage", "Value": "test"}])
+        self.assertEqual(told["unsigned"], [told["verdicts"][-1][2]] * 2)
         self.assertEqual(told["wrongType"], ["ValidationException", "content-type must be one of the following. image/jpeg, image/png"])
         self.assertEqual(told["packaged"][0], "SUCCEEDED")
         self.assertEqual(told["packaged"][1]["ComponentVersion"], "1.0.0")

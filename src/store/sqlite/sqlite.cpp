@@ -26,8 +26,9 @@ std::filesystem::path known_as(const std::filesystem::path& path) {
 
 DatabaseError damaged(const std::string& path, const std::string& reason) {
   {
+    auto name = known_as(path);
     const std::lock_guard lock(damaged_mutex);
-    damaged_files().insert(known_as(path));
+    damaged_files().insert(std::move(name));
   }
   return DatabaseError("the database " + path + " is damaged (" + reason +
                        "); put it back from a backup, with no -wal and -shm of its name beside it");
@@ -183,8 +184,9 @@ void check(Connection& connection) {
 }
 
 bool is_damaged(const std::filesystem::path& path) {
+  const auto name = known_as(path);
   const std::lock_guard lock(damaged_mutex);
-  return damaged_files().contains(known_as(path));
+  return damaged_files().contains(name);
 }
 
 void migrate(Connection& connection, const std::vector<std::pair<int, std::string_view>>& migrations) {

@@ -69,6 +69,11 @@ for (const key of lines.map((line) => line["source-ref"].slice(`s3://${Bucket}/`
   const answer = await call("DetectAnomalies", { ProjectName, ModelVersion: "1", ContentType: object.ContentType, Body: await object.Body.transformToByteArray() });
   verdicts.push([key, answer.DetectAnomalyResult.IsAnomalous, answer.DetectAnomalyResult.Confidence]);
 }
+// A stream and a Blob cannot be hashed before they are sent: their payload goes unsigned.
+const last = join(folder, verdicts.at(-1)[0]);
+const unsigned = [];
+for (const Body of [createReadStream(last), new Blob([readFileSync(last)])])
+  unsigned.push((await call("DetectAnomalies", { ProjectName, ModelVersion: "1", ContentType: "image/png", Body })).DetectAnomalyResult.Confidence);
 const wrongType = await failure(call("DetectAnomalies", { ProjectName, ModelVersion: "1", ContentType: "", Body: readFileSync(join(folder, "all.manifest")) }));
 const job = await call("StartModelPackagingJob", {
   ProjectName, ModelVersion: "1", Configuration: { Greengrass: { ComponentName: "part", S3OutputLocation: { Bucket, Prefix: "packages/" }, TargetDevice: "jetson_xavier" } },
@@ -93,6 +98,7 @@ console.log(JSON.stringify({
   tags: tags.Tags,
   hosted: hosted.Status,
   verdicts,
+  unsigned,
   wrongType: [wrongType.name, wrongType.message],
   packaged: [packaged.Status, packaged.ModelPackagingOutputDetails?.Greengrass],
   gone: gone instanceof l4v.ResourceNotFoundException,
