@@ -1,8 +1,8 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 
+#include "base/mutex.hpp"
 #include "store/objects/buckets.hpp"
 #include "store/objects/content_files.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
@@ -140,8 +140,8 @@ class FolderStore : public BucketStore {
   const FilesystemOptions options_;
   sqlite::Pool pool_;
   const Clock& clock_;
-  const int hold_;  // descriptor of the file that a backup holds
-  std::mutex unlinking_;
+  const int hold_;   // descriptor of the file that a backup holds
+  Mutex unlinking_;  // guards the exclusive lock on hold_, which all threads of this process would share
   std::atomic<std::int64_t> missing_{0};
 };
 
