@@ -58,6 +58,7 @@ AuditLog::AuditLog(fs::path folder, const Clock& clock, int days_kept)
 }
 
 AuditLog::~AuditLog() {
+  const MutexLock lock(mutex_);
   end_minutes(clock_.now(), true);
   if (file_ >= 0) ::close(file_);
 }
@@ -143,7 +144,7 @@ std::string AuditLog::summary(const Refusals& r) const {
 }
 
 void AuditLog::end_minutes(Timestamp now, bool all) {
-  std::erase_if(refusals_, [&](const auto& entry) {
+  std::erase_if(refusals_, [&](const auto& entry) REQUIRES(mutex_) {
     const auto& r = entry.second;
     if (!all && now - r.since < std::chrono::minutes(1) && now >= r.since) return false;
     if (r.left_out > 0) append(summary(r), to_extended_iso8601(now));
@@ -168,7 +169,7 @@ bool AuditLog::leaves_out(const AuditEvent& e, Timestamp now) {
 
 void AuditLog::write(const AuditEvent& e) {
   const auto now = clock_.now();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   end_minutes(now);
   if (leaves_out(e, now)) return;
   const auto time = to_extended_iso8601(now);

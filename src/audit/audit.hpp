@@ -3,11 +3,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "base/clock.hpp"
+#include "base/mutex.hpp"
 
 /// Records who did what: one line of JSON per call, in the shape of AWS CloudTrail records.
 ///   https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
@@ -54,21 +54,21 @@ class AuditLog {
     std::int64_t left_out = 0;
     AuditEvent last;  // The last call that was left out: it says whose calls they are.
   };
-  void open(const std::string& day);
-  void append(const std::string& line, const std::string& time);
+  void open(const std::string& day) REQUIRES(mutex_);
+  void append(const std::string& line, const std::string& time) REQUIRES(mutex_);
   std::string summary(const Refusals& refusals) const;
-  bool leaves_out(const AuditEvent& event, Timestamp now);
+  bool leaves_out(const AuditEvent& event, Timestamp now) REQUIRES(mutex_);
   /// Writes how many lines were left out in the minutes that are over (or in all, if `all` is set), and forgets those
   /// counts.
-  void end_minutes(Timestamp now, bool all = false);
+  void end_minutes(Timestamp now, bool all = false) REQUIRES(mutex_);
 
   const std::filesystem::path folder_;
   const Clock& clock_;
   const int days_kept_;
-  std::mutex mutex_;  // The mutex guards all members below.
-  std::map<std::string, Refusals> refusals_;
-  std::string day_;
-  int file_ = -1;
+  Mutex mutex_;
+  std::map<std::string, Refusals> refusals_ GUARDED_BY(mutex_);
+  std::string day_ GUARDED_BY(mutex_);
+  int file_ GUARDED_BY(mutex_) = -1;
 };
 
 }  // namespace vedette

@@ -2,23 +2,26 @@
 
 #include <atomic>
 #include <exception>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "base/mutex.hpp"
 
 namespace vedette {
 
 void run_parallel(std::size_t count, int threads, const std::function<void(std::size_t)>& work) {
   std::atomic<std::size_t> next{0};
-  std::mutex mutex;  // The mutex guards `failure`.
-  std::exception_ptr failure;
+  struct {
+    Mutex mutex;
+    std::exception_ptr first GUARDED_BY(mutex);
+  } failure;
   const auto run = [&] {
     for (std::size_t i = next++; i < count; i = next++) {
       try {
         work(i);
       } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
+        const MutexLock lock(failure.mutex);
+        if (!failure.first) failure.first = std::current_exception();
         next = count;
       }
     }
@@ -26,7 +29,8 @@ void run_parallel(std::size_t count, int threads, const std::function<void(std::
   std::vector<std::thread> pool;
   for (int t = 0; t < threads && static_cast<std::size_t>(t) < count; ++t) pool.emplace_back(run);
   for (auto& t : pool) t.join();
-  if (failure) std::rethrow_exception(failure);
+  const MutexLock lock(failure.mutex);
+  if (failure.first) std::rethrow_exception(failure.first);
 }
 
 }  // namespace vedette

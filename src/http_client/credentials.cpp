@@ -145,7 +145,7 @@ std::string find_region() {
 Result<ClientCredentials> CredentialSource::get() {
   auto found = find_credentials();
   if (found) return found;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (cached_ && (!cached_->expires || *cached_->expires - clock_.now() > kRenewBefore)) return *cached_;
   Result<ClientCredentials> fetched = fail(ErrorKind::unavailable, "");
   if (const auto relative = environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); !relative.empty()) {

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <filesystem>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.hpp"
+#include "base/mutex.hpp"
 #include "base/result.hpp"
 
 namespace vedette {
@@ -41,8 +41,8 @@ class CredentialSource {
 
  private:
   const Clock& clock_;
-  std::mutex mutex_;  // The mutex guards `cached_`.
-  std::optional<ClientCredentials> cached_;
+  Mutex mutex_;
+  std::optional<ClientCredentials> cached_ GUARDED_BY(mutex_);
 };
 
 }  // namespace vedette

@@ -19,9 +19,9 @@ class Heartbeat {
   Heartbeat(MetadataStore& store, const Clock& clock, std::int64_t job, const std::string& worker,
             std::atomic<bool>& lost)
       : thread_([this, &store, &clock, job, worker, &lost] {
-          std::unique_lock lock(mutex_);
-          while (!ended_.wait_for(lock, kRenewInterval, [this] { return is_over_; })) {
-            lock.unlock();  // the database may take its time
+          MutexLock lock(mutex_);
+          while (!ended_.wait_for(lock.standard(), kRenewInterval, [this]() REQUIRES(mutex_) { return is_over_; })) {
+            lock.unlock();  // The database may take its time.
             try {
               auto work = store.write();
               if (!work->jobs().renew(job, worker, clock.now() + kLease)) {
@@ -38,7 +38,7 @@ class Heartbeat {
         }) {}
   ~Heartbeat() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       is_over_ = true;
     }
     ended_.notify_all();
@@ -48,9 +48,9 @@ class Heartbeat {
   Heartbeat& operator=(const Heartbeat&) = delete;
 
  private:
-  std::mutex mutex_;  // The mutex guards `is_over_`.
+  Mutex mutex_;
   std::condition_variable ended_;
-  bool is_over_ = false;
+  bool is_over_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
@@ -69,7 +69,7 @@ void JobWorker::start() {
 
 void JobWorker::wake() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     woken_ = true;
   }
   changed_.notify_all();
@@ -77,7 +77,7 @@ void JobWorker::wake() {
 
 void JobWorker::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     cancel_ = true;
   }
@@ -93,8 +93,9 @@ void JobWorker::loop() {
     } catch (const std::exception& e) {
       log::error("a job could not be claimed or ended", {{"kind", kind_}, {"reason", e.what()}});
     }
-    std::unique_lock lock(mutex_);
-    if (!worked) changed_.wait_for(lock, kPollInterval, [this] { return stopping_ || woken_; });
+    MutexLock lock(mutex_);
+    if (!worked)
+      changed_.wait_for(lock.standard(), kPollInterval, [this]() REQUIRES(mutex_) { return stopping_ || woken_; });
     woken_ = false;
     if (stopping_) return;
   }
@@ -127,7 +128,7 @@ bool JobWorker::run_one() {
     work->jobs().complete(job->id, worker_);
   }
   work->commit();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!stopping_) cancel_ = false;
   return true;
 }

@@ -4,12 +4,12 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "base/clock.hpp"
+#include "base/mutex.hpp"
 #include "store/metadata/metadata.hpp"
 
 /// Durable background work: one database row per job, delivered at least once, so handlers must be repeatable. This
@@ -51,9 +51,10 @@ class JobWorker {
   const std::string kind_, worker_;
   const Handler handler_;
   std::atomic<bool> cancel_{false};
-  std::mutex mutex_;  // The mutex guards `stopping_` and `woken_`.
+  Mutex mutex_;
   std::condition_variable changed_;
-  bool stopping_ = false, woken_ = false;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  bool woken_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

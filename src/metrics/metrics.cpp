@@ -72,7 +72,7 @@ void Metrics::add(const Scope& scope, const std::string& project, const std::str
                   double value) {
   const auto now = std::chrono::floor<std::chrono::seconds>(clock_.now()).time_since_epoch().count();
   Series series{scope, project, version, metric};
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (totals_.size() >= kMostSeries && !totals_.contains(series)) return;
   totals_[series].add(value);
   pending_[{now / kMinute * kMinute, std::move(series)}].add(value);
@@ -96,7 +96,7 @@ void Metrics::sample_hosting() {
     }
   }
   // The gauge of a model that is no longer hosted must not stand still at its last value.
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::erase_if(totals_, [&](const auto& entry) {
     return description_of(entry.first.metric).is_gauge && !live.contains(entry.first);
   });
@@ -105,7 +105,7 @@ void Metrics::sample_hosting() {
 void Metrics::flush() {
   std::map<std::pair<std::int64_t, Series>, Sum> pending;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     pending.swap(pending_);
   }
   if (pending.empty()) return;
@@ -119,7 +119,7 @@ void Metrics::flush() {
     work->commit();
   } catch (...) {
     // What could not be written is kept for the next attempt.
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [key, sum] : pending) {
       auto& there = pending_[key];
       there.minimum = there.count == 0 ? sum.minimum : std::min(there.minimum, sum.minimum);
@@ -142,7 +142,7 @@ std::vector<MetricSeries> Metrics::list(const Scope& scope, const MetricSeries& 
 }
 
 std::string Metrics::to_prometheus() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::string out;
   const Description* described = nullptr;
   for (const auto& [series, sum] : totals_) {
@@ -172,7 +172,7 @@ void Metrics::start() {
 
 void Metrics::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
@@ -183,9 +183,9 @@ void Metrics::loop() {
   for (int turn = 0;; ++turn) {
     bool is_last = false;
     {
-      std::unique_lock lock(mutex_);
-      is_last =
-          changed_.wait_for(lock, turn == 0 ? std::chrono::seconds(0) : kFlushInterval, [this] { return stopping_; });
+      MutexLock lock(mutex_);
+      is_last = changed_.wait_for(lock.standard(), turn == 0 ? std::chrono::seconds(0) : kFlushInterval,
+                                  [this]() REQUIRES(mutex_) { return stopping_; });
     }
     try {
       sample_hosting();

@@ -3,7 +3,6 @@
 #include <condition_variable>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/mutex.hpp"
 #include "domain/domain.hpp"
 #include "store/metadata/metadata.hpp"
 
@@ -87,10 +87,11 @@ class Metrics {
   MetadataStore& store_;
   const Clock& clock_;
   const Units units_;
-  mutable std::mutex mutex_;  // The mutex guards `totals_`, `pending_` and `stopping_`.
-  std::map<Series, Sum> totals_;
-  std::map<std::pair<std::int64_t, Series>, Sum> pending_;  // The first part of the key is the minute.
-  bool stopping_ = false;
+  mutable Mutex mutex_;
+  std::map<Series, Sum> totals_ GUARDED_BY(mutex_);
+  std::map<std::pair<std::int64_t, Series>, Sum> pending_
+      GUARDED_BY(mutex_);  // The first part of the key is the minute.
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::condition_variable changed_;
   std::thread thread_;
 };

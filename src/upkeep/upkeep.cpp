@@ -57,7 +57,7 @@ void Upkeep::start() {
 
 void Upkeep::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
@@ -65,12 +65,12 @@ void Upkeep::stop() {
 }
 
 bool Upkeep::stopping() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return stopping_;
 }
 
 std::string Upkeep::to_prometheus() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return fmt::format(
              "# HELP vedette_objects_checked_total Object contents compared with their checksums.\n"
              "# TYPE vedette_objects_checked_total counter\nvedette_objects_checked_total {}\n"
@@ -112,16 +112,16 @@ void Upkeep::loop() {
       next_check = SteadyClock::now() + std::chrono::minutes(1);
       next_lifecycle = std::max(next_lifecycle, next_check);
     }
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     auto until = std::min(next_lifecycle, next_tidy);
     if (options_.check_days > 0) until = std::min(until, next_check);
-    changed_.wait_until(lock, until, [this] { return stopping_; });
+    changed_.wait_until(lock.standard(), until, [this]() REQUIRES(mutex_) { return stopping_; });
   }
 }
 
 void Upkeep::tidy() {
   const auto kept = store_.tidy(may_expire_);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   kept_ = kept;
 }
 
@@ -161,7 +161,7 @@ std::chrono::milliseconds Upkeep::check() {
   const bool is_complete = next_.empty() && went_round_;
   if (next_.empty()) went_round_ = true;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     checked_objects_ += step.objects;
     checked_bytes_ += step.bytes;
     damaged_ = is_complete ? damaged_in_pass_ : std::max(damaged_, damaged_in_pass_);

@@ -3,13 +3,13 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "api/s3/settings.hpp"
 #include "base/clock.hpp"
+#include "base/mutex.hpp"
 #include "store/objects/buckets.hpp"
 
 /// Does what buckets need while nobody asks: applies their lifecycle rules, and reads their contents and compares them
@@ -74,12 +74,13 @@ class Upkeep {
   std::string next_, first_;  // These are places in the pass that runs now; a pass begins anywhere and goes round.
   bool went_round_ = false;
   std::int64_t damaged_in_pass_ = 0;
-  bool may_expire_ = false;   // The guard's last answer.
-  mutable std::mutex mutex_;  // The mutex guards the members that follow.
-  std::int64_t checked_objects_ = 0, damaged_ = 0;
-  std::uint64_t checked_bytes_ = 0;
-  StoreUpkeep kept_{};
-  bool stopping_ = false;
+  bool may_expire_ = false;  // The guard's last answer.
+  mutable Mutex mutex_;
+  std::int64_t checked_objects_ GUARDED_BY(mutex_) = 0;
+  std::int64_t damaged_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t checked_bytes_ GUARDED_BY(mutex_) = 0;
+  StoreUpkeep kept_ GUARDED_BY(mutex_){};
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::condition_variable changed_;
   std::thread thread_;
 };

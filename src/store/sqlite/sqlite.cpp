@@ -12,8 +12,8 @@ namespace {
 
 constexpr int kBusyMilliseconds = 15'000;
 
-std::mutex damaged_mutex;  // The mutex guards the set of damaged_files().
-std::set<std::filesystem::path>& damaged_files() {
+Mutex damaged_mutex;
+std::set<std::filesystem::path>& damaged_files() REQUIRES(damaged_mutex) {
   static std::set<std::filesystem::path> files;
   return files;
 }
@@ -27,7 +27,7 @@ std::filesystem::path known_as(const std::filesystem::path& path) {
 DatabaseError damaged(const std::string& path, const std::string& reason) {
   {
     auto name = known_as(path);
-    const std::lock_guard lock(damaged_mutex);
+    const MutexLock lock(damaged_mutex);
     damaged_files().insert(std::move(name));
   }
   return DatabaseError("the database " + path + " is damaged (" + reason +
@@ -185,7 +185,7 @@ void check(Connection& connection) {
 
 bool is_damaged(const std::filesystem::path& path) {
   const auto name = known_as(path);
-  const std::lock_guard lock(damaged_mutex);
+  const MutexLock lock(damaged_mutex);
   return damaged_files().contains(name);
 }
 
@@ -212,7 +212,7 @@ void migrate(Connection& connection, const std::vector<std::pair<int, std::strin
 
 std::unique_ptr<Connection> Pool::take() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!idle_.empty()) {
       auto connection = std::move(idle_.back());
       idle_.pop_back();
@@ -223,7 +223,7 @@ std::unique_ptr<Connection> Pool::take() {
 }
 
 void Pool::give_back(std::unique_ptr<Connection> connection) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   idle_.push_back(std::move(connection));
 }
 

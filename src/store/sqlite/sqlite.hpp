@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "base/disk_full.hpp"
+#include "base/mutex.hpp"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -110,8 +110,8 @@ class Pool {
 
  private:
   std::filesystem::path path_;
-  std::mutex mutex_;  // The mutex guards `idle_`.
-  std::vector<std::unique_ptr<Connection>> idle_;
+  Mutex mutex_;
+  std::vector<std::unique_ptr<Connection>> idle_ GUARDED_BY(mutex_);
 };
 
 /// A transaction on a connection of the pool. It is rolled back unless commit() is called.

@@ -3,12 +3,12 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "base/mutex.hpp"
 
 namespace vedette {
 namespace fs = std::filesystem;
@@ -304,10 +304,10 @@ using Blob = std::shared_ptr<const std::map<std::string, Tensor>>;
 
 /// Reads a blob's tensors, or returns those in memory if another model has the same blob.
 Result<Blob> read_blob(const fs::path& path, const std::string& hash, bool check_hash) {
-  static std::mutex mutex;
-  static std::map<std::string, std::weak_ptr<const std::map<std::string, Tensor>>> loaded;
+  static Mutex mutex;
+  static std::map<std::string, std::weak_ptr<const std::map<std::string, Tensor>>> loaded GUARDED_BY(mutex);
   const auto find = [&]() -> Blob {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     std::erase_if(loaded, [](const auto& entry) { return entry.second.expired(); });
     const auto it = loaded.find(hash);
     return it == loaded.end() ? nullptr : it->second.lock();
@@ -322,7 +322,7 @@ Result<Blob> read_blob(const fs::path& path, const std::string& hash, bool check
   auto tensors = parse_safetensors(bytes, *file);
   if (!tensors) return tensors.error();
   auto blob = std::make_shared<const std::map<std::string, Tensor>>(std::move(*tensors));
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   loaded[hash] = blob;
   return Blob(blob);
 }

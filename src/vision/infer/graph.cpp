@@ -363,7 +363,7 @@ void Graph::run(std::vector<double>* seconds) {
 
 Result<std::unique_ptr<Graph>> GraphPool::take(int input_height, int input_width) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto fits = std::find_if(idle_.begin(), idle_.end(), [threads = omp_get_max_threads()](const auto& graph) {
       return graph->threads() == threads;
     });
@@ -380,7 +380,7 @@ Result<std::unique_ptr<Graph>> GraphPool::take(int input_height, int input_width
 }
 
 void GraphPool::give_back(std::unique_ptr<Graph> graph) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   idle_.push_back(std::move(graph));
 }
 

@@ -4,12 +4,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/large_memory.hpp"
+#include "base/mutex.hpp"
 #include "base/result.hpp"
 #include "vision/artifact/artifact.hpp"
 #include "vision/image/image.hpp"
@@ -154,8 +154,8 @@ class GraphPool {
   const std::vector<std::string> outputs_;
   const Precision precision_;
   std::atomic<std::size_t> bytes_{0};
-  std::mutex mutex_;  // The mutex guards `idle_`.
-  std::vector<std::unique_ptr<Graph>> idle_;
+  Mutex mutex_;
+  std::vector<std::unique_ptr<Graph>> idle_ GUARDED_BY(mutex_);
 };
 
 /// Sets how many threads oneDNN and the graph use for the calls that the calling thread makes from now on.

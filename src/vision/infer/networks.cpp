@@ -1,7 +1,8 @@
 #include <algorithm>
-#include <mutex>
 #include <optional>
 #include <string_view>
+
+#include "base/mutex.hpp"
 
 #include "vision/infer/planner.hpp"
 
@@ -35,9 +36,9 @@ const dnnl::memory& Planner::pack(const Tensor& tensor, const dnnl::memory::desc
 const dnnl::memory& Planner::pack(const Tensor& tensor, dnnl::memory from, const dnnl::memory::desc& layout) {
   // The key is the tensors' storage, which an entry keeps: no other tensor can get its address while the entry is
   // there.
-  static std::mutex mutex;
-  static std::multimap<const void*, std::weak_ptr<const PackedWeights>> known;
-  const std::lock_guard lock(mutex);
+  static Mutex mutex;
+  static std::multimap<const void*, std::weak_ptr<const PackedWeights>> known GUARDED_BY(mutex);
+  const MutexLock lock(mutex);
   const auto [first, end] = known.equal_range(tensor.data());
   for (auto it = first; it != end; ++it)
     if (auto found = it->second.lock(); found && found->memory.get_desc() == layout) {

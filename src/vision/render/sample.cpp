@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <mutex>
 #include <thread>
 
 #include "base/files.hpp"
+#include "base/mutex.hpp"
 #include "base/random.hpp"
 #include "vision/render/render.hpp"
 
@@ -117,22 +117,27 @@ Result<void> write_sample(const std::filesystem::path& folder, std::uint64_t see
   const auto items = plan(seed, count);
   std::atomic<std::size_t> next{0};
   std::atomic<int> done{0};
-  std::mutex mutex;
-  Result<void> outcome;  // The mutex guards `outcome`.
+  struct {
+    Mutex mutex;
+    Result<void> first GUARDED_BY(mutex);
+  } failure;
   std::vector<std::thread> pool;
   for (int t = 0; t < std::max(1, threads); ++t)
     pool.emplace_back([&] {
       for (std::size_t i = next++; i < items.size(); i = next++) {
         if (auto ok = write_item(folder, items[i]); !ok) {
-          const std::lock_guard lock(mutex);
-          if (outcome) outcome = ok;
+          const MutexLock lock(failure.mutex);
+          if (failure.first) failure.first = ok;
           next = items.size();
         }
         if (progress) progress(++done);
       }
     });
   for (auto& t : pool) t.join();
-  if (!outcome) return outcome;
+  {
+    const MutexLock lock(failure.mutex);
+    if (!failure.first) return failure.first;
+  }
   for (const bool is_test : {false, true}) {
     std::string text;
     for (const auto& item : items)

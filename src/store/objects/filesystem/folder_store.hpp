@@ -1,8 +1,8 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 
+#include "base/mutex.hpp"
 #include "store/objects/buckets.hpp"
 #include "store/objects/content_files.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
@@ -144,7 +144,7 @@ class FolderStore : public BucketStore {
   sqlite::Pool pool_;
   const Clock& clock_;
   const int hold_;  // The descriptor of the file that a backup locks.
-  std::mutex unlinking_;
+  Mutex unlinking_;
   std::atomic<std::int64_t> missing_{0};
 };
 

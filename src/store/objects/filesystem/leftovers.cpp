@@ -218,7 +218,7 @@ Result<void> FolderStore::keep_and_commit(sqlite::Transaction& t, StagedFile& fi
 
 void FolderStore::unlink(const Contents& gone) {
   if (gone.empty()) return;
-  const std::lock_guard lock(unlinking_);
+  const MutexLock lock(unlinking_);
   if (::flock(hold_, LOCK_EX | LOCK_NB) != 0) return;  // A backup reads the files; tidy() comes back to them.
   for (const auto& name : gone) ::unlink(content_path(name).c_str());
   ::flock(hold_, LOCK_UN);

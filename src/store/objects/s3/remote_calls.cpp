@@ -118,7 +118,7 @@ Result<HttpResponse> RemoteCalls::send_once(const Request& request, ServiceClien
 
 std::unique_ptr<ServiceClient> RemoteCalls::take() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!idle_.empty()) {
       auto client = std::move(idle_.back());
       idle_.pop_back();
@@ -135,12 +135,12 @@ std::unique_ptr<ServiceClient> RemoteCalls::take() {
 }
 
 void RemoteCalls::give_back(std::unique_ptr<ServiceClient> client) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (idle_.size() < kMostIdle) idle_.push_back(std::move(client));
 }
 
 std::string RemoteCalls::region_of(const std::string& bucket) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto it = regions_.find(bucket);
   return it == regions_.end() ? options_.region : it->second;
 }
@@ -152,7 +152,7 @@ bool RemoteCalls::learn_region(const std::string& bucket, const HttpResponse& an
   const auto is_plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   if (region.empty() || !std::all_of(region.begin(), region.end(), is_plain) || region == region_of(bucket))
     return false;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   regions_[bucket] = region;
   return true;
 }

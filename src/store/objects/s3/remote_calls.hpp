@@ -2,11 +2,11 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.hpp"
 #include "http_client/http_client.hpp"
 #include "store/objects/s3/s3_objects.hpp"
 
@@ -41,9 +41,10 @@ class RemoteCalls {
 
   const S3StoreOptions& options_;
   CredentialSource credentials_;
-  std::mutex mutex_;  // The mutex guards the members that follow.
-  std::vector<std::unique_ptr<ServiceClient>> idle_;
-  std::map<std::string, std::string> regions_;  // The regions of buckets that are not in options_.region.
+  Mutex mutex_;
+  std::vector<std::unique_ptr<ServiceClient>> idle_ GUARDED_BY(mutex_);
+  std::map<std::string, std::string> regions_
+      GUARDED_BY(mutex_);  // The regions of buckets that are not in options_.region.
 };
 
 /// Returns the error that an answer means.
