@@ -61,7 +61,7 @@ void add_evaluate(CLI::App& app, int& status) {
       ->required()
       ->check(CLI::ExistingPath);
   add_picture_options(*command, options->pictures);
-  command->add_flag("--json", options->json, "One JSON object per picture, then the summary");
+  command->add_flag("--json", options->json, "Print one JSON object per picture, then the summary");
   command->callback([options, &status] {
     evaluate(*options);
     status = 0;
