@@ -40,7 +40,7 @@ void evaluate(const EvaluateOptions& options) {
   const double ms = 1000 * evaluation->seconds / static_cast<double>(evaluation->testing_images);
   if (!options.json) {
     print_evaluation(*evaluation);
-    std::printf("%-18s %.1f\n", "ms per image", ms);
+    std::printf("%-18s %.1f\n", "ms per picture", ms);
   }
   auto summary = nlohmann::json::parse(summary_json(*evaluation));
   summary["ms_per_image"] = ms;

@@ -157,7 +157,9 @@ class Importer {
     }
     for (std::size_t i = 0; i < missing.size() && i < kMostNamed; ++i)
       std::fprintf(stderr, "warning: %s was not kept; its line is left out\n", missing[i].c_str());
-    if (missing.size() > kMostNamed) std::fprintf(stderr, "warning: and %zu more\n", missing.size() - kMostNamed);
+    if (missing.size() > kMostNamed)
+      std::fprintf(stderr, "warning: %zu more pictures and masks were not kept; their lines are left out\n",
+                   missing.size() - kMostNamed);
     if (kept < number)
       std::fprintf(stderr, "warning: %zu of the %zu lines of %s are left out\n", number - kept, number,
                    manifest.c_str());
