@@ -74,7 +74,8 @@ void back_up(const BackupOptions& options) {
   for (std::size_t i = 0; i < std::min(kMostNamed, copied.missing.size()); ++i)
     std::fprintf(stderr, "vedette: the server has lost the content of %s\n", copied.missing[i].c_str());
   if (copied.missing.size() > kMostNamed)
-    std::fprintf(stderr, "vedette: and of %zu others\n", copied.missing.size() - kMostNamed);
+    std::fprintf(stderr, "vedette: the server has lost the content of %zu other objects\n",
+                 copied.missing.size() - kMostNamed);
   if (fs::exists(from.audit()))
     fs::copy(from.audit(), to.audit(), fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   copy_if_there(from.master_key(), to.master_key());

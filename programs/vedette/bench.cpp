@@ -337,11 +337,13 @@ void add_bench(CLI::App& app, int& status) {
   command->add_option("MODEL_DIR", options->model, "Folder or archive (.zip) of the model")
       ->required()
       ->check(CLI::ExistingPath);
-  command->add_option("IMAGE_DIR", options->images, "Pictures to send")->required()->check(CLI::ExistingDirectory);
+  command->add_option("IMAGE_DIR", options->images, "Folder of the pictures to send")
+      ->required()
+      ->check(CLI::ExistingDirectory);
   command->add_option("--connections", options->connections, "Connections that call at once")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));
-  command->add_option("--seconds", options->seconds, "How long calls are made")
+  command->add_option("--seconds", options->seconds, "Seconds in which calls are made")
       ->capture_default_str()
       ->check(CLI::Range(0.1, 86400.0));
   command
@@ -358,16 +360,17 @@ void add_bench(CLI::App& app, int& status) {
       ->check(CLI::Range(1, 1024));
   command->add_option("--units", options->units, "Inference units; default: one per core, or one for one connection")
       ->check(CLI::Range(1, 100));
-  command->add_option("--models", options->models, "Hosts so many models that differ, and calls them in turn")
+  command->add_option("--models", options->models, "How many different models are hosted and called in turn")
       ->capture_default_str()
       ->check(CLI::Range(1, 10000));
-  command->add_option("--model-memory", options->model_memory, "MiB that they may take together")
+  command->add_option("--model-memory", options->model_memory, "MiB of memory that the hosted models may take together")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 30));
   command->add_option("--endpoint", options->endpoint,
                       "A server that runs already and hosts the model, instead of one of our own");
-  command->add_option("--project", options->project, "Its project");
-  command->add_option("--model-version", options->version, "Its model's version")->capture_default_str();
-  command->add_flag("--json", options->json, "Only the JSON object");
+  command->add_option("--project", options->project, "Project of the model on the server that --endpoint names");
+  command->add_option("--model-version", options->version, "Version of the model on the server that --endpoint names")
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "Print only the JSON object");
   command->callback([options, &status] {
     bench(*options);
     status = 0;

@@ -20,7 +20,7 @@ void add_client_model(CLI::App& app, int&) {
   auto folder = std::make_shared<std::string>(std::string(home ? home : ".") + "/.aws/models");
   auto* install = command->add_subcommand(
       "install", "Write the models of lookoutvision and vedette where botocore (boto3, AWS CLI) looks for them");
-  install->add_option("--dir", *folder, "Models folder; any other one must be named in AWS_DATA_PATH")
+  install->add_option("--dir", *folder, "Folder for the models; if it is not the default, AWS_DATA_PATH must name it")
       ->capture_default_str();
   install->callback([folder] {
     for (const auto* model : {&lookoutvision::api_model(), &extension::api_model()}) {

@@ -40,7 +40,7 @@ void evaluate(const EvaluateOptions& options) {
   const double ms = 1000 * evaluation->seconds / static_cast<double>(evaluation->testing_images);
   if (!options.json) {
     print_evaluation(*evaluation);
-    std::printf("%-18s %.1f\n", "ms per image", ms);
+    std::printf("%-18s %.1f\n", "ms per picture", ms);
   }
   auto summary = nlohmann::json::parse(summary_json(*evaluation));
   summary["ms_per_image"] = ms;
@@ -61,7 +61,7 @@ void add_evaluate(CLI::App& app, int& status) {
       ->required()
       ->check(CLI::ExistingPath);
   add_picture_options(*command, options->pictures);
-  command->add_flag("--json", options->json, "One JSON object per picture, then the summary");
+  command->add_flag("--json", options->json, "Print one JSON object per picture, then the summary");
   command->callback([options, &status] {
     evaluate(*options);
     status = 0;

@@ -27,10 +27,10 @@ std::shared_ptr<IdentityOptions> add_identity_options(CLI::App& command) {
   command.add_option("--data", options->data, "The server's data folder")
       ->capture_default_str()
       ->envname("VEDETTE_DATA");
-  command.add_option("--account", options->account, "Account number")
+  command.add_option("--account", options->account, "Number of the account, 12 digits")
       ->capture_default_str()
       ->envname("VEDETTE_ACCOUNT");
-  command.add_flag("--force", options->force, "Even if nobody is left who may manage users");
+  command.add_flag("--force", options->force, "Make the change even if nobody is left who may manage users");
   command.fallthrough();
   return options;
 }

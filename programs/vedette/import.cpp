@@ -157,7 +157,9 @@ class Importer {
     }
     for (std::size_t i = 0; i < missing.size() && i < kMostNamed; ++i)
       std::fprintf(stderr, "warning: %s was not kept; its line is left out\n", missing[i].c_str());
-    if (missing.size() > kMostNamed) std::fprintf(stderr, "warning: and %zu more\n", missing.size() - kMostNamed);
+    if (missing.size() > kMostNamed)
+      std::fprintf(stderr, "warning: %zu more pictures and masks were not kept; their lines are left out\n",
+                   missing.size() - kMostNamed);
     if (kept < number)
       std::fprintf(stderr, "warning: %zu of the %zu lines of %s are left out\n", number - kept, number,
                    manifest.c_str());
@@ -248,13 +250,15 @@ ClientCredentials credentials_of(const ImportOptions& options) {
 void add_import(CLI::App& app, int& status) {
   auto* command = app.add_subcommand(
       "import",
-      "Take over a project of the old service: datasets from exported manifests and images, a new model, and "
+      "Take over a project of the old service: datasets from exported manifests and pictures, a new model, and "
       "its verdicts beside the old ones");
   auto options = std::make_shared<ImportOptions>();
-  command->add_option("SOURCE", options->source, "Folder with what was kept, or s3://bucket/prefix on the server")
+  command
+      ->add_option("SOURCE", options->source,
+                   "Folder with what was kept of the project, or s3://bucket/prefix on the server")
       ->required();
   command->add_option("--project", options->project, "Name of the project to make")->required();
-  command->add_option("--bucket", options->bucket, "Bucket for images and results; default: import-<project>");
+  command->add_option("--bucket", options->bucket, "Bucket for pictures and results; default: import-<project>");
   command->add_option("--manifest", options->manifest, "Training manifest in SOURCE, if it is not found by its name");
   command->add_option("--test-manifest", options->test_manifest, "Test manifest in SOURCE");
   command->add_option("--evaluation", options->evaluation,
@@ -262,12 +266,14 @@ void add_import(CLI::App& app, int& status) {
   command->add_option("--endpoint", options->endpoint, "Address of the server")
       ->capture_default_str()
       ->envname("AWS_ENDPOINT_URL");
-  command->add_option("--region", options->region, "Region")->capture_default_str()->envname("AWS_DEFAULT_REGION");
+  command->add_option("--region", options->region, "Region of the project")
+      ->capture_default_str()
+      ->envname("AWS_DEFAULT_REGION");
   command->add_option("--data", options->data,
                       "The server's data folder, whose admin-credentials are used; default: the usual AWS credentials");
   command->add_option("--ca-file", options->ca_file, "Certificate authorities to trust (PEM)");
-  command->add_flag("--no-train", options->no_train, "Only make project and datasets");
-  command->add_flag("--json", options->json, "The comparison as JSON, one object per line");
+  command->add_flag("--no-train", options->no_train, "Make only the project and its datasets, and no model");
+  command->add_flag("--json", options->json, "Print the comparison as JSON, one object per line");
   command->callback([options, &status] {
     ServiceClientOptions client_options;
     client_options.endpoint = options->endpoint;

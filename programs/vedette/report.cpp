@@ -63,8 +63,8 @@ void add_report(CLI::App& app, int& status) {
       ->required()
       ->check(CLI::ExistingDirectory);
   add_picture_options(*command, options->pictures);
-  command->add_option("--out", options->out, "The page")->capture_default_str();
-  command->add_option("--pictures", options->shown, "How many pictures it shows")
+  command->add_option("--out", options->out, "HTML file to write")->capture_default_str();
+  command->add_option("--pictures", options->shown, "How many pictures the page shows")
       ->capture_default_str()
       ->check(CLI::Range(0, 2'000));
   command->callback([options, &status] {

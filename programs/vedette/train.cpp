@@ -110,7 +110,8 @@ void add_train(CLI::App& app, int& status) {
                      ->check(CLI::Range(1.0, 1e6));
   command
       ->add_option("--steps", options->plan.steps,
-                   "Steps of the decoders, as a model's manifest.json records them: repeats a training with --budget")
+                   "Number of steps of the decoders, as a model's manifest.json records it; it repeats a training that "
+                   "had a --budget")
       ->check(CLI::Range(1, 1'000'000))
       ->excludes(budget);
   command

@@ -38,13 +38,13 @@ CLI::App* add_pretrain(CLI::App& app, const int& threads, int& status) {
   command->add_option("--from", options->from, "Weights of an earlier run to begin with (.safetensors)")
       ->check(CLI::ExistingFile);
   command->add_option("--seed", options->seed, "Seed of weights and pictures")->capture_default_str();
-  command->add_option("--steps", options->steps, "Steps in all")
+  command->add_option("--steps", options->steps, "Number of steps in all")
       ->capture_default_str()
       ->check(CLI::Range(1, 100'000'000));
   command->add_option("--pictures", options->pictures, "Pictures rendered per step")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));
-  command->add_option("--patches", options->patches, "Patches cut from each")
+  command->add_option("--patches", options->patches, "Patches cut from each picture")
       ->capture_default_str()
       ->check(CLI::Range(1, 64));
   command->add_option("--learning-rate", options->learning_rate, "Highest learning rate")

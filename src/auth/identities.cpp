@@ -32,7 +32,7 @@ Result<void> check_name(const char* what, const std::string& name, std::size_t l
   if (name.empty() || name.size() > longest || name.find_first_not_of(kAlphabet) != std::string::npos)
     return invalid_input(std::string(what) + " has 1 to " + std::to_string(longest) +
                          " letters, digits and characters of +=,.@_-");
-  // Clients name both in the path of a URL, where these two mean other folders (RFC 3986, 5.2.4).
+  // Clients name both in the path of a URL, where "." and ".." mean other folders (RFC 3986, 5.2.4).
   if (name == "." || name == "..") return invalid_input(std::string(what) + " may not be \"" + name + "\".");
   return {};
 }
@@ -52,7 +52,7 @@ bool is_administrator(UserRepository& users, const User& user) {
   context.account = user.account;
   context.username = user.name;
   const auto policies = policies_of(users, user);
-  // Any name stands for all: whoever may do this only to some is no administrator.
+  // The name "*" stands for all users: whoever may do this only to some users is not an administrator.
   const auto anybody = user_arn(user.account, "*");
   for (const char* action : {"vedette:AttachUserPolicy", "vedette:CreateAccessKey"}) {
     auto verdict = PolicyVerdict::not_allowed;
@@ -66,7 +66,7 @@ bool is_administrator(UserRepository& users, const User& user) {
   return true;
 }
 
-/// The first by name.
+/// Returns the first administrator by name, or nothing if there is none.
 std::optional<std::string> find_administrator(UserRepository& users, const std::string& account) {
   constexpr std::int64_t kPage = 100;
   std::string after;
@@ -94,7 +94,7 @@ std::vector<Policy> policies_of(UserRepository& users, const User& user) {
       if (auto stored = users.find_policy(user.account, name)) document = std::move(stored->document);
     if (!document) continue;
     auto policy = Policy::parse(*document);
-    // One that cannot be read may have denied something: then nothing is allowed.
+    // A policy that cannot be read may have denied something; then nothing is allowed.
     if (!policy) policy = Policy::parse(R"({"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}})");
     out.push_back(std::move(*policy));
   }

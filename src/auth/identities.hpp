@@ -7,10 +7,11 @@
 
 #include "auth/auth.hpp"
 
-/// Users, their policies and keys: what `vedette user | key | policy` and the service `vedette` offer. Thread-safe.
+/// Users, their policies and their keys: what `vedette user | key | policy` and the service `vedette` offer.
+/// Thread-safe.
 namespace vedette {
 
-/// Attached to the first user: everything.
+/// The managed policy that is attached to the first user; it allows everything.
 inline constexpr const char* kAdministratorAccess = "AdministratorAccess";
 
 struct PolicyDescription {
@@ -19,44 +20,46 @@ struct PolicyDescription {
   bool is_managed = false;
 };
 
-/// A policy that is part of the program, by name: the four of the original service, and roles of our own.
+/// Returns a policy that is part of the program, by its name: the four of the original service, and roles of our own.
 std::optional<std::string> managed_policy(std::string_view name);
 
-/// Resolves a user's attachments. A name that no longer exists grants nothing.
+/// Returns the policies that are attached to a user. A name that no longer exists grants nothing.
 std::vector<Policy> policies_of(UserRepository& users, const User& user);
 
-/// An administrator is a user who has an active key and who may, under some condition at least, give any user any policy
-/// and key. No change here takes the last one away from an account (conflict USER): whether another is left is decided in the
-/// transaction that makes the change, so that two administrators cannot remove each other.
+/// Makes and changes users, policies and keys. An administrator is a user who has an active key and who may, under some
+/// condition at least, give any user any policy and key. No change here removes the last administrator of an account
+/// (conflict USER). Whether another one is left is decided in the transaction that makes the change, so that two
+/// administrators cannot remove each other.
 class Identities {
  public:
   enum class LastAdministrator { stays, may_go };
   Identities(MetadataStore& store, const Clock& clock, LastAdministrator last = LastAdministrator::stays)
       : store_(store), clock_(clock), last_(last) {}
 
-  /// Names have 1 … 64 letters, digits and +=,.@_-, but are not "." or "..", which no client can have in a URL.
-  /// Fails with conflict USER if the name is taken.
+  /// Makes a user. A name has 1 … 64 letters, digits and +=,.@_-, but is not "." or "..", which no client can have in a
+  /// URL. Fails with conflict USER if the name is taken.
   Result<User> create_user(const std::string& account, const std::string& name);
   Result<User> find_user(const std::string& account, const std::string& name);
   std::vector<User> list_users(const std::string& account, const std::string& after, std::int64_t limit);
-  Result<void> delete_user(const std::string& account, const std::string& name);  ///< with the user's keys
+  /// Deletes the user and the user's keys.
+  Result<void> delete_user(const std::string& account, const std::string& name);
 
-  /// Checks and stores a document under a name of 1 … 128 such characters. Fails with conflict POLICY if a managed
+  /// Checks a document and stores it under a name of 1 … 128 such characters. Fails with conflict POLICY if a managed
   /// policy has that name.
   Result<void> put_policy(const std::string& account, const std::string& name, const std::string& document);
   Result<PolicyDescription> find_policy(const std::string& account, const std::string& name);
-  std::vector<PolicyDescription> list_policies(const std::string& account);  ///< managed ones first
-  /// Fails with conflict POLICY while it is attached to anybody, or managed.
+  std::vector<PolicyDescription> list_policies(const std::string& account);  ///< Managed policies come first.
+  /// Fails with conflict POLICY if the policy is attached to anybody, or is managed.
   Result<void> delete_policy(const std::string& account, const std::string& name);
   Result<void> attach(const std::string& account, const std::string& user, const std::string& policy);
   Result<void> detach(const std::string& account, const std::string& user, const std::string& policy);
 
   Result<std::vector<AccessKey>> list_keys(const std::string& account, const std::string& user);
-  /// Revokes for good. Fails with not_found ACCESS_KEY if the user has no such key.
+  /// Revokes a key for good. Fails with not_found ACCESS_KEY if the user has no such key.
   Result<void> revoke_key(const std::string& account, const std::string& user, const std::string& access_key_id);
 
  private:
-  /// Runs the change and commits it, unless it fails or takes the last administrator away.
+  /// Runs the change and commits it, unless it fails or removes the last administrator.
   template <typename Change>
   Result<void> change(const std::string& account, Change change);
 

@@ -16,7 +16,8 @@ namespace {
 using Json = nlohmann::json;
 using Condition = Policy::Condition;
 
-/// Glob match with * and ?; iterative, so that no pattern can make it slow (linear backtracking to the last star).
+/// Whether a text matches a pattern with * and ?. The function is iterative and goes back only to the last star, so
+/// that no pattern can make it slow.
 bool matches(std::string_view pattern, std::string_view text) {
   std::size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;
   while (t < text.size()) {
@@ -46,7 +47,7 @@ std::optional<Address> parse_address(const std::string& text) {
   return std::nullopt;
 }
 
-/// Address or CIDR block (RFC 4632).
+/// An address or a CIDR block (RFC 4632).
 struct Block {
   Address address;
   int prefix;
@@ -191,12 +192,12 @@ Result<std::vector<Condition>> parse_conditions(const Json& json) {
   return out;
 }
 
-/// What the call has under a condition key; empty if it has no such key.
+/// Returns the values that the call has under a condition key, or nothing if it has no such key.
 std::optional<std::vector<std::string>> values_of(const std::string& key, const PolicyContext& context) {
   const auto flag = [](bool value) { return std::vector<std::string>{value ? "true" : "false"}; };
   const auto tag_value = [](const std::vector<Tag>& tags,
                             std::string_view name) -> std::optional<std::vector<std::string>> {
-    // A tag of the very name decides, so that nobody hides it behind another that differs in case only.
+    // A tag of exactly this name decides, so that nobody can hide it behind another that differs only in case.
     for (const auto& tag : tags)
       if (tag.key == name) return std::vector{tag.value};
     for (const auto& tag : tags)
@@ -219,7 +220,7 @@ std::optional<std::vector<std::string>> values_of(const std::string& key, const 
     return context.source_ip.empty() ? std::nullopt : std::optional(std::vector{context.source_ip});
   if (key == "aws:username") return std::vector{context.username};
   if (key == "aws:principalaccount") return std::vector{context.account};
-  return std::vector{"arn:aws:iam::" + context.account + ":user/" + context.username};  // aws:PrincipalArn
+  return std::vector{"arn:aws:iam::" + context.account + ":user/" + context.username};  // The key is aws:PrincipalArn.
 }
 
 bool value_matches(const Condition& c, const std::string& value, const PolicyContext& context) {
@@ -262,7 +263,8 @@ bool holds(const Condition& c, const PolicyContext& context) {
              : std::any_of(values->begin(), values->end(), fits);
 }
 
-/// Notes whether an object has a member twice: a parser keeps the last one only, and what is lost may have denied.
+/// Notes whether an object has a member twice. A parser keeps only the last one, and the lost one may have denied
+/// something.
 Json::parser_callback_t unique_members(bool& is_ambiguous) {
   return [&is_ambiguous, open = std::vector<std::set<std::string>>()](int, Json::parse_event_t event,
                                                                       Json& value) mutable {

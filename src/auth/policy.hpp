@@ -14,12 +14,14 @@ namespace vedette {
 /// What the conditions of a policy may ask about a call.
 struct PolicyContext {
   std::string account, username;
-  std::string source_ip;            ///< aws:SourceIp; empty inside jobs
-  bool is_secure = false;           ///< aws:SecureTransport
-  bool is_via_service = false;      ///< aws:ViaAWSService: an import, training or packaging acts for the user
-  std::vector<Tag> request_tags;    ///< aws:RequestTag/…; their keys are aws:TagKeys
-  std::vector<std::string> untags;  ///< keys that the call removes: aws:TagKeys, too
-  /// aws:ResourceTag/…; asked only if a statement needs them. Empty function: the resource has no tags.
+  std::string source_ip;   ///< The value of aws:SourceIp; empty inside jobs.
+  bool is_secure = false;  ///< The value of aws:SecureTransport.
+  /// The value of aws:ViaAWSService: an import, training or packaging acts for the user.
+  bool is_via_service = false;
+  std::vector<Tag> request_tags;    ///< The values of aws:RequestTag/…; their keys are aws:TagKeys.
+  std::vector<std::string> untags;  ///< The keys that the call removes; they are aws:TagKeys, too.
+  /// Returns the values of aws:ResourceTag/…; it is called only if a statement needs them. An empty function means that
+  /// the resource has no tags.
   std::function<std::vector<Tag>()> resource_tags;
 };
 
@@ -31,17 +33,18 @@ enum class PolicyVerdict { allowed, not_allowed, explicitly_denied };
 /// Condition operators: String(Not)Equals(IgnoreCase), String(Not)Like, Arn(Not)Equals, Arn(Not)Like, Bool,
 /// (Not)IpAddress, Null; with …IfExists, ForAllValues: and ForAnyValue:. Keys: those of PolicyContext, aws:username,
 /// aws:PrincipalArn, aws:PrincipalAccount. Variables: ${aws:username}, ${aws:PrincipalAccount}. Whatever else a
-/// document uses is refused when it is parsed, since ignoring it could allow too much. Immutable; any thread.
+/// document uses is refused when it is parsed, since ignoring it could allow too much. A policy is immutable; any
+/// thread may use it.
 class Policy {
  public:
-  static constexpr std::size_t kLongestDocument = 10'240;  ///< bytes
+  static constexpr std::size_t kLongestDocument = 10'240;  ///< in bytes
 
-  /// Fails with invalid_input naming what is wrong.
+  /// Reads a document. Fails with invalid_input and names what is wrong.
   static Result<Policy> parse(std::string_view json);
   [[nodiscard]] PolicyVerdict decide(std::string_view action, std::string_view resource,
                                      const PolicyContext& context) const;
-  /// What the policy says where every Condition turns out in the caller's favour: an Allow counts whatever its condition,
-  /// a Deny only if it has none. For questions about a user who is not calling now.
+  /// Returns what the policy says if every Condition turns out in the caller's favour: an Allow counts whatever its
+  /// condition is, and a Deny counts only if it has none. It serves questions about a user who is not calling now.
   [[nodiscard]] PolicyVerdict decide_at_best(std::string_view action, std::string_view resource,
                                              const PolicyContext& context) const;
 
@@ -51,7 +54,7 @@ class Policy {
     Test test = Test::string;
     bool is_negated = false, if_exists = false;
     Values values = Values::one;
-    std::string key;  ///< lower case, but for a tag's name
+    std::string key;  ///< In lower case, except for the name of a tag.
     std::vector<std::string> wanted;
   };
 
