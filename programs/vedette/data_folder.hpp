@@ -31,8 +31,8 @@ struct DataFolder {
 struct AcceptedLosses {
   bool metadata = false, index = false, master_key = false;
 };
-/// Throws std::runtime_error with the cause and the cure if metadata.sqlite is missing or empty although the folder is
-/// not new. If that is accepted, moves what is left of it aside, the index of the objects too if its loss is accepted.
+/// Throws std::runtime_error with the cause and the cure if metadata.sqlite is missing or empty although the folder is not new. Where a loss
+/// is accepted, sets aside what is left of the database: a file that is empty or damaged, and what SQLite kept beside it. Nothing is deleted.
 void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted);
 /// The same for a metadata.sqlite that opens but knows nobody. Returns whether that is so, in a folder that is not new.
 bool check_metadata(const DataFolder& folder, const std::string& account, MetadataStore& metadata,

@@ -442,9 +442,10 @@ void add_serve(CLI::App& app, int& status) {
       ->capture_default_str()
       ->check(CLI::Range(0, 36500));
   command
-      ->add_option("--accept-loss", options->accept_loss,
-                   "Start although this part of the data folder is lost: metadata, index, master-key; may be given "
-                   "several times")
+      ->add_option(
+          "--accept-loss", options->accept_loss,
+          "Start although this part of the data folder is lost or damaged: metadata, index, master-key; what is "
+          "left of it is set aside. May be given several times")
       ->check(CLI::IsMember({"metadata", "index", "master-key"}));
   const auto quota = [&](const char* flag, std::int64_t& value, std::int64_t least, const char* text) {
     command->add_option(flag, value, text)->capture_default_str()->check(CLI::Range(least, std::int64_t{1} << 31));
