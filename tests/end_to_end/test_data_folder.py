@@ -330,6 +330,29 @@ class Abuse(unittest.TestCase):
         outcome = abuse.abuse(kills=6, damages=3, seed=7, say=lines.append)
         self.assertEqual(outcome, [], lines)
 
+    def test_what_a_server_loses_is_found(self):
+        def remove_a_file(data):
+            os.remove(sorted(path for path in content_files(data).values() if not path.endswith(".part"))[0])
+
+        def change_a_file(data):
+            with open(sorted(path for path in content_files(data).values() if not path.endswith(".part"))[0], "r+b") as file:
+                file.write(b"other")
+
+        def remove_a_row(database, table):
+            with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+                connection.execute(f"DELETE FROM {table} WHERE (SELECT COUNT(*) FROM {table}) > 0")
+
+        for while_down, words in (
+                (remove_a_file, ("contents are missing", "not readable")), (change_a_file, ("not readable", "not what was put", "something else")),
+                (lambda data: remove_a_row(os.path.join(data, "objects", "index.sqlite"), "objects"), ("is gone", "ended")),
+                (lambda data: remove_a_row(os.path.join(data, "metadata.sqlite"), "projects"), ("is gone",))):
+            with self.subTest(words=words):
+                try:
+                    found = abuse.abuse(kills=3, damages=0, seed=11, say=lambda line: None, while_down=while_down)
+                except RuntimeError as error:
+                    found = [str(error)]  # the server refuses to start
+                self.assertTrue(any(word in text for text in found for word in words), found)
+
     def test_a_backup_of_a_server_that_deletes_all_the_time(self):
         server = Server()
         self.addCleanup(server.destroy)
