@@ -451,7 +451,7 @@ void add_serve(CLI::App& app, int& status) {
     command->add_option(flag, value, text)->capture_default_str()->check(CLI::Range(least, std::int64_t{1} << 31));
   };
   auto& quotas = options->quotas;
-  quota("--trainings-at-once", quotas.trainings_at_once, 1, "Trainings per region that may be under way");
+  quota("--trainings-at-once", quotas.trainings_at_once, 1, "Trainings that may be under way, in all regions together");
   command
       ->add_option("--training-budget", options->training_budget,
                    "Seconds that each training may take; by default a fixed number of steps is taken")
@@ -474,9 +474,10 @@ void add_serve(CLI::App& app, int& status) {
       ->check(CLI::IsMember({"on", "off"}))
       ->envname("VEDETTE_TRAINER_SANDBOX");
   quota("--inference-units", quotas.inference_units, 1, "Most inference units of one model");
-  quota("--max-projects", quotas.projects, 0, "Most projects per region; 0: no limit");
+  quota("--max-projects", quotas.projects, 0, "Most projects, in all regions together; 0: no limit");
   quota("--max-models", quotas.models_per_project, 0, "Most models of a project; 0: no limit");
-  quota("--max-hosted-models", quotas.hosted_models, 0, "Most models hosted at once per region; 0: no limit");
+  quota("--max-hosted-models", quotas.hosted_models, 0,
+        "Most models hosted at once, in all regions together; 0: no limit");
   quota("--max-train-images", quotas.images.train, 1, "Most images of a training dataset");
   quota("--max-test-images", quotas.images.test, 1, "Most images of a test dataset");
   quota("--max-segmentation-train-images", quotas.images.segmentation_train, 1,

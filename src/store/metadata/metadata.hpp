@@ -102,8 +102,8 @@ class ProjectRepository {
   virtual bool insert(const Scope& scope, const Project& project) = 0;  ///< false: the name is taken
   virtual std::optional<Project> find(const Scope& scope, const std::string& name) = 0;
   virtual std::vector<Project> list(const Scope& scope, const std::string& after_name,
-                                    std::int64_t limit) = 0;  ///< by name
-  virtual std::int64_t count(const Scope& scope) = 0;
+                                    std::int64_t limit) = 0;   ///< by name
+  virtual std::int64_t count(const std::string& account) = 0;  ///< in all regions
   virtual bool remove(const Scope& scope, const std::string& name) = 0;
   /// The next model version of an existing project; numbers are never used twice.
   virtual std::int64_t next_model_version(const Scope& scope, const std::string& name) = 0;
@@ -135,7 +135,7 @@ class ModelRepository {
   virtual std::vector<Model> list(const Scope& scope, const std::string& project, std::int64_t after_version,
                                   std::int64_t limit) = 0;
   virtual std::vector<ScopedModel> list_in_states(const std::vector<ModelStatus>& states) = 0;
-  virtual std::int64_t count_in_state(const Scope& scope, ModelStatus status) = 0;
+  virtual std::int64_t count_in_state(const std::string& account, ModelStatus status) = 0;  ///< in all regions
   /// Compare-and-set by uid.
   virtual bool move(const std::string& uid, ModelStatus from, ModelStatus to, const std::string& message) = 0;
   /// A new message in the same state.
