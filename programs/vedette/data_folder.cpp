@@ -39,6 +39,9 @@ constexpr const char* kMetadataCure =
 }  // namespace
 
 void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted) {
+  if (fs::exists(folder.unfinished_backup()))
+    throw std::runtime_error(folder.root.string() +
+                             " is a backup that was cut off: run vedette backup again, with the same --out");
   if (accepted.index) move_lost_aside(folder.objects() / "index.sqlite");
   if (accepted.metadata) move_lost_aside(folder.metadata());
   if (accepted.metadata || !is_missing_or_empty(folder.metadata())) return;

@@ -25,13 +25,15 @@ struct DataFolder {
   [[nodiscard]] std::filesystem::path model_cache() const { return root / "model-cache"; }
   [[nodiscard]] std::filesystem::path audit() const { return root / "audit"; }
   [[nodiscard]] std::filesystem::path lock() const { return root / "lock"; }
+  /// Holds the node's id while the first backup into this folder is under way.
+  [[nodiscard]] std::filesystem::path unfinished_backup() const { return root / "unfinished-backup"; }
 };
 
 /// What the data folder may lack without the server refusing to start (`--accept-loss`).
 struct AcceptedLosses {
   bool metadata = false, index = false, master_key = false;
 };
-/// Throws std::runtime_error with the cause and the cure if metadata.sqlite is missing or empty although the folder is not new. Where a loss
+/// Throws std::runtime_error with the cause and the cure if the folder is a backup that was cut off, or if metadata.sqlite is missing or empty although the folder is not new. Where a loss
 /// is accepted, sets aside what is left of the database: a file that is empty or damaged, and what SQLite kept beside it. Nothing is deleted.
 void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted);
 /// The same for a metadata.sqlite that opens but knows nobody. Returns whether that is so, in a folder that is not new.
