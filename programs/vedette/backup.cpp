@@ -6,8 +6,8 @@
 
 #include "base/files.hpp"
 #include "commands.hpp"
-#include "server/data_folder.hpp"
 #include "hosting/hosting.hpp"
+#include "server/data_folder.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "store/sqlite/sqlite.hpp"
@@ -43,16 +43,41 @@ void copy_if_there(const fs::path& from, const fs::path& to) {
   if (auto ok = write_file_atomically(to, as_text(*content), 0600); !ok) throw std::runtime_error(ok.error().message);
 }
 
+bool is_within(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
+}
+
+/// Throws if the folder for the copy is not to be written to: nothing but an earlier backup of the same server is replaced.
+void check_out(const DataFolder& from, const DataFolder& to, const BackupOptions& options) {
+  const auto data = fs::canonical(from.root), out = fs::weakly_canonical(to.root);
+  if (is_within(out, data) || is_within(data, out))
+    throw std::runtime_error(options.out + " and the data folder " + options.data +
+                             " must lie beside each other; choose another folder for the copy");
+  if (!fs::exists(out)) return;
+  if (!fs::is_directory(out)) throw std::runtime_error(options.out + " is a file, not a folder");
+  if (fs::is_empty(out)) return;
+  if (fs::exists(to.lock()))
+    throw std::runtime_error("a server has used " + options.out + ": it is no backup any more");
+  const auto id = read_file(from.node_id(), 100);
+  const auto is_ours = [&](const fs::path& mark) {
+    const auto known = read_file(mark, 100);
+    return known && id && *known == *id;
+  };
+  if (is_ours(to.unfinished_backup()) || is_ours(to.node_id())) return;
+  throw std::runtime_error(
+      options.out +
+      (fs::exists(to.node_id()) ? " is a backup of another server" : " is neither empty nor an earlier backup") +
+      "; choose another folder for the copy");
+}
+
 void back_up(const BackupOptions& options) {
   const DataFolder from{fs::absolute(options.data)}, to{fs::absolute(options.out)};
   if (!fs::exists(from.node_id())) throw std::runtime_error("there is no Vedette data in " + options.data);
-  if (fs::exists(to.root) && !fs::is_empty(to.root) && !fs::exists(to.metadata()))
-    throw std::runtime_error(options.out + " is neither empty nor an earlier backup");
-  if (fs::exists(to.lock()))
-    throw std::runtime_error("a server has used " + options.out + ": it is no backup any more");
-  ::umask(077);  // The copy is as secret as what it copies.
+  check_out(from, to, options);
+  ::umask(077);  // the copy is as secret as what it copies
   fs::create_directories(to.root);
   fs::permissions(to.root, fs::perms::owner_all);
+  if (!fs::exists(to.node_id())) copy_if_there(from.node_id(), to.unfinished_backup());
   ObjectCopy copied;
   // A model that is deleted between the two copies would be in only one of them; then both copies are made once more. A
   // model that lacks its files twice has lost them: that is told, and does not keep the rest from being copied.
@@ -82,6 +107,7 @@ void back_up(const BackupOptions& options) {
   copy_if_there(from.credentials(), to.credentials());
   // This comes last, because a server takes a folder with this file for whole.
   copy_if_there(from.node_id(), to.node_id());
+  fs::remove(to.unfinished_backup());  // last: a server refuses a folder with it
   std::printf("%s: %llu new files, %.1f MB\n", options.out.c_str(), static_cast<unsigned long long>(copied.files),
               static_cast<double>(copied.bytes) / 1e6);
 }

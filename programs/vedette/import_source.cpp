@@ -58,8 +58,12 @@ class FolderSource : public ImportSource {
     const auto content = read(name);
     Hasher md5(Hasher::Algorithm::md5);
     md5.update(as_bytes(content));
-    // What an import that was cut off has sent already is not sent again.
-    if (client_.etag(bucket, key) != to_hex(md5.finish())) client_.put_object(bucket, key, content, type_of(name));
+    // What an import that was cut off has sent already is not sent again, and what somebody else has put there stays.
+    const auto there = client_.etag(bucket, key);
+    if (there && *there != to_hex(md5.finish()))
+      throw std::runtime_error("s3://" + bucket + "/" + key + " is there already and is not what " + name +
+                               " holds; nothing was overwritten. Choose another --bucket, or remove that object");
+    if (!there) client_.put_object(bucket, key, content, type_of(name));
     return key;
   }
 

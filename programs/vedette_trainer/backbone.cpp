@@ -37,6 +37,12 @@ Result<void> look_at(const BackboneOptions& options) {
   for (const auto* input : {&options.network, &options.picture})
     if (std::error_code code; !options.out.empty() && fs::equivalent(options.out, *input, code))
       return invalid_input(options.out + " is read here and would be overwritten; choose another name");
+  // Maps may take the place of maps, not of anything else.
+  if (!options.out.empty() && fs::exists(fs::symlink_status(options.out))) {
+    const auto there = read_file(options.out, kOnnxFileLimit);
+    if (!there || !parse_safetensors(as_text(*there)))
+      return invalid_input(options.out + " exists and is no safetensors file; choose another name");
+  }
   const auto bytes = read_file(options.network, kOnnxFileLimit);
   if (!bytes) return bytes.error();
   const auto backbone = read_onnx_backbone(as_text(*bytes));

@@ -19,9 +19,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr auto kLately = std::chrono::days(3);
-constexpr std::size_t kLongestText = 10'240;  // This is the longest text of one member, in bytes.
-constexpr std::size_t kMostRefusers = 4096;   // At most so many pairs of user and address are counted within a minute.
+constexpr auto kBelievedJump = std::chrono::days(3);
+constexpr std::size_t kLongestText = 10'240;  // of one member, in bytes
+constexpr std::size_t kMostRefusers = 4096;   // users at addresses, within a minute
 
 Json audited(const Json& value) {
   if (value.is_object()) {
@@ -68,7 +68,6 @@ void AuditLog::open(const std::string& day) {
   day_ = day;
   file_ = ::open((folder_ / (day + ".jsonl")).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (days_kept_ <= 0) return;
-  const auto oldest = to_extended_iso8601(clock_.now() - std::chrono::days(days_kept_)).substr(0, 10);
   std::error_code ignored;
   std::vector<std::string> days;
   for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
@@ -77,9 +76,13 @@ void AuditLog::open(const std::string& day) {
     if (entry.path().extension() == ".jsonl" && name.size() == 10 && name[4] == '-' && name[7] == '-' && name < day)
       days.push_back(name);
   }
-  // A clock that jumped ahead must not delete everything: files are deleted only on a day that follows one with a file.
-  const auto lately = to_extended_iso8601(clock_.now() - kLately).substr(0, 10);
-  if (std::none_of(days.begin(), days.end(), [&](const auto& name) { return name >= lately; })) return;
+  if (days.empty()) return;
+  // A clock that jumped ahead must not delete everything: age is counted from today only if the day before today that has a file was
+  // lately, else from shortly after that day. Where the server is used rarely, a file then stays until the use after next.
+  const auto before = parse_timestamp(*std::max_element(days.begin(), days.end()) + "T00:00:00Z");
+  if (!before) return;
+  const auto believed = std::min(clock_.now(), *before + kBelievedJump);
+  const auto oldest = to_extended_iso8601(believed - std::chrono::days(days_kept_)).substr(0, 10);
   for (const auto& name : days)
     if (name < oldest) fs::remove(folder_ / (name + ".jsonl"), ignored);
 }

@@ -62,6 +62,35 @@ TEST(Audit, ADayHasAFileAndOldOnesGo) {
     EXPECT_TRUE(std::filesystem::exists(folder.path() / name)) << name;
 }
 
+TEST(Audit, OldFilesGoWhereTheServerIsUsedRarely) {
+  TemporaryFolder folder;
+  FakeClock clock(Timestamp{std::chrono::seconds(1'600'000'000)});
+  for (int week = 0; week < 5; ++week) {
+    AuditLog(folder.path(), clock, 10).write({});
+    clock.advance(std::chrono::days(7));
+  }
+  for (const char* name : {"2020-09-13.jsonl", "2020-09-20.jsonl"})
+    EXPECT_FALSE(std::filesystem::exists(folder.path() / name)) << name;
+  for (const char* name : {"2020-09-27.jsonl", "2020-10-04.jsonl", "2020-10-11.jsonl"})
+    EXPECT_TRUE(std::filesystem::exists(folder.path() / name)) << name;
+}
+
+TEST(Audit, AClockThatJumpsAheadDeletesNothingAtOnce) {
+  TemporaryFolder folder;
+  FakeClock clock(Timestamp{std::chrono::seconds(1'600'000'000)});
+  AuditLog log(folder.path(), clock, 10);
+  for (int day = 0; day < 8; ++day) {
+    log.write({});
+    clock.advance(std::chrono::days(1));
+  }
+  clock.advance(std::chrono::days(2000));
+  log.write({});
+  clock.advance(-std::chrono::days(2000));  // and is set right
+  log.write({});
+  for (int day = 13; day <= 20; ++day)
+    EXPECT_TRUE(std::filesystem::exists(folder.path() / ("2020-09-" + std::to_string(day) + ".jsonl"))) << day;
+}
+
 std::vector<Json> lines_of(const std::filesystem::path& file) {
   std::ifstream in(file);
   std::vector<Json> lines;

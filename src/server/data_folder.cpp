@@ -13,6 +13,7 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "store/sqlite/sqlite.hpp"
 
 namespace vedette {
 namespace fs = std::filesystem;
@@ -24,18 +25,16 @@ bool is_missing_or_empty(const fs::path& file) {
   return error || size == 0;
 }
 
-/// Gives the file a new name in its folder, which no other file has.
+/// Gives a file, or a database with what SQLite keeps beside it, a name that nothing has; it says when that was done.
 void move_aside(const fs::path& file) {
-  if (!fs::exists(file)) return;
-  const fs::path aside = file.string() + ".lost-" + random_id(8);
-  fs::rename(file, aside);
+  const auto aside = sqlite::set_aside(file, SystemClock().now());
   log::warning("moved aside", {{"file", file.string()}, {"to", aside.string()}});
 }
 
-/// Moves aside what SQLite has left of a database whose file is missing or empty. SQLite itself would delete it.
-void move_remains_aside(const fs::path& database) {
-  if (!is_missing_or_empty(database)) return;
-  for (const char* suffix : {"", "-wal", "-shm"}) move_aside(database.string() + suffix);
+/// Moves a database aside that is damaged, or what SQLite has left of one whose file is missing or empty: SQLite would delete that.
+void move_lost_aside(const fs::path& database) {
+  const bool is_there = fs::exists(database) || fs::exists(database.string() + "-wal");
+  if (is_there && (is_missing_or_empty(database) || sqlite::find_damage(database))) move_aside(database);
 }
 
 constexpr const char* kMetadataCure =
@@ -58,16 +57,19 @@ FolderLock::~FolderLock() {
 }
 
 void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted) {
-  if (accepted.index) move_remains_aside(folder.objects() / "index.sqlite");
-  if (!is_missing_or_empty(folder.metadata())) return;
-  // The first start makes metadata.sqlite before any of these files.
+  if (fs::exists(folder.unfinished_backup()))
+    throw std::runtime_error(folder.root.string() +
+                             " is a backup that was cut off: run vedette backup again, with the same --out");
+  if (accepted.index) move_lost_aside(folder.objects() / "index.sqlite");
+  if (accepted.metadata) move_lost_aside(folder.metadata());
+  if (accepted.metadata || !is_missing_or_empty(folder.metadata())) return;
+  // A first start makes metadata.sqlite before anything else.
   const auto index = folder.objects() / "index.sqlite";
   for (const auto& other :
        {folder.node_id(), folder.master_key(), index, fs::path(folder.metadata().string() + "-wal")})
-    if (fs::exists(other) && !accepted.metadata)
+    if (fs::exists(other))
       throw std::runtime_error(folder.metadata().string() + " is missing or empty, but " + other.filename().string() +
                                " shows that this folder is not new" + kMetadataCure);
-  move_remains_aside(folder.metadata());
 }
 
 bool check_metadata(const DataFolder& folder, const std::string& account, MetadataStore& metadata,
@@ -88,7 +90,7 @@ void give_up_master_key(const DataFolder& folder, MetadataStore& metadata) {
   for (const auto& key : work->users().list_keys(std::nullopt, std::nullopt))
     work->users().deactivate_key(key.access_key_id);
   work->commit();
-  move_aside(folder.master_key());
+  if (fs::exists(folder.master_key())) move_aside(folder.master_key());
 }
 
 std::string set_up(const DataFolder& folder, const std::string& account, MetadataStore& metadata, KeyRing& keys,
@@ -107,7 +109,7 @@ std::string set_up(const DataFolder& folder, const std::string& account, Metadat
       if (line.starts_with("aws_access_key_id"))
         holds = keys.look_up(std::string(trim(line.substr(line.find('=') + 1)))).has_value();
   if (!holds) {
-    move_aside(folder.credentials());
+    if (fs::exists(folder.credentials())) move_aside(folder.credentials());
     const auto key = keys.create_key(account, kAdministrator);
     if (!key) throw std::runtime_error(key.error().message);
     const auto text =

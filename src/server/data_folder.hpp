@@ -25,6 +25,8 @@ struct DataFolder {
   [[nodiscard]] std::filesystem::path model_cache() const { return root / "model-cache"; }
   [[nodiscard]] std::filesystem::path audit() const { return root / "audit"; }
   [[nodiscard]] std::filesystem::path lock() const { return root / "lock"; }
+  /// Holds the node's id while the first backup into this folder is under way.
+  [[nodiscard]] std::filesystem::path unfinished_backup() const { return root / "unfinished-backup"; }
 };
 
 /// Keeps a second server off the folder while it lives: two servers on one data folder would take each other's jobs and
@@ -44,9 +46,8 @@ class FolderLock {
 struct AcceptedLosses {
   bool metadata = false, index = false, master_key = false;
 };
-/// Throws std::runtime_error with the cause and the cure if metadata.sqlite is missing or empty although the folder is
-/// not new. If that loss is accepted, what is left of the file is moved aside; and so is what is left of the objects'
-/// index, if the loss of the index is accepted.
+/// Throws std::runtime_error with the cause and the cure if the folder is a backup that was cut off, or if metadata.sqlite is missing or empty although the folder is not new. Where a loss
+/// is accepted, sets aside what is left of the database: a file that is empty or damaged, and what SQLite kept beside it. Nothing is deleted.
 void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted);
 /// Throws in the same way if metadata.sqlite opens but knows neither a user nor a key although the folder is not new.
 /// Returns whether that is so and accepted.

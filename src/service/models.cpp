@@ -82,7 +82,7 @@ Result<Model> LookoutVision::create_model(const CallContext& call, const lookout
     if (dataset && !is_settled(dataset->status) && dataset->status != DatasetStatus::create_in_progress)
       return conflict("DATASET", id, "The dataset is " + std::string(to_text(dataset->status)) + ".");
   }
-  if (work->models().count_in_state(call.scope, ModelStatus::training) >= quotas_.trainings_at_once) {
+  if (work->models().count_in_state(call.scope.account, ModelStatus::training) >= quotas_.trainings_at_once) {
     return quota_exceeded(
         quotas::kTrainings, "PROJECT", request.project_name,
         "At most " + std::to_string(quotas_.trainings_at_once) + " models may train at the same time.");
@@ -216,9 +216,10 @@ Result<ModelStatus> LookoutVision::start_model(const CallContext& call,
     const auto id = std::to_string(model->version);
     if (auto ok = check_quota(request, id); !ok) return ok.error();
     if (!can_move(model->status, ModelStatus::starting_hosting)) return wrong_state(*model, "TRAINED");
-    if (quotas_.hosted_models > 0 && work->models().count_in_state(call.scope, ModelStatus::hosted) +
-                                             work->models().count_in_state(call.scope, ModelStatus::starting_hosting) >=
-                                         quotas_.hosted_models)
+    if (quotas_.hosted_models > 0 &&
+        work->models().count_in_state(call.scope.account, ModelStatus::hosted) +
+                work->models().count_in_state(call.scope.account, ModelStatus::starting_hosting) >=
+            quotas_.hosted_models)
       return quota_exceeded(quotas::kHostedModels, "MODEL", id,
                             "At most " + std::to_string(quotas_.hosted_models) + " models may be hosted.");
     work->models().move(model->uid, model->status, ModelStatus::starting_hosting, "The model is being started.");

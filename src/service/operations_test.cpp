@@ -131,6 +131,51 @@ TEST_F(Operations, EntryPagesStayWholeWhileTheDatasetIsUpdatedAndEndWithIt) {
   EXPECT_EQ(page_of(first->next_token).error().kind, ErrorKind::invalid_input);  // it was another dataset's
 }
 
+TEST_F(Operations, QuotasCountInAllRegionsTogether) {
+  Quotas quotas;
+  quotas.projects = 2;
+  quotas.trainings_at_once = quotas.hosted_models = 1;
+  LookoutVision service(*metadata_, *objects_, hosting_, metrics_, clock_, quotas, [] {});
+  auto elsewhere = call_;
+  elsewhere.scope.region = "invented-1";
+  const auto create = [&](const CallContext& call, const char* name) {
+    return service.create_project(call, CreateProjectRequest(Json{{"ProjectName", name}}));
+  };
+  ASSERT_TRUE(create(call_, "p"));
+  ASSERT_TRUE(create(elsewhere, "p"));
+  EXPECT_EQ(create(elsewhere, "q").error().kind, ErrorKind::quota_exceeded);
+  elsewhere.scope.region = "invented-2";
+  EXPECT_EQ(create(elsewhere, "p").error().kind, ErrorKind::quota_exceeded);
+
+  elsewhere.scope.region = "invented-1";
+  ASSERT_TRUE(
+      service.create_dataset(elsewhere, CreateDatasetRequest(Json{{"ProjectName", "p"}, {"DatasetType", "train"}})));
+  {
+    auto work = metadata_->write();
+    Model model;
+    model.project = "p";
+    model.output = {"bucket", ""};
+    for (const auto& [uid, status] : {std::pair{"a", ModelStatus::training}, {"b", ModelStatus::hosted}}) {
+      model.uid = uid;
+      model.status = status;
+      ++model.version;
+      work->models().insert(kScope, model);
+    }
+    model.uid = "c";
+    model.version = 1;
+    model.status = ModelStatus::trained;
+    work->models().insert(elsewhere.scope, model);
+    work->commit();
+  }
+  const auto trained = service.create_model(
+      elsewhere, CreateModelRequest(Json{{"ProjectName", "p"},
+                                         {"OutputConfig", {{"S3Location", {{"Bucket", "bucket"}, {"Prefix", ""}}}}}}));
+  EXPECT_EQ(trained.error().kind, ErrorKind::quota_exceeded) << trained.error().message;
+  const auto started = service.start_model(
+      elsewhere, StartModelRequest(Json{{"ProjectName", "p"}, {"ModelVersion", "1"}, {"MinInferenceUnits", 1}}));
+  EXPECT_EQ(started.error().kind, ErrorKind::quota_exceeded) << started.error().message;
+}
+
 TEST_F(Operations, AnUpdateIsAppliedWholeOrNotAtAll) {
   make_dataset();
   EXPECT_EQ(*update(with_token("t"), line("1", "normal") + line("2", "anomaly")), DatasetStatus::update_in_progress);

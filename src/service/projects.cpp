@@ -40,7 +40,7 @@ Result<Project> LookoutVision::create_project(const CallContext& call,
     if (auto project = work->projects().find(call.scope, request.project_name)) return *project;
   const Project project{request.project_name, clock_.now()};
   if (quotas_.projects > 0 && !work->projects().find(call.scope, request.project_name) &&
-      work->projects().count(call.scope) >= quotas_.projects)
+      work->projects().count(call.scope.account) >= quotas_.projects)
     return quota_exceeded(quotas::kProjects, "PROJECT", request.project_name,
                           "At most " + std::to_string(quotas_.projects) + " projects may exist.");
   if (!work->projects().insert(call.scope, project))

@@ -29,8 +29,8 @@ struct CallContext {
   std::stop_token abandoned = {};  ///< requested when the caller hangs up
 };
 
-/// What an account may use in one region; 0 means unlimited where it makes sense. Defaults are the original's, where they
-/// are known.
+/// What an account may use in all regions together, since callers may sign for any region; 0 means unlimited where it makes sense.
+/// Defaults are the original's, where they are known.
 struct Quotas {
   std::int64_t trainings_at_once = 2;
   std::int64_t inference_units = 100;  ///< per model

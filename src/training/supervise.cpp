@@ -11,6 +11,7 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "base/files.hpp"
@@ -98,6 +99,33 @@ bool close_inherited(int null_device, int most_descriptors) {
   return true;
 }
 
+/// A started trainer. On every way out, exceptions included, it is ended and waited for: none outlives its caller or becomes a zombie.
+class RunningTrainer {
+ public:
+  explicit RunningTrainer(pid_t id) : id_(id) {}
+  ~RunningTrainer() {
+    if (id_ <= 0) return;
+    ::kill(id_, SIGKILL);
+    while (::waitpid(id_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  RunningTrainer(const RunningTrainer&) = delete;
+  RunningTrainer& operator=(const RunningTrainer&) = delete;
+
+  /// The status with which it ended, as waitpid gives it; empty while it runs. Fails if somebody else has waited for it.
+  Result<std::optional<int>> status() {
+    int status = 0;
+    const pid_t ended = ::waitpid(id_, &status, WNOHANG);
+    if (ended == 0 || (ended < 0 && errno == EINTR)) return std::optional<int>();
+    id_ = 0;  // from now on the number may be another process's
+    if (ended < 0) return internal_error("Lost the trainer: " + std::string(std::strerror(errno)) + ".");
+    return std::optional(status);
+  }
+
+ private:
+  pid_t id_;
+};
+
 Error read_failure(const fs::path& folder, int status) {
   if (auto text = read_file(folder / "failure.json", 1 << 20)) {
     const Json json = Json::parse(as_text(*text), nullptr, false);
@@ -165,6 +193,7 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
     ::_exit(127);
   }
 
+  RunningTrainer trainer(child);
   ::close(null_device);
 
   LineFollower lines(folder / "progress.jsonl");
@@ -183,15 +212,13 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
   };
   int status = 0;
   while (true) {
-    const pid_t ended = ::waitpid(child, &status, WNOHANG);
-    if (ended == child) break;
-    if (ended < 0 && errno != EINTR)
-      return internal_error("Lost the trainer: " + std::string(std::strerror(errno)) + ".");
-    if (cancel != nullptr && *cancel) {
-      ::kill(child, SIGKILL);
-      ::waitpid(child, &status, 0);
-      return fail(ErrorKind::unavailable, "The training was interrupted.");
+    const auto ended = trainer.status();
+    if (!ended) return ended.error();
+    if (*ended) {
+      status = **ended;
+      break;
     }
+    if (cancel != nullptr && *cancel) return fail(ErrorKind::unavailable, "The training was interrupted.");
     forward();
     std::this_thread::sleep_for(kPollInterval);
   }

@@ -2,11 +2,15 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <stdexcept>
 
 #include "base/files.hpp"
+#include "base/text.hpp"
 
 namespace vedette {
 namespace {
@@ -161,6 +165,21 @@ TEST(Training, TheTrainerInheritsNeitherFilesNorSecrets) {
   EXPECT_EQ(variables.find("VEDETTE_"), std::string::npos);
   EXPECT_NE(variables.find("OMP_WAIT_POLICY=passive"), std::string::npos);
   EXPECT_NE(variables.find("PATH="), std::string::npos);
+}
+
+TEST(Training, ATrainerDoesNotOutliveAnException) {
+  TemporaryFolder folder;
+  const auto trainer = fake_trainer(
+      folder.path(),
+      "echo $$ > id\nprintf '{\"stage\":\"fit\",\"fraction\":0.5}\\n' > progress.jsonl\nexec sleep 1000\n");
+  EXPECT_THROW(
+      (void)run_trainer(
+          trainer, folder.path(), [](const Progress&) { throw std::runtime_error("the listener fails"); }, nullptr),
+      std::runtime_error);
+  const auto id = parse_integer(trim(as_text(*read_file(folder.path() / "id", 100))));
+  ASSERT_TRUE(id);
+  EXPECT_EQ(::kill(static_cast<pid_t>(*id), 0), -1);  // neither running nor a zombie
+  EXPECT_EQ(errno, ESRCH);
 }
 
 TEST(Training, CancellingKillsTheTrainer) {

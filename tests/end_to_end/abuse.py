@@ -115,8 +115,11 @@ class Load:
             if key not in listed:
                 found = None
             else:
-                content = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-                found = next((text for text in expected if text is not None and body_of(text) == content), "something else")
+                try:
+                    content = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+                    found = next((text for text in expected if text is not None and body_of(text) == content), "something else")
+                except FAILURES as error:
+                    found = f"not readable: {error}"
             if found not in expected:
                 out.append(f"{key} is {'gone' if found is None else 'not what was put' if None not in expected else found}")
             self.state[key] = {found}
@@ -129,9 +132,9 @@ class Load:
         return out
 
 
-def readable(server, load):
-    """Returns the keys that the server answers with what was put, and those that it answers with something else."""
-    s3, good, wrong = server.client("s3", retries={"max_attempts": 0}), set(), set()
+def readable(server, load, credentials):
+    """Keys that the server answers with what was put, and those that it answers with something else."""
+    s3, good, wrong = server.client("s3", credentials, retries={"max_attempts": 0}), set(), set()
     for key, (text,) in load.state.items():
         if text is None:
             continue
@@ -149,8 +152,11 @@ def files_of(data):
 
 
 def damage(data, rng):
-    """Flips a bit of a file or removes a file. Returns what was done, and to which file."""
-    path = rng.choice([p for p in files_of(data) if os.path.getsize(os.path.join(data, p)) > 0])
+    """Flips a bit of a file or removes one; what was done, and to which file."""
+    there = [p for p in files_of(data) if os.path.getsize(os.path.join(data, p)) > 0]
+    # There are hundreds of contents and a dozen other files: each kind is hit half of the time.
+    kinds = [[p for p in there if p.startswith("objects/contents/") == is_content] for is_content in (True, False)]
+    path = rng.choice(rng.choice(kinds))
     full = os.path.join(data, path)
     if rng.random() < 0.4:
         os.remove(full)
@@ -164,8 +170,8 @@ def damage(data, rng):
     return path, f"bit flipped at {at}"
 
 
-def abuse(kills, damages, seed, say=print):
-    """Runs everything and returns the findings."""
+def abuse(kills, damages, seed, say=print, while_down=lambda data: None):
+    """Runs it all; the findings. `while_down` is called with the data folder after each kill: a test takes something away there."""
     rng, findings = random.Random(seed), []
     server = Server()
     load = Load(server, seed)
@@ -175,13 +181,14 @@ def abuse(kills, damages, seed, say=print):
             time.sleep(rng.uniform(0.02, 0.6))
             server.kill()
             load.join()
+            while_down(server.data)
             server.start()
             if "contents missing" in server.log():
                 findings.append(f"kill {kill}: contents are missing")
             findings += [f"kill {kill}: {text}" for text in load.findings(server)]
         say(f"{kills} kills: {sum(v != {None} for v in load.state.values())} objects and {sum(v != {None} for v in load.projects.values())} projects stand, {len(findings)} findings")
         server.stop()
-        refused = 0
+        refused, credentials = 0, server.credentials()  # of the server: the copy's own may be what is damaged
         for number in range(damages):
             folder = tempfile.mkdtemp(prefix="vedette-damaged-")
             shutil.rmtree(folder)
@@ -198,7 +205,7 @@ def abuse(kills, damages, seed, say=print):
                     continue
                 try:
                     is_content = path.startswith("objects/contents/")
-                    good, wrong = readable(copy, load)
+                    good, wrong = readable(copy, load, credentials)
                     lacking = sum(v != {None} for v in load.state.values()) - len(good)
                     if lacking > (1 if is_content else 0) or (wrong and not is_content):
                         findings.append(f"damage {number} ({path}, {what}): {lacking} objects are not readable, {len(wrong)} wrong")

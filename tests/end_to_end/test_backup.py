@@ -76,6 +76,54 @@ class Backup(unittest.TestCase):
         refused = subprocess.run([VEDETTE, "backup", "--data", sample, "--out", os.path.join(folder, "x")], capture_output=True, text=True)
         self.assertIn("no Vedette data", refused.stderr)
 
+    def test_a_copy_replaces_nothing_but_an_earlier_copy_of_the_same_server(self):
+        def contents(folder):
+            out = {}
+            for root, _, names in os.walk(folder):
+                for name in names:
+                    if name not in ("server.log", "lock", "hold") and not name.endswith(("-shm", "-wal")):
+                        with open(os.path.join(root, name), "rb") as file:
+                            out[os.path.join(root, name)] = file.read()
+            return out
+
+        folder = tempfile.mkdtemp(prefix="vedette-backup-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        servers = [Server(data=os.path.join(folder, name)) for name in ("one", "two")]
+        for server in servers:
+            self.addCleanup(server.destroy)
+            server.client("s3").create_bucket(Bucket="kept")
+            server.client("s3").put_object(Bucket="kept", Key="k", Body=server.data.encode())
+            server.stop()
+        one, two = (server.data for server in servers)
+        for name in ("mine", "mine-with-metadata"):
+            os.makedirs(os.path.join(folder, name))
+        for path in ("mine/notes.txt", "mine-with-metadata/metadata.sqlite", "file"):
+            with open(os.path.join(folder, path), "w", encoding="utf-8") as file:
+                file.write("mine")
+        os.symlink(one, os.path.join(folder, "link"))
+        run("backup", "--data", two, "--out", os.path.join(folder, "copy-of-two"))
+        before = contents(folder)
+        for out, reason in ((one, "beside each other"), (one + "/", "beside each other"), (one + "/backup", "beside each other"), (one + "/objects/../new", "beside each other"),
+                            (folder, "beside each other"), ("link", "beside each other"), ("link/backup", "beside each other"), ("mine", "neither empty"),
+                            ("mine-with-metadata", "neither empty"), ("file", "is a file"), (two, "a server has used"), ("copy-of-two", "another server")):
+            with self.subTest(out=out):
+                done = subprocess.run([VEDETTE, "backup", "--data", one, "--out", os.path.join(folder, out)], capture_output=True, text=True)
+                self.assertEqual(done.returncode, 1, done.stdout)
+                self.assertIn(reason, done.stderr)
+                self.assertEqual(contents(folder), before)
+
+        # A first copy that was cut off is finished by the next; until then no server takes it for whole.
+        copy = os.path.join(folder, "copy")
+        run("backup", "--data", one, "--out", copy)
+        os.rename(os.path.join(copy, "node-id"), os.path.join(copy, "unfinished-backup"))
+        done = subprocess.run([VEDETTE, "serve", "--data", copy, "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=30)
+        self.assertIn("a backup that was cut off", done.stderr)
+        os.remove(os.path.join(copy, "lock"))
+        run("backup", "--data", one, "--out", copy)
+        restored = Server(data=copy)
+        self.addCleanup(restored.destroy)
+        self.assertEqual(restored.client("s3").get_object(Bucket="kept", Key="k")["Body"].read(), one.encode())
+
 
 if __name__ == "__main__":
     unittest.main()

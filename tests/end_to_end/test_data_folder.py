@@ -1,5 +1,6 @@
 """Tests data folders that lost something: the server must say so and delete nothing."""
 import contextlib
+import glob
 import hashlib
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+import time
 import unittest
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -45,9 +47,16 @@ class LostParts(unittest.TestCase):
     def keys(self):
         return sorted(int(o["Key"]) for o in self.server.client("s3").list_objects_v2(Bucket="kept").get("Contents", []))
 
-    def metric(self, name):
-        with urlopen(self.server.url + "/metrics") as answer:
-            return int(re.search(rf"^{name} (\d+)$", answer.read().decode(), re.M).group(1))
+    def becomes(self, name, value):
+        """A metric has this value once the upkeep thread, which begins beside the first calls, has looked."""
+        deadline = time.monotonic() + 20
+        while True:
+            with urlopen(self.server.url + "/metrics") as answer:
+                found = int(re.search(rf"^{name} (\d+)$", answer.read().decode(), re.M).group(1))
+            if found == value or time.monotonic() > deadline:
+                self.assertEqual(found, value, name)
+                return
+            time.sleep(0.02)
 
     def refused(self, *words):
         """Checks that the server refuses to start in these words, twice, and changes no file."""
@@ -85,7 +94,7 @@ class LostParts(unittest.TestCase):
         files = set(content_files(self.data))
         self.start_with("--accept-loss", "index")
         self.assertEqual(self.server.client("s3").list_buckets()["Buckets"], [])
-        self.assertEqual(self.metric("vedette_objects_set_aside"), 5)
+        self.becomes("vedette_objects_set_aside", 5)
         self.assertIn("contents set aside", self.server.log())
         self.server.stop()
         self.assertEqual(set(content_files(self.data)), files)
@@ -93,7 +102,8 @@ class LostParts(unittest.TestCase):
         self.server.start()
         self.assertEqual(self.keys(), list(range(5)))
         self.assertEqual(self.server.client("s3").get_object(Bucket="kept", Key="3")["Body"].read(), b"content 3")
-        self.assertEqual((self.metric("vedette_objects_set_aside"), self.metric("vedette_objects_missing")), (0, 0))
+        self.becomes("vedette_objects_set_aside", 0)
+        self.becomes("vedette_objects_missing", 0)
 
     def test_an_index_cut_off_or_scribbled_on(self):
         self.server.stop()
@@ -108,6 +118,47 @@ class LostParts(unittest.TestCase):
         self.server.start()
         self.assertEqual(self.keys(), list(range(5)))
 
+    def accept_damage(self, what, database, scribble):
+        """A damaged database is set aside in one step, under a name that says when, and a new one serves."""
+        self.server.stop()
+        with open(database, "wb") as file:
+            file.write(scribble)
+        self.refused(os.path.basename(database), "damaged", "--accept-loss")
+        self.start_with("--accept-loss", what)
+        aside = glob.glob(database + ".lost-*")
+        self.assertEqual(len([name for name in aside if not name.endswith(("-wal", "-shm"))]), 1, aside)
+        self.assertRegex(aside[0], r"\.lost-\d{8}T\d{6}Z")
+        with open(aside[0], "rb") as file:
+            self.assertEqual(file.read(), scribble)
+        with urlopen(self.server.url + "/readyz") as answer:
+            self.assertEqual(answer.status, 200)
+
+    def test_a_damaged_index_is_set_aside_in_one_step(self):
+        right = self.index + ".right"
+        self.server.stop()
+        copy(self.index, right)
+        self.accept_damage("index", self.index, os.urandom(50_000))
+        self.assertEqual(self.server.client("s3").list_buckets()["Buckets"], [])
+        self.becomes("vedette_objects_set_aside", 5)
+        self.server.stop()
+        copy(right, self.index)
+        self.server.start()
+        self.assertEqual(self.keys(), list(range(5)))
+
+    def test_damaged_metadata_are_set_aside_in_one_step(self):
+        self.accept_damage("metadata", self.metadata, b"SQLite?" * 1000)
+        self.assertEqual(self.server.client("lookoutvision").list_projects()["Projects"], [])
+        self.assertEqual(self.keys(), list(range(5)))
+        self.server.stop()
+        self.server.start()  # needs no flag any more
+
+    def test_a_database_that_is_whole_is_not_set_aside(self):
+        self.server.stop()
+        self.start_with("--accept-loss", "index", "--accept-loss", "metadata")
+        self.assertEqual(glob.glob(self.data + "/**/*.lost-*", recursive=True), [])
+        self.assertEqual(self.keys(), list(range(5)))
+        self.assertEqual(len(self.server.client("lookoutvision").list_projects()["Projects"]), 1)
+
     def test_an_index_of_yesterday(self):
         self.server.stop()
         copy(self.index, self.index + ".yesterday")
@@ -119,7 +170,7 @@ class LostParts(unittest.TestCase):
         self.refused("10 are not named by index.sqlite", "--accept-loss index")
         self.start_with("--accept-loss", "index")
         self.assertEqual(self.keys(), list(range(5)))
-        self.assertEqual(self.metric("vedette_objects_set_aside"), 10)
+        self.becomes("vedette_objects_set_aside", 10)
         self.server.stop()
         copy(self.index + ".today", self.index)
         self.server.start()
@@ -130,7 +181,7 @@ class LostParts(unittest.TestCase):
         self.server.stop()
         os.remove(next(iter(content_files(self.data).values())))
         self.server.start()
-        self.assertEqual(self.metric("vedette_objects_missing"), 1)
+        self.becomes("vedette_objects_missing", 1)
         self.assertIn("contents missing objects=1", self.server.log())
         out = self.data + "-copy"
         self.addCleanup(shutil.rmtree, out, ignore_errors=True)
@@ -278,6 +329,29 @@ class Abuse(unittest.TestCase):
         lines = []
         outcome = abuse.abuse(kills=6, damages=3, seed=7, say=lines.append)
         self.assertEqual(outcome, [], lines)
+
+    def test_what_a_server_loses_is_found(self):
+        def remove_a_file(data):
+            os.remove(sorted(path for path in content_files(data).values() if not path.endswith(".part"))[0])
+
+        def change_a_file(data):
+            with open(sorted(path for path in content_files(data).values() if not path.endswith(".part"))[0], "r+b") as file:
+                file.write(b"other")
+
+        def remove_a_row(database, table):
+            with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+                connection.execute(f"DELETE FROM {table} WHERE (SELECT COUNT(*) FROM {table}) > 0")
+
+        for while_down, words in (
+                (remove_a_file, ("contents are missing", "not readable")), (change_a_file, ("not readable", "not what was put", "something else")),
+                (lambda data: remove_a_row(os.path.join(data, "objects", "index.sqlite"), "objects"), ("is gone", "ended")),
+                (lambda data: remove_a_row(os.path.join(data, "metadata.sqlite"), "projects"), ("is gone",))):
+            with self.subTest(words=words):
+                try:
+                    found = abuse.abuse(kills=3, damages=0, seed=11, say=lambda line: None, while_down=while_down)
+                except RuntimeError as error:
+                    found = [str(error)]  # the server refuses to start
+                self.assertTrue(any(word in text for text in found for word in words), found)
 
     def test_a_backup_of_a_server_that_deletes_all_the_time(self):
         server = Server()

@@ -146,6 +146,20 @@ class Files(unittest.TestCase):
         self.assertIn("something else", done.stderr)
         self.assertEqual(list(contents(self.folder + "/mine")), ["notes.txt"])
 
+    def test_a_service_model_that_somebody_else_wrote_is_kept(self):
+        target = self.folder + "/models/lookoutvision/2020-11-20"
+        os.makedirs(target)
+        with open(target + "/service-2.json", "w", encoding="utf-8") as file:
+            file.write("the vendor's")
+        for _ in range(2):
+            run("client-model", "install", "--dir", self.folder + "/models")
+        kept = [name for name in os.listdir(target) if name.startswith("service-2.json.before-")]
+        self.assertEqual(len(kept), 1)
+        with open(os.path.join(target, kept[0]), encoding="utf-8") as file:
+            self.assertEqual(file.read(), "the vendor's")
+        with open(target + "/service-2.json", encoding="utf-8") as file:
+            self.assertIn("CreateProject", file.read())
+
     def test_what_systems_leave_in_folders_is_not_looked_at(self):
         for name in (".ipynb_checkpoints/000-checkpoint.png", ".Trash-1000/files/x.png", "@eaDir/001.png/SYNOPHOTO_THUMB_M.png", "__MACOSX/002.png", "._000.png", "Thumbs.db"):
             os.makedirs(os.path.dirname(f"{self.good}/{name}"), exist_ok=True)

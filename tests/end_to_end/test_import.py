@@ -106,6 +106,16 @@ class Import(unittest.TestCase):
         self.assertEqual(json.loads(entries[0])["source-ref"], "s3://kept/saved/train/images/line 7/images/good000.png")
         self.assertEqual(len(self.s3.list_objects_v2(Bucket="kept")["Contents"]), before + 1)  # The manifest was added.
 
+    def test_an_object_of_somebody_else_is_not_overwritten(self):
+        kept(self.folder)
+        key = "mine/train/images/line 7/images/good003.png"
+        self.s3.create_bucket(Bucket="shared")
+        self.s3.put_object(Bucket="shared", Key=key, Body=b"mine")
+        status, _, err = import_(self.folder, "--project", "mine", "--bucket", "shared", "--no-train")
+        self.assertEqual(status, 1)
+        self.assertIn("nothing was overwritten", err)
+        self.assertEqual(self.s3.get_object(Bucket="shared", Key=key)["Body"].read(), b"mine")
+
     def test_an_import_that_cannot_be_done_says_why(self):
         for words, reason in ((("/nowhere", "--project", "x"), "neither a folder nor"), ((self.folder, "--project", "x"), "no train.manifest"),
                               (("s3://none/x", "--project", "x"), "NoSuchBucket")):

@@ -103,8 +103,8 @@ class ProjectRepository {
   virtual bool insert(const Scope& scope, const Project& project) = 0;  ///< Returns false if the name is taken.
   virtual std::optional<Project> find(const Scope& scope, const std::string& name) = 0;
   virtual std::vector<Project> list(const Scope& scope, const std::string& after_name,
-                                    std::int64_t limit) = 0;  ///< Returns projects in the order of their names.
-  virtual std::int64_t count(const Scope& scope) = 0;
+                                    std::int64_t limit) = 0;   ///< by name
+  virtual std::int64_t count(const std::string& account) = 0;  ///< in all regions
   virtual bool remove(const Scope& scope, const std::string& name) = 0;
   /// Returns the next model version of an existing project. A number is never used twice.
   virtual std::int64_t next_model_version(const Scope& scope, const std::string& name) = 0;
@@ -139,8 +139,8 @@ class ModelRepository {
   virtual std::vector<Model> list(const Scope& scope, const std::string& project, std::int64_t after_version,
                                   std::int64_t limit) = 0;
   virtual std::vector<ScopedModel> list_in_states(const std::vector<ModelStatus>& states) = 0;
-  virtual std::int64_t count_in_state(const Scope& scope, ModelStatus status) = 0;
-  /// Compares and sets the status of the model with this uid. Returns false if the model is gone or in another state.
+  virtual std::int64_t count_in_state(const std::string& account, ModelStatus status) = 0;  ///< in all regions
+  /// Compare-and-set by uid.
   virtual bool move(const std::string& uid, ModelStatus from, ModelStatus to, const std::string& message) = 0;
   /// Sets a new message if the model is in this state. Returns false if it is not.
   virtual bool set_message(const std::string& uid, ModelStatus in_state, const std::string& message) = 0;

@@ -24,14 +24,15 @@ std::filesystem::path known_as(const std::filesystem::path& path) {
   return none ? path : real;
 }
 
-DatabaseError damaged(const std::string& path, const std::string& reason) {
+DatabaseDamaged damaged(const std::string& path, const std::string& reason) {
   {
     auto name = known_as(path);
     const MutexLock lock(damaged_mutex);
     damaged_files().insert(std::move(name));
   }
-  return DatabaseError("the database " + path + " is damaged (" + reason +
-                       "); put it back from a backup, with no -wal and -shm of its name beside it");
+  return DatabaseDamaged("the database " + path + " is damaged (" + reason +
+                         "); put it back from a backup, with no -wal and -shm of its name beside it. Without a backup, "
+                         "start once with --accept-loss, which sets the damaged file aside (see vedette serve --help)");
 }
 
 /// Throws the exception for the last operation on the database, which failed.
@@ -187,6 +188,31 @@ bool is_damaged(const std::filesystem::path& path) {
   const auto name = known_as(path);
   const MutexLock lock(damaged_mutex);
   return damaged_files().contains(name);
+}
+
+bool find_damage(const std::filesystem::path& path) {
+  try {
+    Connection connection(path, Connection::Open::existing);
+    check(connection);
+    return false;
+  } catch (const DatabaseDamaged&) {
+    return true;
+  }
+}
+
+std::filesystem::path set_aside(const std::filesystem::path& path, Timestamp now) {
+  namespace fs = std::filesystem;
+  const auto free = [](const std::string& name) {
+    return !fs::exists(name) && !fs::exists(name + "-wal") && !fs::exists(name + "-shm");
+  };
+  const auto wanted = path.string() + ".lost-" + to_basic_iso8601(now);
+  auto aside = wanted;
+  for (int number = 2; !free(aside); ++number) aside = wanted + "-" + std::to_string(number);
+  for (const char* suffix : {"", "-wal", "-shm"})
+    if (fs::exists(path.string() + suffix)) fs::rename(path.string() + suffix, aside + suffix);
+  const std::lock_guard lock(damaged_mutex);
+  damaged_files().erase(known_as(path));
+  return aside;
 }
 
 void migrate(Connection& connection, const std::vector<std::pair<int, std::string_view>>& migrations) {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/disk_full.hpp"
 #include "base/mutex.hpp"
 
@@ -25,6 +26,9 @@ struct DatabaseError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 struct DatabaseFull : DatabaseError, DiskFull {
+  using DatabaseError::DatabaseError;
+};
+struct DatabaseDamaged : DatabaseError {
   using DatabaseError::DatabaseError;
 };
 
@@ -94,13 +98,21 @@ class Connection {
 /// Applies the migrations that the file has not seen, each in one transaction, under the write lock of the database.
 void migrate(Connection& connection, const std::vector<std::pair<int, std::string_view>>& migrations);
 
-/// Reads the whole file. If it is damaged, throws a DatabaseError that names the cure.
+/// Reads the whole file and throws DatabaseDamaged with the cure if it is damaged.
 void check(Connection& connection);
 
 /// Whether an operation of this process found this file damaged: it is not a database, or it is malformed. Thread-safe.
 bool is_damaged(const std::filesystem::path& path);
 
-/// Connections to one file that exists. Each is handed out to one caller at a time. Thread-safe.
+/// Opens the database that `path` names and reads the whole of it, as `check` does; returns whether it is damaged. Throws DatabaseError if
+/// it cannot be opened for another reason.
+bool find_damage(const std::filesystem::path& path);
+
+/// Renames a database that nobody has open, together with its -wal and -shm, to `<path>.lost-<UTC time>` and returns that name: none of
+/// them is deleted or overwritten, and SQLite still finds them together. What `is_damaged` said of the path no longer holds for a new file.
+std::filesystem::path set_aside(const std::filesystem::path& path, Timestamp now);
+
+/// Connections to one file that exists, handed out one caller each. Thread-safe.
 class Pool {
  public:
   explicit Pool(std::filesystem::path path) : path_(std::move(path)) {}

@@ -63,9 +63,9 @@ class Models : public ModelRepository {
     }
     return out;
   }
-  std::int64_t count_in_state(const Scope& s, ModelStatus status) override {
-    auto q = c_.prepare("SELECT COUNT(*) FROM models WHERE account = ? AND region = ? AND status = ?");
-    q.bind(s.account).bind(s.region).bind(to_text(status));
+  std::int64_t count_in_state(const std::string& account, ModelStatus status) override {
+    auto q = c_.prepare("SELECT COUNT(*) FROM models WHERE account = ? AND status = ?");
+    q.bind(account).bind(to_text(status));
     return q.step() ? q.integer(0) : 0;
   }
   bool move(const std::string& uid, ModelStatus from, ModelStatus to, const std::string& message) override {

@@ -28,9 +28,9 @@ class Projects : public ProjectRepository {
     while (q.step()) out.push_back({q.text(0), loaded(q.integer(1))});
     return out;
   }
-  std::int64_t count(const Scope& s) override {
-    auto q = c_.prepare("SELECT COUNT(*) FROM projects WHERE account = ? AND region = ?");
-    q.bind(s.account).bind(s.region);
+  std::int64_t count(const std::string& account) override {
+    auto q = c_.prepare("SELECT COUNT(*) FROM projects WHERE account = ?");
+    q.bind(account);
     return q.step() ? q.integer(0) : 0;
   }
   bool remove(const Scope& s, const std::string& name) override {
