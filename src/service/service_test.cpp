@@ -37,14 +37,13 @@ TEST(JobPayloads, RoundTripAndDamageIsNoticed) {
 /// A store in which every object is there, with one byte in it. It counts how often it was asked.
 class OneByteObjects : public ObjectStore {
  public:
-  Result<ObjectStart> get_start(const std::string& bucket, const std::string& key, std::size_t) override {
+  Result<ObjectStart> get_start(const std::string&, const std::string& key, std::size_t) override {
     {
       const std::lock_guard lock(mutex_);
       ++asked_;
     }
     changed_.notify_all();
     ObjectStart start;
-    start.info.bucket = bucket;
     start.info.key = key;
     start.info.size_bytes = 1;
     start.bytes = "x";
@@ -96,7 +95,9 @@ TEST(ManifestCheck, GoesOnWhileItsProgressIsWritten) {
   const auto progress = [&](std::size_t done, std::size_t count) {
     EXPECT_EQ(++at_once, 1);
     EXPECT_LE(done, count);
-    if (++reports == 1) EXPECT_TRUE(objects.wait_until_asked(kObjects));
+    if (++reports == 1) {
+      EXPECT_TRUE(objects.wait_until_asked(kObjects));
+    }
     --at_once;
   };
   const ManifestCheck check{objects, caller, {}, "", 1000, cancelled, progress, std::chrono::seconds(0)};

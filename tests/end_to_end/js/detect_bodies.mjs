@@ -4,10 +4,13 @@ import { File } from "node:buffer";
 import { createReadStream, readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import * as l4v from "@aws-sdk/client-lookoutvision";
+import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 
 const path = process.argv[2];
 const bytes = readFileSync(path);
 const api = new l4v.LookoutVisionClient({ maxAttempts: 1 });
+// As in browsers, which alone send Blobs and Files.
+const browser = new l4v.LookoutVisionClient({ maxAttempts: 1, requestHandler: new FetchHttpHandler() });
 const bodies = {
   bytes,
   stream: createReadStream(path),
@@ -18,7 +21,7 @@ const bodies = {
 const outcomes = {};
 for (const [kind, Body] of Object.entries(bodies)) {
   try {
-    await api.send(new l4v.DetectAnomaliesCommand({ ProjectName: "none", ModelVersion: "1", ContentType: "image/png", Body }));
+    await (Body instanceof Blob ? browser : api).send(new l4v.DetectAnomaliesCommand({ ProjectName: "none", ModelVersion: "1", ContentType: "image/png", Body }));
     outcomes[kind] = "no error";
   } catch (error) {
     outcomes[kind] = error.name === "ResourceNotFoundException" ? error.name : `${error.name}: ${error.message}`;

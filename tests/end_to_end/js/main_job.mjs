@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as l4v from "@aws-sdk/client-lookoutvision";
 import * as s3sdk from "@aws-sdk/client-s3";
+import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 
 const folder = process.argv[2];
 const ProjectName = "javascript";
@@ -72,8 +73,9 @@ for (const key of lines.map((line) => line["source-ref"].slice(`s3://${Bucket}/`
 // A stream and a Blob cannot be hashed before they are sent: their payload goes unsigned.
 const last = join(folder, verdicts.at(-1)[0]);
 const unsigned = [];
-for (const Body of [createReadStream(last), new Blob([readFileSync(last)])])
-  unsigned.push((await call("DetectAnomalies", { ProjectName, ModelVersion: "1", ContentType: "image/png", Body })).DetectAnomalyResult.Confidence);
+const browser = new l4v.LookoutVisionClient({ requestHandler: new FetchHttpHandler() });
+for (const [client, Body] of [[api, createReadStream(last)], [browser, new Blob([readFileSync(last)])]])
+  unsigned.push((await client.send(new l4v.DetectAnomaliesCommand({ ProjectName, ModelVersion: "1", ContentType: "image/png", Body }))).DetectAnomalyResult.Confidence);
 const wrongType = await failure(call("DetectAnomalies", { ProjectName, ModelVersion: "1", ContentType: "", Body: readFileSync(join(folder, "all.manifest")) }));
 const job = await call("StartModelPackagingJob", {
   ProjectName, ModelVersion: "1", Configuration: { Greengrass: { ComponentName: "part", S3OutputLocation: { Bucket, Prefix: "packages/" }, TargetDevice: "jetson_xavier" } },
