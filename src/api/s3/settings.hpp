@@ -50,10 +50,10 @@ Headers cors_headers(const std::vector<CorsRule>& rules, std::string_view origin
 struct LifecycleRule {
   std::string id, prefix;
   bool is_enabled = false;
-  /// Objects of this age expire; in buckets with versions they become old versions.
+  /// Objects of this age, in days, expire; in buckets with versions they become old versions.
   std::optional<int> days;
   bool removes_lone_markers = false;   ///< Delete markers without any version below them are removed.
-  std::optional<int> noncurrent_days;  ///< Old versions of this age expire.
+  std::optional<int> noncurrent_days;  ///< Old versions expire so many days after a newer one came.
   int newer_noncurrent = 0;            ///< So many of the old versions stay all the same.
   std::optional<int> abort_upload_days;
 };

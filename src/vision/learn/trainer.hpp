@@ -196,7 +196,7 @@ class Trainer {
   Result<void> load_backbone(const std::filesystem::path& file);
   Result<void> evaluate_test_set();
   Result<Evaluation> judge_test_set() const;
-  /// Returns `count` pictures, or fewer at a large working size, but at least a quarter of them.
+  /// Returns `count`, or less at a large working size, but at least a quarter of it.
   [[nodiscard]] std::size_t fewer_if_large(std::size_t count) const {
     return static_cast<std::size_t>(static_cast<double>(count) * std::clamp(kInputPixels / input_.pixels(), 0.25, 1.0));
   }
