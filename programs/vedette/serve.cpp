@@ -58,6 +58,7 @@ struct ServeOptions {
   std::string tls_certificate, tls_key;
   std::vector<std::string> regions;
   std::string s3_domain;
+  std::string presigned_v2 = "on";
   std::string objects, objects_endpoint, objects_region, objects_ca_file;
   int objects_timeout = 20;
   Quotas quotas;
@@ -288,7 +289,9 @@ void serve(const ServeOptions& options) {
                                     lookout_vision, limiter, &metrics);
   JsonService extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision,
                                 limiter, nullptr);
-  S3Service s3_service(storage.buckets.get(), options.s3_domain);
+  S3ServiceOptions s3_options{.domain = options.s3_domain, .accepts_presigned_v2 = options.presigned_v2 == "on"};
+  if (!options.regions.empty()) s3_options.region = options.regions.front();
+  S3Service s3_service(storage.buckets.get(), s3_options);
   StsService sts_service;
   const auto show_metrics = [&] {
     return metrics.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string());
@@ -359,6 +362,12 @@ void add_serve(CLI::App& app, int& status) {
       ->add_option("--s3-domain", options->s3_domain,
                    "Domain below which hosts name buckets (virtual-host style): BUCKET.DOMAIN")
       ->envname("VEDETTE_S3_DOMAIN");
+  command
+      ->add_option("--presigned-v2", options->presigned_v2,
+                   "Whether presigned S3 URLs of Signature Version 2 are accepted, which old clients make by default")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"on", "off"}))
+      ->envname("VEDETTE_PRESIGNED_V2");
   command
       ->add_option(
           "--objects", options->objects,
