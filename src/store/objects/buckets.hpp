@@ -87,9 +87,9 @@ class BucketStore : public ObjectStore {
   virtual Result<void> set_tags(const std::string& bucket, const std::string& key,
                                 const std::optional<std::string>& version_id, const HeaderFields& tags) = 0;
 
-  /// An upload by parts; its id. Nothing of it is visible before it is completed.
+  /// An upload by parts; its id. Nothing of it is visible before it is completed. The condition must hold now and when it is completed.
   virtual Result<std::string> create_upload(const std::string& bucket, const std::string& key,
-                                            const ObjectAttributes& attributes) = 0;
+                                            const ObjectAttributes& attributes, const PutCondition& condition) = 0;
   /// A part, new or in the place of an earlier one. Fails with NoSuchUpload, as all calls with an unknown id do.
   virtual Result<UploadPart> put_part(const std::string& bucket, const std::string& key, const std::string& upload,
                                       int number, std::unique_ptr<StagedObject> content) = 0;

@@ -74,10 +74,10 @@ class StagedObject {
   [[nodiscard]] virtual const std::optional<ObjectChecksum>& checksum() const = 0;  ///< after finish()
 };
 
-/// When a put may happen.
+/// When a put may happen. One that wants an object where there is none fails with NoSuchKey, otherwise with PreconditionFailed.
 struct PutCondition {
   bool must_not_exist = false;         ///< If-None-Match: *
-  std::optional<std::string> etag_is;  ///< If-Match
+  std::optional<std::string> etag_is;  ///< If-Match; "*": there is any
 };
 
 struct Removed {

@@ -81,7 +81,7 @@ class FolderStore : public BucketStore {
 
   // uploads.cpp
   Result<std::string> create_upload(const std::string& bucket, const std::string& key,
-                                    const ObjectAttributes& attributes) override;
+                                    const ObjectAttributes& attributes, const PutCondition& condition) override;
   Result<UploadPart> put_part(const std::string& bucket, const std::string& key, const std::string& upload, int number,
                               std::unique_ptr<StagedObject> content) override;
   Result<std::vector<UploadPart>> list_parts(const std::string& bucket, const std::string& key,
@@ -115,6 +115,8 @@ class FolderStore : public BucketStore {
   static Result<ObjectRow> find(sqlite::Connection& c, const std::string& bucket, const std::string& key,
                                 const std::optional<std::string>& version_id);
   /// Puts a staged file into the index; what it replaces for good is added to `gone`, to be unlinked after the commit.
+  Result<void> check_condition(sqlite::Connection& c, const std::string& bucket, const std::string& key,
+                               const PutCondition& condition);
   Result<void> enter(sqlite::Connection& c, const std::string& bucket, ObjectInfo& info, const StagedFile& file,
                      const PutCondition& condition, Contents& gone);
   /// Takes the newest of a key out of the way of a new one or of a delete marker; the new one's version.
