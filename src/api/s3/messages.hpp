@@ -123,6 +123,7 @@ struct VersionListing {
 };
 std::string encode_versions(const VersionListing& versions);
 std::string encode_versioning(std::string_view status);  ///< "Enabled", "Suspended" or empty
+std::string encode_ownership(std::string_view value);    ///< as the setting "ownershipControls" keeps it
 std::string encode_private_acl(std::string_view owner);
 std::string encode_document(std::string_view document);  ///< of a setting, as an answer
 struct DeletedObject {
