@@ -271,6 +271,25 @@ TEST(S3, SettingsThatCouldNotBeKeptAreRefused) {
   EXPECT_EQ(s3::parse_tagging_header("a%20b=c%3D")->at(0), (std::pair<std::string, std::string>("a b", "c=")));
 }
 
+TEST(S3, LifecycleRulesHaveIdsOfTheirOwn) {
+  const auto kept = [](const std::vector<std::string>& ids) {
+    std::string xml = "<LifecycleConfiguration>";
+    for (const auto& id : ids)
+      xml += "<Rule>" + (id.empty() ? "" : "<ID>" + id + "</ID>") +
+             "<Status>Enabled</Status><Prefix/><Expiration><Days>3</Days></Expiration></Rule>";
+    const auto document = s3::check_setting(*s3::find_setting("lifecycle"), xml + "</LifecycleConfiguration>");
+    if (!document) return document.error().code;
+    std::string out;
+    const auto rules = s3::parse_lifecycle(*document);
+    for (const auto& rule : *rules) out += rule.id + " ";
+    return out;
+  };
+  EXPECT_EQ(kept({"", "mine", "rule-2", ""}), "rule-1 mine rule-2 rule-3 ");
+  EXPECT_EQ(kept({"mine", "mine"}), "InvalidArgument");
+  EXPECT_EQ(kept({std::string(256, 'x')}), "InvalidArgument");
+  EXPECT_EQ(kept({std::string(255, 'x')}), std::string(255, 'x') + " ");
+}
+
 TEST(S3, TheFirstFittingCorsRuleAnswers) {
   const auto rules = *s3::parse_cors(
       "<CORSConfiguration><CORSRule><AllowedOrigin>https://*.plant.example</AllowedOrigin><AllowedMethod>PUT</"

@@ -17,6 +17,14 @@ void require(int ok, const char* what) {
   if (ok != 1) throw std::runtime_error(std::string("OpenSSL failed: ") + what);
 }
 
+/// `out` has room for the method's digest.
+void hmac(const EVP_MD* method, std::span<const std::uint8_t> key, std::string_view data, std::uint8_t* out) {
+  unsigned length = 0;
+  if (!HMAC(method, key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()),
+            data.size(), out, &length))
+    throw std::runtime_error("OpenSSL failed: hmac");
+}
+
 struct CipherDeleter {
   void operator()(EVP_CIPHER_CTX* c) const { EVP_CIPHER_CTX_free(c); }
 };
@@ -32,10 +40,13 @@ Sha256 sha256(std::span<const std::uint8_t> data) {
 
 Sha256 hmac_sha256(std::span<const std::uint8_t> key, std::string_view data) {
   Sha256 out{};
-  unsigned length = 0;
-  if (!HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()),
-            data.size(), out.data(), &length))
-    throw std::runtime_error("OpenSSL failed: hmac");
+  hmac(EVP_sha256(), key, data, out.data());
+  return out;
+}
+
+std::array<std::uint8_t, 20> hmac_sha1(std::span<const std::uint8_t> key, std::string_view data) {
+  std::array<std::uint8_t, 20> out{};
+  hmac(EVP_sha1(), key, data, out.data());
   return out;
 }
 

@@ -18,6 +18,8 @@ using Sha256 = std::array<std::uint8_t, 32>;
 
 Sha256 sha256(std::span<const std::uint8_t> data);
 Sha256 hmac_sha256(std::span<const std::uint8_t> key, std::string_view data);
+/// Only for old signatures that demand it.
+std::array<std::uint8_t, 20> hmac_sha1(std::span<const std::uint8_t> key, std::string_view data);
 std::string sha256_hex(std::string_view data);
 
 /// Computes one digest of data that arrives in pieces: SHA-256, MD5 (S3's ETag) or SHA-1 (a checksum that S3 clients

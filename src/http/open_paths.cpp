@@ -48,8 +48,8 @@ std::optional<Response> OpenPaths::answer(const RequestHead& head) const {
   // A signed request means a service: by its host it may name an object of this path.
   const auto authorization = header_value(head.headers, "authorization");
   const bool is_bearer = authorization.substr(0, 7) == "Bearer ";
-  if ((!authorization.empty() && !is_bearer) || head.query.find("X-Amz-Signature") != std::string::npos)
-    return std::nullopt;
+  const bool is_presigned = head.query.find("Signature=") != std::string::npos;
+  if ((!authorization.empty() && !is_bearer) || is_presigned) return std::nullopt;
   const auto shown = [&](Response r) {
     if (head.method == "HEAD") {
       r.head_length = r.body.size();
@@ -65,7 +65,8 @@ std::optional<Response> OpenPaths::answer(const RequestHead& head) const {
   if (head.path == "/metrics") return shown(answer_metrics(head));
   if (const auto it = documents_.find(head.path); it != documents_.end())
     return shown(text(200, it->second, "application/json"));
-  if (head.path == "/")
+  // For a browser only: to a program this is S3's ListBuckets without a key, which must not look as if it had succeeded.
+  if (head.path == "/" && header_value(head.headers, "accept").find("text/html") != std::string_view::npos)
     return shown(text(200,
                       "Vedette is running. Point an AWS client for lookoutvision and s3 at this address.\n"
                       "The API: /openapi.json; models for SDKs: vedette client-model install.\n"));

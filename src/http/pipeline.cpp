@@ -10,7 +10,10 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "http/peer_address.hpp"
+#include "http/response_headers.hpp"
 #include "signing/chunked.hpp"
+#include "signing/presigned_headers.hpp"
+#include "signing/signature_v2.hpp"
 
 namespace vedette {
 namespace {
@@ -26,7 +29,8 @@ constexpr std::chrono::milliseconds kThrottledHold{500};
 std::string_view service_by_path(const RequestHead& head) {
   if (head.path.starts_with("/2020-11-20/")) return "lookoutvision";
   if (head.path.starts_with("/2026-11-01/")) return "vedette";
-  if (head.path == "/" && head.method == "POST") return "sts";
+  const bool is_form = header_value(head.headers, "content-type").starts_with("multipart/form-data");
+  if (head.path == "/" && head.method == "POST" && !is_form) return "sts";
   return "s3";
 }
 
@@ -122,7 +126,39 @@ class PipelineExchange : public Exchange {
   }
 
  private:
-  SignableRequest signable() const { return {head_.method, head_.path, head_.query, head_.headers}; }
+  SignableRequest signable() const {
+    return {head_.method, head_.path, head_.query, head_.headers,
+            authorization_.is_version_2 ? service_->signed_resource(head_) : std::string()};
+  }
+
+  Result<Authorization> read_authorization() const {
+    if (!header_value(head_.headers, "authorization").empty() || !is_presigned_v2(head_.query)) {
+      auto authorization = parse_authorization(signable());
+      if (!authorization && authorization.error().code == "MissingAuthenticationToken")
+        return service_->unsigned_error(head_, authorization.error());
+      return authorization;
+    }
+    const auto region = service_->presigned_v2_region();
+    if (!region)
+      return fail(ErrorKind::unauthenticated,
+                  std::string("Presigned URLs of Signature Version 2 are not accepted here. ") + kHowToSignWithVersion4,
+                  "InvalidRequest");
+    auto authorization = parse_presigned_v2(head_.query);
+    if (authorization) authorization->credential.region = *region;
+    return authorization;
+  }
+
+  /// What a presigned URL of S3 says in the place of headers is read as such from here on.
+  Result<void> take_presigned_headers() {
+    if (!authorization_.is_presigned || !service_->has_s3_payloads()) return {};
+    auto headers = presigned_headers(head_.query, head_.headers);
+    std::erase_if(headers, [](const auto& header) { return is_presigned_checksum(header.first); });
+    if (!are_sendable(headers))
+      return fail(ErrorKind::invalid_input, "The URL stands for a header that no request could have.",
+                  "InvalidArgument");
+    for (auto& header : headers) head_.headers.push_back(std::move(header));
+    return {};
+  }
 
   Error wrong_signature() { return failed_signature(wrong_signature_error()); }
 
@@ -139,7 +175,7 @@ class PipelineExchange : public Exchange {
   }
 
   Result<void> check_head() {
-    auto authorization = parse_authorization(signable());
+    auto authorization = read_authorization();
     if (!authorization) return authorization.error();
     authorization_ = std::move(*authorization);
     auto* named = pipeline_.service_named(authorization_.credential.service);
@@ -148,11 +184,12 @@ class PipelineExchange : public Exchange {
                   "SignatureDoesNotMatch");
     service_ = named;
     if (auto ok = check_time(authorization_, pipeline_.clock_.now()); !ok) return ok;
+    if (auto ok = check_signed_headers(authorization_, head_.headers); !ok) return ok;
+    if (auto ok = take_presigned_headers(); !ok) return ok;
     // Session tokens belong to temporary keys, which this server does not make.
     if (!header_value(head_.headers, "x-amz-security-token").empty())
       return fail(ErrorKind::unauthenticated, "The security token included in the request is invalid.",
                   "InvalidAccessKeyId");
-    if (auto ok = check_signed_headers(authorization_, head_.headers); !ok) return ok;
     auto key = pipeline_.keys_.look_up(authorization_.credential.access_key_id);
     if (!key) return key.error().code == "InvalidAccessKeyId" ? failed_signature(key.error()) : key.error();
     identity_.caller = std::move(key->caller);
@@ -274,7 +311,7 @@ class PipelineExchange : public Exchange {
   }
 
   Pipeline& pipeline_;
-  const RequestHead head_;
+  RequestHead head_;
   const std::chrono::steady_clock::time_point start_;
   CallIdentity identity_;
   WireService* service_ = nullptr;  // whose words errors use; set before any

@@ -44,6 +44,11 @@ Result<Response> create_bucket(S3Call& call) {
   if (auto ok = call.objects.create_bucket(call.request.bucket);
       !ok && !(ok.error().code == "BucketAlreadyOwnedByYou" && call.scope.region == "us-east-1"))
     return ok.error();
+  if (!header_value(call.headers, "x-amz-object-ownership").empty())
+    if (auto ok =
+            call.objects.set_setting(call.request.bucket, "ownershipControls", s3::encode_ownership(kOwnerEnforced));
+        !ok)
+      return ok.error();
   Response r;
   r.headers.emplace_back("location", "/" + call.request.bucket);
   return r;

@@ -144,10 +144,9 @@ Result<Response> put_object(S3Call& call) {
   if (!info) return info.error();
   Response r;
   r.headers.emplace_back("etag", in_quotes(info->etag));
-  add_version_header(r, info->version_id);
+  add_new_version_header(r, info->version_id);
   add_checksum_header(r, info->checksum);
-  for (const auto& [name, value] : info->attributes.headers)
-    if (name == "x-amz-server-side-encryption") r.headers.emplace_back(name, value);
+  add_encryption_header(r, info->attributes);
   return r;
 }
 
@@ -207,7 +206,10 @@ Result<Response> copy_object(S3Call& call) {
   if (!replaces_metadata) {
     attributes->content_type = info.attributes.content_type;
     attributes->user_metadata = info.attributes.user_metadata;
-    attributes->headers = info.attributes.headers;
+    // Encryption is the copy's own affair; all other headers come along.
+    std::erase_if(attributes->headers, [](const auto& header) { return header.first != kEncryption; });
+    for (const auto& header : info.attributes.headers)
+      if (header.first != kEncryption) attributes->headers.push_back(header);
   }
   auto staged = call.objects.stage();
   if (!staged) return staged.error();
@@ -224,7 +226,8 @@ Result<Response> copy_object(S3Call& call) {
   if (!copied) return copied.error();
   auto r = xml(s3::encode_copied("CopyObjectResult", copied->etag, copied->modified));
   if (info.version_id) r.headers.emplace_back("x-amz-copy-source-version-id", *info.version_id);
-  add_version_header(r, copied->version_id);
+  add_new_version_header(r, copied->version_id);
+  add_encryption_header(r, copied->attributes);
   return r;
 }
 

@@ -52,7 +52,9 @@ std::string_view unquoted(std::string_view etag) {
 
 Result<void> check_content(const S3Call& call) {
   const auto& content = *call.content;
-  if (const auto md5 = header_value(call.headers, "content-md5"); !md5.empty()) {
+  // An empty header is no MD5, either.
+  for (const auto& [name, md5] : call.headers) {
+    if (name != "content-md5") continue;
     const auto bytes = from_base64(trim(md5));
     if (!bytes || bytes->size() != 16)
       return s3_error(ErrorKind::invalid_input, "InvalidDigest", "The Content-MD5 you specified is not valid.");
@@ -75,8 +77,17 @@ void add_checksum_header(Response& r, const std::optional<ObjectChecksum>& check
     r.headers.emplace_back(std::string(kChecksumPrefix) + std::string(to_text(checksum->algorithm)), checksum->value);
 }
 
+void add_encryption_header(Response& r, const ObjectAttributes& attributes) {
+  for (const auto& [name, value] : attributes.headers)
+    if (name == kEncryption) r.headers.emplace_back(name, value);
+}
+
 void add_version_header(Response& r, const std::optional<std::string>& version_id) {
   if (version_id) r.headers.emplace_back("x-amz-version-id", *version_id);
+}
+
+void add_new_version_header(Response& r, const std::optional<std::string>& version_id) {
+  if (version_id != "null") add_version_header(r, version_id);
 }
 
 Result<ObjectAttributes> read_attributes(const HeaderList& headers) {
@@ -96,7 +107,7 @@ Result<ObjectAttributes> read_attributes(const HeaderList& headers) {
       for (auto part : split(value, name == "content-encoding" ? ',' : '\0'))
         if (trim(part) != "aws-chunked") kept += (kept.empty() ? "" : ", ") + std::string(trim(part));
       if (!kept.empty()) out.headers.emplace_back(name, std::move(kept));
-    } else if (name == "x-amz-server-side-encryption") {
+    } else if (name == kEncryption) {
       // Accepted and told again, as clients that ask for it check; at rest the folder is as safe as its disk.
       out.headers.emplace_back(name, value);
     }
@@ -124,8 +135,8 @@ Result<void> check_conditions(s3::OperationKind kind, const HeaderList& headers)
   using Kind = s3::OperationKind;
   if (kind == Kind::get_object || kind == Kind::head_object) return {};
   const bool is_copy = kind == Kind::copy_object || kind == Kind::upload_part_copy;
-  const bool makes_object =
-      kind == Kind::put_object || kind == Kind::copy_object || kind == Kind::complete_multipart_upload;
+  const bool makes_object = kind == Kind::put_object || kind == Kind::copy_object ||
+                            kind == Kind::create_multipart_upload || kind == Kind::complete_multipart_upload;
   for (const auto& [name, value] : headers) {
     const bool is_condition = name == "if-match" || name == "if-none-match" || name == "if-modified-since" ||
                               name == "if-unmodified-since" || name.starts_with("x-amz-if-match-") ||
@@ -145,12 +156,14 @@ Result<void> check_put_headers(const HeaderList& headers) {
     return fail(ErrorKind::unsupported, std::string("This server does not offer ") + what + ".", "NotImplemented");
   };
   for (const auto& [name, value] : headers) {
-    if (name == "x-amz-server-side-encryption" && value != "AES256") return not_kept("encryption with customers' keys");
+    if (name == s3_operations::kEncryption && value != "AES256") return not_kept("encryption with customers' keys");
     if (name.starts_with("x-amz-server-side-encryption-customer") ||
         name.starts_with("x-amz-server-side-encryption-aws-kms"))
       return not_kept("encryption with customers' keys");
     if (name.starts_with("x-amz-object-lock-") || name == "x-amz-bucket-object-lock-enabled")
       if (!equals_ignore_case(value, "false")) return not_kept("object lock");
+    if (name == "x-amz-object-ownership" && value != s3_operations::kOwnerEnforced)
+      return not_kept("access control lists");
     if (name == "x-amz-write-offset-bytes") return not_kept("appending to an object");
     const bool is_acl = name == "x-amz-acl" && value != "private" && value != "bucket-owner-full-control" &&
                         value != "bucket-owner-read";

@@ -78,6 +78,8 @@ Result<Response> list_multipart_uploads(S3Call& call);
 
 // What they share.
 inline constexpr std::int64_t kMostKeys = 1000;
+inline constexpr std::string_view kEncryption = "x-amz-server-side-encryption";
+inline constexpr std::string_view kOwnerEnforced = "BucketOwnerEnforced";
 Error s3_error(ErrorKind kind, const char* code, std::string message);
 Error no_such_bucket();
 Error precondition_failed();
@@ -89,7 +91,11 @@ std::string_view unquoted(std::string_view etag);
 /// What must be so of content that arrived: its MD5 and the checksum that the client sent.
 Result<void> check_content(const S3Call& call);
 void add_checksum_header(Response& r, const std::optional<ObjectChecksum>& checksum);
+/// What clients that asked for encryption look for in the answer.
+void add_encryption_header(Response& r, const ObjectAttributes& attributes);
 void add_version_header(Response& r, const std::optional<std::string>& version_id);
+/// After a put: where a bucket no longer keeps versions, what was put is called "null", and S3 does not tell that.
+void add_new_version_header(Response& r, const std::optional<std::string>& version_id);
 /// Content type, user metadata, other headers that are kept, and tags.
 Result<ObjectAttributes> read_attributes(const HeaderList& headers);
 PutCondition read_condition(const HeaderList& headers);

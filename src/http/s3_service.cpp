@@ -65,6 +65,11 @@ std::string bucket_of_host(std::string_view host, std::string_view domain) {
   return to_lower(host.substr(0, at - 1));
 }
 
+/// "line7" of "/line7/a/b".
+std::string bucket_of_path(const std::string& path) {
+  return path.starts_with('/') ? path.substr(1, path.find('/', 1) - 1) : std::string();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, const CallIdentity& identity) {
@@ -106,15 +111,32 @@ Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, co
 }
 
 std::string S3Service::bucket_and_key(const RequestHead& head) const {
-  const auto bucket = bucket_of_host(header_value(head.headers, "host"), domain_);
+  const auto bucket = bucket_of_host(header_value(head.headers, "host"), options_.domain);
   return bucket.empty() ? head.path : "/" + bucket + (head.path == "/" ? "" : head.path);
+}
+
+std::optional<std::string> S3Service::presigned_v2_region() const {
+  return options_.accepts_presigned_v2 ? std::optional(options_.region) : std::nullopt;
+}
+
+std::string S3Service::signed_resource(const RequestHead& head) const {
+  const auto bucket = bucket_of_host(header_value(head.headers, "host"), options_.domain);
+  return bucket.empty() ? head.path : "/" + bucket + head.path;
+}
+
+Error S3Service::unsigned_error(const RequestHead& head, const Error& error) const {
+  // A browser's form carries its signature in the body.
+  if (head.method == "POST" && header_value(head.headers, "content-type").starts_with("multipart/form-data"))
+    return fail(ErrorKind::unsupported,
+                "This server does not offer uploads by forms (POST with a policy): presign a PUT instead.",
+                "NotImplemented");
+  return error;
 }
 
 HeaderList S3Service::cors_headers(const RequestHead& head, std::string_view method,
                                    const std::optional<std::string>& requested_headers) {
   if (objects_ == nullptr) return {};
-  const auto path = bucket_and_key(head);
-  const auto bucket = path.substr(1, path.find('/', 1) - 1);
+  const auto bucket = bucket_of_path(bucket_and_key(head));
   if (!s3::is_bucket_name(bucket)) return {};
   const auto document = objects_->setting(bucket, "cors");
   if (!document || !*document) return {};
@@ -148,11 +170,19 @@ void S3Service::add_cors_headers(const RequestHead& head, Response& response) {
   for (auto& header : cors_headers(head, head.method, std::nullopt)) response.headers.push_back(std::move(header));
 }
 
+std::string S3Service::region_of(const RequestHead& head) const {
+  const auto authorization = parse_authorization({head.method, head.path, head.query, head.headers});
+  return authorization ? authorization->credential.region : options_.region;
+}
+
 Response S3Service::encode_error(const Error& error, const RequestHead& head, const std::string& request_id) const {
   auto wire = s3::encode_error(error, head.path, request_id);
   Response r;
   r.status = wire.status;
   r.headers.emplace_back("content-type", "application/xml");
+  // Clients learn a bucket's region from whatever refuses them; a HEAD without a key is how they ask for it.
+  if ((r.status == 400 || r.status == 403) && s3::is_bucket_name(bucket_of_path(bucket_and_key(head))))
+    r.headers.emplace_back("x-amz-bucket-region", region_of(head));
   r.body = head.method == "HEAD" ? "" : std::move(wire.body);
   return r;
 }

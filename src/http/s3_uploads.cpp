@@ -22,9 +22,12 @@ Result<int> part_number(const S3Call& call) {
 Result<Response> create_multipart_upload(S3Call& call) {
   const auto attributes = read_attributes(call.headers);
   if (!attributes) return attributes.error();
-  const auto id = call.objects.create_upload(call.request.bucket, call.request.key, *attributes);
+  const auto id =
+      call.objects.create_upload(call.request.bucket, call.request.key, *attributes, read_condition(call.headers));
   if (!id) return id.error();
-  return xml(s3::encode_upload_started(call.request.bucket, call.request.key, *id));
+  auto r = xml(s3::encode_upload_started(call.request.bucket, call.request.key, *id));
+  add_encryption_header(r, *attributes);
+  return r;
 }
 
 Result<Response> upload_part(S3Call& call) {
@@ -71,7 +74,8 @@ Result<Response> complete_multipart_upload(S3Call& call) {
   const auto location = (call.caller.is_secure ? "https://" : "http://") +
                         std::string(header_value(call.headers, "host")) + std::string(call.path);
   auto r = xml(s3::encode_upload_completed(location, call.request.bucket, call.request.key, info->etag));
-  add_version_header(r, info->version_id);
+  add_new_version_header(r, info->version_id);
+  add_encryption_header(r, info->attributes);
   return r;
 }
 

@@ -50,6 +50,12 @@ class WireService {
   virtual Result<std::unique_ptr<PendingCall>> open(const RequestHead& head, const CallIdentity& identity) = 0;
   [[nodiscard]] virtual Response encode_error(const Error& error, const RequestHead& head,
                                               const std::string& request_id) const = 0;
+  /// Presigned URLs of Signature Version 2 name no region: the one that they count for, or nothing if they are not accepted.
+  [[nodiscard]] virtual std::optional<std::string> presigned_v2_region() const { return std::nullopt; }
+  /// What Version 2 signs as the path (SignableRequest::resource).
+  [[nodiscard]] virtual std::string signed_resource(const RequestHead& head) const { return head.path; }
+  /// Why a request without any signature is refused.
+  [[nodiscard]] virtual Error unsigned_error(const RequestHead&, const Error& error) const { return error; }
   /// An answer to a browser that asks, unsigned, what another origin's page may do here (CORS).
   virtual std::optional<Response> preflight(const RequestHead&) { return std::nullopt; }
   /// Adds what a browser needs to show an answer, also an error, to a page of another origin.

@@ -122,13 +122,19 @@ const std::vector<Option>& server_options() {
        "Domain below which hosts name buckets (virtual-host style): BUCKET.DOMAIN.",
        "With `s3.plant.example`, `line7.s3.plant.example` is the bucket `line7`. Path-style addressing works beside "
        "it."},
+      {"--presigned-v2", "VEDETTE_PRESIGNED_V2", [](Settings& s) -> OptionValue { return &s.presigned_v2; },
+       OneOf{{"on", "off"}},
+       "Whether presigned S3 URLs of Signature Version 2 are accepted, which old clients make by default.",
+       "See [s3.md](s3.md#presigned-urls)."},
       {"--objects",
        "VEDETTE_OBJECTS",
        [](Settings& s) -> OptionValue { return &s.objects.url; },
        {},
        "s3://BUCKET[/PREFIX]: keep objects in another S3 service instead of the data folder; models and the like go to "
-       "this bucket.",
-       "Keys come from where AWS's SDKs look ([s3.md](s3.md)).",
+       "this bucket, below the prefix.",
+       "Whatever lies there is the server's own, and no dataset or result may lie there: without a prefix that is the "
+       "whole bucket, so give a prefix, or a bucket for this alone. Keys come from where AWS's SDKs look "
+       "([s3.md](s3.md)).",
        "the data folder"},
       {"--objects-endpoint",
        "VEDETTE_OBJECTS_ENDPOINT",

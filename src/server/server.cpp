@@ -60,6 +60,12 @@ std::optional<TrainerSandbox> trainer_sandbox(const ServerSettings& settings, co
   return sandbox;
 }
 
+S3ServiceOptions s3_options(const ServerSettings& settings) {
+  S3ServiceOptions options{.domain = settings.s3_domain, .accepts_presigned_v2 = settings.presigned_v2 == "on"};
+  if (!settings.regions.empty()) options.region = settings.regions.front();
+  return options;
+}
+
 /// Workers that run background jobs, one thread for each kind of job.
 class Workers {
  public:
@@ -146,7 +152,7 @@ Server::Parts::Parts(const ServerSettings& given, ServerOptions http, MetricsAcc
                             limiter, &metrics),
       extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision, limiter,
                         nullptr),
-      s3_service(stores.buckets(), settings.s3_domain),
+      s3_service(stores.buckets(), s3_options(settings)),
       open_paths(
           {&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
           [this] { return metrics.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string()); },

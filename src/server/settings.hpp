@@ -35,6 +35,7 @@ struct ServerSettings {
   std::string tls_certificate, tls_key;
   std::vector<std::string> regions;
   std::string s3_domain;
+  std::string presigned_v2 = "on";
   RemoteObjectSettings objects;
   FilesystemOptions storage;             ///< of objects in the data folder; accept_losses decides accept_lost_index
   std::vector<std::string> accept_loss;  ///< "metadata", "index", "master-key"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "signing/signature_v2.hpp"
 
 namespace vedette {
 namespace {
@@ -107,6 +108,9 @@ Result<Authorization> parse_authorization(const SignableRequest& request) {
   Authorization a;
   const auto header = trim(header_value(request.headers, "authorization"));
   if (!header.empty()) {
+    if (header.starts_with("AWS "))
+      return unauthenticated("InvalidRequest", "Signature Version 2 is not offered for the Authorization header. " +
+                                                   std::string(kHowToSignWithVersion4));
     if (!header.starts_with(kAlgorithm)) return incomplete("only AWS4-HMAC-SHA256 is supported");
     bool has_credential = false;
     for (auto field : split(header.substr(kAlgorithm.size()), ',')) {
@@ -167,6 +171,7 @@ Result<Authorization> parse_authorization(const SignableRequest& request) {
 }
 
 Result<void> check_signed_headers(const Authorization& a, const HeaderList& headers) {
+  if (a.is_version_2) return {};  // it covers every x-amz-… header that arrives
   std::string missing;
   for (const auto& [name, value] : headers) {
     // CloudFront adds x-amz-cf-id behind the client's signature; nothing here reads it.
@@ -183,6 +188,13 @@ Result<void> check_signed_headers(const Authorization& a, const HeaderList& head
 
 Result<void> check_time(const Authorization& a, Timestamp now) {
   const auto skew = std::chrono::minutes(15);
+  if (a.is_version_2) {
+    if (now > a.time) return fail(ErrorKind::access_denied, "Request has expired", "AccessDenied");
+    if (a.time > now + std::chrono::seconds(kLongestExpiry))
+      return unauthenticated("AuthorizationQueryParametersError",
+                             "The presigned URL may expire at most 604800 seconds from now.");
+    return {};
+  }
   if (a.is_presigned) {
     if (now > a.time + std::chrono::seconds(*a.expires_seconds))
       return fail(ErrorKind::access_denied, "Request has expired", "AccessDenied");
@@ -251,6 +263,8 @@ std::string sign(std::string_view secret, const CredentialScope& scope, std::str
 
 bool verify(const Authorization& a, const SignableRequest& request, std::string_view payload_hash,
             std::string_view secret) {
+  if (a.is_version_2)
+    return equal_in_constant_time(sign_v2(secret, string_to_sign_v2(request, a.timestamp)), a.signature);
   const auto style = a.credential.service == "s3" ? PathStyle::s3 : PathStyle::normalized;
   const auto canonical = canonical_request(request, a.signed_headers, payload_hash, style, a.is_presigned);
   return equal_in_constant_time(sign(secret, a.credential, a.timestamp, canonical), to_lower(a.signature));

@@ -10,7 +10,7 @@
 #include "base/digest.hpp"
 #include "base/result.hpp"
 
-/// AWS Signature Version 4 as pure functions.
+/// AWS Signature Version 4, and presigned URLs of Version 2, as pure functions.
 ///   https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 namespace vedette {
 
@@ -23,6 +23,8 @@ struct SignableRequest {
   std::string path;
   std::string query;
   HeaderList headers;
+  /// What Version 2 signs as the path: with the bucket in front where the host names it. Unused by Version 4.
+  std::string resource = {};
 };
 
 /// <access key id>/<yyyymmdd>/<region>/<service>/aws4_request
@@ -31,17 +33,19 @@ struct CredentialScope {
 };
 
 struct Authorization {
-  CredentialScope credential;
-  std::vector<std::string> signed_headers;  ///< lower case, sorted
-  std::string signature;                    ///< 64 hexadecimal digits
-  std::string timestamp;                    ///< X-Amz-Date: yyyymmddThhmmssZ
-  Timestamp time;
+  CredentialScope credential;                   ///< of Version 2: the key only, and the service "s3"
+  std::vector<std::string> signed_headers;      ///< lower case, sorted
+  std::string signature;                        ///< 64 hexadecimal digits; of Version 2: base64 of 20 bytes
+  std::string timestamp;                        ///< X-Amz-Date: yyyymmddThhmmssZ; of Version 2: Expires as sent
+  Timestamp time;                               ///< when it was signed; of Version 2: when it expires
   std::optional<std::int64_t> expires_seconds;  ///< presigned only
   bool is_presigned = false;
+  bool is_version_2 = false;
 };
 
 /// Reads the Authorization header, or the X-Amz-… query parameters of a presigned URL. Fails with unauthenticated and
-/// the code MissingAuthenticationToken, IncompleteSignature or AuthorizationQueryParametersError.
+/// the code MissingAuthenticationToken, IncompleteSignature or AuthorizationQueryParametersError; with InvalidRequest for a header of
+/// Signature Version 2, which is not offered. Its presigned URLs are read by parse_presigned_v2.
 Result<Authorization> parse_authorization(const SignableRequest& request);
 
 /// Whoever holds a signed request may not add to its meaning: every header x-amz-… must be signed, as S3 wants it, and so must
@@ -50,8 +54,8 @@ Result<Authorization> parse_authorization(const SignableRequest& request);
 Result<void> check_signed_headers(const Authorization& authorization, const HeaderList& headers);
 inline constexpr const char* kHeadersNotSigned = "HeadersNotSigned";
 
-/// Fails with unauthenticated and the code RequestTimeTooSkewed (15 minutes) or, presigned, AccessDenied once it has
-/// expired.
+/// Fails with unauthenticated and the code RequestTimeTooSkewed (15 minutes) or, presigned, access_denied once it has expired; of
+/// Version 2 with AuthorizationQueryParametersError if it expires more than a week from now.
 Result<void> check_time(const Authorization& authorization, Timestamp now);
 
 /// How a service writes the path into the canonical request: S3 as sent, all others normalised and encoded once more.

@@ -70,9 +70,9 @@ TEST_F(LifecycleRules, ExpiryDeletesOrInVersionedBucketsMarks) {
 }
 
 TEST_F(LifecycleRules, UploadsThatNobodyCompletesAreAborted) {
-  ASSERT_TRUE(store_->create_upload("b", "a", {}));
+  ASSERT_TRUE(store_->create_upload("b", "a", {}, {}));
   clock_.advance(std::chrono::days(1));
-  ASSERT_TRUE(store_->create_upload("b", "b", {}));
+  ASSERT_TRUE(store_->create_upload("b", "b", {}, {}));
   LifecycleRule rule;
   rule.abort_upload_days = 1;
   EXPECT_EQ(apply(rule).aborted_uploads, 1);

@@ -196,7 +196,7 @@ class Buckets(unittest.TestCase):
         self.s3.create_bucket(Bucket="keys")
         elsewhere = boto3.client("s3", endpoint_url=SERVER.url, region_name="eu-west-1", config=Config(s3={"addressing_style": "path"}), **SERVER.credentials())
         self.assertEqual(code_of(elsewhere.create_bucket, Bucket="keys"), ("BucketAlreadyOwnedByYou", 409))
-        for name in ("192.168.5.4", "xn--bucket", "sthree-bucket", "amzn-s3-demo-bucket", "bucket-s3alias", "bucket--ol-s3", "bucket.mrap", "bucket--x-s3"):
+        for name in ("192.168.5.4", "bucket.-a", "bucket-.a", "xn--bucket", "sthree-bucket", "amzn-s3-demo-bucket", "bucket-s3alias", "bucket--ol-s3", "bucket.mrap", "bucket--x-s3"):
             self.assertEqual(code_of(self.s3.create_bucket, Bucket=name), ("InvalidBucketName", 400), name)
         keys = ["a", "a/b", "a//b", "../x", "A", "with space", "plus+percent%41", "ü/ß", "x" * 1024, "q?a=b&c", "tail/"]
         for index, key in enumerate(keys):

@@ -86,6 +86,11 @@ class Versions(BucketTest):
         answer = self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": [{"Key": "k", "VersionId": copied["VersionId"]}, {"Key": "k"}]})
         self.assertEqual([d.get("DeleteMarker", False) for d in answer["Deleted"]], [False, True])
 
+    def test_what_is_put_while_no_versions_are_kept_has_no_id_of_its_own(self):
+        self.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Suspended"})
+        self.assertNotIn("VersionId", self.put("k", b"now"))
+        self.assertEqual(self.s3.head_object(Bucket=self.bucket, Key="k")["VersionId"], "null")
+
     def test_the_resource_interface_empties_a_bucket(self):
         s3 = boto3.resource("s3", endpoint_url=SERVER.url, region_name=REGION, **SERVER.credentials())
         bucket = s3.Bucket(self.bucket)
@@ -242,6 +247,25 @@ class Settings(BucketTest):
         self.assertEqual(s3.get_object_acl(Bucket=self.bucket, Key="k")["Grants"][0]["Permission"], "FULL_CONTROL")
         self.assertEqual(s3.head_object(Bucket=self.bucket, Key="k")["ServerSideEncryption"], "AES256")
 
+    def test_encryption_and_ownership_that_are_asked_for_are_told(self):
+        s3 = self.s3
+        self.put("source", b"x", ContentType="image/png", CacheControl="no-cache")
+        asked = {"Bucket": self.bucket, "ServerSideEncryption": "AES256"}
+        self.assertEqual(s3.copy_object(Key="copy", CopySource=f"{self.bucket}/source", **asked)["ServerSideEncryption"], "AES256")
+        copied = s3.head_object(Bucket=self.bucket, Key="copy")
+        self.assertEqual((copied["ServerSideEncryption"], copied["CacheControl"]), ("AES256", "no-cache"))
+        self.assertNotIn("ServerSideEncryption", s3.copy_object(Bucket=self.bucket, Key="plain", CopySource=f"{self.bucket}/copy"))
+        upload = s3.create_multipart_upload(Key="parts", **asked)
+        self.assertEqual(upload["ServerSideEncryption"], "AES256")
+        part = s3.upload_part(Bucket=self.bucket, Key="parts", UploadId=upload["UploadId"], PartNumber=1, Body=b"x")
+        done = s3.complete_multipart_upload(Bucket=self.bucket, Key="parts", UploadId=upload["UploadId"], MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+        self.assertEqual(done["ServerSideEncryption"], "AES256")
+        with self.assertRaises(ClientError) as caught:
+            s3.create_bucket(Bucket="with-lists", ObjectOwnership="ObjectWriter")
+        self.assertEqual(caught.exception.response["Error"]["Code"], "NotImplemented")
+        s3.create_bucket(Bucket="without-lists", ObjectOwnership="BucketOwnerEnforced")
+        self.assertEqual(s3.get_bucket_ownership_controls(Bucket="without-lists")["OwnershipControls"]["Rules"], [{"ObjectOwnership": "BucketOwnerEnforced"}])
+
     def test_headers_tags_and_overrides_come_back_as_they_were_put(self):
         self.put("k", b"x", CacheControl="max-age=5", ContentDisposition="attachment", ContentLanguage="de", ContentEncoding="gzip", Tagging="a=1&b=%C3%BC", Metadata={"m": "1"})
         head = self.s3.head_object(Bucket=self.bucket, Key="k")
@@ -372,6 +396,14 @@ class Conditions(BucketTest):
             self.fails("NotImplemented", 501, self.with_headers("PutObject", headers).put_object, Key="k", Body=b"x")
         self.fails("NotImplemented", 501, self.with_headers("DeleteObject", {"x-amz-if-match-size": "1"}).delete_object, Key="k")
         self.assertEqual(self.read("k"), b"12345")
+
+    def test_a_put_may_want_any_object_to_be_there(self):
+        s3 = self.with_headers("PutObject", {"If-Match": "*"})
+        self.fails("NoSuchKey", 404, s3.put_object, Key="k", Body=b"x")
+        self.put("k", b"old")
+        s3.put_object(Bucket=self.bucket, Key="k", Body=b"new")
+        self.assertEqual(self.read("k"), b"new")
+        self.fails("InvalidDigest", 400, self.with_headers("PutObject", {"Content-MD5": ""}).put_object, Key="k", Body=b"x")
 
     def test_a_part_is_copied_from_the_very_range(self):
         self.put("k", b"12345")

@@ -136,6 +136,28 @@ class Objects(unittest.TestCase):
         job = lambda: api.describe_model_packaging_job(ProjectName="p", JobName="j")["ModelPackagingDescription"]
         self.assertEqual(wait_while(job, ["CREATED", "RUNNING"])["Status"], "SUCCEEDED")
 
+    def test_what_is_the_servers_own_is_no_clients(self):
+        """Without a prefix that is the whole bucket."""
+        s3 = OTHER.client()
+        upload_tiny(s3, "shared")
+        manifest = s3.get_object(Bucket="shared", Key="m")["Body"].read()
+        s3.put_object(Bucket="shared", Key="own/m", Body=manifest)
+
+        def attempt(objects, key):
+            server = Server(extra=["--objects", objects, "--objects-endpoint", OTHER.url], environment=KEYS)
+            self.addCleanup(server.destroy)
+            api = server.client("lookoutvision")
+            api.create_project(ProjectName="p")
+            try:
+                api.create_dataset(ProjectName="p", DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "shared", "Key": key}}})
+            except ClientError as error:
+                return error.response["Error"]["Message"]
+            return wait_while(lambda: api.describe_dataset(ProjectName="p", DatasetType="train")["DatasetDescription"], ["CREATE_IN_PROGRESS"])["Status"]
+
+        self.assertIn("s3://shared/ is where the server keeps its own objects", attempt("s3://shared", "m"))
+        self.assertIn("s3://shared/own/ is where the server keeps its own objects", attempt("s3://shared/own", "own/m"))
+        self.assertEqual(attempt("s3://shared/own", "m"), "CREATE_COMPLETE")
+
     def test_missing_and_unusable_images_are_named_and_versions_read(self):
         """Another Vedette is the S3 service here: it keeps versions, and answers ranges of empty objects as S3 does."""
         upstream = Server()

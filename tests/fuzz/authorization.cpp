@@ -1,5 +1,6 @@
 // This target fuzzes the Authorization header, and X-Amz-Date beside it, up to the comparison of signatures.
-#include "signing/signing.hpp"
+#include "signing/presigned_headers.hpp"
+#include "signing/signature_v2.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace vedette;
@@ -15,5 +16,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const SignableRequest presigned{"GET", "/b/k", text, {{"host", "h"}}};
   if (const auto authorization = parse_authorization(presigned))
     (void)verify(*authorization, presigned, "UNSIGNED-PAYLOAD", "secret");
+  if (const auto authorization = parse_presigned_v2(text)) {
+    (void)check_time(*authorization, Timestamp{std::chrono::seconds(1'646'128'800)});
+    (void)verify(*authorization, presigned, "UNSIGNED-PAYLOAD", "secret");
+  }
+  (void)presigned_headers(text, presigned.headers);
   return 0;
 }

@@ -208,6 +208,11 @@ std::string encode_versioning(std::string_view status) {
                      status.empty() ? "" : element("Status", status));
 }
 
+std::string encode_ownership(std::string_view value) {
+  return fmt::format("<OwnershipControls xmlns=\"{}\"><Rule>{}</Rule></OwnershipControls>", kNamespace,
+                     element("ObjectOwnership", value));
+}
+
 std::string encode_private_acl(std::string_view owner) {
   const auto who = element("ID", owner) + element("DisplayName", owner);
   return fmt::format(

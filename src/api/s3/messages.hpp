@@ -127,6 +127,7 @@ struct VersionListing {
 };
 std::string encode_versions(const VersionListing& versions);
 std::string encode_versioning(std::string_view status);  ///< The status is "Enabled", "Suspended" or empty.
+std::string encode_ownership(std::string_view value);    ///< The value is what the setting "ownershipControls" keeps.
 std::string encode_private_acl(std::string_view owner);
 std::string encode_document(std::string_view document);  ///< Writes the document of a setting as an answer.
 struct DeletedObject {

@@ -160,7 +160,9 @@ bool is_new_bucket_name(std::string_view name) {
   const bool is_address =
       std::count(name.begin(), name.end(), '.') == 3 &&
       std::all_of(name.begin(), name.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
-  return is_bucket_name(name) && !is_address &&
+  // Each part between dots becomes a label of a host name.
+  const bool has_bad_label = name.find(".-") != std::string_view::npos || name.find("-.") != std::string_view::npos;
+  return is_bucket_name(name) && !is_address && !has_bad_label &&
          std::none_of(kPrefixes.begin(), kPrefixes.end(), [&](auto prefix) { return name.starts_with(prefix); }) &&
          std::none_of(kSuffixes.begin(), kSuffixes.end(), [&](auto suffix) { return name.ends_with(suffix); });
 }

@@ -16,6 +16,7 @@ namespace vedette::s3 {
 namespace {
 
 constexpr std::size_t kMostRules = 1000, kMostCorsRules = 100, kMostBucketTags = 50, kMostObjectTags = 10;
+constexpr std::size_t kLongestRuleId = 255;
 constexpr std::size_t kLongestTagKey = 128, kLongestTagValue = 256;
 constexpr int kMostDays = 365 * 1000;
 
@@ -153,6 +154,21 @@ Result<void> check_ownership(const pugi::xml_node& root) {
   return malformed();
 }
 
+/// Gives each rule without an ID one that no other has: clients remove and replace rules by it.
+void name_rules(const pugi::xml_node& root) {
+  std::set<std::string, std::less<>> ids;
+  for (const auto rule : root.children("Rule")) ids.insert(rule.child_value("ID"));
+  int number = 0;
+  for (auto rule : root.children("Rule")) {
+    if (*rule.child_value("ID") != '\0') continue;
+    std::string id;
+    do id = "rule-" + std::to_string(++number);
+    while (!ids.insert(id).second);
+    rule.remove_child("ID");
+    rule.prepend_child("ID").text().set(id.c_str());
+  }
+}
+
 }  // namespace
 
 const Setting* find_setting(std::string_view query_name) {
@@ -185,6 +201,7 @@ Result<std::string> check_setting(const Setting& setting, std::string_view xml) 
     ok = check_ownership(root);
   }
   if (!ok) return ok.error();
+  if (setting.name == "lifecycle") name_rules(root);
   std::ostringstream out;
   root.print(out, "", pugi::format_raw);
   return out.str();
@@ -258,9 +275,15 @@ Result<std::vector<LifecycleRule>> parse_lifecycle(std::string_view xml) {
   pugi::xml_document document;
   const auto root = parsed(document, xml, "LifecycleConfiguration");
   std::vector<LifecycleRule> rules;
+  std::set<std::string> ids;
   for (const auto node : root.children("Rule")) {
     LifecycleRule rule;
     rule.id = node.child_value("ID");
+    if (utf8_length(rule.id) > kLongestRuleId)
+      return fail(ErrorKind::invalid_input, "ID length should not exceed allowed limit of 255", "InvalidArgument");
+    if (!rule.id.empty() && !ids.insert(rule.id).second)
+      return fail(ErrorKind::invalid_input, "Rule ID must be unique. Found same ID for more than one rule",
+                  "InvalidArgument");
     const std::string_view status = node.child_value("Status");
     if (status != "Enabled" && status != "Disabled") return malformed();
     rule.is_enabled = status == "Enabled";

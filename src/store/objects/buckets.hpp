@@ -95,9 +95,10 @@ class BucketStore : public ObjectStore {
   virtual Result<void> set_tags(const std::string& bucket, const std::string& key,
                                 const std::optional<std::string>& version_id, const HeaderFields& tags) = 0;
 
-  /// Begins a multipart upload and returns its id. Nothing of an upload is visible before it is completed.
+  /// Begins a multipart upload and returns its id. Nothing of an upload is visible before it is completed. The condition
+  /// must hold now, and again when the upload is completed.
   virtual Result<std::string> create_upload(const std::string& bucket, const std::string& key,
-                                            const ObjectAttributes& attributes) = 0;
+                                            const ObjectAttributes& attributes, const PutCondition& condition) = 0;
   /// Stores a part; it replaces an earlier part of the same number. Fails with NoSuchUpload, as all calls with an
   /// unknown id do.
   virtual Result<UploadPart> put_part(const std::string& bucket, const std::string& key, const std::string& upload,

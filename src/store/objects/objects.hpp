@@ -78,10 +78,11 @@ class StagedObject {
   [[nodiscard]] virtual const std::optional<ObjectChecksum>& checksum() const = 0;  ///< Valid after finish().
 };
 
-/// The condition under which an object may be put.
+/// The condition under which an object may be put. A put that wants an object where there is none fails with NoSuchKey;
+/// any other condition that does not hold fails with PreconditionFailed.
 struct PutCondition {
   bool must_not_exist = false;         ///< The value "*" of If-None-Match.
-  std::optional<std::string> etag_is;  ///< The value of If-Match.
+  std::optional<std::string> etag_is;  ///< The value of If-Match; "*" stands for any object.
 };
 
 struct Removed {

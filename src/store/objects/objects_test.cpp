@@ -257,7 +257,7 @@ class Multipart : public Objects {
 };
 
 TEST_F(Multipart, PartsBecomeOneObjectAndCompletingAgainAnswersTheSame) {
-  const auto upload = *store_->create_upload("b", "k", {"text/plain", {{"a", "1"}}, {}, {}});
+  const auto upload = *store_->create_upload("b", "k", {"text/plain", {{"a", "1"}}, {}, {}}, {});
   const auto second = part(upload, 7, "end");
   part(upload, 2, "replaced");
   const auto first = part(upload, 2, large_);
@@ -275,7 +275,7 @@ TEST_F(Multipart, PartsBecomeOneObjectAndCompletingAgainAnswersTheSame) {
 }
 
 TEST_F(Multipart, WrongPartsAreRefusedAndTheUploadStays) {
-  const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"});
+  const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"}, {});
   const auto small = part(upload, 1, "small"), last = part(upload, 2, "last");
   const auto complete = [&](std::vector<std::pair<int, std::string>> parts) {
     return store_->complete_upload("b", "k", upload, parts, {}).error().code;
@@ -288,8 +288,26 @@ TEST_F(Multipart, WrongPartsAreRefusedAndTheUploadStays) {
   EXPECT_TRUE(store_->complete_upload("b", "k", upload, {{1, small}}, {}));
 }
 
+TEST_F(Multipart, TheConditionOfItsStartHoldsWhenItIsCompleted) {
+  const PutCondition must_not_exist{true, {}};
+  const auto upload = *store_->create_upload(
+      "b", "k", {.content_type = "text/plain", .headers = {{"expires", "never"}}}, must_not_exist);
+  const auto only = part(upload, 1, "by parts");
+  ASSERT_TRUE(put_bytes(*store_, "b", "k", "put meanwhile", "t"));
+  EXPECT_EQ(store_->complete_upload("b", "k", upload, {{1, only}}, {}).error().code, "PreconditionFailed");
+  EXPECT_EQ(get("k"), "put meanwhile");
+  EXPECT_EQ(store_->create_upload("b", "k", {}, must_not_exist).error().code, "PreconditionFailed");
+  EXPECT_EQ(store_->create_upload("b", "none", {}, {false, "*"}).error().code, "NoSuchKey");
+  const auto etag = store_->head("b", "k", std::nullopt)->etag;
+  EXPECT_TRUE(store_->create_upload("b", "k", {}, {false, etag}));
+  ASSERT_TRUE(store_->remove("b", "k", std::nullopt));
+  ASSERT_TRUE(store_->complete_upload("b", "k", upload, {{1, only}}, {}));
+  const HeaderFields kept = {{"expires", "never"}};
+  EXPECT_EQ(store_->head("b", "k", std::nullopt)->attributes.headers, kept);
+}
+
 TEST_F(Multipart, PartsSurviveARestartAndGoWithAnAbort) {
-  const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"});
+  const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"}, {});
   part(upload, 1, "kept");
   store_.reset();
   store_ = open_filesystem_objects(folder_.path(), kClock);
@@ -299,7 +317,7 @@ TEST_F(Multipart, PartsSurviveARestartAndGoWithAnAbort) {
 }
 
 TEST_F(Multipart, DeletingABucketTakesItsOpenUploadsAlong) {
-  const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"});
+  const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"}, {});
   part(upload, 1, "part");
   EXPECT_TRUE(store_->delete_bucket("b"));
   EXPECT_EQ(content_files(), 0U);

@@ -81,7 +81,7 @@ class FolderStore : public BucketStore {
 
   // These methods are defined in uploads.cpp.
   Result<std::string> create_upload(const std::string& bucket, const std::string& key,
-                                    const ObjectAttributes& attributes) override;
+                                    const ObjectAttributes& attributes, const PutCondition& condition) override;
   Result<UploadPart> put_part(const std::string& bucket, const std::string& key, const std::string& upload, int number,
                               std::unique_ptr<StagedObject> content) override;
   Result<std::vector<UploadPart>> list_parts(const std::string& bucket, const std::string& key,
@@ -114,6 +114,8 @@ class FolderStore : public BucketStore {
   /// Returns the row that a read finds. The version id is written as clients write it.
   static Result<ObjectRow> find(sqlite::Connection& c, const std::string& bucket, const std::string& key,
                                 const std::optional<std::string>& version_id);
+  Result<void> check_condition(sqlite::Connection& c, const std::string& bucket, const std::string& key,
+                               const PutCondition& condition);
   /// Puts a staged file into the index. The contents that it replaces for good are added to `gone`, to be unlinked
   /// after the commit.
   Result<void> enter(sqlite::Connection& c, const std::string& bucket, ObjectInfo& info, const StagedFile& file,

@@ -64,16 +64,21 @@ Result<ObjectInfo> FolderStore::put(const std::string& bucket, const std::string
   return info;
 }
 
+Result<void> FolderStore::check_condition(sqlite::Connection& c, const std::string& bucket, const std::string& key,
+                                          const PutCondition& condition) {
+  if (!condition.must_not_exist && !condition.etag_is) return {};
+  const auto current = find(c, bucket, key, std::nullopt);
+  if (condition.must_not_exist && current) return precondition_failed();
+  if (!condition.etag_is) return {};
+  if (!current) return current.error();
+  return *condition.etag_is == "*" || *condition.etag_is == current->info.etag ? Result<void>() : precondition_failed();
+}
+
 Result<void> FolderStore::enter(sqlite::Connection& c, const std::string& bucket, ObjectInfo& info,
                                 const StagedFile& file, const PutCondition& condition, Contents& gone) {
   const auto versioning = find_bucket(c, bucket);
   if (!versioning) return no_such_bucket();
-  if (condition.must_not_exist || condition.etag_is) {
-    const auto current = find(c, bucket, info.key, std::nullopt);
-    if ((condition.must_not_exist && current) ||
-        (condition.etag_is && (!current || current->info.etag != *condition.etag_is)))
-      return precondition_failed();
-  }
+  if (auto ok = check_condition(c, bucket, info.key, condition); !ok) return ok;
   const auto version = make_room(c, bucket, info.key, *versioning, gone);
   if (*versioning != Versioning::off) info.version_id = version.value_or("null");
   c.prepare("INSERT INTO objects (bucket, key, " VEDETTE_OBJECT_COLUMNS

@@ -11,14 +11,34 @@ namespace {
 using Access = sqlite::Transaction::Access;
 
 constexpr std::size_t kUploadIdLength = 40;
+/// Where an upload's row keeps its condition: among the headers, which the object does not get.
+constexpr const char* kMustNotExist = "if-none-match";
+constexpr const char* kEtagIs = "if-match";
+
+HeaderFields with_condition(HeaderFields headers, const PutCondition& condition) {
+  if (condition.must_not_exist) headers.emplace_back(kMustNotExist, "*");
+  if (condition.etag_is) headers.emplace_back(kEtagIs, *condition.etag_is);
+  return headers;
+}
+
+PutCondition take_condition(HeaderFields& headers) {
+  PutCondition condition;
+  std::erase_if(headers, [&](const auto& header) {
+    if (header.first == kMustNotExist) condition.must_not_exist = true;
+    if (header.first == kEtagIs) condition.etag_is = header.second;
+    return header.first == kMustNotExist || header.first == kEtagIs;
+  });
+  return condition;
+}
 
 }  // namespace
 
 Result<std::string> FolderStore::create_upload(const std::string& bucket, const std::string& key,
-                                               const ObjectAttributes& attributes) {
+                                               const ObjectAttributes& attributes, const PutCondition& condition) {
   const auto id = random_id(kUploadIdLength);
   sqlite::Transaction t(pool_, Access::write);
   if (!find_bucket(t.connection(), bucket)) return no_such_bucket();
+  if (auto ok = check_condition(t.connection(), bucket, key, condition); !ok) return ok.error();
   t.connection()
       .prepare(
           "INSERT INTO uploads (id, bucket, key, content_type, user_metadata, headers, tags, initiated) VALUES (?, ?, "
@@ -28,7 +48,7 @@ Result<std::string> FolderStore::create_upload(const std::string& bucket, const 
       .bind_blob(key)
       .bind(attributes.content_type)
       .bind(encode_fields(attributes.user_metadata))
-      .bind(encode_fields(attributes.headers))
+      .bind(encode_fields(with_condition(attributes.headers, condition)))
       .bind(encode_fields(attributes.tags))
       .bind(now())
       .execute();
@@ -93,6 +113,7 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
     if (!attributes) return already(t.connection());
     stored = parts_of(t.connection(), upload);
   }
+  const auto condition_at_start = take_condition(attributes->headers);
   for (std::size_t i = 1; i < parts.size(); ++i)
     if (parts[i].first <= parts[i - 1].first)
       return s3_error(ErrorKind::invalid_input, "InvalidPartOrder",
@@ -131,6 +152,7 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
   {
     sqlite::Transaction t(pool_, Access::write);
     if (!find_upload(t.connection(), bucket, key, upload)) return already(t.connection());
+    if (auto ok = check_condition(t.connection(), bucket, key, condition_at_start); !ok) return ok.error();
     if (auto ok = enter(t.connection(), bucket, info, file, condition, gone); !ok) return ok.error();
     // Parts that were not used go, too.
     for (auto& part : parts_of(t.connection(), upload)) gone.push_back(std::move(part.content));

@@ -82,7 +82,8 @@ class S3Objects : public ObjectStore {
     for (const auto& header : attributes.headers) headers.push_back(header);
     HeaderList conditions;
     if (condition.must_not_exist) conditions.emplace_back("if-none-match", "*");
-    if (condition.etag_is) conditions.emplace_back("if-match", "\"" + *condition.etag_is + "\"");
+    if (condition.etag_is)
+      conditions.emplace_back("if-match", *condition.etag_is == "*" ? "*" : "\"" + *condition.etag_is + "\"");
     const int fd = ::open((options_.spool / file.name()).c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return disk_failure("read a file");
     FileReader reader(fd, {});
