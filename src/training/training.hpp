@@ -86,6 +86,7 @@ struct Prediction {
   /// The fold whose models judged the picture; empty if the models of all folds did together.
   std::optional<std::int64_t> fold;
   bool is_suspect = false;  ///< The label may be wrong: models that never saw the picture firmly disagree.
+  std::string reason = {};  ///< not empty: the verdict is that the picture is none the model can judge, in words
 };
 
 /// A cell of a good training picture that the memory bank holds, as row and column of the bank's grid. If there is

@@ -43,9 +43,10 @@ class BufferPool {
 
 struct PackedWeights;
 
-/// Executes an artifact's graph on one picture with oneDNN. It is planned once for a fixed input size: plan() makes
-/// memory, layouts and primitives, and run() allocates nothing large. Not thread-safe; make one graph per thread (they
-/// share the weights).
+/// Executes an artifact's graph on one picture with oneDNN. Planned once for a fixed input size: memory, layouts and
+/// primitives are made in plan(), run() allocates nothing large. Not thread-safe; make one per thread (weights are
+/// shared). Planning and running use the threads that the calling thread may use (base/parallel.hpp, ThreadCount); a graph runs best with as
+/// many as it was planned for.
 ///
 /// Networks' operations (`block` to `upsample`) keep values in oneDNN's own layout between them.
 ///
@@ -134,8 +135,8 @@ class Graph {
   int threads_ = 1;
 };
 
-/// Graphs of one plan for one size: as many as calls need at a time, each for as many threads as its caller has (oneDNN
-/// divides the work when it plans). Any thread may use it.
+/// Graphs of one plan for one size: as many as calls need at a time, each for as many threads as its caller may use (ThreadCount::current();
+/// oneDNN divides the work when it plans). Safe from any thread.
 class GraphPool {
  public:
   GraphPool(std::vector<Node> nodes, std::map<std::string, Tensor> tensors, std::vector<std::string> outputs,
@@ -157,12 +158,5 @@ class GraphPool {
   Mutex mutex_;
   std::vector<std::unique_ptr<Graph>> idle_ GUARDED_BY(mutex_);
 };
-
-/// Sets how many threads oneDNN and the graph use for the calls that the calling thread makes from now on.
-void set_inference_threads(int threads);
-/// Ends the threads that have helped the calling thread. OpenMP would keep them for its next call. Once there are more
-/// threads than cores, OpenMP makes all threads of the process wait less keenly for each other, which is slower by a
-/// fifth.
-void release_inference_threads();
 
 }  // namespace vedette

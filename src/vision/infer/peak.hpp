@@ -16,8 +16,7 @@ struct PeakRates {
   }
 };
 
-/// Measures the rates with oneDNN's own matmul and by copying, on `threads` threads, and returns the best of a few
-/// runs. It takes a second.
+/// Measured by oneDNN's own matmul and by copying, each with so many threads; the best of a few runs counts. Takes a second.
 PeakRates measure_peaks(int threads);
 
 }  // namespace vedette

@@ -5,7 +5,9 @@
 #include <span>
 #include <vector>
 
-/// Turns scores into verdicts: fusion of contestants, threshold, confidence. The functions are pure and deterministic.
+#include "vision/infer/decide.hpp"
+
+/// From scores to verdicts: fusion of contestants, threshold, confidence. Pure functions; deterministic.
 namespace vedette {
 
 /// One row per picture: the contestants' standardised out-of-fold scores.
@@ -34,20 +36,30 @@ struct FusionChoice {
 FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomalous,
                            std::span<const std::int64_t> fold, std::int64_t folds);
 
-/// The threshold and the confidence on one axis of scores (the fused logit).
-struct Decision {
+/// Threshold and confidence on one score axis, the fused logit. (A model's manifest holds the threshold as an anomaly score.)
+struct DecisionChoice {
   double threshold = 0;
   double confidence_slope = 1;  ///< The logit of the confidence per unit beyond the threshold.
   double confidence_limit = 0.99;
 };
-/// Chooses the threshold and the confidence. With both classes, the threshold has the fewest balanced errors, and the
-/// slope has the maximum likelihood with Platt's smoothed targets (Platt 1999; Lin et al. 2007). With good pictures
-/// only, a normal tail is fitted to their scores; the threshold lies at the height that one good picture in twelve
-/// would exceed, and above all of them if there are fewer. With defects only, it lies below the lowest of them.
-/// With a false-alarm budget (share of good pictures) the threshold is at least so high that the ranks of the good
-/// pictures keep the budget (conformal prediction, no distribution is assumed). Where the good pictures are too few to
-/// say, it is as high as the normal tail says and above all of them.
-Decision choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
-                         std::optional<double> false_alarm_budget = {});
+/// With both classes: fewest balanced errors, slope by maximum likelihood with Platt's smoothed targets (Platt 1999; Lin et
+/// al. 2007). With good pictures only: a normal tail fitted to their scores, at the height that one good picture in twelve
+/// would pass, and above all of them if there are fewer. With defects only: below the lowest of them.
+/// With a false-alarm budget (share of good pictures) the threshold is at least as high as their ranks ask for to keep it (conformal
+/// prediction, no distribution assumed); where they are too few to say, as high as the normal tail says and above all of them.
+DecisionChoice choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
+                               std::optional<double> false_alarm_budget = {});
+
+/// What a picture may be like before it is called implausible: as all of these pictures, good and bad, and some way beyond. At least one.
+Plausibility choose_plausibility(std::span<const PictureStatistics> pictures);
+
+/// The verdict on each picture by the rule that serves (infer/decide.hpp), with a threshold, a confidence and limits of plausibility that
+/// were chosen without the pictures of its fold. All arguments have one entry per picture; `logits` are those that fusions fitted without
+/// the picture's fold gave, `statistics` hold the level by the picture's own fold's models. Folds are numbered from 0; there are at least
+/// two. Each fold's scores are shifted so that its threshold is that of `model`, which makes scores of different folds comparable.
+std::vector<Decided> decide_out_of_fold(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
+                                        std::span<const std::int64_t> fold,
+                                        std::span<const PictureStatistics> statistics, const DecisionChoice& model,
+                                        std::optional<double> false_alarm_budget);
 
 }  // namespace vedette

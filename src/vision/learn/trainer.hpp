@@ -160,10 +160,8 @@ class Trainer {
 
   // These methods decide the verdicts (judge.cpp).
   Result<void> measure_out_of_fold();
-  void set_plausibility();
-  /// Measures copies of the good pictures with rendered damage, small and large, faint and plain. They stand in for
-  /// defects where contestants are weighed against each other and nobody has shown a defect. They decide no threshold,
-  /// since real defects look otherwise.
+  /// Nobody has shown a defect: copies of the good pictures with rendered damage, small and large, faint and plain, stand in where contestants are
+  /// weighed against each other. They decide no threshold: real defects look otherwise.
   Result<void> measure_damaged();
   void decide();
 

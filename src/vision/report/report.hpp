@@ -39,9 +39,9 @@ struct Report {
   std::vector<std::pair<std::string, double>> milliseconds;  ///< The median of each stage of a detection, per picture.
 };
 
-/// Runs the model in `folder` again on the pictures of the evaluation, each with the fold that judged it. At most
-/// `shown` of them are kept as pictures; those that cannot be read are left without picture. Fails with invalid_input
-/// if the model cannot be read or the evaluation is of another model. The call blocks and uses `threads` threads.
+/// Runs the model in `folder` again on the pictures of the evaluation, each with the fold that judged it. At most `shown` of them
+/// are kept as pictures. Those that cannot be read are left without picture. Fails with invalid_input if the model cannot be read
+/// or the evaluation is of another one. Blocks; uses at most `threads` threads, the calling one among them.
 Result<Report> collect_report(const std::filesystem::path& folder, Evaluation evaluation, std::size_t shown,
                               int threads);
 
