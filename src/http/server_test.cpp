@@ -282,6 +282,7 @@ TEST_F(Server, AVerifiedBodyKeepsALeastRate) {
   EXPECT_NE(caller.hear("RequestTimeout").find("RequestTimeout"), std::string::npos);
   // At a rate that it keeps, the same body may take as long as it needs.
   options_.times.least_body_rate = 1;
+  options_.times.body_silence = std::chrono::seconds(30);
   start();
   Caller slow(*server_);
   slow.post("/known", "", 1'000'000);

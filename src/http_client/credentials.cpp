@@ -142,25 +142,38 @@ std::string find_region() {
   return region;
 }
 
+Result<ClientCredentials> fetch_credentials() {
+  if (const auto relative = environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); !relative.empty())
+    return from_container("http://169.254.170.2" + relative);
+  if (const auto full = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI"); !full.empty()) return from_container(full);
+  if (!equals_ignore_case(environment("AWS_EC2_METADATA_DISABLED"), "true")) return from_instance();
+  return fail(ErrorKind::unavailable, "");
+}
+
+bool CredentialSource::work_for(Timestamp::duration time) const {
+  return cached_ && (!cached_->expires || *cached_->expires - clock_.now() > time);
+}
+
 Result<ClientCredentials> CredentialSource::get() {
   auto found = find_credentials();
   if (found) return found;
-  const MutexLock lock(mutex_);
-  if (cached_ && (!cached_->expires || *cached_->expires - clock_.now() > kRenewBefore)) return *cached_;
+  MutexLock lock(mutex_);
+  fetched_.wait(lock.standard(), [this]() REQUIRES(mutex_) { return !is_fetching_ || work_for({}); });
+  if (is_fetching_ || work_for(kRenewBefore)) return *cached_;
+  is_fetching_ = true;
+  lock.unlock();  // The credential service may take its time.
   Result<ClientCredentials> fetched = fail(ErrorKind::unavailable, "");
-  if (const auto relative = environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); !relative.empty()) {
-    fetched = from_container("http://169.254.170.2" + relative);
-  } else if (const auto full = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI"); !full.empty()) {
-    fetched = from_container(full);
-  } else if (!equals_ignore_case(environment("AWS_EC2_METADATA_DISABLED"), "true")) {
-    fetched = from_instance();
+  try {
+    fetched = fetch_();
+  } catch (const std::exception& e) {
+    fetched = fail(ErrorKind::unavailable, e.what());
   }
-  if (fetched) {
-    cached_ = *fetched;
-    return fetched;
-  }
+  lock.lock();
+  is_fetching_ = false;
+  fetched_.notify_all();
+  if (fetched) cached_ = *fetched;
   // Keys that still work are better than none.
-  if (cached_ && (!cached_->expires || *cached_->expires > clock_.now())) return *cached_;
+  if (fetched || work_for({})) return *cached_;
   return fail(ErrorKind::unavailable,
               "No credentials for the object store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in "
               "~/.aws/credentials. " +

@@ -81,6 +81,31 @@ class Tls(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.2)
 
+    def test_a_stop_closes_idle_connections_and_answers_the_others(self):
+        certificate, key = make_certificate("stop", 0x12)
+        server = Server(extra=["--tls-cert", certificate, "--tls-key", key])
+        self.addCleanup(server.destroy)
+        context = ssl.create_default_context(cafile=certificate)
+        host, port = server.address.split(":")
+        def connect():
+            return context.wrap_socket(socket.create_connection((host, int(port)), timeout=60), server_hostname=host)
+        with connect() as idle, connect() as busy:
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertIn(b" 200 ", idle.recv(4096))
+            busy.sendall(b"POST /healthz HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+            self.assertIn(b" 100 ", busy.recv(4096))  # the body is awaited
+            server.process.terminate()
+            try:
+                self.assertEqual(idle.recv(1), b"")
+            except (ssl.SSLError, ConnectionError):
+                pass  # closed without a farewell
+            busy.sendall(b"hello")
+            answer = busy.recv(4096)
+        self.assertRegex(answer, rb"^HTTP/1.1 \d\d\d ")
+        self.assertIn(b"Connection: close", answer)
+        self.assertEqual(server.process.wait(30), 0)
+        self.assertNotIn("cut off", server.log())
+
     def test_import_trusts_only_a_given_authority(self):
         certificate, key = make_certificate("demand", 0x33)
         server = Server(extra=["--tls-cert", certificate, "--tls-key", key])
