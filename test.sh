@@ -2,7 +2,7 @@
 # Installs what is missing, builds and tests. On a fresh Debian 12: bash, apt, root or sudo are all it needs.
 #   ./test.sh unit         the tests of the modules, the fuzz corpus, formatting and layers: what to run before every commit
 #   ./test.sh              all of it: unit, the use of mutexes, and the end-to-end suites with the clients that people use
-#   ./test.sh lint         clang-tidy over every source file, as errors; formatting, layers and mutexes. Takes long, and is not in `all`
+#   ./test.sh lint         clang-tidy over every source file; formatting, layers and mutexes. Takes long, and is not in `all`
 #   ./test.sh sanitizers   the unit tests and the API suites with AddressSanitizer and UndefinedBehaviorSanitizer. Not in `all` either
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -27,7 +27,7 @@ case $tier in
     run_tests build/release -L unit
     ;;
   all)
-    install_packages "${build_packages[@]}" "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace clang-format-14 clang-14
+    install_packages "${build_packages[@]}" "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace clang-format-14 clang-14 libomp-14-dev
     # Node may come from elsewhere.
     command -v node >/dev/null || install_packages nodejs
     command -v npm >/dev/null || install_packages npm
@@ -42,7 +42,7 @@ case $tier in
     run_tests build/release
     ;;
   lint)
-    install_packages "${build_packages[@]}" python3 clang-14 clang-format-14 clang-tidy-14
+    install_packages "${build_packages[@]}" python3 clang-14 libomp-14-dev clang-format-14 clang-tidy-14
     say "Checking formatting, layers and mutexes"
     configure_and_build lint vedette_vision_onnx  # for its generated headers
     run_tests build/lint -L lint
@@ -50,7 +50,7 @@ case $tier in
     run-clang-tidy-14 -quiet -p build/lint -j "$cores" "^$PWD/(src|programs|bench|tests)/"
     ;;
   sanitizers)
-    install_packages "${build_packages[@]}" "${client_packages[@]}" python3-pil openssl clang-14 libclang-rt-14-dev
+    install_packages "${build_packages[@]}" "${client_packages[@]}" python3-pil openssl clang-14 libclang-rt-14-dev libomp-14-dev
     configure_and_build asan all
     run_tests build/asan
     ;;
