@@ -1,19 +1,61 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, runs every test. On a fresh Debian 12: bash, apt, root or sudo are all it needs.
+# Installs what is missing, builds and tests. On a fresh Debian 12: bash, apt, root or sudo are all it needs.
+#   ./test.sh unit         the tests of the modules, the fuzz corpus, formatting and layers: what to run before every commit
+#   ./test.sh              all of it: unit, the use of mutexes, and the end-to-end suites with the clients that people use
+#   ./test.sh lint         clang-tidy over every source file; formatting, layers and mutexes. Takes long, and is not in `all`
+#   ./test.sh sanitizers   the unit tests and the API suites with AddressSanitizer and UndefinedBehaviorSanitizer. Not in `all` either
 set -euo pipefail
 cd "$(dirname "$0")"
 . tools/build.sh
-install_packages "${build_packages[@]}" "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light
-# Node may come from elsewhere.
-command -v node >/dev/null || install_packages nodejs
-command -v npm >/dev/null || install_packages npm
-build
-mkdir -p build/release/js-client
-if ! cmp -s tests/end_to_end/js/package.json build/release/js-client/package.json; then
-  say "Fetching the AWS SDK for JavaScript"
-  rm -rf build/release/js-client/node_modules
-  cp tests/end_to_end/js/package.json build/release/js-client/
-  (cd build/release/js-client && npm install --no-audit --no-fund --no-package-lock --loglevel=error >/dev/null) || { rm -f build/release/js-client/package.json; exit 1; }
-fi
-say "Testing"
-ctest --test-dir build/release --output-on-failure --no-tests=error -j 2
+tier=${1:-all}
+cores=$(nproc)
+
+configure_and_build() {  # PRESET TARGET…
+  cmake --preset "$1" >/dev/null
+  cmake --build --preset "$1" -j "$cores" --target "${@:2}"
+}
+
+run_tests() {  # FOLDER OPTION…
+  say "Testing"
+  ctest --test-dir "$1" --output-on-failure --no-tests=error -j "$cores" "${@:2}"
+}
+
+case $tier in
+  unit)
+    install_packages "${build_packages[@]}" python3 clang-format-14
+    build unit_tests
+    run_tests build/release -L unit
+    ;;
+  all)
+    install_packages "${build_packages[@]}" "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light clang-format-14 clang-14 libomp-14-dev
+    # Node may come from elsewhere.
+    command -v node >/dev/null || install_packages nodejs
+    command -v npm >/dev/null || install_packages npm
+    build
+    mkdir -p build/release/js-client
+    if ! cmp -s tests/end_to_end/js/package.json build/release/js-client/package.json; then
+      say "Fetching the AWS SDK for JavaScript"
+      rm -rf build/release/js-client/node_modules
+      cp tests/end_to_end/js/package.json build/release/js-client/
+      (cd build/release/js-client && npm install --no-audit --no-fund --no-package-lock --loglevel=error >/dev/null) || { rm -f build/release/js-client/package.json; exit 1; }
+    fi
+    run_tests build/release
+    ;;
+  lint)
+    install_packages "${build_packages[@]}" python3 clang-14 libomp-14-dev clang-format-14 clang-tidy-14
+    say "Checking formatting, layers and mutexes"
+    configure_and_build lint vedette_vision_onnx  # for its generated headers
+    run_tests build/lint -L lint
+    say "clang-tidy over all files"
+    run-clang-tidy-14 -quiet -p build/lint -j "$cores" "^$PWD/(src|programs|bench|tests)/"
+    ;;
+  sanitizers)
+    install_packages "${build_packages[@]}" "${client_packages[@]}" python3-pil openssl clang-14 libclang-rt-14-dev libomp-14-dev
+    configure_and_build asan all
+    run_tests build/asan
+    ;;
+  *)
+    echo "Usage: ./test.sh [unit | all | lint | sanitizers]" >&2
+    exit 2
+    ;;
+esac

@@ -6,9 +6,7 @@ import datetime
 import io
 import json
 import os
-import shutil
 import sqlite3
-import tempfile
 import time
 import unittest
 
@@ -16,7 +14,7 @@ from PIL import Image
 
 from values import Model
 from wire import Wire
-from harness import Server, run, upload_set, wait_while
+from harness import BUILD, SMALL_SAMPLE, Server, run, sample_set, upload_set, wait_while
 
 LOOKOUT, EXTENSION = Model("lookoutvision"), Model("vedette")
 CONSTRAINT = "failed to satisfy constraint"
@@ -221,6 +219,9 @@ NO_CAUSE = {
 }
 
 
+NEEDS_TRAINER = unittest.skipUnless(os.path.exists(os.path.join(BUILD, "vedette-trainer")), "this build has no trainer")
+
+
 class Errors(unittest.TestCase):
     """Every error that has a cause, by that cause, with its status, name, members and headers."""
 
@@ -309,10 +310,9 @@ class Errors(unittest.TestCase):
             else:
                 self.fail(name + " has no member with a limit")
 
+    @NEEDS_TRAINER
     def test_5_missing_resources_conflicts_and_quotas(self):
-        sample = tempfile.mkdtemp(prefix="vedette-sample-")
-        self.addCleanup(shutil.rmtree, sample)
-        run("sample", sample)
+        sample = sample_set(*SMALL_SAMPLE)
         server = Server(extra=["--trainings-at-once", "1", "--inference-units", "2", "--max-projects", "4", "--longest-wait", "0.1"])
         self.addCleanup(server.destroy)
         wire, extension = Wire(server), Wire(server, service="vedette")
@@ -439,6 +439,7 @@ class Errors(unittest.TestCase):
         for answer in refused:
             self.expect(LOOKOUT, "DetectAnomalies", "ThrottlingException", answer)
 
+    @NEEDS_TRAINER
     def test_6_every_error_with_a_cause_was_provoked(self):
         wanted = {(model.service, name, error) for model, name, operation, _ in self.each() for error in operation["errors"] if (name, error) not in NO_CAUSE}
         self.assertEqual(wanted - self.provoked, set())

@@ -4,6 +4,8 @@ Run the tests with /usr/bin/python3: only Debian's python3-boto3 still contains 
 """
 import atexit
 import configparser
+import fcntl
+import hashlib
 import json
 import os
 import re
@@ -25,11 +27,12 @@ REGION = "us-east-1"
 
 
 class Server:
-    """A server process on a data folder. It can be stopped and started again."""
+    """A server process on a data folder. It can be stopped and started again. `budget` is the seconds that a training may take: few, unless a suite looks at how
+    well the model does."""
 
-    def __init__(self, data=None, extra=(), environment=None, listen="127.0.0.1:0"):
+    def __init__(self, data=None, extra=(), environment=None, listen="127.0.0.1:0", budget=6):
         self.data = data or tempfile.mkdtemp(prefix="vedette-e2e-")
-        self.extra = list(extra)
+        self.extra = ["--training-budget", str(budget), *extra]
         self.listen = listen
         self.environment = {**os.environ, **(environment or {})}
         self.process = None
@@ -42,7 +45,7 @@ class Server:
         with open(self.log_path, "ab") as log:
             offset = log.tell()
             self.process = subprocess.Popen(
-                [VEDETTE, "serve", "--data", self.data, "--listen", self.listen, "--training-budget", "20", *self.extra], stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
+                [VEDETTE, "serve", "--data", self.data, "--listen", self.listen, *self.extra], stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -75,6 +78,10 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        if os.path.exists(self.log_path):
+            found = re.search(r"^.*(runtime error:|ERROR: \w+Sanitizer).*$", self.log(), re.M)
+            if found:
+                raise AssertionError("a sanitizer found a fault: " + self.log()[found.start():])
         shutil.rmtree(self.data, ignore_errors=True)
 
     def credentials(self):
@@ -100,6 +107,31 @@ def run(*command, **options):
     if done.returncode != 0:
         raise RuntimeError(f"vedette {command[0]} ended with {done.returncode}: {done.stderr}")
     return done.stdout
+
+
+def sample_set(*words):
+    """The folder that `vedette sample` writes with these words. It is rendered once for each build of the program and shared by all suites,
+    also by those that run at the same time: whoever wants to change something in it makes a copy."""
+    with open(VEDETTE, "rb") as program:
+        build = hashlib.file_digest(program, "sha256").hexdigest()[:16]
+    shared = os.path.join(BUILD, "tests", "samples")
+    folder = os.path.join(shared, build, "-".join(("sample", *words)).replace("--", ""))
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    with open(os.path.join(shared, "lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(folder):
+            for old in os.listdir(shared):
+                if old not in ("lock", build):
+                    shutil.rmtree(os.path.join(shared, old))
+            half = folder + ".half"
+            shutil.rmtree(half, ignore_errors=True)
+            run("sample", half, *words)
+            os.rename(half, folder)
+    return folder
+
+
+# The smallest set that can train: 20 normal and 20 anomalous pictures, and 20 to test.
+SMALL_SAMPLE = ("--count", "60", "--seed", "5")
 
 
 def upload_set(s3, folder, bucket, manifests):

@@ -11,7 +11,7 @@ import numpy
 import torch
 from torch import nn
 
-from harness import BUILD, run
+from harness import BUILD, SMALL_SAMPLE, run, sample_set
 
 TRAINER = os.path.join(BUILD, "vedette-trainer")
 # bf16 has 8 bits. That is an error of 0.4 % per value, which grows with the depth.
@@ -236,8 +236,7 @@ class Backbones(unittest.TestCase):
     def test_a_model_is_trained_on_an_onnx_backbone_and_serves_without_its_file(self):
         torch.manual_seed(10)
         file = self.export(resnet(False, (32, 48, 64, 96)).eval(), "own.onnx")
-        sample, model = self.path("sample"), self.path("model")
-        run("sample", sample, "--count", "60", "--seed", "5")
+        sample, model = sample_set(*SMALL_SAMPLE), self.path("model")
         run("train", "--manifest", sample + "/manifests/train.manifest", "--out", model, "--steps", "20", "--backbone", file, "--json")
         os.remove(file)
         summary = json.loads(run("evaluate", model, "--manifest", sample + "/manifests/test.manifest", "--json").splitlines()[-1])

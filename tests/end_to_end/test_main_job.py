@@ -1,11 +1,9 @@
 """Tests the main job as a customer's program does it (upload, import, train, host, detect, stop, delete), on the rendered sample set and,
 where it lies beside the checkout, on the original getting-started set."""
 import os
-import shutil
-import tempfile
 import unittest
 
-from harness import COOKIES, Server, run
+from harness import COOKIES, Server, sample_set
 from main_job import MainJob
 
 SERVER = None
@@ -14,14 +12,12 @@ SAMPLE = None
 
 def setUpModule():
     global SERVER, SAMPLE
-    SERVER = Server()
-    SAMPLE = tempfile.mkdtemp(prefix="vedette-sample-")
-    run("sample", SAMPLE)
+    SERVER = Server(budget=20)
+    SAMPLE = sample_set()
 
 
 def tearDownModule():
     SERVER.destroy()
-    shutil.rmtree(SAMPLE)
 
 
 class OverBoto3(MainJob, unittest.TestCase):

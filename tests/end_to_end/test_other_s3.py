@@ -10,7 +10,7 @@ import unittest
 
 from botocore.exceptions import ClientError
 
-from harness import REGION, Server, run, wait_while, write_tiny_set
+from harness import REGION, Server, sample_set, wait_while, write_tiny_set
 from main_job import MainJob
 from other_s3 import KEYS, FaultyProxy, OtherS3
 
@@ -20,20 +20,18 @@ OTHER = SAMPLE = TINY = LINES = None
 def setUpModule():
     global OTHER, SAMPLE, TINY, LINES
     OTHER = OtherS3()
-    SAMPLE, TINY = tempfile.mkdtemp(prefix="vedette-sample-"), tempfile.mkdtemp(prefix="vedette-tiny-")
-    run("sample", SAMPLE)
+    SAMPLE, TINY = sample_set(), tempfile.mkdtemp(prefix="vedette-tiny-")
     LINES = write_tiny_set(TINY, normal=25, anomaly=20)
     OTHER.client().create_bucket(Bucket="models")
 
 
 def tearDownModule():
     OTHER.destroy()
-    shutil.rmtree(SAMPLE)
     shutil.rmtree(TINY)
 
 
-def serve(endpoint=None, *more, prefix="line 7"):
-    return Server(extra=["--objects", "s3://models/" + prefix, "--objects-endpoint", endpoint or OTHER.url, *more], environment=KEYS)
+def serve(endpoint=None, *more, prefix="line 7", **options):
+    return Server(extra=["--objects", "s3://models/" + prefix, "--objects-endpoint", endpoint or OTHER.url, *more], environment=KEYS, **options)
 
 
 def everything(s3, bucket):
@@ -78,7 +76,7 @@ def fake_service(case, answer):
 
 class TheMainJob(MainJob, unittest.TestCase):
     def setUp(self):
-        self.server = serve(prefix="a/b/")
+        self.server = serve(prefix="a/b/", budget=20)
         self.addCleanup(self.server.destroy)
         self.api, self.s3 = self.server.client("lookoutvision"), OTHER.client()
 

@@ -9,7 +9,7 @@ import unittest
 
 from PIL import Image
 
-from harness import VEDETTE, run
+from harness import SMALL_SAMPLE, VEDETTE, run, sample_set
 
 
 class Tools(unittest.TestCase):
@@ -17,7 +17,7 @@ class Tools(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="vedette-tools-")
         cls.sample = os.path.join(cls.folder, "sample")
-        run("sample", cls.sample, "--count", "60", "--seed", "5")
+        shutil.copytree(sample_set(*SMALL_SAMPLE), cls.sample)
         cls.model = os.path.join(cls.folder, "model")
         cls.summary = json.loads(run("train", "--manifest", cls.sample + "/manifests/train.manifest", "--out", cls.model, "--steps", "40", "--json").splitlines()[-1])
 
@@ -44,7 +44,7 @@ class Tools(unittest.TestCase):
         for name in names:
             self.assertTrue(filecmp.cmp(os.path.join(self.model, name), os.path.join(again, name), shallow=False), name)
         other = os.path.join(self.folder, "other-sample")
-        run("sample", other, "--count", "60", "--seed", "5")
+        run("sample", other, *SMALL_SAMPLE)
         for name in ("manifests/train.manifest", "training-images/anomaly-3.jpg", "mask-images/anomaly-3.png"):
             self.assertTrue(filecmp.cmp(os.path.join(self.sample, name), os.path.join(other, name), shallow=False), name)
 

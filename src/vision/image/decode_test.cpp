@@ -15,7 +15,10 @@ constexpr int kHeight = 66, kWidth = 70;
 const DecodeRules kLocal{.formats = kAllFormats};
 
 void put(Bytes& out, std::uint64_t value, int size, bool big_endian = false) {
-  for (int i = 0; i < size; ++i) out.push_back(static_cast<std::uint8_t>(value >> 8 * (big_endian ? size - 1 - i : i)));
+  for (int i = 0; i < size; ++i) {
+    const int place = big_endian ? size - 1 - i : i;
+    out.push_back(place < 8 ? static_cast<std::uint8_t>(value >> 8 * place) : 0);  // padding is wider than a number
+  }
 }
 void put(Bytes& out, std::string_view text) {
   out.insert(out.end(), text.begin(), text.end());

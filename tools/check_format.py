@@ -1,0 +1,13 @@
+"""Compares every C++ file of the repository with .clang-format; exits with 1 and a line per difference, or with 77 where
+clang-format-14 is not installed: another release breaks lines elsewhere."""
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+if not shutil.which("clang-format-14"):
+    print("clang-format-14 is not installed")
+    sys.exit(77)
+files = [str(path) for folder in ("src", "programs", "bench", "tests") for path in sorted((ROOT / folder).rglob("*")) if path.suffix in (".cpp", ".hpp")]
+sys.exit(subprocess.run(["clang-format-14", "--dry-run", "-Werror", *files], cwd=ROOT).returncode)
