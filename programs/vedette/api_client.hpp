@@ -25,6 +25,8 @@ class ApiClient {
 
   /// A call of `lookoutvision`; `path` below the API version, "/projects/p".
   nlohmann::json call(const char* method, const std::string& path, const nlohmann::json& body = nullptr);
+  /// A reading call of the service `vedette`; `path` below its version.
+  nlohmann::json get_from_vedette(const std::string& path, const std::string& query);
 
   void create_bucket(const std::string& bucket);  ///< no error if it exists
   void put_object(const std::string& bucket, const std::string& key, std::string_view content, const std::string& type);
@@ -34,6 +36,7 @@ class ApiClient {
   std::vector<std::string> list_keys(const std::string& bucket, const std::string& prefix);
 
  private:
+  nlohmann::json send(const ServiceClient::Call& call);
   HttpResponse s3(const char* method, const std::string& bucket, const std::string& key, const std::string& query = "",
                   std::string_view body = {}, const HeaderList& headers = {});
   ServiceClient client_;

@@ -9,9 +9,9 @@ namespace vedette {
 
 /// What an evaluation says of one picture.
 struct EvaluatedPicture {
-  bool is_anomalous = false;      ///< truth
-  bool called_anomalous = false;  ///< verdict
-  double confidence = 0;          ///< of the verdict
+  bool is_anomalous = false;         ///< truth
+  bool called_anomalous = false;     ///< verdict
+  std::optional<double> confidence;  ///< of the verdict, if the evaluation says it
 };
 
 /// An evaluation manifest (docs of the original service: one JSON line per test picture), by source-ref. Lines that say
@@ -32,9 +32,17 @@ struct ReportedFigures {
 /// Reads an EvaluationResult file; empty if it is none.
 std::optional<ReportedFigures> read_evaluation_result(const std::string& json);
 
+/// What the training has to say to whoever reads the comparison.
+struct TrainingNotes {
+  std::vector<std::string> warnings;
+  std::vector<std::string> suspects;  ///< names of pictures whose labels look wrong
+  std::vector<std::string> skipped;   ///< "name: reason" of pictures that could not be used
+};
+
 /// Prints picture by picture, those first whose verdict changed, then precision, recall and F1 of both on the pictures
-/// that both tested, and what the old service reported itself. `json`: a line per picture, then a summary line.
+/// that both tested, and what the old service reported itself. A figure that these pictures do not define is a dash, or null. The notes go to
+/// standard error; with `json`, which prints a line per picture and then a summary line, they are in the summary.
 void print_comparison(const std::vector<ComparedPicture>& pictures, const std::optional<ReportedFigures>& reported,
-                      bool json);
+                      const TrainingNotes& notes, bool json);
 
 }  // namespace vedette

@@ -281,7 +281,7 @@ void serve(const ServeOptions& options) {
   });
   lookout_vision.finish_deletions();
   Identities identities(*metadata, clock);
-  ExtensionServices extension_services{lookout_vision, *metadata, metrics, identities, keys};
+  ExtensionServices extension_services{lookout_vision, *metadata, metrics, identities, keys, ModelFiles(*objects)};
 
   RateLimiter limiter(options.requests_per_second);
   JsonService lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision),

@@ -17,6 +17,7 @@
 #include "base/result.hpp"
 #include "hosting/compute_pool.hpp"
 #include "store/metadata/metadata.hpp"
+#include "store/model_files/model_files.hpp"
 #include "store/objects/objects.hpp"
 #include "vision/infer/infer.hpp"
 
@@ -30,9 +31,6 @@ struct ModelLease {
   std::shared_ptr<const Engine> engine;
   std::shared_ptr<ComputePool::Lane> lane;
 };
-
-/// Where the artifact of a model lies in kSystemBucket: every key begins with this.
-std::string artifact_prefix(const std::string& model_uid);
 
 struct HostingOptions {
   std::filesystem::path cache_folder;  ///< artifacts are unpacked below
@@ -85,7 +83,7 @@ class Hosting {
   void loop();
 
   MetadataStore& metadata_;
-  ObjectStore& objects_;
+  ModelFiles files_;
   const HostingOptions options_;
   ComputePool pool_;
   std::mutex loading_;  // held while a model is loaded, so that it is loaded once

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -32,6 +33,7 @@ struct TrainingSample {
   bool is_binary_mask = false;  ///< instead of colours: whatever is not background shows the first of mask_colors
   /// "#rrrrggggbbbb" of a binary mask, in common with the other masks of its folder; empty: the mask's own (vision/image/mask_file)
   std::optional<std::string> mask_background;
+  std::optional<std::string> fault = {};  ///< why the picture could not be fetched; it is skipped for this reason
 };
 
 /// Fewest usable pictures; fewer is a failure that says so.
@@ -79,6 +81,22 @@ struct Prediction {
   bool is_suspect = false;           ///< the label may be wrong: models that never saw the picture firmly disagree
 };
 
+/// A picture that could not be used, and why.
+struct SkippedPicture {
+  std::string source_ref;
+  std::string reason;
+  [[nodiscard]] std::string text() const { return source_ref.empty() ? reason : source_ref + ": " + reason; }
+};
+
+/// How one of the methods that together make a verdict does alone, and what it counts.
+struct ContestEntry {
+  std::string name;  ///< of the contestant in the model's manifest
+  std::optional<double>
+      auroc;                ///< on the training pictures, out of fold; empty unless there are good and defective ones
+  double score_weight = 0;  ///< of its score in the verdict
+  double map_weight = 0;    ///< of its map in the anomaly map
+};
+
 /// A cell of a good training picture that the memory bank holds: row and column of the bank's grid, from the registered
 /// picture if there is registration.
 struct BankSource {
@@ -86,7 +104,8 @@ struct BankSource {
   int row = 0, column = 0;
 };
 
-/// A figure is empty where it is not defined: without a picture that holds the label, or is given it.
+/// A figure is empty where it is not defined: the precision if no pixel is given the label, the others if no test picture
+/// holds it.
 struct LabelMetrics {
   std::string name;
   std::optional<double> precision, recall, f1;  ///< over all pixels of the test pictures
@@ -107,7 +126,8 @@ struct Evaluation {
   std::optional<double> pixel_auroc, pixel_average_precision;
   std::vector<LabelMetrics> labels;  ///< segmentation models only
   std::vector<Prediction> predictions;
-  std::vector<std::string> skipped;  ///< "source-ref: reason" of pictures that could not be used
+  std::vector<ContestEntry> contest;  ///< after a training; in the order of the model's manifest
+  std::vector<SkippedPicture> skipped;
   std::vector<std::string> warnings;
   double seconds = 0;
   std::vector<std::pair<std::string, double>> stage_seconds;  ///< what they were spent on, in order
@@ -119,6 +139,9 @@ Result<void> write_job(const std::filesystem::path& folder, const TrainingJob& j
 Result<TrainingJob> read_job(const std::filesystem::path& folder);
 Result<void> append_progress(const std::filesystem::path& folder, const Progress& progress);
 Result<void> write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation);
+/// Fails with internal if the text is not one that write_evaluation() wrote. Takes those of earlier versions, too.
+Result<Evaluation> parse_evaluation(std::string_view text);
+/// The same of the folder's evaluation.json, of at most 256 MiB.
 Result<Evaluation> read_evaluation(const std::filesystem::path& folder);
 /// One JSON object, the predictions left out: what `train` and `evaluate` print last.
 std::string summary_json(const Evaluation& evaluation);

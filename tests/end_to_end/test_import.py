@@ -79,6 +79,7 @@ class Import(unittest.TestCase):
         self.assertEqual(summary["before"]["images"], 44)
         self.assertEqual(summary["before"]["right"], 41)
         self.assertEqual(summary["reported_before"], {"precision": 0.87, "recall": 1.0, "f1": 0.93, "images": 45})
+        self.assertEqual((summary["skipped"], summary["suspects"]), ([], []))
         changed = [p["change"] for p in pictures]
         self.assertEqual((changed.count("better"), changed.count("worse")), (summary["better"], summary["worse"]))
         self.assertGreaterEqual(summary["better"], 1)
