@@ -313,6 +313,11 @@ Protocol mislabelled(const Protocol& protocol) {
   return out;
 }
 
+/// A figure that is not defined is null.
+json figure(const std::optional<double>& value) {
+  return value ? json(*value) : json();
+}
+
 json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, const vedette::TrainingPlan& plan,
          bool with_contest, bool with_robustness, const std::string& keep) {
   const vedette::TemporaryFolder work;
@@ -343,14 +348,14 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
   std::sort(milliseconds.begin(), milliseconds.end());
   json out = {{"set", set},
               {"seed", seed},
-              {"auroc", test.image_auroc.value_or(0)},
-              {"average_precision", test.average_precision.value_or(0)},
-              {"f1", test.f1.value_or(0)},
-              {"precision", test.precision.value_or(0)},
-              {"recall", test.recall.value_or(0)},
+              {"auroc", figure(test.image_auroc)},
+              {"average_precision", figure(test.average_precision)},
+              {"f1", figure(test.f1)},
+              {"precision", figure(test.precision)},
+              {"recall", figure(test.recall)},
               {"ece", test.ece},
-              {"oof_auroc", out_of_fold.image_auroc.value_or(0)},
-              {"oof_f1", out_of_fold.f1.value_or(0)},
+              {"oof_auroc", figure(out_of_fold.image_auroc)},
+              {"oof_f1", figure(out_of_fold.f1)},
               {"oof_ece", out_of_fold.ece},
               {"train_seconds", train_seconds},
               {"load_seconds", load_seconds},
@@ -360,14 +365,15 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
     if (e.pixel_average_precision) out[prefix + "pixel_ap"] = *e.pixel_average_precision;
     if (e.labels.empty()) return;
     double mean = 0, pooled = 0;
+    int held = 0;  // labels that the test pictures hold
     for (const auto& l : e.labels) {
-      mean += l.aiou.value_or(0) / static_cast<double>(e.labels.size());
-      const double f1 = l.f1.value_or(0);
-      // This is the IoU, computed from F1 over all pixels.
-      pooled += f1 / (2 - f1) / static_cast<double>(e.labels.size());
+      if (!l.f1 || !l.aiou) continue;
+      ++held;
+      mean += *l.aiou;
+      pooled += *l.f1 / (2 - *l.f1);  // IoU from F1, over all pixels
     }
-    out[prefix + "iou"] = pooled;
-    out[prefix + "mean_iou"] = mean;
+    out[prefix + "iou"] = held > 0 ? json(pooled / held) : json();
+    out[prefix + "mean_iou"] = held > 0 ? json(mean / held) : json();
   };
   pixels("", test);
   pixels("oof_", out_of_fold);
@@ -394,8 +400,8 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
                    : 0;
     }
     out["mislabelled"] = {{"pictures", spoilt.train.size() - protocol.train.size()},
-                          {"auroc_without", clean.image_auroc.value_or(0)},
-                          {"auroc_with", judged.image_auroc.value_or(0)},
+                          {"auroc_without", figure(clean.image_auroc)},
+                          {"auroc_with", figure(judged.image_auroc)},
                           {"suspects", suspects},
                           {"suspects_mislabelled", named}};
   }
@@ -405,7 +411,8 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
 json summarize(const std::string& set, const std::vector<json>& runs) {
   json out = {{"set", set}, {"seeds", runs.size()}};
   for (const auto& [name, value] : runs[0].items()) {
-    if (!value.is_number_float()) continue;
+    const auto has_it = [&](const json& run) { return run.contains(name) && run[name].is_number(); };
+    if (!value.is_number_float() || !std::all_of(runs.begin(), runs.end(), has_it)) continue;
     double mean = 0, square = 0;
     for (const auto& r : runs) mean += r.value(name, 0.0) / static_cast<double>(runs.size());
     for (const auto& r : runs) square += std::pow(r.value(name, 0.0) - mean, 2) / static_cast<double>(runs.size());

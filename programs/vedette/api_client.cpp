@@ -30,7 +30,15 @@ Json ApiClient::call(const char* method, const std::string& path, const Json& bo
   const auto text = body.is_null() ? std::string() : body.dump();
   ServiceClient::Call request{"lookoutvision", method, "/2020-11-20" + path, "", {}, text};
   if (!text.empty()) request.headers.emplace_back("content-type", "application/json");
-  const auto response = client_.send(request);
+  return send(request);
+}
+
+Json ApiClient::get_from_vedette(const std::string& path, const std::string& query) {
+  return send({"vedette", "GET", "/2026-11-01" + path, query, {}, {}});
+}
+
+Json ApiClient::send(const ServiceClient::Call& call) {
+  const auto response = client_.send(call);
   if (!response) throw std::runtime_error(response.error().message);
   auto answer = Json::parse(response->body, nullptr, false);
   if (response->status >= 300) {

@@ -26,6 +26,8 @@ class ApiClient {
 
   /// Makes a call of `lookoutvision`. `path` begins below the API version: "/projects/p".
   nlohmann::json call(const char* method, const std::string& path, const nlohmann::json& body = nullptr);
+  /// A reading call of the service `vedette`; `path` below its version.
+  nlohmann::json get_from_vedette(const std::string& path, const std::string& query);
 
   void create_bucket(const std::string& bucket);  ///< It is no error if the bucket exists.
   void put_object(const std::string& bucket, const std::string& key, std::string_view content, const std::string& type);
@@ -35,6 +37,7 @@ class ApiClient {
   std::vector<std::string> list_keys(const std::string& bucket, const std::string& prefix);
 
  private:
+  nlohmann::json send(const ServiceClient::Call& call);
   HttpResponse s3(const char* method, const std::string& bucket, const std::string& key, const std::string& query = "",
                   std::string_view body = {}, const HeaderList& headers = {});
   ServiceClient client_;

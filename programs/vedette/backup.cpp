@@ -6,9 +6,9 @@
 
 #include "base/files.hpp"
 #include "commands.hpp"
-#include "hosting/hosting.hpp"
 #include "server/data_folder.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
+#include "store/model_files/model_files.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "store/sqlite/sqlite.hpp"
 
@@ -30,7 +30,7 @@ std::vector<std::string> models_without_files(const DataFolder& folder) {
   std::vector<std::string> lacking;
   for (const auto& [scope, model] : metadata->read()->models().list_in_states(
            {ModelStatus::trained, ModelStatus::starting_hosting, ModelStatus::hosted, ModelStatus::stopping_hosting})) {
-    const auto files = objects->list(kSystemBucket, {artifact_prefix(model.uid), "", 1});
+    const auto files = ModelFiles(*objects).list(model.uid);
     if (!files || files->empty()) lacking.push_back(model_arn(scope, model.project, model.version));
   }
   return lacking;

@@ -18,6 +18,7 @@
 #include "pictures.hpp"
 #include "server_process.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
+#include "store/model_files/model_files.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "vision/infer/graph.hpp"
 #include "vision/infer/peak.hpp"
@@ -68,15 +69,6 @@ std::vector<std::string> read_pictures(const std::string& folder, const Manifest
   return out;
 }
 
-void store_model(ObjectStore& objects, const std::string& uid, const fs::path& model) {
-  for (const auto& entry : fs::recursive_directory_iterator(model)) {
-    const auto name = fs::relative(entry.path(), model).string();
-    if (!entry.is_regular_file() || (name != "manifest.json" && !name.starts_with("blobs/"))) continue;
-    required(put_bytes(objects, kSystemBucket, "models/" + uid + "/" + name, read_text(entry.path()),
-                       "application/octet-stream"));
-  }
-}
-
 /// Writes another model whose largest blob is its own: the last bit of one number differs. The backbone and small blobs
 /// are shared.
 void write_variant(const fs::path& out, const Artifact& model, int number) {
@@ -99,6 +91,9 @@ void make_data(const fs::path& data, const fs::path& model, int models) {
   const SystemClock clock;
   const auto metadata = open_sqlite_metadata(data / "metadata.sqlite");
   const auto objects = open_filesystem_objects(data / "objects", clock);
+  const auto store = [&](const std::string& uid, const fs::path& folder) {
+    if (auto ok = ModelFiles(*objects).put(uid, folder); !ok) throw std::runtime_error(ok.error().message);
+  };
   const auto artifact = required(read_artifact(model));
   for (int i = 0; i < models; ++i) {
     auto work = metadata->write();
@@ -113,11 +108,11 @@ void make_data(const fs::path& data, const fs::path& model, int models) {
     work->models().insert(kScope, row);
     work->commit();
     if (i == 0) {
-      store_model(*objects, row.uid, model);
+      store(row.uid, model);
     } else {
       const TemporaryFolder folder;
       write_variant(folder.path(), artifact, i);
-      store_model(*objects, row.uid, folder.path());
+      store(row.uid, folder.path());
     }
   }
 }

@@ -11,6 +11,18 @@ namespace {
 
 using Json = nlohmann::json;
 
+/// A figure that is not defined is null.
+Json figure(const std::optional<double>& value) {
+  return value ? Json(*value) : Json();
+}
+/// … or a dash, as wide as %9.3f.
+std::string in_column(const std::optional<double>& value) {
+  if (!value) return "        –";
+  char text[32];
+  std::snprintf(text, sizeof text, "%9.3f", *value);
+  return text;
+}
+
 struct Scores {
   int true_positives = 0, false_positives = 0, false_negatives = 0, right = 0, total = 0;
   void add(const EvaluatedPicture& p) {
@@ -20,22 +32,36 @@ struct Scores {
     right += p.is_anomalous == p.called_anomalous;
     ++total;
   }
-  static double ratio(int part, int whole) { return whole == 0 ? 0 : static_cast<double>(part) / whole; }
-  [[nodiscard]] double precision() const { return ratio(true_positives, true_positives + false_positives); }
-  [[nodiscard]] double recall() const { return ratio(true_positives, true_positives + false_negatives); }
-  [[nodiscard]] double f1() const {
+  /// All are empty where the pictures do not define them, as in vision/assess: without a defective picture, the precision also if none is called so.
+  [[nodiscard]] std::optional<double> precision() const {
+    return ratio(true_positives, true_positives + false_positives);
+  }
+  [[nodiscard]] std::optional<double> recall() const { return ratio(true_positives, true_positives + false_negatives); }
+  [[nodiscard]] std::optional<double> f1() const {
     return ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives);
   }
   [[nodiscard]] Json json() const {
-    return {{"precision", precision()}, {"recall", recall()}, {"f1", f1()}, {"right", right}, {"images", total}};
+    return {{"precision", figure(precision())},
+            {"recall", figure(recall())},
+            {"f1", figure(f1())},
+            {"right", right},
+            {"images", total}};
+  }
+
+ private:
+  [[nodiscard]] std::optional<double> ratio(int part, int whole) const {
+    if (whole == 0 || true_positives + false_negatives == 0) return std::nullopt;
+    return static_cast<double>(part) / whole;
   }
 };
 
 std::string verdict(const EvaluatedPicture* p) {
   if (p == nullptr) return "-";
+  const std::string name = p->called_anomalous ? "anomaly" : "normal ";
+  if (!p->confidence) return name;
   char text[32];
-  std::snprintf(text, sizeof text, "%s %.3f", p->called_anomalous ? "anomaly" : "normal ", p->confidence);
-  return text;
+  std::snprintf(text, sizeof text, " %.3f", *p->confidence);
+  return name + text;
 }
 
 const char* change(const ComparedPicture& p) {
@@ -89,7 +115,7 @@ std::optional<ReportedFigures> read_evaluation_result(const std::string& text) {
 }
 
 void print_comparison(const std::vector<ComparedPicture>& pictures, const std::optional<ReportedFigures>& reported,
-                      bool json) {
+                      const TrainingNotes& notes, bool json) {
   auto sorted = pictures;
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return rank(a) < rank(b); });
   Scores before, after;
@@ -103,7 +129,7 @@ void print_comparison(const std::vector<ComparedPicture>& pictures, const std::o
     const bool truth = (p.after ? p.after : p.before)->is_anomalous;
     if (json) {
       const auto encode = [](const EvaluatedPicture* e) {
-        return e ? Json{{"is_anomalous", e->called_anomalous}, {"confidence", e->confidence}} : Json();
+        return e ? Json{{"is_anomalous", e->called_anomalous}, {"confidence", figure(e->confidence)}} : Json();
       };
       std::printf("%s\n", Json{{"image", p.name},
                                {"class", truth ? "anomaly" : "normal"},
@@ -118,22 +144,28 @@ void print_comparison(const std::vector<ComparedPicture>& pictures, const std::o
     }
   }
   if (json) {
-    Json summary = {{"before", before.json()}, {"after", after.json()}, {"better", better}, {"worse", worse}};
+    Json summary = {{"before", before.json()}, {"after", after.json()},      {"better", better},
+                    {"worse", worse},          {"warnings", notes.warnings}, {"suspects", notes.suspects},
+                    {"skipped", notes.skipped}};
     if (reported)
       summary["reported_before"] = {{"precision", reported->precision},
                                     {"recall", reported->recall},
                                     {"f1", reported->f1},
                                     {"images", reported->test_images}};
-    std::printf("%s\n", summary.dump().c_str());
+    std::printf("%s\n", summary.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
     return;
   }
   std::printf("\non the %d pictures that both tested: %d better, %d worse\n", before.total, better, worse);
   std::printf("%-26s  %9s  %9s  %9s  %7s\n", "", "precision", "recall", "F1", "right");
   for (const auto& [name, s] : {std::pair{"old service", before}, std::pair{"Vedette", after}})
-    std::printf("%-26s  %9.3f  %9.3f  %9.3f  %3d/%3d\n", name, s.precision(), s.recall(), s.f1(), s.right, s.total);
+    std::printf("%-26s  %s  %s  %s  %3d/%3d\n", name, in_column(s.precision()).c_str(), in_column(s.recall()).c_str(),
+                in_column(s.f1()).c_str(), s.right, s.total);
   if (reported)
     std::printf("%-26s  %9.3f  %9.3f  %9.3f  %3s/%3d\n", "old service, as reported", reported->precision,
                 reported->recall, reported->f1, "", reported->test_images);
+  for (const auto& text : notes.warnings) std::fprintf(stderr, "warning: %s\n", text.c_str());
+  for (const auto& text : notes.skipped) std::fprintf(stderr, "skipped: %s\n", text.c_str());
+  for (const auto& name : notes.suspects) std::fprintf(stderr, "suspect: the label of %s looks wrong\n", name.c_str());
 }
 
 }  // namespace vedette

@@ -9,9 +9,9 @@ namespace vedette {
 
 /// What an evaluation says of one picture.
 struct EvaluatedPicture {
-  bool is_anomalous = false;      ///< What the label says.
-  bool called_anomalous = false;  ///< What the verdict says.
-  double confidence = 0;          ///< The confidence of the verdict, 0 … 1.
+  bool is_anomalous = false;         ///< truth
+  bool called_anomalous = false;     ///< verdict
+  std::optional<double> confidence;  ///< of the verdict, if the evaluation says it
 };
 
 /// Reads an evaluation manifest (documented by the original service: one JSON line per test picture) and returns its
@@ -32,10 +32,17 @@ struct ReportedFigures {
 /// Reads an EvaluationResult file. Returns nothing if the text is not one.
 std::optional<ReportedFigures> read_evaluation_result(const std::string& json);
 
-/// Prints each picture, first those whose verdict changed, then precision, recall and F1 of both evaluations on the
-/// pictures that both tested, and what the old service reported itself. With `json` it prints a line per picture and
-/// then a summary line.
+/// What the training has to say to whoever reads the comparison.
+struct TrainingNotes {
+  std::vector<std::string> warnings;
+  std::vector<std::string> suspects;  ///< names of pictures whose labels look wrong
+  std::vector<std::string> skipped;   ///< "name: reason" of pictures that could not be used
+};
+
+/// Prints picture by picture, those first whose verdict changed, then precision, recall and F1 of both on the pictures
+/// that both tested, and what the old service reported itself. A figure that these pictures do not define is a dash, or null. The notes go to
+/// standard error; with `json`, which prints a line per picture and then a summary line, they are in the summary.
 void print_comparison(const std::vector<ComparedPicture>& pictures, const std::optional<ReportedFigures>& reported,
-                      bool json);
+                      const TrainingNotes& notes, bool json);
 
 }  // namespace vedette

@@ -41,7 +41,7 @@ Bytes mask_of(const Manifest& manifest, const Verdict& verdict) {
 std::vector<fs::path> find_pictures(const std::vector<std::string>& given) {
   std::vector<fs::path> out;
   for (const auto& path : given) {
-    if (!fs::is_directory(path)) {
+    if (std::error_code code; !fs::is_directory(path, code)) {
       out.emplace_back(path);
       continue;
     }
@@ -57,7 +57,8 @@ int detect(const DetectOptions& options) {
   const auto pictures = find_pictures(options.images);
   std::vector<fs::path> targets;  // of masks
   if (!options.masks_out.empty()) {
-    if (fs::exists(options.masks_out) && !fs::is_directory(options.masks_out))
+    if (std::error_code code;
+        fs::exists(fs::symlink_status(options.masks_out, code)) && !fs::is_directory(options.masks_out, code))
       throw std::runtime_error(options.masks_out + " is a file, not a folder");
     for (const auto& name : mask_names(pictures)) targets.push_back(fs::path(options.masks_out) / name);
     refuse_to_overwrite(pictures, targets);

@@ -11,9 +11,9 @@
 #include "base/text.hpp"
 #include "commands.hpp"
 #include "comparison.hpp"
-#include "server/data_folder.hpp"
 #include "import_source.hpp"
 #include "manifest/manifest.hpp"
+#include "server/data_folder.hpp"
 
 namespace vedette {
 namespace {
@@ -216,8 +216,7 @@ class Importer {
     std::map<std::string, ComparedPicture> pictures;  // The key is the old reference.
     for (const auto& [reference, picture] : before) pictures[reference] = {reference, &picture, nullptr};
     for (const auto& [reference, picture] : after) {
-      const auto old = old_name_.find(reference);
-      const auto& name = old == old_name_.end() ? reference : old->second;
+      const auto name = old_name(reference);
       auto& entry = pictures[name];
       entry.name = name;
       entry.after = &picture;
@@ -226,7 +225,37 @@ class Importer {
     for (const auto& [name, picture] : pictures) list.push_back(picture);
     const auto result_file = source_.find_evaluation("Result");
     print_comparison(list, result_file ? read_evaluation_result(source_.read(*result_file)) : std::nullopt,
-                     options_.json);
+                     training_notes(model["ModelVersion"]), options_.json);
+  }
+
+  /// The name that the picture had before it was imported.
+  std::string old_name(const std::string& reference) const {
+    const auto old = old_name_.find(reference);
+    return old == old_name_.end() ? reference : old->second;
+  }
+
+  /// The comparison stands without them: a server of an earlier version, or a user who may not read them, has none.
+  TrainingNotes training_notes(const std::string& version) {
+    TrainingNotes notes;
+    try {
+      std::string token;
+      do {
+        const auto answer =
+            client_.get_from_vedette(path("/models/" + version + "/evaluation"),
+                                     "maxResults=1000" + (token.empty() ? "" : "&nextToken=" + uri_encode(token)));
+        notes.warnings = answer.at("ModelEvaluation").at("Warnings").get<std::vector<std::string>>();
+        for (const auto& picture : answer.at("Pictures")) {
+          const auto name = old_name(picture.at("SourceRef"));
+          if (picture.value("IsSuspect", false)) notes.suspects.push_back(name);
+          if (picture.contains("SkippedReason"))
+            notes.skipped.push_back(name + ": " + picture["SkippedReason"].get<std::string>());
+        }
+        token = answer.value("NextToken", "");
+      } while (!token.empty());
+    } catch (const ApiFailure& failure) {
+      std::fprintf(stderr, "warning: what the training warned of cannot be shown: %s\n", failure.what());
+    }
+    return notes;
   }
 
   const ImportOptions& options_;

@@ -96,7 +96,8 @@ std::unique_ptr<ImportSource> ImportSource::open(const std::string& location, Ap
     return std::make_unique<BucketSource>(rest.substr(0, slash),
                                           slash == std::string::npos ? "" : rest.substr(slash + 1), client);
   }
-  if (!fs::is_directory(location)) throw std::runtime_error(location + " is neither a folder nor s3://bucket/prefix");
+  if (std::error_code code; !fs::is_directory(location, code))
+    throw std::runtime_error(location + " is neither a folder nor s3://bucket/prefix");
   return std::make_unique<FolderSource>(location, client);
 }
 

@@ -3,7 +3,10 @@
 
 #include <cstdio>
 #include <exception>
+#include <filesystem>
+#include <system_error>
 
+#include "base/file_tree.hpp"
 #include "commands.hpp"
 
 namespace {
@@ -42,6 +45,11 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e);
+  } catch (const std::filesystem::filesystem_error& e) {
+    std::fprintf(stderr, "vedette: %s: %s\n", e.path1().empty() ? "a file" : vedette::to_name(e.path1()).c_str(),
+                 e.code() == std::errc::too_many_symbolic_link_levels ? "a link here leads back to itself"
+                                                                      : e.code().message().c_str());
+    return 1;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "vedette: %s\n", e.what());
     return 1;

@@ -34,7 +34,7 @@ fs::path locate(const std::string& reference, const fs::path& manifest, const st
   roots.push_back(folder.parent_path());
   for (auto tail = path; !tail.empty();) {
     for (const auto& root : roots)
-      if (fs::exists(root / tail)) return root / tail;
+      if (std::error_code code; fs::exists(root / tail, code)) return root / tail;
     if (!uri) break;
     fs::path shorter;
     for (auto it = std::next(tail.begin()); it != tail.end(); ++it) shorter /= *it;
@@ -228,7 +228,7 @@ std::vector<TrainingSample> read_samples(const PictureOptions& options) {
 
 void print_evaluation(const Evaluation& e) {
   for (const auto& w : e.warnings) std::fprintf(stderr, "warning: %s\n", w.c_str());
-  for (const auto& s : e.skipped) std::fprintf(stderr, "skipped: %s\n", s.c_str());
+  for (const auto& s : e.skipped) std::fprintf(stderr, "skipped: %s\n", s.text().c_str());
   std::printf("%-18s %s\n", "evaluated",
               e.is_out_of_fold ? "out of fold, on the training pictures" : "on test pictures");
   std::printf("%-18s %lld\n", "pictures", static_cast<long long>(e.testing_images));

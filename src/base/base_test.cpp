@@ -2,6 +2,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 #include <thread>
@@ -10,6 +11,7 @@
 #include "base/clock.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "base/listing.hpp"
 #include "base/parallel.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
@@ -47,6 +49,15 @@ TEST(Text, Utf8IsCheckedStrictly) {
   EXPECT_FALSE(is_utf8("\xED\xA0\x80"));      // This is a surrogate.
   EXPECT_FALSE(is_utf8("\xF4\x90\x80\x80"));  // This is above U+10FFFF.
   EXPECT_FALSE(is_utf8("\xE2\x82"));          // The third byte is missing.
+}
+
+TEST(Listing, NamesAFewOfManyAndCountsTheRest) {
+  EXPECT_EQ(list_some(std::vector<std::string>{"a", "b"}), "a; b");
+  EXPECT_EQ(list_some(std::vector<std::string>{"a", "b"}, 7), "a; b; and 5 more");
+  const std::vector<std::string> many(kMostListed + 3, "x");
+  const auto text = list_some(many);
+  EXPECT_EQ(std::count(text.begin(), text.end(), 'x'), static_cast<std::ptrdiff_t>(kMostListed));
+  EXPECT_TRUE(text.ends_with("; and 3 more")) << text;
 }
 
 TEST(Clock, TimestampsPrintAndParse) {

@@ -58,12 +58,8 @@ class Hosting::FilesTurn {
   bool has_it_ = true;
 };
 
-std::string artifact_prefix(const std::string& model_uid) {
-  return "models/" + model_uid + "/";
-}
-
 Hosting::Hosting(MetadataStore& metadata, ObjectStore& objects, HostingOptions options)
-    : metadata_(metadata), objects_(objects), options_(std::move(options)), pool_(options_.compute) {}
+    : metadata_(metadata), files_(objects), options_(std::move(options)), pool_(options_.compute) {}
 
 Hosting::~Hosting() {
   stop();
@@ -307,16 +303,7 @@ Result<std::shared_ptr<const Engine>> Hosting::load(const std::string& uid, std:
     if (auto engine = load_engine(folder, known)) return engine;
   std::error_code ignored;
   fs::remove_all(folder, ignored);
-  fs::create_directories(folder);
-  const auto prefix = artifact_prefix(uid);
-  auto objects = objects_.list(kSystemBucket, {prefix, "", 1000});
-  if (!objects) return objects.error();
-  if (objects->empty()) return internal_error("The model's files are not in the object store.");
-  for (const auto& object : *objects) {
-    const fs::path path = folder / object.key.substr(prefix.size());
-    fs::create_directories(path.parent_path());
-    if (auto ok = get_to_file(objects_, kSystemBucket, object.key, path); !ok) return ok.error();
-  }
+  if (auto ok = files_.fetch(uid, folder); !ok) return ok.error();
   return load_engine(folder, {});
 }
 

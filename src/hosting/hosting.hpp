@@ -19,6 +19,7 @@
 #include "base/result.hpp"
 #include "compute/compute_pool.hpp"
 #include "store/metadata/metadata.hpp"
+#include "store/model_files/model_files.hpp"
 #include "store/objects/objects.hpp"
 #include "vision/infer/infer.hpp"
 
@@ -35,9 +36,6 @@ struct ModelLease {
   std::shared_ptr<const Engine> engine;
   std::shared_ptr<ComputePool::Lane> lane;
 };
-
-/// Where the artifact of a model lies in kSystemBucket: every key of its files begins with this.
-std::string artifact_prefix(const std::string& model_uid);
 
 struct HostingOptions {
   std::filesystem::path cache_folder;  ///< artifacts are unpacked below it
@@ -101,7 +99,7 @@ class Hosting {
   void loop();
 
   MetadataStore& metadata_;
-  ObjectStore& objects_;
+  ModelFiles files_;
   const HostingOptions options_;
   ComputePool pool_;
   /// One model at a time is planned and checked: that takes all cores of a unit, and memory. This is no mutex and guards nothing.

@@ -51,12 +51,7 @@ class HostedModels : public testing::Test {
   Model add(const std::string& uid, double threshold, std::size_t bytes = 1 << 20, float weight = 0.3F) {
     const auto folder = folder_.path() / ("model-" + uid);
     write_model(folder, threshold, bytes, weight);
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
-      if (entry.is_regular_file()) {
-        const auto content = *read_file(entry.path(), 64 << 20);
-        const auto key = artifact_prefix(uid) + std::filesystem::relative(entry.path(), folder).string();
-        EXPECT_TRUE(put_bytes(*objects_, kSystemBucket, key, std::string(as_text(content)), "x"));
-      }
+    EXPECT_TRUE(ModelFiles(*objects_).put(uid, folder));
     Model model;
     model.project = uid;
     model.uid = uid;
@@ -149,7 +144,7 @@ TEST_F(HostedModels, WhatWasUsedLeastLatelyGivesWayAndComesBack) {
 
 TEST_F(HostedModels, AModelWhoseFilesAreDamagedFails) {
   const auto model = add("one", 0.9);
-  ASSERT_TRUE(put_bytes(*objects_, kSystemBucket, artifact_prefix("one") + "manifest.json", "{}", "x"));
+  ASSERT_TRUE(put_bytes(*objects_, kSystemBucket, "models/one/manifest.json", "{}", "x"));
   Hosting hosting(*metadata_, *objects_, {folder_.path() / "cache", {}, 0});
   hosting.reconcile();
   EXPECT_EQ(status(model), ModelStatus::hosting_failed);
@@ -215,7 +210,7 @@ class StallingStore : public ObjectStore {
 
 TEST_F(HostedModels, AModelThatIsFetchedSlowlyKeepsNobodyElseWaiting) {
   const auto slow = add("slow", 0.9), quick = add("quick", 0.9);
-  StallingStore store(*objects_, artifact_prefix("slow"));
+  StallingStore store(*objects_, "models/slow/");
   Hosting hosting(*metadata_, store, {folder_.path() / "cache", {}, 0});
   std::vector<std::future<Result<ModelLease>>> waiting;
   for (int i = 0; i < 2; ++i) waiting.push_back(std::async(std::launch::async, [&] { return hosting.lease(slow); }));

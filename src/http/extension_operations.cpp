@@ -33,6 +33,15 @@ JsonOperations extension_operations(ExtensionServices& s) {
                           return extension::encode_progress(i.context.scope, state.model, state.progress);
                         });
        }},
+      {"DescribeModelEvaluation",
+       [&](const Invocation& i) {
+         return encoded(describe_evaluation(s, i.context, lookoutvision::ModelRequest(i.members),
+                                            lookoutvision::PageRequest(i.members)),
+                        [&](const EvaluationPage& page) {
+                          return extension::encode_evaluation(i.context.scope, page.model, page.evaluation,
+                                                              page.next_token);
+                        });
+       }},
       {"UpdateModelUnits",
        [&](const Invocation& i) -> Result<Json> {
          const lookoutvision::StartModelRequest request(i.members);

@@ -24,6 +24,7 @@
 #include "service/extension.hpp"
 #include "service/job_handlers.hpp"
 #include "service/service.hpp"
+#include "store/model_files/model_files.hpp"
 #include "training/training.hpp"
 #include "upkeep/upkeep.hpp"
 #include "vision/infer/code_memory.hpp"
@@ -146,7 +147,8 @@ Server::Parts::Parts(const ServerSettings& given, ServerOptions http, MetricsAcc
       lookout_vision(stores.metadata(), stores.objects(), hosting, metrics, clock, settings.quotas,
                      [this] { workers.wake(); }),
       identities(stores.metadata(), clock),
-      extension_services{lookout_vision, stores.metadata(), metrics, identities, stores.keys()},
+      extension_services{lookout_vision, stores.metadata(), metrics,
+                         identities,     stores.keys(),     ModelFiles(stores.objects())},
       limiter(settings.requests_per_second),
       lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
                             limiter, &metrics),

@@ -7,6 +7,7 @@
 #include "auth/identities.hpp"
 #include "metrics/metrics.hpp"
 #include "service/service.hpp"
+#include "store/model_files/model_files.hpp"
 
 /// The operations of the service `vedette` that need more than one call of auth/identities.hpp or metrics/metrics.hpp.
 /// Thread-safe; everything blocks on the database.
@@ -18,6 +19,7 @@ struct ExtensionServices {
   Metrics& metrics;
   Identities& identities;
   KeyRing& keys;
+  ModelFiles models;
 };
 
 struct TrainingState {
@@ -26,6 +28,18 @@ struct TrainingState {
 };
 Result<TrainingState> training_progress(ExtensionServices& services, const CallContext& call,
                                         const lookoutvision::ModelRequest& request);
+
+/// A page of the pictures that a training judged or, after those, skipped; and all else that its evaluation says.
+struct EvaluationPage {
+  Model model;
+  extension::Evaluation evaluation;
+  std::string next_token;  ///< empty: the last page
+};
+/// Fails with not_found if there is no such model, or no evaluation with it: because it is not trained, or was trained before
+/// evaluations were kept.
+Result<EvaluationPage> describe_evaluation(ExtensionServices& services, const CallContext& call,
+                                           const lookoutvision::ModelRequest& request,
+                                           const lookoutvision::PageRequest& page);
 
 /// Fails with invalid_input if the frame is empty, a period is no multiple of a minute, or there would be more than
 /// 100,000 points.

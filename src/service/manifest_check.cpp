@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/listing.hpp"
 #include "base/parallel.hpp"
 #include "base/text.hpp"
 #include "domain/limits.hpp"
@@ -98,13 +100,21 @@ class ObjectCheck {
   Result<void> run() {
     run_parallel(named_.size(), kChecksAtOnce, [&](std::size_t i) { look_at(i); });
     if (check_.cancelled) return fail(ErrorKind::unavailable, "The import was interrupted.");
-    if (failed_line_ == 0) return {};
-    if (failure_.kind == ErrorKind::unavailable) return failure_;
-    return at_line(failed_line_, failure_.message);
+    if (failed_line_ != 0)
+      return failure_.kind == ErrorKind::unavailable ? failure_ : at_line(failed_line_, failure_.message);
+    if (missing_.empty()) return {};
+    std::vector<std::string> texts;
+    for (const auto& [line, text] : missing_)
+      texts.push_back(texts.empty() ? text : fmt::format("line {}: {}", line, text));
+    return at_line(missing_.begin()->first, list_some(texts));
   }
 
-  std::int64_t unusable = 0;
-  std::string first_unusable;
+  /// After run(): what no training can use and why, in the order of the lines.
+  std::vector<std::string> unusable() {
+    std::vector<std::string> out;
+    for (auto& [line, text] : unusable_) out.push_back(std::move(text));
+    return out;
+  }
 
  private:
   void look_at(std::size_t i) {
@@ -128,17 +138,14 @@ class ObjectCheck {
   std::optional<std::size_t> note(const Named& object, const Result<void>& ok, const std::string& trouble) {
     const std::lock_guard lock(mutex_);
     ++done_;
-    if (!ok && (failed_line_ == 0 || object.line < failed_line_)) {
+    if (!ok && ok.error().kind == ErrorKind::not_found) {
+      missing_.emplace(object.line,
+                       (object.is_image ? "the image " : "the mask ") + uri_of(object) + " does not exist");
+    } else if (!ok && (failed_line_ == 0 || object.line < failed_line_)) {
       failed_line_ = object.line;
       failure_ = ok.error();
     }
-    if (!trouble.empty()) {
-      ++unusable;
-      if (first_unusable_line_ == 0 || object.line < first_unusable_line_) {
-        first_unusable_line_ = object.line;
-        first_unusable = uri_of(object) + " " + trouble;
-      }
-    }
+    if (!trouble.empty()) unusable_[object.line] = uri_of(object) + " " + trouble;
     if (is_reporting_ || std::chrono::steady_clock::now() - last_report_ < check_.report_every) return std::nullopt;
     is_reporting_ = true;
     return done_;
@@ -147,7 +154,7 @@ class ObjectCheck {
   Result<void> check_image(const Named& object, std::string& trouble) {
     const auto& [bucket, key] = object.location;
     auto start = check_.objects.get_start(bucket, key, kHeaderBytes);
-    if (!start) return missing(object, start.error());
+    if (!start) return start.error();
     if (start->info.size_bytes > kLargestImage) {
       trouble = fmt::format("has {} bytes; at most {} are possible", start->info.size_bytes, kLargestImage);
       return {};
@@ -159,7 +166,7 @@ class ObjectCheck {
     auto header = read_image_header(as_bytes(start->bytes));
     if (!header && start->info.size_bytes > start->bytes.size()) {
       start = check_.objects.get_start(bucket, key, kLongHeaderBytes);
-      if (!start) return missing(object, start.error());
+      if (!start) return start.error();
       header = read_image_header(as_bytes(start->bytes));
     }
     const SizeLimits limits;
@@ -175,7 +182,7 @@ class ObjectCheck {
 
   Result<void> check_mask(const Named& object) {
     const auto info = check_.objects.head(object.location.bucket, object.location.key, std::nullopt);
-    if (!info) return missing(object, info.error());
+    if (!info) return info.error();
     return {};
   }
 
@@ -183,16 +190,12 @@ class ObjectCheck {
     return "s3://" + object.location.bucket + "/" + object.location.key;
   }
 
-  static Error missing(const Named& object, const Error& error) {
-    if (error.kind == ErrorKind::not_found)
-      return invalid_input((object.is_image ? "the image " : "the mask ") + uri_of(object) + " does not exist");
-    return error;
-  }
-
   const ManifestCheck& check_;
   const std::vector<Named>& named_;
-  std::mutex mutex_;  // guards what follows, and the two above
-  std::size_t done_ = 0, failed_line_ = 0, first_unusable_line_ = 0;
+  std::mutex mutex_;  // guards what follows
+  std::size_t done_ = 0, failed_line_ = 0;
+  std::map<std::size_t, std::string> unusable_;      // by line, which names one picture
+  std::multimap<std::size_t, std::string> missing_;  // by line, which names a picture and perhaps its mask
   Error failure_ = internal_error("");
   bool is_reporting_ = false;
   std::chrono::steady_clock::time_point last_report_ = std::chrono::steady_clock::now();
@@ -205,14 +208,14 @@ Result<CheckedManifest> check_manifest(const ManifestCheck& check, std::string_v
   if (auto ok = lines.read(text); !ok) return ok.error();
   ObjectCheck objects(check, lines.named);
   if (auto ok = objects.run(); !ok) return ok.error();
-  return CheckedManifest{std::move(lines.entries), objects.unusable, std::move(objects.first_unusable),
-                         lines.classes.describe()};
+  return CheckedManifest{std::move(lines.entries), objects.unusable(), lines.classes.describe()};
 }
 
 std::string describe_troubles(const CheckedManifest& manifest) {
   std::string out;
-  if (manifest.unusable > 0)
-    out += fmt::format(" {} cannot be used for a training; the first: {}.", manifest.unusable, manifest.first_unusable);
+  if (!manifest.unusable.empty())
+    out +=
+        fmt::format(" {} cannot be used for a training: {}.", manifest.unusable.size(), list_some(manifest.unusable));
   if (!manifest.classes.empty()) out += " " + manifest.classes;
   return out;
 }

@@ -15,9 +15,8 @@ namespace vedette {
 
 struct CheckedManifest {
   std::vector<DatasetEntry> entries;
-  std::int64_t unusable = 0;   ///< images that no training can use: format, size, dimensions
-  std::string first_unusable;  ///< why, of the first
-  std::string classes;         ///< ClassTally::describe() of its lines
+  std::vector<std::string> unusable;  ///< pictures that no training can use and why, in the order of their lines
+  std::string classes;                ///< ClassTally::describe() of its lines
 };
 
 struct ManifestCheck {
@@ -32,12 +31,12 @@ struct ManifestCheck {
   std::chrono::steady_clock::duration report_every = std::chrono::seconds(1);
 };
 
-/// Turns the lines of a manifest into entries. Every object that they name must exist, and the caller must have the right to read it. Of
-/// pictures only the first bytes are read, of many pictures at once. Fails with invalid_input naming the line, or if there are too many
-/// pictures; with unavailable if the store does not answer or the check is cancelled.
+/// Turns the lines of a manifest into entries. Every object they name must exist and may be read by the caller; of images
+/// only the first bytes are read, of many at once. Fails with invalid_input naming the line, or if there are
+/// too many images, with unavailable if the store does not answer or the check is cancelled.
 Result<CheckedManifest> check_manifest(const ManifestCheck& check, std::string_view text);
 
-/// What the owner should know: " 3 cannot be used for a training; the first: …", " None of the 8 lines is labelled …", both, or nothing.
+/// What the owner should know: " 3 cannot be used for a training: …", which names them (base/listing), " None of the 8 lines is labelled …", both, or nothing.
 std::string describe_troubles(const CheckedManifest& manifest);
 
 }  // namespace vedette

@@ -6,6 +6,7 @@
 #include "service/quota_errors.hpp"
 #include "service/service.hpp"
 #include "service/tags.hpp"
+#include "store/model_files/model_files.hpp"
 
 namespace vedette {
 namespace {
@@ -160,8 +161,8 @@ Result<std::int64_t> LookoutVision::delete_model(const CallContext& call, const 
 void LookoutVision::remove_model(const Model& model) {
   hosting_.forget(model.uid);
   // The row goes last: killed in between, finish_deletions() comes back to it.
-  if (auto ok = remove_prefix(objects_, kSystemBucket, artifact_prefix(model.uid)); !ok) {
-    log::error("model artifact not deleted", {{"model", model.uid}, {"reason", ok.error().message}});
+  if (auto ok = ModelFiles(objects_).remove(model.uid); !ok) {
+    log::error("model files not deleted", {{"model", model.uid}, {"reason", ok.error().message}});
     return;
   }
   auto work = metadata_.write();

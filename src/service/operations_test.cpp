@@ -5,6 +5,7 @@
 
 #include "auth/identities.hpp"
 #include "base/files.hpp"
+#include "service/extension.hpp"
 #include "service/job_handlers.hpp"
 #include "service/service.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
@@ -185,12 +186,18 @@ TEST_F(Operations, AnUpdateIsAppliedWholeOrNotAtAll) {
   run_updates();
   EXPECT_EQ(dataset().status, DatasetStatus::update_complete);
   EXPECT_EQ(dataset().stats.total, 2);
+  EXPECT_EQ(dataset().status_message,
+            "The dataset was updated with 2 images. 2 cannot be used for a training: s3://bucket/1 is no JPEG or PNG; "
+            "s3://bucket/2 is no JPEG or PNG.");
 
   struct Case {
     std::string changes, reason;
   };
   for (const auto& [changes, reason] : {Case{line("3", "normal") + "nonsense", "Line 2"},
-                                        Case{R"({"source-ref":"s3://bucket/none"})", "does not exist"},
+                                        Case{"{\"source-ref\":\"s3://bucket/none\"}\n" + line("1", "normal") +
+                                                 R"({"source-ref":"s3://bucket/nor-this"})",
+                                             "Line 1 of the manifest: the image s3://bucket/none does not exist; "
+                                             "line 3: the image s3://bucket/nor-this does not exist."},
                                         Case{R"({"source-ref":"s3://other/1"})", "one bucket"}}) {
     ASSERT_TRUE(update(call_, changes));
     run_updates();
@@ -272,6 +279,103 @@ TEST_F(Operations, PackagingTargetsFollowTheirRules) {
         Json{{"TargetPlatform", x86}, {"CompilerOptions", "nonsense"}},
         Json{{"TargetPlatform", x86}, {"CompilerOptions", "[1]"}}})
     EXPECT_EQ(start(bad), ErrorKind::invalid_input) << bad;
+}
+
+/// A model that is trained, with what its training found out.
+class Evaluations : public Operations {
+ protected:
+  void SetUp() override {
+    Operations::SetUp();
+    ASSERT_TRUE(create(call_, "p"));
+    auto work = metadata_->write();
+    Model model;
+    model.project = "p";
+    model.uid = "uid";
+    model.version = work->projects().next_model_version(kScope, "p");
+    model.status = ModelStatus::training;
+    model.output = {"bucket", ""};
+    work->models().insert(kScope, model);
+    work->commit();
+  }
+  void end_training() {
+    auto work = metadata_->write();
+    ASSERT_TRUE(work->models().move("uid", ModelStatus::training, ModelStatus::trained, ""));
+    work->models().set_evaluation("uid", {}, {"bucket", "m"}, {"bucket", "r"}, clock_.now());
+    work->commit();
+  }
+  void store(const Evaluation& evaluation) {
+    const auto folder = folder_.path() / "model";
+    std::filesystem::create_directories(folder);
+    ASSERT_TRUE(write_file_atomically(folder / "manifest.json", "{}"));
+    ASSERT_TRUE(write_evaluation(folder, evaluation));
+    ASSERT_TRUE(ModelFiles(*objects_).put("uid", folder));
+  }
+  Result<EvaluationPage> page(const std::string& token = "", int most = 2) {
+    return describe_evaluation(services_, call_,
+                               lookoutvision::ModelRequest(Json{{"ProjectName", "p"}, {"ModelVersion", "1"}}),
+                               PageRequest(Json{{"NextToken", token}, {"MaxResults", most}}));
+  }
+  Identities identities_{*metadata_, clock_};
+  KeyRing keys_{*metadata_, clock_, folder_.path() / "master-key"};
+  ExtensionServices services_{service_, *metadata_, metrics_, identities_, keys_, ModelFiles(*objects_)};
+};
+
+TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {
+  Evaluation e;
+  e.predictions = {{"s3://b/1", true, false, 0.75, 1.5, "images/1", 2, true},
+                   {"s3://b/2", false, false, 0.5, 0.5, "images/2", {}, false}};
+  e.skipped = {{"s3://b/3", "the file is empty"}};
+  e.warnings = {"few pictures"};
+  e.image_auroc = 0.5;
+  e.intervals = {{"image_auroc", {0.25, 0.75}}, {"of a later version", {0, 1}}};
+  e.labels = {{"crack", {}, 0.5, 0.25, 0.125}};
+  e.contest = {{"bank", 0.5, 3, 1}, {"decoder", {}, 1, 0}};
+  store(e);
+  end_training();
+  const auto first = page();
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(first->evaluation.suspects, 1);
+  EXPECT_EQ(first->evaluation.skipped, 1);
+  EXPECT_EQ(first->evaluation.warnings, e.warnings);
+  ASSERT_EQ(first->evaluation.pictures.size(), 2U);
+  const auto json = extension::encode_evaluation(kScope, first->model, first->evaluation, first->next_token);
+  EXPECT_EQ(json["Pictures"][0], (Json{{"SourceRef", "s3://b/1"},
+                                       {"Label", "anomaly"},
+                                       {"Verdict", "normal"},
+                                       {"Confidence", 0.75},
+                                       {"AnomalyScore", 1.5},
+                                       {"Fold", 2},
+                                       {"IsSuspect", true}}));
+  EXPECT_FALSE(json["Pictures"][1].contains("Fold"));
+  // Figures that are not defined are left out; shares of the contest add up to 1.
+  const auto& told = json["ModelEvaluation"];
+  EXPECT_EQ(told["Metrics"]["ROCAUC"], 0.5);
+  EXPECT_FALSE(told["Metrics"].contains("Recall"));
+  EXPECT_EQ(told["Intervals"], (Json::array({{{"MetricName", "ROCAUC"}, {"Low", 0.25}, {"High", 0.75}}})));
+  EXPECT_EQ(told["PixelAnomalyClassMetrics"],
+            (Json::array({{{"ClassName", "crack"}, {"Recall", 0.5}, {"F1Score", 0.25}, {"AIOU", 0.125}}})));
+  EXPECT_EQ(told["Contest"][0]["VerdictWeight"], 0.75);
+  EXPECT_FALSE(told["Contest"][1].contains("ROCAUC"));
+
+  const auto last = page(first->next_token);
+  ASSERT_TRUE(last) << last.error().message;
+  EXPECT_EQ(last->next_token, "");
+  EXPECT_EQ(extension::encode_evaluation(kScope, last->model, last->evaluation, "")["Pictures"],
+            (Json::array({{{"SourceRef", "s3://b/3"}, {"SkippedReason", "the file is empty"}}})));
+  EXPECT_EQ(page("bm9uZQ==").error().kind, ErrorKind::invalid_input);
+}
+
+TEST_F(Evaluations, OfModelsThatHaveNoneAreNotFoundWithTheReason) {
+  auto none = page();
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().kind, ErrorKind::not_found);
+  EXPECT_EQ(none.error().resource_type, "MODEL");
+  EXPECT_EQ(none.error().message, "The model version 1 of the project p is TRAINING: it has no evaluation.");
+  end_training();
+  none = page();
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().kind, ErrorKind::not_found);
+  EXPECT_NE(none.error().message.find("was trained before evaluations were kept"), std::string::npos);
 }
 
 }  // namespace

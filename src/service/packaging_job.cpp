@@ -2,9 +2,9 @@
 
 #include "auth/auth.hpp"
 #include "base/log.hpp"
-#include "hosting/hosting.hpp"
 #include "service/job_handlers.hpp"
 #include "service/job_payloads.hpp"
+#include "store/model_files/model_files.hpp"
 #include "vision/artifact/archive.hpp"
 
 namespace vedette {
@@ -12,7 +12,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t kMostAttempts = 3;
-constexpr std::int64_t kMostFiles = 4096;  // of one artifact
 
 /// Where the archive goes: below the prefix, by component and version, under the name that devices look for.
 std::string archive_key(const PackagingJob& job) {
@@ -33,15 +32,9 @@ Result<std::string> package(MetadataStore& metadata, ObjectStore& objects, const
   const auto key = archive_key(packaging);
   if (auto ok = authorize(*caller, "s3:PutObject", object_arn(bucket, key)); !ok)
     return invalid_input(ok.error().message);
-  const auto prefix = artifact_prefix(model.uid);
-  const auto files = objects.list(kSystemBucket, {prefix, "", kMostFiles});
-  if (!files) return files.error();
-  if (files->empty()) return invalid_input("The model was deleted before it was packaged.");
-  for (const auto& file : *files) {
-    const fs::path path = folder / "model" / file.key.substr(prefix.size());
-    fs::create_directories(path.parent_path());
-    if (auto ok = get_to_file(objects, kSystemBucket, file.key, path); !ok) return ok.error();
-  }
+  if (auto ok = ModelFiles(objects).fetch(model.uid, folder / "model"); !ok)
+    return ok.error().kind == ErrorKind::not_found ? invalid_input("The model was deleted before it was packaged.")
+                                                   : ok.error();
   if (auto ok = write_archive(folder / "model", folder / "model.zip"); !ok) return ok.error();
   if (auto ok = put_file(objects, bucket, key, folder / "model.zip"); !ok)
     return ok.error().kind == ErrorKind::not_found ? invalid_input("The output bucket " + bucket + " does not exist.")

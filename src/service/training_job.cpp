@@ -5,13 +5,14 @@
 
 #include "auth/auth.hpp"
 #include "base/files.hpp"
+#include "base/listing.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "domain/limits.hpp"
-#include "hosting/hosting.hpp"
 #include "manifest/manifest.hpp"
 #include "service/job_handlers.hpp"
 #include "service/job_payloads.hpp"
+#include "store/model_files/model_files.hpp"
 #include "training/training.hpp"
 #include "vision/image/image.hpp"
 #include "vision/infer/infer.hpp"
@@ -30,6 +31,10 @@ constexpr std::chrono::milliseconds kImportPoll{300};
 
 double as_float(double value) {
   return static_cast<double>(static_cast<float>(value));
+}
+
+std::string in_words(const std::optional<double>& figure) {
+  return figure ? fmt::format("{:.3f}", *figure) : "undefined";
 }
 
 /// One training, from datasets to stored model.
@@ -77,7 +82,7 @@ class Training {
     if (!evaluation) return evaluation.error();
     if (auto ok = check_model(work); !ok) return ok;
     say("Storing the model.");
-    if (auto ok = store_artifact(); !ok) return ok;
+    if (auto ok = store_model(); !ok) return ok;
     return finish(*evaluation);
   }
 
@@ -133,7 +138,7 @@ class Training {
     while (true) {
       const auto entries = metadata_.read()->datasets().list_entries(dataset.uid, {}, position, kPageSize);
       if (entries.empty()) return samples;
-      std::vector<std::pair<std::string, fs::path>> copies;
+      std::vector<Copy> copies;
       for (const auto& [number, entry] : entries) {
         position = number;
         if (!entry.is_anomalous) continue;
@@ -145,37 +150,49 @@ class Training {
         sample.is_anomalous = entry.is_anomalous;
         const auto stem = fmt::format("images/{}-{:06}", to_text(dataset.type), number);
         sample.image = stem;
-        copies.emplace_back(entry.source_ref, folder_ / sample.image);
+        copies.push_back({entry.source_ref, folder_ / sample.image, samples.size(), false});
         if (line->mask_ref && *entry.is_anomalous) {
           sample.mask = stem + ".mask";
-          copies.emplace_back(*line->mask_ref, folder_ / *sample.mask);
+          copies.push_back({*line->mask_ref, folder_ / *sample.mask, samples.size(), true});
           for (const auto& c : line->mask_colors) sample.mask_colors.push_back({c.name, c.color});
         }
         samples.push_back(std::move(sample));
       }
-      if (auto ok = fetch_all(copies); !ok) return ok.error();
+      if (auto ok = fetch_all(copies, samples); !ok) return ok.error();
       copied += copies.size();
       say(fmt::format("Copying the images: {} are here.", copied));
     }
   }
 
-  /// Copies objects to files, many at once: the store may be a network away. Fails with the first one's error.
-  Result<void> fetch_all(const std::vector<std::pair<std::string, fs::path>>& copies) {
-    std::vector<Result<void>> outcomes(copies.size());
+  struct Copy {
+    std::string uri;
+    fs::path to;
+    std::size_t sample;  ///< whose picture or mask it is
+    bool is_mask;
+  };
+
+  /// Copies objects to files, many at once: the store may be a network away. A picture that cannot be used is skipped and
+  /// named by the trainer, which fails if too few remain. Fails with the first error, and for a mask that cannot be used.
+  Result<void> fetch_all(const std::vector<Copy>& copies, std::vector<TrainingSample>& samples) {
+    std::vector<Result<std::optional<std::string>>> outcomes(copies.size(), std::optional<std::string>());
     std::atomic<bool> failed = false;
     run_parallel(copies.size(), kCopiesAtOnce, [&](std::size_t i) {
       if (failed || cancel_) return;
-      outcomes[i] = fetch(copies[i].first, copies[i].second);
+      outcomes[i] = fetch(copies[i].uri, copies[i].to, copies[i].is_mask);
       if (!outcomes[i]) failed = true;
     });
     if (cancel_) return fail(ErrorKind::unavailable, "The training was interrupted.");
-    for (auto& outcome : outcomes)
-      if (!outcome) return outcome;
+    for (std::size_t i = 0; i < copies.size(); ++i) {
+      if (!outcomes[i]) return outcomes[i].error();
+      const auto& fault = *outcomes[i];
+      if (fault && copies[i].is_mask) return invalid_input("The mask " + copies[i].uri + " cannot be used: " + *fault);
+      if (fault) samples[copies[i].sample].fault = fault;
+    }
     return {};
   }
 
-  /// A picture that is gone or too large stays missing: the trainer skips and names it, and fails if too few remain.
-  Result<void> fetch(const std::string& uri, const fs::path& path) {
+  /// Copies an object to a file, or says why it cannot be used: it is gone, or too large.
+  Result<std::optional<std::string>> fetch(const std::string& uri, const fs::path& path, bool is_mask) {
     const auto location = parse_s3_uri(uri);
     if (!location) return invalid_input(uri + " is not of the form s3://bucket/key.");
     if (auto ok = authorize(caller_, "s3:GetObject", object_arn(location->bucket, location->key)); !ok)
@@ -183,17 +200,18 @@ class Training {
     auto bytes = get_bytes(objects_, location->bucket, location->key, kLargestImage);
     if (!bytes) {
       const auto kind = bytes.error().kind;
-      if (kind == ErrorKind::not_found || kind == ErrorKind::too_large) return {};
+      if (kind == ErrorKind::not_found) return std::optional<std::string>("the object does not exist any more");
+      if (kind == ErrorKind::too_large) return std::optional(bytes.error().message);
       return kind == ErrorKind::access_denied ? invalid_input(bytes.error().message) : bytes.error();
     }
-    if (const auto header = read_image_header(as_bytes(*bytes)); header && !decodable(*header))
-      return invalid_input(fmt::format("{}: the image has {}x{} pixels; each side must be 64 to 4096.", uri,
-                                       header->width, header->height));
+    if (const auto header = read_image_header(as_bytes(*bytes)); header && !is_mask && !decodable(*header))
+      return std::optional(
+          fmt::format("the image has {}x{} pixels; each side must be 64 to 4096", header->width, header->height));
     std::ofstream file(path, std::ios::binary);
     file.write(bytes->data(), static_cast<std::streamsize>(bytes->size()));
     file.close();
     if (!file) return internal_error("The disk is full.");
-    return {};
+    return std::optional<std::string>();
   }
 
   static bool decodable(const ImageHeader& h) {
@@ -217,14 +235,12 @@ class Training {
     return internal_error("The trained model cannot be tried: no picture can be read.");
   }
 
-  Result<void> store_artifact() {
-    const auto root = folder_ / "model";
-    for (const auto& file : fs::recursive_directory_iterator(root)) {
-      if (!file.is_regular_file()) continue;
-      const auto key = artifact_prefix(model_.uid) + fs::relative(file.path(), root).generic_string();
-      if (auto ok = put_file(objects_, kSystemBucket, key, file.path()); !ok) return ok;
-    }
-    return {};
+  Result<void> store_model() {
+    // The whole evaluation is kept beside the model.
+    std::error_code code;
+    fs::rename(folder_ / "evaluation.json", folder_ / "model" / "evaluation.json", code);
+    if (code) return internal_error("The evaluation cannot be stored: " + code.message());
+    return ModelFiles(objects_).put(model_.uid, folder_ / "model");
   }
 
   Json manifest_line(const Prediction& p, const std::string& date) const {
@@ -292,8 +308,12 @@ class Training {
                                                              : ok.error();
     }
     std::string message = "The model is trained.";
-    if (!e.skipped.empty())
-      message += fmt::format(" {} images could not be used; the first: {}", e.skipped.size(), e.skipped[0]);
+    if (!e.skipped.empty()) {
+      std::vector<std::string> skipped;
+      for (const auto& picture : e.skipped) skipped.push_back(picture.text());
+      message += fmt::format(" {} images could not be used: {}", skipped.size(), list_some(skipped));
+      if (!message.ends_with('.')) message += '.';
+    }
     for (const auto& warning : e.warnings) message += " Note: " + warning + (warning.ends_with('.') ? "" : ".");
     auto work = metadata_.write();
     if (work->models().move(model_.uid, ModelStatus::training, ModelStatus::trained, message)) {
@@ -303,8 +323,8 @@ class Training {
     }
     log::info("model trained", {{"model", arn()},
                                 {"seconds", fmt::format("{:.1f}", e.seconds)},
-                                {"auroc", fmt::format("{:.3f}", e.image_auroc.value_or(0))},
-                                {"f1", fmt::format("{:.3f}", e.f1.value_or(0))}});
+                                {"auroc", in_words(e.image_auroc)},
+                                {"f1", in_words(e.f1)}});
     return {};
   }
 

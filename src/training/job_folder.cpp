@@ -13,6 +13,7 @@ using Json = nlohmann::json;
 namespace {
 
 constexpr std::uint64_t kJobLimit = 2ULL << 30;
+constexpr std::uint64_t kEvaluationLimit = 256ULL << 20;
 
 /// Returns the figure, or null if it is not defined.
 Json figure(const std::optional<double>& value) {
@@ -27,6 +28,7 @@ Json to_json(const std::vector<TrainingSample>& samples) {
   Json out = Json::array();
   for (const auto& s : samples) {
     Json entry = {{"source_ref", s.source_ref}, {"image", to_name(s.image)}};
+    if (s.fault) entry["fault"] = *s.fault;
     if (s.is_anomalous) entry["class"] = *s.is_anomalous ? "anomaly" : "normal";
     if (s.mask) {
       entry["mask"] = to_name(*s.mask);
@@ -47,6 +49,7 @@ std::vector<TrainingSample> samples_from_json(const Json& json, const fs::path& 
     TrainingSample s;
     s.source_ref = entry.at("source_ref");
     s.image = folder / path_from_name(entry.at("image"));
+    if (entry.contains("fault")) s.fault = entry["fault"].get<std::string>();
     if (entry.contains("class")) s.is_anomalous = entry["class"] == "anomaly";
     if (entry.contains("mask")) {
       s.mask = folder / path_from_name(entry["mask"]);
@@ -90,7 +93,14 @@ Json to_json(const Evaluation& e, bool with_predictions) {
   }
   if (!e.warnings.empty()) out["warnings"] = e.warnings;
   if (!with_predictions) return out;
-  out["skipped"] = e.skipped;
+  Json contest = Json::array();
+  for (const auto& c : e.contest)
+    contest.push_back(
+        {{"name", c.name}, {"auroc", figure(c.auroc)}, {"score_weight", c.score_weight}, {"map_weight", c.map_weight}});
+  out["contest"] = contest;
+  Json skipped = Json::array();
+  for (const auto& s : e.skipped) skipped.push_back({{"source_ref", s.source_ref}, {"reason", s.reason}});
+  out["skipped"] = skipped;
   Json predictions = Json::array();
   for (const auto& p : e.predictions) {
     Json entry = {{"source_ref", p.source_ref},
@@ -182,9 +192,13 @@ std::string summary_json(const Evaluation& evaluation) {
 }
 
 Result<Evaluation> read_evaluation(const fs::path& folder) {
-  auto text = read_file(folder / "evaluation.json", kJobLimit);
+  const auto text = read_file(folder / "evaluation.json", kEvaluationLimit);
   if (!text) return text.error();
-  const Json json = Json::parse(as_text(*text), nullptr, false);
+  return parse_evaluation(as_text(*text));
+}
+
+Result<Evaluation> parse_evaluation(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, false);
   Evaluation e;
   try {
     e.is_out_of_fold = json.at("evaluated") == "out_of_fold";
@@ -206,7 +220,15 @@ Result<Evaluation> read_evaluation(const fs::path& folder) {
     for (const auto& l : json.value("labels", Json::array()))
       e.labels.push_back({l.at("name"), figure_from(l, "precision"), figure_from(l, "recall"), figure_from(l, "f1"),
                           figure_from(l, "aiou")});
-    e.skipped = json.at("skipped").get<std::vector<std::string>>();
+    for (const auto& c : json.value("contest", Json::array()))
+      e.contest.push_back({c.at("name"), figure_from(c, "auroc"), c.at("score_weight"), c.at("map_weight")});
+    for (const auto& s : json.at("skipped")) {
+      // Before 0.5 a skipped picture was one sentence.
+      if (s.is_string())
+        e.skipped.push_back({"", s});
+      else
+        e.skipped.push_back({s.at("source_ref"), s.at("reason")});
+    }
     e.warnings = json.value("warnings", std::vector<std::string>{});
     for (const auto& p : json.at("predictions")) {
       e.predictions.push_back({p.at("source_ref"),

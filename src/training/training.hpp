@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -33,6 +34,7 @@ struct TrainingSample {
   /// The background of a binary mask, "#rrrrggggbbbb", which all masks of its folder have in common. If empty, the
   /// mask's own background is taken (vision/image/mask_file).
   std::optional<std::string> mask_background;
+  std::optional<std::string> fault = {};  ///< why the picture could not be fetched; it is skipped for this reason
 };
 
 /// The least numbers of usable pictures. If there are fewer, the training fails and says so.
@@ -89,6 +91,22 @@ struct Prediction {
   std::string reason = {};  ///< not empty: the verdict is that the picture is none the model can judge, in words
 };
 
+/// Names a picture that could not be used, and says why.
+struct SkippedPicture {
+  std::string source_ref;
+  std::string reason;
+  [[nodiscard]] std::string text() const { return source_ref.empty() ? reason : source_ref + ": " + reason; }
+};
+
+/// Says how well one of the methods that together make a verdict does alone, and how much it counts.
+struct ContestEntry {
+  std::string name;  ///< The name of the contestant in the model's manifest.
+  /// The AUROC on the training pictures, out of fold; empty unless there are good and defective ones.
+  std::optional<double> auroc;
+  double score_weight = 0;  ///< The weight of its score in the verdict.
+  double map_weight = 0;    ///< The weight of its map in the anomaly map.
+};
+
 /// A cell of a good training picture that the memory bank holds, as row and column of the bank's grid. If there is
 /// registration, the grid is that of the registered picture.
 struct BankSource {
@@ -96,8 +114,8 @@ struct BankSource {
   int row = 0, column = 0;
 };
 
-/// The figures of one label. A figure is empty where it is not defined: if no picture holds the label, or none is given
-/// it.
+/// The figures of one label. A figure is empty where it is not defined: the precision if no pixel is given the label, the others if no test picture
+/// holds it.
 struct LabelMetrics {
   std::string name;
   std::optional<double> precision, recall, f1;  ///< Computed over all pixels of the test pictures.
@@ -121,7 +139,8 @@ struct Evaluation {
   std::optional<double> pixel_auroc, pixel_average_precision;
   std::vector<LabelMetrics> labels;  ///< Segmentation models only.
   std::vector<Prediction> predictions;
-  std::vector<std::string> skipped;  ///< "source-ref: reason" for each picture that could not be used
+  std::vector<ContestEntry> contest;  ///< Filled by a training, in the order of the model's manifest.
+  std::vector<SkippedPicture> skipped;
   std::vector<std::string> warnings;
   double seconds = 0;
   std::vector<std::pair<std::string, double>> stage_seconds;  ///< The seconds that each stage took, in order.
@@ -134,6 +153,9 @@ Result<void> write_job(const std::filesystem::path& folder, const TrainingJob& j
 Result<TrainingJob> read_job(const std::filesystem::path& folder);
 Result<void> append_progress(const std::filesystem::path& folder, const Progress& progress);
 Result<void> write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation);
+/// Fails with internal if the text is not one that write_evaluation() wrote. Takes those of earlier versions, too.
+Result<Evaluation> parse_evaluation(std::string_view text);
+/// The same of the folder's evaluation.json, of at most 256 MiB.
 Result<Evaluation> read_evaluation(const std::filesystem::path& folder);
 /// Returns one JSON object without the predictions: what `train` and `evaluate` print last.
 std::string summary_json(const Evaluation& evaluation);

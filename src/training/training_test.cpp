@@ -28,6 +28,7 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   job.seed = 7;
   job.train = {{"s3://b/ü.jpg", "images/1", true, "images/1.mask", {{"crack", "#23A436"}}, true, "#0001FFFF0000"},
                {"s3://b/2.jpg", "/abs/2", std::nullopt, {}, {}, false, {}}};
+  job.train[1].fault = "too large";
   job.test = std::vector<TrainingSample>{};
   job.minimum.train_per_label = 20;
   job.plan.false_alarm_budget = 0.01;
@@ -44,6 +45,8 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   EXPECT_EQ(back->train[0].mask_background, "#0001FFFF0000");
   EXPECT_EQ(back->train[1].image, "/abs/2");
   EXPECT_FALSE(back->train[1].mask_background);
+  EXPECT_FALSE(back->train[0].fault);
+  EXPECT_EQ(back->train[1].fault, "too large");
   EXPECT_FALSE(back->train[1].is_anomalous);
   EXPECT_TRUE(back->test && back->test->empty());
   EXPECT_EQ(back->minimum.train_per_label, 20);
@@ -51,6 +54,9 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   e.f1 = 0.25;
   e.labels = {{"crack", 1, 0.5, 0.75, 0.3}};
   e.intervals["recall"] = {0.25, 0.75};
+  e.contest = {{"bank", 0.75, 0.5, 0.25}, {"decoder", {}, 0, 1}};
+  e.skipped = {{"s3://b/3.jpg", "the file is empty"}};
+  e.warnings = {"few pictures"};
   e.bank_sources = {{"/b.jpg", 3, 4}};
   e.predictions = {{"a", true, false, 0.6, 1.5, "/a.jpg", 2, true, "It is out of focus."}};
   ASSERT_TRUE(write_evaluation(folder.path(), e));
@@ -63,7 +69,33 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   EXPECT_TRUE(e2->predictions[0].is_suspect);
   EXPECT_EQ(e2->predictions[0].reason, "It is out of focus.");
   EXPECT_EQ(e2->intervals, e.intervals);
+  EXPECT_EQ(e2->contest.at(0).auroc, 0.75);
+  EXPECT_EQ(e2->contest.at(0).score_weight, 0.5);
+  EXPECT_EQ(e2->contest.at(0).map_weight, 0.25);
+  EXPECT_FALSE(e2->contest.at(1).auroc);
+  EXPECT_EQ(e2->skipped.at(0).source_ref, "s3://b/3.jpg");
+  EXPECT_EQ(e2->skipped.at(0).text(), "s3://b/3.jpg: the file is empty");
+  EXPECT_EQ(e2->warnings, e.warnings);
   EXPECT_EQ(e2->bank_sources.at(0).column, 4);
+}
+
+TEST(Training, EvaluationsOfEarlierVersionsAreRead) {
+  TemporaryFolder folder;
+  ASSERT_TRUE(write_evaluation(folder.path(), Evaluation{}));
+  auto text = std::string(as_text(*read_file(folder.path() / "evaluation.json", 1 << 20)));
+  const auto replace = [&](const std::string& what, const std::string& by) {
+    const auto at = text.find(what);
+    ASSERT_NE(at, std::string::npos) << text;
+    text.replace(at, what.size(), by);
+  };
+  replace("\"contest\": [],\n", "");
+  replace("\"skipped\": []", R"("skipped": ["s3://b/3.jpg: the file is empty"])");
+  const auto e = parse_evaluation(text);
+  ASSERT_TRUE(e) << e.error().message;
+  EXPECT_TRUE(e->contest.empty());
+  EXPECT_EQ(e->skipped.at(0).text(), "s3://b/3.jpg: the file is empty");
+  EXPECT_EQ(parse_evaluation("[]").error().kind, ErrorKind::internal);
+  EXPECT_EQ(parse_evaluation("no JSON").error().kind, ErrorKind::internal);
 }
 
 TEST(Training, NamesThatAreNotUtf8Survive) {

@@ -370,6 +370,8 @@ class Errors(unittest.TestCase):
         progress = succeed("GetTrainingProgress", ProjectName="job", ModelVersion="latest")["TrainingProgress"]
         self.assertEqual(progress["Status"], "TRAINING")
 
+        expect("DescribeModelEvaluation", "ResourceNotFoundException", ProjectName="job", ModelVersion="1")
+
         # A dataset whose import failed cannot be updated, and no token can mean two things.
         s3.put_object(Bucket="conformance", Key="bad.manifest", Body=b"nonsense")
         succeed("CreateProject", ProjectName="bad")
@@ -385,6 +387,18 @@ class Errors(unittest.TestCase):
 
         trained = wait_while(lambda: api.describe_model(ProjectName="job", ModelVersion="1")["ModelDescription"], ["TRAINING"])
         self.assertEqual(trained["Status"], "TRAINED", trained["StatusMessage"])
+        evaluated, token = [], {}
+        while True:
+            answer = succeed("DescribeModelEvaluation", ProjectName="job", ModelVersion="latest", MaxResults=7, **token)
+            evaluated += answer["Pictures"]
+            if "NextToken" not in answer:
+                break
+            self.assertEqual(len(answer["Pictures"]), 7)
+            token = {"NextToken": answer["NextToken"]}
+        whole = answer["ModelEvaluation"]
+        self.assertEqual((whole["ModelArn"], whole["EvaluatedOn"], whole["TestingImageCount"]), (arn, "TEST_DATASET", len(evaluated)))
+        self.assertAlmostEqual(whole["Metrics"]["F1Score"], trained["Performance"]["F1Score"], places=6)
+        self.assertAlmostEqual(sum(entry["VerdictWeight"] for entry in whole["Contest"]), 1)
         expect("StopModel", "ConflictException", ProjectName="job")
         expect("StartModel", "ServiceQuotaExceededException", ProjectName="job", MinInferenceUnits=3)
         expect("StartModel", "ValidationException", ProjectName="job", MinInferenceUnits=2, MaxInferenceUnits=1)

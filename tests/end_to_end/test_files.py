@@ -226,6 +226,28 @@ class Files(unittest.TestCase):
         self.assertIn("zero.jpg: the file is empty", done.stderr)
         self.assertEqual(len(done.stdout.splitlines()), 1)
 
+    def test_a_link_that_leads_back_to_itself_is_called_so_and_keeps_nobody_from_the_rest(self):
+        loop = self.folder + "/loop"
+        os.symlink("loop", loop)
+        for picture, reason in ((loop, "is a link that leads back to itself"), (loop + "/000.png", "is a link that leads back to itself"), (self.folder + "/none.png", "does not exist")):
+            done = call("detect", self.model, picture, self.bad + "/000.png")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"{picture}: the file {reason}", done.stderr)
+            self.assertEqual(len(done.stdout.splitlines()), 1)
+        for command in (["detect", self.model, self.bad, "--masks-out", loop], ["detect", self.model, self.bad, "--masks-out", loop + "/masks"], ["import", loop, "--project", "p"],
+                        ["train", "--normal", self.good, "--out", loop + "/m"]):
+            done = call(*command)
+            self.assertEqual(done.returncode, 1, command)
+            self.assertIn("loop", done.stderr)
+            self.assertNotIn("filesystem error", done.stderr)
+        with open(self.folder + "/m.manifest", "w", encoding="utf-8") as file:
+            for kind in ("good", "bad"):
+                for name in ("000.png", "../loop"):
+                    file.write(json.dumps({"source-ref": f"{kind}/{name}", "l": 0, "l-metadata": {"type": "groundtruth/image-classification", "class-name": {"good": "normal", "bad": "anomaly"}[kind]}}) + "\n")
+        done = call("evaluate", self.model, "--manifest", self.folder + "/m.manifest")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("skipped: good/../loop: the file is a link that leads back to itself", done.stderr)
+
     def own_manifest(self, name_of):
         path = os.path.join(self.folder, "own.manifest")
         with open(path, "w", encoding="utf-8") as file:

@@ -6,6 +6,8 @@ import subprocess
 import tempfile
 import unittest
 
+from PIL import Image
+
 from harness import VEDETTE, Server, write_tiny_set
 
 SERVER = FOLDER = LINES = None
@@ -68,7 +70,11 @@ class Import(unittest.TestCase):
 
     def test_a_folder_becomes_a_project_and_verdicts_are_compared(self):
         kept(self.folder)
-        os.remove(os.path.join(self.folder, "train", "images", "line 7", "images", "good024.png"))
+        pictures = os.path.join(self.folder, "train", "images", "line 7", "images")
+        os.remove(os.path.join(pictures, "good024.png"))
+        turned, exif = Image.open(os.path.join(pictures, "good000.png")), Image.Exif()
+        exif[0x112] = 3
+        turned.save(os.path.join(pictures, "good000.png"), exif=exif)
         status, out, err = import_(self.folder, "--project", "taken_over", "--json")
         self.assertEqual(status, 0, err)
         self.assertIn("good024.png was not kept", err)
@@ -80,6 +86,9 @@ class Import(unittest.TestCase):
         self.assertEqual(summary["before"]["images"], 44)
         self.assertEqual(summary["before"]["right"], 41)
         self.assertEqual(summary["reported_before"], {"precision": 0.87, "recall": 1.0, "f1": 0.93, "images": 45})
+        self.assertEqual(summary["skipped"], [])
+        self.assertTrue(set(summary["suspects"]) <= {p["image"] for p in pictures})
+        self.assertTrue(any(w.startswith("1 pictures have an EXIF orientation") for w in summary["warnings"]), summary["warnings"])
         changed = [p["change"] for p in pictures]
         self.assertEqual((changed.count("better"), changed.count("worse")), (summary["better"], summary["worse"]))
         self.assertGreaterEqual(summary["better"], 1)
@@ -90,6 +99,7 @@ class Import(unittest.TestCase):
         self.assertEqual(status, 0, err)
         self.assertIn("exists already", err)
         self.assertIn("on the 44 pictures that both tested", out)
+        self.assertIn("warning: 1 pictures have an EXIF orientation", err)
         self.assertEqual(len(self.api.list_models(ProjectName="taken_over")["Models"]), 2)
 
     def test_a_bucket_of_the_server_is_taken_as_it_is(self):

@@ -180,11 +180,11 @@ class Objects(unittest.TestCase):
         empty = manifest[0].replace(json.loads(manifest[0])["source-ref"], "s3://odd/images/empty.png")
         made = make("train", manifest + [text, empty])
         self.assertEqual((made["Status"], made["ImageStats"]["Total"]), ("CREATE_COMPLETE", 47), made["StatusMessage"])
-        self.assertIn("2 cannot be used for a training; the first: s3://odd/images/text.png is no JPEG or PNG", made["StatusMessage"])
+        self.assertIn("2 cannot be used for a training: s3://odd/images/text.png is no JPEG or PNG; s3://odd/images/empty.png is an empty file.", made["StatusMessage"])
         gone = [manifest[0].replace("good000", "none"), manifest[1].replace("good001", "none-either")]
         failed = make("test", manifest[2:9] + gone)
         self.assertEqual(failed["Status"], "CREATE_FAILED")
-        self.assertIn("Line 8 of the manifest: the image s3://odd/images/none.png does not exist", failed["StatusMessage"])
+        self.assertIn("Line 8 of the manifest: the image s3://odd/images/none.png does not exist; line 9: the image s3://odd/images/none-either.png does not exist.", failed["StatusMessage"])
 
     def test_keys_come_from_where_the_sdks_look(self):
         """The credential services of a container and of an instance give keys that expire. Files and profiles are read, too."""

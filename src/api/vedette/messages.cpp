@@ -50,6 +50,61 @@ Json encode_progress(const Scope& scope, const Model& model, const std::optional
   return {{"TrainingProgress", std::move(out)}};
 }
 
+Json encode_evaluation(const Scope& scope, const Model& model, const Evaluation& e, const std::string& next_token) {
+  const auto set = [](Json& out, const std::string& name, const std::optional<double>& figure) {
+    if (figure) out[name] = *figure;
+  };
+  const auto class_name = [](bool is_anomalous) { return is_anomalous ? "anomaly" : "normal"; };
+  Json metrics = Json::object(), intervals = Json::array(), contest = Json::array(), pictures = Json::array();
+  for (const auto& [name, figure] : e.metrics) set(metrics, name, figure);
+  for (const auto& i : e.intervals) intervals.push_back({{"MetricName", i.metric}, {"Low", i.low}, {"High", i.high}});
+  for (const auto& c : e.contest) {
+    Json entry = {{"Method", c.method}, {"VerdictWeight", c.verdict_weight}, {"MapWeight", c.map_weight}};
+    set(entry, "ROCAUC", c.auroc);
+    contest.push_back(std::move(entry));
+  }
+  for (const auto& p : e.pictures) {
+    Json entry = {{"SourceRef", p.source_ref}};
+    if (p.skipped_reason) {
+      entry["SkippedReason"] = *p.skipped_reason;
+    } else {
+      entry["Label"] = class_name(p.is_anomalous);
+      entry["Verdict"] = class_name(p.called_anomalous);
+      entry["Confidence"] = p.confidence;
+      entry["AnomalyScore"] = p.anomaly_score;
+      entry["IsSuspect"] = p.is_suspect;
+      if (p.fold) entry["Fold"] = *p.fold;
+    }
+    pictures.push_back(std::move(entry));
+  }
+  Json evaluation = {{"ModelArn", model_arn(scope, model.project, model.version)},
+                     {"EvaluatedOn", e.is_out_of_fold ? "OUT_OF_FOLD" : "TEST_DATASET"},
+                     {"TrainingImageCount", e.training_images},
+                     {"TestingImageCount", e.testing_images},
+                     {"SuspectCount", e.suspects},
+                     {"SkippedCount", e.skipped},
+                     {"TrainingSeconds", e.seconds},
+                     {"Metrics", std::move(metrics)},
+                     {"Intervals", std::move(intervals)},
+                     {"Contest", std::move(contest)},
+                     {"Warnings", e.warnings}};
+  if (!e.classes.empty()) {
+    Json classes = Json::array();
+    for (const auto& c : e.classes) {
+      Json entry = {{"ClassName", c.name}};
+      set(entry, "Precision", c.precision);
+      set(entry, "Recall", c.recall);
+      set(entry, "F1Score", c.f1);
+      set(entry, "AIOU", c.aiou);
+      classes.push_back(std::move(entry));
+    }
+    evaluation["PixelAnomalyClassMetrics"] = std::move(classes);
+  }
+  Json out = {{"ModelEvaluation", std::move(evaluation)}, {"Pictures", std::move(pictures)}};
+  if (!next_token.empty()) out["NextToken"] = next_token;
+  return out;
+}
+
 Json encode_user(const std::string& account, const std::string& name, const std::vector<std::string>& policies,
                  Timestamp created) {
   return {{"UserName", name},

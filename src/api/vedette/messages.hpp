@@ -3,6 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/model.hpp"
@@ -39,6 +40,43 @@ struct Progress {
   Timestamp started, updated;
 };
 Json encode_progress(const Scope& scope, const Model& model, const std::optional<Progress>& progress);
+
+/// What a training found out about a model. A figure is empty where it is not defined.
+struct Evaluation {
+  struct Picture {
+    std::string source_ref;
+    bool is_anomalous = false;      ///< the label
+    bool called_anomalous = false;  ///< the verdict
+    double confidence = 0, anomaly_score = 0;
+    std::optional<std::int64_t> fold;  ///< whose models judged it, if not all together
+    bool is_suspect = false;
+    std::optional<std::string> skipped_reason;  ///< if the picture was not judged: then nothing else but the name holds
+  };
+  struct ClassMetrics {
+    std::string name;
+    std::optional<double> precision, recall, f1, aiou;
+  };
+  struct ContestEntry {
+    std::string method;
+    std::optional<double> auroc;
+    double verdict_weight = 0, map_weight = 0;  ///< shares of all, 0 … 1
+  };
+  struct Interval {
+    std::string metric;  ///< "ROCAUC", …
+    double low = 0, high = 0;
+  };
+  bool is_out_of_fold = false;
+  std::int64_t training_images = 0, testing_images = 0, suspects = 0, skipped = 0;
+  double seconds = 0;
+  std::vector<std::pair<std::string, std::optional<double>>> metrics;  ///< by the names that the API model gives them
+  std::vector<Interval> intervals;
+  std::vector<ClassMetrics> classes;
+  std::vector<ContestEntry> contest;
+  std::vector<std::string> warnings;
+  std::vector<Picture> pictures;  ///< of one page
+};
+Json encode_evaluation(const Scope& scope, const Model& model, const Evaluation& evaluation,
+                       const std::string& next_token);
 
 Json encode_user(const std::string& account, const std::string& name, const std::vector<std::string>& policies,
                  Timestamp created);

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kChunkBytes = 1 << 20;
 
+}  // namespace
+
 Result<void> for_each_chunk(ObjectReader& reader, std::uint64_t offset, std::uint64_t length,
                             const std::function<Result<void>(std::span<const std::uint8_t>)>& use) {
   std::vector<std::uint8_t> chunk(static_cast<std::size_t>(std::min<std::uint64_t>(length, kChunkBytes)));
@@ -24,8 +26,6 @@ Result<void> for_each_chunk(ObjectReader& reader, std::uint64_t offset, std::uin
   }
   return {};
 }
-
-}  // namespace
 
 Result<ObjectInfo> put_bytes(ObjectStore& store, const std::string& bucket, const std::string& key,
                              std::string_view bytes, const std::string& content_type) {
@@ -52,23 +52,7 @@ Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, con
   return out;
 }
 
-Result<void> get_to_file(ObjectStore& store, const std::string& bucket, const std::string& key,
-                         const std::filesystem::path& path) {
-  auto reader = store.get(bucket, key, std::nullopt);
-  if (!reader) return reader.error();
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  auto ok = for_each_chunk(**reader, 0, (*reader)->info().size_bytes, [&](auto chunk) -> Result<void> {
-    file.write(reinterpret_cast<const char*>(chunk.data()), static_cast<std::streamsize>(chunk.size()));
-    return file ? Result<void>() : Result<void>(internal_error("cannot write " + path.filename().string()));
-  });
-  if (!ok) return ok;
-  file.close();
-  if (!file) return internal_error("cannot write " + path.filename().string());
-  return {};
-}
-
-Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::string& key,
-                      const std::filesystem::path& path) {
+Result<std::unique_ptr<StagedObject>> stage_file(ObjectStore& store, const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return internal_error("cannot read " + path.filename().string());
   auto staged = store.stage();
@@ -77,9 +61,16 @@ Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::
   while (file) {
     file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
     const auto n = static_cast<std::size_t>(file.gcount());
-    if (auto ok = (*staged)->write(as_bytes(std::string_view(chunk.data(), n))); !ok) return ok;
+    if (auto ok = (*staged)->write(as_bytes(std::string_view(chunk.data(), n))); !ok) return ok.error();
   }
   if (file.bad()) return internal_error("cannot read " + path.filename().string());
+  return staged;
+}
+
+Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::string& key,
+                      const std::filesystem::path& path) {
+  auto staged = stage_file(store, path);
+  if (!staged) return staged.error();
   if (auto ok = (*staged)->finish(); !ok) return ok.error();
   auto info = store.put(bucket, key, std::move(*staged), {.content_type = "application/octet-stream"}, {});
   if (!info) return info.error();

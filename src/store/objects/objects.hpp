@@ -137,8 +137,11 @@ Result<ObjectInfo> put_bytes(ObjectStore& store, const std::string& bucket, cons
 /// Reads a whole object. Fails with too_large if it is larger than the limit.
 Result<std::string> get_bytes(ObjectStore& store, const std::string& bucket, const std::string& key,
                               std::uint64_t limit_bytes, const std::optional<std::string>& version_id = std::nullopt);
-Result<void> get_to_file(ObjectStore& store, const std::string& bucket, const std::string& key,
-                         const std::filesystem::path& path);
+/// Calls `use` with one piece after another of bytes [offset, offset + length), until it fails. The pieces are at most 1 MiB.
+Result<void> for_each_chunk(ObjectReader& reader, std::uint64_t offset, std::uint64_t length,
+                            const std::function<Result<void>(std::span<const std::uint8_t>)>& use);
+/// Writes a file's content to staged content, which is not finished yet.
+Result<std::unique_ptr<StagedObject>> stage_file(ObjectStore& store, const std::filesystem::path& path);
 Result<void> put_file(ObjectStore& store, const std::string& bucket, const std::string& key,
                       const std::filesystem::path& path);
 /// Appends the bytes [offset, offset + length) of `reader` to `staged`.

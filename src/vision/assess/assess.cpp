@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
+#include <system_error>
 
 #include "base/files.hpp"
+#include "base/listing.hpp"
 #include "base/parallel.hpp"
 #include "vision/evaluate/evaluate.hpp"
 #include "vision/image/mask_file.hpp"
@@ -23,8 +26,18 @@ Error at_picture(const TrainingSample& sample, const Error& error) {
   return out;
 }
 
-/// Returns the entries of the colour map that the mask shows: 0 is background, otherwise the index into the picture's
-/// colours + 1.
+/// What is wrong with a file that read_file() failed on, to follow its name. The system's own words would tell a user of the server its paths.
+std::string why_unread(const std::filesystem::path& path, const Error& error) {
+  std::error_code code;
+  (void)std::filesystem::status(path, code);
+  if (code == std::errc::too_many_symbolic_link_levels) return "is a link that leads back to itself";
+  if (error.kind == ErrorKind::not_found) return "does not exist";
+  if (error.kind == ErrorKind::too_large) return fmt::format("has more than {} MiB", kImageFileLimit >> 20);
+  if (error.kind == ErrorKind::invalid_input) return "is not a plain file";
+  return "cannot be read";
+}
+
+/// The colour map's entries on the mask: 0 background, else index into the sample's colours + 1.
 Result<Grid<std::uint8_t>> read_mask(const TrainingSample& sample, std::span<const std::uint8_t> bytes) {
   if (sample.is_binary_mask) {
     std::optional<MaskColor16> background;
@@ -66,7 +79,7 @@ std::string describe_turn(const ImageHeader& image, int other_height, int other_
 Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<const Label> labels,
                                      const ImageHeader& image) {
   auto bytes = read_file(*sample.mask, kImageFileLimit);
-  if (!bytes) return at_picture(sample, invalid_input("its mask cannot be read"));
+  if (!bytes) return at_picture(sample, invalid_input("its mask " + why_unread(*sample.mask, bytes.error())));
   if (bytes->empty()) return at_picture(sample, invalid_input("its mask is an empty file"));
   // Folders of masks are for local tools, which read all formats. The masks of manifests are PNG.
   const auto header = read_image_header(*bytes, sample.is_binary_mask ? kAllFormats : kServedFormats);
@@ -107,8 +120,11 @@ std::vector<Label> collect_labels(std::span<const TrainingSample> samples) {
 
 Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
                                  bool letterbox_mixed_sizes, LeastSize least, const DecodeRules& rules) {
+  if (sample.fault) return at_picture(sample, fail(ErrorKind::invalid_input, *sample.fault, kUnreadable));
   auto bytes = read_file(sample.image, kImageFileLimit);
-  if (!bytes) return at_picture(sample, fail(ErrorKind::invalid_input, "the file cannot be read", kUnreadable));
+  if (!bytes)
+    return at_picture(
+        sample, fail(ErrorKind::invalid_input, "the file " + why_unread(sample.image, bytes.error()), kUnreadable));
   if (bytes->empty()) return at_picture(sample, fail(ErrorKind::invalid_input, "the file is empty", kUnreadable));
   const auto header = read_image_header(*bytes, rules.formats);
   if (!header) return at_picture(sample, fail(ErrorKind::invalid_input, header.error().message, kUnreadable));
@@ -133,6 +149,17 @@ Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const L
     out.was_letterboxed = true;
   }
   return out;
+}
+
+SkippedPicture skipped_picture(const TrainingSample& sample, const Error& error) {
+  const auto named = sample.source_ref + ": ";  // as at_picture() writes it
+  return {sample.source_ref, error.message.starts_with(named) ? error.message.substr(named.size()) : error.message};
+}
+
+std::string list_skipped(std::span<const SkippedPicture> skipped) {
+  std::vector<std::string> texts;
+  for (const auto& picture : skipped.first(std::min(skipped.size(), kMostListed))) texts.push_back(picture.text());
+  return list_some(texts, skipped.size());
 }
 
 std::vector<std::string> describe_orientations(std::span<const int> orientations) {
@@ -217,8 +244,9 @@ std::vector<LabelMetrics> SegmentationTally::metrics() const {
     LabelMetrics label;
     label.name = names_[l];
     if (p.predicted > 0) label.precision = m.precision;
-    if (p.truth > 0) label.recall = m.recall;
-    if (!ious_[l].empty()) {
+    // Without a picture that holds the label nothing can be said of how well it is found, whatever was called so.
+    if (p.truth > 0) {
+      label.recall = m.recall;
       label.f1 = m.f1;
       double sum = 0;
       for (double iou : ious_[l]) sum += iou;
@@ -264,7 +292,7 @@ Result<Evaluation> evaluate_model(
       if (loaded) without_mask.push_back(fault);
     }
     if (!loaded) {
-      e.skipped.push_back(loaded.error().message);
+      e.skipped.push_back(skipped_picture(sample, loaded.error()));
       continue;
     }
     orientations.push_back(loaded->orientation);
@@ -309,7 +337,7 @@ Result<Evaluation> evaluate_model(
   if (e.predictions.empty())
     return invalid_input(e.skipped.empty()
                              ? fmt::format("none of the {} pictures is labelled normal or anomaly", samples.size())
-                             : "no labelled picture could be read; the first: " + e.skipped[0]);
+                             : "no labelled picture could be read: " + list_skipped(e.skipped));
   for (const auto& [name, count] : unseen)
     e.warnings.push_back(
         fmt::format("training had not seen the label \"{}\" of {} pictures: they count as any defect, but not in the "
@@ -317,8 +345,8 @@ Result<Evaluation> evaluate_model(
                     name, count));
   if (!without_mask.empty())
     e.warnings.push_back(
-        fmt::format("the masks of {} pictures cannot be used, so that these count in no pixel figures; the first: {}",
-                    without_mask.size(), without_mask[0]));
+        fmt::format("the masks of {} pictures cannot be used, so that these count in no pixel figures: {}",
+                    without_mask.size(), list_some(without_mask)));
   for (auto& warning : describe_orientations(orientations)) e.warnings.push_back(std::move(warning));
   summarize_predictions(e);
   if (has_truth) {
@@ -339,16 +367,16 @@ Result<void> check_test_set(std::span<const TrainingSample> samples, const Minim
     if (const auto loaded = load_sample(samples[i], labels, height, width, letterbox_mixed_sizes, {}, rules); !loaded)
       failures[i] = loaded.error();
   });
-  std::int64_t normals = 0, anomalies = 0, unreadable = 0;
-  std::string first;
+  std::int64_t normals = 0, anomalies = 0;
+  std::vector<std::string> unreadable;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     if (!samples[i].is_anomalous) continue;
     if (!failures[i]) {
       ++(*samples[i].is_anomalous ? anomalies : normals);
     } else if (failures[i]->code != kUnreadable) {
       return invalid_input("The test dataset cannot be used: " + failures[i]->message);
-    } else if (unreadable++ == 0) {
-      first = failures[i]->message;
+    } else {
+      unreadable.push_back(failures[i]->message);
     }
   }
   const auto least_normals = std::max<std::int64_t>(1, minimum.test_normal);
@@ -357,7 +385,8 @@ Result<void> check_test_set(std::span<const TrainingSample> samples, const Minim
   auto message =
       fmt::format("The test dataset needs at least {} normal and {} anomalous images; {} and {} can be used.",
                   least_normals, least_anomalies, normals, anomalies);
-  if (unreadable > 0) message += fmt::format(" {} could not be read; the first: {}", unreadable, first);
+  if (!unreadable.empty())
+    message += fmt::format(" {} could not be read: {}", unreadable.size(), list_some(unreadable));
   return invalid_input(message);
 }
 

@@ -43,10 +43,15 @@ inline constexpr const char* kUnreadable = "unreadable";
 Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
                                  bool letterbox_mixed_sizes, LeastSize least, const DecodeRules& rules);
 
-/// Returns what is to be said of the EXIF orientations of a set's pictures: nothing if all are upright.
+/// What an evaluation says of a picture that load_sample() failed on.
+SkippedPicture skipped_picture(const TrainingSample& sample, const Error& error);
+/// The first of them and how many others there are, in one line.
+std::string list_skipped(std::span<const SkippedPicture> skipped);
+
+/// What is to be said of a set's EXIF orientations, each picture's given: nothing if all are upright.
 std::vector<std::string> describe_orientations(std::span<const int> orientations);
 
-/// Counts the verdicts of an evaluation as they were given.
+/// Counts the verdicts by what they are called and by what the pictures are labelled.
 ConfusionCounts count_confusion(const Evaluation& evaluation);
 
 /// Computes the classification figures from the predictions, as far as they are defined. `probability` is that of the

@@ -151,7 +151,42 @@ TEST_F(Assess, AMaskWithoutItsColorsIsRefused) {
   EXPECT_NE(loaded.error().message.find("none of the colours"), std::string::npos);
 }
 
-TEST_F(Assess, ATestSetThatIsTooSmallIsRefusedWithTheReason) {
+TEST_F(Assess, APictureThatCannotBeReadSaysWhy) {
+  const auto why = [&](const TrainingSample& s) {
+    const auto loaded = load_sample(s, {}, kSide, kSide, false, {}, {});
+    if (loaded) return std::string("loaded");
+    EXPECT_EQ(loaded.error().code, kUnreadable);
+    const auto skipped = skipped_picture(s, loaded.error());
+    EXPECT_EQ(skipped.source_ref, s.source_ref);
+    EXPECT_EQ(skipped.text(), loaded.error().message);
+    return skipped.reason;
+  };
+  EXPECT_EQ(why(sample(true, folder_.path() / "none.png")), "the file does not exist");
+  EXPECT_EQ(why(sample(true, folder_.path())), "the file is not a plain file");
+  fs::create_symlink("loop.png", folder_.path() / "loop.png");
+  EXPECT_EQ(why(sample(true, folder_.path() / "loop.png")), "the file is a link that leads back to itself");
+  auto left_out = sample(true, folder_.path() / "never.png");
+  left_out.fault = "the object does not exist any more";
+  EXPECT_EQ(why(left_out), "the object does not exist any more");
+}
+
+TEST(SegmentationTally, FiguresOfALabelThatNoTestPictureHoldsAreUndefined) {
+  SegmentationTally tally({"scratch", "spot"});
+  Grid<std::uint8_t> clean(8, 8), drawn(8, 8), truth(8, 8);
+  drawn.values[3] = 1;
+  truth.values[5] = 2;
+  tally.add(drawn, clean);  // a false mark
+  tally.add(clean, truth);  // a spot that is missed
+  const auto metrics = tally.metrics();
+  EXPECT_EQ(metrics[0].precision, 0.0);
+  EXPECT_FALSE(metrics[0].recall || metrics[0].f1 || metrics[0].aiou);
+  EXPECT_FALSE(metrics[1].precision);
+  EXPECT_EQ(metrics[1].recall, 0.0);
+  EXPECT_EQ(metrics[1].f1, 0.0);
+  EXPECT_EQ(metrics[1].aiou, 0.0);
+}
+
+TEST_F(Assess, ATestSetThatCannotDoIsRefusedWithTheReason) {
   const auto good = sample(false, picture_), bad = sample(true, picture_);
   EXPECT_EQ(check({good, bad}), "");
   EXPECT_NE(check({good, good}).find("1 normal and 1 anomalous images; 2 and 0 can be used"), std::string::npos);
@@ -160,8 +195,14 @@ TEST_F(Assess, ATestSetThatIsTooSmallIsRefusedWithTheReason) {
             std::string::npos);
   const auto text = folder_.path() / "text.png";
   std::ofstream(text) << "no picture";
-  EXPECT_NE(check({good, sample(true, text)}).find("1 could not be read; the first: text.png: "), std::string::npos);
+  EXPECT_NE(check({good, sample(true, text)}).find("1 could not be read: text.png: "), std::string::npos);
   EXPECT_EQ(check({good, bad, sample(true, text)}), "");
+  // All that are at fault are named.
+  const auto empty = folder_.path() / "empty.png";
+  std::ofstream(empty).close();
+  const auto several = check({good, sample(true, text), sample(true, empty)});
+  EXPECT_NE(several.find("2 could not be read: text.png: "), std::string::npos) << several;
+  EXPECT_NE(several.find("; empty.png: the file is empty"), std::string::npos) << several;
   auto blank = bad;
   blank.mask = save("blank.png", flat({255, 255, 255}));
   blank.mask_colors = {{"spot", "#0000ff"}};

@@ -178,6 +178,13 @@ void Trainer::decide() {
         fmt::format("{} good pictures cannot show that at most 1 in {:.0f} is a false alarm: it takes {:.0f}.", good,
                     1 / *budget, std::ceil(1 / *budget) - 1));
   for (std::size_t c = 0; c < m.contestants.size(); ++c) {
+    ContestEntry entry{m.contestants[c].name, {}, 0, 0};  // the weights are known when all is fitted: end of run()
+    if (normals_.size() < pictures_.size()) {
+      std::vector<double> alone;
+      for (std::size_t i = 0; i < pictures_.size(); ++i) alone.push_back(rows[i][c]);
+      entry.auroc = auroc(alone, labels);
+    }
+    evaluation_.contest.push_back(std::move(entry));
     m.contestants[c].score_weight = choice.fusion.weights[c];
     m.contestants[c].map_weight = choice.fusion.weights[c];
   }

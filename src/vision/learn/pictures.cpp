@@ -70,7 +70,7 @@ Result<void> Trainer::select_pictures() {
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     if (failures[i]) {
       if (failures[i]->code != kUnreadable) return *failures[i];
-      evaluation_.skipped.push_back(failures[i]->message);
+      evaluation_.skipped.push_back(skipped_picture(*candidates[i], *failures[i]));
       continue;
     }
     pictures_.push_back({candidates[i], *candidates[i]->is_anomalous, has_mask[i] != 0});
@@ -108,7 +108,7 @@ Result<void> Trainer::select_pictures() {
         fmt::format("Training needs at least {} {} images, but only {} can be used.", minimum, what, have);
     if (!evaluation_.skipped.empty())
       message +=
-          fmt::format(" {} could not be read; the first: {}", evaluation_.skipped.size(), evaluation_.skipped[0]);
+          fmt::format(" {} could not be read: {}", evaluation_.skipped.size(), list_skipped(evaluation_.skipped));
     return invalid_input(message);
   };
   if (auto ok = need("normal", normals, std::max<std::int64_t>(kLeastDistinct, job_.minimum.train_normal)); !ok)

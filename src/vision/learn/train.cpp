@@ -46,6 +46,10 @@ Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
   if (is_segmentation_) fit_segmentation();
   if (auto ok = job_.test ? evaluate_test_set() : compare_precisions(evaluation_.predictions); !ok) return ok.error();
   if (auto ok = write(folder); !ok) return ok.error();
+  for (std::size_t c = 0; c < evaluation_.contest.size(); ++c) {
+    evaluation_.contest[c].score_weight = artifact_.manifest.contestants[c].score_weight;
+    evaluation_.contest[c].map_weight = artifact_.manifest.contestants[c].map_weight;
+  }
   evaluation_.training_images = static_cast<std::int64_t>(pictures_.size());
   evaluation_.seconds = meter_.seconds();
   meter_.report("finished", 1.0);
@@ -86,6 +90,7 @@ Result<void> Trainer::evaluate_test_set() {
   if (!tested) return tested.error();
   tested->bank_sources = std::move(evaluation_.bank_sources);
   tested->intervals.insert(evaluation_.intervals.begin(), evaluation_.intervals.end());
+  tested->contest = std::move(evaluation_.contest);
   tested->decoder_loss = std::move(evaluation_.decoder_loss);
   tested->skipped.insert(tested->skipped.begin(), evaluation_.skipped.begin(), evaluation_.skipped.end());
   tested->warnings.insert(tested->warnings.begin(), evaluation_.warnings.begin(), evaluation_.warnings.end());

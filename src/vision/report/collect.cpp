@@ -232,9 +232,11 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
     }
     if (place < shown) report.pictures.push_back(std::move(out));
   }
+  const auto positives = std::count(labels.begin(), labels.end(), 1);
+  const bool has_both = positives > 0 && positives < static_cast<std::ptrdiff_t>(labels.size());
   for (std::size_t c = 0; c < scores.size(); ++c)
-    report.contest.push_back(
-        {m.contestants[c].name, auroc(scores[c], labels), m.contestants[c].score_weight, m.contestants[c].map_weight});
+    report.contest.push_back({m.contestants[c].name, has_both ? std::optional(auroc(scores[c], labels)) : std::nullopt,
+                              m.contestants[c].score_weight, m.contestants[c].map_weight});
   for (auto& [stage, values] : times) report.milliseconds.emplace_back(stage.substr(2), median(std::move(values)));
   return report;
 }

@@ -186,8 +186,8 @@ std::string tables(const Report& report) {
   for (const auto& row : report.contest) scores += row.score_weight, maps += row.map_weight;
   for (const auto& row : report.contest)
     out += fmt::format("<tr><td>{}</td><td>{}</td><td>{:.0f} %</td><td>{:.0f} %</td></tr>", xml_escape(row.name),
-                       row.auroc > 0 ? fmt::format("{:.3f}", row.auroc) : "–",
-                       100 * row.score_weight / std::max(scores, 1e-12), 100 * row.map_weight / std::max(maps, 1e-12));
+                       figure_of(row.auroc), 100 * row.score_weight / std::max(scores, 1e-12),
+                       100 * row.map_weight / std::max(maps, 1e-12));
   out += "</table><h2>Time</h2><table><tr><th>per picture, on this machine</th><th>ms</th></tr>";
   for (const auto& [stage, ms] : report.milliseconds)
     out += fmt::format("<tr><td>{}</td><td>{:.1f}</td></tr>", stage, ms);
@@ -245,7 +245,7 @@ std::string to_html(const Report& report) {
   if (!e.warnings.empty() || !e.skipped.empty()) {
     out += "<h2>Notices</h2><ul>";
     for (const auto& text : e.warnings) out += "<li>" + xml_escape(text) + "</li>";
-    for (const auto& text : e.skipped) out += "<li>not used: " + xml_escape(text) + "</li>";
+    for (const auto& s : e.skipped) out += "<li>not used: " + xml_escape(s.text()) + "</li>";
     out += "</ul>";
   }
   out += charts_of(report) + confusion(e) + tables(report);

@@ -26,7 +26,7 @@ struct ReportedPicture {
 /// How one contestant does alone on the same pictures.
 struct ContestRow {
   std::string name;
-  double auroc = 0;  ///< The AUROC of its score; 0 if a class is missing.
+  std::optional<double> auroc;  ///< of its score; empty if a class is missing
   double score_weight = 0, map_weight = 0;
 };
 

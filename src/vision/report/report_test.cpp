@@ -53,6 +53,14 @@ TEST(Report, OneClassHasNoCurves) {
   EXPECT_EQ(page.find("nan"), std::string::npos);
 }
 
+TEST(Report, AContestantsFigureThatIsNotDefinedIsADash) {
+  auto r = some_report();
+  r.contest = {{"memory_bank", 0.0, 1, 0}};
+  EXPECT_NE(to_html(r).find("<td>memory_bank</td><td>0.000</td>"), std::string::npos);
+  r.contest = {{"memory_bank", {}, 1, 0}};
+  EXPECT_NE(to_html(r).find("<td>memory_bank</td><td>–</td>"), std::string::npos);
+}
+
 TEST(Report, HistogramsHoldEveryScore) {
   const std::vector<double> good = {0.1, 0.1, 0.1}, bad = {0, 1e6};
   const auto chart = charts::score_histogram(good, bad, 1);
