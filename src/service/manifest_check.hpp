@@ -29,11 +29,14 @@ struct ManifestCheck {
   std::function<void(std::size_t done, std::size_t all)> progress;  ///< called about once a second, from any thread
 };
 
-/// Turns the lines of a manifest into entries. Every object they name must exist and may be read by the caller; of images
+/// Hands the text of a manifest, in pieces of any size, to a function; returns that function's error, or its own.
+using ManifestSource = std::function<Result<void>(const std::function<Result<void>(std::string_view piece)>& add)>;
+
+/// Turns the lines of a manifest into entries; the manifest itself is never in memory as a whole. Every object they name must exist and may be read by the caller; of images
 /// only the first bytes are read, of many at once. Fails with invalid_input naming the line, or if there are
 /// too many images, with unavailable if the
 /// store does not answer or the check is cancelled.
-Result<CheckedManifest> check_manifest(const ManifestCheck& check, std::string_view text);
+Result<CheckedManifest> check_manifest(const ManifestCheck& check, const ManifestSource& read);
 
 /// What the owner should know: " 3 cannot be used for a training; the first: …", " None of the 8 lines is labelled …", both, or nothing.
 std::string describe_troubles(const CheckedManifest& manifest);
