@@ -1,7 +1,10 @@
 #include "pictures.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <set>
@@ -17,7 +20,6 @@ namespace vedette {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::uint64_t kManifestLimit = 1'000'000'000;
 constexpr const char* kFolderLabel = "anomaly";
 constexpr const char* kFolderColor = "#E53935";
 
@@ -170,16 +172,16 @@ std::vector<fs::path> list_pictures(const fs::path& folder) {
 }
 
 std::vector<TrainingSample> read_manifest_samples(const std::string& manifest, const std::string& images_root) {
-  const auto text = read_file(manifest, kManifestLimit);
-  if (!text) throw std::runtime_error(text.error().message);
+  std::ifstream file(manifest, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot read " + manifest + ": " + std::strerror(errno));
   std::vector<TrainingSample> samples;
   std::size_t number = 0;
   ClassTally classes;
-  for (auto raw : manifest_lines(as_text(*text))) {
+  ManifestLineFeed feed([&](std::string_view raw) -> Result<void> {
     ++number;
     auto line = parse_manifest_line(raw);
     if (!line) throw std::runtime_error(manifest + ", line " + std::to_string(number) + ": " + line.error().message);
-    if (line->source_ref.ends_with('/')) continue;
+    if (line->source_ref.ends_with('/')) return {};
     classes.add(*line);
     TrainingSample s;
     s.source_ref = line->source_ref;
@@ -190,7 +192,13 @@ std::vector<TrainingSample> read_manifest_samples(const std::string& manifest, c
       for (const auto& c : line->mask_colors) s.mask_colors.push_back({c.name, c.color});
     }
     samples.push_back(std::move(s));
-  }
+    return {};
+  });
+  std::array<char, 65536> piece{};
+  while (file.read(piece.data(), piece.size()) || file.gcount() > 0)
+    (void)feed.add({piece.data(), static_cast<std::size_t>(file.gcount())});
+  if (file.bad()) throw std::runtime_error("cannot read " + manifest);
+  (void)feed.finish();
   if (samples.empty()) throw std::runtime_error(manifest + " names no pictures");
   if (const auto others = classes.describe(); !others.empty()) {
     if (!classes.has_labelled()) throw std::runtime_error(manifest + ": " + others);

@@ -113,6 +113,20 @@ TEST(ApiModel, LengthsPassAtTheLimitAndFailJustOutside) {
   EXPECT_GT(checked, 40);
 }
 
+TEST(ApiModel, BodiesThatAreNestedTooDeeplyAreRefusedBeforeTheyAreParsed) {
+  OperationInput input;
+  input.path_labels = {{"projectName", "p"}, {"modelVersion", "1"}};
+  const auto start = [&](const std::string& unknown) {
+    const std::string body = R"({"MinInferenceUnits":1,"Unknown":)" + unknown + "}";
+    input.body = body;
+    return model().decode(operation("StartModel"), input);
+  };
+  EXPECT_TRUE(start(std::string(60, '[') + std::string(60, ']')));
+  EXPECT_TRUE(start("\"" + std::string(1000, '[') + R"(\"{{{\\)" + "\""));  // brackets of a text
+  EXPECT_EQ(start(std::string(100, '[') + std::string(100, ']')).error().message, "The request is nested too deeply.");
+  EXPECT_EQ(start(std::string(500'000, '[')).error().message, "The request is nested too deeply.");
+}
+
 TEST(ApiModel, RequiredMembersAndRangesAndEnums) {
   OperationInput input;
   input.path_labels = {{"projectName", "p"}, {"modelVersion", "1"}};

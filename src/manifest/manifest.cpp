@@ -10,7 +10,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // This type keeps the order of the user's members.
 
-constexpr std::string_view kMetadata = "-metadata";
+constexpr std::string_view kMetadata = "-metadata", kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::size_t kMostLineBytes = 4 * kManifestLineLimit;  // a character has at most four bytes
 constexpr const char* kMaskType = "groundtruth/semantic-segmentation";
 // A message holds at most so many class names, of so many bytes each.
 constexpr std::size_t kMostNames = 5, kLongestName = 64;
@@ -90,8 +91,35 @@ std::string ClassTally::describe() const {
 
 ManifestLines::Iterator ManifestLines::begin() const {
   auto text = text_;
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   return Iterator(text);
+}
+
+void ManifestLineFeed::keep(std::string_view part) {
+  // White space before a line costs nothing, however much there is.
+  while (line_.empty() && !part.empty() && trim(part.substr(0, 1)).empty()) part.remove_prefix(1);
+  line_ += part.substr(0, kMostLineBytes + 1 - std::min(line_.size(), kMostLineBytes + 1));
+}
+
+Result<void> ManifestLineFeed::add(std::string_view piece) {
+  while (!piece.empty()) {
+    const auto end = piece.find('\n');
+    keep(piece.substr(0, end));
+    if (end == std::string_view::npos) return {};
+    if (auto ok = finish(); !ok) return ok;
+    piece.remove_prefix(end + 1);
+  }
+  return {};
+}
+
+Result<void> ManifestLineFeed::finish() {
+  std::string_view line = line_;
+  if (is_first_ && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
+  is_first_ = false;
+  line = trim(line);
+  auto outcome = line.empty() ? Result<void>() : on_line_(line);
+  line_.clear();
+  return outcome;
 }
 
 ManifestLines::Iterator& ManifestLines::Iterator::operator++() {
@@ -114,8 +142,8 @@ std::optional<S3Uri> parse_s3_uri(std::string_view uri) {
 }
 
 Result<ManifestLine> parse_manifest_line(std::string_view line) {
-  // The length is checked before anything of the line is read. A character has at most four bytes.
-  if (line.size() > 4 * kManifestLineLimit) return invalid_input("it is longer than 8192 characters");
+  // The length is checked before anything of the line is read.
+  if (line.size() > kMostLineBytes) return invalid_input("it is longer than 8192 characters");
   if (!is_utf8(line)) return invalid_input("it is not UTF-8 text");
   if (utf8_length(line) > kManifestLineLimit) return invalid_input("it is longer than 8192 characters");
   Json json = Json::parse(line, nullptr, false);

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -88,6 +90,27 @@ class ManifestLines {
 inline ManifestLines manifest_lines(std::string_view text) {
   return ManifestLines(text);
 }
+
+/// Finds the same lines in a manifest that arrives in pieces, and keeps no more than one line in memory. Of a line longer than
+/// parse_manifest_line reads only a beginning is handed on, which that function refuses.
+class ManifestLineFeed {
+ public:
+  /// Is called with each line that is not empty, trimmed, in order. An error ends the reading.
+  using OnLine = std::function<Result<void>(std::string_view line)>;
+  explicit ManifestLineFeed(OnLine on_line) : on_line_(std::move(on_line)) {}
+
+  /// Returns the first error of `on_line`; nothing may be added after that.
+  Result<void> add(std::string_view piece);
+  /// Hands on a last line that has no line feed.
+  Result<void> finish();
+
+ private:
+  void keep(std::string_view part);
+
+  const OnLine on_line_;
+  std::string line_;  ///< the beginning of a line whose end has not come
+  bool is_first_ = true;
+};
 
 struct S3Uri {
   std::string bucket;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace vedette {
 namespace {
 
@@ -111,6 +113,39 @@ TEST(Manifest, LinesAreSplitAsFilesOccur) {
   // The memory that the lines take does not grow with the text.
   EXPECT_TRUE(lines(std::string(5'000'000, '\n')).empty());
   static_assert(sizeof(ManifestLines) + sizeof(ManifestLines::Iterator) < 100);
+}
+
+TEST(Manifest, AFeedFindsTheSameLinesWhereverItsPiecesAreCut) {
+  const std::string text = "\xEF\xBB\xBF{\"a\":1}\r\n\r\n  {\"b\":2} \t\n \n\n{\"c\":3}";
+  std::vector<std::string> expected;
+  for (const auto line : manifest_lines(text)) expected.emplace_back(line);
+  ASSERT_EQ(expected.size(), 3U);
+  for (std::size_t size = 1; size <= text.size(); ++size) {
+    std::vector<std::string> lines;
+    ManifestLineFeed feed([&](std::string_view line) { return lines.emplace_back(line), Result<void>(); });
+    for (std::size_t at = 0; at < text.size(); at += size) ASSERT_TRUE(feed.add(text.substr(at, size)));
+    ASSERT_TRUE(feed.finish());
+    EXPECT_EQ(lines, expected) << size;
+  }
+}
+
+TEST(Manifest, AFeedKeepsNoMoreThanALineMayHave) {
+  std::size_t longest = 0, lines = 0;
+  ManifestLineFeed feed([&](std::string_view line) -> Result<void> {
+    longest = std::max(longest, line.size());
+    ++lines;
+    const auto parsed = parse_manifest_line(line);
+    return parsed ? Result<void>() : parsed.error();
+  });
+  const std::string spaces(1 << 20, ' '), letters(1 << 20, 'a');
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(feed.add(spaces));
+  ASSERT_TRUE(feed.add("{\"source-ref\":\"s3://b/k\"}\n"));
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(feed.add(letters));
+  const auto end = feed.add("\n");
+  ASSERT_FALSE(end);
+  EXPECT_NE(end.error().message.find("8192"), std::string::npos);
+  EXPECT_EQ(lines, 2U);
+  EXPECT_LE(longest, 4 * kManifestLineLimit + 1);
 }
 
 TEST(Manifest, S3UrisSplitAtTheFirstSlashOnly) {

@@ -2,6 +2,7 @@
 
 #include "auth/auth.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "manifest/manifest.hpp"
 #include "service/job_handlers.hpp"
 #include "service/job_payloads.hpp"
@@ -11,6 +12,7 @@ namespace vedette {
 namespace {
 
 constexpr std::uint64_t kManifestLimit = 1'000'000'000;
+constexpr std::size_t kPieceBytes = 256 << 10;
 constexpr std::int64_t kMostAttempts = 3;
 constexpr std::chrono::seconds kRetryAfter{5};
 
@@ -45,7 +47,7 @@ struct Work {
     if (work->datasets().move(job.dataset_uid, status, status, message, clock.now())) work->commit();
   }
 
-  Result<CheckedManifest> check(const Caller& caller, const std::string& bucket, std::string_view text) const {
+  Result<CheckedManifest> check(const Caller& caller, const std::string& bucket, const ManifestSource& read) const {
     return check_manifest(
         {objects, caller, clock.now(), bucket, job.type == DatasetType::train ? quotas.train : quotas.test, cancel,
          [this](std::size_t done, std::size_t all) {
@@ -55,7 +57,7 @@ struct Work {
                                           {"done", std::to_string(done)},
                                           {"all", std::to_string(all)}});
          }},
-        text);
+        read);
   }
 
   /// The job again after a while; the dataset says why it waits.
@@ -73,12 +75,27 @@ Result<CheckedManifest> import_entries(const Work& work, const ImageQuotas& quot
   if (!caller) return caller.error();
   const char* action = job.version_id ? "s3:GetObjectVersion" : "s3:GetObject";
   if (auto ok = authorize(*caller, action, object_arn(job.bucket, job.key)); !ok) return ok.error();
-  const auto text = get_bytes(work.objects, job.bucket, job.key, kManifestLimit, job.version_id);
-  if (!text && text.error().kind == ErrorKind::unavailable) return text.error();
-  if (!text)
-    return invalid_input("The manifest s3://" + job.bucket + "/" + job.key +
-                         " cannot be read: " + text.error().message);
-  auto manifest = work.check(*caller, "", *text);
+  const auto unreadable = [&](const Error& error) {
+    if (error.kind == ErrorKind::unavailable) return error;
+    return invalid_input("The manifest s3://" + job.bucket + "/" + job.key + " cannot be read: " + error.message);
+  };
+  const auto reader = work.objects.get(job.bucket, job.key, job.version_id);
+  if (!reader) return unreadable(reader.error());
+  const auto size = (*reader)->info().size_bytes;
+  if (size > kManifestLimit)
+    return unreadable(fail(ErrorKind::too_large, "The object has " + std::to_string(size) + " bytes; at most " +
+                                                     std::to_string(kManifestLimit) + " are possible."));
+  auto manifest = work.check(*caller, "", [&](const auto& add) -> Result<void> {
+    Bytes piece(kPieceBytes);
+    for (std::uint64_t at = 0; at < size;) {
+      const auto length = (*reader)->read(at, piece);
+      if (!length) return unreadable(length.error());
+      if (*length == 0) return unreadable(internal_error("The object ends too early."));
+      if (auto ok = add(as_text(std::span(piece).first(*length))); !ok) return ok;
+      at += *length;
+    }
+    return {};
+  });
   if (!manifest) return manifest;
   if (auto ok = check_count(quotas, job.dataset.type, static_cast<std::int64_t>(manifest->entries.size())); !ok)
     return ok.error();
@@ -93,7 +110,7 @@ Result<CheckedManifest> update_entries(const Work& work, const std::string& chan
   const auto first = work.metadata.read()->datasets().list_entries(work.job.dataset_uid, {}, 0, 1);
   if (!first.empty())
     if (const auto location = parse_s3_uri(first[0].entry.source_ref)) bucket = location->bucket;
-  return work.check(*caller, bucket, changes);
+  return work.check(*caller, bucket, [&](const auto& add) { return add(std::string_view(changes)); });
 }
 
 }  // namespace

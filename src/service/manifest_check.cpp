@@ -40,30 +40,27 @@ class LineReader {
  public:
   explicit LineReader(const ManifestCheck& check) : check_(check), bucket_(check.bucket) {}
 
-  Result<void> read(std::string_view text) {
-    std::unordered_map<std::string, std::size_t> position;  // of a source-ref: a later line replaces an earlier one
-    std::size_t number = 0;
-    for (const auto raw : manifest_lines(text)) {
-      ++number;
-      if (check_.cancelled) return fail(ErrorKind::unavailable, "The import was interrupted.");
-      auto line = parse_manifest_line(raw);
-      if (!line) return at_line(number, line.error().message);
-      if (line->source_ref.ends_with('/')) continue;  // a folder marker, as published helpers write them
-      classes.add(*line);
-      if (auto ok = name(line->source_ref, number, true); !ok) return ok;
-      if (line->mask_ref && line->is_anomalous.value_or(false))
-        if (auto ok = name(*line->mask_ref, number, false); !ok) return ok;
-      DatasetEntry entry{line->source_ref, line->is_anomalous, line->creation_date.value_or(check_.now),
-                         std::move(line->text)};
-      const auto [it, is_new] = position.emplace(entry.source_ref, entries.size());
-      if (is_new) {
-        if (static_cast<std::int64_t>(entries.size()) == check_.most_images)
-          return invalid_input("The manifest names more than " + std::to_string(check_.most_images) +
-                               " images; at most " + std::to_string(check_.most_images) + " are allowed.");
-        entries.push_back(std::move(entry));
-      } else {
-        entries[it->second] = std::move(entry);
-      }
+  /// The next line that is not empty.
+  Result<void> add(std::string_view raw) {
+    ++number_;
+    if (check_.cancelled) return fail(ErrorKind::unavailable, "The import was interrupted.");
+    auto line = parse_manifest_line(raw);
+    if (!line) return at_line(number_, line.error().message);
+    if (line->source_ref.ends_with('/')) return {};  // a folder marker, as published helpers write them
+    classes.add(*line);
+    if (auto ok = name(line->source_ref, number_, true); !ok) return ok;
+    if (line->mask_ref && line->is_anomalous.value_or(false))
+      if (auto ok = name(*line->mask_ref, number_, false); !ok) return ok;
+    DatasetEntry entry{line->source_ref, line->is_anomalous, line->creation_date.value_or(check_.now),
+                       std::move(line->text)};
+    const auto [it, is_new] = position_.emplace(entry.source_ref, entries.size());
+    if (is_new) {
+      if (static_cast<std::int64_t>(entries.size()) == check_.most_images)
+        return invalid_input("The manifest names more than " + std::to_string(check_.most_images) +
+                             " images; at most " + std::to_string(check_.most_images) + " are allowed.");
+      entries.push_back(std::move(entry));
+    } else {
+      entries[it->second] = std::move(entry);
     }
     return {};
   }
@@ -89,6 +86,8 @@ class LineReader {
 
   const ManifestCheck& check_;
   std::string bucket_;
+  std::size_t number_ = 0;
+  std::unordered_map<std::string, std::size_t> position_;  // of a source-ref: a later line replaces an earlier one
   std::unordered_set<std::string> known_;
 };
 
@@ -203,9 +202,11 @@ class ObjectCheck {
 
 }  // namespace
 
-Result<CheckedManifest> check_manifest(const ManifestCheck& check, std::string_view text) {
+Result<CheckedManifest> check_manifest(const ManifestCheck& check, const ManifestSource& read) {
   LineReader lines(check);
-  if (auto ok = lines.read(text); !ok) return ok.error();
+  ManifestLineFeed feed([&](std::string_view line) { return lines.add(line); });
+  if (auto ok = read([&](std::string_view piece) { return feed.add(piece); }); !ok) return ok.error();
+  if (auto ok = feed.finish(); !ok) return ok.error();
   ObjectCheck objects(check, lines.named);
   if (auto ok = objects.run(); !ok) return ok.error();
   return CheckedManifest{std::move(lines.entries), objects.unusable(), lines.classes.describe()};

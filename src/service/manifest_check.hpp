@@ -31,10 +31,14 @@ struct ManifestCheck {
   std::chrono::steady_clock::duration report_every = std::chrono::seconds(1);
 };
 
-/// Turns the lines of a manifest into entries. Every object they name must exist and may be read by the caller; of images
-/// only the first bytes are read, of many at once. Fails with invalid_input naming the line, or if there are
-/// too many images, with unavailable if the store does not answer or the check is cancelled.
-Result<CheckedManifest> check_manifest(const ManifestCheck& check, std::string_view text);
+/// Hands the text of a manifest, in pieces of any size, to a function. Returns that function's error, or its own.
+using ManifestSource = std::function<Result<void>(const std::function<Result<void>(std::string_view piece)>& add)>;
+
+/// Turns the lines of a manifest into entries; the manifest itself is never in memory as a whole. Every object that the
+/// lines name must exist, and the caller must have the right to read it. Of pictures only the first bytes are read, of
+/// many pictures at once. Fails with invalid_input naming the line, or if there are too many pictures; with unavailable
+/// if the store does not answer or the check is cancelled.
+Result<CheckedManifest> check_manifest(const ManifestCheck& check, const ManifestSource& read);
 
 /// What the owner should know: " 3 cannot be used for a training: …", which names them (base/listing), " None of the 8 lines is labelled …", both, or nothing.
 std::string describe_troubles(const CheckedManifest& manifest);

@@ -305,6 +305,7 @@ class FullDisk(unittest.TestCase):
         self.addCleanup(server.destroy)
         s3, api = server.client("s3"), server.client("lookoutvision")
         s3.create_bucket(Bucket="full")
+        s3.put_object(Bucket="full", Key="before", Body=b"before")
         filler = os.path.join(folder, "filler")
         with open(filler, "wb", buffering=0) as file, self.assertRaises(OSError):
             while True:
@@ -319,7 +320,13 @@ class FullDisk(unittest.TestCase):
             return None
         self.assertEqual(status(lambda n: s3.create_bucket(Bucket=f"bucket-{n}")), 503)
         self.assertEqual(status(lambda n: api.create_project(ProjectName=f"p{n}")), 503)
+        # An empty object has room for its content, but not for its entry: the content loses its name again.
+        self.assertEqual(status(lambda n: s3.put_object(Bucket="full", Key=f"empty-{n}", Body=b"")), 503)
+        there = {name for name in content_files(server.data) if not name.endswith(".part")}
+        self.assertEqual(s3.get_object(Bucket="full", Key="before")["Body"].read(), b"before")
         os.remove(filler)
+        with contextlib.closing(sqlite3.connect(os.path.join(server.data, "objects", "index.sqlite"))) as index:
+            self.assertEqual(there, {content for content, in index.execute("SELECT content FROM objects")})
         s3.put_object(Bucket="full", Key="after", Body=b"after")
         api.create_project(ProjectName="after")
 

@@ -55,5 +55,15 @@ TEST(Archive, NamesThatLeaveTheFolderAndDamageAreRefused) {
   EXPECT_FALSE(fs::exists(t.path() / "1evil"));
 }
 
+TEST(Archive, TooManyFilesAreRefusedBeforeOneIsWritten) {
+  TemporaryFolder t;
+  fs::create_directories(t.path() / "model");
+  for (int i = 0; i <= 4096; ++i) std::ofstream(t.path() / "model" / std::to_string(i));
+  ASSERT_TRUE(write_archive(t.path() / "model", t.path() / "a.zip"));
+  fs::create_directories(t.path() / "out");
+  EXPECT_FALSE(read_archive(t.path() / "a.zip", t.path() / "out"));
+  EXPECT_TRUE(fs::is_empty(t.path() / "out"));
+}
+
 }  // namespace
 }  // namespace vedette

@@ -241,6 +241,7 @@ Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes,
   if (bytes.size() < 8) return broken("a blob is too short");
   std::memcpy(&length, bytes.data(), 8);
   if (length > bytes.size() - 8) return broken("a blob's header is longer than the file");
+  if (length > kManifestLimit) return broken("a blob's header is too long");
   const Json header = Json::parse(bytes.substr(8, length), nullptr, false);
   if (!header.is_object()) return broken("a blob's header is not JSON");
   const std::string_view data = bytes.substr(8 + length);
@@ -251,8 +252,9 @@ Result<std::map<std::string, Tensor>> parse_safetensors(std::string_view bytes,
       const auto shape = entry.at("shape").get<std::vector<std::int64_t>>();
       const auto range = entry.at("data_offsets").get<std::vector<std::uint64_t>>();
       std::uint64_t count = 1;
+      // No product may come near its type's end: a count that wraps round to a small size would be read beyond the file.
       for (auto extent : shape) {
-        if (extent < 0 || extent > (1LL << 31) || count > (1ULL << 32))
+        if (extent < 0 || (extent > 0 && count > data.size() / static_cast<std::uint64_t>(extent)))
           return broken("tensor " + name + " has a shape that is not possible");
         count *= static_cast<std::uint64_t>(extent);
       }

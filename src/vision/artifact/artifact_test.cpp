@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "base/files.hpp"
 #include "base/random.hpp"
 
@@ -106,6 +108,27 @@ TEST(Artifact, FloatsStayWhereTheyAreAndHalvesAreWidened) {
   EXPECT_EQ(tensors->at("b").copy(), (std::vector<float>{0.1F, 3e38F}));
   EXPECT_FALSE(is_inside(tensors->at("a").data()));
   EXPECT_EQ(tensors->at("a").copy(), (std::vector<float>{1, -0.5F, 0x1p-24F}));
+}
+
+TEST(Artifact, ShapesWhoseProductWrapsRoundAreRefused) {
+  const auto blob = [](const std::string& header, const std::string& data = {}) {
+    std::string out(8, '\0');
+    const std::uint64_t length = header.size();
+    std::memcpy(out.data(), &length, 8);
+    return out + header + data;
+  };
+  for (const char* shape :
+       {"[2147483648,2147483648]", "[4294967296,4294967296]", "[4611686018427387904]", "[2147483648,2147483648,4]",
+        "[9223372036854775807,2]", "[-1,-1]", "[65536,65536,65536,65536]"})
+    for (const char* type : {"F32", "F16"}) {
+      const auto bytes = std::make_shared<const std::string>(
+          blob(std::string(R"({"a":{"dtype":")") + type + R"(","shape":)" + shape + R"(,"data_offsets":[0,0]}})"));
+      EXPECT_FALSE(parse_safetensors(*bytes, bytes)) << shape;
+      EXPECT_FALSE(parse_safetensors(*bytes)) << shape;
+    }
+  EXPECT_TRUE(parse_safetensors(blob(R"({"a":{"dtype":"F32","shape":[0,7],"data_offsets":[0,0]}})")));
+  EXPECT_TRUE(parse_safetensors(blob(R"({"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}})", "1234")));
+  EXPECT_FALSE(parse_safetensors(blob(std::string((16 << 20) + 1, ' '))));  // before it is parsed
 }
 
 TEST(Artifact, DamagedBlobsNeverCrash) {
