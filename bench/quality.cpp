@@ -21,9 +21,9 @@
 #include "training/training.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/evaluate/evaluate.hpp"
-#include "vision/infer/graph.hpp"
 #include "vision/render/render.hpp"
 #include "vision/render/surfaces.hpp"
+#include "vision/verdict/verdict.hpp"
 
 namespace {
 
@@ -160,13 +160,13 @@ class ClassTally {
     if (!manifest_.segmentation || !*sample.is_anomalous || named == sample.mask_colors.end() ||
         !detection.is_anomalous)
       return;
-    std::vector<std::size_t> area(manifest_.segmentation->labels.size() + 1);
-    for (auto label : detection.label_map->values) ++area[label];
-    area[0] = 0;
-    const auto largest = static_cast<std::size_t>(std::max_element(area.begin(), area.end()) - area.begin());
+    auto areas = vedette::measure_areas(manifest_.segmentation->labels, *detection.label_map);
+    areas.erase(areas.begin());  // the background
+    const auto largest = std::max_element(areas.begin(), areas.end(),
+                                          [](const auto& x, const auto& y) { return x.fraction < y.fraction; });
     found_ += 1;
-    marked_ += std::any_of(area.begin() + 1, area.end(), [](auto a) { return a > 0; }) ? 1 : 0;
-    right_ += largest > 0 && manifest_.segmentation->labels[largest - 1].name == named->name ? 1 : 0;
+    marked_ += areas.empty() ? 0 : 1;
+    right_ += !areas.empty() && largest->name == named->name ? 1 : 0;
   }
   void report(json& out) const {
     if (found_ > 0) out["right_class"] = right_ / found_, out["marked"] = marked_ / found_;
@@ -328,7 +328,6 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
   start = std::chrono::steady_clock::now();
   const auto engine = required(vedette::Engine::load(work.path() / "model"));
   const double load_seconds = seconds_since(start);
-  vedette::set_inference_threads(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
   ClassTally classes(engine->manifest());
   std::vector<double> milliseconds;
   start = std::chrono::steady_clock::now();

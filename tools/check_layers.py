@@ -1,7 +1,8 @@
 """Compares every #include in src/ with the layer table of ARCHITECTURE.md.
 
 A row of the table reads `| folder | may include | holds |`. A file may include headers of its own folder and of the folders its
-row names; nothing else of the project. Exits with 1 and a line per violation.
+row names; nothing else of the project. Headers of libraries that one place of the tree wraps (WRAPPED) are for that place alone,
+in programs/ and bench/ too. Exits with 1 and a line per violation.
 """
 import pathlib
 import re
@@ -10,6 +11,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROW = re.compile(r"^\| `([\w/]+)/` \| ([^|]*) \|")
 INCLUDE = re.compile(r'^\s*#include "([^"]+)"', re.M)
+SYSTEM_INCLUDE = re.compile(r"^\s*#include <([^>]+)>", re.M)
+WRAPPED = {"omp.h": ("src/base/parallel.cpp",), "torch/": ("src/vision/decoder/", "src/vision/pretrain/")}
 
 
 def read_table():
@@ -48,6 +51,12 @@ def main():
                 violations.append(f"{path}: includes {header}, which lies in no folder of the table")
             elif other != own and other not in table[own]:
                 violations.append(f"{path}: {own} may not include {other} ({header})")
+    for file in (f for folder in ("src", "programs", "bench") for f in sorted((ROOT / folder).rglob("*.[ch]pp"))):
+        path = file.relative_to(ROOT).as_posix()
+        for header in SYSTEM_INCLUDE.findall(file.read_text(encoding="utf-8")):
+            for wrapped, homes in WRAPPED.items():
+                if header.startswith(wrapped) and not path.startswith(homes):
+                    violations.append(f"{path}: includes <{header}>, which is for {', '.join(homes)} alone")
     print("\n".join(violations) or f"{includes} includes keep to the table")
     return 1 if violations or includes == 0 else 0
 

@@ -11,6 +11,7 @@
 
 #include "api_client.hpp"
 #include "base/files.hpp"
+#include "base/parallel.hpp"
 #include "commands.hpp"
 #include "load.hpp"
 #include "model_files.hpp"
@@ -193,7 +194,7 @@ Floors find_floors(const Engine& engine, const std::vector<std::string>& picture
   const double pixels = static_cast<double>(picture.pixels.size());
   const double input = 3.0 * m.input_height * m.input_width * sizeof(float);
   out.resize = 1000 * (pixels + input) / peaks.bandwidth;
-  set_inference_threads(threads);
+  const ThreadCount count(threads);
   for (const auto& step : required(engine.profile(picture, 10))) {
     if (step.work.flops == 0) continue;
     out.flops += step.work.flops;

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -10,6 +12,7 @@
 #include "model_files.hpp"
 #include "pictures.hpp"
 #include "vision/assess/assess.hpp"
+#include "vision/verdict/verdict.hpp"
 
 namespace vedette {
 namespace fs = std::filesystem;
@@ -21,24 +24,17 @@ struct DetectOptions {
   bool json = false;
 };
 
-/// Labels in their colours on white; without segmentation the anomaly map, white where the most anomalous.
-RgbImage draw(const Manifest& manifest, const Detection& d) {
+/// What --masks-out writes: the mask, or, if the model has no labels, its anomaly map at the picture's size, white where the most anomalous.
+Bytes mask_of(const Manifest& manifest, const Verdict& verdict) {
+  if (verdict.label_map) return verdict.mask_png;
   RgbImage out{manifest.image_height, manifest.image_width, {}};
-  if (d.label_map) {
-    out.pixels.assign(d.label_map->values.size() * 3, 255);
-    for (std::size_t i = 0; i < d.label_map->values.size(); ++i) {
-      const auto label = d.label_map->values[i];
-      if (label == 0) continue;
-      const auto color = parse_color(manifest.segmentation->labels[label - 1U].color);
-      for (std::size_t c = 0; c < 3; ++c) out.pixels[3 * i + c] = color ? (*color)[c] : 0;
-    }
-    return out;
-  }
-  const auto map = resize_map(d.anomaly_map, out.height, out.width);
+  const auto map = resize_map(verdict.anomaly_map, out.height, out.width);
   const float top = std::max(2.0F, *std::max_element(map.values.begin(), map.values.end()));
   for (float v : map.values)
     out.pixels.insert(out.pixels.end(), 3, static_cast<std::uint8_t>(std::clamp(255.0F * v / top, 0.0F, 255.0F)));
-  return out;
+  auto png = encode_png(out);
+  if (!png) throw std::runtime_error(png.error().message);
+  return std::move(*png);
 }
 
 /// Files as they are given, and the pictures below folders.
@@ -78,9 +74,10 @@ int detect(const DetectOptions& options) {
     auto loaded = load_sample(sample, {}, manifest.image_height, manifest.image_width, true,
                               {manifest.input_height, manifest.input_width},
                               {.formats = kAllFormats, .sample_bits = manifest.sample_bits});
-    auto detection = loaded ? engine->detect(loaded->image) : Result<Detection>(loaded.error());
-    if (!detection) {
-      std::fprintf(stderr, "vedette: %s\n", detection.error().message.c_str());
+    const auto verdict =
+        loaded ? judge(*engine, loaded->image, {.with_mask_png = !targets.empty()}) : Result<Verdict>(loaded.error());
+    if (!verdict) {
+      std::fprintf(stderr, "vedette: %s\n", verdict.error().message.c_str());
       ++failures;
       continue;
     }
@@ -90,40 +87,31 @@ int detect(const DetectOptions& options) {
     if (loaded->was_letterboxed)
       std::fprintf(stderr, "warning: %s was letterboxed to %dx%d\n", path.c_str(), manifest.image_width,
                    manifest.image_height);
-    auto areas = nlohmann::json::object();
+    auto fractions = nlohmann::json::object(), colors = nlohmann::json::object();
     std::string found;
-    if (detection->label_map) {
-      const auto& values = detection->label_map->values;
-      for (std::size_t l = 0; l < manifest.segmentation->labels.size(); ++l) {
-        const auto pixels = std::count(values.begin(), values.end(), static_cast<std::uint8_t>(l + 1));
-        if (pixels == 0) continue;
-        const auto& name = manifest.segmentation->labels[l].name;
-        areas[name] = static_cast<double>(pixels) / static_cast<double>(values.size());
-        char text[300];
-        std::snprintf(text, sizeof text, "  %s %.2f %%", name.c_str(),
-                      100 * static_cast<double>(pixels) / static_cast<double>(values.size()));
-        found += text;
-      }
+    for (std::size_t a = 1; a < verdict->areas.size(); ++a) {  // the first is the background
+      const auto& area = verdict->areas[a];
+      fractions[area.name] = area.fraction;
+      colors[area.name] = area.color;
+      found += fmt::format("  {} {:.2f} %", area.name, 100 * area.fraction);
     }
     if (options.json) {
       nlohmann::json line = {{"image", path},
-                             {"is_anomalous", detection->is_anomalous},
-                             {"confidence", detection->confidence},
-                             {"anomaly_score", detection->anomaly_score}};
-      if (!detection->reason.empty()) line["reason"] = detection->reason;
-      if (detection->label_map) line["area_fractions"] = areas;
+                             {"is_anomalous", verdict->is_anomalous},
+                             {"confidence", verdict->confidence},
+                             {"anomaly_score", verdict->anomaly_score}};
+      if (!verdict->reason.empty()) line["reason"] = verdict->reason;
+      if (verdict->label_map) line["area_fractions"] = fractions;
       if (!targets.empty()) line["mask"] = to_name(targets[i]);
+      if (!targets.empty() && verdict->label_map) line["mask_colors"] = colors;
       std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     } else {
-      std::printf("%-8s %5.1f %%  %s%s%s%s\n", detection->is_anomalous ? "anomaly" : "normal",
-                  100 * detection->confidence, path.c_str(), found.c_str(), detection->reason.empty() ? "" : "  ",
-                  detection->reason.c_str());
+      std::printf("%-8s %5.1f %%  %s%s%s%s\n", verdict->is_anomalous ? "anomaly" : "normal", 100 * verdict->confidence,
+                  path.c_str(), found.c_str(), verdict->reason.empty() ? "" : "  ", verdict->reason.c_str());
     }
-    if (!targets.empty()) {
-      const auto png = encode_png(draw(manifest, *detection));
-      if (!png) throw std::runtime_error(png.error().message);
-      if (auto ok = write_file_atomically(targets[i], as_text(*png)); !ok) throw std::runtime_error(ok.error().message);
-    }
+    if (!targets.empty())
+      if (auto ok = write_file_atomically(targets[i], as_text(mask_of(manifest, *verdict))); !ok)
+        throw std::runtime_error(ok.error().message);
   }
   return failures > 0 ? 1 : 0;
 }

@@ -3,12 +3,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <stdexcept>
 #include <thread>
 
 #include "base/checksum.hpp"
 #include "base/clock.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "base/parallel.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "base/time_slice.hpp"
@@ -130,6 +132,32 @@ std::uint64_t time_slice() {
   std::array<std::uint64_t, 7> attributes{};  // sched_setattr(2): 56 bytes, sched_runtime at byte 24
   if (::syscall(SYS_sched_getattr, 0, attributes.data(), 56, 0) != 0) return 0;
   return attributes[3];
+}
+
+TEST(Parallel, AThreadCountHoldsForItsThreadUntilItEnds) {
+  const int before = ThreadCount::current();
+  {
+    const ThreadCount three(3);
+    EXPECT_EQ(ThreadCount::current(), 3);
+    {
+      const ThreadCount none(0);
+      EXPECT_EQ(ThreadCount::current(), 1);
+    }
+    EXPECT_EQ(ThreadCount::current(), 3);
+    int other = 0;
+    std::thread([&] { other = ThreadCount::current(); }).join();
+    EXPECT_EQ(other, before);
+  }
+  EXPECT_EQ(ThreadCount::current(), before);
+}
+
+TEST(Parallel, CallsThatRunSideBySideStartNoFurtherThreads) {
+  const ThreadCount outside(5);
+  std::vector<int> counts(7);
+  run_parallel(counts.size(), 2, [&](std::size_t i) { counts[i] = ThreadCount::current(); });
+  EXPECT_EQ(counts, std::vector<int>(7, 1));
+  EXPECT_EQ(ThreadCount::current(), 5);
+  EXPECT_THROW(run_parallel(3, 2, [](std::size_t) { throw std::runtime_error("broken"); }), std::runtime_error);
 }
 
 TEST(TimeSlice, ThreadsStartedMeanwhileTakeShortTurnsAndLaterOnesDoNot) {

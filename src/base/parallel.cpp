@@ -1,5 +1,8 @@
 #include "base/parallel.hpp"
 
+#include <omp.h>
+
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
@@ -8,11 +11,28 @@
 
 namespace vedette {
 
+ThreadCount::ThreadCount(int threads) : before_(omp_get_max_threads()) {
+  omp_set_num_threads(std::max(1, threads));
+}
+
+ThreadCount::~ThreadCount() {
+  omp_set_num_threads(before_);
+}
+
+int ThreadCount::current() {
+  return omp_get_max_threads();
+}
+
+void end_helping_threads() {
+  omp_pause_resource(omp_pause_soft, omp_get_initial_device());
+}
+
 void run_parallel(std::size_t count, int threads, const std::function<void(std::size_t)>& work) {
   std::atomic<std::size_t> next{0};
   std::mutex mutex;  // guards failure
   std::exception_ptr failure;
   const auto run = [&] {
+    const ThreadCount one(1);
     for (std::size_t i = next++; i < count; i = next++) {
       try {
         work(i);

@@ -6,8 +6,8 @@
 #include <set>
 
 #include "base/log.hpp"
-#include "vision/image/image.hpp"
-#include "vision/infer/graph.hpp"
+#include "base/parallel.hpp"
+#include "vision/verdict/verdict.hpp"
 
 namespace vedette {
 namespace fs = std::filesystem;
@@ -25,6 +25,38 @@ UnitRange units_of(const Model& model) {
 }
 
 }  // namespace
+
+/// The right to work on the files of one model in the cache folder. While somebody has it others wait, or go away.
+class Hosting::FilesTurn {
+ public:
+  /// Waits for the turn.
+  FilesTurn(Hosting& hosting, const std::string& uid) : hosting_(hosting), uid_(uid) {
+    std::unique_lock lock(hosting_.mutex_);
+    hosting_.freed_.wait(lock, [&] { return !hosting_.busy_.contains(uid_); });
+    hosting_.busy_.insert(uid_);
+  }
+  ~FilesTurn() {
+    if (!has_it_) return;
+    {
+      const std::lock_guard lock(hosting_.mutex_);
+      hosting_.busy_.erase(uid_);
+    }
+    hosting_.freed_.notify_all();
+  }
+  FilesTurn(const FilesTurn&) = delete;
+  FilesTurn& operator=(const FilesTurn&) = delete;
+  /// Takes the turn only if nobody has it.
+  FilesTurn(Hosting& hosting, const std::string& uid, std::try_to_lock_t) : hosting_(hosting), uid_(uid) {
+    const std::lock_guard lock(hosting_.mutex_);
+    has_it_ = hosting_.busy_.insert(uid_).second;
+  }
+  explicit operator bool() const { return has_it_; }
+
+ private:
+  Hosting& hosting_;
+  const std::string uid_;
+  bool has_it_ = true;
+};
 
 std::string artifact_prefix(const std::string& model_uid) {
   return "models/" + model_uid + "/";
@@ -121,20 +153,14 @@ void Hosting::reconcile() {
                {"precision", std::string(to_text(loaded->engine->precision()))},
                {"images_per_second_and_core", seconds > 0 ? fmt::format("{:.1f}", 1 / seconds) : "unknown"}});
   }
-  {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(models_, [&](const auto& entry) { return !keep.contains(entry.first); });
-  }
+  drop_others(keep);
   reclaim(keep);
 }
 
 void Hosting::tell_speed(const Model& model, const ModelLease& lease) {
   // The first picture warmed everything up; this one, in turn with others, tells.
   double seconds = 0;
-  const auto ran = pool_.run(lease.lane, [&](int threads) {
-    set_inference_threads(threads);
-    seconds = lease.engine->time_golden_sample();
-  });
+  const auto ran = pool_.run(lease.lane, [&](int) { seconds = lease.engine->time_golden_sample(); });
   if (!ran || seconds <= 0) return;
   auto work = metadata_.write();
   if (work->models().set_message(model.uid, ModelStatus::hosted,
@@ -143,13 +169,27 @@ void Hosting::tell_speed(const Model& model, const ModelLease& lease) {
     work->commit();
 }
 
+void Hosting::drop_others(const std::set<std::string>& keep) {
+  std::vector<Hosted> gone;  // declared before the lock, so that engines are freed after it
+  const std::lock_guard lock(mutex_);
+  for (auto it = models_.begin(); it != models_.end();) {
+    if (keep.contains(it->first)) {
+      ++it;
+    } else {
+      gone.push_back(std::move(it->second));
+      it = models_.erase(it);
+    }
+  }
+}
+
 void Hosting::reclaim(const std::set<std::string>& keep) {
-  const std::lock_guard none_is_loaded(loading_);
   std::error_code ignored;
   std::vector<fs::path> unused;
   for (const auto& entry : fs::directory_iterator(options_.cache_folder, ignored))
     if (!keep.contains(entry.path().filename().string())) unused.push_back(entry.path());
-  for (const auto& folder : unused) fs::remove_all(folder, ignored);
+  for (const auto& folder : unused)
+    if (const FilesTurn turn(*this, folder.filename().string(), std::try_to_lock); turn)
+      fs::remove_all(folder, ignored);
 }
 
 std::optional<ModelLease> Hosting::find(const Model& model, bool is_use) {
@@ -168,17 +208,21 @@ std::optional<ModelLease> Hosting::find(const Model& model, bool is_use) {
 Result<ModelLease> Hosting::lease(const Model& model) {
   auto found = find(model, true);
   if (found && found->engine) return *found;
-  const std::lock_guard one_at_a_time(loading_);
+  const FilesTurn turn(*this, model.uid);
   found = find(model, true);
   if (found && found->engine) return *found;
   auto loaded = load(model.uid, known_precision(model.uid));
-  release_inference_threads();
   if (!loaded)
     return loaded.error().kind == ErrorKind::unavailable ? loaded.error() : internal_error(loaded.error().message);
   ModelLease lease{*loaded, found ? found->lane : pool_.open(units_of(model), (*loaded)->seconds_per_picture())};
+  Hosted hosted;
+  hosted.engine = lease.engine;
+  hosted.lane = lease.lane;
+  hosted.precision = lease.engine->precision();
   {
     const std::lock_guard lock(mutex_);
-    models_[model.uid] = {lease.engine, lease.lane, ++uses_, lease.engine->precision()};
+    hosted.last_used = ++uses_;
+    std::swap(models_[model.uid], hosted);  // what was there is freed after the lock
   }
   make_room(model.uid);
   return lease;
@@ -186,7 +230,7 @@ Result<ModelLease> Hosting::lease(const Model& model) {
 
 void Hosting::make_room(const std::string& keep) {
   if (options_.memory == 0) return;
-  std::vector<std::shared_ptr<const Engine>> gone;  // freed outside the lock
+  std::vector<std::shared_ptr<const Engine>> gone;  // declared before the lock, so that engines are freed after it
   const std::lock_guard lock(mutex_);
   // Weights count once, and are freed with the last model that has them.
   struct Shared {
@@ -235,22 +279,32 @@ std::optional<ComputePool::LaneState> Hosting::state(const std::string& uid) {
 
 void Hosting::forget(const std::string& uid) {
   {
+    decltype(models_)::node_type gone;  // declared before the lock, so that its engine is freed after it
     const std::lock_guard lock(mutex_);
-    models_.erase(uid);
+    gone = models_.extract(uid);
   }
+  // Files that somebody works on are left to the next pass over the desired state.
   std::error_code ignored;
-  fs::remove_all(options_.cache_folder / uid, ignored);
+  if (const FilesTurn turn(*this, uid, std::try_to_lock); turn) fs::remove_all(options_.cache_folder / uid, ignored);
+}
+
+Result<std::shared_ptr<const Engine>> Hosting::load_engine(const fs::path& folder, std::optional<Precision> known) {
+  planning_.acquire();
+  const std::unique_ptr<decltype(planning_), void (*)(decltype(planning_)*)> turn(&planning_,
+                                                                                  [](auto* p) { p->release(); });
+  // The steps are planned for the threads that a picture alone gets.
+  const ThreadCount count(options_.compute.unit_cores);
+  auto engine = known ? options_.load_engine(folder, Engine::Check::nothing, known)
+                      : options_.load_engine(folder, Engine::Check::all, {});
+  end_helping_threads();
+  return engine;
 }
 
 Result<std::shared_ptr<const Engine>> Hosting::load(const std::string& uid, std::optional<Precision> known) {
-  // The steps are planned for the threads that a picture alone gets.
-  set_inference_threads(options_.compute.unit_cores);
   const auto folder = options_.cache_folder / uid;
   // A former download may have been cut off: what does not load is fetched again.
-  if (fs::exists(folder / "manifest.json")) {
-    auto engine = known ? Engine::load(folder, Engine::Check::nothing, *known) : Engine::load(folder);
-    if (engine) return engine;
-  }
+  if (fs::exists(folder / "manifest.json"))
+    if (auto engine = load_engine(folder, known)) return engine;
   std::error_code ignored;
   fs::remove_all(folder, ignored);
   fs::create_directories(folder);
@@ -263,31 +317,20 @@ Result<std::shared_ptr<const Engine>> Hosting::load(const std::string& uid, std:
     fs::create_directories(path.parent_path());
     if (auto ok = get_to_file(objects_, kSystemBucket, object.key, path); !ok) return ok.error();
   }
-  return Engine::load(folder);
+  return load_engine(folder, {});
 }
 
-Result<Detection> Hosting::detect(const ModelLease& model, std::span<const std::uint8_t> image_bytes,
-                                  std::stop_token abandoned) {
-  using Steady = std::chrono::steady_clock;
-  const auto ms = [](Steady::duration d) { return std::chrono::duration<double, std::milli>(d).count(); };
-  Result<Detection> detection = internal_error("nobody judged the picture");
-  const auto arrived = Steady::now();
+Result<Verdict> Hosting::judge(const ModelLease& model, std::span<const std::uint8_t> image_bytes,
+                               std::stop_token abandoned) {
+  Result<Verdict> verdict = internal_error("nobody judged the picture");
+  const auto arrived = std::chrono::steady_clock::now();
   const auto work = [&](int threads) {
-    const auto begun = Steady::now();
-    set_inference_threads(threads);
-    auto image = model.engine->decode(image_bytes, abandoned);
-    if (!image) {
-      detection = image.error();
-      return;
-    }
-    const auto decoded = Steady::now();
-    detection = model.engine->detect(*image);
-    if (!detection) return;
-    const std::vector<StageTime> before = {{"queue", ms(begun - arrived)}, {"decode", ms(decoded - begun)}};
-    detection->stages.insert(detection->stages.begin(), before.begin(), before.end());
+    const std::chrono::duration<double, std::milli> queued = std::chrono::steady_clock::now() - arrived;
+    verdict = vedette::judge(*model.engine, image_bytes, {.threads = threads, .abandoned = abandoned});
+    if (verdict) verdict->stages.insert(verdict->stages.begin(), {"queue", queued.count()});
   };
   if (auto ok = pool_.run(model.lane, work, abandoned); !ok) return ok.error();
-  return detection;
+  return verdict;
 }
 
 }  // namespace vedette

@@ -2,11 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <latch>
+
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "vision/artifact/artifact.hpp"
+#include "vision/verdict/verdict.hpp"
 
 namespace vedette {
 namespace {
@@ -85,14 +91,14 @@ TEST_F(HostedModels, FollowTheDesiredStateAndJudgePictures) {
   EXPECT_EQ(hosting.state("one")->in_service, 1);
   const auto lease = hosting.lease(model);
   ASSERT_TRUE(lease) << lease.error().message;
-  const auto bad = hosting.detect(*lease, picture(250)), good = hosting.detect(*lease, picture(20));
+  const auto bad = hosting.judge(*lease, picture(250)), good = hosting.judge(*lease, picture(20));
   ASSERT_TRUE(bad && good);
   EXPECT_GT(bad->anomaly_score, good->anomaly_score);
   std::string stages;
   for (const auto& stage : bad->stages) stages += std::string(stage.name) + " ";
   EXPECT_EQ(stages, "queue decode resize network mask ");
-  EXPECT_EQ(hosting.detect(*lease, picture(20, 2 * kSide)).error().kind, ErrorKind::invalid_input);
-  EXPECT_EQ(hosting.detect(*lease, Bytes{1, 2, 3}).error().kind, ErrorKind::invalid_input);
+  EXPECT_EQ(hosting.judge(*lease, picture(20, 2 * kSide)).error().kind, ErrorKind::invalid_input);
+  EXPECT_EQ(hosting.judge(*lease, Bytes{1, 2, 3}).error().kind, ErrorKind::invalid_input);
 
   auto work = metadata_->write();
   ASSERT_TRUE(work->models().move("one", ModelStatus::hosted, ModelStatus::stopping_hosting, ""));
@@ -101,7 +107,7 @@ TEST_F(HostedModels, FollowTheDesiredStateAndJudgePictures) {
   EXPECT_EQ(status(model), ModelStatus::trained);
   EXPECT_FALSE(hosting.state("one"));
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "cache" / "one"));
-  EXPECT_TRUE(hosting.detect(*lease, picture(20)));  // the lease lasts
+  EXPECT_TRUE(hosting.judge(*lease, picture(20)));  // the lease lasts
 }
 
 TEST_F(HostedModels, SharedWeightsCountOnce) {
@@ -138,7 +144,7 @@ TEST_F(HostedModels, WhatWasUsedLeastLatelyGivesWayAndComesBack) {
   const auto lease = hosting.lease(models[1]);
   ASSERT_TRUE(lease);
   EXPECT_TRUE(c.expired());
-  EXPECT_TRUE(hosting.detect(*lease, picture(200)));
+  EXPECT_TRUE(hosting.judge(*lease, picture(200)));
 }
 
 TEST_F(HostedModels, AModelWhoseFilesAreDamagedFails) {
@@ -161,6 +167,104 @@ TEST_F(HostedModels, UnitsOfARunningModelAreChangedByTheNextPass) {
   }
   hosting.reconcile();
   EXPECT_EQ(hosting.state("one")->desired, 3);
+}
+
+/// A store that keeps whoever lists the files of one model waiting, as another service does whose network is down.
+class StallingStore : public ObjectStore {
+ public:
+  StallingStore(ObjectStore& store, std::string prefix) : store_(store), prefix_(std::move(prefix)) {}
+  void await_call() { called_.wait(); }
+  void release() { released_.count_down(); }
+
+  Result<bool> has_bucket(const std::string& bucket) override { return store_.has_bucket(bucket); }
+  Result<std::unique_ptr<StagedObject>> stage() override { return store_.stage(); }
+  Result<ObjectInfo> put(const std::string& bucket, const std::string& key, std::unique_ptr<StagedObject> content,
+                         const ObjectAttributes& attributes, const PutCondition& condition) override {
+    return store_.put(bucket, key, std::move(content), attributes, condition);
+  }
+  Result<ObjectInfo> head(const std::string& bucket, const std::string& key,
+                          const std::optional<std::string>& version_id) override {
+    return store_.head(bucket, key, version_id);
+  }
+  Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key,
+                                            const std::optional<std::string>& version_id) override {
+    return store_.get(bucket, key, version_id);
+  }
+  Result<ObjectStart> get_start(const std::string& bucket, const std::string& key, std::size_t length) override {
+    return store_.get_start(bucket, key, length);
+  }
+  Result<std::vector<ObjectInfo>> list(const std::string& bucket, const ListRequest& request) override {
+    if (request.prefix == prefix_) {
+      if (++calls_ == 1) called_.count_down();
+      released_.wait();
+    }
+    return store_.list(bucket, request);
+  }
+  Result<Removed> remove(const std::string& bucket, const std::string& key,
+                         const std::optional<std::string>& version_id) override {
+    return store_.remove(bucket, key, version_id);
+  }
+  [[nodiscard]] int calls() const { return calls_; }
+
+ private:
+  ObjectStore& store_;
+  const std::string prefix_;
+  std::latch called_{1}, released_{1};
+  std::atomic<int> calls_{0};
+};
+
+TEST_F(HostedModels, AModelThatIsFetchedSlowlyKeepsNobodyElseWaiting) {
+  const auto slow = add("slow", 0.9), quick = add("quick", 0.9);
+  StallingStore store(*objects_, artifact_prefix("slow"));
+  Hosting hosting(*metadata_, store, {folder_.path() / "cache", {}, 0});
+  std::vector<std::future<Result<ModelLease>>> waiting;
+  for (int i = 0; i < 2; ++i) waiting.push_back(std::async(std::launch::async, [&] { return hosting.lease(slow); }));
+  store.await_call();
+  auto other = std::async(std::launch::async, [&] {
+    hosting.forget("another");
+    return hosting.lease(quick);
+  });
+  EXPECT_EQ(other.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  store.release();
+  EXPECT_TRUE(other.get());
+  // Both calls get the same engine: it was fetched and loaded once.
+  const auto first = waiting[0].get(), second = waiting[1].get();
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->engine, second->engine);
+  EXPECT_EQ(store.calls(), 1);
+}
+
+TEST_F(HostedModels, EnginesAreFreedWhileOthersMayAskForModels) {
+  Hosting* hosting = nullptr;
+  std::vector<std::future<void>> asked;
+  int freed = 0, answered = 0;
+  HostingOptions options{folder_.path() / "cache", {}, 0};
+  options.load_engine = [&](const auto& folder, auto check, auto precision) {
+    auto engine = Engine::load(folder, check, precision);
+    EXPECT_TRUE(engine);
+    // When it is freed, another thread must get an answer from the hosting meanwhile.
+    const auto on_free = [&, held = *engine](const Engine*) {
+      if (!hosting) return;
+      ++freed;
+      asked.push_back(std::async(std::launch::async, [&] { (void)hosting->state("x"); }));
+      answered += asked.back().wait_for(std::chrono::seconds(20)) == std::future_status::ready ? 1 : 0;
+    };
+    return Result<std::shared_ptr<const Engine>>(std::shared_ptr<const Engine>(engine->get(), on_free));
+  };
+  const auto stopped = add("stopped", 0.9), deleted = add("deleted", 0.9);
+  Hosting hosted(*metadata_, *objects_, std::move(options));
+  hosting = &hosted;
+  hosted.reconcile();
+  ASSERT_TRUE(hosted.state("stopped") && hosted.state("deleted"));
+  hosted.forget("deleted");
+  EXPECT_EQ(freed, 1);
+  auto work = metadata_->write();
+  ASSERT_TRUE(work->models().move("stopped", ModelStatus::hosted, ModelStatus::stopping_hosting, ""));
+  work->commit();
+  hosted.reconcile();
+  EXPECT_GE(freed, 2);
+  EXPECT_EQ(answered, freed);
+  hosting = nullptr;  // it ends before its last engine does
 }
 
 }  // namespace

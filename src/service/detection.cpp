@@ -1,68 +1,12 @@
-#include <cstring>
-
 #include "base/text.hpp"
 #include "service/service.hpp"
 #include "vision/image/image.hpp"
+#include "vision/verdict/verdict.hpp"
 
 namespace vedette {
 namespace {
 
-constexpr std::size_t kLargestMask = 5'242'880;
-
-/// Colours of the labels in the answer: the dataset's, but white and repeated ones give way, since white is background.
-std::vector<Rgb> answer_colors(const std::vector<Label>& labels, std::vector<std::string>& texts) {
-  std::vector<Rgb> colors;
-  for (const auto& label : labels) {
-    Rgb color = parse_color(label.color) ? *parse_color(label.color) : Rgb{0, 0, 0};
-    std::string text = label.color;
-    const auto taken = [&] {
-      return color == Rgb{255, 255, 255} || std::find(colors.begin(), colors.end(), color) != colors.end();
-    };
-    for (std::uint8_t step = 1; taken(); ++step) {
-      color = {static_cast<std::uint8_t>(37 * step), static_cast<std::uint8_t>(255 - 59 * step),
-               static_cast<std::uint8_t>(91 * step)};
-      text = to_text(color);
-    }
-    colors.push_back(color);
-    texts.push_back(text);
-  }
-  return colors;
-}
-
-/// Pixels per label, background first. Most rows are like the one above.
-std::vector<std::int64_t> count_labels(const Grid<std::uint8_t>& map, std::size_t labels) {
-  std::vector<std::int64_t> all(labels + 1), row_count(labels + 1);
-  const auto width = static_cast<std::size_t>(map.width);
-  for (int y = 0; y < map.height; ++y) {
-    const auto* row = &map.at(y, 0);
-    if (y == 0 || std::memcmp(row, row - width, width) != 0) {
-      std::fill(row_count.begin(), row_count.end(), 0);
-      for (std::size_t x = 0; x < width; ++x) ++row_count[row[x]];
-    }
-    for (std::size_t l = 0; l < all.size(); ++l) all[l] += row_count[l];
-  }
-  return all;
-}
-
-Result<lookoutvision::DetectionResult::Segmentation> encode_segmentation(const std::vector<Label>& labels,
-                                                                         const Grid<std::uint8_t>& map) {
-  std::vector<std::string> texts;
-  const auto colors = answer_colors(labels, texts);
-  std::vector<Rgb> palette = {{255, 255, 255}};
-  palette.insert(palette.end(), colors.begin(), colors.end());
-  const auto png = encode_label_png(map, palette);
-  if (png.size() > kLargestMask) return internal_error("The anomaly mask exceeds 5 MiB.");
-  const auto pixels = count_labels(map, labels.size());
-  const auto fraction = [&](std::int64_t count) {
-    return static_cast<float>(static_cast<double>(count) / static_cast<double>(map.values.size()));
-  };
-  lookoutvision::DetectionResult::Segmentation out;
-  out.mask_png = std::string(as_text(png));
-  out.anomalies.push_back({"background", "#FFFFFF", fraction(pixels[0])});
-  for (std::size_t l = 0; l < labels.size(); ++l)
-    if (pixels[l + 1] > 0) out.anomalies.push_back({labels[l].name, texts[l], fraction(pixels[l + 1])});
-  return out;
-}
+constexpr std::size_t kLargestMask = 5'242'880;  // bytes of PNG that the API's model allows
 
 Result<ImageFormat> parse_content_type(std::string_view content_type) {
   const auto type = trim(content_type.substr(0, content_type.find(';')));
@@ -71,7 +15,7 @@ Result<ImageFormat> parse_content_type(std::string_view content_type) {
   return invalid_input("content-type must be one of the following. image/jpeg, image/png");
 }
 
-/// What can be said of a picture before a model is asked.
+/// Finds what is wrong with a picture that no model need be asked for.
 Result<void> check_picture(ImageFormat format, std::span<const std::uint8_t> image) {
   const auto header = read_image_header(image);
   if (!header) return header.error();
@@ -102,26 +46,26 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
   auto lease = hosting_.lease(*model);
   if (!lease) return lease.error();
   const auto start = std::chrono::steady_clock::now();
-  auto detection = hosting_.detect(*lease, image, call.abandoned);
-  if (!detection) {
-    if (detection.error().kind == ErrorKind::invalid_input) count(Metric::invalid_image_count, 1);
-    return detection.error();
+  auto verdict = hosting_.judge(*lease, image, call.abandoned);
+  if (!verdict) {
+    if (verdict.error().kind == ErrorKind::invalid_input) count(Metric::invalid_image_count, 1);
+    return verdict.error();
   }
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   count(Metric::time, elapsed.count());
   count(Metric::processed_image_count, 1);
-  count(Metric::detected_anomaly_count, detection->is_anomalous ? 1 : 0);
+  count(Metric::detected_anomaly_count, verdict->is_anomalous ? 1 : 0);
   lookoutvision::DetectionResult result;
-  result.is_anomalous = detection->is_anomalous;
-  result.confidence = static_cast<float>(detection->confidence);
-  for (const auto& stage : detection->stages) result.timing.emplace_back(stage.name, stage.ms);
-  if (detection->label_map) {
-    const auto judged = std::chrono::steady_clock::now();
-    auto segmentation = encode_segmentation(lease->engine->manifest().segmentation->labels, *detection->label_map);
-    if (!segmentation) return segmentation.error();
-    result.segmentation = std::move(*segmentation);
-    const std::chrono::duration<double, std::milli> encoding = std::chrono::steady_clock::now() - judged;
-    result.timing.emplace_back("encode", encoding.count());
+  result.is_anomalous = verdict->is_anomalous;
+  result.confidence = static_cast<float>(verdict->confidence);
+  for (const auto& stage : verdict->stages) result.timing.emplace_back(stage.name, stage.ms);
+  if (verdict->label_map) {
+    if (verdict->mask_png.size() > kLargestMask) return internal_error("The anomaly mask exceeds 5 MiB.");
+    auto& segmentation = result.segmentation.emplace();
+    segmentation.mask_png = std::string(as_text(verdict->mask_png));
+    for (auto& area : verdict->areas)
+      segmentation.anomalies.push_back(
+          {std::move(area.name), std::move(area.color), static_cast<float>(area.fraction)});
   }
   return result;
 }

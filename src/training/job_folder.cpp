@@ -101,6 +101,7 @@ Json to_json(const Evaluation& e, bool with_predictions) {
                   {"anomaly_score", p.anomaly_score}};
     if (p.fold) entry["fold"] = *p.fold;
     if (p.is_suspect) entry["suspect"] = true;
+    if (!p.reason.empty()) entry["reason"] = p.reason;
     predictions.push_back(std::move(entry));
   }
   out["predictions"] = predictions;
@@ -215,7 +216,8 @@ Result<Evaluation> read_evaluation(const fs::path& folder) {
                                p.at("anomaly_score"),
                                path_from_name(p.at("image")).string(),
                                {},
-                               p.value("suspect", false)});
+                               p.value("suspect", false),
+                               p.value("reason", std::string())});
       if (p.contains("fold")) e.predictions.back().fold = p["fold"].get<std::int64_t>();
     }
     e.stage_seconds = json.at("stage_seconds").get<decltype(e.stage_seconds)>();

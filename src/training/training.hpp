@@ -77,6 +77,7 @@ struct Prediction {
   std::string image;                 ///< path of the picture, as the job gave it
   std::optional<std::int64_t> fold;  ///< whose models judged it, if not all together
   bool is_suspect = false;           ///< the label may be wrong: models that never saw the picture firmly disagree
+  std::string reason = {};  ///< not empty: the verdict is that the picture is none the model can judge, in words
 };
 
 /// A cell of a good training picture that the memory bank holds: row and column of the bank's grid, from the registered

@@ -48,7 +48,7 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   e.labels = {{"crack", 1, 0.5, 0.75, 0.3}};
   e.intervals["recall"] = {0.25, 0.75};
   e.bank_sources = {{"/b.jpg", 3, 4}};
-  e.predictions = {{"a", true, false, 0.6, 1.5, "/a.jpg", 2, true}};
+  e.predictions = {{"a", true, false, 0.6, 1.5, "/a.jpg", 2, true, "It is out of focus."}};
   ASSERT_TRUE(write_evaluation(folder.path(), e));
   const auto e2 = read_evaluation(folder.path());
   ASSERT_TRUE(e2);
@@ -57,6 +57,7 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   EXPECT_FALSE(e2->predictions[0].called_anomalous);
   EXPECT_EQ(e2->predictions[0].fold, 2);
   EXPECT_TRUE(e2->predictions[0].is_suspect);
+  EXPECT_EQ(e2->predictions[0].reason, "It is out of focus.");
   EXPECT_EQ(e2->intervals, e.intervals);
   EXPECT_EQ(e2->bank_sources.at(0).column, 4);
 }

@@ -20,6 +20,8 @@ namespace {
 
 constexpr std::uint64_t kManifestLimit = 16ULL << 20;
 constexpr std::uint64_t kBlobLimit = 2ULL << 30;
+constexpr std::size_t kMostLabels =
+    254;  // a byte per pixel says which label it has: 0 is the background, and 255 stays free
 constexpr int kVersion = 5;
 constexpr int kOldestVersion = 4;  // had no sample_bits: the upper byte of 16-bit samples counted
 
@@ -154,6 +156,7 @@ Result<void> check_references(const Artifact& a) {
     const auto& s = *m.segmentation;
     if (s.labels.empty() || static_cast<std::int64_t>(s.class_maps.size()) != m.folds)
       return broken("the segmentation has not one class map per fold");
+    if (s.labels.size() > kMostLabels) return broken("the segmentation has more labels than a mask can tell apart");
     for (const auto& map : s.class_maps)
       if (!outputs.contains(map)) return broken("the segmentation names no output " + map);
   }

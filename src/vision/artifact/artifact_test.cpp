@@ -72,6 +72,13 @@ TEST(Artifact, DanglingNamesAndMissingFilesAreRefused) {
   m.graph[0].inputs = {"later"};
   refuses(m, "input");
   m = small_manifest();
+  m.segmentation = Segmentation{{255, {"scratch", "#ff0000"}}, std::vector<MaskThresholds>(255), {"gray"}};
+  refuses(m, "labels");
+  m.segmentation->labels.pop_back();
+  m.segmentation->thresholds.pop_back();
+  ASSERT_TRUE(write_artifact(folder.path() / "as many as possible", m, kTensors, {{"w", "g"}}));
+  EXPECT_TRUE(read_artifact(folder.path() / "as many as possible"));
+  m = small_manifest();
   m.graph[0].tensors["weights"] = "none";
   refuses(m, "tensor");
   m = small_manifest();

@@ -9,7 +9,6 @@
 #include "base/parallel.hpp"
 #include "vision/evaluate/evaluate.hpp"
 #include "vision/image/mask_file.hpp"
-#include "vision/infer/graph.hpp"
 
 namespace vedette {
 namespace {
@@ -277,7 +276,8 @@ Result<Evaluation> evaluate_model(
                              detection->anomaly_score,
                              sample.image.string(),
                              {},
-                             false});
+                             false,
+                             detection->reason});
     if (!*sample.is_anomalous || loaded->truth) {
       const auto truth = loaded->truth.value_or(Grid<std::uint8_t>(m.image_height, m.image_width));
       const bool has_unseen =
@@ -327,7 +327,7 @@ Result<Evaluation> evaluate_model(
 Result<void> check_test_set(std::span<const TrainingSample> samples, const MinimumCounts& minimum, int height,
                             int width, bool letterbox_mixed_sizes, const DecodeRules& rules, int threads) {
   std::vector<std::optional<Error>> failures(samples.size());
-  parallel_for(samples.size(), threads, [&](std::size_t i) {
+  run_parallel(samples.size(), threads, [&](std::size_t i) {
     if (!samples[i].is_anomalous) return;
     const auto labels = collect_labels(std::span(&samples[i], 1));
     if (const auto loaded = load_sample(samples[i], labels, height, width, letterbox_mixed_sizes, {}, rules); !loaded)
@@ -353,13 +353,6 @@ Result<void> check_test_set(std::span<const TrainingSample> samples, const Minim
                   least_normals, least_anomalies, normals, anomalies);
   if (unreadable > 0) message += fmt::format(" {} could not be read; the first: {}", unreadable, first);
   return invalid_input(message);
-}
-
-void parallel_for(std::size_t count, int threads, const std::function<void(std::size_t)>& work) {
-  run_parallel(count, threads, [&](std::size_t i) {
-    set_inference_threads(1);
-    work(i);
-  });
 }
 
 }  // namespace vedette

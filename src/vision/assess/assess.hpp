@@ -81,8 +81,4 @@ Result<Evaluation> evaluate_model(
 Result<void> check_test_set(std::span<const TrainingSample> samples, const MinimumCounts& minimum, int height,
                             int width, bool letterbox_mixed_sizes, const DecodeRules& rules, int threads);
 
-/// Calls work(i) for i in [0, count) from `threads` threads; each call runs its oneDNN work on one thread. Returns when
-/// all are done. An exception from work is rethrown.
-void parallel_for(std::size_t count, int threads, const std::function<void(std::size_t)>& work);
-
 }  // namespace vedette

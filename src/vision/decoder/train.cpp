@@ -170,6 +170,7 @@ std::map<std::string, Tensor> exported(FoldDecoders& decoders) {
 
 Result<Decoders> train_decoders(const DecoderJob& job) {
   try {
+    const ThreadCount limit(job.threads);  // what LibTorch sets for this thread ends with it
     torch::set_num_threads(job.threads);
     torch::manual_seed(job.seed);
     std::vector<DecoderSample> samples(job.pictures.size());

@@ -1,7 +1,5 @@
 #include "vision/infer/graph.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -9,6 +7,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/parallel.hpp"
 #include "vision/image/light.hpp"
 #include "vision/infer/planner.hpp"
 
@@ -312,7 +311,7 @@ Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::st
                           const std::vector<std::string>& outputs, int input_height, int input_width,
                           Precision precision) {
   Graph graph;
-  graph.threads_ = omp_get_max_threads();
+  graph.threads_ = ThreadCount::current();
   Planner planner(tensors, graph.values_, graph.steps_, graph.packed_, *graph.buffers_, precision);
   // From the end: what is needed, and by whom last.
   std::map<std::string, std::size_t> last_reader;
@@ -364,7 +363,7 @@ void Graph::run(std::vector<double>* seconds) {
 Result<std::unique_ptr<Graph>> GraphPool::take(int input_height, int input_width) {
   {
     const std::lock_guard lock(mutex_);
-    const auto fits = std::find_if(idle_.begin(), idle_.end(), [threads = omp_get_max_threads()](const auto& graph) {
+    const auto fits = std::find_if(idle_.begin(), idle_.end(), [threads = ThreadCount::current()](const auto& graph) {
       return graph->threads() == threads;
     });
     if (fits != idle_.end()) {
@@ -382,14 +381,6 @@ Result<std::unique_ptr<Graph>> GraphPool::take(int input_height, int input_width
 void GraphPool::give_back(std::unique_ptr<Graph> graph) {
   const std::lock_guard lock(mutex_);
   idle_.push_back(std::move(graph));
-}
-
-void set_inference_threads(int threads) {
-  omp_set_num_threads(std::max(1, threads));
-}
-
-void release_inference_threads() {
-  omp_pause_resource(omp_pause_soft, omp_get_initial_device());
 }
 
 }  // namespace vedette

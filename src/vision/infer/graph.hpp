@@ -45,7 +45,8 @@ struct PackedWeights;
 
 /// Executes an artifact's graph on one picture with oneDNN. Planned once for a fixed input size: memory, layouts and
 /// primitives are made in plan(), run() allocates nothing large. Not thread-safe; make one per thread (weights are
-/// shared).
+/// shared). Planning and running use the threads that the calling thread may use (base/parallel.hpp, ThreadCount); a graph runs best with as
+/// many as it was planned for.
 ///
 /// Networks' operations (`block` to `upsample`) keep values in oneDNN's own layout between them.
 ///
@@ -129,8 +130,8 @@ class Graph {
   int threads_ = 1;
 };
 
-/// Graphs of one plan for one size: as many as calls need at a time, each for as many threads as its caller has (oneDNN divides the work
-/// when it plans). Safe from any thread.
+/// Graphs of one plan for one size: as many as calls need at a time, each for as many threads as its caller may use (ThreadCount::current();
+/// oneDNN divides the work when it plans). Safe from any thread.
 class GraphPool {
  public:
   GraphPool(std::vector<Node> nodes, std::map<std::string, Tensor> tensors, std::vector<std::string> outputs,
@@ -150,11 +151,5 @@ class GraphPool {
   std::mutex mutex_;  // guards idle_
   std::vector<std::unique_ptr<Graph>> idle_;
 };
-
-/// Threads that oneDNN and the graph use for calls made by the calling thread from now on.
-void set_inference_threads(int threads);
-/// Ends the threads that have helped the calling thread. OpenMP keeps them for its next call, and makes all threads of the process wait less
-/// keenly for each other (slower by a fifth) once there are more than cores.
-void release_inference_threads();
 
 }  // namespace vedette

@@ -1,7 +1,6 @@
 #include "vision/infer/infer.hpp"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <chrono>
@@ -9,20 +8,15 @@
 #include <map>
 #include <optional>
 
+#include "base/parallel.hpp"
 #include "vision/infer/code_memory.hpp"
+#include "vision/infer/decide.hpp"
 #include "vision/infer/graph.hpp"
 
 namespace vedette {
 namespace {
 
 constexpr int kBand = 64;  // rows of a picture that one thread resizes at a time
-
-double softplus(double x) {
-  return x > 30 ? x : std::log1p(std::exp(x));
-}
-double inverse_softplus(double y) {
-  return y > 30 ? y : std::log(std::expm1(std::max(y, 1e-300)));
-}
 
 Error wrong_size(const Manifest& m, int height, int width, int orientation = 1) {
   const bool is_turned = is_quarter_turn(orientation) && height == m.image_width && width == m.image_height;
@@ -140,17 +134,15 @@ double score_map(std::span<const float> values, double pool_fraction, double lev
   return largest / std::pow(std::max(sum / static_cast<double>(values.size()), 1e-12), level_exponent);
 }
 
-std::size_t level_contestant(const Manifest& manifest) {
-  for (std::size_t c = 0; c < manifest.contestants.size(); ++c)
-    if (manifest.contestants[c].name == kLevelContestant) return c;
-  return 0;
-}
-
-double mean_level(std::span<const Grid<float>> maps) {
+double level_of(const Manifest& manifest, std::span<const ContestantOutput> outputs, std::optional<std::int64_t> fold) {
+  const auto known = std::find_if(manifest.contestants.begin(), manifest.contestants.end(),
+                                  [](const auto& c) { return c.name == kLevelContestant; });
+  const auto& output =
+      outputs[known == manifest.contestants.end() ? 0 : static_cast<std::size_t>(known - manifest.contestants.begin())];
   double sum = 0, count = 0;
-  for (const auto& map : maps) {
-    for (float v : map.values) sum += v;
-    count += static_cast<double>(map.values.size());
+  for (auto f : chosen_folds(output, fold)) {
+    for (float v : output.maps[f].values) sum += v;
+    count += static_cast<double>(output.maps[f].values.size());
   }
   return sum / count;
 }
@@ -238,7 +230,7 @@ std::vector<std::uint8_t> classify_regions(const Grid<float>& map, const Grid<in
 }
 
 Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, std::span<const Planes> class_maps,
-                  std::optional<std::int64_t> fold) {
+                  PictureStatistics statistics, std::optional<std::int64_t> fold) {
   double fused = m.fusion_bias;
   for (std::size_t c = 0; c < outputs.size(); ++c) {
     const auto& contestant = m.contestants[c];
@@ -250,11 +242,13 @@ Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, 
            static_cast<double>(folds.size());
     fused += contestant.score_weight * z;
   }
+  statistics.level = level_of(m, outputs, fold);
+  auto decided = decide(fused, decision_numbers(m), statistics);
   Detection detection;
-  detection.anomaly_score = softplus(fused);
-  detection.is_anomalous = detection.anomaly_score >= m.threshold;
-  const double logit = m.confidence_slope * (inverse_softplus(detection.anomaly_score) - inverse_softplus(m.threshold));
-  detection.confidence = std::clamp(1.0 / (1.0 + std::exp(-std::abs(logit))), 0.5, m.confidence_limit);
+  detection.anomaly_score = decided.anomaly_score;
+  detection.confidence = decided.confidence;
+  detection.is_anomalous = decided.is_anomalous;
+  detection.reason = std::move(decided.reason);
   detection.anomaly_map = combine_maps(m, outputs, fold);
   if (m.segmentation) detection.label_map = draw_labels(m, detection.anomaly_map, class_maps, fold);
   return detection;
@@ -306,7 +300,6 @@ struct Engine::State {
           score_map(map.values, contestants[c].pool_fraction, contestants[c].level_exponent);
       measurement.outputs[c].maps[f] = std::move(map);
     }
-    measurement.statistics.level = mean_level(measurement.outputs[level_contestant(artifact.manifest)].maps);
     if (artifact.manifest.segmentation)
       for (const auto& name : artifact.manifest.segmentation->class_maps) {
         const auto& value = graph.output(name);
@@ -340,8 +333,9 @@ struct Engine::State {
       const auto done = run_golden(golden);
       if (!done) return done.error();
       const auto& measurement = done->measurement;
-      seconds_per_picture = done->seconds * omp_get_max_threads();
-      const auto detection = combine(artifact.manifest, measurement.outputs, measurement.class_maps, std::nullopt);
+      seconds_per_picture = done->seconds * ThreadCount::current();
+      const auto detection =
+          combine(artifact.manifest, measurement.outputs, measurement.class_maps, measurement.statistics, std::nullopt);
       if (!(std::abs(detection.anomaly_score - golden.anomaly_score) <=
             (precision == Precision::int8 ? kGoldenToleranceInt8 : kGoldenTolerance) *
                 (1.0 + std::abs(golden.anomaly_score))))
@@ -462,6 +456,7 @@ Result<Engine::Measurement> Engine::measure(const RgbImage& image) const {
   state_->resize(image, **graph);
   auto measurement = state_->run(**graph);
   state_->graphs->give_back(std::move(*graph));
+  measurement.statistics.beyond_range = image.beyond_range;
   return measurement;
 }
 
@@ -489,19 +484,12 @@ Result<Detection> Engine::detect(const RgbImage& image) const {
   if (!graph) return graph.error();
   state_->resize(image, **graph);
   const auto resize = watch.lap("resize");
-  const auto measurement = state_->run(**graph);
+  auto measurement = state_->run(**graph);
   state_->graphs->give_back(std::move(*graph));
+  measurement.statistics.beyond_range = image.beyond_range;
   const auto network = watch.lap("network");
-  auto detection = combine(m, measurement.outputs, measurement.class_maps, std::nullopt);
+  auto detection = combine(m, measurement.outputs, measurement.class_maps, measurement.statistics, std::nullopt);
   detection.stages = {resize, network, watch.lap("mask")};
-  auto statistics = measurement.statistics;
-  statistics.beyond_range = image.beyond_range;
-  detection.reason = implausible_because(m.plausibility, statistics);
-  if (!detection.reason.empty()) {
-    detection.is_anomalous = true;
-    detection.anomaly_score = std::max(detection.anomaly_score, m.threshold);
-    detection.confidence = m.confidence_limit;
-  }
   return detection;
 }
 

@@ -35,7 +35,7 @@ struct Detection {
   double anomaly_score = 0;   ///< > 0, larger is more anomalous; not comparable between models
   double confidence = 0;      ///< 0.5 … 1, calibrated out of fold, of the class returned: the API's Confidence
   bool is_anomalous = false;  ///< anomaly_score ≥ the artifact's threshold
-  /// Not empty: the picture is anomalous because it is none the model can judge (plausibility.hpp), in words for people.
+  /// Not empty: the picture is anomalous because it is none that the model can judge (plausibility.hpp), in words for people.
   std::string reason;
   Grid<float> anomaly_map;  ///< [map height, map width], ≥ 0; 1 is the height that good pictures reach
   /// Segmentation models only: [picture height, picture width], 0 is background, else index of the label + 1.
@@ -52,18 +52,18 @@ double pool_largest(std::span<const float> values, double fraction);
 /// texture, other light) is less suspicious than one that is odd at one place.
 double score_map(std::span<const float> values, double pool_fraction, double level_exponent);
 
-/// Whose map's level tells whether a picture shows what the model knows. What is right elsewhere but not here raises it, so that another part
-/// cannot pass for the known one.
+/// The contestant whose maps' level tells whether a picture shows what the model knows. What is right elsewhere but not here raises it, so
+/// that another part cannot pass for the known one.
 inline constexpr const char* kLevelContestant = "position_subspace";
-/// Its index; 0 if there is none.
-std::size_t level_contestant(const Manifest& manifest);
-/// Mean over all cells of all maps.
-double mean_level(std::span<const Grid<float>> maps);
+/// The mean over all cells of that contestant's maps (the first contestant's if there is none of the name), of one fold or, if `fold` is
+/// empty, of all.
+double level_of(const Manifest& manifest, std::span<const ContestantOutput> outputs, std::optional<std::int64_t> fold);
 
-/// Combines contestants with the manifest's numbers, using one fold's maps or, if `fold` is empty, all folds'.
-/// `class_maps` are the values the manifest's segmentation names, one per fold; unused without segmentation.
+/// Combines what the contestants saw by the manifest's numbers, and decides (decide.hpp), using one fold's maps or, if `fold` is empty, all
+/// folds'. `class_maps` are the values that the manifest's segmentation names, one per fold; unused without segmentation. The level of
+/// `statistics` is set here.
 Detection combine(const Manifest& manifest, std::span<const ContestantOutput> outputs,
-                  std::span<const Planes> class_maps, std::optional<std::int64_t> fold);
+                  std::span<const Planes> class_maps, PictureStatistics statistics, std::optional<std::int64_t> fold);
 
 /// The anomaly map alone, with the given map weights, at the size of the largest of all maps.
 Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOutput> outputs,
@@ -81,7 +81,8 @@ std::vector<std::uint8_t> classify_regions(const Grid<float>& map, const Grid<in
 /// The quickest that the processor has and the training found to decide as fp32 does (bf16 also if it did not ask).
 Precision quickest_precision(const Manifest& manifest);
 
-/// A model ready to run. Thread-safe: each concurrent call uses its own working memory, kept for later calls.
+/// A model ready to run. Thread-safe: each concurrent call uses its own working memory, which is kept for later calls. Every call runs on the
+/// calling thread and on as many helpers as that thread's ThreadCount (base/parallel.hpp) allows; without one, on all cores.
 class Engine {
  public:
   enum class Check {
@@ -105,11 +106,11 @@ class Engine {
   /// Fails with invalid_input if the picture's size is not the training pictures', or that reduced by 2, 4 or 8 as decode_image does.
   Result<Detection> detect(const RgbImage& image) const;
 
-  /// All that detect() computes before combining.
+  /// All that detect() computes before it combines.
   struct Measurement {
     std::vector<ContestantOutput> outputs;
     std::vector<Planes> class_maps;  ///< per fold, [labels, height, width]; segmentation models only
-    PictureStatistics statistics;
+    PictureStatistics statistics;    ///< without the level
   };
   Result<Measurement> measure(const RgbImage& image) const;
 
@@ -126,9 +127,10 @@ class Engine {
   };
   [[nodiscard]] Memory memory() const;
   [[nodiscard]] Precision precision() const;
-  /// How long the golden samples took, by the threads that the loading thread had; core seconds. 0 if they were not run.
+  /// How long the golden samples took when they were checked, times the threads that the loading thread might use: core seconds. 0 if they
+  /// were not run.
   [[nodiscard]] double seconds_per_picture() const;
-  /// Judges a golden sample once more: seconds that it takes now, by the calling thread's threads. 0 if there is none.
+  /// Judges a golden sample once more and tells how many seconds that takes now. 0 if there is none.
   [[nodiscard]] double time_golden_sample() const;
 
  private:

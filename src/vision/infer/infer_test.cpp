@@ -8,6 +8,7 @@
 
 #include "base/files.hpp"
 #include "base/random.hpp"
+#include "vision/infer/decide.hpp"
 #include "vision/infer/graph.hpp"
 #include "vision/infer/registration.hpp"
 
@@ -220,7 +221,8 @@ TEST(Infer, OnlyRegionsThatReachThePeakAreLabelled) {
   map.at(2, 9) = 2.5F;
   Planes classes{2, 6, 12, std::vector<float>(2 * 6 * 12)};
   for (std::size_t i = 6 * 12; i < classes.values.size(); ++i) classes.values[i] = 1;  // "b" everywhere
-  const auto detection = combine(m, std::vector<ContestantOutput>{{{map}, {1.0}}}, std::vector{classes}, std::nullopt);
+  const auto detection =
+      combine(m, std::vector<ContestantOutput>{{{map}, {1.0}}}, std::vector{classes}, {}, std::nullopt);
   std::set<int> left, right;
   for (int y = 0; y < 24; ++y)
     for (int x = 0; x < 48; ++x) (x < 24 ? left : right).insert(detection.label_map->at(y, x));
@@ -263,6 +265,31 @@ TEST(Plausibility, BlackWhiteAndDefocusedPicturesAreRefused) {
   other_range.beyond_range = 0.4;
   EXPECT_EQ(implausible_because(limits, glint), "");
   EXPECT_NE(implausible_because(limits, other_range).find("range"), std::string::npos);
+}
+
+TEST(Decide, ALogitBecomesAVerdictWithinTheLimit) {
+  const DecisionNumbers numbers{.threshold = anomaly_score_of(0.5),
+                                .confidence_slope = 2,
+                                .confidence_limit = 0.9,
+                                .plausibility = {0.2, 0.8, 0.1, 2}};
+  const PictureStatistics usual{.brightness = 0.5, .sharpness = 1, .level = 1};
+  const auto at = decide(0.5, numbers, usual), above = decide(1, numbers, usual), below = decide(-4, numbers, usual);
+  EXPECT_TRUE(at.is_anomalous);
+  EXPECT_DOUBLE_EQ(at.confidence, 0.5);
+  EXPECT_TRUE(above.is_anomalous);
+  EXPECT_NEAR(above.confidence, 1 / (1 + std::exp(-2 * 0.5)), 1e-12);
+  EXPECT_NEAR(above.anomaly_score, std::log1p(std::exp(1.0)), 1e-12);
+  EXPECT_FALSE(below.is_anomalous);
+  EXPECT_DOUBLE_EQ(below.confidence, 0.9);
+  EXPECT_EQ(below.reason, "");
+  EXPECT_DOUBLE_EQ(decide(100, numbers, usual).anomaly_score, 100);
+  // What no model can judge is anomalous however good its score is, and its score does not say otherwise.
+  const auto black = decide(-4, numbers, {.brightness = 0.1, .sharpness = 1, .level = 1});
+  EXPECT_TRUE(black.is_anomalous);
+  EXPECT_DOUBLE_EQ(black.confidence, 0.9);
+  EXPECT_DOUBLE_EQ(black.anomaly_score, numbers.threshold);
+  EXPECT_NE(black.reason, "");
+  EXPECT_DOUBLE_EQ(decide(3, numbers, {.brightness = 0.9}).anomaly_score, anomaly_score_of(3));
 }
 
 TEST(Infer, RegionsAreConnectedAcrossCorners) {
@@ -368,6 +395,21 @@ TEST(Infer, AModelThatNeedsItRunsInFullPrecision) {
   ASSERT_TRUE(write_artifact(other.path(), artifact.manifest, artifact.tensors,
                              {{"thousandth", "plus", "thousand", "minus"}, {"picture"}}));
   EXPECT_FALSE(Engine::load(other.path()));
+}
+
+TEST(Infer, AGoldenSampleThatIsImplausibleIsReproduced) {
+  // The defect that is kept as golden sample may itself be none that the model can judge: its score is then the threshold.
+  auto artifact = delicate_model();
+  artifact.manifest.plausibility.brightest = 0.1;
+  const auto engine = Engine::create(artifact, Precision::fp32);
+  ASSERT_TRUE(engine) << engine.error().message;
+  const auto said = (*engine)->detect(RgbImage{64, 64, std::vector<std::uint8_t>(64 * 64 * 3, 128)});
+  ASSERT_TRUE(said && !said->reason.empty());
+  artifact.manifest.golden = {{"picture", said->anomaly_score}};
+  const TemporaryFolder folder;
+  ASSERT_TRUE(write_artifact(folder.path(), artifact.manifest, artifact.tensors,
+                             {{"thousandth", "plus", "thousand", "minus"}, {"picture"}}));
+  EXPECT_TRUE(Engine::load(folder.path(), Engine::Check::all, Precision::fp32));
 }
 
 TEST(Infer, AModelThatDecidesOtherwiseInBf16RunsInFullPrecision) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/parallel.hpp"
 #include "base/random.hpp"
 #include "vision/infer/graph.hpp"
 
@@ -171,7 +172,7 @@ TEST(Networks, BlocksAndUpsamplingComputeWhatTheySay) {
     auto graph = Graph::plan(nodes, tensors, {"e", "last"}, 48, 64);
     ASSERT_TRUE(graph) << graph.error().message;
     const auto picture = random_picture(48, 64);
-    set_inference_threads(threads);
+    const ThreadCount count(threads);
     graph->run(picture);
     const auto t = [&](const char* name) { return tensors.at(name); };
     const Map image{{3, 48, 64}, picture.values};

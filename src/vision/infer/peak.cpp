@@ -1,12 +1,11 @@
 #include "vision/infer/peak.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <vector>
 
+#include "base/parallel.hpp"
 #include "vision/infer/planner.hpp"
 
 namespace vedette {
@@ -44,7 +43,7 @@ double product_rate(dnnl::memory::data_type left, dnnl::memory::data_type right)
 }  // namespace
 
 PeakRates measure_peaks(int threads) {
-  set_inference_threads(threads);
+  const ThreadCount count(threads);
   PeakRates out;
   using Type = dnnl::memory::data_type;
   out.fp32 = product_rate(kF32, kF32);

@@ -16,7 +16,7 @@ struct PeakRates {
   }
 };
 
-/// By oneDNN's own matmul, and by copying, with so many threads; the best of a few runs. Takes a second.
+/// Measured by oneDNN's own matmul and by copying, each with so many threads; the best of a few runs counts. Takes a second.
 PeakRates measure_peaks(int threads);
 
 }  // namespace vedette

@@ -13,10 +13,10 @@ struct PictureStatistics {
   double brightness = 0;  ///< mean of all channels, 0 … 1
   /// Energy of edges over variance, of cells of 4 × 4 pixels: falls with blur, not with contrast; 0 if flat.
   double sharpness = 0;
-  double beyond_range = 0;  ///< RgbImage::beyond_range; set by the engine
-  double level = 0;         ///< mean of kLevelContestant's maps; set by the engine
+  double beyond_range = 0;  ///< RgbImage::beyond_range; set by Engine::measure
+  double level = 0;         ///< level_of(): it depends on the folds that judge; set by whoever decides
 };
-/// All but the level, of [3, height, width], 0 … 1; at least 32 × 32.
+/// Brightness and sharpness of a picture [3, height, width], 0 … 1, of at least 32 × 32 pixels.
 PictureStatistics describe_picture(const float* rgb, int height, int width);
 inline PictureStatistics describe_picture(const Planes& planes) {
   return describe_picture(planes.values.data(), planes.height, planes.width);

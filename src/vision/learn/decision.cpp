@@ -15,6 +15,8 @@ constexpr double kLossMargin = 0.01;  // log loss by which a choice must beat th
 constexpr double kLossErrors = 1;  // … and in standard errors of the difference (Breiman et al. 1984, section 3.4.3)
 constexpr double kHighestSlope = 6.0;
 constexpr double kFalseAlarmBudget = 1.0 / 12;  // when no defect was shown and no budget given
+// How far beyond all training pictures one may lie and still be of the same kind.
+constexpr double kBrightnessRoom = 3, kSharpnessRoom = 1.7, kLevelRoom = 1.2;
 
 double softplus(double x) {
   return x > 30 ? x : std::log1p(std::exp(x));
@@ -180,9 +182,9 @@ double conformal_threshold(std::vector<double> good, double budget) {
 
 }  // namespace
 
-Decision choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
-                         std::optional<double> false_alarm_budget) {
-  Decision d;
+DecisionChoice choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
+                               std::optional<double> false_alarm_budget) {
+  DecisionChoice d;
   const auto anomalies =
       static_cast<double>(std::count_if(is_anomalous.begin(), is_anomalous.end(), [](auto l) { return l != 0; }));
   const auto normals = static_cast<double>(is_anomalous.size()) - anomalies;
@@ -223,6 +225,51 @@ Decision choose_decision(std::span<const double> logits, std::span<const std::ui
   }
   d.confidence_slope = std::min(kHighestSlope, 1.5 / deviation);
   return d;
+}
+
+Plausibility choose_plausibility(std::span<const PictureStatistics> pictures) {
+  const auto extreme = [&](double PictureStatistics::*value, bool highest) {
+    double out = pictures[0].*value;
+    for (const auto& p : pictures) out = highest ? std::max(out, p.*value) : std::min(out, p.*value);
+    return out;
+  };
+  Plausibility limits;
+  limits.darkest = extreme(&PictureStatistics::brightness, false) / kBrightnessRoom;
+  limits.brightest = 1 - (1 - extreme(&PictureStatistics::brightness, true)) / kBrightnessRoom;
+  limits.least_sharpness = extreme(&PictureStatistics::sharpness, false) / kSharpnessRoom;
+  // One odd picture in twenty may be what the next foreign one looks like.
+  std::vector<double> levels;
+  for (const auto& p : pictures) levels.push_back(p.level);
+  std::sort(levels.begin(), levels.end());
+  limits.highest_level = levels[levels.size() - 1 - levels.size() / 20] * kLevelRoom;
+  return limits;
+}
+
+std::vector<Decided> decide_out_of_fold(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
+                                        std::span<const std::int64_t> fold,
+                                        std::span<const PictureStatistics> statistics, const DecisionChoice& model,
+                                        std::optional<double> false_alarm_budget) {
+  std::vector<Decided> out(logits.size());
+  const auto folds = *std::max_element(fold.begin(), fold.end()) + 1;
+  for (std::int64_t f = 0; f < folds; ++f) {
+    std::vector<double> other_logits;
+    std::vector<std::uint8_t> other_labels;
+    std::vector<PictureStatistics> other_statistics;
+    for (std::size_t i = 0; i < logits.size(); ++i)
+      if (fold[i] != f) {
+        other_logits.push_back(logits[i]);
+        other_labels.push_back(is_anomalous[i]);
+        other_statistics.push_back(statistics[i]);
+      }
+    const auto choice = choose_decision(other_logits, other_labels, false_alarm_budget);
+    const DecisionNumbers numbers{.threshold = anomaly_score_of(model.threshold),
+                                  .confidence_slope = choice.confidence_slope,
+                                  .confidence_limit = choice.confidence_limit,
+                                  .plausibility = choose_plausibility(other_statistics)};
+    for (std::size_t i = 0; i < logits.size(); ++i)
+      if (fold[i] == f) out[i] = decide(logits[i] - choice.threshold + model.threshold, numbers, statistics[i]);
+  }
+  return out;
 }
 
 }  // namespace vedette

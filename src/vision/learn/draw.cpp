@@ -4,6 +4,7 @@
 #include <cmath>
 #include <mutex>
 
+#include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/infer/graph.hpp"
 #include "vision/infer/registration.hpp"
@@ -68,7 +69,6 @@ Result<void> Trainer::fit_decoders() {
   const auto description = make_description_graph(*backbone_);
   GraphPool graphs(description.nodes, backbone_->tensors, {description.maps.begin(), description.maps.end()});
   job.describe = [&](const RgbImage& image) -> Result<FeatureMaps> {
-    set_inference_threads(1);
     auto graph = graphs.take(image.height, image.width);
     if (!graph) return internal_error(graph.error().message);
     (*graph)->run(resize_to_planes(image, image.height, image.width));
@@ -90,7 +90,7 @@ Result<void> Trainer::fit_decoders() {
   std::mutex measuring;
   job.measure = [&](const RgbImage& image, std::int64_t fold) -> Result<Planes> {
     const auto one_at_a_time = strands() > 1 ? std::unique_lock<std::mutex>() : std::unique_lock(measuring);
-    set_inference_threads(strands() > 1 ? 1 : threads_);
+    const ThreadCount count(strands() > 1 ? 1 : threads_);
     auto measured = (*engine)->measure(image);
     if (!measured) return measured.error();
     Planes out{kDistanceMaps, features_.grid.height, features_.grid.width, {}};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/infer/graph.hpp"
 #include "vision/learn/trainer.hpp"
@@ -21,8 +22,7 @@ constexpr double kMapBlur = 1.0;                // cells
 }  // namespace
 
 void Trainer::for_pictures(std::size_t count, const std::function<void(std::size_t)>& work) const {
-  if (strands() > 1) return parallel_for(count, strands(), work);
-  set_inference_threads(threads_);
+  if (strands() > 1) return run_parallel(count, strands(), work);
   for (std::size_t i = 0; i < count; ++i) work(i);
 }
 
@@ -100,7 +100,7 @@ void Trainer::fit_banks() {
   const auto folds = static_cast<std::size_t>(folds_);
   std::vector<std::vector<float>> parts(folds);
   std::vector<std::vector<BankSource>> sources(folds);
-  parallel_for(folds, threads_, [&](std::size_t f) {
+  run_parallel(folds, threads_, [&](std::size_t f) {
     std::vector<float> own;
     std::vector<BankSource> source_of;
     for (std::size_t i = 0; i < normals_.size(); ++i) {
@@ -138,7 +138,7 @@ Result<void> Trainer::fit_positions() {
   std::vector<std::int64_t> coarse_fold;
   auto ok = for_each_normal("learning positions", 0.2, 0.3, [&](std::size_t first, const auto& values) {
     std::vector<std::vector<float>> embedded(values.size());
-    parallel_for(values.size(), threads_, [&](std::size_t i) {
+    run_parallel(values.size(), threads_, [&](std::size_t i) {
       if ((first + i) % every == 0) embedded[i] = apply_whitening(principal_, values[i].coarse_rows);
     });
     for (std::size_t i = 0; i < values.size(); ++i) {

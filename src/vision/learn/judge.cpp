@@ -14,8 +14,6 @@ namespace {
 
 constexpr double kMostMapPixels =
     130e6;  // of pictures per class whose maps are kept to choose the map threshold: 400 of 640 × 480
-// How far beyond all training pictures one may lie and still be of the same kind.
-constexpr double kBrightnessRoom = 3, kSharpnessRoom = 1.7, kLevelRoom = 1.2;
 constexpr double kSuspectConfidence = 0.9;
 constexpr double kRuleMargin = 0.01;  // AUROC
 constexpr std::size_t kMostDamaged = 120;
@@ -57,9 +55,7 @@ Result<void> Trainer::measure_out_of_fold() {
       }
       auto& out = measured_[i];
       out.statistics = measurement->statistics;
-      out.statistics.level = mean_level(
-          {&measurement->outputs[level_contestant(artifact_.manifest)].maps[static_cast<std::size_t>(picture.fold)],
-           1});
+      out.statistics.level = level_of(artifact_.manifest, measurement->outputs, picture.fold);
       for (auto& output : measurement->outputs) {
         auto& map = output.maps[static_cast<std::size_t>(picture.fold)];
         out.scores.push_back(scores_of(map, input_));
@@ -74,25 +70,6 @@ Result<void> Trainer::measure_out_of_fold() {
   for (const auto& failure : failures)
     if (failure) return *failure;
   return {};
-}
-
-void Trainer::set_plausibility() {
-  auto& limits = artifact_.manifest.plausibility;
-  const auto extreme = [&](auto value, bool highest) {
-    double out = value(measured_[0].statistics);
-    for (const auto& m : measured_)
-      out = highest ? std::max(out, value(m.statistics)) : std::min(out, value(m.statistics));
-    return out;
-  };
-  const auto brightness = [](const PictureStatistics& s) { return s.brightness; };
-  limits.darkest = extreme(brightness, false) / kBrightnessRoom;
-  limits.brightest = 1 - (1 - extreme(brightness, true)) / kBrightnessRoom;
-  limits.least_sharpness = extreme([](const auto& s) { return s.sharpness; }, false) / kSharpnessRoom;
-  // One odd picture in twenty may be what the next foreign one looks like.
-  std::vector<double> levels;
-  for (const auto& m : measured_) levels.push_back(m.statistics.level);
-  std::sort(levels.begin(), levels.end());
-  limits.highest_level = levels[levels.size() - 1 - levels.size() / 20] * kLevelRoom;
 }
 
 Result<void> Trainer::measure_damaged() {
@@ -195,11 +172,7 @@ void Trainer::decide() {
   for (std::size_t i = 0; i < pictures_.size(); ++i) logits.push_back(choice.fusion.logit(rows[i]));
   const auto budget = job_.plan.false_alarm_budget;
   const auto decision = choose_decision(logits, labels, budget);
-  std::int64_t alarms = 0;
-  for (auto i : normals_) alarms += logits[i] >= decision.threshold ? 1 : 0;
   const auto good = static_cast<std::int64_t>(normals_.size());
-  const auto expected = exceedance_interval(alarms, good);
-  evaluation_.intervals["expected_false_alarm_rate"] = {expected.low, expected.high};
   if (budget && *budget * static_cast<double>(good + 1) < 1)
     evaluation_.warnings.push_back(
         fmt::format("{} good pictures cannot show that at most 1 in {:.0f} is a false alarm: it takes {:.0f}.", good,
@@ -209,35 +182,34 @@ void Trainer::decide() {
     m.contestants[c].map_weight = choice.fusion.weights[c];
   }
   m.fusion_bias = choice.fusion.bias;
-  const auto softplus = [](double x) { return x > 30 ? x : std::log1p(std::exp(x)); };
-  m.threshold = softplus(decision.threshold);
+  m.threshold = anomaly_score_of(decision.threshold);
   m.confidence_slope = decision.confidence_slope;
   m.confidence_limit = decision.confidence_limit;
+  std::vector<PictureStatistics> statistics;
+  for (const auto& picture : measured_) statistics.push_back(picture.statistics);
+  m.plausibility = choose_plausibility(statistics);
+  std::int64_t alarms = 0;
+  for (auto i : normals_) alarms += vedette::decide(logits[i], decision_numbers(m), statistics[i]).is_anomalous ? 1 : 0;
+  const auto expected = exceedance_interval(alarms, good);
+  evaluation_.intervals["expected_false_alarm_rate"] = {expected.low, expected.high};
   if (job_.test) return;
 
-  // Each picture is judged by a fusion and a threshold chosen without its fold, too.
   evaluation_.is_out_of_fold = true;
-  evaluation_.predictions.resize(pictures_.size());
-  for (std::int64_t f = 0; f < folds_; ++f) {
-    std::vector<double> other_logits;
-    std::vector<std::uint8_t> other_labels;
-    for (std::size_t i = 0; i < pictures_.size(); ++i)
-      if (fold[i] != f) other_logits.push_back(choice.cross_fitted_logits[i]), other_labels.push_back(labels[i]);
-    const auto judge = choose_decision(other_logits, other_labels, budget);
-    for (std::size_t i = 0; i < pictures_.size(); ++i) {
-      if (fold[i] != f) continue;
-      const double beyond = choice.cross_fitted_logits[i] - judge.threshold;
-      const double confidence =
-          std::clamp(1 / (1 + std::exp(-judge.confidence_slope * std::abs(beyond))), 0.5, judge.confidence_limit);
-      evaluation_.predictions[i] = {pictures_[i].sample->source_ref,
-                                    pictures_[i].is_anomalous,
-                                    beyond >= 0,
-                                    confidence,
-                                    softplus(beyond + decision.threshold),
-                                    pictures_[i].sample->image.string(),
-                                    f,
-                                    pictures_[i].is_anomalous != (beyond >= 0) && confidence >= kSuspectConfidence};
-    }
+  fold.resize(pictures_.size());
+  const auto verdicts = decide_out_of_fold({choice.cross_fitted_logits.data(), pictures_.size()}, labels, fold,
+                                           statistics, decision, budget);
+  for (std::size_t i = 0; i < pictures_.size(); ++i) {
+    const auto& verdict = verdicts[i];
+    const bool is_wrong = pictures_[i].is_anomalous != verdict.is_anomalous;
+    evaluation_.predictions.push_back({.source_ref = pictures_[i].sample->source_ref,
+                                       .is_anomalous = pictures_[i].is_anomalous,
+                                       .called_anomalous = verdict.is_anomalous,
+                                       .confidence = verdict.confidence,
+                                       .anomaly_score = verdict.anomaly_score,
+                                       .image = pictures_[i].sample->image.string(),
+                                       .fold = fold[i],
+                                       .is_suspect = is_wrong && verdict.confidence >= kSuspectConfidence,
+                                       .reason = verdict.reason});
   }
   summarize_predictions(evaluation_);
 }

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/random.hpp"
+#include "vision/infer/infer.hpp"
 #include "vision/learn/decision.hpp"
 #include "vision/learn/features.hpp"
 #include "vision/learn/normality.hpp"
@@ -185,6 +186,86 @@ TEST(Decision, ConfidenceIsLimitedByTheEvidence) {
   EXPECT_NEAR(few.confidence_limit, 1 - 0.5 / 12, 1e-12);
   EXPECT_NEAR(few.threshold, 0, 1e-9);
   EXPECT_GT(few.confidence_slope, 0);
+}
+
+/// Pictures that look alike, in two folds, with logits by their class.
+struct OutOfFoldSet {
+  std::vector<double> logits;
+  Labels labels;
+  std::vector<std::int64_t> fold;
+  std::vector<PictureStatistics> statistics;
+  explicit OutOfFoldSet(int count) {
+    Random random(11);
+    for (int i = 0; i < count; ++i) {
+      labels.push_back(i % 4 == 0 ? 1 : 0);
+      fold.push_back(i / 4 % 2);
+      // The folds' scores differ in place and spread, and so will their thresholds.
+      logits.push_back((labels.back() ? 2 : -2) + (1 + 0.5 * static_cast<double>(fold.back())) * random.normal());
+      statistics.push_back({.brightness = random.uniform(0.45, 0.55),
+                            .sharpness = random.uniform(0.9, 1.1),
+                            .level = random.uniform(0.9, 1.1)});
+    }
+  }
+  [[nodiscard]] std::vector<Decided> decided() const {
+    return decide_out_of_fold(logits, labels, fold, statistics, choose_decision(logits, labels), {});
+  }
+};
+
+TEST(OutOfFold, ATrainingPictureThatNoModelCanJudgeIsAnomalous) {
+  OutOfFoldSet set(60);
+  set.logits[5] = set.logits[6] = set.logits[7] = -9;  // good pictures, surely good by their scores, but
+  set.statistics[5].brightness = 0.01;                 // black,
+  set.statistics[6].sharpness = 0.2;                   // blurred,
+  set.statistics[7].level = 3;                         // of another part
+  const auto decided = set.decided();
+  for (const auto& [picture, word] : {std::pair(5U, "darker"), {6U, "focus"}, {7U, "unlike"}}) {
+    EXPECT_TRUE(decided[picture].is_anomalous);
+    EXPECT_NE(decided[picture].reason.find(word), std::string::npos) << decided[picture].reason;
+    EXPECT_GT(decided[picture].confidence, 0.9);
+  }
+  for (const auto i : {1U, 2U, 3U}) EXPECT_EQ(decided[i].reason, "");
+}
+
+TEST(OutOfFold, VerdictsAreWhatInferSaysWithTheFoldsNumbers) {
+  OutOfFoldSet set(60);
+  set.statistics[9].level = 3;
+  const auto decided = set.decided();
+  for (std::int64_t f = 0; f < 2; ++f) {
+    OutOfFoldSet others(0);
+    for (std::size_t i = 0; i < set.logits.size(); ++i)
+      if (set.fold[i] != f) {
+        others.logits.push_back(set.logits[i]);
+        others.labels.push_back(set.labels[i]);
+        others.statistics.push_back(set.statistics[i]);
+      }
+    const auto choice = choose_decision(others.logits, others.labels);
+    // A model with the fold's numbers, whose one contestant's score is the logit's exponential.
+    Manifest m;
+    m.contestants = {{kLevelContestant, {"map"}, 1, 0, 0, 1, 1, 1}};
+    m.threshold = std::log1p(std::exp(choice.threshold));
+    m.confidence_slope = choice.confidence_slope;
+    m.confidence_limit = choice.confidence_limit;
+    m.plausibility = choose_plausibility(others.statistics);
+    int wrong = 0;
+    for (std::size_t i = 0; i < set.logits.size(); ++i) {
+      if (set.fold[i] != f) continue;
+      const std::vector<ContestantOutput> seen = {
+          {{Grid<float>(2, 2, static_cast<float>(set.statistics[i].level))}, {std::exp(set.logits[i])}}};
+      const auto said = combine(m, seen, {}, set.statistics[i], 0);
+      EXPECT_EQ(decided[i].is_anomalous, said.is_anomalous);
+      EXPECT_NEAR(decided[i].confidence, said.confidence, 1e-9);
+      EXPECT_EQ(decided[i].reason, said.reason);
+      EXPECT_EQ(said.reason.empty(), i != 9);
+      wrong += said.is_anomalous != (set.labels[i] != 0) ? 1 : 0;
+    }
+    EXPECT_LT(wrong, 10);
+  }
+}
+
+TEST(OutOfFold, ScoresOfAllFoldsHaveTheModelsThreshold) {
+  const OutOfFoldSet set(60);
+  const auto model = choose_decision(set.logits, set.labels);
+  for (const auto& d : set.decided()) EXPECT_EQ(d.is_anomalous, d.anomaly_score >= anomaly_score_of(model.threshold));
 }
 
 TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {

@@ -6,6 +6,7 @@
 
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/image/mask_file.hpp"
 #include "vision/infer/registration.hpp"
@@ -41,7 +42,7 @@ Result<void> Trainer::select_pictures() {
   std::vector<std::vector<char>> holds(candidates.size());
   std::vector<double> areas(candidates.size());  // of what is marked, pixels
   std::vector<std::string> digests(candidates.size());
-  parallel_for(candidates.size(), threads_, [&](std::size_t i) {
+  run_parallel(candidates.size(), threads_, [&](std::size_t i) {
     auto loaded =
         load_sample(*candidates[i], labels_, image_height_, image_width_, job_.letterbox_mixed_sizes, {}, rules());
     if (!loaded) {
@@ -210,7 +211,7 @@ Result<void> Trainer::find_reference() {
   const std::size_t count = std::min(kReferencePictures, normals_.size());
   std::vector<Grid<float>> maps(count);
   std::vector<std::optional<Error>> failures(count);
-  parallel_for(count, threads_, [&](std::size_t i) {
+  run_parallel(count, threads_, [&](std::size_t i) {
     auto loaded = load(pictures_[normals_[i]]);
     if (loaded) {
       maps[i] = registration_map(resize_to_planes(loaded->image, input_.height, input_.width), input_.reduction());
@@ -223,7 +224,7 @@ Result<void> Trainer::find_reference() {
   Grid<float> reference = maps[0];
   std::vector<RigidTransform> transforms(count);
   for (int round = 0; round < kReferenceRounds; ++round) {
-    parallel_for(count, threads_, [&](std::size_t i) { transforms[i] = estimate_registration(reference, maps[i]); });
+    run_parallel(count, threads_, [&](std::size_t i) { transforms[i] = estimate_registration(reference, maps[i]); });
     // The mean pose, not the first picture's, is the frame: else every warp would carry that picture's offset.
     RigidTransform mean;
     for (const auto& t : transforms)
@@ -239,7 +240,7 @@ Result<void> Trainer::find_reference() {
   }
   double plain = 0, registered = 0;
   std::vector<double> before(count), after(count);
-  parallel_for(count, threads_, [&](std::size_t i) {
+  run_parallel(count, threads_, [&](std::size_t i) {
     before[i] = registration_score(reference, maps[i], {});
     after[i] = registration_score(reference, maps[i], estimate_registration(reference, maps[i]));
   });

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/evaluate/evaluate.hpp"
 #include "vision/learn/trainer.hpp"
@@ -50,7 +51,7 @@ Trainer::ThresholdTable Trainer::rate_thresholds(const std::vector<Drawing>& dra
       double peak, hit, cells;
     };
     std::vector<std::vector<Region>> regions(drawings.size());
-    parallel_for(drawings.size(), threads_, [&](std::size_t k) {
+    run_parallel(drawings.size(), threads_, [&](std::size_t k) {
       const auto& d = drawings[k];
       int count = 0;
       const auto marked = find_regions(d.map, threshold, threshold, count);
@@ -160,7 +161,7 @@ void Trainer::fit_segmentation() {
   std::vector<std::vector<std::uint8_t>> truths;
   for (std::size_t k = 0; k < kept.size(); ++k) {
     const auto& picture = measured_[kept[k]];
-    const auto detection = combine(m, picture.maps, picture.class_maps, 0);
+    const auto detection = combine(m, picture.maps, picture.class_maps, picture.statistics, 0);
     tally.add(*detection.label_map, *picture.truth);
     maps.push_back(detection.anomaly_map.values);
     truths.emplace_back(maps.back().size());

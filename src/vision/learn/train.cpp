@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/files.hpp"
+#include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/infer/graph.hpp"
 #include "vision/learn/trainer.hpp"
@@ -39,7 +40,6 @@ Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
   if (is_segmentation_)
     if (auto ok = fit_decoders(); !ok) return ok.error();
   if (auto ok = measure_out_of_fold(); !ok) return ok.error();
-  set_plausibility();
   if (normals_.size() == pictures_.size())
     if (auto ok = measure_damaged(); !ok) return ok.error();
   decide();
@@ -107,7 +107,6 @@ Result<void> Trainer::set_ranges() {
   auto graph = Graph::plan(nodes, artifact_.tensors, names, input_.height, input_.width);
   if (!graph) return internal_error(graph.error().message);
   std::map<std::string, float> largest;
-  set_inference_threads(threads_);
   const auto count = std::min(pictures_.size(), fewer_if_large(kMostRanged));
   for (std::size_t i = 0; i < count; ++i) {
     auto loaded = load(pictures_[i * pictures_.size() / count]);
@@ -129,6 +128,8 @@ Result<void> Trainer::compare_precisions(std::vector<Prediction> judged) {
   if (best_precision() == Precision::fp32 && !multiplies_int8()) return {};
   meter_.report("comparing precisions", 0.98);
   if (auto ok = set_ranges(); !ok) return ok;
+  // A picture that no model can judge is anomalous in every precision, whatever its score is.
+  std::erase_if(judged, [](const Prediction& p) { return !p.reason.empty(); });
   const auto distance = [&](const Prediction& p) { return std::abs(p.anomaly_score - manifest.threshold); };
   std::sort(judged.begin(), judged.end(), [&](const auto& x, const auto& y) { return distance(x) < distance(y); });
   judged.resize(std::min(judged.size(), fewer_if_large(kMostCompared)));
@@ -211,7 +212,6 @@ Result<void> Trainer::write(const std::filesystem::path& folder) {
   auto engine =
       Engine::create(std::move(at_input_size), std::min(quickest_precision(artifact_.manifest), Precision::bf16));
   if (!engine) return internal_error(engine.error().message);
-  set_inference_threads(threads_);
   auto detection = (*engine)->detect(small);
   if (!detection) return internal_error(detection.error().message);
   artifact_.manifest.golden = {{"golden.0", detection->anomaly_score}};
@@ -223,7 +223,8 @@ Result<void> Trainer::write(const std::filesystem::path& folder) {
 
 Result<Evaluation> train(const TrainingJob& job, const std::filesystem::path& model_folder, int threads,
                          const ProgressSink& progress) {
-  return Trainer(job, std::max(1, threads), progress).run(model_folder);
+  const ThreadCount count(threads);
+  return Trainer(job, ThreadCount::current(), progress).run(model_folder);
 }
 
 }  // namespace vedette

@@ -151,7 +151,6 @@ class Trainer {
 
   // Verdicts (judge.cpp).
   Result<void> measure_out_of_fold();
-  void set_plausibility();
   /// Nobody has shown a defect: copies of the good pictures with rendered damage, small and large, faint and plain, stand in where contestants are
   /// weighed against each other. They decide no threshold: real defects look otherwise.
   Result<void> measure_damaged();

@@ -10,6 +10,7 @@
 
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "base/parallel.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "vision/pretrain/backbone.hpp"
@@ -298,6 +299,7 @@ class Run {
 Result<void> pretrain(const PretrainOptions& options, const std::function<void(const PretrainStep&)>& report,
                       const std::atomic<bool>& cancelled) {
   if (options.on_gpu && !torch::cuda::is_available()) return invalid_input("This LibTorch sees no GPU.");
+  const ThreadCount limit(options.threads);  // what LibTorch sets for this thread ends with it
   torch::set_num_threads(options.threads);
   try {
     Run run(options, options.on_gpu ? torch::kCUDA : torch::kCPU);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/files.hpp"
+#include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/evaluate/evaluate.hpp"
 #include "vision/infer/graph.hpp"
@@ -166,6 +167,7 @@ class BankReader {
 
 Result<Report> collect_report(const std::filesystem::path& folder, Evaluation evaluation, std::size_t shown,
                               int threads) {
+  const ThreadCount count(threads);
   auto engine = Engine::load(folder);
   if (!engine) return engine.error();
   Report report;
@@ -189,7 +191,6 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return rank(a) < rank(b); });
   shown = std::min(shown, order.size());
 
-  set_inference_threads(threads);
   auto bank = BankReader::open(folder, report.evaluation.bank_sources);
   std::vector<std::vector<double>> scores(m.contestants.size());
   std::vector<std::uint8_t> labels;
@@ -212,7 +213,7 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
       if (!measured) return measured.error();
       times["2 resize, network, scores"].push_back(milliseconds_since(clock));
       clock = std::chrono::steady_clock::now();
-      const auto detection = combine(m, measured->outputs, measured->class_maps, p.fold);
+      const auto detection = combine(m, measured->outputs, measured->class_maps, measured->statistics, p.fold);
       times["3 verdict, mask"].push_back(milliseconds_since(clock));
       labels.push_back(p.is_anomalous ? 1 : 0);
       for (std::size_t c = 0; c < scores.size(); ++c) {

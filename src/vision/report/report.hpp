@@ -41,7 +41,7 @@ struct Report {
 
 /// Runs the model in `folder` again on the pictures of the evaluation, each with the fold that judged it. At most `shown` of them
 /// are kept as pictures. Those that cannot be read are left without picture. Fails with invalid_input if the model cannot be read
-/// or the evaluation is of another one. Blocks; uses `threads` threads.
+/// or the evaluation is of another one. Blocks; uses at most `threads` threads, the calling one among them.
 Result<Report> collect_report(const std::filesystem::path& folder, Evaluation evaluation, std::size_t shown,
                               int threads);
 

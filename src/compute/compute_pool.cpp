@@ -1,14 +1,17 @@
-#include "hosting/compute_pool.hpp"
+#include "compute/compute_pool.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <future>
 
+#include "base/parallel.hpp"
+
 namespace vedette {
 namespace {
 
-constexpr std::chrono::seconds kUnneededAfter{5};  // then units above the minimum leave service
-constexpr double kLearningRate = 0.1;              // of a lane's seconds per picture
+constexpr std::chrono::seconds kUnneededAfter{
+    5};                                // units above the minimum leave service when nothing needed them for so long
+constexpr double kLearningRate = 0.1;  // the weight of the newest picture in a lane's seconds per picture
 
 Error too_many(double seconds_until_better) {
   auto error = fail(ErrorKind::throttled, "More images arrive than the model's inference units can take.");
@@ -23,7 +26,7 @@ struct ComputePool::Task {
   std::shared_ptr<Lane> lane;
   std::promise<Result<void>> done;
   int threads = 0;
-  double charged = 0;  // core seconds, before it is known how many it takes
+  double charged = 0;  // core seconds that the lane was charged before it was known how many the picture takes
 };
 
 class ComputePool::Lane {
@@ -32,10 +35,10 @@ class ComputePool::Lane {
   int desired = 1;
   int running = 0;
   std::deque<std::shared_ptr<Task>> waiting;
-  double seconds = 0;       // of one core per picture
-  double virtual_time = 0;  // core seconds per unit that it has had
+  double seconds = 0;       // core seconds that a picture takes
+  double virtual_time = 0;  // core seconds per unit that the lane has had
   Time busy_since;          // when demand last needed all units
-  int peak = 0;             // highest demand since then
+  int peak = 0;             // the highest demand since then
   [[nodiscard]] int demand() const { return running + static_cast<int>(waiting.size()); }
 };
 
@@ -78,7 +81,7 @@ void ComputePool::scale(Lane& lane, Time now) {
   const int demand = lane.demand();
   lane.peak = std::max(lane.peak, demand);
   if (demand >= lane.desired) {
-    lane.desired = demand;  // more units at once: they cost a thread that is there already
+    lane.desired = demand;  // more units come at once: they cost a thread that is there already
     lane.busy_since = now;
     lane.peak = 0;
   } else if (now - lane.busy_since >= kUnneededAfter) {
@@ -90,7 +93,7 @@ void ComputePool::scale(Lane& lane, Time now) {
 }
 
 double ComputePool::expected_wait(const Lane& lane) const {
-  // Cores are shared by the units of lanes that have work.
+  // The cores are shared by the units of all lanes that have work.
   double units = lane.desired;
   for (const auto& weak : lanes_)
     if (const auto other = weak.lock(); other && other.get() != &lane && other->demand() > 0) units += other->desired;
@@ -182,16 +185,18 @@ void ComputePool::loop(Worker& worker) {
   while (true) {
     // What waits while the pool ends is given out as workers become idle; those that nothing is left for end.
     worker.wake.wait(lock, [&] { return worker.task || (stopping_ && waiting_ == 0); });
-    const auto task = std::move(worker.task);
+    auto task = std::move(worker.task);
     if (!task) return;
     lock.unlock();
     const auto start = options_.now();
     Result<void> outcome;
     try {
+      const ThreadCount count(task->threads);
       task->work(task->threads);
     } catch (const std::exception& e) {
       outcome = internal_error(e.what());
     }
+    task->work = nullptr;  // it may hold the last reference to a model
     const double seconds = std::chrono::duration<double>(options_.now() - start).count() * task->threads;
     lock.lock();
     auto& lane = *task->lane;

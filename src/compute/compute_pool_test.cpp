@@ -1,4 +1,4 @@
-#include "hosting/compute_pool.hpp"
+#include "compute/compute_pool.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,6 +6,8 @@
 #include <future>
 #include <latch>
 #include <string>
+
+#include "base/parallel.hpp"
 
 namespace vedette {
 namespace {
@@ -255,6 +257,30 @@ TEST_F(ComputePools, EveryCallOfABusyPoolIsRunOrRefused) {
   EXPECT_EQ(done, ran);
   EXPECT_EQ(done + refused, callers * calls);
   for (const auto& lane : lanes) EXPECT_EQ(pool.state(*lane).running + static_cast<int>(pool.state(*lane).waiting), 0);
+}
+
+TEST_F(ComputePools, WorkRunsUnderTheThreadCountThatItIsTold) {
+  ComputePool pool(options(4, 3));
+  const auto lane = pool.open({1, 1}, 0.1);
+  int told = 0, in_force = 0;
+  EXPECT_TRUE(pool.run(lane, [&](int threads) { told = threads, in_force = ThreadCount::current(); }));
+  EXPECT_EQ(told, 3);
+  EXPECT_EQ(in_force, 3);
+}
+
+TEST_F(ComputePools, WhatWorkHoldsIsDestroyedOutsideOfTheLock) {
+  ComputePool pool(options(1, 1));
+  const auto lane = pool.open({1, 1}, 0.1);
+  // As an engine whose last user is the work: when it is destroyed, others must be able to use the pool.
+  bool could_use_pool = false;
+  std::future<void> other;
+  std::shared_ptr<int> held(new int(1), [&](const int* value) {
+    other = std::async(std::launch::async, [&] { (void)pool.state(*lane); });
+    could_use_pool = other.wait_for(5s) == std::future_status::ready;
+    delete value;
+  });
+  EXPECT_TRUE(pool.run(lane, [held = std::move(held)](int) {}));
+  EXPECT_TRUE(could_use_pool);
 }
 
 TEST_F(ComputePools, AnExceptionIsAnAnswer) {

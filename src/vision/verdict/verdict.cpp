@@ -1,0 +1,107 @@
+#include "vision/verdict/verdict.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "base/parallel.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr Rgb kBackground{255, 255, 255};
+
+double milliseconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Pixels of each label, the background's first. Most rows are like the one above.
+std::vector<std::int64_t> count_labels(const Grid<std::uint8_t>& map, std::size_t labels) {
+  std::vector<std::int64_t> all(labels + 1), row_count(labels + 1);
+  const auto width = static_cast<std::size_t>(map.width);
+  for (int y = 0; y < map.height; ++y) {
+    const auto* row = &map.at(y, 0);
+    if (y == 0 || std::memcmp(row, row - width, width) != 0) {
+      std::fill(row_count.begin(), row_count.end(), 0);
+      for (std::size_t x = 0; x < width; ++x) ++row_count[row[x]];
+    }
+    for (std::size_t l = 0; l < all.size(); ++l) all[l] += row_count[l];
+  }
+  return all;
+}
+
+/// The caller has set the thread count. `stages` are those that came before.
+Result<Verdict> judge_decoded(const Engine& engine, const RgbImage& picture, bool with_mask_png,
+                              std::vector<StageTime> stages) {
+  auto detection = engine.detect(picture);
+  if (!detection) return detection.error();
+  Verdict out;
+  out.is_anomalous = detection->is_anomalous;
+  out.confidence = detection->confidence;
+  out.anomaly_score = detection->anomaly_score;
+  out.reason = std::move(detection->reason);
+  out.anomaly_map = std::move(detection->anomaly_map);
+  out.label_map = std::move(detection->label_map);
+  out.stages = std::move(stages);
+  out.stages.insert(out.stages.end(), detection->stages.begin(), detection->stages.end());
+  if (!out.label_map) return out;
+  const auto start = std::chrono::steady_clock::now();
+  const auto& labels = engine.manifest().segmentation->labels;
+  out.areas = measure_areas(labels, *out.label_map);
+  if (with_mask_png) {
+    std::vector<Rgb> palette = {kBackground};
+    for (const auto& color : label_colors(labels)) palette.push_back(color.rgb);
+    out.mask_png = encode_label_png(*out.label_map, palette);
+  }
+  out.stages.push_back({"encode", milliseconds_since(start)});
+  return out;
+}
+
+}  // namespace
+
+std::vector<LabelColor> label_colors(std::span<const Label> labels) {
+  std::vector<LabelColor> out;
+  for (const auto& label : labels) {
+    const auto own = parse_color(label.color);
+    LabelColor color{own ? *own : Rgb{0, 0, 0}, label.color};
+    const auto is_taken = [&] {
+      return color.rgb == kBackground ||
+             std::any_of(out.begin(), out.end(), [&](const auto& c) { return c.rgb == color.rgb; });
+    };
+    // 256 different colours come up before they repeat, more than there can be labels.
+    for (std::uint8_t step = 1; is_taken(); ++step) {
+      color.rgb = {static_cast<std::uint8_t>(37 * step), static_cast<std::uint8_t>(255 - 59 * step),
+                   static_cast<std::uint8_t>(91 * step)};
+      color.text = to_text(color.rgb);
+    }
+    out.push_back(std::move(color));
+  }
+  return out;
+}
+
+std::vector<LabelArea> measure_areas(std::span<const Label> labels, const Grid<std::uint8_t>& label_map) {
+  const auto pixels = count_labels(label_map, labels.size());
+  const auto colors = label_colors(labels);
+  const auto fraction = [&](std::size_t number) {
+    return static_cast<double>(pixels[number]) / static_cast<double>(label_map.values.size());
+  };
+  std::vector<LabelArea> out = {{"background", to_text(kBackground), fraction(0)}};
+  for (std::size_t l = 0; l < labels.size(); ++l)
+    if (pixels[l + 1] > 0) out.push_back({labels[l].name, colors[l].text, fraction(l + 1)});
+  return out;
+}
+
+Result<Verdict> judge(const Engine& engine, std::span<const std::uint8_t> picture, const JudgeOptions& options) {
+  const ThreadCount count(options.threads > 0 ? options.threads : ThreadCount::current());
+  const auto start = std::chrono::steady_clock::now();
+  const auto image = engine.decode(picture, options.abandoned);
+  if (!image) return image.error();
+  return judge_decoded(engine, *image, options.with_mask_png, {{"decode", milliseconds_since(start)}});
+}
+
+Result<Verdict> judge(const Engine& engine, const RgbImage& picture, const JudgeOptions& options) {
+  const ThreadCount count(options.threads > 0 ? options.threads : ThreadCount::current());
+  return judge_decoded(engine, picture, options.with_mask_png, {});
+}
+
+}  // namespace vedette
