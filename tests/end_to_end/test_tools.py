@@ -94,6 +94,25 @@ class Tools(unittest.TestCase):
         self.assertEqual(line["image"], good)
         self.assertEqual(Image.open(masks + "/test-normal-1-mask.png").size, (640, 480))
 
+    def test_a_program_without_a_server_gives_the_same_verdict_and_mask(self):
+        picture = next(os.path.join(self.sample, "test-images", n) for n in sorted(os.listdir(self.sample + "/test-images")) if "anomaly" in n)
+        masks = os.path.join(self.folder, "example-masks")
+        line = json.loads(run("detect", self.model, picture, "--json", "--masks-out", masks))
+        own = os.path.join(self.folder, "own-mask.png")
+        program = os.path.join(os.path.dirname(VEDETTE), "tests", "verdict_example")
+        first, *areas = subprocess.run([program, self.model, picture, own], check=True, capture_output=True, text=True).stdout.splitlines()
+        self.assertEqual(first.split()[0], "anomaly" if line["is_anomalous"] else "normal")
+        self.assertAlmostEqual(float(first.split()[1]), line["confidence"], 4)
+        self.assertTrue(filecmp.cmp(own, line["mask"], shallow=False))
+        found = {a.split()[0]: a.split()[1:3] for a in areas if not a.startswith("background")}
+        self.assertEqual(set(found), set(line["area_fractions"]))
+        with Image.open(own) as mask:
+            shown = {"#%02X%02X%02X" % color[1] for color in mask.getcolors()} - {"#FFFFFF"}
+        self.assertEqual(shown, {color.upper() for color in line["mask_colors"].values()})
+        for label, (color, share) in found.items():
+            self.assertEqual(color, line["mask_colors"][label])
+            self.assertAlmostEqual(float(share) / 100, line["area_fractions"][label], 5)
+
     def test_folders_of_good_pictures_alone_train_a_model(self):
         folders = {}
         for kind in ("normal", "anomaly"):
@@ -105,11 +124,20 @@ class Tools(unittest.TestCase):
         Image.open(self.sample + "/training-images/normal-1.jpg").resize((500, 400)).save(folders["normal"] + "/zz-smaller.png")
         with open(folders["normal"] + "/zz-broken.png", "wb") as file:
             file.write(b"no picture")
+        black = os.path.join(folders["normal"], "zz-black.png")
+        Image.new("RGB", (640, 480)).save(black)
         model = os.path.join(self.folder, "normal-only")
         done = subprocess.run([VEDETTE, "train", "--normal", folders["normal"], "--out", model], capture_output=True, text=True, check=True)
         self.assertIn("zz-broken.png", done.stderr)
         self.assertIn("letterboxed", done.stderr)
         self.assertEqual(json.loads(done.stdout.splitlines()[-1])["unreadable"], 1)
+        # The training judges its pictures as `detect` does: one that no model of the others can judge is anomalous, with the reason.
+        with open(os.path.join(model, "evaluation.json"), encoding="utf-8") as file:
+            judged = {os.path.basename(p["image"]): p for p in json.load(file)["predictions"]}
+        self.assertEqual(judged["zz-black.png"]["called"], "anomaly")
+        self.assertIn("darker", judged["zz-black.png"]["reason"])
+        self.assertNotIn("reason", judged["normal-1.jpg"])
+        os.remove(black)
         summary = json.loads(run("evaluate", model, "--normal", folders["normal"], "--anomaly", folders["anomaly"], "--json").splitlines()[-1])
         self.assertGreater(summary["image_auroc"], 0.8)
 

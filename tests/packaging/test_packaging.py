@@ -21,6 +21,22 @@ def make_sbom(program, *options):
         return out.read_bytes()
 
 
+class Example(unittest.TestCase):
+    def test_a_program_of_ones_own_can_be_configured_as_the_docs_say(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["cmake", "-S", ROOT / "docs/examples/verdict", "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"],
+                           check=True, capture_output=True)
+            steps = subprocess.run(["ninja", "-C", folder, "-n", "-v", "verdict"], check=True, capture_output=True, text=True).stdout
+            self.assertIn("libvedette_vision_verdict.a", steps)
+            for other in ("libvedette_hosting", "libvedette_store", "libtorch"):
+                self.assertNotIn(other, steps)
+            # The documentation's lines are those of the example, for a program of another name.
+            page = (ROOT / "docs/tools.md").read_text(encoding="utf-8").split("```cmake\n")[1].split("```")[0]
+            example = (ROOT / "docs/examples/verdict/CMakeLists.txt").read_text(encoding="utf-8")
+            for line in page.splitlines():
+                self.assertIn(line.replace("my_program", "verdict").replace("project(verdict ", "project(verdict_example "), example)
+
+
 class Sbom(unittest.TestCase):
     def setUp(self):
         self.program = BUILD / "vedette"
