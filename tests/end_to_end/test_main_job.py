@@ -15,22 +15,18 @@ from PIL import Image
 from harness import COOKIES, REGION, Server, run, wait_while
 from main_job import MainJob
 
-SERVER = None
-SAMPLE = MODELS = None
+SERVER = MODELS = None
 
 
 def setUpModule():
-    global SERVER, SAMPLE, MODELS
+    global SERVER, MODELS
     SERVER = Server()
-    SAMPLE = tempfile.mkdtemp(prefix="vedette-sample-")
     MODELS = tempfile.mkdtemp(prefix="vedette-models-")
-    run("sample", SAMPLE)
     run("client-model", "install", "--dir", MODELS)
 
 
 def tearDownModule():
     SERVER.destroy()
-    shutil.rmtree(SAMPLE)
     shutil.rmtree(MODELS)
 
 
@@ -50,7 +46,10 @@ class OverBoto3(MainJob, unittest.TestCase):
         self.evaluations = {project: evaluation_of(project) for project in [p["ProjectName"] for p in self.api.list_projects()["Projects"]]}
 
     def test_rendered_sample(self):
-        right, metrics = self.job(SAMPLE, "sample", ["train", "test"])
+        sample = tempfile.mkdtemp(prefix="vedette-sample-")
+        self.addCleanup(shutil.rmtree, sample)
+        run("sample", sample)
+        right, metrics = self.job(sample, "sample", ["train", "test"])
         whole, pictures = self.evaluations["sample"]
         self.assertEqual({p["Label"] for p in pictures}, {"normal", "anomaly"})
         self.assertEqual(len({p["SourceRef"] for p in pictures}), whole["TestingImageCount"])
