@@ -175,12 +175,11 @@ TEST(Training, TheTrainerInheritsNeitherFilesNorSecrets) {
   ::setenv("AWS_SECRET_ACCESS_KEY", "not-for-the-trainer", 1);
   ::setenv("VEDETTE_TLS_KEY", "/secret", 1);
   ::setenv("OMP_WAIT_POLICY", "passive", 1);
-  (void)run_trainer(
-      fake_trainer(folder.path(),
-                   "for n in 3 4 5 6 7 8 9 " + std::to_string(leaked) + " " + std::to_string(far) +
-                       "; do [ -d /proc/$PPID ] && readlink /proc/$$/fd/$n; done | grep -v trainer.sh > files\n"
-                       "readlink /proc/$$/fd/0 > input\ntr '\\0' '\\n' < /proc/$$/environ > variables\n"),
-      folder.path(), {}, nullptr);
+  (void)run_trainer(fake_trainer(folder.path(),
+                                 "for n in 3 4 5 6 7 8 9 " + std::to_string(leaked) + " " + std::to_string(far) +
+                                     "; do readlink /proc/$$/fd/$n >> all; done\ngrep -v trainer.sh all > files\n"
+                                     "readlink /proc/$$/fd/0 > input\ntr '\\0' '\\n' < /proc/$$/environ > variables\n"),
+                    folder.path(), {}, nullptr);
   ::unsetenv("AWS_SECRET_ACCESS_KEY");
   ::unsetenv("VEDETTE_TLS_KEY");
   ::unsetenv("OMP_WAIT_POLICY");

@@ -16,14 +16,12 @@ from PIL import Image
 from harness import COOKIES, REGION, Server, run, sample_set, wait_while
 from main_job import MainJob
 
-SERVER = None
-SAMPLE = MODELS = None
+SERVER = MODELS = None
 
 
 def setUpModule():
-    global SERVER, SAMPLE, MODELS
+    global SERVER, MODELS
     SERVER = Server(budget=20)
-    SAMPLE = sample_set()
     MODELS = tempfile.mkdtemp(prefix="vedette-models-")
     run("client-model", "install", "--dir", MODELS)
 
@@ -49,7 +47,7 @@ class OverBoto3(MainJob, unittest.TestCase):
         self.evaluations = {project: evaluation_of(project) for project in [p["ProjectName"] for p in self.api.list_projects()["Projects"]]}
 
     def test_rendered_sample(self):
-        right, metrics = self.job(SAMPLE, "sample", ["train", "test"])
+        right, metrics = self.job(sample_set(), "sample", ["train", "test"])
         whole, pictures = self.evaluations["sample"]
         self.assertEqual({p["Label"] for p in pictures}, {"normal", "anomaly"})
         self.assertEqual(len({p["SourceRef"] for p in pictures}), whole["TestingImageCount"])
