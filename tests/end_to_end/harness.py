@@ -32,7 +32,8 @@ class Server:
 
     def __init__(self, data=None, extra=(), environment=None, listen="127.0.0.1:0", budget=6):
         self.data = data or tempfile.mkdtemp(prefix="vedette-e2e-")
-        self.extra = ["--training-budget", str(budget), *extra]
+        self.extra = list(extra)
+        self.budget = budget
         self.listen = listen
         self.environment = {**os.environ, **(environment or {})}
         self.process = None
@@ -45,7 +46,7 @@ class Server:
         with open(self.log_path, "ab") as log:
             offset = log.tell()
             self.process = subprocess.Popen(
-                [VEDETTE, "serve", "--data", self.data, "--listen", self.listen, *self.extra], stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
+                [VEDETTE, "serve", "--data", self.data, "--listen", self.listen, "--training-budget", str(self.budget), *self.extra], stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
