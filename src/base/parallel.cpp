@@ -6,13 +6,17 @@
 #include <thread>
 #include <vector>
 
+#include "base/log.hpp"
+
 namespace vedette {
 
 void run_parallel(std::size_t count, int threads, const std::function<void(std::size_t)>& work) {
   std::atomic<std::size_t> next{0};
   std::mutex mutex;  // guards failure
   std::exception_ptr failure;
+  const auto context = log::Context::current();
   const auto run = [&] {
+    const log::Scope scope(context);
     for (std::size_t i = next++; i < count; i = next++) {
       try {
         work(i);

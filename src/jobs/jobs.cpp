@@ -17,7 +17,7 @@ class Heartbeat {
  public:
   Heartbeat(MetadataStore& store, const Clock& clock, std::int64_t job, const std::string& worker,
             std::atomic<bool>& lost)
-      : thread_([this, &store, &clock, job, worker, &lost] {
+      : thread_(log::carried([this, &store, &clock, job, worker, &lost] {
           std::unique_lock lock(mutex_);
           while (!ended_.wait_for(lock, kRenewInterval, [this] { return is_over_; })) {
             try {
@@ -28,10 +28,10 @@ class Heartbeat {
               }
               work->commit();
             } catch (const std::exception& e) {
-              log::warning("lease not renewed", {{"job", std::to_string(job)}, {"reason", e.what()}});
+              log::warning("lease not renewed", {{"reason", e.what()}});
             }
           }
-        }) {}
+        })) {}
   ~Heartbeat() {
     {
       const std::lock_guard lock(mutex_);
@@ -104,13 +104,16 @@ bool JobWorker::run_one() {
     if (!job) return false;
     work->commit();
   }
+  std::vector<log::Field> context = {{"job", std::to_string(job->id)}};
+  if (!job->request_id.empty()) context.emplace_back("request", job->request_id);
+  const log::Scope scope{log::Context(std::move(context))};
   std::optional<JobOutcome> outcome;
   {
     const Heartbeat heartbeat(store_, clock_, job->id, worker_, cancel_);
     try {
       outcome = handler_(*job, cancel_);
     } catch (const std::exception& e) {
-      log::error("job failed", {{"kind", kind_}, {"job", std::to_string(job->id)}, {"reason", e.what()}});
+      log::error("job failed", {{"kind", kind_}, {"reason", e.what()}});
       outcome = JobOutcome{kRetryAfterCrash};
     }
   }

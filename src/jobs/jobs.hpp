@@ -26,7 +26,8 @@ struct JobOutcome {
 class JobWorker {
  public:
   /// `cancel` turns true when the worker stops or has lost the lease: the handler should return soon (its outcome is
-  /// then ignored if the lease is lost). A handler that throws is retried after a while.
+  /// then ignored if the lease is lost). A handler that throws is retried after a while. Log lines that it writes carry
+  /// the job's id and that of the request which asked for it.
   using Handler = std::function<JobOutcome(const Job& job, const std::atomic<bool>& cancel)>;
 
   JobWorker(MetadataStore& store, const Clock& clock, std::string kind, std::string worker, Handler handler);

@@ -125,7 +125,7 @@ struct DetectionResult {
     std::string mask_png;
   };
   std::optional<Segmentation> segmentation;
-  std::vector<std::pair<std::string, double>> timing;  ///< stages and milliseconds; for the header Server-Timing
+  std::vector<std::pair<std::string, double>> timing;  ///< stages and milliseconds
 };
 
 Json encode_project_metadata(const Scope& scope, const Project& project);

@@ -56,6 +56,14 @@ struct Job {
   std::string payload;  ///< JSON
   std::int64_t attempts = 0;
   std::string attachment;  ///< bytes, empty unless given
+  std::string request_id;  ///< of the request that asked for it; empty: none did, or an older version inserted it
+};
+
+/// A job that is to be inserted; its members are those of Job.
+struct NewJob {
+  std::string kind, payload;
+  Timestamp ready;  ///< nobody claims it before
+  std::string request_id = {}, attachment = {};
 };
 
 /// What a client token stood for.
@@ -173,8 +181,7 @@ class PackagingJobRepository {
 class JobRepository {
  public:
   virtual ~JobRepository() = default;
-  virtual std::int64_t insert(const std::string& kind, const std::string& payload, Timestamp ready,
-                              const std::string& attachment = {}) = 0;
+  virtual std::int64_t insert(const NewJob& job) = 0;  ///< returns its id
   /// Leases the oldest ready job of the kind in one statement.
   virtual std::optional<Job> claim(const std::string& kind, const std::string& worker, Timestamp now,
                                    Timestamp lease_until) = 0;
