@@ -255,7 +255,8 @@ void bench(const BenchOptions& given) {
     if (floor) entry["floor_ms"] = *floor;
     stages[name] = std::move(entry);
   };
-  add("receive", std::nullopt);
+  add("body", std::nullopt);
+  add("wait", std::nullopt);
   add("verify", std::nullopt);
   add("queue", std::nullopt);
   add("decode", floors.decode);

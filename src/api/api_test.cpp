@@ -162,6 +162,7 @@ TEST(Errors, EveryKindHasItsNameAndStatus) {
   EXPECT_GT(wire(internal_error("m")).retry_after_seconds, 0);
   EXPECT_EQ(wire(fail(ErrorKind::not_found, "m", "UnknownOperationException")).name, "UnknownOperationException");
   EXPECT_EQ(wire(fail(ErrorKind::unauthenticated, "m", "InvalidAccessKeyId")).name, "UnrecognizedClientException");
+  EXPECT_EQ(wire(fail(ErrorKind::unauthenticated, "m", "InvalidToken")).name, "InvalidClientTokenId");
   EXPECT_EQ(wire(internal_error("m")).name, "InternalServerException");
 }
 
@@ -181,6 +182,9 @@ TEST(Sts, OnlyGetCallerIdentityIsOffered) {
   EXPECT_EQ(sts::parse_action("").error().code, "MissingAction");
   EXPECT_NE(sts::encode_caller_identity("1", "a<b", "arn:x", "id").find("<UserId>a&lt;b</UserId>"), std::string::npos);
   EXPECT_EQ(sts::encode_error(fail(ErrorKind::unauthenticated, "m", "InvalidAccessKeyId"), "id").status, 403);
+  EXPECT_NE(sts::encode_error(fail(ErrorKind::unauthenticated, "m", "InvalidToken"), "id")
+                .body.find("<Code>InvalidClientTokenId</Code>"),
+            std::string::npos);
 }
 
 TEST(S3, PathsAreSplitAndReservedNamesRefused) {

@@ -53,6 +53,7 @@ constexpr Code kCodes[] = {
     {"SignatureDoesNotMatch", {"InvalidSignatureException", 403}},
     {"XAmzContentSHA256Mismatch", {"InvalidSignatureException", 403}},
     {"InvalidAccessKeyId", {"UnrecognizedClientException", 403}},
+    {"InvalidToken", {"InvalidClientTokenId", 403}},
     {"UnknownOperationException", {"UnknownOperationException", 404}},
     {"SerializationException", {"SerializationException", 400}},
     {"IncompleteBody", {"SerializationException", 400}},

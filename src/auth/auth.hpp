@@ -1,18 +1,16 @@
 #pragma once
 
-#include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "auth/policy.hpp"
-#include "base/clock.hpp"
 #include "base/result.hpp"
-#include "signing/signing.hpp"
 #include "store/metadata/metadata.hpp"
 
-/// Who is calling, and what they may do. Thread-safe.
+/// Who is calling, and what they may do. Thread-safe. auth/authenticator.hpp says how a caller is found.
 namespace vedette {
 
 /// A user at work: in a request, or in a job that acts for them.
@@ -39,34 +37,5 @@ Result<void> authorize(const Caller& caller, std::string_view action, std::strin
 /// The user as a job acts for them (aws:ViaAWSService), with the rights they have now. Fails with invalid_input if they
 /// no longer exist.
 Result<Caller> caller_of_job(MetadataStore& store, const std::string& account, const std::string& user);
-
-class KeyRing {
- public:
-  /// Reads the master key from the file, making it (mode 0600) if missing. Throws std::runtime_error if that fails, and
-  /// if there are active access keys that the file does not open: it is lost, or another one's.
-  KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file);
-  /// Whether the constructor would take this file.
-  static bool opens(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file);
-
-  struct NewKey {
-    std::string access_key_id, secret;
-    Timestamp created;
-  };
-  /// The secret is told only here. Fails with not_found USER.
-  Result<NewKey> create_key(const std::string& account, const std::string& user);
-
-  struct KnownKey {
-    Caller caller;
-    std::string secret;
-  };
-  /// Reads the store on every call, so that a revocation or a changed policy works at once. Fails with unauthenticated
-  /// (InvalidAccessKeyId).
-  Result<KnownKey> look_up(const std::string& access_key_id);
-
- private:
-  MetadataStore& store_;
-  const Clock& clock_;
-  Bytes master_key_;
-};
 
 }  // namespace vedette

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "auth/identities.hpp"
+#include "auth/key_ring.hpp"
 #include "base/files.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 
@@ -28,20 +29,30 @@ TEST_F(Auth, AKeyWorksUntilItIsRevokedAndSecretsAreNotStoredPlain) {
   ASSERT_TRUE(key);
   EXPECT_EQ(key->access_key_id.size(), 20U);
   KeyRing reopened(*store_, clock_, folder_.path() / "master-key");
-  EXPECT_EQ(reopened.look_up(key->access_key_id)->secret, key->secret);
+  EXPECT_EQ(reopened.authenticate({key->access_key_id})->signing_secret, key->secret);
   EXPECT_EQ(store_->read()->users().find_key(key->access_key_id)->sealed_secret.find(key->secret), std::string::npos);
   EXPECT_EQ(identities_.revoke_key(kAccount, "bob", key->access_key_id).error().kind, ErrorKind::not_found);
   EXPECT_TRUE(identities_.revoke_key(kAccount, "ann", key->access_key_id));
-  EXPECT_EQ(reopened.look_up(key->access_key_id).error().code, "InvalidAccessKeyId");
-  EXPECT_EQ(reopened.look_up("AKIANONE").error().code, "InvalidAccessKeyId");
+  EXPECT_EQ(reopened.authenticate({key->access_key_id}).error().code, "InvalidAccessKeyId");
+  EXPECT_EQ(reopened.authenticate({"AKIANONE"}).error().code, "InvalidAccessKeyId");
   EXPECT_EQ(ring_.create_key(kAccount, "nobody").error().kind, ErrorKind::not_found);
+}
+
+TEST_F(Auth, APermanentKeyWithASessionTokenIsRefused) {
+  ASSERT_TRUE(identities_.create_user(kAccount, "ann"));
+  const auto key = ring_.create_key(kAccount, "ann");
+  const auto refused = ring_.authenticate({key->access_key_id, "FwoGZXIvYXdzEXAMPLE"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::unauthenticated);
+  EXPECT_EQ(refused.error().code, "InvalidToken");
+  EXPECT_EQ(ring_.authenticate({"AKIANONE", "FwoGZXIvYXdzEXAMPLE"}).error().code, "InvalidAccessKeyId");
 }
 
 TEST_F(Auth, RightsFollowThePoliciesAttachedAtTheMomentOfTheCall) {
   ASSERT_TRUE(identities_.create_user(kAccount, "ann"));
   const auto key = ring_.create_key(kAccount, "ann");
   const auto may = [&](const char* action) {
-    return authorize(ring_.look_up(key->access_key_id)->caller, action, "arn:x").has_value();
+    return authorize(ring_.authenticate({key->access_key_id})->caller, action, "arn:x").has_value();
   };
   EXPECT_FALSE(may("lookoutvision:ListProjects"));
   EXPECT_TRUE(identities_.attach(kAccount, "ann", "VedetteReadOnlyAccess"));
@@ -51,7 +62,7 @@ TEST_F(Auth, RightsFollowThePoliciesAttachedAtTheMomentOfTheCall) {
                                      R"({"Statement":{"Effect":"Deny","Action":"*:List*","Resource":"*"}})"));
   EXPECT_TRUE(identities_.attach(kAccount, "ann", "no-lists"));
   EXPECT_FALSE(may("lookoutvision:ListProjects"));
-  const auto refused = authorize(ring_.look_up(key->access_key_id)->caller, "lookoutvision:ListProjects", "*");
+  const auto refused = authorize(ring_.authenticate({key->access_key_id})->caller, "lookoutvision:ListProjects", "*");
   EXPECT_EQ(refused.error().message,
             "User: arn:aws:iam::123456789012:user/ann is not authorized to perform: lookoutvision:ListProjects on "
             "resource: * with an explicit deny in an identity-based policy");
@@ -117,7 +128,7 @@ TEST_F(Auth, TheLastAdministratorStays) {
   EXPECT_TRUE(is_refused(identities_.revoke_key(kAccount, "root", key->access_key_id)));
   ASSERT_TRUE(identities_.put_policy(kAccount, "none", none));
   EXPECT_TRUE(is_refused(identities_.attach(kAccount, "root", "none")));
-  EXPECT_TRUE(ring_.look_up(key->access_key_id));
+  EXPECT_TRUE(ring_.authenticate({key->access_key_id}));
   EXPECT_TRUE(identities_.delete_policy(kAccount, "none"));  // the attachment was undone
 
   // Without a key of their own, or with rights over some users only, another is no administrator.

@@ -12,6 +12,7 @@
 #include "base/digest.hpp"
 #include "base/files.hpp"
 #include "base/listing.hpp"
+#include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
@@ -184,6 +185,28 @@ TEST(TimeSlice, ThreadsStartedMeanwhileTakeShortTurnsAndLaterOnesDoNot) {
   if (after == 0) GTEST_SKIP() << "this kernel has no slices to choose";
   EXPECT_EQ(within, 100'000U);
   EXPECT_GT(after, within);
+}
+
+TEST(Log, LinesCarryTheirThreadsContextAndTakeItAlong) {
+  testing::internal::CaptureStderr();
+  {
+    const log::Scope request(log::Context{{"request", "r 1"}});
+    log::info("asked", {{"for", "tea"}});
+    {
+      const log::Scope job(log::Context{{"job", "7"}});
+      log::warning("inner");
+    }
+    log::error("outer");
+    std::thread(log::carried([] { log::info("carried"); })).join();
+    std::thread([] { log::info("alone"); }).join();
+    run_parallel(1, 1, [](std::size_t) { log::info("parallel"); });
+  }
+  log::info("after");
+  const auto lines = testing::internal::GetCapturedStderr();
+  for (const char* end :
+       {" info asked for=tea request=\"r 1\"\n", " warning inner job=7\n", " error outer request=\"r 1\"\n",
+        " info carried request=\"r 1\"\n", " info alone\n", " info parallel request=\"r 1\"\n", " info after\n"})
+    EXPECT_NE(lines.find(end), std::string::npos) << end << lines;
 }
 
 }  // namespace

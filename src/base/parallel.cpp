@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/log.hpp"
 #include "base/mutex.hpp"
 
 namespace vedette {
@@ -34,7 +35,9 @@ void run_parallel(std::size_t count, int threads, const std::function<void(std::
     Mutex mutex;
     std::exception_ptr first GUARDED_BY(mutex);
   } failure;
+  const auto context = log::Context::current();
   const auto run = [&] {
+    const log::Scope scope(context);
     const ThreadCount one(1);
     for (std::size_t i = next++; i < count; i = next++) {
       try {

@@ -32,7 +32,7 @@ void end_helping_threads();
 
 /// Calls work(i) for each i in [0, count) from up to `threads` new threads, in no order, and returns when all calls are done. Each call
 /// runs under a ThreadCount of one: the loops within it start no further threads. An exception from `work` ends the rest early and is
-/// rethrown here.
+/// rethrown here. The log lines of the threads carry the context of the caller.
 void run_parallel(std::size_t count, int threads, const std::function<void(std::size_t)>& work);
 
 }  // namespace vedette

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <future>
 
+#include "base/log.hpp"
 #include "base/parallel.hpp"
 
 namespace vedette {
@@ -103,7 +104,7 @@ double ComputePool::expected_wait(const Lane& lane) const {
 
 Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<void(int)> work,
                               std::stop_token abandoned) {
-  auto task = std::make_shared<Task>(Task{std::move(work), lane, {}});
+  auto task = std::make_shared<Task>(Task{log::carried(std::move(work)), lane, {}});
   auto done = task->done.get_future();
   {
     const std::lock_guard lock(mutex_);

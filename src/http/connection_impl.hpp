@@ -170,7 +170,7 @@ class Connection {
     if (place_->is_closed()) co_return false;
     place_->work();
     if (left == 0) watch_hangup();
-    auto answer = co_await run_safely(pool, begin);
+    auto answer = co_await run_safely(pool, *exchange, begin);
     if (!answer) {
       if (!exchange->is_verified()) place_->wait(Clock::now());
       if (asks_first) {
@@ -185,7 +185,7 @@ class Connection {
       std::function<std::optional<Response>()> finish = [&] {
         return trouble ? exchange->abort(*trouble) : exchange->finish();
       };
-      answer = co_await run_safely(pool, finish);
+      answer = co_await run_safely(pool, *exchange, finish);
     }
     watch.reset();
     // Nobody keeps a place by not reading an answer that anybody may get.
@@ -366,13 +366,15 @@ class Connection {
   }
 
   /// Runs the work on the pool; what it throws is logged and answered.
-  asio::awaitable<std::optional<Response>> run_safely(asio::thread_pool& pool,
+  asio::awaitable<std::optional<Response>> run_safely(asio::thread_pool& pool, Exchange& exchange,
                                                       std::function<std::optional<Response>()> work) {
+    exchange.hand_over();
     std::optional<Response> answer;
     bool failed = false;
     try {
       answer = co_await run_on<std::optional<Response>>(pool, std::move(work));
     } catch (const std::exception& e) {
+      const log::Scope scope(exchange.log_context());
       log::error("request failed", {{"reason", e.what()}});
       failed = true;
     }
@@ -382,6 +384,7 @@ class Connection {
 
   asio::awaitable<bool> write(Response response, bool is_head, bool keep_alive) {
     if (!are_sendable(response.headers)) {
+      const log::Scope scope(response.log_context);
       log::error("an answer's headers would end early",
                  {{"remote", remote_}, {"status", std::to_string(response.status)}});
       response = internal_failure();
@@ -420,7 +423,10 @@ class Connection {
     for (std::uint64_t sent = 0; sent < length;) {
       const auto piece =
           std::span(chunk).first(static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), length - sent)));
-      std::function<Result<std::size_t>()> read = [&] { return response.content->read(response.offset + sent, piece); };
+      std::function<Result<std::size_t>()> read = [&] {
+        const log::Scope scope(response.log_context);
+        return response.content->read(response.offset + sent, piece);
+      };
       Result<std::size_t> n = internal_error("");
       n = co_await run_on_result(read);
       // The head is out: a broken connection is the only way left to say that the body is not whole.

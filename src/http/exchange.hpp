@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.hpp"
 #include "base/result.hpp"
 #include "signing/signing.hpp"
 #include "store/objects/objects.hpp"
@@ -29,9 +30,8 @@ struct RequestHead {
   std::stop_token abandoned = {};  ///< requested when the caller hangs up, or the server stops and waits no longer
 };
 
-/// How long stages of the answer took, in milliseconds, for whoever measures (W3C Server Timing).
-inline constexpr const char* kServerTiming = "server-timing";
-std::string to_server_timing(const std::vector<std::pair<std::string, double>>& stages);
+/// Stages of the work on a request and the milliseconds that each took, in order.
+using Stages = std::vector<std::pair<std::string, double>>;
 
 struct Response {
   int status = 200;
@@ -41,6 +41,8 @@ struct Response {
   std::uint64_t offset = 0, length = 0;
   std::optional<std::uint64_t> head_length;  ///< answer to HEAD: no body, but this Content-Length
   std::chrono::milliseconds hold{0};         ///< before it is sent
+  Stages stages = {};             ///< of the operation, if it names any: the client is told them (Server-Timing)
+  log::Context log_context = {};  ///< for what is logged while it is sent
 };
 
 /// One request on its way through the server. The connection calls begin(), then, unless that answers already, accept()
@@ -61,6 +63,10 @@ class Exchange {
   /// head alone, before begin().
   [[nodiscard]] virtual bool waits_for_model() const = 0;
   virtual Response abort(const Error& error) = 0;
+  /// The connection gives the request to a pool: from now until begin(), finish() or abort() it waits for a thread.
+  virtual void hand_over() {}
+  /// For what the connection logs about the request.
+  [[nodiscard]] virtual log::Context log_context() const { return {}; }
 };
 
 class RequestHandler {

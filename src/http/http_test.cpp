@@ -246,5 +246,41 @@ TEST(OpenPaths, MetricsAreShownToWhomTheyAreMeantFor) {
   EXPECT_EQ(status({Kind::token, "secret"}, "10.0.0.1", "Bearer secret"), 200);
 }
 
+TEST(OpenPaths, ARowOpensItsPathOrWhatLiesBelowItAndNothingElse) {
+  const auto echo = [](const RequestHead& head) {
+    Response r;
+    r.body = head.path;
+    return r;
+  };
+  const OpenPaths paths({{"/healthz", echo}, {"/console/", echo}, {"/", echo}});
+  const auto answer = [&](const char* method, const char* path, HeaderList headers = {}, const char* query = "") {
+    RequestHead head;
+    head.method = method;
+    head.path = path;
+    head.query = query;
+    head.headers = std::move(headers);
+    return paths.answer(head);
+  };
+  for (const char* open : {"/healthz", "/console/", "/console/app.js", "/"}) {
+    const auto got = answer("GET", open);
+    ASSERT_TRUE(got) << open;
+    EXPECT_EQ(got->body, open);
+  }
+  for (const char* closed : {"/healthz/", "/healthzz", "/console", "/consoles", "/bucket", "//"})
+    EXPECT_FALSE(answer("GET", closed)) << closed;
+  const auto head = answer("HEAD", "/healthz");
+  ASSERT_TRUE(head);
+  EXPECT_EQ(head->head_length, 8U);
+  EXPECT_EQ(head->body, "");
+  EXPECT_FALSE(answer("PUT", "/console/app.js"));
+  EXPECT_FALSE(answer("GET", "/healthz", {{"authorization", "AWS4-HMAC-SHA256 Credential=x"}}));
+  EXPECT_FALSE(answer("GET", "/healthz", {}, "X-Amz-Signature=00"));
+  EXPECT_TRUE(answer("GET", "/healthz", {{"authorization", "Bearer x"}}));
+}
+
+TEST(OpenPaths, NoBucketCanHaveTheNameOfOne) {
+  EXPECT_THROW(OpenPaths({{"/line7/", [](const RequestHead&) { return Response(); }}}), std::logic_error);
+}
+
 }  // namespace
 }  // namespace vedette

@@ -70,7 +70,7 @@ class JsonCall : public PendingCall {
     try {
       if (service_.metrics_) count(subject, answer);
     } catch (const std::exception& e) {
-      log::error("call not counted", {{"request", identity_.request_id}, {"reason", e.what()}});
+      log::error("call not counted", {{"reason", e.what()}});
     }
     if (!answer) {
       const auto wire = encode_json_error(service_.model_, answer.error());
@@ -81,7 +81,7 @@ class JsonCall : public PendingCall {
     if (!audit.is_read_only && !route_.operation->has_payload()) audit.response_elements = audit_parameters(*answer);
     Response response;
     response.status = route_.operation->success_status;
-    response.headers = std::move(headers_);
+    response.stages = std::move(stages_);
     response.headers.emplace_back("content-type", "application/json");
     response.body = answer->dump(-1, ' ', false, Json::error_handler_t::replace);
     return response;
@@ -116,7 +116,8 @@ class JsonCall : public PendingCall {
       const auto key = identity_.scope.account + "/" + action;
       if (auto ok = service_.limiter_.admit(key, std::chrono::steady_clock::now()); !ok) return ok.error();
     }
-    CallContext context{identity_.caller, identity_.scope, members->value("ClientToken", ""), "", identity_.abandoned};
+    CallContext context{identity_.caller,    identity_.scope,     members->value("ClientToken", ""), "",
+                        identity_.abandoned, identity_.request_id};
     if (!context.client_token.empty()) {
       Json parameters = *members;
       parameters.erase("ClientToken");
@@ -125,7 +126,7 @@ class JsonCall : public PendingCall {
     }
     // "latest" may be another model in a moment: the operation gets the one that the caller's rights were decided on.
     if (subject.is_model) (*members)["ModelVersion"] = subject.version;
-    return service_.operations_.at(operation)({context, *members, body, headers_});
+    return service_.operations_.at(operation)({context, *members, body, stages_});
   }
 
   /// What a policy must allow the action on.
@@ -197,7 +198,7 @@ class JsonCall : public PendingCall {
   const ApiModel::Route route_;
   const RequestHead& head_;
   const CallIdentity& identity_;
-  HeaderList headers_;
+  Stages stages_;
 };
 
 JsonService::JsonService(const ApiModel& model, JsonOperations operations, LookoutVision& models, RateLimiter& limiter,

@@ -21,7 +21,7 @@ struct Invocation {
   const CallContext& context;
   const nlohmann::json& members;
   std::string_view body;  ///< of operations with a payload
-  HeaderList& headers;    ///< of the answer, beside those that all have
+  Stages& stages;         ///< of the work, if the operation names any
 };
 using JsonOperation = std::function<Result<nlohmann::json>(const Invocation&)>;
 /// By name. Every operation of the model must be there.

@@ -99,7 +99,7 @@ JsonOperations lookoutvision_operations(LookoutVision& service) {
              service.detect_anomalies(i.context, ModelRequest(i.members),
                                       i.members.at("ContentType").get_ref<const std::string&>(), as_bytes(i.body)),
              [&](const DetectionResult& r) {
-               i.headers.emplace_back(kServerTiming, to_server_timing(r.timing));
+               i.stages = r.timing;
                return encode_detection(r);
              });
        }},

@@ -1,7 +1,14 @@
 #include "http/open_paths.hpp"
 
+#include <algorithm>
+#include <map>
+#include <stdexcept>
+#include <string_view>
+
 #include "api/client_model.hpp"
+#include "api/s3/messages.hpp"
 #include "base/digest.hpp"
+#include "base/text.hpp"
 #include "http/peer_address.hpp"
 
 namespace vedette {
@@ -15,62 +22,95 @@ Response text(int status, std::string body, const char* type = "text/plain; char
   return r;
 }
 
+Response answer_metrics(const RequestHead& head, const MetricsAccess& access, const std::string& token_hash,
+                        const std::function<std::string()>& metrics) {
+  using Kind = MetricsAccess::Kind;
+  if (access.kind == Kind::loopback && !is_loopback(head.remote_address))
+    return text(403, "The metrics are for callers on the server's own machine (--metrics-access).\n");
+  // Hashes have the same length whatever was sent, so that the time of the comparison tells nothing.
+  if (access.kind == Kind::token &&
+      !equal_in_constant_time(sha256_hex(header_value(head.headers, "authorization")), token_hash)) {
+    auto r = text(401, "The metrics want a token (--metrics-token-file).\n");
+    r.headers.emplace_back("www-authenticate", "Bearer");
+    return r;
+  }
+  return text(200, metrics(), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+/// Service models for SDKs, by path: /client-models/SERVICE/VERSION/FILE.
+std::map<std::string, std::string> client_models(const std::vector<const ApiModel*>& models) {
+  std::map<std::string, std::string> files;
+  for (const auto* model : models)
+    for (auto& file : botocore_model(*model))
+      files["/client-models/" + model->service() + "/" + model->version() + "/" + file.name] = std::move(file.content);
+  return files;
+}
+
+std::vector<OpenRoute> open_routes(const std::vector<const ApiModel*>& models, const std::string& version,
+                                   std::function<std::string()> metrics, MetricsAccess access,
+                                   std::function<bool()> is_ready) {
+  return {
+      {"/healthz", [](const RequestHead&) { return text(200, "ok\n"); }},
+      {"/readyz",
+       [is_ready = std::move(is_ready)](const RequestHead&) {
+         const bool ready = is_ready();
+         return text(ready ? 200 : 503, ready ? "ok\n" : "the database does not answer\n");
+       }},
+      {"/metrics", [metrics = std::move(metrics), access, token_hash = sha256_hex("Bearer " + access.token)](
+                       const RequestHead& head) { return answer_metrics(head, access, token_hash, metrics); }},
+      {"/openapi.json", [document = openapi_document(models, version)](
+                            const RequestHead&) { return text(200, document, "application/json"); }},
+      {"/client-models/",
+       [files = client_models(models)](const RequestHead& head) -> std::optional<Response> {
+         const auto file = files.find(head.path);
+         return file == files.end() ? std::nullopt : std::optional(text(200, file->second, "application/json"));
+       }},
+      // The page is for browsers only: to a program this is S3's ListBuckets without a key, which must not look as if it
+      // had succeeded.
+      {"/",
+       [](const RequestHead& head) -> std::optional<Response> {
+         if (header_value(head.headers, "accept").find("text/html") == std::string_view::npos) return std::nullopt;
+         return text(200,
+                     "Vedette is running. Point an AWS client for lookoutvision and s3 at this address.\n"
+                     "The API: /openapi.json; models for SDKs: vedette client-model install.\n");
+       }},
+  };
+}
+
+bool is_at(const OpenRoute& route, std::string_view path) {
+  const bool is_folder = route.path.size() > 1 && route.path.ends_with('/');
+  return is_folder ? path.starts_with(route.path) : path == route.path;
+}
+
+/// A signed request means a service: by its host it may name an object of the same path.
+bool is_signed(const RequestHead& head) {
+  const auto authorization = header_value(head.headers, "authorization");
+  const bool is_bearer = authorization.starts_with("Bearer ");
+  return (!authorization.empty() && !is_bearer) || head.query.find("Signature=") != std::string::npos;
+}
+
 }  // namespace
 
 OpenPaths::OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version,
                      std::function<std::string()> metrics, MetricsAccess metrics_access, std::function<bool()> is_ready)
-    : metrics_(std::move(metrics)), metrics_access_(std::move(metrics_access)), is_ready_(std::move(is_ready)) {
-  documents_["/openapi.json"] = openapi_document(models, version);
-  for (const auto* model : models)
-    for (auto& file : botocore_model(*model))
-      documents_["/client-models/" + model->service() + "/" + model->version() + "/" + file.name] =
-          std::move(file.content);
-}
+    : OpenPaths(open_routes(models, version, std::move(metrics), std::move(metrics_access), std::move(is_ready))) {}
 
-Response OpenPaths::answer_metrics(const RequestHead& head) const {
-  using Kind = MetricsAccess::Kind;
-  if (metrics_access_.kind == Kind::loopback && !is_loopback(head.remote_address))
-    return text(403, "The metrics are for callers on the server's own machine (--metrics-access).\n");
-  if (metrics_access_.kind == Kind::token) {
-    const auto authorization = header_value(head.headers, "authorization");
-    // Of the same length whatever was sent, so that the time tells nothing.
-    if (!equal_in_constant_time(sha256_hex(authorization), sha256_hex("Bearer " + metrics_access_.token))) {
-      auto r = text(401, "The metrics want a token (--metrics-token-file).\n");
-      r.headers.emplace_back("www-authenticate", "Bearer");
-      return r;
-    }
-  }
-  return text(200, metrics_(), "text/plain; version=0.0.4; charset=utf-8");
+OpenPaths::OpenPaths(std::vector<OpenRoute> routes) : routes_(std::move(routes)) {
+  for (const auto& route : routes_)
+    if (const auto name = split(std::string_view(route.path).substr(1), '/').front(); s3::is_bucket_name(name))
+      throw std::logic_error("a bucket could have the name of the open path " + route.path);
 }
 
 std::optional<Response> OpenPaths::answer(const RequestHead& head) const {
-  if (head.method != "GET" && head.method != "HEAD") return std::nullopt;
-  // A signed request means a service: by its host it may name an object of this path.
-  const auto authorization = header_value(head.headers, "authorization");
-  const bool is_bearer = authorization.substr(0, 7) == "Bearer ";
-  const bool is_presigned = head.query.find("Signature=") != std::string::npos;
-  if ((!authorization.empty() && !is_bearer) || is_presigned) return std::nullopt;
-  const auto shown = [&](Response r) {
-    if (head.method == "HEAD") {
-      r.head_length = r.body.size();
-      r.body.clear();
-    }
-    return r;
-  };
-  if (head.path == "/healthz") return shown(text(200, "ok\n"));
-  if (head.path == "/readyz") {
-    const bool ready = is_ready_();
-    return shown(text(ready ? 200 : 503, ready ? "ok\n" : "the database does not answer\n"));
+  if ((head.method != "GET" && head.method != "HEAD") || is_signed(head)) return std::nullopt;
+  const auto route = std::ranges::find_if(routes_, [&](const auto& r) { return is_at(r, head.path); });
+  if (route == routes_.end()) return std::nullopt;
+  auto answer = route->answer(head);
+  if (answer && head.method == "HEAD") {
+    answer->head_length = answer->body.size();
+    answer->body.clear();
   }
-  if (head.path == "/metrics") return shown(answer_metrics(head));
-  if (const auto it = documents_.find(head.path); it != documents_.end())
-    return shown(text(200, it->second, "application/json"));
-  // For a browser only: to a program this is S3's ListBuckets without a key, which must not look as if it had succeeded.
-  if (head.path == "/" && header_value(head.headers, "accept").find("text/html") != std::string_view::npos)
-    return shown(text(200,
-                      "Vedette is running. Point an AWS client for lookoutvision and s3 at this address.\n"
-                      "The API: /openapi.json; models for SDKs: vedette client-model install.\n"));
-  return std::nullopt;
+  return answer;
 }
 
 }  // namespace vedette

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <numeric>
+#include <utility>
 
 #include "base/digest.hpp"
 #include "base/disk_full.hpp"
@@ -25,6 +28,35 @@ constexpr std::uint64_t kChunkedOverhead = 64 << 10;
 /// do, would take the machine from those whose calls were admitted.
 constexpr std::chrono::milliseconds kThrottledHold{500};
 
+/// Where the time of a request goes. Every moment belongs to one stage, so that together they are the whole.
+class StageClock {
+ public:
+  enum Stage { body, wait, verify, work };
+  /// All time since the last call of this, or since it was made, was spent in the stage.
+  void spent_in(Stage stage) {
+    const auto now = Clock::now();
+    spent_[stage] += now - last_;
+    last_ = now;
+  }
+  [[nodiscard]] double ms(Stage stage) const { return spent_[stage].count(); }
+  [[nodiscard]] double total_ms() const {
+    return std::accumulate(spent_.begin(), spent_.end(), Milliseconds{}).count();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Milliseconds = std::chrono::duration<double, std::milli>;
+  Clock::time_point last_ = Clock::now();
+  std::array<Milliseconds, 4> spent_{};
+};
+
+/// As the header Server-Timing has them (W3C Server Timing).
+std::string to_server_timing(const Stages& stages) {
+  std::string out;
+  for (const auto& [name, ms] : stages) out += fmt::format("{}{};dur={:.3f}", out.empty() ? "" : ", ", name, ms);
+  return out;
+}
+
 /// The dialect for errors of requests that are not signed well enough to say which service they mean.
 std::string_view service_by_path(const RequestHead& head) {
   if (head.path.starts_with("/2020-11-20/")) return "lookoutvision";
@@ -45,13 +77,25 @@ Error wrong_signature_error() {
 
 class PipelineExchange : public Exchange {
  public:
-  PipelineExchange(Pipeline& pipeline, RequestHead head)
-      : pipeline_(pipeline), head_(std::move(head)), start_(std::chrono::steady_clock::now()) {
+  PipelineExchange(Pipeline& pipeline, RequestHead head) : pipeline_(pipeline), head_(std::move(head)) {
     identity_.request_id = random_uuid();
     identity_.abandoned = head_.abandoned;
+    context_ = log::Context{{"request", identity_.request_id}};
+  }
+  ~PipelineExchange() override {
+    const log::Scope scope(context_);
+    call_.reset();  // may give up what it has staged
   }
 
+  void hand_over() override {
+    times_.spent_in(StageClock::body);
+    is_handed_over_ = true;
+  }
+  [[nodiscard]] log::Context log_context() const override { return context_; }
+
   std::optional<Response> begin() override {
+    const log::Scope scope(context_);
+    arrive();
     if (auto answer = pipeline_.open_paths_.answer(head_)) return done(std::move(*answer));
     service_ = pipeline_.service_named(service_by_path(head_));
     Result<void> ok;
@@ -62,6 +106,7 @@ class PipelineExchange : public Exchange {
     } catch (const std::exception& e) {
       ok = error_of(e);
     }
+    times_.spent_in(StageClock::verify);
     if (!ok) return done(refuse(ok.error()));
     return std::nullopt;
   }
@@ -77,6 +122,7 @@ class PipelineExchange : public Exchange {
   }
 
   Result<void> accept(std::span<const std::uint8_t> bytes) override {
+    const log::Scope scope(context_);
     const auto take = [this](std::span<const std::uint8_t> content) -> Result<void> {
       if (call_->content) return call_->content->write(content);
       body_.append(as_text(content));
@@ -86,7 +132,8 @@ class PipelineExchange : public Exchange {
   }
 
   Response finish() override {
-    const auto received = std::chrono::steady_clock::now();
+    const log::Scope scope(context_);
+    arrive();
     std::string actual;
     if (chunked_) {
       if (auto ok = chunked_->finish(); !ok) return done(refuse(ok.error()));
@@ -96,9 +143,9 @@ class PipelineExchange : public Exchange {
       auto hash = call_->content->finish();
       if (!hash) return done(refuse(hash.error()));
       actual = *hash;
-    } else {
-      actual = sha256_hex(body_);
     }
+    times_.spent_in(StageClock::body);
+    if (!call_->content) actual = sha256_hex(body_);
     if (!is_verified_) {
       if (!verify(authorization_, signable(), actual, secret_)) return done(refuse(wrong_signature()));
       is_verified_ = true;
@@ -107,25 +154,23 @@ class PipelineExchange : public Exchange {
                               "The provided 'x-amz-content-sha256' header does not match what was computed.",
                               "XAmzContentSHA256Mismatch")));
     }
-    const auto verified = std::chrono::steady_clock::now();
+    times_.spent_in(StageClock::verify);
     AuditEvent event;
     auto response = run(event);
     if (!event.name.empty()) write_audit(event);
-    if (response)
-      for (auto& [name, value] : response->headers)
-        if (name == kServerTiming) {
-          const auto ms = [](auto duration) { return std::chrono::duration<double, std::milli>(duration).count(); };
-          value = to_server_timing({{"receive", ms(received - start_)}, {"verify", ms(verified - received)}}) + ", " +
-                  value + ", " + to_server_timing({{"total", ms(std::chrono::steady_clock::now() - start_)}});
-        }
     return done(response ? std::move(*response) : refuse(response.error()));
   }
 
   Response abort(const Error& error) override {
+    const log::Scope scope(context_);
+    arrive();
     return done(refuse(error.kind == ErrorKind::too_large && call_->oversize_error ? *call_->oversize_error : error));
   }
 
  private:
+  /// A thread has the request.
+  void arrive() { times_.spent_in(std::exchange(is_handed_over_, false) ? StageClock::wait : StageClock::body); }
+
   SignableRequest signable() const {
     return {head_.method, head_.path, head_.query, head_.headers,
             authorization_.is_version_2 ? service_->signed_resource(head_) : std::string()};
@@ -186,17 +231,15 @@ class PipelineExchange : public Exchange {
     if (auto ok = check_time(authorization_, pipeline_.clock_.now()); !ok) return ok;
     if (auto ok = check_signed_headers(authorization_, head_.headers); !ok) return ok;
     if (auto ok = take_presigned_headers(); !ok) return ok;
-    // Session tokens belong to temporary keys, which this server does not make.
-    if (!header_value(head_.headers, "x-amz-security-token").empty())
-      return fail(ErrorKind::unauthenticated, "The security token included in the request is invalid.",
-                  "InvalidAccessKeyId");
-    auto key = pipeline_.keys_.look_up(authorization_.credential.access_key_id);
-    if (!key) return key.error().code == "InvalidAccessKeyId" ? failed_signature(key.error()) : key.error();
-    identity_.caller = std::move(key->caller);
+    auto known =
+        pipeline_.authenticator_.authenticate({authorization_.credential.access_key_id, session_token(signable())});
+    if (!known)
+      return known.error().kind == ErrorKind::unauthenticated ? failed_signature(known.error()) : known.error();
+    identity_.caller = std::move(known->caller);
     identity_.caller.source_ip = head_.remote_address;
     identity_.caller.is_secure = head_.is_secure;
     identity_.scope = {identity_.caller.account, authorization_.credential.region};
-    secret_ = std::move(key->secret);
+    secret_ = std::move(known->signing_secret);
     if (auto ok = check_payload_hash(); !ok) return ok;
     const auto& regions = pipeline_.regions_;
     if (!regions.empty() && std::find(regions.begin(), regions.end(), identity_.scope.region) == regions.end())
@@ -275,7 +318,7 @@ class PipelineExchange : public Exchange {
   Response refuse(Error error) const {
     if (error.kind == ErrorKind::internal) {
       // What went wrong inside (paths, the system's words) is for the log; the request id leads there.
-      log::error("internal error", {{"request", identity_.request_id}, {"reason", error.message}});
+      log::error("internal error", {{"reason", error.message}});
       error.message = "The server failed. Its log says more under the request id " + identity_.request_id + ".";
     }
     auto response = service_->encode_error(error, head_, identity_.request_id);
@@ -283,37 +326,63 @@ class PipelineExchange : public Exchange {
     return response;
   }
 
-  /// Every answer passes here: request id, one log line.
-  Response done(Response r) const {
+  /// Every answer passes here: it gets the request id, its stages are told, and one line is logged.
+  Response done(Response r) {
     r.headers.emplace_back(service_ ? service_->request_id_header() : "x-amzn-RequestId", identity_.request_id);
     if (service_ && !header_value(head_.headers, "origin").empty()) {
       try {
         service_->add_cors_headers(head_, r);
       } catch (const std::exception& e) {
-        log::error("CORS", {{"request", identity_.request_id}, {"reason", e.what()}});
+        log::error("CORS", {{"reason", e.what()}});
       }
     }
     r.headers.emplace_back("date", to_http_date(pipeline_.clock_.now()));
     r.headers.emplace_back("server", "Vedette");
-    const auto us =
-        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start_).count();
-    log::info("request", {{"id", identity_.request_id},
-                          {"operation", call_ ? call_->operation : "-"},
-                          {"method", head_.method},
-                          {"path", head_.path.substr(0, 300)},
-                          {"status", std::to_string(r.status)},
-                          {"ms", fmt::format("{:.2f}", static_cast<double>(us) / 1000)},
-                          // Who only claims a name has not called under it.
-                          {"caller", is_verified_ && !identity_.caller.user.empty() ? identity_.caller.user : "-"},
-                          {"claimed", is_verified_ || identity_.caller.user.empty() ? "-" : identity_.caller.user},
-                          {"remote", head_.remote_address}});
+    times_.spent_in(StageClock::work);
+    if (!r.stages.empty()) r.headers.emplace_back("server-timing", to_server_timing(all_stages(r.stages)));
+    log_answer(r);
+    r.log_context = context_;
     return r;
+  }
+
+  /// What came before the operation, its own stages, and the whole.
+  [[nodiscard]] Stages all_stages(const Stages& operation) const {
+    Stages all = {{"body", times_.ms(StageClock::body)},
+                  {"wait", times_.ms(StageClock::wait)},
+                  {"verify", times_.ms(StageClock::verify)}};
+    all.insert(all.end(), operation.begin(), operation.end());
+    all.emplace_back("total", times_.total_ms());
+    return all;
+  }
+
+  void log_answer(const Response& r) const {
+    const auto text = [](double ms) { return fmt::format("{:.2f}", ms); };
+    std::vector<log::Field> fields = {{"operation", call_ ? call_->operation : "-"},
+                                      {"method", head_.method},
+                                      {"path", head_.path.substr(0, 300)},
+                                      {"status", std::to_string(r.status)},
+                                      {"ms", text(times_.total_ms())},
+                                      {"body_ms", text(times_.ms(StageClock::body))},
+                                      {"wait_ms", text(times_.ms(StageClock::wait))},
+                                      {"verify_ms", text(times_.ms(StageClock::verify))},
+                                      {"work_ms", text(times_.ms(StageClock::work))}};
+    std::vector<std::string> names;
+    for (const auto& [name, ms] : r.stages) names.push_back(name + "_ms");
+    for (std::size_t i = 0; i < names.size(); ++i) fields.emplace_back(names[i], text(r.stages[i].second));
+    const auto& user = identity_.caller.user;
+    // Who only claims a name has not called under it.
+    fields.emplace_back("caller", is_verified_ && !user.empty() ? user : "-");
+    fields.emplace_back("claimed", is_verified_ || user.empty() ? "-" : user);
+    fields.emplace_back("remote", head_.remote_address);
+    log::info("request", fields);
   }
 
   Pipeline& pipeline_;
   RequestHead head_;
-  const std::chrono::steady_clock::time_point start_;
+  StageClock times_;
+  bool is_handed_over_ = false;
   CallIdentity identity_;
+  log::Context context_;
   WireService* service_ = nullptr;  // whose words errors use; set before any
   Authorization authorization_;
   std::string secret_, declared_hash_;
@@ -322,12 +391,6 @@ class PipelineExchange : public Exchange {
   std::unique_ptr<PendingCall> call_;
   std::string body_;
 };
-
-std::string to_server_timing(const std::vector<std::pair<std::string, double>>& stages) {
-  std::string out;
-  for (const auto& [name, ms] : stages) out += fmt::format("{}{};dur={:.3f}", out.empty() ? "" : ", ", name, ms);
-  return out;
-}
 
 WireService* Pipeline::service_named(std::string_view signing_name) const {
   for (auto* service : services_)

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "audit/audit.hpp"
-#include "auth/auth.hpp"
+#include "auth/authenticator.hpp"
 #include "base/clock.hpp"
 #include "http/exchange.hpp"
 #include "http/open_paths.hpp"
@@ -16,9 +16,9 @@ namespace vedette {
 class Pipeline : public RequestHandler {
  public:
   /// `regions` empty: a region is whatever the caller signs for.
-  Pipeline(KeyRing& keys, const Clock& clock, std::vector<WireService*> services, const OpenPaths& open_paths,
-           AuditLog& audit, std::vector<std::string> regions)
-      : keys_(keys),
+  Pipeline(Authenticator& authenticator, const Clock& clock, std::vector<WireService*> services,
+           const OpenPaths& open_paths, AuditLog& audit, std::vector<std::string> regions)
+      : authenticator_(authenticator),
         clock_(clock),
         services_(std::move(services)),
         open_paths_(open_paths),
@@ -30,7 +30,7 @@ class Pipeline : public RequestHandler {
   friend class PipelineExchange;
   [[nodiscard]] WireService* service_named(std::string_view signing_name) const;
 
-  KeyRing& keys_;
+  Authenticator& authenticator_;
   const Clock& clock_;
   const std::vector<WireService*> services_;
   const OpenPaths& open_paths_;

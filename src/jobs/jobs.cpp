@@ -18,7 +18,7 @@ class Heartbeat {
  public:
   Heartbeat(MetadataStore& store, const Clock& clock, std::int64_t job, const std::string& worker,
             std::atomic<bool>& lost)
-      : thread_([this, &store, &clock, job, worker, &lost] {
+      : thread_(log::carried([this, &store, &clock, job, worker, &lost] {
           MutexLock lock(mutex_);
           while (!ended_.wait_for(lock.standard(), kRenewInterval, [this]() REQUIRES(mutex_) { return is_over_; })) {
             lock.unlock();  // The database may take its time.
@@ -30,12 +30,11 @@ class Heartbeat {
               }
               work->commit();
             } catch (const std::exception& e) {
-              log::warning("the lease of a job could not be renewed",
-                           {{"job", std::to_string(job)}, {"reason", e.what()}});
+              log::warning("the lease of a job could not be renewed", {{"reason", e.what()}});
             }
             lock.lock();
           }
-        }) {}
+        })) {}
   ~Heartbeat() {
     {
       const MutexLock lock(mutex_);
@@ -109,14 +108,16 @@ bool JobWorker::run_one() {
     if (!job) return false;
     work->commit();
   }
+  std::vector<log::Field> context = {{"job", std::to_string(job->id)}};
+  if (!job->request_id.empty()) context.emplace_back("request", job->request_id);
+  const log::Scope scope{log::Context(std::move(context))};
   std::optional<JobOutcome> outcome;
   {
     const Heartbeat heartbeat(store_, clock_, job->id, worker_, cancel_);
     try {
       outcome = handler_(*job, cancel_);
     } catch (const std::exception& e) {
-      log::error("a job's handler threw an exception: the job will run again",
-                 {{"kind", kind_}, {"job", std::to_string(job->id)}, {"reason", e.what()}});
+      log::error("a job's handler threw an exception: the job will run again", {{"kind", kind_}, {"reason", e.what()}});
       outcome = JobOutcome{kRetryAfterCrash};
     }
   }

@@ -27,7 +27,8 @@ struct JobOutcome {
 class JobWorker {
  public:
   /// Runs one job. `cancel` turns true when the worker stops or has lost the lease: the handler should then return
-  /// soon, and its outcome is ignored if the lease is lost. A job whose handler throws is run again after a while.
+  /// soon, and its outcome is ignored if the lease is lost. A job whose handler throws is run again after a while. Log lines that
+  /// the handler writes carry the id of the job and that of the request which asked for it.
   using Handler = std::function<JobOutcome(const Job& job, const std::atomic<bool>& cancel)>;
 
   JobWorker(MetadataStore& store, const Clock& clock, std::string kind, std::string worker, Handler handler);

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "base/files.hpp"
+#include "base/log.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 
 namespace vedette {
@@ -12,9 +13,9 @@ namespace {
 
 class Jobs : public testing::Test {
  protected:
-  std::int64_t insert(const std::string& payload) {
+  std::int64_t insert(const std::string& payload, const std::string& request = {}) {
     auto work = store_->write();
-    const auto id = work->jobs().insert("paint", payload, clock_.now());
+    const auto id = work->jobs().insert({"paint", payload, clock_.now(), request});
     work->commit();
     return id;
   }
@@ -87,6 +88,23 @@ TEST_F(Jobs, AJobRunsAgainLaterIfItsHandlerThrowsOrAsksForIt) {
   clock_.advance(std::chrono::hours(1));
   EXPECT_FALSE(worker.run_one());
   EXPECT_EQ(calls, 3);
+}
+
+TEST_F(Jobs, LogLinesOfAHandlerNameTheJobAndTheRequestThatAskedForIt) {
+  const auto asked = std::to_string(insert("a", "0c1d"));
+  const auto unasked = std::to_string(insert("b"));
+  JobWorker worker(*store_, clock_, "paint", "w1", [&](const Job&, const auto&) {
+    log::info("painted", {{"with", "brush"}});
+    return JobOutcome{};
+  });
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(worker.run_one());
+  EXPECT_TRUE(worker.run_one());
+  log::info("done");
+  const auto lines = testing::internal::GetCapturedStderr();
+  EXPECT_NE(lines.find(" info painted with=brush job=" + asked + " request=0c1d\n"), std::string::npos) << lines;
+  EXPECT_NE(lines.find(" info painted with=brush job=" + unasked + "\n"), std::string::npos) << lines;
+  EXPECT_NE(lines.find(" info done\n"), std::string::npos) << lines;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "auth/identities.hpp"
 #include "base/clock.hpp"
 #include "base/digest.hpp"
 #include "base/files.hpp"
@@ -107,7 +108,7 @@ std::string set_up(const DataFolder& folder, const std::string& account, Metadat
   if (const auto old = read_file(folder.credentials(), 1 << 16))
     for (auto line : split(as_text(*old), '\n'))
       if (line.starts_with("aws_access_key_id"))
-        holds = keys.look_up(std::string(trim(line.substr(line.find('=') + 1)))).has_value();
+        holds = keys.authenticate({std::string(trim(line.substr(line.find('=') + 1)))}).has_value();
   if (!holds) {
     if (fs::exists(folder.credentials())) move_aside(folder.credentials());
     const auto key = keys.create_key(account, kAdministrator);

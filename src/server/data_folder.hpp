@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "auth/identities.hpp"
+#include "auth/key_ring.hpp"
 #include "store/metadata/metadata.hpp"
 
 namespace vedette {

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "auth/auth.hpp"
+#include "auth/key_ring.hpp"
 #include "base/clock.hpp"
 #include "server/data_folder.hpp"
 #include "server/object_storage.hpp"

@@ -52,12 +52,13 @@ Result<Dataset> LookoutVision::create_dataset(const CallContext& call,
     return conflict("DATASET", id,
                     "The project already has a " + std::string(to_text(request.dataset_type)) + " dataset.");
   if (request.manifest)
-    work->jobs().insert(kImportJob,
-                        to_payload(ImportJob{{call.scope, call.caller.user, dataset.project, dataset.type, dataset.uid},
-                                             request.manifest->bucket,
-                                             request.manifest->key,
-                                             request.manifest->version_id}),
-                        clock_.now());
+    work->jobs().insert(
+        {kImportJob,
+         to_payload(ImportJob{{call.scope, call.caller.user, dataset.project, dataset.type, dataset.uid},
+                              request.manifest->bucket,
+                              request.manifest->key,
+                              request.manifest->version_id}),
+         clock_.now(), call.request_id});
   remember(*work, call, "CreateDataset", dataset.uid);
   work->commit();
   if (request.manifest) wake_jobs_();
@@ -121,8 +122,8 @@ Result<DatasetStatus> LookoutVision::update_dataset_entries(const CallContext& c
                         "The dataset is being updated.", clock_.now());
   // The changes travel with the job: acknowledged, they survive whatever happens before it runs.
   work->jobs().insert(
-      kUpdateJob, to_payload(DatasetJob{call.scope, call.caller.user, d.project_name, d.dataset_type, dataset->uid}),
-      clock_.now(), request.changes);
+      {kUpdateJob, to_payload(DatasetJob{call.scope, call.caller.user, d.project_name, d.dataset_type, dataset->uid}),
+       clock_.now(), call.request_id, request.changes});
   remember(*work, call, "UpdateDatasetEntries", dataset->uid);
   work->commit();
   wake_jobs_();

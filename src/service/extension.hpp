@@ -5,6 +5,7 @@
 
 #include "api/vedette/messages.hpp"
 #include "auth/identities.hpp"
+#include "auth/key_ring.hpp"
 #include "metrics/metrics.hpp"
 #include "service/service.hpp"
 #include "store/model_files/model_files.hpp"

@@ -107,8 +107,9 @@ Result<Model> LookoutVision::create_model(const CallContext& call, const lookout
   model.output = request.output;
   model.tags = request.tags;
   work->models().insert(call.scope, model);
-  work->jobs().insert(
-      kTrainingJob, to_payload(ModelJob{call.scope, call.caller.user, model.project, model.version, ""}), clock_.now());
+  work->jobs().insert({kTrainingJob,
+                       to_payload(ModelJob{call.scope, call.caller.user, model.project, model.version, ""}),
+                       clock_.now(), call.request_id});
   remember(*work, call, "CreateModel", std::to_string(model.version));
   work->commit();
   wake_jobs_();

@@ -91,9 +91,9 @@ Result<std::string> LookoutVision::start_packaging_job(const CallContext& call,
                     "The component " + job.component_name + " " + job.component_version + " exists already.");
   if (!work->packaging_jobs().insert(call.scope, job))
     return conflict("MODEL_PACKAGE_JOB", job.name, "The project already has a job named " + job.name + ".");
-  work->jobs().insert(kPackagingJob,
-                      to_payload(ModelJob{call.scope, call.caller.user, project, model->version, job.name}),
-                      clock_.now());
+  work->jobs().insert({kPackagingJob,
+                       to_payload(ModelJob{call.scope, call.caller.user, project, model->version, job.name}),
+                       clock_.now(), call.request_id});
   remember(*work, call, "StartModelPackagingJob", job.name);
   work->commit();
   wake_jobs_();

@@ -79,10 +79,10 @@ JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& 
     if (outcome) {
       move(running, succeeded, "The model was packaged to " + *outcome + ".");
     } else if (outcome.error().kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) {
-      log::error("packaging", {{"job", job->name}, {"reason", outcome.error().message}});
+      log::error("packaging", {{"packaging_job", job->name}, {"reason", outcome.error().message}});
       return {std::chrono::seconds(5)};
     } else {
-      log::error("packaging failed", {{"job", job->name}, {"reason", outcome.error().message}});
+      log::error("packaging failed", {{"packaging_job", job->name}, {"reason", outcome.error().message}});
       move(running, failed,
            outcome.error().kind == ErrorKind::invalid_input || outcome.error().kind == ErrorKind::unavailable
                ? outcome.error().message

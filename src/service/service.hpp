@@ -27,6 +27,7 @@ struct CallContext {
   std::string client_token;        ///< empty: none
   std::string parameters_hash;     ///< of all members but the token
   std::stop_token abandoned = {};  ///< requested when the caller hangs up
+  std::string request_id = {};     ///< for the jobs that the call asks for
 };
 
 /// What an account may use in all regions together, since callers may sign for any region; 0 means unlimited where it makes sense.

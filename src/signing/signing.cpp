@@ -170,6 +170,18 @@ Result<Authorization> parse_authorization(const SignableRequest& request) {
   return a;
 }
 
+std::string session_token(const SignableRequest& request) {
+  constexpr std::string_view kName = "x-amz-security-token";
+  if (const auto token = trim(header_value(request.headers, kName)); !token.empty()) return std::string(token);
+  for (const auto& [name, value] : query_pairs(request.query)) {
+    if (equals_ignore_case(name, kName) && !value.empty()) {
+      const auto token = uri_decode(value);
+      return token ? *token : value;
+    }
+  }
+  return {};
+}
+
 Result<void> check_signed_headers(const Authorization& a, const HeaderList& headers) {
   if (a.is_version_2) return {};  // it covers every x-amz-… header that arrives
   std::string missing;

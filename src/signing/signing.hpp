@@ -48,6 +48,10 @@ struct Authorization {
 /// Signature Version 2, which is not offered. Its presigned URLs are read by parse_presigned_v2.
 Result<Authorization> parse_authorization(const SignableRequest& request);
 
+/// The session token that comes with temporary keys, from the header x-amz-security-token or from the query parameter of
+/// that name in any case; empty if there is none.
+std::string session_token(const SignableRequest& request);
+
 /// Whoever holds a signed request may not add to its meaning: every header x-amz-… must be signed, as S3 wants it, and so must
 /// x-amzn-client-token. Fails with access_denied; the error's resource id lists the headers that are not signed, its resource type is
 /// kHeadersNotSigned.

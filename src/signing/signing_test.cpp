@@ -106,6 +106,14 @@ TEST(Signing, HeadersThatChangeTheMeaningMustBeSigned) {
     EXPECT_FALSE(check_signed_headers(a, {{name, "v"}})) << name;
 }
 
+TEST(Signing, ASessionTokenIsFoundInHeaderAndQueryInAnyCase) {
+  EXPECT_EQ(session_token({"GET", "/", "", {{"x-amz-security-token", " abc= "}}}), "abc=");
+  EXPECT_EQ(session_token({"GET", "/", "a=1&X-Amz-Security-Token=abc%3D%2F&b", {}}), "abc=/");
+  EXPECT_EQ(session_token({"GET", "/", "x-amz-security-token=abc", {}}), "abc");
+  EXPECT_EQ(session_token({"GET", "/", "X%2DAmz-Security-Token=abc", {}}), "abc");
+  EXPECT_EQ(session_token({"GET", "/", "X-Amz-Security-Token=&X-Amz-Date=1", {{"host", "h"}}}), "");
+}
+
 TEST(Signing, RegionsHaveNoMarksThatArnsOrPoliciesRead) {
   const auto with_region = [](const std::string& region) {
     auto request = list_users();

@@ -2,6 +2,7 @@
 applications. The programs are written anew here: the order of their calls, what they wait for, and what they read without asking."""
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -43,6 +44,16 @@ class Flow(unittest.TestCase):
 
     def model(self, project, version="1"):
         return self.api.describe_model(ProjectName=project, ModelVersion=version)["ModelDescription"]
+
+    def check_stages(self, metadata):
+        """The header Server-Timing and the log line of a call tell the same stages and times."""
+        told = {name: float(ms) for name, ms in re.findall(r"(\w+);dur=([\d.]+)", metadata["HTTPHeaders"]["server-timing"])}
+        self.assertEqual(list(told), ["body", "wait", "verify", "queue", "decode", "resize", "network", "mask", "encode", "total"])
+        line = next(line for line in SERVER.log().splitlines() if "operation=DetectAnomalies" in line and line.endswith(" request=" + metadata["RequestId"]))
+        logged = {name: float(ms) for name, ms in re.findall(r" (\w+)_ms=([\d.]+)", line)}
+        for stage in told.keys() - {"total"}:
+            self.assertAlmostEqual(logged[stage], told[stage], delta=0.006, msg=line)
+        self.assertAlmostEqual(logged["body"] + logged["wait"] + logged["verify"] + logged["work"], told["total"], delta=0.03)
 
     def poll(self, describe, allowed, limit=120):
         """Polls until the last of these statuses is reached. Every status on the way must be one of these."""
@@ -130,7 +141,9 @@ class DocumentationSamples(Flow):
         api.start_model(ProjectName=project, ModelVersion="1", MinInferenceUnits=1)
         self.assertIn(self.model(project)["Status"], ("STARTING_HOSTING", "HOSTED"))
         self.poll(lambda: self.model(project), ["STARTING_HOSTING", "HOSTED"])
-        result = api.detect_anomalies(ProjectName=project, ModelVersion="latest", ContentType="image/png", Body=picture())["DetectAnomalyResult"]
+        answer = api.detect_anomalies(ProjectName=project, ModelVersion="latest", ContentType="image/png", Body=picture())
+        self.check_stages(answer["ResponseMetadata"])
+        result = answer["DetectAnomalyResult"]
         self.assertFalse(result["IsAnomalous"])
         self.assertEqual(result["Anomalies"][0]["Name"], "background")
         # The samples find the model wherever it runs, and by its tag.

@@ -77,6 +77,25 @@ class Identity(unittest.TestCase):
         self.denied(extension(keys).create_user, UserName="mallory")
         self.denied(extension(keys).attach_user_policy, UserName="new", PolicyName="AdministratorAccess")
 
+    def test_a_session_token_with_a_permanent_key_is_refused_in_header_and_query(self):
+        from urllib.error import HTTPError
+        from urllib.request import urlopen
+        keys = {**SERVER.credentials(), "aws_session_token": "FwoGZXIvYXdzEXAMPLE"}
+        for service, operation, code, status in (("lookoutvision", "list_projects", "InvalidClientTokenId", 403), ("s3", "list_buckets", "InvalidToken", 400),
+                                                 ("sts", "get_caller_identity", "InvalidClientTokenId", 403)):
+            client = SERVER.client(service, keys)
+            with self.assertRaises(ClientError, msg=service) as caught:
+                getattr(client, operation)()
+            self.assertEqual(caught.exception.response["Error"]["Code"], code)
+            self.assertEqual(caught.exception.response["ResponseMetadata"]["HTTPStatusCode"], status)
+            url = client.generate_presigned_url(operation, ExpiresIn=60, HttpMethod="GET")
+            self.assertIn("X-Amz-Security-Token=", url)
+            with self.assertRaises(HTTPError, msg=url) as refused:
+                urlopen(url)
+            self.assertEqual(refused.exception.code, status)
+            with refused.exception as answer:
+                self.assertIn("AWS_SESSION_TOKEN", answer.read().decode())
+
     def test_resources_with_wildcards_and_an_explicit_deny(self):
         keys = self.user("line7", allow("lookoutvision:*", resource="arn:aws:lookoutvision:*:*:project/line7*"),
                          {"Effect": "Deny", "Action": "lookoutvision:Delete*", "Resource": "*"})

@@ -303,7 +303,7 @@ class Tools(unittest.TestCase):
             summary = json.loads(lines[-1])
             self.assertEqual(summary["failed"], 0)
             self.assertGreater(summary["verdicts"], 0)
-            self.assertEqual(list(summary["stages"]), ["receive", "verify", "queue", "decode", "resize", "network", "mask", "encode", "other", "total", "outside"])
+            self.assertEqual(list(summary["stages"]), ["body", "wait", "verify", "queue", "decode", "resize", "network", "mask", "encode", "other", "total", "outside"])
             for member in ("p50_ms", "p99_ms", "floor_ms", "p50_over_floor", "overhead_ms", "images_per_second", "start_to_hosted_ms", "resident_mb"):
                 self.assertGreater(summary[member], 0, member)
             self.assertGreaterEqual(summary["p99_ms"], summary["p50_ms"])

@@ -37,7 +37,7 @@ WireError encode_error(const Error& error, std::string_view request_id) {
   switch (error.kind) {
     case ErrorKind::unauthenticated:
       out.status = 403;
-      if (code == "InvalidAccessKeyId") code = "InvalidClientTokenId";
+      if (code == "InvalidAccessKeyId" || code == "InvalidToken") code = "InvalidClientTokenId";
       if (code == "RequestTimeTooSkewed") code = "SignatureDoesNotMatch";
       break;
     case ErrorKind::access_denied:

@@ -57,6 +57,15 @@ struct Job {
   std::string payload;  ///< JSON
   std::int64_t attempts = 0;
   std::string attachment;  ///< Any bytes; empty unless the job was inserted with an attachment.
+  std::string
+      request_id;  ///< The id of the request that asked for it; empty if none did, or if an older version inserted it.
+};
+
+/// A job that is to be inserted; its members are those of Job.
+struct NewJob {
+  std::string kind, payload;
+  Timestamp ready;  ///< Nobody claims it before.
+  std::string request_id = {}, attachment = {};
 };
 
 /// What the server remembers of a client token.
@@ -179,9 +188,8 @@ class PackagingJobRepository {
 class JobRepository {
  public:
   virtual ~JobRepository() = default;
-  virtual std::int64_t insert(const std::string& kind, const std::string& payload, Timestamp ready,
-                              const std::string& attachment = {}) = 0;
-  /// Leases the oldest ready job of the kind, in one statement.
+  virtual std::int64_t insert(const NewJob& job) = 0;  ///< returns its id
+  /// Leases the oldest ready job of the kind in one statement.
   virtual std::optional<Job> claim(const std::string& kind, const std::string& worker, Timestamp now,
                                    Timestamp lease_until) = 0;
   virtual bool renew(std::int64_t id, const std::string& worker, Timestamp lease_until) = 0;

@@ -327,6 +327,17 @@ TEST_P(Metadata, TokensAreForgottenInTime) {
   EXPECT_FALSE(work->tokens().find(kScope, "CreateProject", "t", at(0)));
 }
 
+TEST_P(Metadata, AJobRemembersWhoAskedForItAndWhatComesWithIt) {
+  auto work = store_->write();
+  const auto id = work->jobs().insert({"k", "{}", at(1), "request-1", std::string("a\0b", 3)});
+  const auto job = work->jobs().claim("k", "w", at(2), at(3));
+  ASSERT_TRUE(job);
+  EXPECT_EQ(job->id, id);
+  EXPECT_EQ(job->payload, "{}");
+  EXPECT_EQ(job->request_id, "request-1");
+  EXPECT_EQ(job->attachment, std::string("a\0b", 3));
+}
+
 TEST_P(Metadata, ReopeningKeepsEverything) {
   store_.reset();
   store_ = GetParam().open(folder_.path() / "metadata");
@@ -352,6 +363,7 @@ TEST(SqliteMigrations, TheFirstVersionsDataIsTakenOver) {
   const auto job = work->jobs().claim("train_model", "w", at(10), at(20));
   ASSERT_TRUE(job);
   EXPECT_EQ(job->attachment, "");
+  EXPECT_EQ(job->request_id, "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, Metadata, testing::Values(Backend{"Sqlite", open_sqlite_metadata}),

@@ -10,13 +10,13 @@ constexpr std::chrono::minutes kLongestWait{1};
 class Jobs : public JobRepository {
  public:
   explicit Jobs(Connection& c) : c_(c) {}
-  std::int64_t insert(const std::string& kind, const std::string& payload, Timestamp ready,
-                      const std::string& attachment) override {
-    c_.prepare("INSERT INTO jobs (kind, payload, ready, attachment) VALUES (?, ?, ?, ?)")
-        .bind(kind)
-        .bind(payload)
-        .bind(stored(ready))
-        .bind_blob(attachment)
+  std::int64_t insert(const NewJob& job) override {
+    c_.prepare("INSERT INTO jobs (kind, payload, ready, request_id, attachment) VALUES (?, ?, ?, ?, ?)")
+        .bind(job.kind)
+        .bind(job.payload)
+        .bind(stored(job.ready))
+        .bind(job.request_id)
+        .bind_blob(job.attachment)
         .execute();
     return c_.last_insert_id();
   }
@@ -25,10 +25,10 @@ class Jobs : public JobRepository {
     auto q = c_.prepare(
         "UPDATE jobs SET worker = ?, ready = ?, attempts = attempts + 1 WHERE id = "
         "(SELECT id FROM jobs WHERE kind = ? AND (ready <= ? OR ready > ?) ORDER BY ready, id LIMIT 1) RETURNING id, "
-        "kind, payload, attempts, attachment");
+        "kind, payload, attempts, attachment, request_id");
     q.bind(worker).bind(stored(lease_until)).bind(kind).bind(stored(now)).bind(stored(now + kLongestWait));
     if (!q.step()) return std::nullopt;
-    Job job{q.integer(0), q.text(1), q.text(2), q.integer(3), q.text(4)};
+    Job job{q.integer(0), q.text(1), q.text(2), q.integer(3), q.text(4), q.text(5)};
     q.execute();
     return job;
   }
