@@ -323,8 +323,8 @@ class FullDisk(unittest.TestCase):
         # An empty object has room for its content, but not for its entry: the content loses its name again.
         self.assertEqual(status(lambda n: s3.put_object(Bucket="full", Key=f"empty-{n}", Body=b"")), 503)
         there = {name for name in content_files(server.data) if not name.endswith(".part")}
-        self.assertEqual(s3.get_object(Bucket="full", Key="before")["Body"].read(), b"before")
         os.remove(filler)
+        self.assertEqual(s3.get_object(Bucket="full", Key="before")["Body"].read(), b"before")
         with contextlib.closing(sqlite3.connect(os.path.join(server.data, "objects", "index.sqlite"))) as index:
             self.assertEqual(there, {content for content, in index.execute("SELECT content FROM objects")})
         s3.put_object(Bucket="full", Key="after", Body=b"after")

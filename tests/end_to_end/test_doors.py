@@ -98,6 +98,28 @@ class Doors(unittest.TestCase):
             self.assertEqual(signed(SERVER, service, method, path).status, 200)
             self.assertEqual(signed(SERVER, service, method, path, added={"x-amz-extra": "1"}).status, 403, service)
 
+    def test_a_presigned_url_is_good_for_its_method_and_its_words_alone(self):
+        s3 = SERVER.client("s3", signature_version="s3v4")
+        s3.create_bucket(Bucket="presigned")
+        s3.put_object(Bucket="presigned", Key="a", Body=b"content")
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": "presigned", "Key": "a"})
+
+        def status(url, method="GET"):
+            try:
+                with urlopen(Request(url, method=method, data=b"x" if method in ("PUT", "POST") else None)) as answer:
+                    return answer.status
+            except HTTPError as error:
+                error.close()
+                return error.code
+        self.assertEqual(status(url), 200)
+        for method in ("HEAD", "PUT", "POST", "DELETE", "PATCH", "get"):
+            self.assertEqual(status(url, method), 403, method)
+        for other in (url + "&versionId=null", url + "&acl", url + "&uploads", url + "&response-content-type=text/html", url + "&X-Amz-Signature=" + "0" * 64,
+                      url.replace("/presigned/a?", "/presigned/b?"), url.replace("/presigned/a?", "/presigned/x/../a?"), url.replace("/presigned/a?", "//presigned/a?"),
+                      re.sub(r"X-Amz-Expires=\d+", "X-Amz-Expires=604800", url)):
+            self.assertEqual(status(other), 403, other)
+        self.assertEqual(s3.get_object(Bucket="presigned", Key="a")["Body"].read(), b"content")
+
     def test_no_answer_is_split(self):
         s3 = SERVER.client("s3", signature_version="s3v4")
         s3.create_bucket(Bucket="split")
