@@ -29,7 +29,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using Samples = std::vector<vedette::TrainingSample>;
+using Samples = std::vector<vedette::TrainingPicture>;
 
 constexpr int kTileHeight = 320, kTileWidth = 288;  // These sides are about the median of the tiles' sides.
 
@@ -48,8 +48,8 @@ struct Protocol {
 };
 
 Protocol from_manifests(const fs::path& folder) {
-  return {vedette::read_manifest_samples(folder / "manifests/train.manifest", ""),
-          vedette::read_manifest_samples(folder / "manifests/test.manifest", "")};
+  return {vedette::read_manifest_pictures(folder / "manifests/train.manifest", ""),
+          vedette::read_manifest_pictures(folder / "manifests/test.manifest", "")};
 }
 
 /// Makes a copy of a picture or mask, stretched to the tiles' common size.
@@ -71,7 +71,7 @@ Protocol magnetic_tiles(const fs::path& folder, const fs::path& work, std::size_
     for (const auto& picture : vedette::list_pictures(folder / name))
       if (picture.extension() == ".jpg") pictures.push_back(picture);
     for (std::size_t i = 0; i < pictures.size(); ++i) {
-      vedette::TrainingSample s;
+      vedette::TrainingPicture s;
       s.source_ref = name + "/" + pictures[i].filename().string();
       const auto copy = work / (name + "-" + pictures[i].stem().string());
       s.image = stretched(pictures[i], copy.string() + ".png");
@@ -113,7 +113,7 @@ Protocol tiny_defects(const fs::path& work, std::uint64_t seed) {
     Random r = Random(seed).fork(i);
     auto image = part(r);
     const auto foreign = part(r);
-    TrainingSample s;
+    TrainingPicture s;
     s.source_ref = std::to_string(i);
     s.is_anomalous = i % 3 == 0;
     if (*s.is_anomalous) {
@@ -140,7 +140,7 @@ Protocol tiny_defects(const fs::path& work, std::uint64_t seed) {
 }
 
 /// Keeps all good pictures and the first `most` anomalous pictures of each label.
-void keep_defects(std::vector<vedette::TrainingSample>& samples, std::size_t most) {
+void keep_defects(std::vector<vedette::TrainingPicture>& samples, std::size_t most) {
   std::map<std::string, std::size_t> seen;
   std::erase_if(samples, [&](const auto& s) {
     std::string label;
@@ -155,7 +155,7 @@ void keep_defects(std::vector<vedette::TrainingSample>& samples, std::size_t mos
 class ClassTally {
  public:
   explicit ClassTally(const vedette::Manifest& manifest) : manifest_(manifest) {}
-  void add(const vedette::TrainingSample& sample, const vedette::Detection& detection) {
+  void add(const vedette::TrainingPicture& sample, const vedette::Detection& detection) {
     const auto named = std::find_if(sample.mask_colors.begin(), sample.mask_colors.end(),
                                     [](const auto& c) { return c.name != "BACKGROUND"; });
     if (!manifest_.segmentation || !*sample.is_anomalous || named == sample.mask_colors.end() ||
@@ -186,8 +186,9 @@ json contest(const vedette::Engine& engine, const Protocol& protocol) {
   std::vector<std::array<std::vector<double>, fractions.size()>> scores(m.contestants.size());
   std::vector<std::uint8_t> labels;
   for (const auto& sample : protocol.test) {
-    const auto loaded = required(vedette::load_sample(sample, {}, m.image_height, m.image_width, false,
-                                                      {m.input_height, m.input_width}, {.sample_bits = m.sample_bits}));
+    const auto loaded =
+        required(vedette::load_picture(sample, {}, m.image_height, m.image_width, false,
+                                       {m.input_height, m.input_width}, {.sample_bits = m.sample_bits}));
     const auto measured = required(engine.measure(loaded.image));
     labels.push_back(*sample.is_anomalous ? 1 : 0);
     for (std::size_t c = 0; c < scores.size(); ++c)
@@ -273,8 +274,9 @@ json robustness(const vedette::Engine& engine, const Protocol& protocol) {
   std::vector<double> flips(changes.size()), refused(foreign.size());
   const auto share = 1.0 / static_cast<double>(protocol.test.size());
   for (const auto& sample : protocol.test) {
-    const auto loaded = required(vedette::load_sample(sample, {}, m.image_height, m.image_width, false,
-                                                      {m.input_height, m.input_width}, {.sample_bits = m.sample_bits}));
+    const auto loaded =
+        required(vedette::load_picture(sample, {}, m.image_height, m.image_width, false,
+                                       {m.input_height, m.input_width}, {.sample_bits = m.sample_bits}));
     const bool verdict = required(engine.detect(loaded.image)).is_anomalous;
     for (std::size_t k = 0; k < changes.size(); ++k)
       flips[k] += required(engine.detect(changes[k].second(loaded.image))).is_anomalous != verdict ? share : 0;

@@ -48,7 +48,7 @@ std::string read_text(const fs::path& path) {
 }
 
 /// Returns the pictures that the model takes.
-std::vector<std::string> read_pictures(const std::string& folder, const Manifest& manifest) {
+std::vector<std::string> read_files(const std::string& folder, const Manifest& manifest) {
   std::vector<std::string> out;
   std::size_t others = 0;
   for (const auto& path : list_pictures(folder)) {
@@ -215,7 +215,7 @@ void bench(const BenchOptions& given) {
   const auto folder = model_folder(options.model, unpacked);
   const auto engine = load_model(folder.string());
   LoadOptions load;
-  load.pictures = read_pictures(options.images, engine->manifest());
+  load.pictures = read_files(options.images, engine->manifest());
   load.connections = options.connections;
   load.seconds = options.seconds;
   load.rate = options.rate;

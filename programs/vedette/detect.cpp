@@ -69,12 +69,12 @@ int detect(const DetectOptions& options) {
   int failures = 0;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     const auto path = to_name(pictures[i]);
-    TrainingSample sample;
+    TrainingPicture sample;
     sample.source_ref = path;
     sample.image = pictures[i];
-    auto loaded = load_sample(sample, {}, manifest.image_height, manifest.image_width, true,
-                              {manifest.input_height, manifest.input_width},
-                              {.formats = kAllFormats, .sample_bits = manifest.sample_bits});
+    auto loaded = load_picture(sample, {}, manifest.image_height, manifest.image_width, true,
+                               {manifest.input_height, manifest.input_width},
+                               {.formats = kAllFormats, .sample_bits = manifest.sample_bits});
     const auto verdict =
         loaded ? judge(*engine, loaded->image, {.with_mask_png = !targets.empty()}) : Result<Verdict>(loaded.error());
     if (!verdict) {

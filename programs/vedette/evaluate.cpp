@@ -19,11 +19,11 @@ struct EvaluateOptions {
 };
 
 void evaluate(const EvaluateOptions& options) {
-  const auto samples = read_samples(options.pictures);
+  const auto samples = read_pictures(options.pictures);
   const auto engine = load_model(options.model);
   const auto start = std::chrono::steady_clock::now();
   auto evaluation = evaluate_model(
-      *engine, samples, true, kAllFormats, [&](std::size_t done, const TrainingSample& sample, const Detection& d) {
+      *engine, samples, true, kAllFormats, [&](std::size_t done, const TrainingPicture& sample, const Detection& d) {
         if (options.json)
           std::printf("%s\n", nlohmann::json{{"image", sample.source_ref},
                                              {"class", *sample.is_anomalous ? "anomaly" : "normal"},

@@ -79,7 +79,7 @@ std::string some_of(const std::vector<std::string>& names) {
 }
 
 /// Gives the pictures from `first` on, which are those of --anomaly, the masks of --masks. Says which have none.
-void attach_masks(const PictureOptions& options, std::vector<TrainingSample>& samples, std::size_t first) {
+void attach_masks(const PictureOptions& options, std::vector<TrainingPicture>& samples, std::size_t first) {
   const auto folder = fs::absolute(options.anomaly), mask_folder = fs::absolute(options.masks);
   std::vector<fs::path> listed;
   for (auto i = first; i < samples.size(); ++i) listed.push_back(samples[i].image);
@@ -88,7 +88,7 @@ void attach_masks(const PictureOptions& options, std::vector<TrainingSample>& sa
     throw std::runtime_error("there are no masks in " + options.masks +
                              "; among pictures, files are masks whose names end in _mask or the like");
   if (pictures.empty()) throw std::runtime_error("there are no pictures in " + options.anomaly + " but masks");
-  std::erase_if(samples, [&, kept = std::set<fs::path>(pictures.begin(), pictures.end())](const TrainingSample& s) {
+  std::erase_if(samples, [&, kept = std::set<fs::path>(pictures.begin(), pictures.end())](const TrainingPicture& s) {
     return s.is_anomalous.value_or(false) && !kept.contains(s.image);
   });
   const auto matched = match_masks(folder, pictures, mask_folder, masks);
@@ -171,10 +171,10 @@ std::vector<fs::path> list_pictures(const fs::path& folder) {
   return out;
 }
 
-std::vector<TrainingSample> read_manifest_samples(const std::string& manifest, const std::string& images_root) {
+std::vector<TrainingPicture> read_manifest_pictures(const std::string& manifest, const std::string& images_root) {
   std::ifstream file(manifest, std::ios::binary);
   if (!file) throw std::runtime_error("cannot read " + manifest + ": " + std::strerror(errno));
-  std::vector<TrainingSample> samples;
+  std::vector<TrainingPicture> samples;
   std::size_t number = 0;
   ClassTally classes;
   ManifestLineFeed feed([&](std::string_view raw) -> Result<void> {
@@ -183,7 +183,7 @@ std::vector<TrainingSample> read_manifest_samples(const std::string& manifest, c
     if (!line) throw std::runtime_error(manifest + ", line " + std::to_string(number) + ": " + line.error().message);
     if (line->source_ref.ends_with('/')) return {};
     classes.add(*line);
-    TrainingSample s;
+    TrainingPicture s;
     s.source_ref = line->source_ref;
     s.image = fs::absolute(locate(line->source_ref, manifest, images_root));
     s.is_anomalous = line->is_anomalous;
@@ -210,17 +210,17 @@ std::vector<TrainingSample> read_manifest_samples(const std::string& manifest, c
   return samples;
 }
 
-std::vector<TrainingSample> read_samples(const PictureOptions& options) {
-  if (!options.manifest.empty()) return read_manifest_samples(options.manifest, options.images_root);
+std::vector<TrainingPicture> read_pictures(const PictureOptions& options) {
+  if (!options.manifest.empty()) return read_manifest_pictures(options.manifest, options.images_root);
   if (options.normal.empty())
     throw std::runtime_error("say which pictures: --manifest FILE, or --normal DIR [--anomaly DIR] [--masks DIR]");
-  std::vector<TrainingSample> samples;
+  std::vector<TrainingPicture> samples;
   const auto add = [&](const std::string& folder, bool anomalous) {
     if (folder.empty()) return;
     const auto pictures = list_pictures(folder);
     if (pictures.empty()) throw std::runtime_error("there are no pictures (JPEG, PNG, BMP, TIFF, WebP) in " + folder);
     for (const auto& picture : pictures) {
-      TrainingSample s;
+      TrainingPicture s;
       s.source_ref = to_name(picture);
       s.image = fs::absolute(picture);
       s.is_anomalous = anomalous;

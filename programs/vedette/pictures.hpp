@@ -17,8 +17,8 @@ struct PictureOptions {
 void add_picture_options(CLI::App& command, PictureOptions& options);
 
 /// Reads the manifest, or lists the folders. Throws std::runtime_error that names the file and line at fault.
-std::vector<TrainingSample> read_samples(const PictureOptions& options);
-std::vector<TrainingSample> read_manifest_samples(const std::string& manifest, const std::string& images_root);
+std::vector<TrainingPicture> read_pictures(const PictureOptions& options);
+std::vector<TrainingPicture> read_manifest_pictures(const std::string& manifest, const std::string& images_root);
 
 /// Returns the pictures below a folder (base/file_tree), sorted. What is left out is told on standard error: files that
 /// are no pictures, counted by extension, links that lead nowhere, and folders that cannot be read.

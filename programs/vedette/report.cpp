@@ -37,7 +37,7 @@ void report(const ReportOptions& options) {
       !options.pictures.manifest.empty() || !options.pictures.normal.empty() || !options.pictures.anomaly.empty();
   auto evaluation = [&]() -> Result<Evaluation> {
     if (is_given)
-      return evaluate_model(*load_model(options.model), read_samples(options.pictures), true, kAllFormats, {});
+      return evaluate_model(*load_model(options.model), read_pictures(options.pictures), true, kAllFormats, {});
     if (!std::filesystem::exists(std::filesystem::path(options.model) / "evaluation.json"))
       return invalid_input(
           options.model +

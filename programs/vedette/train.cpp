@@ -57,9 +57,9 @@ int train(const TrainOptions& options) {
   const auto place = check_model_place(options.out);
   if (!place) throw std::runtime_error(place.error().message);
   TrainingJob job;
-  job.train = read_samples(options.pictures);
+  job.train = read_pictures(options.pictures);
   if (!options.test_manifest.empty())
-    job.test = read_manifest_samples(options.test_manifest, options.pictures.images_root);
+    job.test = read_manifest_pictures(options.test_manifest, options.pictures.images_root);
   job.seed = options.seed;
   job.plan = options.plan;
   if (options.false_alarms) job.plan.false_alarm_budget = 1.0 / *options.false_alarms;

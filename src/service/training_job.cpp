@@ -131,8 +131,8 @@ class Training {
   std::string arn() const { return model_arn(job_.scope, job_.project, job_.version); }
 
   /// Copies a dataset's pictures and masks into the job folder: later edits do not matter to this training.
-  Result<std::vector<TrainingSample>> freeze(const Dataset& dataset) {
-    std::vector<TrainingSample> samples;
+  Result<std::vector<TrainingPicture>> freeze(const Dataset& dataset) {
+    std::vector<TrainingPicture> samples;
     std::int64_t position = 0;
     std::size_t copied = 0;
     while (true) {
@@ -145,7 +145,7 @@ class Training {
         if (cancel_) return fail(ErrorKind::unavailable, "The training was interrupted.");
         auto line = parse_manifest_line(entry.line);
         if (!line) return invalid_input(entry.source_ref + ": " + line.error().message);
-        TrainingSample sample;
+        TrainingPicture sample;
         sample.source_ref = entry.source_ref;
         sample.is_anomalous = entry.is_anomalous;
         const auto stem = fmt::format("images/{}-{:06}", to_text(dataset.type), number);
@@ -173,7 +173,7 @@ class Training {
 
   /// Copies objects to files, many at once: the store may be a network away. A picture that cannot be used is skipped and
   /// named by the trainer, which fails if too few remain. Fails with the first error, and for a mask that cannot be used.
-  Result<void> fetch_all(const std::vector<Copy>& copies, std::vector<TrainingSample>& samples) {
+  Result<void> fetch_all(const std::vector<Copy>& copies, std::vector<TrainingPicture>& samples) {
     std::vector<Result<std::optional<std::string>>> outcomes(copies.size(), std::optional<std::string>());
     std::atomic<bool> failed = false;
     run_parallel(copies.size(), kCopiesAtOnce, [&](std::size_t i) {

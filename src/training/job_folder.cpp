@@ -24,7 +24,7 @@ std::optional<double> figure_from(const Json& json, const char* name) {
   return found == json.end() || found->is_null() ? std::nullopt : std::optional(found->get<double>());
 }
 
-Json to_json(const std::vector<TrainingSample>& samples) {
+Json to_json(const std::vector<TrainingPicture>& samples) {
   Json out = Json::array();
   for (const auto& s : samples) {
     Json entry = {{"source_ref", s.source_ref}, {"image", to_name(s.image)}};
@@ -43,10 +43,10 @@ Json to_json(const std::vector<TrainingSample>& samples) {
   return out;
 }
 
-std::vector<TrainingSample> samples_from_json(const Json& json, const fs::path& folder) {
-  std::vector<TrainingSample> out;
+std::vector<TrainingPicture> pictures_from_json(const Json& json, const fs::path& folder) {
+  std::vector<TrainingPicture> out;
   for (const auto& entry : json) {
-    TrainingSample s;
+    TrainingPicture s;
     s.source_ref = entry.at("source_ref");
     s.image = folder / path_from_name(entry.at("image"));
     if (entry.contains("fault")) s.fault = entry["fault"].get<std::string>();
@@ -161,8 +161,8 @@ Result<TrainingJob> read_job(const fs::path& folder) {
     const auto& m = json.at("minimum");
     job.minimum = {m.at("train_normal"), m.at("train_anomaly"), m.at("train_per_label"), m.at("test_normal"),
                    m.at("test_anomaly")};
-    job.train = samples_from_json(json.at("train"), folder);
-    if (json.contains("test")) job.test = samples_from_json(json["test"], folder);
+    job.train = pictures_from_json(json.at("train"), folder);
+    if (json.contains("test")) job.test = pictures_from_json(json["test"], folder);
     if (json.contains("steps")) job.plan.steps = json["steps"].get<int>();
     if (json.contains("false_alarm_budget")) job.plan.false_alarm_budget = json["false_alarm_budget"].get<double>();
     if (json.contains("backbone")) job.plan.backbone = folder / path_from_name(json["backbone"]);

@@ -24,7 +24,7 @@ struct MaskColor {
   std::string color;  ///< "#rrggbb"
 };
 
-struct TrainingSample {
+struct TrainingPicture {
   std::string source_ref;            ///< The name of the picture in messages and in the evaluation.
   std::filesystem::path image;       ///< The path of the picture: absolute, or relative to the job folder.
   std::optional<bool> is_anomalous;  ///< Empty if the picture is unlabelled; it is then left out.
@@ -61,9 +61,9 @@ struct TrainingPlan {
 };
 
 struct TrainingJob {
-  std::vector<TrainingSample> train;
+  std::vector<TrainingPicture> train;
   /// If empty, the model is evaluated out of fold on the training pictures.
-  std::optional<std::vector<TrainingSample>> test;
+  std::optional<std::vector<TrainingPicture>> test;
   std::uint64_t seed = 0;
   bool letterbox_mixed_sizes = false;  ///< If not set, pictures of different sizes are a failure.
   /// Also accepts BMP, TIFF and WebP; otherwise only JPEG and PNG, as the API does.

@@ -29,7 +29,7 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   job.train = {{"s3://b/ü.jpg", "images/1", true, "images/1.mask", {{"crack", "#23A436"}}, true, "#0001FFFF0000"},
                {"s3://b/2.jpg", "/abs/2", std::nullopt, {}, {}, false, {}}};
   job.train[1].fault = "too large";
-  job.test = std::vector<TrainingSample>{};
+  job.test = std::vector<TrainingPicture>{};
   job.minimum.train_per_label = 20;
   job.plan.false_alarm_budget = 0.01;
   job.plan.backbone = "/abs/net.onnx";

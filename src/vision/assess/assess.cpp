@@ -20,7 +20,7 @@ bool is_background(const std::string& name) {
   return equals_ignore_case(name, "background");
 }
 
-Error at_picture(const TrainingSample& sample, const Error& error) {
+Error at_picture(const TrainingPicture& sample, const Error& error) {
   Error out = error;
   out.message = sample.source_ref + ": " + error.message;
   return out;
@@ -38,7 +38,7 @@ std::string why_unread(const std::filesystem::path& path, const Error& error) {
 }
 
 /// The colour map's entries on the mask: 0 background, else index into the sample's colours + 1.
-Result<Grid<std::uint8_t>> read_mask(const TrainingSample& sample, std::span<const std::uint8_t> bytes) {
+Result<Grid<std::uint8_t>> read_mask(const TrainingPicture& sample, std::span<const std::uint8_t> bytes) {
   if (sample.is_binary_mask) {
     std::optional<MaskColor16> background;
     if (sample.mask_background) {
@@ -76,7 +76,7 @@ std::string describe_turn(const ImageHeader& image, int other_height, int other_
                      image.orientation, otherwise);
 }
 
-Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<const Label> labels,
+Result<Grid<std::uint8_t>> load_mask(const TrainingPicture& sample, std::span<const Label> labels,
                                      const ImageHeader& image) {
   auto bytes = read_file(*sample.mask, kImageFileLimit);
   if (!bytes) return at_picture(sample, invalid_input("its mask " + why_unread(*sample.mask, bytes.error())));
@@ -106,7 +106,7 @@ Result<Grid<std::uint8_t>> load_mask(const TrainingSample& sample, std::span<con
 
 }  // namespace
 
-std::vector<Label> collect_labels(std::span<const TrainingSample> samples) {
+std::vector<Label> collect_labels(std::span<const TrainingPicture> samples) {
   std::vector<Label> labels;
   for (const auto& s : samples) {
     if (!s.is_anomalous.value_or(false) || !s.mask) continue;
@@ -118,8 +118,8 @@ std::vector<Label> collect_labels(std::span<const TrainingSample> samples) {
   return labels;
 }
 
-Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
-                                 bool letterbox_mixed_sizes, LeastSize least, const DecodeRules& rules) {
+Result<LoadedPicture> load_picture(const TrainingPicture& sample, std::span<const Label> labels, int height, int width,
+                                   bool letterbox_mixed_sizes, LeastSize least, const DecodeRules& rules) {
   if (sample.fault) return at_picture(sample, fail(ErrorKind::invalid_input, *sample.fault, kUnreadable));
   auto bytes = read_file(sample.image, kImageFileLimit);
   if (!bytes)
@@ -131,7 +131,7 @@ Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const L
   const bool has_size = header->height == height && header->width == width;
   auto image = decode_image(*bytes, kTrainingSizeLimits, has_size ? least : LeastSize{}, rules);
   if (!image) return at_picture(sample, fail(ErrorKind::invalid_input, image.error().message, kUnreadable));
-  LoadedSample out{std::move(*image), {}, false, header->orientation};
+  LoadedPicture out{std::move(*image), {}, false, header->orientation};
   out.used_bits = out.image.used_bits;
   if (sample.is_anomalous.value_or(false) && sample.mask && !labels.empty()) {
     auto mask = load_mask(sample, labels, *header);
@@ -151,7 +151,7 @@ Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const L
   return out;
 }
 
-SkippedPicture skipped_picture(const TrainingSample& sample, const Error& error) {
+SkippedPicture skipped_picture(const TrainingPicture& sample, const Error& error) {
   const auto named = sample.source_ref + ": ";  // as at_picture() writes it
   return {sample.source_ref, error.message.starts_with(named) ? error.message.substr(named.size()) : error.message};
 }
@@ -258,8 +258,8 @@ std::vector<LabelMetrics> SegmentationTally::metrics() const {
 }
 
 Result<Evaluation> evaluate_model(
-    const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes, FormatSet formats,
-    const std::function<void(std::size_t, const TrainingSample&, const Detection&)>& on_result) {
+    const Engine& engine, std::span<const TrainingPicture> samples, bool letterbox_mixed_sizes, FormatSet formats,
+    const std::function<void(std::size_t, const TrainingPicture&, const Detection&)>& on_result) {
   Evaluation e;
   const auto& m = engine.manifest();
   const std::vector<Label> labels = m.segmentation ? m.segmentation->labels : std::vector<Label>{};
@@ -280,15 +280,15 @@ Result<Evaluation> evaluate_model(
     if (!sample.is_anomalous) continue;
     // A classification model can still be judged by pixels where masks exist: any label counts.
     const auto set_labels = labels.empty() ? collect_labels(std::span(&sample, 1)) : labels;
-    auto loaded = load_sample(sample, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
-                              {m.input_height, m.input_width}, rules);
+    auto loaded = load_picture(sample, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
+                               {m.input_height, m.input_width}, rules);
     if (!loaded && loaded.error().code != kUnreadable && sample.mask) {
       // A wrong mask is no reason not to judge the picture.
       const auto fault = loaded.error().message;
       auto plain = sample;
       plain.mask.reset();
-      loaded = load_sample(plain, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
-                           {m.input_height, m.input_width}, rules);
+      loaded = load_picture(plain, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
+                            {m.input_height, m.input_width}, rules);
       if (loaded) without_mask.push_back(fault);
     }
     if (!loaded) {
@@ -358,13 +358,13 @@ Result<Evaluation> evaluate_model(
   return e;
 }
 
-Result<void> check_test_set(std::span<const TrainingSample> samples, const MinimumCounts& minimum, int height,
+Result<void> check_test_set(std::span<const TrainingPicture> samples, const MinimumCounts& minimum, int height,
                             int width, bool letterbox_mixed_sizes, const DecodeRules& rules, int threads) {
   std::vector<std::optional<Error>> failures(samples.size());
   run_parallel(samples.size(), threads, [&](std::size_t i) {
     if (!samples[i].is_anomalous) return;
     const auto labels = collect_labels(std::span(&samples[i], 1));
-    if (const auto loaded = load_sample(samples[i], labels, height, width, letterbox_mixed_sizes, {}, rules); !loaded)
+    if (const auto loaded = load_picture(samples[i], labels, height, width, letterbox_mixed_sizes, {}, rules); !loaded)
       failures[i] = loaded.error();
   });
   std::int64_t normals = 0, anomalies = 0;

@@ -15,7 +15,7 @@
 /// Loads labelled pictures and judges a model on them.
 namespace vedette {
 
-struct LoadedSample {
+struct LoadedPicture {
   RgbImage image;
   /// 0 is background, otherwise the index into the labels + 1; labels.size() + 1 is a label that is not among them.
   std::optional<Grid<std::uint8_t>> truth;
@@ -26,7 +26,7 @@ struct LoadedSample {
 
 /// Returns the labels of a set in the order of their first appearance, each with the colour that was seen first.
 /// Pictures that are classed normal do not count.
-std::vector<Label> collect_labels(std::span<const TrainingSample> samples);
+std::vector<Label> collect_labels(std::span<const TrainingPicture> samples);
 
 /// The largest side, in pixels, and the largest file, in bytes, that the local tools and the trainer read.
 inline constexpr SizeLimits kTrainingSizeLimits{32, 16384};
@@ -40,11 +40,11 @@ inline constexpr const char* kUnreadable = "unreadable";
 /// the call fails with invalid_input. Messages name the picture. The mask of a normal picture is ignored, since it can
 /// only be background. A picture of the given size may come reduced (decode_image()) if `least` says at what size it is
 /// wanted. `rules` apply to the picture; a manifest's mask must be PNG, and a mask of a folder may have any format.
-Result<LoadedSample> load_sample(const TrainingSample& sample, std::span<const Label> labels, int height, int width,
-                                 bool letterbox_mixed_sizes, LeastSize least, const DecodeRules& rules);
+Result<LoadedPicture> load_picture(const TrainingPicture& sample, std::span<const Label> labels, int height, int width,
+                                   bool letterbox_mixed_sizes, LeastSize least, const DecodeRules& rules);
 
-/// What an evaluation says of a picture that load_sample() failed on.
-SkippedPicture skipped_picture(const TrainingSample& sample, const Error& error);
+/// What an evaluation says of a picture that load_picture() failed on.
+SkippedPicture skipped_picture(const TrainingPicture& sample, const Error& error);
 /// The first of them and how many others there are, in one line.
 std::string list_skipped(std::span<const SkippedPicture> skipped);
 
@@ -81,13 +81,13 @@ class SegmentationTally {
 /// detection.
 /// Fails with invalid_input if no labelled picture can be read.
 Result<Evaluation> evaluate_model(
-    const Engine& engine, std::span<const TrainingSample> samples, bool letterbox_mixed_sizes, FormatSet formats,
-    const std::function<void(std::size_t done, const TrainingSample&, const Detection&)>& on_result);
+    const Engine& engine, std::span<const TrainingPicture> samples, bool letterbox_mixed_sizes, FormatSet formats,
+    const std::function<void(std::size_t done, const TrainingPicture&, const Detection&)>& on_result);
 
 /// Looks at a test set before a training spends its time: decodes all pictures and masks. Unreadable pictures do not
 /// count. Fails with invalid_input if there are fewer normal or anomalous pictures than `minimum` asks for (of each
 /// kind at least one), and says how many can be used and why others cannot. It also fails if a mask or a size is wrong.
-Result<void> check_test_set(std::span<const TrainingSample> samples, const MinimumCounts& minimum, int height,
+Result<void> check_test_set(std::span<const TrainingPicture> samples, const MinimumCounts& minimum, int height,
                             int width, bool letterbox_mixed_sizes, const DecodeRules& rules, int threads);
 
 }  // namespace vedette

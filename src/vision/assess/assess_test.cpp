@@ -37,14 +37,14 @@ class Assess : public ::testing::Test {
         .write(reinterpret_cast<const char*>(bytes->data()), static_cast<std::streamsize>(bytes->size()));
     return path;
   }
-  TrainingSample sample(bool is_anomalous, const fs::path& image) {
-    TrainingSample s;
+  TrainingPicture sample(bool is_anomalous, const fs::path& image) {
+    TrainingPicture s;
     s.source_ref = image.filename().string();
     s.image = image;
     s.is_anomalous = is_anomalous;
     return s;
   }
-  std::string check(const std::vector<TrainingSample>& samples, const MinimumCounts& minimum = {}) {
+  std::string check(const std::vector<TrainingPicture>& samples, const MinimumCounts& minimum = {}) {
     const auto ok = check_test_set(samples, minimum, kSide, kSide, false, {}, 1);
     return ok ? "" : ok.error().message;
   }
@@ -125,7 +125,7 @@ TEST_F(Assess, AnEmptyMaskIsAnErrorThatNamesIt) {
   s.mask_colors = {{"anomaly", "#ff0000"}};
   const std::vector<Label> labels{{"anomaly", "#ff0000"}};
   s.is_binary_mask = true;
-  const auto loaded = load_sample(s, labels, kSide, kSide, false, {}, {});
+  const auto loaded = load_picture(s, labels, kSide, kSide, false, {}, {});
   ASSERT_FALSE(loaded);
   EXPECT_NE(loaded.error().message.find("empty.png marks nothing"), std::string::npos);
 }
@@ -135,7 +135,7 @@ TEST_F(Assess, ALabelThatTheModelDoesNotKnowIsMarkedAsTheNumberAfterTheLast) {
   s.mask = save("spot.png", block({255, 255, 255}, {0, 0, 255}));
   s.mask_colors = {{"BACKGROUND", "#ffffff"}, {"spot", "#0000ff"}};
   const std::vector<Label> labels{{"scratch", "#ff0000"}, {"dent", "#00ff00"}};
-  const auto loaded = load_sample(s, labels, kSide, kSide, false, {}, {});
+  const auto loaded = load_picture(s, labels, kSide, kSide, false, {}, {});
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_EQ(loaded->truth->at(0, 0), 0);
   EXPECT_EQ(loaded->truth->at(30, 30), 3);
@@ -146,14 +146,14 @@ TEST_F(Assess, AMaskWithoutItsColorsIsRefused) {
   s.mask = save("blank.png", flat({255, 255, 255}));
   s.mask_colors = {{"spot", "#0000ff"}};
   const std::vector<Label> labels{{"spot", "#0000ff"}};
-  const auto loaded = load_sample(s, labels, kSide, kSide, false, {}, {});
+  const auto loaded = load_picture(s, labels, kSide, kSide, false, {}, {});
   ASSERT_FALSE(loaded);
   EXPECT_NE(loaded.error().message.find("none of the colours"), std::string::npos);
 }
 
 TEST_F(Assess, APictureThatCannotBeReadSaysWhy) {
-  const auto why = [&](const TrainingSample& s) {
-    const auto loaded = load_sample(s, {}, kSide, kSide, false, {}, {});
+  const auto why = [&](const TrainingPicture& s) {
+    const auto loaded = load_picture(s, {}, kSide, kSide, false, {}, {});
     if (loaded) return std::string("loaded");
     EXPECT_EQ(loaded.error().code, kUnreadable);
     const auto skipped = skipped_picture(s, loaded.error());

@@ -34,7 +34,7 @@ Result<void> Trainer::select_pictures() {
     return invalid_input(fmt::format("There are {} anomaly labels; at most 100 are possible.", labels_.size()));
   if (auto ok = choose_image_size(); !ok) return ok;
 
-  std::vector<const TrainingSample*> candidates;
+  std::vector<const TrainingPicture*> candidates;
   for (const auto& s : job_.train)
     if (s.is_anomalous) candidates.push_back(&s);
   std::vector<std::optional<Error>> failures(candidates.size());
@@ -46,7 +46,7 @@ Result<void> Trainer::select_pictures() {
   std::vector<std::string> digests(candidates.size());
   run_parallel(candidates.size(), threads_, [&](std::size_t i) {
     auto loaded =
-        load_sample(*candidates[i], labels_, image_height_, image_width_, job_.letterbox_mixed_sizes, {}, rules());
+        load_picture(*candidates[i], labels_, image_height_, image_width_, job_.letterbox_mixed_sizes, {}, rules());
     if (!loaded) {
       failures[i] = loaded.error();
       return;

@@ -145,11 +145,11 @@ Result<void> Trainer::compare_precisions(std::vector<Prediction> judged) {
     Detections out(judged.size());
     std::vector<std::optional<Error>> failures(judged.size());
     for_pictures(judged.size(), [&](std::size_t i) {
-      TrainingSample sample;
+      TrainingPicture sample;
       sample.source_ref = judged[i].source_ref;
       sample.image = judged[i].image;
-      auto loaded = load_sample(sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes,
-                                {input_.height, input_.width}, rules());
+      auto loaded = load_picture(sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes,
+                                 {input_.height, input_.width}, rules());
       auto detection = loaded ? (*engine)->detect(loaded->image) : Result<Detection>(loaded.error());
       if (detection) {
         out[i] = std::move(*detection);

@@ -70,7 +70,7 @@ class ProgressMeter {
 
 /// A labelled picture that takes part.
 struct Picture {
-  const TrainingSample* sample;
+  const TrainingPicture* sample;
   bool is_anomalous;
   bool has_mask;
   std::int64_t fold = 0;
@@ -146,9 +146,9 @@ class Trainer {
   // These methods fit the decoders that draw defects (draw.cpp).
   Result<void> fit_decoders();
   /// Loads a picture, with its mask if labels are given, no larger than the working size needs.
-  [[nodiscard]] Result<LoadedSample> load(const Picture& picture, std::span<const Label> labels = {}) const {
-    return load_sample(*picture.sample, labels, image_height_, image_width_, job_.letterbox_mixed_sizes,
-                       {input_.height, input_.width}, rules());
+  [[nodiscard]] Result<LoadedPicture> load(const Picture& picture, std::span<const Label> labels = {}) const {
+    return load_picture(*picture.sample, labels, image_height_, image_width_, job_.letterbox_mixed_sizes,
+                        {input_.height, input_.width}, rules());
   }
   [[nodiscard]] DecodeRules rules() const { return {.formats = formats(), .sample_bits = sample_bits_}; }
   [[nodiscard]] FormatSet formats() const { return job_.takes_all_formats ? kAllFormats : kServedFormats; }

@@ -123,11 +123,11 @@ class BankReader {
     const int columns = static_cast<int>(distances.shape[2]), lines = static_cast<int>(distances.shape[1]);
     out.oddest = patch(seen, static_cast<int>(oddest) / columns, static_cast<int>(oddest) % columns, lines, columns);
     const auto& source = sources_[best];
-    TrainingSample sample;
+    TrainingPicture sample;
     sample.source_ref = source.image;
     sample.image = source.image;
-    const auto loaded = load_sample(sample, {}, image_height_, image_width_, true, {height_, width_},
-                                    {.formats = kAllFormats, .sample_bits = sample_bits_});
+    const auto loaded = load_picture(sample, {}, image_height_, image_width_, true, {height_, width_},
+                                     {.formats = kAllFormats, .sample_bits = sample_bits_});
     if (loaded)
       out.nearest_normal = patch(look(loaded->image), std::clamp(source.row, 0, lines - 1),
                                  std::clamp(source.column, 0, columns - 1), lines, columns);
@@ -201,12 +201,12 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
     if (place >= shown && place % every != 0) continue;
     ReportedPicture out;
     out.prediction = p;
-    TrainingSample sample;
+    TrainingPicture sample;
     sample.source_ref = p.source_ref;
     sample.image = p.image;
     auto clock = std::chrono::steady_clock::now();
-    const auto loaded = load_sample(sample, {}, m.image_height, m.image_width, true, {m.input_height, m.input_width},
-                                    {.formats = kAllFormats, .sample_bits = m.sample_bits});
+    const auto loaded = load_picture(sample, {}, m.image_height, m.image_width, true, {m.input_height, m.input_width},
+                                     {.formats = kAllFormats, .sample_bits = m.sample_bits});
     if (loaded) {
       times["1 read and decode"].push_back(milliseconds_since(clock));
       clock = std::chrono::steady_clock::now();
