@@ -116,7 +116,8 @@ class Import(unittest.TestCase):
         self.assertEqual(len(self.s3.list_objects_v2(Bucket="kept")["Contents"]), before + 1)  # the manifest
 
     def test_what_cannot_be_imported_says_why(self):
-        for words, reason in ((("/nowhere", "--project", "x"), "neither a folder nor"), ((self.folder, "--project", "x"), "no train.manifest"),
+        os.symlink("loop", self.folder + "/loop")
+        for words, reason in (((self.folder + "/loop", "--project", "x"), "neither a folder nor"), (("/nowhere", "--project", "x"), "neither a folder nor"), ((self.folder, "--project", "x"), "no train.manifest"),
                               (("s3://none/x", "--project", "x"), "NoSuchBucket")):
             status, _, err = import_(*words)
             self.assertEqual(status, 1)
