@@ -57,8 +57,7 @@ int detect(const DetectOptions& options) {
   const auto pictures = find_pictures(options.images);
   std::vector<fs::path> targets;  // of masks
   if (!options.masks_out.empty()) {
-    if (std::error_code code;
-        fs::exists(fs::symlink_status(options.masks_out, code)) && !fs::is_directory(options.masks_out, code))
+    if (std::error_code code; fs::exists(options.masks_out, code) && !fs::is_directory(options.masks_out, code))
       throw std::runtime_error(options.masks_out + " is a file, not a folder");
     for (const auto& name : mask_names(pictures)) targets.push_back(fs::path(options.masks_out) / name);
     refuse_to_overwrite(pictures, targets);

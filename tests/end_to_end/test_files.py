@@ -234,8 +234,7 @@ class Files(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"{picture}: the file {reason}", done.stderr)
             self.assertEqual(len(done.stdout.splitlines()), 1)
-        for command in (["detect", self.model, self.bad, "--masks-out", loop], ["detect", self.model, self.bad, "--masks-out", loop + "/masks"], ["import", loop, "--project", "p"],
-                        ["train", "--normal", self.good, "--out", loop + "/m"]):
+        for command in (["detect", self.model, self.bad, "--masks-out", loop], ["detect", self.model, self.bad, "--masks-out", loop + "/masks"], ["train", "--normal", self.good, "--out", loop + "/m"]):
             done = call(*command)
             self.assertEqual(done.returncode, 1, command)
             self.assertIn("loop", done.stderr)

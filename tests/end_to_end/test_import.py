@@ -127,7 +127,8 @@ class Import(unittest.TestCase):
         self.assertEqual(self.s3.get_object(Bucket="shared", Key=key)["Body"].read(), b"mine")
 
     def test_an_import_that_cannot_be_done_says_why(self):
-        for words, reason in ((("/nowhere", "--project", "x"), "neither a folder nor"), ((self.folder, "--project", "x"), "no train.manifest"),
+        os.symlink("loop", self.folder + "/loop")
+        for words, reason in (((self.folder + "/loop", "--project", "x"), "neither a folder nor"), (("/nowhere", "--project", "x"), "neither a folder nor"), ((self.folder, "--project", "x"), "no train.manifest"),
                               (("s3://none/x", "--project", "x"), "NoSuchBucket")):
             status, _, err = import_(*words)
             self.assertEqual(status, 1)
