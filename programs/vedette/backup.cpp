@@ -6,8 +6,8 @@
 
 #include "base/files.hpp"
 #include "commands.hpp"
-#include "server/data_folder.hpp"
 #include "hosting/hosting.hpp"
+#include "server/data_folder.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "store/sqlite/sqlite.hpp"

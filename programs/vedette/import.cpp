@@ -11,9 +11,9 @@
 #include "base/text.hpp"
 #include "commands.hpp"
 #include "comparison.hpp"
-#include "server/data_folder.hpp"
 #include "import_source.hpp"
 #include "manifest/manifest.hpp"
+#include "server/data_folder.hpp"
 
 namespace vedette {
 namespace {
