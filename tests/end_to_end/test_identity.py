@@ -83,7 +83,7 @@ class Identity(unittest.TestCase):
         keys = {**SERVER.credentials(), "aws_session_token": "FwoGZXIvYXdzEXAMPLE"}
         for service, operation, code, status in (("lookoutvision", "list_projects", "InvalidClientTokenId", 403), ("s3", "list_buckets", "InvalidToken", 400),
                                                  ("sts", "get_caller_identity", "InvalidClientTokenId", 403)):
-            client = SERVER.client(service, keys)
+            client = SERVER.client(service, keys, signature_version="s3v4" if service == "s3" else "v4")
             with self.assertRaises(ClientError, msg=service) as caught:
                 getattr(client, operation)()
             self.assertEqual(caught.exception.response["Error"]["Code"], code)
