@@ -146,15 +146,15 @@ class Objects(unittest.TestCase):
             self.addCleanup(server.destroy)
             api = server.client("lookoutvision")
             api.create_project(ProjectName="p")
-            try:
-                api.create_dataset(ProjectName="p", DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "shared", "Key": key}}})
-            except ClientError as error:
-                return error.response["Error"]["Message"]
-            return wait_while(lambda: api.describe_dataset(ProjectName="p", DatasetType="train")["DatasetDescription"], ["CREATE_IN_PROGRESS"])["Status"]
+            api.create_dataset(ProjectName="p", DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "shared", "Key": key}}})
+            made = wait_while(lambda: api.describe_dataset(ProjectName="p", DatasetType="train")["DatasetDescription"], ["CREATE_IN_PROGRESS"])
+            return made["Status"], made["StatusMessage"]
 
-        self.assertIn("s3://shared/ is where the server keeps its own objects", attempt("s3://shared", "m"))
-        self.assertIn("s3://shared/own/ is where the server keeps its own objects", attempt("s3://shared/own", "own/m"))
-        self.assertEqual(attempt("s3://shared/own", "m"), "CREATE_COMPLETE")
+        for objects, key, place in (("s3://shared", "m", "s3://shared/"), ("s3://shared/own", "own/m", "s3://shared/own/")):
+            status, message = attempt(objects, key)
+            self.assertEqual(status, "CREATE_FAILED")
+            self.assertIn(place + " is where the server keeps its own objects", message)
+        self.assertEqual(attempt("s3://shared/own", "m")[0], "CREATE_COMPLETE")
 
     def test_missing_and_unusable_images_are_named_and_versions_read(self):
         """Another Vedette is the S3 service here: it keeps versions, and answers ranges of empty objects as S3 does."""
