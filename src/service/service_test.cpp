@@ -101,7 +101,7 @@ TEST(ManifestCheck, GoesOnWhileItsProgressIsWritten) {
     --at_once;
   };
   const ManifestCheck check{objects, caller, {}, "", 1000, cancelled, progress, std::chrono::seconds(0)};
-  const auto manifest = check_manifest(check, text);
+  const auto manifest = check_manifest(check, [&](const auto& add) { return add(text); });
   ASSERT_TRUE(manifest) << manifest.error().message;
   EXPECT_EQ(manifest->unusable, kObjects);
   EXPECT_GE(reports, 1);
