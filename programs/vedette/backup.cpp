@@ -22,10 +22,10 @@ struct BackupOptions {
   std::string data = "./vedette-data", out;
 };
 
-/// Returns the models whose files are not among the objects.
-std::vector<std::string> models_without_files(const DataFolder& folder) {
+/// Returns the models of the database `metadata_file` whose files are not among the objects of the folder.
+std::vector<std::string> models_without_files(const fs::path& metadata_file, const DataFolder& folder) {
   const SystemClock clock;
-  const auto metadata = open_sqlite_metadata(folder.metadata());
+  const auto metadata = open_sqlite_metadata(metadata_file);
   const auto objects = open_filesystem_objects(folder.objects(), clock);
   std::vector<std::string> lacking;
   for (const auto& [scope, model] : metadata->read()->models().list_in_states(
@@ -74,25 +74,34 @@ void back_up(const BackupOptions& options) {
   const DataFolder from{fs::absolute(options.data)}, to{fs::absolute(options.out)};
   if (!fs::exists(from.node_id())) throw std::runtime_error("there is no Vedette data in " + options.data);
   check_out(from, to, options);
-  ::umask(077);  // the copy is as secret as what it copies
+  ::umask(077);  // The copy is as secret as what it copies.
   fs::create_directories(to.root);
   fs::permissions(to.root, fs::perms::owner_all);
   if (!fs::exists(to.node_id())) copy_if_there(from.node_id(), to.unfinished_backup());
   ObjectCopy copied;
   // A model that is deleted between the two copies would be in only one of them; then both copies are made once more. A
   // model that lacks its files twice has lost them: that is told, and does not keep the rest from being copied.
+  // The metadata of an earlier backup stays until the objects of the new one are there: a backup that is cut off leaves the
+  // earlier one as it was.
+  const auto next_metadata = to.root / "metadata.sqlite.next";
+  const auto remove_next = [&] {
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(next_metadata.string() + suffix);
+  };
   std::vector<std::string> lacking;
   for (int round = 0;; ++round) {
-    sqlite::copy_database(from.metadata(), to.metadata());
+    remove_next();
+    sqlite::copy_database(from.metadata(), next_metadata);
     if (!fs::exists(from.objects())) break;  // The objects are in another S3 service.
     const auto now = copy_filesystem_objects(from.objects(), to.objects());
     copied.files += now.files, copied.bytes += now.bytes;
     copied.missing = now.missing;
-    auto still = models_without_files(to);
+    auto still = models_without_files(next_metadata, to);
     const bool is_done = still.empty() || still == lacking || round + 1 == kMostRounds;
     lacking = std::move(still);
     if (is_done) break;
   }
+  sqlite::copy_database(next_metadata, to.metadata());
+  remove_next();
   for (const auto& model : lacking)
     std::fprintf(stderr, "vedette: the server has lost the files of %s\n", model.c_str());
   constexpr std::size_t kMostNamed = 20;
@@ -107,7 +116,7 @@ void back_up(const BackupOptions& options) {
   copy_if_there(from.credentials(), to.credentials());
   // This comes last, because a server takes a folder with this file for whole.
   copy_if_there(from.node_id(), to.node_id());
-  fs::remove(to.unfinished_backup());  // last: a server refuses a folder with it
+  fs::remove(to.unfinished_backup());  // This comes last: a server refuses a folder with it.
   std::printf("%s: %llu new files, %.1f MB\n", options.out.c_str(), static_cast<unsigned long long>(copied.files),
               static_cast<double>(copied.bytes) / 1e6);
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -50,7 +51,12 @@ void run_parallel(std::size_t count, int threads, const std::function<void(std::
     }
   };
   std::vector<std::thread> pool;
-  for (int t = 0; t < threads && static_cast<std::size_t>(t) < count; ++t) pool.emplace_back(run);
+  try {
+    for (int t = 0; t < threads && static_cast<std::size_t>(t) < count; ++t) pool.emplace_back(run);
+  } catch (const std::system_error&) {
+    // The system allows no further thread: those that there are do the work, or this one.
+    if (pool.empty()) run();
+  }
   for (auto& t : pool) t.join();
   const MutexLock lock(failure.mutex);
   if (failure.first) std::rethrow_exception(failure.first);

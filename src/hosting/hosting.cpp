@@ -208,8 +208,14 @@ Result<ModelLease> Hosting::lease(const Model& model) {
   found = find(model, true);
   if (found && found->engine) return *found;
   auto loaded = load(model.uid, known_precision(model.uid));
-  if (!loaded)
-    return loaded.error().kind == ErrorKind::unavailable ? loaded.error() : internal_error(loaded.error().message);
+  if (!loaded && loaded.error().kind == ErrorKind::unavailable) return loaded.error();
+  if (!loaded) {
+    // A model that had given way to others and cannot come back is no longer known: the next pass over the desired state
+    // tries once more and then says that the hosting failed.
+    const std::lock_guard lock(mutex_);
+    if (const auto it = models_.find(model.uid); it != models_.end() && !it->second.engine) models_.erase(it);
+    return internal_error(loaded.error().message);
+  }
   ModelLease lease{*loaded, found ? found->lane : pool_.open(units_of(model), (*loaded)->seconds_per_picture())};
   Hosted hosted;
   hosted.engine = lease.engine;

@@ -74,13 +74,17 @@ void JobWorker::wake() {
   changed_.notify_all();
 }
 
-void JobWorker::stop() {
+void JobWorker::begin_stop() {
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
     cancel_ = true;
   }
   changed_.notify_all();
+}
+
+void JobWorker::stop() {
+  begin_stop();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -101,6 +105,11 @@ void JobWorker::loop() {
 }
 
 bool JobWorker::run_one() {
+  {
+    // An earlier job whose lease was lost must not cancel this one.
+    const MutexLock lock(mutex_);
+    if (!stopping_) cancel_ = false;
+  }
   std::optional<Job> job;
   {
     auto work = store_.write();
@@ -124,13 +133,12 @@ bool JobWorker::run_one() {
   auto work = store_.write();
   // If the lease is lost, neither call changes anything: the job then belongs to another worker.
   if (outcome->retry_after) {
-    work->jobs().release(job->id, worker_, clock_.now() + *outcome->retry_after);
+    const bool counts = outcome->is_attempt && !cancel_;
+    work->jobs().release(job->id, worker_, clock_.now() + *outcome->retry_after, counts);
   } else {
     work->jobs().complete(job->id, worker_);
   }
   work->commit();
-  const MutexLock lock(mutex_);
-  if (!stopping_) cancel_ = false;
   return true;
 }
 

@@ -20,6 +20,9 @@ namespace vedette {
 struct JobOutcome {
   /// How long the job waits until it runs again; empty if it is done and its row is to be deleted.
   std::optional<std::chrono::milliseconds> retry_after;
+  /// False if the job only waited for something: this run then does not count in Job::attempts. Nor does one that was
+  /// cancelled.
+  bool is_attempt = true;
 };
 
 /// One thread that claims jobs of one kind and runs them. It renews the lease while a job runs. If a worker dies,
@@ -39,6 +42,8 @@ class JobWorker {
   void start();
   /// Says that there may be work. Any thread may call it.
   void wake();
+  /// Cancels the running job and returns at once. No job is claimed afterwards.
+  void begin_stop();
   /// Cancels the running job and returns when the thread has ended.
   void stop();
   /// Claims one job and runs it on the calling thread. Returns false if there is none. It serves tests and start().

@@ -36,6 +36,20 @@ TEST_F(Jobs, RunOldestFirstAndOnce) {
   EXPECT_EQ(seen, "ab");
 }
 
+TEST_F(Jobs, OnlyRunsThatTriedSomethingCountAsAttempts) {
+  insert("a");
+  std::vector<std::int64_t> attempts;
+  bool is_attempt = false;
+  JobWorker worker(*store_, clock_, "paint", "w1", [&](const Job& job, const auto&) {
+    attempts.push_back(job.attempts);
+    return JobOutcome{.retry_after = std::chrono::milliseconds(0), .is_attempt = is_attempt};
+  });
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(worker.run_one());
+  is_attempt = true;
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(worker.run_one());
+  EXPECT_EQ(attempts, (std::vector<std::int64_t>{1, 1, 1, 1, 2}));
+}
+
 TEST_F(Jobs, ExpiredLeaseCanBeClaimedAgain) {
   insert("a");
   auto work = store_->write();

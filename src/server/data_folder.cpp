@@ -86,6 +86,10 @@ bool check_metadata(const DataFolder& folder, const std::string& account, Metada
   return true;
 }
 
+bool has_active_key(MetadataStore& metadata) {
+  return std::ranges::any_of(metadata.read()->users().list_keys(std::nullopt, std::nullopt), &AccessKey::is_active);
+}
+
 void give_up_master_key(const DataFolder& folder, MetadataStore& metadata) {
   auto work = metadata.write();
   for (const auto& key : work->users().list_keys(std::nullopt, std::nullopt))

@@ -53,6 +53,8 @@ void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted)
 /// Returns whether that is so and accepted.
 bool check_metadata(const DataFolder& folder, const std::string& account, MetadataStore& metadata,
                     const AcceptedLosses& accepted);
+/// Returns whether there is an access key that is not revoked.
+bool has_active_key(MetadataStore& metadata);
 /// Ends all access keys and moves the master key file aside, so that KeyRing makes a new one.
 void give_up_master_key(const DataFolder& folder, MetadataStore& metadata);
 

@@ -88,7 +88,12 @@ class Workers {
   void wake() {
     for (auto& worker : workers_) worker->wake();
   }
+  /// Cancels all jobs that run; they begin again with the next start.
+  void begin_stop() {
+    for (auto& worker : workers_) worker->begin_stop();
+  }
   void stop() {
+    begin_stop();
     for (auto& worker : workers_) worker->stop();
   }
 
@@ -206,8 +211,13 @@ void Server::stop() {
   auto& p = *parts_;
   if (!std::exchange(p.is_running, false)) return;
   // Calls to a store elsewhere end with the requests that wait for them: those in progress may take their time first.
-  p.http_server.stop([&p] { p.stores.cancel(); });
-  p.stores.cancel();
+  // Jobs are cancelled before, since a call that ends so must not count as a failure of theirs.
+  const auto cancel = [&p] {
+    p.workers.begin_stop();
+    p.stores.cancel();
+  };
+  p.http_server.stop(cancel);
+  cancel();
   p.workers.stop();
   p.hosting.stop();
   p.metrics.stop();

@@ -25,7 +25,9 @@ Stores::Stores(const ServerSettings& settings, const Clock& clock) : folder_{fs:
   storage_ = std::make_unique<ObjectStorage>(storage_settings, folder_, clock);
   fs::remove_all(folder_.jobs());  // Jobs that were cut off begin again in a folder of their own, or never.
 
-  const bool is_master_key_lost = accepted.master_key && !KeyRing::opens(*metadata_, clock, folder_.master_key());
+  // Without an active key an earlier start was cut off after it had given the lost master key up.
+  const bool is_master_key_lost =
+      accepted.master_key && (!KeyRing::opens(*metadata_, clock, folder_.master_key()) || !has_active_key(*metadata_));
   if (is_master_key_lost) give_up_master_key(folder_, *metadata_);
   keys_ = std::make_unique<KeyRing>(*metadata_, clock, folder_.master_key());
   node_ = set_up(folder_, settings.account, *metadata_, *keys_, is_metadata_lost || is_master_key_lost);

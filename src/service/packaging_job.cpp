@@ -46,8 +46,8 @@ Result<std::string> package(MetadataStore& metadata, ObjectStore& objects, const
 
 JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
                                           fs::path jobs_folder) {
-  return [&metadata, &objects, &clock, jobs_folder = std::move(jobs_folder)](const Job& row,
-                                                                             const std::atomic<bool>&) -> JobOutcome {
+  return [&metadata, &objects, &clock, jobs_folder = std::move(jobs_folder)](
+             const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
     const auto job = parse_model_job(row.payload);
     if (!job) {
       log::error("packaging", {{"reason", job.error().message}});
@@ -76,6 +76,7 @@ JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& 
     auto outcome = model ? package(metadata, objects, *job, *packaging, *model, folder)
                          : Result<std::string>(invalid_input("The model was deleted before it was packaged."));
     fs::remove_all(folder, ignored);
+    if (!outcome && cancel) return {std::chrono::milliseconds(0)};
     if (outcome) {
       move(running, succeeded, "The model was packaged to " + *outcome + ".");
     } else if (outcome.error().kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) {

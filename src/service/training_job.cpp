@@ -221,6 +221,8 @@ class Training {
 
   /// The artifact must load here, where it will be served, and judge a picture.
   Result<void> check_model(const TrainingJob& work) {
+    // One picture needs no help, and threads that have helped would stay with this thread.
+    const ThreadCount one(1);
     auto engine = Engine::load(folder_ / "model");
     if (!engine) return internal_error("The trained model cannot be used: " + engine.error().message);
     for (const auto& sample : work.train) {
@@ -238,6 +240,8 @@ class Training {
   Result<void> store_model() {
     // The whole evaluation is kept beside the model.
     std::error_code code;
+    if (!fs::is_directory(fs::symlink_status(folder_ / "model", code)))
+      return internal_error("The trainer left no folder with a model.");
     fs::rename(folder_ / "evaluation.json", folder_ / "model" / "evaluation.json", code);
     if (code) return internal_error("The evaluation cannot be stored: " + code.message());
     return ModelFiles(objects_).put(model_.uid, folder_ / "model");
@@ -368,7 +372,8 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     if (!model || model->status != ModelStatus::training)
       return {};  // done before, by a run that was cut off after its commit
     for (const auto* dataset : {&train, &test})
-      if (*dataset && (*dataset)->status == DatasetStatus::create_in_progress) return {kImportPoll};
+      if (*dataset && (*dataset)->status == DatasetStatus::create_in_progress)
+        return {.retry_after = kImportPoll, .is_attempt = false};
 
     const auto folder = jobs_folder / model->uid;
     Result<void> outcome;

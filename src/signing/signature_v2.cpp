@@ -74,6 +74,22 @@ std::vector<Parameter> parameters_of(std::string_view query) {
   return out;
 }
 
+/// Whether the parameter stands for a header that the string to sign covers.
+bool is_signed_header(std::string_view parameter) {
+  const auto name = to_lower(parameter);
+  return is_presigned_header(parameter) &&
+         (name.starts_with("x-amz-") || name == "content-md5" || name == "content-type");
+}
+
+/// The string to sign joins decoded values, so that a value which holds "&versionId=…" signs like two parameters.
+bool hides_a_parameter(std::string_view value) {
+  for (auto at = value.find('&'); at != std::string_view::npos; at = value.find('&', at + 1)) {
+    const auto rest = value.substr(at + 1);
+    if (holds(kSigned, rest.substr(0, rest.find_first_of("=&")))) return true;
+  }
+  return false;
+}
+
 Error refused(std::string message) {
   return fail(ErrorKind::access_denied, std::move(message), "AccessDenied");
 }
@@ -96,9 +112,13 @@ Result<Authorization> parse_presigned_v2(std::string_view query) {
       a.timestamp = value.value_or("");
     } else if (name == "Signature") {
       a.signature = value.value_or("");
-    } else if (!holds(kSigned, name) && !holds(kHarmless, name) && !is_presigned_header(name)) {
+    } else if (!holds(kSigned, name) && !holds(kHarmless, name) && !is_signed_header(name)) {
       return refused("The query parameter " + name +
                      " is not covered by a presigned URL of Signature Version 2, so that anybody could change it. " +
+                     kHowToSignWithVersion4);
+    } else if (value && hides_a_parameter(*value)) {
+      return refused("The value of the query parameter " + name +
+                     " looks like a further parameter, which Signature Version 2 cannot tell apart. " +
                      kHowToSignWithVersion4);
     }
   }

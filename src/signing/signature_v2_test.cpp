@@ -101,14 +101,18 @@ TEST(SignatureV2, AnyChangeOfWhatIsSignedBreaksTheSignature) {
 }
 
 TEST(SignatureV2, WhatItDoesNotCoverIsRefused) {
-  for (const char* parameter : {"prefix=a", "list-type=2", "max-keys=1", "encryption", "publicAccessBlock",
-                                "attributes", "X-Amz-Signature=00", "%61cl2", "anything=1"}) {
+  for (const char* parameter :
+       {"prefix=a", "list-type=2", "max-keys=1", "encryption", "publicAccessBlock", "attributes", "X-Amz-Signature=00",
+        "%61cl2", "anything=1", "Content-Disposition=inline", "content-encoding=gzip", "Cache-Control=no-store",
+        "Content-Language=de", "response-content-disposition=x%26versionId%3DOLD",
+        "response-content-disposition=x%26tagging"}) {
     const auto a = parse_presigned_v2(std::string(kPuppy) + "&" + parameter);
     ASSERT_FALSE(a) << parameter;
     EXPECT_EQ(a.error().kind, ErrorKind::access_denied) << parameter;
     EXPECT_NE(a.error().message.find("s3v4"), std::string::npos) << parameter;
   }
   EXPECT_TRUE(parse_presigned_v2(std::string(kPuppy) + "&encoding-type=url"));
+  EXPECT_TRUE(parse_presigned_v2(std::string(kPuppy) + "&response-content-disposition=R%26D%26you%3D1"));
 }
 
 TEST(SignatureV2, IncompleteUrlsAreRefused) {

@@ -13,7 +13,7 @@ using Json = nlohmann::json;
 namespace {
 
 constexpr std::uint64_t kJobLimit = 2ULL << 30;
-constexpr std::uint64_t kEvaluationLimit = 256ULL << 20;
+constexpr std::uint64_t kEvaluationLimit = 64ULL << 20;
 
 /// Returns the figure, or null if it is not defined.
 Json figure(const std::optional<double>& value) {

@@ -129,9 +129,10 @@ class RunningTrainer {
 Error read_failure(const fs::path& folder, int status) {
   if (auto text = read_file(folder / "failure.json", 1 << 20)) {
     const Json json = Json::parse(as_text(*text), nullptr, false);
-    if (json.is_object() && json.contains("message")) {
-      const bool is_users = json.value("fault", "") == "input";
-      return fail(is_users ? ErrorKind::invalid_input : ErrorKind::internal, json.value("message", ""));
+    // A trainer that a picture has taken over may write anything.
+    if (json.is_object() && json.contains("message") && json["message"].is_string()) {
+      const bool is_users = json.contains("fault") && json["fault"] == "input";
+      return fail(is_users ? ErrorKind::invalid_input : ErrorKind::internal, json["message"].get<std::string>());
     }
   }
   if (WIFSIGNALED(status))

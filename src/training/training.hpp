@@ -155,7 +155,7 @@ Result<void> append_progress(const std::filesystem::path& folder, const Progress
 Result<void> write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation);
 /// Fails with internal if the text is not one that write_evaluation() wrote. Takes those of earlier versions, too.
 Result<Evaluation> parse_evaluation(std::string_view text);
-/// The same of the folder's evaluation.json, of at most 256 MiB.
+/// The same of the folder's evaluation.json, of at most 64 MiB.
 Result<Evaluation> read_evaluation(const std::filesystem::path& folder);
 /// Returns one JSON object without the predictions: what `train` and `evaluate` print last.
 std::string summary_json(const Evaluation& evaluation);

@@ -159,6 +159,12 @@ TEST(Training, FailuresCarryTheTrainersSentence) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::invalid_input);
   EXPECT_EQ(result.error().message, "too few");
+  for (const char* odd : {R"({"message":5})", R"({"message":"x","fault":null})", R"({"fault":[]})", "[]", "{"}) {
+    result = run_trainer(fake_trainer(folder.path(), "echo '" + std::string(odd) + "' > failure.json\nexit 1\n"),
+                         folder.path(), {}, nullptr);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, ErrorKind::internal) << odd;
+  }
   result = run_trainer(fake_trainer(folder.path(), "kill -9 $$\n"), folder.path(), {}, nullptr);
   EXPECT_EQ(result.error().kind, ErrorKind::internal);
   EXPECT_NE(result.error().message.find("signal 9"), std::string::npos);

@@ -194,8 +194,9 @@ class JobRepository {
                                    Timestamp lease_until) = 0;
   virtual bool renew(std::int64_t id, const std::string& worker, Timestamp lease_until) = 0;
   virtual bool complete(std::int64_t id, const std::string& worker) = 0;
-  /// Gives the job back; it is ready again at the time `ready`.
-  virtual bool release(std::int64_t id, const std::string& worker, Timestamp ready) = 0;
+  /// Gives the job back; it is ready again at the time `ready`. If `is_attempt` is false, the run does not count in
+  /// Job::attempts.
+  virtual bool release(std::int64_t id, const std::string& worker, Timestamp ready, bool is_attempt) = 0;
   /// Gives back the jobs of all workers whose name begins with the prefix. A node that starts knows that its former
   /// self is dead.
   virtual void release_all(const std::string& worker_prefix, Timestamp ready) = 0;

@@ -16,7 +16,7 @@ constexpr const char* kEvaluation = "evaluation.json";
 constexpr std::string_view kBlobs = "blobs/", kBlobEnding = ".safetensors";
 constexpr const char* kDigest = "sha256";  // user metadata that says what the content must sum up to
 constexpr std::int64_t kMostFiles = 4096;
-constexpr std::uint64_t kMostEvaluationBytes = 256ULL << 20;
+constexpr std::uint64_t kMostEvaluationBytes = 64ULL << 20;
 constexpr std::uint64_t kMostFileBytes = 4ULL << 30;
 
 std::string key_of(const std::string& uid, const std::string& name) {
@@ -48,6 +48,7 @@ Result<bool> holds(const fs::path& folder, const std::string& name) {
 Result<std::vector<std::string>> names_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code code;
+  if (!fs::is_directory(fs::symlink_status(folder, code))) return internal_error("The model's folder is not a folder.");
   if (fs::is_symlink(fs::symlink_status(folder / "blobs", code)))
     return internal_error("The model's folder of blobs is a link.");
   for (const auto& entry : fs::directory_iterator(folder / "blobs", code)) {

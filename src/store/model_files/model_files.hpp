@@ -37,7 +37,7 @@ class ModelFiles {
   /// cannot be written.
   Result<void> fetch(const std::string& uid, const std::filesystem::path& folder);
 
-  /// The text of evaluation.json, of at most 256 MiB. Fails with not_found if the model is not there or was stored without
+  /// The text of evaluation.json, of at most 64 MiB. Fails with not_found if the model is not there or was stored without
   /// one, and with internal if the file is damaged.
   Result<std::string> evaluation(const std::string& uid);
 

@@ -210,7 +210,7 @@ std::filesystem::path set_aside(const std::filesystem::path& path, Timestamp now
   for (int number = 2; !free(aside); ++number) aside = wanted + "-" + std::to_string(number);
   for (const char* suffix : {"", "-wal", "-shm"})
     if (fs::exists(path.string() + suffix)) fs::rename(path.string() + suffix, aside + suffix);
-  const std::lock_guard lock(damaged_mutex);
+  const MutexLock lock(damaged_mutex);
   damaged_files().erase(known_as(path));
   return aside;
 }

@@ -208,15 +208,16 @@ void Trainer::decide() {
   for (std::size_t i = 0; i < pictures_.size(); ++i) {
     const auto& verdict = verdicts[i];
     const bool is_wrong = pictures_[i].is_anomalous != verdict.is_anomalous;
-    evaluation_.predictions.push_back({.source_ref = pictures_[i].sample->source_ref,
-                                       .is_anomalous = pictures_[i].is_anomalous,
-                                       .called_anomalous = verdict.is_anomalous,
-                                       .confidence = verdict.confidence,
-                                       .anomaly_score = verdict.anomaly_score,
-                                       .image = pictures_[i].sample->image.string(),
-                                       .fold = fold[i],
-                                       .is_suspect = is_wrong && verdict.confidence >= kSuspectConfidence,
-                                       .reason = verdict.reason});
+    evaluation_.predictions.push_back(
+        {.source_ref = pictures_[i].sample->source_ref,
+         .is_anomalous = pictures_[i].is_anomalous,
+         .called_anomalous = verdict.is_anomalous,
+         .confidence = verdict.confidence,
+         .anomaly_score = verdict.anomaly_score,
+         .image = pictures_[i].sample->image.string(),
+         .fold = fold[i],
+         .is_suspect = is_wrong && verdict.reason.empty() && verdict.confidence >= kSuspectConfidence,
+         .reason = verdict.reason});
   }
   summarize_predictions(evaluation_);
 }

@@ -42,9 +42,10 @@ class Jobs : public JobRepository {
   bool complete(std::int64_t id, const std::string& worker) override {
     return c_.prepare("DELETE FROM jobs WHERE id = ? AND worker = ?").bind(id).bind(worker).execute() > 0;
   }
-  bool release(std::int64_t id, const std::string& worker, Timestamp ready) override {
-    return c_.prepare("UPDATE jobs SET ready = ?, worker = NULL WHERE id = ? AND worker = ?")
+  bool release(std::int64_t id, const std::string& worker, Timestamp ready, bool is_attempt) override {
+    return c_.prepare("UPDATE jobs SET ready = ?, attempts = attempts - ?, worker = NULL WHERE id = ? AND worker = ?")
                .bind(stored(ready))
+               .bind(std::int64_t{is_attempt ? 0 : 1})
                .bind(id)
                .bind(worker)
                .execute() > 0;
