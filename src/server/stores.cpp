@@ -23,7 +23,8 @@ Stores::Stores(const ServerSettings& settings, const Clock& clock) : folder_{fs:
   auto storage_settings = settings;
   storage_settings.storage.accept_lost_index = accepted.index;
   storage_ = std::make_unique<ObjectStorage>(storage_settings, folder_, clock);
-  fs::remove_all(folder_.jobs());  // Jobs that were cut off begin again in a folder of their own, or never.
+  // A job that was cut off begins again in a new folder, or never, so that the old folders are of no use.
+  fs::remove_all(folder_.jobs());
 
   const bool is_master_key_lost = accepted.master_key && !KeyRing::opens(*metadata_, clock, folder_.master_key());
   if (is_master_key_lost) give_up_master_key(folder_, *metadata_);
