@@ -89,7 +89,7 @@ std::vector<std::string> ApiClient::list_keys(const std::string& bucket, const s
   std::vector<std::string> keys;
   std::string token;
   do {
-    // The keys are URL-encoded, so that none needs XML's escapes.
+    // The keys in the answer are URL-encoded, so that none of them needs XML's escapes.
     std::string query = (token.empty() ? "" : "continuation-token=" + uri_encode(token) + "&") +
                         std::string("encoding-type=url&list-type=2&prefix=") + uri_encode(prefix);
     const auto response = s3("GET", bucket, "", query);

@@ -11,22 +11,22 @@
 
 namespace vedette {
 
-/// The answer of a service that refused a call.
+/// The error answer of a service that refused a call.
 struct ApiFailure : std::runtime_error {
   ApiFailure(std::string n, const std::string& message) : std::runtime_error(n + ": " + message), name(std::move(n)) {}
   std::string name;  ///< A name such as "ConflictException".
 };
 
-/// The few calls of a Vedette server that the local tools make, through its public API like everybody else. Every
-/// function throws: ApiFailure for a refusal, std::runtime_error if the server cannot be reached. Only one thread may
-/// use it.
+/// Makes the few calls of a Vedette server that the local tools need, through its public API as every client does.
+/// Every function throws ApiFailure if the server refuses the call, and std::runtime_error if the server cannot be
+/// reached. Only one thread may use it.
 class ApiClient {
  public:
   explicit ApiClient(ServiceClientOptions options) : client_(std::move(options)) {}
 
   /// Makes a call of `lookoutvision`. `path` begins below the API version: "/projects/p".
   nlohmann::json call(const char* method, const std::string& path, const nlohmann::json& body = nullptr);
-  /// A reading call of the service `vedette`; `path` below its version.
+  /// Makes a reading call of the service `vedette`. `path` begins below the API version.
   nlohmann::json get_from_vedette(const std::string& path, const std::string& query);
 
   void create_bucket(const std::string& bucket);  ///< It is no error if the bucket exists.

@@ -47,7 +47,8 @@ bool is_within(const fs::path& path, const fs::path& folder) {
   return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
 }
 
-/// Throws if the folder for the copy is not to be written to: nothing but an earlier backup of the same server is replaced.
+/// Throws if the copy must not be written to its folder, because the folder holds anything but an earlier backup of the
+/// same server.
 void check_out(const DataFolder& from, const DataFolder& to, const BackupOptions& options) {
   const auto data = fs::canonical(from.root), out = fs::weakly_canonical(to.root);
   if (is_within(out, data) || is_within(data, out))
@@ -74,13 +75,13 @@ void back_up(const BackupOptions& options) {
   const DataFolder from{fs::absolute(options.data)}, to{fs::absolute(options.out)};
   if (!fs::exists(from.node_id())) throw std::runtime_error("there is no Vedette data in " + options.data);
   check_out(from, to, options);
-  ::umask(077);  // The copy is as secret as what it copies.
+  ::umask(077);  // the copy is as secret as the data
   fs::create_directories(to.root);
   fs::permissions(to.root, fs::perms::owner_all);
   if (!fs::exists(to.node_id())) copy_if_there(from.node_id(), to.unfinished_backup());
   ObjectCopy copied;
-  // A model that is deleted between the two copies would be in only one of them; then both copies are made once more. A
-  // model that lacks its files twice has lost them: that is told, and does not keep the rest from being copied.
+  // If a model is deleted between the two copies, only one of them has it; then both copies are made once more. If a
+  // model lacks its files both times, the server has lost them: the user is told, and all else is still copied.
   // The metadata of an earlier backup stays until the objects of the new one are there: a backup that is cut off leaves the
   // earlier one as it was.
   const auto next_metadata = to.root / "metadata.sqlite.next";
@@ -116,7 +117,7 @@ void back_up(const BackupOptions& options) {
   copy_if_there(from.credentials(), to.credentials());
   // This comes last, because a server takes a folder with this file for whole.
   copy_if_there(from.node_id(), to.node_id());
-  fs::remove(to.unfinished_backup());  // This comes last: a server refuses a folder with it.
+  fs::remove(to.unfinished_backup());  // is removed last, because a server refuses a folder that holds this file
   std::printf("%s: %llu new files, %.1f MB\n", options.out.c_str(), static_cast<unsigned long long>(copied.files),
               static_cast<double>(copied.bytes) / 1e6);
 }

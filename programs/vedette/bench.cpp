@@ -36,7 +36,7 @@ const Scope kScope{"123456789012", "us-east-1"};
 struct BenchOptions {
   std::string model, images, endpoint, project, version = "latest";
   int connections = 1, units = 0, models = 1;
-  std::int64_t model_memory = -1;  // In MiB; −1 leaves it to the server.
+  std::int64_t model_memory = -1;  // The limit in MiB; −1 leaves it to the server.
   double seconds = 10, rate = 0;
   int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   int unit_cores = 4;
@@ -69,8 +69,8 @@ std::vector<std::string> read_files(const std::string& folder, const Manifest& m
   return out;
 }
 
-/// Writes another model whose largest blob is its own: the last bit of one number differs. The backbone and small blobs
-/// are shared.
+/// Writes another model that differs only in the last bit of one number, so that its largest blob is its own. It shares
+/// the backbone and the small blobs with the first model.
 void write_variant(const fs::path& out, const Artifact& model, int number) {
   auto tensors = model.tensors;
   std::map<std::string, std::vector<std::string>> blobs;
@@ -121,7 +121,7 @@ std::string model_path(int number) {
   return "/projects/" + std::string(kProject) + "/models/" + std::to_string(number + 1);
 }
 
-/// A server of this program's own that hosts the model.
+/// A server that this program starts, and that hosts the model.
 struct OwnServer {
   OwnServer(const BenchOptions& options, const fs::path& model) {
     make_data(folder.path(), model, options.models);
@@ -161,7 +161,7 @@ struct OwnServer {
   double hosted_ms = 0;
 };
 
-/// The least milliseconds that each stage can take on this machine, and the operations of the network.
+/// The shortest milliseconds that each stage can take on this machine, and the operations of the network.
 struct Floors {
   double decode = 0, resize = 0, network = 0, mask = 0, encode = 0;
   double flops = 0;
@@ -185,7 +185,7 @@ Floors find_floors(const Engine& engine, const std::vector<std::string>& picture
   Floors out;
   const auto& m = engine.manifest();
   const auto picture = required(engine.decode(as_bytes(pictures[0])));
-  // The limit of a decoder is the decoder itself: libjpeg-turbo or spng alone, in a loop.
+  // A decoder cannot be faster than the library that decodes (libjpeg-turbo or spng) alone in a loop.
   out.decode = least_ms(10, [&] { required(engine.decode(as_bytes(pictures[0]))); });
   const double pixels = static_cast<double>(picture.pixels.size());
   const double input = 3.0 * m.input_height * m.input_width * sizeof(float);
@@ -209,7 +209,7 @@ Floors find_floors(const Engine& engine, const std::vector<std::string>& picture
 void bench(const BenchOptions& given) {
   auto options = given;
   options.unit_cores = std::min(options.unit_cores, options.cores);
-  // Unless the user says otherwise, there are as many units as pictures can be judged at once.
+  // Unless the user gives a number, the model gets as many units as pictures can be judged at once.
   if (options.units == 0) options.units = options.connections == 1 && options.rate == 0 ? 1 : options.cores;
   std::optional<TemporaryFolder> unpacked;
   const auto folder = model_folder(options.model, unpacked);

@@ -16,7 +16,8 @@ namespace vedette {
 namespace fs = std::filesystem;
 namespace {
 
-/// Keeps a file that is to be replaced and holds something else, under a name that says when: it may be the vendor's, from an old SDK.
+/// Renames a file that is to be replaced, if it holds something else, since it may be the vendor's file from an old
+/// SDK. The new name holds the time.
 void keep_other(const fs::path& path, const std::string& content) {
   constexpr std::uint64_t kLargest = 16 << 20;
   if (!fs::exists(fs::symlink_status(path))) return;

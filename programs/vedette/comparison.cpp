@@ -11,11 +11,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// A figure that is not defined is null.
+/// Returns a figure as JSON; it is null if it is not defined.
 Json figure(const std::optional<double>& value) {
   return value ? Json(*value) : Json();
 }
-/// … or a dash, as wide as %9.3f.
+/// Returns a figure as text; it is a dash, as wide as %9.3f, if it is not defined.
 std::string in_column(const std::optional<double>& value) {
   if (!value) return "        –";
   char text[32];
@@ -32,7 +32,8 @@ struct Scores {
     right += p.is_anomalous == p.called_anomalous;
     ++total;
   }
-  /// All are empty where the pictures do not define them, as in vision/assess: without a defective picture, the precision also if none is called so.
+  /// Precision, recall and F1 are empty if the pictures do not define them, as in vision/assess: all are if no picture
+  /// is defective, and the precision also if no picture is called so.
   [[nodiscard]] std::optional<double> precision() const {
     return ratio(true_positives, true_positives + false_positives);
   }

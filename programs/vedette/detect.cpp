@@ -24,7 +24,8 @@ struct DetectOptions {
   bool json = false;
 };
 
-/// What --masks-out writes: the mask, or, if the model has no labels, its anomaly map at the picture's size, white where the most anomalous.
+/// Returns the picture that --masks-out writes: the mask or, if the model has no labels, the anomaly map at the
+/// picture's size, which is white where the picture is most anomalous.
 Bytes mask_of(const Manifest& manifest, const Verdict& verdict) {
   if (verdict.label_map) return verdict.mask_png;
   RgbImage out{manifest.image_height, manifest.image_width, {}};
@@ -37,7 +38,7 @@ Bytes mask_of(const Manifest& manifest, const Verdict& verdict) {
   return std::move(*png);
 }
 
-/// Files as they are given, and the pictures below folders.
+/// Returns the files that were given, and the pictures below the folders that were given.
 std::vector<fs::path> find_pictures(const std::vector<std::string>& given) {
   std::vector<fs::path> out;
   for (const auto& path : given) {
@@ -55,7 +56,7 @@ std::vector<fs::path> find_pictures(const std::vector<std::string>& given) {
 
 int detect(const DetectOptions& options) {
   const auto pictures = find_pictures(options.images);
-  std::vector<fs::path> targets;  // of masks
+  std::vector<fs::path> targets;  // the files to which masks are written
   if (!options.masks_out.empty()) {
     if (std::error_code code; fs::exists(options.masks_out, code) && !fs::is_directory(options.masks_out, code))
       throw std::runtime_error(options.masks_out + " is a file, not a folder");
@@ -89,7 +90,7 @@ int detect(const DetectOptions& options) {
                    manifest.image_height);
     auto fractions = nlohmann::json::object(), colors = nlohmann::json::object();
     std::string found;
-    for (std::size_t a = 1; a < verdict->areas.size(); ++a) {  // the first is the background
+    for (std::size_t a = 1; a < verdict->areas.size(); ++a) {  // the first area is the background
       const auto& area = verdict->areas[a];
       fractions[area.name] = area.fraction;
       colors[area.name] = area.color;

@@ -11,10 +11,11 @@ namespace vedette {
 
 struct IdentityOptions {
   std::string data = "./vedette-data", account = "123456789012";
-  bool force = false;  ///< Even the last administrator may be removed.
+  bool force = false;  ///< If set, even the last administrator may be removed.
 };
 
-/// The users, keys and policies of a server's data folder. The server may be running, and sees every change at once.
+/// Opens the users, keys and policies in a server's data folder. The server may be running; it sees every change at
+/// once.
 struct IdentityStore {
   /// Throws std::runtime_error if the folder does not hold a server's data.
   explicit IdentityStore(const IdentityOptions& options);
@@ -24,10 +25,10 @@ struct IdentityStore {
   Identities identities;
 };
 
-/// Adds --data, --account and --force, for all subcommands.
+/// Adds --data, --account and --force to a command, for all of its subcommands.
 std::shared_ptr<IdentityOptions> add_identity_options(CLI::App& command);
 
-/// Returns the value, or throws its error for the user.
+/// Returns the value of a result, or throws its error as a message for the user.
 template <typename T>
 T checked(Result<T> result) {
   if (!result) throw std::runtime_error(result.error().message);

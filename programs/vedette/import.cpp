@@ -62,7 +62,7 @@ class Importer {
  private:
   std::string path(const std::string& rest = "") const { return "/projects/" + uri_encode(options_.project) + rest; }
 
-  /// Something that exists already is kept, so that an import that was cut off can be run again.
+  /// Calls `create` and accepts that the thing exists already, so that an import that was cut off can be run again.
   void unless_exists(const std::function<void()>& create, const std::string& what) {
     try {
       create();
@@ -81,7 +81,8 @@ class Importer {
         "project " + options_.project);
   }
 
-  /// Returns the reference as it is here, with its object in the bucket, or nothing if the file was not kept.
+  /// Returns the new reference for an old one, after its file has become an object of the bucket, or nothing if the
+  /// file was not kept.
   std::optional<std::string> moved(const std::string& reference, const std::string& type) {
     const auto known = moved_.find(type + " " + reference);
     if (known != moved_.end()) return known->second;
@@ -106,8 +107,8 @@ class Importer {
     return out;
   }
 
-  /// Fills files_ with what the references of all manifests mean. To look at one at a time would not show which of them
-  /// mean the same file.
+  /// Fills files_ with the files that the references of all manifests mean. The references must be looked at together,
+  /// because one alone does not show which others mean the same file.
   void find_files(const std::vector<std::pair<std::string, std::string>>& manifests) {
     std::set<Reference> references;
     for (const auto& [type, manifest] : manifests) {
@@ -116,7 +117,7 @@ class Importer {
       for (const auto line : manifest_lines(content)) {
         const auto json = OrderedJson::parse(line, nullptr, false);
         if (!json.is_object() || !json.contains("source-ref") || !json["source-ref"].is_string())
-          continue;  // The line is named later.
+          continue;  // the import reports this line later
         references.emplace(type, json["source-ref"]);
         for (const auto& name : mask_members(json)) references.emplace(type, json[name]);
       }
@@ -177,7 +178,7 @@ class Importer {
     const auto description = wait("/datasets/" + type, "DatasetDescription", "CREATE_IN_PROGRESS", false);
     if (description["Status"] == "CREATE_FAILED")
       throw std::runtime_error("the " + type + " dataset: " + description["StatusMessage"].get<std::string>());
-    // The message names pictures that no training can use, and class names that mean nothing here.
+    // The message names pictures that no training can use, and class names that Vedette does not know.
     std::fprintf(stderr, "%s dataset: %s\n", type.c_str(), description["StatusMessage"].get<std::string>().c_str());
   }
 
@@ -228,13 +229,14 @@ class Importer {
                      training_notes(model["ModelVersion"]), options_.json);
   }
 
-  /// The name that the picture had before it was imported.
+  /// Returns the name that the picture had before it was imported.
   std::string old_name(const std::string& reference) const {
     const auto old = old_name_.find(reference);
     return old == old_name_.end() ? reference : old->second;
   }
 
-  /// The comparison stands without them: a server of an earlier version, or a user who may not read them, has none.
+  /// Returns the notes of the training. If the server is of an earlier version, or if the user may not read the notes,
+  /// there are none; the comparison does not need them.
   TrainingNotes training_notes(const std::string& version) {
     TrainingNotes notes;
     try {

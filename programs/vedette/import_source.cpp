@@ -15,7 +15,7 @@ namespace vedette {
 namespace fs = std::filesystem;
 namespace {
 
-// A manifest may be this large, in bytes; pictures are far smaller.
+// No file may have more bytes than this; manifests can be large, and pictures are far smaller.
 constexpr std::uint64_t kLargestFile = 1'000'000'000;
 
 std::string last_part(const std::string& name) {
@@ -58,7 +58,8 @@ class FolderSource : public ImportSource {
     const auto content = read(name);
     Hasher md5(Hasher::Algorithm::md5);
     md5.update(as_bytes(content));
-    // What an import that was cut off has sent already is not sent again, and what somebody else has put there stays.
+    // If an earlier import was cut off, what it has sent is not sent again. An object that somebody else has put there
+    // stays.
     const auto there = client_.etag(bucket, key);
     if (there && *there != to_hex(md5.finish()))
       throw std::runtime_error("s3://" + bucket + "/" + key + " is there already and is not what " + name +

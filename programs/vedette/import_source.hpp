@@ -12,8 +12,8 @@
 
 namespace vedette {
 
-/// A picture or mask as a manifest names it: the type of the dataset ("train" or "test"), and s3://bucket/key or a
-/// path.
+/// Names a picture or mask as a manifest does: by the type of the dataset ("train" or "test"), and by s3://bucket/key
+/// or a path.
 using Reference = std::pair<std::string, std::string>;
 
 /// Decides which kept file each reference means. Paths are compared by their parts, from the end. A file fits if its
@@ -26,15 +26,16 @@ using Reference = std::pair<std::string, std::string>;
 std::map<Reference, std::string> match_files(const std::set<Reference>& references,
                                              const std::vector<std::string>& names);
 
-/// What a customer kept of the old service: a folder, or a bucket of the server. It holds manifests, pictures, masks
-/// and old evaluation files, in any of the layouts that published tools left behind. Only one thread may use it.
+/// Gives access to the files that a customer kept from the old service, in a folder or in a bucket of the server. They
+/// are manifests, pictures, masks and old evaluation files, in any of the layouts that published tools left behind.
+/// Only one thread may use it.
 class ImportSource {
  public:
   virtual ~ImportSource() = default;
   /// Throws std::runtime_error if `location` is neither a folder nor s3://bucket/prefix.
   static std::unique_ptr<ImportSource> open(const std::string& location, ApiClient& client);
 
-  /// The relative names of all files, sorted.
+  /// Returns the relative names of all files, sorted.
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
   virtual std::string read(const std::string& name) = 0;
   /// Makes the file an object of the bucket, unless it is there already. Returns its key.

@@ -67,7 +67,8 @@ LoadResult run_load(const LoadOptions& options) {
         ++mine.failed;
       } else if (response->status == 429) {
         ++mine.throttled;
-        // Clients pause, too; without a pause only refusals would be measured.
+        // After a refusal a client pauses, as real clients do; without the pause the test would measure hardly anything
+        // but refusals.
         if (options.rate == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
       } else {
         const auto answered = Steady::now();

@@ -11,8 +11,8 @@
 
 namespace {
 
-/// Makes sure that standard input, output and error are open, whoever started this program. Otherwise the first socket
-/// or file would take their place, and be written to, or handed on, as one of them.
+/// Makes sure that standard input, output and error are open, whoever started this program. Otherwise the first sockets
+/// or files would get their numbers, and would be written to, or handed on, as if they were standard output.
 void open_standard_files() {
   int fd = 0;
   while ((fd = ::open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO) {

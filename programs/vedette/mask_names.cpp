@@ -37,7 +37,7 @@ std::string joined(const fs::path& relative) {
 }  // namespace
 
 std::vector<std::string> mask_names(const std::vector<fs::path>& pictures) {
-  // The different pictures that would have the same name, by that name.
+  // This groups the pictures that would have the same mask name, by that name.
   std::map<std::string, std::vector<fs::path>> groups;
   std::set<fs::path> known;
   for (const auto& p : pictures)

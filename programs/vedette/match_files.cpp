@@ -29,7 +29,7 @@ std::vector<std::string_view> parts_of(std::string_view path) {
 struct Fit {
   std::string file;
   std::size_t shared = 0;           ///< The number of parts, from the end, that key and file share.
-  std::string key_rest, file_rest;  ///< What comes before the shared parts.
+  std::string key_rest, file_rest;  ///< The parts of key and file before the shared ones.
   [[nodiscard]] bool is_whole() const { return key_rest.empty() || file_rest.empty(); }
 };
 
@@ -95,7 +95,7 @@ std::map<Reference, std::string> match_files(const std::set<Reference>& referenc
       }
     }
   }
-  // Where a folder was moved to shows in all its references that share as much.
+  // If a folder was moved, all its references that share as many parts with files show the same new place.
   for (const auto& [reference, fits] : moved) {
     if (whole.contains(reference)) continue;
     std::size_t most = 0;
@@ -103,7 +103,7 @@ std::map<Reference, std::string> match_files(const std::set<Reference>& referenc
     for (const auto& fit : fits)
       if (fit.shared == most) moves[folder_of(key_of(reference))].insert(folder_of(fit.file));
   }
-  std::map<std::string, std::set<std::string>> arrivals;  // Which folders were moved to one place.
+  std::map<std::string, std::set<std::string>> arrivals;  // The folders that were moved, by their new place.
   for (const auto& [from, to] : moves)
     for (const auto& place : to) arrivals[place].insert(from);
   for (const auto& [reference, fits] : moved) {

@@ -10,12 +10,12 @@
 
 namespace vedette {
 
-/// Returns where the model's files lie: its folder, or the folder into which its archive was unpacked. Throws
-/// std::runtime_error that names the file.
+/// Returns the folder of the model's files: the given one, or the one into which its archive was unpacked. Throws
+/// std::runtime_error, which names the file.
 std::filesystem::path model_folder(const std::string& path, std::optional<TemporaryFolder>& unpacked);
 
-/// Loads a model from its folder or from the archive that a packaging job writes. Throws std::runtime_error that names
-/// the file.
+/// Loads a model from its folder or from the archive that a packaging job writes. Throws std::runtime_error, which
+/// names the file.
 std::shared_ptr<const Engine> load_model(const std::string& path);
 
 }  // namespace vedette

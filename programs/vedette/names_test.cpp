@@ -13,7 +13,8 @@ namespace {
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
 
-/// Returns what the references of a training manifest mean, in their order; "-" for none.
+/// Returns the file that each reference of a training manifest means, in the order of the references; "-" stands for
+/// none.
 Names matched(const Names& references, const Names& files) {
   std::set<Reference> all;
   for (const auto& r : references) all.emplace("train", r);
@@ -30,7 +31,7 @@ TEST(MatchFiles, AMissingPictureIsNotAnotherOfTheSameName) {
   EXPECT_EQ(matched({"s3://old/images/normal/1.png", "s3://old/images/anomaly/1.png", "s3://old/images/anomaly/2.png"},
                     {"images/anomaly/2.png", "images/normal/1.png"}),
             (Names{"images/normal/1.png", "-", "images/anomaly/2.png"}));
-  // The file is not taken even if nothing else claims it, and a mask is not a picture.
+  // The file does not match even though no other reference claims it, and a mask must not match a picture.
   EXPECT_EQ(matched({"s3://old/images/anomaly/1.png"}, {"images/normal/1.png"}), (Names{"-"}));
   EXPECT_EQ(matched({"s3://old/images/bad/1.png", "s3://old/masks/bad/1.png"}, {"images/bad/1.png"}),
             (Names{"images/bad/1.png", "-"}));
@@ -49,7 +50,7 @@ TEST(MatchFiles, WhatWasKeptBelowOtherFoldersIsFound) {
   EXPECT_EQ(matched({"s3://old/project/good/1.png", "s3://old/project/good/2.png"},
                     {"images/good/1.png", "images/good/2.png"}),
             (Names{"images/good/1.png", "images/good/2.png"}));
-  // The same key is in the folders that the export makes for both datasets.
+  // Both folders that the export makes for the two datasets have a file with this key.
   EXPECT_EQ(matched({"s3://old/a/1.png"}, {"test/images/a/1.png", "train/images/a/1.png"}),
             (Names{"train/images/a/1.png"}));
 }
@@ -59,7 +60,7 @@ TEST(MatchFiles, WhatIsAmbiguousIsLeftOut) {
   EXPECT_EQ(matched({"s3://one/a/1.png", "s3://two/a/1.png"}, {"a/1.png"}), (Names{"-", "-"}));
   EXPECT_EQ(matched({"s3://old/1.png"}, {"x/1.png", "y/1.png"}), (Names{"-"}));
   EXPECT_EQ(matched({"s3://old/1.png"}, {"1.png", "y/1.png"}), (Names{"1.png"}));
-  // Two folders would have been moved to one here, and one folder would have been moved to two below.
+  // In the first case two folders would have been moved to one, and in the second case one folder to two.
   EXPECT_EQ(matched({"s3://old/p/good/1.png", "s3://old/q/good/2.png"}, {"kept/good/1.png", "kept/good/2.png"}),
             (Names{"-", "-"}));
   EXPECT_EQ(matched({"s3://old/p/good/1.png", "s3://old/p/good/2.png"}, {"x/good/1.png", "y/good/2.png"}),

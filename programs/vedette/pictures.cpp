@@ -23,8 +23,9 @@ namespace {
 constexpr const char* kFolderLabel = "anomaly";
 constexpr const char* kFolderColor = "#E53935";
 
-/// Returns a manifest's reference as a local file: below --images-root, otherwise the manifest's folder, otherwise its
-/// parent. Of an s3:// reference the key is looked up, whole and then shortened from the left.
+/// Returns the local file that a manifest's reference means. It is looked for below --images-root, then below the
+/// manifest's folder, then below the parent of that. For an s3:// reference the key is looked up, first as a whole and
+/// then shortened from the left.
 fs::path locate(const std::string& reference, const fs::path& manifest, const std::string& images_root) {
   const auto uri = parse_s3_uri(reference);
   const fs::path path = uri ? fs::path(uri->key) : fs::path(reference);
@@ -45,8 +46,8 @@ fs::path locate(const std::string& reference, const fs::path& manifest, const st
   return roots.front() / path;  // The file is missing; it is named when it is read.
 }
 
-/// Whether a file is taken for a picture: by its name, so that a damaged picture is named and not passed over,
-/// otherwise by its first bytes.
+/// Returns whether a file is taken for a picture. Its name decides, so that a damaged picture is reported and not
+/// passed over; a file with another name is judged by its first bytes.
 bool is_picture(const fs::path& file) {
   const auto extension = to_lower(file.extension().string());
   for (const auto* known : {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp"})
@@ -58,7 +59,8 @@ bool is_picture(const fs::path& file) {
   const auto begins = [&](std::string_view text) { return start.starts_with(text); };
   return in &&
          (begins("\xFF\xD8\xFF"sv) || begins("\x89PNG\r\n\x1A\n"sv) || (begins("RIFF"sv) && start.ends_with("WEBP")) ||
-          // With other names these are raw files of cameras, whose first picture is a thumbnail.
+          // If a TIFF file has another extension, it is a raw file of a camera, whose first picture is only a
+          // thumbnail.
           (extension.empty() && (begins("II*\0"sv) || begins("MM\0*"sv))));
 }
 
@@ -78,7 +80,8 @@ std::string some_of(const std::vector<std::string>& names) {
   return out + (names.size() > kShown ? ", …)" : ")");
 }
 
-/// Gives the pictures from `first` on, which are those of --anomaly, the masks of --masks. Says which have none.
+/// Assigns the masks of --masks to the pictures from `first` on, which are those of --anomaly. Reports which of these
+/// have no mask.
 void attach_masks(const PictureOptions& options, std::vector<TrainingPicture>& samples, std::size_t first) {
   const auto folder = fs::absolute(options.anomaly), mask_folder = fs::absolute(options.masks);
   std::vector<fs::path> listed;

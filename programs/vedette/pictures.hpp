@@ -20,8 +20,8 @@ void add_picture_options(CLI::App& command, PictureOptions& options);
 std::vector<TrainingPicture> read_pictures(const PictureOptions& options);
 std::vector<TrainingPicture> read_manifest_pictures(const std::string& manifest, const std::string& images_root);
 
-/// Returns the pictures below a folder (base/file_tree), sorted. What is left out is told on standard error: files that
-/// are no pictures, counted by extension, links that lead nowhere, and folders that cannot be read.
+/// Returns the pictures below a folder (base/file_tree), sorted. Reports on standard error what is left out: files that
+/// are not pictures, counted by extension, links that lead nowhere, and folders that cannot be read.
 std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& folder);
 
 /// Prints an evaluation as a table for people, to standard output.

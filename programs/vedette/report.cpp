@@ -21,7 +21,8 @@ struct ReportOptions {
   std::size_t shown = 60;
 };
 
-/// A page may take the place of a page, but not of anything else: a picture, a model's file, a folder.
+/// Throws unless the output is new or replaces an HTML page: a picture, a model's file or a folder must not be
+/// overwritten.
 void check_out(const std::string& out) {
   if (!std::filesystem::exists(std::filesystem::symlink_status(out))) return;
   std::ifstream file(out, std::ios::binary);

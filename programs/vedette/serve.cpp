@@ -10,7 +10,8 @@ namespace vedette {
 namespace {
 
 void serve(const ServerSettings& settings) {
-  // Only this thread takes signals, below: they are blocked before any other thread is made.
+  // Only this thread handles signals, below. They are blocked before any other thread is made, because new threads
+  // inherit that.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);

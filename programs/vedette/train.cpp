@@ -27,7 +27,7 @@ struct TrainOptions {
   bool json = false;
 };
 
-/// Shows a bar on a terminal, and a line per stage elsewhere.
+/// Shows progress as a bar on a terminal, and as one line per stage elsewhere.
 class ProgressBar {
  public:
   void show(const Progress& p) {
@@ -66,8 +66,8 @@ int train(const TrainOptions& options) {
   if (!options.backbone.empty()) job.plan.backbone = fs::absolute(options.backbone);
   job.letterbox_mixed_sizes = true;
   job.takes_all_formats = true;
-  // An interrupted training ends here and not in the midst of it, so that its folder is deleted. What the caller has
-  // switched off, as nohup does, stays off.
+  // A signal ends the training only here and not at any other point, so that its folder is deleted. A signal that the
+  // caller has switched off, as nohup does, stays off.
   for (const int number : {SIGINT, SIGTERM, SIGHUP})
     if (::signal(number, [](int) { interrupted = true; }) == SIG_IGN) ::signal(number, SIG_IGN);
   const TemporaryFolder folder;

@@ -37,7 +37,7 @@ Result<void> look_at(const BackboneOptions& options) {
   for (const auto* input : {&options.network, &options.picture})
     if (std::error_code code; !options.out.empty() && fs::equivalent(options.out, *input, code))
       return invalid_input(options.out + " is read here and would be overwritten; choose another name");
-  // Maps may take the place of maps, not of anything else.
+  // The output file may replace a file of maps, but nothing else.
   if (!options.out.empty() && fs::exists(fs::symlink_status(options.out))) {
     const auto there = read_file(options.out, kOnnxFileLimit);
     if (!there || !parse_safetensors(as_text(*there)))

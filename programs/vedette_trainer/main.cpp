@@ -40,8 +40,8 @@ int run_job(const fs::path& folder, int threads) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Networks allocate and free the same large blocks at every step. These blocks are kept and not returned to the
-  // system, which would have to clear them again.
+  // Networks allocate and free the same large blocks at every step. This setting keeps these blocks in the process,
+  // because the system would have to clear them each time.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   CLI::App app("Trains a Vedette model from a job folder (job.json).");

@@ -20,8 +20,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr auto kBelievedJump = std::chrono::days(3);
-constexpr std::size_t kLongestText = 10'240;  // of one member, in bytes
-constexpr std::size_t kMostRefusers = 4096;   // users at addresses, within a minute
+constexpr std::size_t kLongestText = 10'240;  // the most bytes of one member
+constexpr std::size_t kMostRefusers = 4096;   // the most pairs of user and address that are counted within a minute
 
 Json audited(const Json& value) {
   if (value.is_object()) {
@@ -72,13 +72,14 @@ void AuditLog::open(const std::string& day) {
   std::vector<std::string> days;
   for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
     const auto name = entry.path().stem().string();
-    // Only names that this class gives are taken: other files in the folder are somebody else's.
+    // Only files with names that this class gives are deleted; other files in the folder are not the server's.
     if (entry.path().extension() == ".jsonl" && name.size() == 10 && name[4] == '-' && name[7] == '-' && name < day)
       days.push_back(name);
   }
   if (days.empty()) return;
-  // A clock that jumped ahead must not delete everything: age is counted from today only if the day before today that has a file was
-  // lately, else from shortly after that day. Where the server is used rarely, a file then stays until the use after next.
+  // If the clock jumped ahead, that must not delete all files. So the age of files is counted from today only if the
+  // last day before today that has a file is recent; otherwise it is counted from shortly after that day. If the server
+  // is used rarely, a file therefore stays until the use after next.
   const auto before = parse_timestamp(*std::max_element(days.begin(), days.end()) + "T00:00:00Z");
   if (!before) return;
   const auto believed = std::min(clock_.now(), *before + kBelievedJump);
@@ -92,7 +93,7 @@ namespace {
 Json line_of(const AuditEvent& e, const std::string& time) {
   const auto parsed = [](const std::string& text) {
     auto json = text.empty() ? Json() : Json::parse(text, nullptr, false);
-    return json.is_discarded() ? Json() : json;  // A discarded value would make the line invalid JSON.
+    return json.is_discarded() ? Json() : json;  // a discarded value would make the line invalid JSON
   };
   Json line = {{"eventVersion", "1.08"},
                {"userIdentity",
@@ -158,7 +159,7 @@ void AuditLog::end_minutes(Timestamp now, bool all) {
 bool AuditLog::leaves_out(const AuditEvent& e, Timestamp now) {
   if (e.error_code.empty() && !e.needs_no_right) return false;
   auto key = e.account + "/" + e.user + "@" + e.source_ip;
-  // Beyond this number all callers share one entry: invented addresses must not fill the memory.
+  // Beyond this number all callers share one entry, so that invented addresses cannot fill the memory.
   if (refusals_.size() >= kMostRefusers && !refusals_.contains(key)) key.clear();
   auto& r = refusals_.try_emplace(key, Refusals{now, 0, 0, {}}).first->second;
   if (r.written < kMostRefusals) {

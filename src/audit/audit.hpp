@@ -52,7 +52,7 @@ class AuditLog {
     Timestamp since;
     int written = 0;
     std::int64_t left_out = 0;
-    AuditEvent last;  // The last call that was left out: it says whose calls they are.
+    AuditEvent last;  // the last call that was left out, which says whose calls these are
   };
   void open(const std::string& day) REQUIRES(mutex_);
   void append(const std::string& line, const std::string& time) REQUIRES(mutex_);

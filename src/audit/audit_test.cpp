@@ -85,7 +85,7 @@ TEST(Audit, AClockThatJumpsAheadDeletesNothingAtOnce) {
   }
   clock.advance(std::chrono::days(2000));
   log.write({});
-  clock.advance(-std::chrono::days(2000));  // and is set right
+  clock.advance(-std::chrono::days(2000));  // the clock is set right again
   log.write({});
   for (int day = 13; day <= 20; ++day)
     EXPECT_TRUE(std::filesystem::exists(folder.path() / ("2020-09-" + std::to_string(day) + ".jsonl"))) << day;

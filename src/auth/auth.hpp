@@ -10,10 +10,11 @@
 #include "base/result.hpp"
 #include "store/metadata/metadata.hpp"
 
-/// Who is calling, and what they may do. Thread-safe. auth/authenticator.hpp says how a caller is found.
+/// Says who is calling, and decides what they may do. All functions are thread-safe. auth/authenticator.hpp says how a
+/// caller is found.
 namespace vedette {
 
-/// A user at work: in a request, or in a job that acts for them.
+/// A user who makes a request, or for whom a job runs.
 struct Caller {
   std::string account, user, access_key_id;
   std::shared_ptr<const std::vector<Policy>> policies;
@@ -22,20 +23,21 @@ struct Caller {
   [[nodiscard]] std::string arn() const { return user_arn(account, user); }
 };
 
-/// What a call says about tags, for policies with conditions on them.
+/// Says what a call does with tags, for policies that have conditions on tags.
 struct TagContext {
   std::vector<Tag> request_tags = {};
   std::vector<std::string> untags = {};
   std::function<std::vector<Tag>()> resource_tags = {};
 };
 
-/// Fails with access_denied, worded as AWS does. Whoever calls and whatever the policies say, nothing is allowed on a
-/// bucket whose name begins with a dot: such names are no client's, and the server keeps its own objects under one.
+/// Decides whether the caller may do the action on the resource. Fails with access_denied, worded as AWS does. Nobody
+/// may do anything with a bucket whose name begins with a dot, whatever the policies say: clients cannot have such
+/// buckets, and the server keeps its own objects in one.
 Result<void> authorize(const Caller& caller, std::string_view action, std::string_view resource,
                        const TagContext& tags = {});
 
-/// The user as a job acts for them (aws:ViaAWSService), with the rights they have now. Fails with invalid_input if they
-/// no longer exist.
+/// Returns the user as a caller for a job (aws:ViaAWSService is true), with the rights that the user has now. Fails
+/// with invalid_input if the user no longer exists.
 Result<Caller> caller_of_job(MetadataStore& store, const std::string& account, const std::string& user);
 
 }  // namespace vedette

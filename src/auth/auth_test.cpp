@@ -86,7 +86,7 @@ TEST_F(Auth, ADamagedPolicyAllowsNothing) {
 TEST_F(Auth, NamesAreCheckedAndManagedPoliciesStay) {
   EXPECT_FALSE(identities_.create_user(kAccount, ""));
   EXPECT_FALSE(identities_.create_user(kAccount, "a b"));
-  for (const char* name : {".", ".."}) {  // no client can put these into the path of a URL
+  for (const char* name : {".", ".."}) {  // no client can put these names into the path of a URL
     EXPECT_EQ(identities_.create_user(kAccount, name).error().kind, ErrorKind::invalid_input);
     EXPECT_EQ(identities_.put_policy(kAccount, name, R"({"Statement":[]})").error().kind, ErrorKind::invalid_input);
   }
@@ -129,9 +129,9 @@ TEST_F(Auth, TheLastAdministratorStays) {
   ASSERT_TRUE(identities_.put_policy(kAccount, "none", none));
   EXPECT_TRUE(is_refused(identities_.attach(kAccount, "root", "none")));
   EXPECT_TRUE(ring_.authenticate({key->access_key_id}));
-  EXPECT_TRUE(identities_.delete_policy(kAccount, "none"));  // the attachment was undone
+  EXPECT_TRUE(identities_.delete_policy(kAccount, "none"));  // the refused attachment left nothing behind
 
-  // Without a key of their own, or with rights over some users only, another is no administrator.
+  // A user without a key, or with rights over only some users, is not an administrator.
   ASSERT_TRUE(identities_.put_policy(
       kAccount, "some", R"({"Statement":{"Effect":"Allow","Action":"*","Resource":"arn:aws:iam::*:user/a*"}})"));
   ASSERT_TRUE(identities_.attach(kAccount, "ann", "AdministratorAccess"));
@@ -141,7 +141,8 @@ TEST_F(Auth, TheLastAdministratorStays) {
   EXPECT_TRUE(identities_.attach(kAccount, "ann", "some"));
   EXPECT_TRUE(is_refused(identities_.delete_user(kAccount, "root")));
 
-  // Rights that come from a policy of one's own count; then its document cannot be taken away either.
+  // A user can also be an administrator through a stored policy. Then nobody can replace the policy's document so that
+  // the right is lost.
   ASSERT_TRUE(identities_.put_policy(
       kAccount, "mine",
       R"({"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}},
@@ -156,7 +157,7 @@ TEST_F(Auth, TheLastAdministratorStays) {
   Identities forced(*store_, clock_, Identities::LastAdministrator::may_go);
   EXPECT_TRUE(forced.delete_user(kAccount, "ann"));
   ASSERT_TRUE(identities_.create_user(kAccount, "bob"));
-  EXPECT_TRUE(identities_.delete_user(kAccount, "bob"));  // where there is none, none is kept
+  EXPECT_TRUE(identities_.delete_user(kAccount, "bob"));  // an account that has no administrator need not keep one
 }
 
 TEST_F(Auth, TwoAdministratorsCannotDeleteEachOther) {

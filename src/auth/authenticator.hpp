@@ -7,20 +7,20 @@
 
 namespace vedette {
 
-/// What a request shows of who sends it. Whoever has seen a request of the same user can show the same: only the
-/// signature proves it.
+/// Holds what a request shows about its sender. Whoever has seen a request of a user can copy this; only the signature
+/// proves who sent it.
 struct Credential {
   std::string access_key_id;
-  std::string session_token = {};  ///< comes with temporary keys; empty: none was sent
+  std::string session_token = {};  ///< belongs to temporary keys; empty if none was sent
 };
 
-/// Whom a credential belongs to, and what their signatures are made with.
+/// Says to whom a credential belongs, and holds the secret with which that user signs.
 struct Authenticated {
   Caller caller;
   std::string signing_secret;
 };
 
-/// Finds the holder of a credential. Thread-safe; may block on a database.
+/// Finds the owner of a credential. It is thread-safe and may block on a database.
 class Authenticator {
  public:
   virtual ~Authenticator() = default;

@@ -32,7 +32,7 @@ Result<void> check_name(const char* what, const std::string& name, std::size_t l
   if (name.empty() || name.size() > longest || name.find_first_not_of(kAlphabet) != std::string::npos)
     return invalid_input(std::string(what) + " has 1 to " + std::to_string(longest) +
                          " letters, digits and characters of +=,.@_-");
-  // Clients name both in the path of a URL, where "." and ".." mean other folders (RFC 3986, 5.2.4).
+  // Clients write both names into the path of a URL, where "." and ".." mean other folders (RFC 3986, 5.2.4).
   if (name == "." || name == "..") return invalid_input(std::string(what) + " may not be \"" + name + "\".");
   return {};
 }
@@ -44,7 +44,7 @@ Error no_policy(const std::string& name) {
   return not_found("POLICY", name, "There is no policy " + name + ".");
 }
 
-/// Whether the user may give anybody any right, themselves included, and can make calls at all.
+/// Returns whether the user has an active key and may give any right to anybody, including themselves.
 bool is_administrator(UserRepository& users, const User& user) {
   const auto keys = users.list_keys(user.account, user.name);
   if (std::none_of(keys.begin(), keys.end(), [](const AccessKey& key) { return key.is_active; })) return false;
@@ -94,7 +94,7 @@ std::vector<Policy> policies_of(UserRepository& users, const User& user) {
       if (auto stored = users.find_policy(user.account, name)) document = std::move(stored->document);
     if (!document) continue;
     auto policy = Policy::parse(*document);
-    // A policy that cannot be read may have denied something; then nothing is allowed.
+    // If a policy cannot be read, it may have denied something; so the user is allowed nothing.
     if (!policy) policy = Policy::parse(R"({"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}})");
     out.push_back(std::move(*policy));
   }

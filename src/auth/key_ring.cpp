@@ -17,7 +17,7 @@ constexpr std::size_t kMasterKeyBytes = 32;
 KeyRing::KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file)
     : store_(store), clock_(clock) {
   auto bytes = read_file(master_key_file, kMasterKeyBytes);
-  // Any active access key, which the master key must be able to open.
+  // This is any active access key; the master key must be able to open it.
   std::optional<AccessKey> sealed;
   {
     auto work = store_.read();
@@ -57,7 +57,8 @@ bool KeyRing::opens(MetadataStore& store, const Clock& clock, const std::filesys
 
 Result<KeyRing::NewKey> KeyRing::create_key(const std::string& account, const std::string& user) {
   NewKey key;
-  // The shapes clients know: 20 upper-case letters and digits beginning with AKIA; 40 base64 characters.
+  // Clients expect keys in these forms: the id has 20 characters, which are AKIA and then upper-case letters and
+  // digits; the secret has 40 base64 characters.
   key.access_key_id = "AKIA";
   for (char c : random_id(16)) key.access_key_id += static_cast<char>(c >= 'a' ? c - 32 : c);
   key.secret = to_base64(random_bytes(30));

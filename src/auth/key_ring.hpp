@@ -10,23 +10,25 @@
 
 namespace vedette {
 
-/// The access keys in the metadata. They are permanent: none has a session token.
+/// Keeps the access keys in the metadata. These keys are permanent, so that none has a session token.
 class KeyRing : public Authenticator {
  public:
-  /// Reads the master key from the file, making it (mode 0600) if missing. Throws std::runtime_error if that fails, and
-  /// if there are active access keys that the file does not open: it is lost, or another one's.
+  /// Reads the master key from the file, or makes the file (mode 0600) if it is missing. Throws std::runtime_error if
+  /// that fails, or if there are active access keys that the file does not open, because the right file is lost or this
+  /// one belongs to another server.
   KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file);
-  /// Whether the constructor would take this file.
+  /// Returns whether the constructor would accept this file.
   static bool opens(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file);
 
   struct NewKey {
     std::string access_key_id, secret;
     Timestamp created;
   };
-  /// The secret is told only here. Fails with not_found USER.
+  /// Makes a key for the user. This is the only time that its secret is told. Fails with not_found USER.
   Result<NewKey> create_key(const std::string& account, const std::string& user);
 
-  /// Reads the store on every call, so that a revocation or a changed policy works at once.
+  /// Finds the owner of a key. Reads the store on every call, so that a revoked key or a changed policy takes effect at
+  /// once.
   Result<Authenticated> authenticate(const Credential& credential) override;
 
  private:

@@ -16,8 +16,8 @@ namespace {
 using Json = nlohmann::json;
 using Condition = Policy::Condition;
 
-/// Whether a text matches a pattern with * and ?. The function is iterative and goes back only to the last star, so
-/// that no pattern can make it slow.
+/// Returns whether a text matches a pattern with * and ?. The function is iterative and goes back only to the last
+/// star, so that no pattern can make it slow.
 bool matches(std::string_view pattern, std::string_view text) {
   std::size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;
   while (t < text.size()) {
@@ -37,7 +37,7 @@ bool matches(std::string_view pattern, std::string_view text) {
 
 struct Address {
   std::array<std::uint8_t, 16> bytes{};
-  int bits = 0;  ///< 32 or 128
+  int bits = 0;  ///< the length of the address: 32 or 128
 };
 
 std::optional<Address> parse_address(const std::string& text) {
@@ -197,7 +197,8 @@ std::optional<std::vector<std::string>> values_of(const std::string& key, const 
   const auto flag = [](bool value) { return std::vector<std::string>{value ? "true" : "false"}; };
   const auto tag_value = [](const std::vector<Tag>& tags,
                             std::string_view name) -> std::optional<std::vector<std::string>> {
-    // A tag of exactly this name decides, so that nobody can hide it behind another that differs only in case.
+    // Only a tag of exactly this name counts, so that nobody can hide it behind another tag whose name differs only in
+    // case.
     for (const auto& tag : tags)
       if (tag.key == name) return std::vector{tag.value};
     for (const auto& tag : tags)
@@ -257,14 +258,15 @@ bool holds(const Condition& c, const PolicyContext& context) {
     return c.values == Condition::Values::one && c.is_negated;
   }
   const auto fits = [&](const std::string& value) { return value_matches(c, value, context) != c.is_negated; };
-  // A negated test of one value holds if the call has nothing of what is named, as with ForAllValues.
+  // A negated test of one value, and a test with ForAllValues, hold only if every value of the call passes. Any other
+  // test holds if one value passes.
   return c.values == Condition::Values::all || (c.values == Condition::Values::one && c.is_negated)
              ? std::all_of(values->begin(), values->end(), fits)
              : std::any_of(values->begin(), values->end(), fits);
 }
 
-/// Notes whether an object has a member twice. A parser keeps only the last one, and the lost one may have denied
-/// something.
+/// Makes a parser callback that notes whether an object has a member twice. A parser keeps only the last of them, and
+/// the lost one may have denied something.
 Json::parser_callback_t unique_members(bool& is_ambiguous) {
   return [&is_ambiguous, open = std::vector<std::set<std::string>>()](int, Json::parse_event_t event,
                                                                       Json& value) mutable {

@@ -11,7 +11,7 @@
 
 namespace vedette {
 
-/// What the conditions of a policy may ask about a call.
+/// Holds the facts about a call that the conditions of a policy can test.
 struct PolicyContext {
   std::string account, username;
   std::string source_ip;   ///< The value of aws:SourceIp; empty inside jobs.
@@ -27,14 +27,15 @@ struct PolicyContext {
 
 enum class PolicyVerdict { allowed, not_allowed, explicitly_denied };
 
-/// An IAM-style policy document: statements of Effect, Action or NotAction, Resource or NotResource with * and ?, and
-/// Condition. An explicit deny wins; what nothing allows is denied.
-///   https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
-/// Condition operators: String(Not)Equals(IgnoreCase), String(Not)Like, Arn(Not)Equals, Arn(Not)Like, Bool,
-/// (Not)IpAddress, Null; with …IfExists, ForAllValues: and ForAnyValue:. Keys: those of PolicyContext, aws:username,
-/// aws:PrincipalArn, aws:PrincipalAccount. Variables: ${aws:username}, ${aws:PrincipalAccount}. Whatever else a
-/// document uses is refused when it is parsed, since ignoring it could allow too much. A policy is immutable; any
-/// thread may use it.
+/// Is an IAM-style policy document: statements of Effect, Action or NotAction, Resource or NotResource with * and ?,
+/// and Condition. An explicit deny wins; an action that nothing allows is denied. See
+/// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
+///
+/// The condition operators are String(Not)Equals(IgnoreCase), String(Not)Like, Arn(Not)Equals, Arn(Not)Like, Bool,
+/// (Not)IpAddress and Null, each with …IfExists, ForAllValues: and ForAnyValue:. The condition keys are those of
+/// PolicyContext, aws:username, aws:PrincipalArn and aws:PrincipalAccount. The variables are ${aws:username} and
+/// ${aws:PrincipalAccount}. A document that uses anything else is refused when it is parsed, since ignoring it could
+/// allow too much. A policy is immutable; any thread may use it.
 class Policy {
  public:
   static constexpr std::size_t kLongestDocument = 10'240;  ///< in bytes

@@ -21,7 +21,7 @@ bool allows(const std::string& json, const std::string& action, const std::strin
   return policy && policy->decide(action, resource, c) == PolicyVerdict::allowed;
 }
 
-/// Whether a policy that allows everything under one condition allows a call.
+/// Returns whether a policy that allows everything under one condition allows a call.
 bool holds(const std::string& condition, const PolicyContext& c) {
   return allows(R"({"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":)" + condition + "}}", "a:b",
                 "r", c);

@@ -43,7 +43,7 @@ void write(std::string_view level, std::string_view event, std::span<const Field
   for (const auto& field : fields) append_field(line, field);
   for (const auto& field : context_of_thread.fields()) append_field(line, field);
   line += '\n';
-  // If a log line cannot be written it is lost: that is no reason to fail.
+  // If a log line cannot be written, it is lost: that is no reason to fail.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 

@@ -21,15 +21,15 @@ void info(std::string_view event, std::span<const Field> fields);
 void warning(std::string_view event, Fields fields = {});
 void error(std::string_view event, Fields fields = {});
 
-/// Fields that say what a line belongs to: the request that is served, the job that runs. A value; copies share the
-/// fields. Names must be literals.
+/// Fields that say what a line belongs to: the request that is served or the job that runs. This is a value; copies
+/// share the fields. The names must be literals.
 class Context {
  public:
   Context() = default;  ///< no fields
   explicit Context(Fields fields) : Context(std::vector<Field>(fields)) {}
   explicit Context(std::vector<Field> fields)
       : fields_(std::make_shared<const std::vector<Field>>(std::move(fields))) {}
-  /// The context of the calling thread.
+  /// Returns the context of the calling thread.
   static Context current();
   [[nodiscard]] std::span<const Field> fields() const { return fields_ ? *fields_ : std::span<const Field>(); }
 
@@ -37,8 +37,8 @@ class Context {
   std::shared_ptr<const std::vector<Field>> fields_;
 };
 
-/// While it lives, every line that its thread writes carries the context, instead of the one before. Lives and ends on
-/// one thread: a coroutine may not hold one while it is suspended.
+/// Gives its thread a context: as long as it lives, every line that the thread writes carries this context instead of
+/// the one before. It lives and ends on one thread, so a coroutine must not hold one while it is suspended.
 class Scope {
  public:
   explicit Scope(Context context);
@@ -50,7 +50,7 @@ class Scope {
   Context outer_;
 };
 
-/// The work, to be run on another thread in the context of the thread that calls this.
+/// Wraps work so that it runs on another thread in the context of the thread that calls this.
 template <typename Work>
 auto carried(Work work) {
   return [context = Context::current(), work = std::move(work)](auto&&... arguments) mutable {

@@ -2,11 +2,13 @@
 
 #include <mutex>
 
-/// A mutex that Clang's thread-safety analysis understands, which std::mutex of GCC's library is not. A member that a mutex protects
-/// is declared `T member_ GUARDED_BY(mutex_)`; with -Wthread-safety clang then refuses every use of it without the lock. A function
-/// that expects its caller to hold the lock is declared with REQUIRES(mutex_), a lambda that waits for a condition, too. GCC sees none
-/// of this. `./test.sh lint` runs the analysis.
-///   https://clang.llvm.org/docs/ThreadSafetyAnalysis.html
+/// A mutex that Clang's thread-safety analysis understands; it does not understand the std::mutex of GCC's library. A
+/// member that a mutex protects is declared `T member_ GUARDED_BY(mutex_)`; with -Wthread-safety, clang then refuses
+/// every use of the member without the lock. A function that expects its caller to hold the lock is declared with
+/// REQUIRES(mutex_), and so is a lambda that waits for a condition. GCC ignores all of this. `./test.sh lint` runs the
+/// analysis.
+///
+/// https://clang.llvm.org/docs/ThreadSafetyAnalysis.html
 #if defined(__clang__)
 #define VEDETTE_THREAD_ATTRIBUTE(x) __attribute__((x))
 #else
@@ -27,17 +29,17 @@ class VEDETTE_THREAD_ATTRIBUTE(capability("mutex")) Mutex {
   std::mutex mutex_;
 };
 
-/// Holds a mutex from here to the end of the block.
+/// Holds a mutex until the end of the block.
 class VEDETTE_THREAD_ATTRIBUTE(scoped_lockable) MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) VEDETTE_THREAD_ATTRIBUTE(acquire_capability(mutex)) : lock_(mutex.mutex_) {}
   ~MutexLock() VEDETTE_THREAD_ATTRIBUTE(release_capability()) = default;
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
-  /// Gives the mutex up before the end of the block, and takes it again.
+  /// Releases the mutex before the end of the block; lock() takes it again.
   void unlock() VEDETTE_THREAD_ATTRIBUTE(release_capability()) { lock_.unlock(); }
   void lock() VEDETTE_THREAD_ATTRIBUTE(acquire_capability()) { lock_.lock(); }
-  /// For std::condition_variable, which gives the mutex up only while it waits.
+  /// Returns the lock for std::condition_variable, which releases the mutex only while it waits.
   [[nodiscard]] std::unique_lock<std::mutex>& standard() { return lock_; }
 
  private:

@@ -10,9 +10,8 @@
 namespace vedette {
 namespace {
 
-constexpr std::chrono::seconds kUnneededAfter{
-    5};                                // units above the minimum leave service when nothing needed them for so long
-constexpr double kLearningRate = 0.1;  // the weight of the newest picture in a lane's seconds per picture
+constexpr std::chrono::seconds kUnneededAfter{5};  // a lane gives up units that no demand has needed for this time
+constexpr double kLearningRate = 0.1;              // the weight of the newest picture in a lane's seconds per picture
 
 Error too_many(double seconds_until_better) {
   auto error = fail(ErrorKind::throttled, "More images arrive than the model's inference units can take.");
@@ -27,7 +26,7 @@ struct ComputePool::Task {
   std::shared_ptr<Lane> lane;
   std::promise<Result<void>> done;
   int threads = 0;
-  double charged = 0;  // core seconds that the lane was charged before it was known how many the picture takes
+  double charged = 0;  // core seconds that the lane was charged when the picture began, before its true cost was known
 };
 
 class ComputePool::Lane {
@@ -36,10 +35,10 @@ class ComputePool::Lane {
   int desired = 1;
   int running = 0;
   std::deque<std::shared_ptr<Task>> waiting;
-  double seconds = 0;       // core seconds that a picture takes
-  double virtual_time = 0;  // core seconds per unit that the lane has had
-  Time busy_since;          // when demand last needed all units
-  int peak = 0;             // the highest demand since then
+  double seconds = 0;       // the core seconds that one picture is expected to take
+  double virtual_time = 0;  // the core seconds per unit that the lane has received
+  Time busy_since;          // the last time at which the demand needed all units
+  int peak = 0;             // the highest demand since busy_since
   [[nodiscard]] int demand() const { return running + static_cast<int>(waiting.size()); }
 };
 
@@ -82,7 +81,7 @@ void ComputePool::scale(Lane& lane, Time now) {
   const int demand = lane.demand();
   lane.peak = std::max(lane.peak, demand);
   if (demand >= lane.desired) {
-    lane.desired = demand;  // more units come at once: they cost a thread that is there already
+    lane.desired = demand;  // units are added at once, since they only use threads that exist already
     lane.busy_since = now;
     lane.peak = 0;
   } else if (now - lane.busy_since >= kUnneededAfter) {
@@ -94,7 +93,7 @@ void ComputePool::scale(Lane& lane, Time now) {
 }
 
 double ComputePool::expected_wait(const Lane& lane) const {
-  // The cores are shared by the units of all lanes that have work.
+  // The units of all lanes that have work share the cores.
   double units = lane.desired;
   for (const auto& weak : lanes_)
     if (const auto other = weak.lock(); other && other.get() != &lane && other->demand() > 0) units += other->desired;
@@ -111,7 +110,7 @@ Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<v
     if (stopping_) return fail(ErrorKind::unavailable, "The server is stopping.");
     const double wait = expected_wait(*lane), longest = std::chrono::duration<double>(options_.longest_wait).count();
     if (waiting_ >= options_.most_waiting || wait > longest) return too_many(wait - longest);
-    // Having had nothing to do is no credit for later.
+    // A lane that had nothing to do must not save up core time for later.
     if (lane->demand() == 0) lane->virtual_time = std::max(lane->virtual_time, virtual_time_);
     lane->waiting.push_back(task);
     ++waiting_;
@@ -126,12 +125,13 @@ Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<v
     --waiting_;
     task->done.set_value(answer());
   };
-  // Whoever hangs up frees the place in the queue.
+  // A caller who hangs up gives up the place in the queue.
   const auto hang_up = [&] {
     withdraw([] { return fail(ErrorKind::unavailable, "The caller did not wait for the answer."); });
   };
   const std::stop_callback on_hang_up(std::move(abandoned), hang_up);
-  // The wait was expected to be short enough, but the pictures before this one may take longer than they used to.
+  // The wait was expected to be short enough when the picture was queued, but the pictures before it can take longer
+  // than before.
   if (done.wait_for(options_.longest_wait) != std::future_status::ready)
     withdraw([&] { return too_many(expected_wait(*lane)); });
   return done.get();
@@ -146,7 +146,7 @@ ComputePool::LaneState ComputePool::state(Lane& lane) {
 std::shared_ptr<ComputePool::Task> ComputePool::next() {
   if (free_cores_ == 0) return nullptr;
   std::shared_ptr<Lane> best;
-  int ready = 0;  // pictures that could begin now
+  int ready = 0;  // the number of pictures that could begin now
   for (const auto& weak : lanes_) {
     const auto lane = weak.lock();
     if (!lane) continue;
@@ -171,8 +171,9 @@ std::shared_ptr<ComputePool::Task> ComputePool::next() {
 void ComputePool::dispatch() {
   const auto is_idle = [](const auto& worker) { return worker->is_idle; };
   while (auto task = next()) {
-    // A free core is an idle worker. A worker that uses several cores keeps its helping threads, and OpenMP lets all wait less keenly once
-    // there are more of them than cores: so they gather at the front, and work on one core at the back.
+    // Each idle worker stands for a free core. A worker that uses several cores keeps the helping threads that OpenMP
+    // made for it, and once there are more such threads than cores, OpenMP lets all of them wait less keenly. So work
+    // on several cores goes to the first idle workers of the list, and work on one core to the last ones.
     auto& worker = task->threads > 1 ? *std::find_if(workers_.begin(), workers_.end(), is_idle)
                                      : *std::find_if(workers_.rbegin(), workers_.rend(), is_idle);
     worker->is_idle = false;
@@ -184,7 +185,8 @@ void ComputePool::dispatch() {
 void ComputePool::loop(Worker& worker) {
   std::unique_lock lock(mutex_);
   while (true) {
-    // What waits while the pool ends is given out as workers become idle; those that nothing is left for end.
+    // While the pool is being destroyed, workers that become idle still take the waiting pictures; a worker ends when
+    // no picture is left.
     worker.wake.wait(lock, [&] { return worker.task || (stopping_ && waiting_ == 0); });
     auto task = std::move(worker.task);
     if (!task) return;
@@ -197,7 +199,7 @@ void ComputePool::loop(Worker& worker) {
     } catch (const std::exception& e) {
       outcome = internal_error(e.what());
     }
-    task->work = nullptr;  // it may hold the last reference to a model
+    task->work = nullptr;  // the function can hold the last reference to a model
     const double seconds = std::chrono::duration<double>(options_.now() - start).count() * task->threads;
     lock.lock();
     auto& lane = *task->lane;

@@ -13,8 +13,8 @@
 
 #include "base/result.hpp"
 
-/// Cores shared by pictures: which picture runs next, and on how many cores. It knows nothing of models or stores, so that a server and
-/// an edge agent can both use it.
+/// This module shares the machine's cores among pictures: it decides which picture runs next, and on how many cores. It
+/// knows nothing of models or stores, so that a server and an edge agent can both use it.
 namespace vedette {
 
 /// How many inference units a model has. One unit judges one picture at a time.
@@ -29,14 +29,16 @@ struct ComputeOptions {
   int unit_cores = 1;  ///< the most cores that a unit uses for one picture; it gets fewer while pictures wait
   std::chrono::milliseconds longest_wait{2000};  ///< a picture that would have to wait longer is refused
   std::size_t most_waiting = 48;                 ///< pictures of all models that may wait
-  /// The clock. Tests set their own.
+  /// The clock that the pool reads. Tests set their own.
   std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
 };
 
-/// Runs the work on pictures of all models on the machine's cores. Each model has a lane: its units, and a queue before them. Cores go to
-/// the lane that has had the least of them for its units (start-time fair queueing; Goyal et al., SIGCOMM 1996). A picture that nobody
-/// waits behind gets all cores of its unit, which is the quickest for it; while others wait each picture gets one core, which judges the
-/// most pictures per second. The pool has one thread per core; work that gets several cores uses them through OpenMP. Any thread may call it.
+/// Runs the work on pictures of all models on the machine's cores. Each model has a lane: its units, and a queue before
+/// them. The pool gives cores to the lane that has received the least core time for its units (start-time fair
+/// queueing; Goyal et al., SIGCOMM 1996). A picture that nobody waits behind gets all cores of its unit, which is the
+/// quickest for it. While other pictures wait, each picture gets one core, so that the machine judges the most pictures
+/// per second. The pool has one thread per core; work that gets several cores uses them through OpenMP. Any thread may
+/// call it.
 class ComputePool {
  public:
   explicit ComputePool(ComputeOptions options);
@@ -45,15 +47,17 @@ class ComputePool {
   ComputePool& operator=(const ComputePool&) = delete;
 
   class Lane;
-  /// Makes a lane. `seconds`: how long a picture takes one core, as far as is known; the pool learns it from then on.
+  /// Makes a lane. `seconds` says how many seconds one core needs for a picture, as far as that is known; from then on
+  /// the pool measures it.
   std::shared_ptr<Lane> open(UnitRange units, double seconds);
-  /// Takes effect at once, also for pictures that wait already.
+  /// Changes the units of a lane. The change takes effect at once, also for pictures that wait already.
   void set_units(Lane& lane, UnitRange units);
 
-  /// Runs the work on a thread of the pool, under a ThreadCount (base/parallel.hpp) of as many threads as the work is told, and waits for
-  /// it. Work and all that it holds are destroyed outside of the pool's lock. Fails with throttled, at once and with the seconds to wait,
-  /// if the queue is too long, and after the longest wait if the pictures before it took longer than was expected; with unavailable if
-  /// `abandoned` is requested before the work began, or if the pool is being destroyed; with internal if the work throws.
+  /// Runs the work on a thread of the pool and waits for it. The work runs under a ThreadCount (base/parallel.hpp) of
+  /// as many threads as it is given by its argument. The pool destroys the work, and all that it holds, outside of the
+  /// pool's lock. Fails with throttled, at once and with the seconds to wait, if the queue is too long, and after the
+  /// longest wait if the pictures before it took longer than was expected. Fails with unavailable if `abandoned` is
+  /// requested before the work began, or if the pool is being destroyed. Fails with internal if the work throws.
   Result<void> run(const std::shared_ptr<Lane>& lane, std::function<void(int threads)> work,
                    std::stop_token abandoned = {});
 
@@ -78,19 +82,19 @@ class ComputePool {
   void loop(Worker& worker);
   void scale(Lane& lane, Time now);
   [[nodiscard]] double expected_wait(const Lane& lane) const;
-  /// Takes the picture whose turn it is, and cores for it; null if none can begin.
+  /// Takes the picture whose turn it is, and cores for it. Returns null if no picture can begin.
   std::shared_ptr<Task> next();
-  /// Gives pictures to idle workers.
+  /// Gives waiting pictures to idle workers.
   void dispatch();
 
   const ComputeOptions options_;
-  std::mutex mutex_;  // guards all below, and what lanes hold
+  std::mutex mutex_;  // guards all members below, and what the lanes hold
   std::vector<std::weak_ptr<Lane>> lanes_;
   int free_cores_;
   std::size_t waiting_ = 0;
-  double virtual_time_ = 0;  // start tag of the work that began last
+  double virtual_time_ = 0;  // the start tag of the work that began last
   bool stopping_ = false;
-  std::vector<std::unique_ptr<Worker>> workers_;  // one per core
+  std::vector<std::unique_ptr<Worker>> workers_;  // one worker per core
 };
 
 }  // namespace vedette

@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A pool whose time stands still unless a test moves it.
+/// A fixture with a pool whose clock stands still unless a test moves it.
 class ComputePools : public testing::Test {
  protected:
   ComputeOptions options(int cores, int unit_cores) {
@@ -24,7 +24,7 @@ class ComputePools : public testing::Test {
     o.now = [this] { return std::chrono::steady_clock::time_point(std::chrono::milliseconds(milliseconds_.load())); };
     return o;
   }
-  /// Waits until the lane has as many pictures waiting.
+  /// Waits until `count` pictures wait in the lane.
   static void await_waiting(ComputePool& pool, ComputePool::Lane& lane, std::size_t count) {
     while (pool.state(lane).waiting != count) std::this_thread::yield();
   }
@@ -34,7 +34,7 @@ class ComputePools : public testing::Test {
   std::atomic<std::int64_t> milliseconds_{0};
 };
 
-/// Work that goes on until it is released.
+/// Work that does not end until the test releases it.
 class Held {
  public:
   void operator()(int threads) {
@@ -116,9 +116,9 @@ TEST_F(ComputePools, WhatWouldWaitTooLongIsRefusedWithTheTimeToWait) {
   await_running(pool, *lane, 1);
   auto b = begin(pool, lane, std::ref(work));
   await_waiting(pool, *lane, 1);
-  auto c = begin(pool, lane, std::ref(work));  // one waits and half of one is left: three seconds
+  auto c = begin(pool, lane, std::ref(work));  // one picture waits and one half is left to do: three seconds
   await_waiting(pool, *lane, 2);
-  const auto refused = pool.run(lane, [](int) {});  // five seconds
+  const auto refused = pool.run(lane, [](int) {});  // the wait would now be five seconds
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ErrorKind::throttled);
   EXPECT_EQ(refused.error().retry_after_seconds, 2);
@@ -145,7 +145,8 @@ TEST_F(ComputePools, APictureThatWaitsLongerThanWasExpectedIsRefused) {
   auto o = options(1, 1);
   o.longest_wait = 20ms;
   ComputePool pool(o);
-  const auto lane = pool.open({1, 1}, 0.001);  // it is expected to take a millisecond, but the one before is held
+  // The lane expects a picture to take one millisecond, but the test holds the first picture.
+  const auto lane = pool.open({1, 1}, 0.001);
   Held first, second;
   auto a = begin(pool, lane, std::ref(first));
   await_running(pool, *lane, 1);
@@ -156,7 +157,7 @@ TEST_F(ComputePools, APictureThatWaitsLongerThanWasExpectedIsRefused) {
   EXPECT_EQ(pool.state(*lane).waiting, 0U);
   first.release();
   EXPECT_TRUE(a.get());
-  EXPECT_EQ(second.threads(), 0);  // it never ran
+  EXPECT_EQ(second.threads(), 0);  // the second picture never ran
 }
 
 TEST_F(ComputePools, WhoeverHangsUpFreesTheirPlace) {
@@ -187,7 +188,8 @@ TEST_F(ComputePools, LanesShareByTheirUnits) {
   const auto before = pool.open({1, 1}, 1.0);
   auto first = begin(pool, before, std::ref(gate));
   await_running(pool, *before, 1);
-  // All arrive while the core is taken; whatever their order, cores go to who had least.
+  // All pictures arrive while the core is taken. Whatever their order is, the core goes to the lane that has received
+  // the least time.
   std::string order;
   std::vector<std::future<Result<void>>> calls;
   const auto work = [&](char name) {
@@ -271,7 +273,8 @@ TEST_F(ComputePools, WorkRunsUnderTheThreadCountThatItIsTold) {
 TEST_F(ComputePools, WhatWorkHoldsIsDestroyedOutsideOfTheLock) {
   ComputePool pool(options(1, 1));
   const auto lane = pool.open({1, 1}, 0.1);
-  // As an engine whose last user is the work: when it is destroyed, others must be able to use the pool.
+  // The work is the last user of an object, as it can be of an engine. While that object is destroyed, other threads
+  // must be able to use the pool.
   bool could_use_pool = false;
   std::future<void> other;
   std::shared_ptr<int> held(new int(1), [&](const int* value) {

@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kReconcileInterval{2};
 constexpr const char* kHostedMessage = "The model is running.";
 
 UnitRange units_of(const Model& model) {
-  // The metadata bound them to a quota; an int holds any machine's.
+  // The metadata already limits the units to a quota, and this bound keeps them within the range of int.
   constexpr std::int64_t most = 1 << 20;
   const auto minimum = std::clamp<std::int64_t>(model.min_inference_units.value_or(1), 1, most);
   return {static_cast<int>(minimum),
@@ -26,10 +26,11 @@ UnitRange units_of(const Model& model) {
 
 }  // namespace
 
-/// The right to work on the files of one model in the cache folder. While somebody has it others wait, or go away.
+/// Gives the right to work on the files of one model in the cache folder. While one thread has it, other threads wait
+/// for it or do without.
 class Hosting::FilesTurn {
  public:
-  /// Waits for the turn.
+  /// Waits until no other thread works on the model's files, and takes the turn.
   FilesTurn(Hosting& hosting, const std::string& uid) : hosting_(hosting), uid_(uid) {
     std::unique_lock lock(hosting_.mutex_);
     hosting_.freed_.wait(lock, [&] { return !hosting_.busy_.contains(uid_); });
@@ -45,7 +46,7 @@ class Hosting::FilesTurn {
   }
   FilesTurn(const FilesTurn&) = delete;
   FilesTurn& operator=(const FilesTurn&) = delete;
-  /// Takes the turn only if nobody has it.
+  /// Takes the turn only if no other thread has it.
   FilesTurn(Hosting& hosting, const std::string& uid, std::try_to_lock_t) : hosting_(hosting), uid_(uid) {
     const std::lock_guard lock(hosting_.mutex_);
     has_it_ = hosting_.busy_.insert(uid_).second;
@@ -120,13 +121,13 @@ void Hosting::reconcile() {
       const std::lock_guard lock(mutex_);
       return models_.contains(model.uid);
     }();
-    if (before && model.status == ModelStatus::hosted) {  // in memory, or out of it for others' sake
+    if (before && model.status == ModelStatus::hosted) {  // the model is in memory, or gave way to other models
       find(model, false);
       continue;
     }
     auto loaded = lease(model);
     if (!loaded && loaded.error().kind == ErrorKind::unavailable) {
-      // The object store does not answer: asked again until it does.
+      // The object store does not answer, so this node asks it again until it does.
       log::warning("model waits",
                    {{"model", model_arn(scope, model.project, model.version)}, {"reason", loaded.error().message}});
       continue;
@@ -141,7 +142,7 @@ void Hosting::reconcile() {
     const auto ms =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
     tell_speed(model, *loaded);
-    const double seconds = pool_.state(*loaded->lane).seconds;  // of a core
+    const double seconds = pool_.state(*loaded->lane).seconds;  // the core seconds that one picture takes
     log::info("model hosted",
               {{"model", model_arn(scope, model.project, model.version)},
                {"load_ms", std::to_string(ms)},
@@ -154,7 +155,8 @@ void Hosting::reconcile() {
 }
 
 void Hosting::tell_speed(const Model& model, const ModelLease& lease) {
-  // The first picture warmed everything up; this one, in turn with others, tells.
+  // The check of the golden samples has warmed everything up, so this run tells how long a picture takes. It takes its
+  // turn among the pictures of other models.
   double seconds = 0;
   const auto ran = pool_.run(lease.lane, [&](int) { seconds = lease.engine->time_golden_sample(); });
   if (!ran || seconds <= 0) return;
@@ -166,7 +168,7 @@ void Hosting::tell_speed(const Model& model, const ModelLease& lease) {
 }
 
 void Hosting::drop_others(const std::set<std::string>& keep) {
-  std::vector<Hosted> gone;  // declared before the lock, so that engines are freed after it
+  std::vector<Hosted> gone;  // declared before the lock, so that the engines are freed after the lock is released
   const std::lock_guard lock(mutex_);
   for (auto it = models_.begin(); it != models_.end();) {
     if (keep.contains(it->first)) {
@@ -224,7 +226,7 @@ Result<ModelLease> Hosting::lease(const Model& model) {
   {
     const std::lock_guard lock(mutex_);
     hosted.last_used = ++uses_;
-    std::swap(models_[model.uid], hosted);  // what was there is freed after the lock
+    std::swap(models_[model.uid], hosted);  // the former entry is freed after the lock is released
   }
   make_room(model.uid);
   return lease;
@@ -232,9 +234,10 @@ Result<ModelLease> Hosting::lease(const Model& model) {
 
 void Hosting::make_room(const std::string& keep) {
   if (options_.memory == 0) return;
-  std::vector<std::shared_ptr<const Engine>> gone;  // declared before the lock, so that engines are freed after it
+  // The list is declared before the lock, so that the engines are freed after it is released.
+  std::vector<std::shared_ptr<const Engine>> gone;
   const std::lock_guard lock(mutex_);
-  // Weights count once, and are freed with the last model that has them.
+  // Weights that several models share count once. They are freed with the last model that has them.
   struct Shared {
     std::size_t bytes = 0;
     int models = 0;
@@ -254,7 +257,7 @@ void Hosting::make_room(const std::string& keep) {
       if (uid != keep && hosted.engine && (!oldest || hosted.last_used < oldest->last_used)) oldest = &hosted;
     if (!oldest) return;
     const auto memory = oldest->engine->memory();
-    bytes -= std::min(bytes, memory.own);  // it may have grown since it was counted
+    bytes -= std::min(bytes, memory.own);  // an engine's memory may have grown since it was counted
     for (const auto& [address, size] : memory.weights)
       if (--weights.at(address).models == 0) bytes -= size;
     gone.push_back(std::move(oldest->engine));
@@ -281,11 +284,11 @@ std::optional<ComputePool::LaneState> Hosting::state(const std::string& uid) {
 
 void Hosting::forget(const std::string& uid) {
   {
-    decltype(models_)::node_type gone;  // declared before the lock, so that its engine is freed after it
+    decltype(models_)::node_type gone;  // declared before the lock, so that the engine is freed after it is released
     const std::lock_guard lock(mutex_);
     gone = models_.extract(uid);
   }
-  // Files that somebody works on are left to the next pass over the desired state.
+  // If another thread works on the files, the next pass over the desired state deletes them.
   std::error_code ignored;
   if (const FilesTurn turn(*this, uid, std::try_to_lock); turn) fs::remove_all(options_.cache_folder / uid, ignored);
 }
@@ -294,7 +297,7 @@ Result<std::shared_ptr<const Engine>> Hosting::load_engine(const fs::path& folde
   planning_.acquire();
   const std::unique_ptr<decltype(planning_), void (*)(decltype(planning_)*)> turn(&planning_,
                                                                                   [](auto* p) { p->release(); });
-  // The steps are planned for the threads that a picture alone gets.
+  // The engine plans its steps for the number of threads that a picture gets when no other picture waits.
   const ThreadCount count(options_.compute.unit_cores);
   auto engine = known ? options_.load_engine(folder, Engine::Check::nothing, known)
                       : options_.load_engine(folder, Engine::Check::all, {});
@@ -304,7 +307,7 @@ Result<std::shared_ptr<const Engine>> Hosting::load_engine(const fs::path& folde
 
 Result<std::shared_ptr<const Engine>> Hosting::load(const std::string& uid, std::optional<Precision> known) {
   const auto folder = options_.cache_folder / uid;
-  // A former download may have been cut off: what does not load is fetched again.
+  // A former download may have been cut off, so a model that does not load from the cache is fetched again.
   if (fs::exists(folder / "manifest.json"))
     if (auto engine = load_engine(folder, known)) return engine;
   std::error_code ignored;

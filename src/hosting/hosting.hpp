@@ -23,15 +23,15 @@
 #include "store/objects/objects.hpp"
 #include "vision/infer/infer.hpp"
 
-/// Models in memory: start, lease, stop, admission. Hosting is desired state in the metadata: StartModel and StopModel write it, and this
-/// node follows it, also after a restart. A hosted model that nobody asked for lately may leave the memory to others; it comes back with
-/// the next picture.
+/// Keeps models in memory: it starts, leases and stops them, and admits pictures to them. The metadata hold the desired
+/// state: StartModel and StopModel write it, and this node follows it, also after a restart. A hosted model that nobody
+/// asked for lately may give its memory to other models; it is loaded again for the next picture.
 namespace vedette {
 
 struct Verdict;  // vision/verdict/verdict.hpp
 
-/// A model ready to judge pictures, and its place among others. Whoever holds one keeps the model in memory, even if it is stopped
-/// meanwhile.
+/// A model that is ready to judge pictures, and its lane in the compute pool. The model stays in memory as long as the
+/// lease lives, even if it is stopped meanwhile.
 struct ModelLease {
   std::shared_ptr<const Engine> engine;
   std::shared_ptr<ComputePool::Lane> lane;
@@ -40,13 +40,13 @@ struct ModelLease {
 struct HostingOptions {
   std::filesystem::path cache_folder;  ///< artifacts are unpacked below it
   ComputeOptions compute;
-  std::size_t memory = 0;  ///< bytes that models may take together; those that were used last stay. 0: no limit
-  /// Makes an engine of an artifact's folder. Tests set their own.
+  std::size_t memory = 0;  ///< bytes that all models may take; those used last stay in memory; 0 means no limit
+  /// Makes an engine from an artifact's folder. Tests set their own function.
   std::function<decltype(Engine::load)> load_engine = Engine::load;
 };
 
-/// Any thread may call its functions. No lock is held while files are read, written, fetched or deleted, while a model is planned, and
-/// while an engine is freed.
+/// Hosts the models of this node. Any thread may call its functions. It holds no lock while files are read, written,
+/// fetched or deleted, while a model is planned, or while an engine is freed.
 class Hosting {
  public:
   Hosting(MetadataStore& metadata, ObjectStore& objects, HostingOptions options);
@@ -54,47 +54,47 @@ class Hosting {
   Hosting(const Hosting&) = delete;
   Hosting& operator=(const Hosting&) = delete;
 
-  void start();  ///< begins to follow the desired state
-  void wake();   ///< the desired state may have changed
+  void start();  ///< begins to follow the desired state in a thread of its own
+  void wake();   ///< tells that thread that the desired state may have changed
   void stop();
 
-  /// The model. If the desired state says that it is hosted and this node has not got to it yet, or if it gave way to others, it is loaded
-  /// first; calls for the same model wait for the one that loads it. Fails with internal if it cannot be loaded, and with unavailable if
-  /// the object store does not answer.
+  /// Returns a lease of the model. If the model is hosted by the desired state but not in memory, because this node has
+  /// not loaded it yet or because it gave way to others, it is loaded first; other calls for the same model wait for
+  /// that. Fails with internal if the model cannot be loaded, and with unavailable if the object store does not answer.
   Result<ModelLease> lease(const Model& model);
-  /// Decodes and judges one picture on the compute pool (vision/verdict), on the threads that the pool gives it. Fails as ComputePool::run
-  /// does, and with invalid_input if it is no picture for this model.
+  /// Decodes and judges one picture (vision/verdict) on the compute pool, with as many threads as the pool gives it.
+  /// Fails as ComputePool::run does, and with invalid_input if the bytes are not a picture that this model can take.
   Result<Verdict> judge(const ModelLease& model, std::span<const std::uint8_t> image_bytes,
                         std::stop_token abandoned = {});
-  /// The model is deleted: drops it from memory and from the cache folder. Leases stay valid.
+  /// Drops a model that was deleted from memory and from the cache folder. Leases stay valid.
   void forget(const std::string& model_uid);
-  /// What its units do; nothing if this node does not host it.
+  /// Returns what the model's units are doing, or nothing if this node does not host the model.
   std::optional<ComputePool::LaneState> state(const std::string& model_uid);
-  /// One pass over the desired state. For tests and for start().
+  /// Makes one pass over the desired state. Only tests and the thread of start() call it.
   void reconcile();
 
  private:
   struct Hosted {
-    std::shared_ptr<const Engine> engine;  ///< null while others need the memory
+    std::shared_ptr<const Engine> engine;  ///< null while the model gives way to others
     std::shared_ptr<ComputePool::Lane> lane;
     std::uint64_t last_used = 0;
-    Precision precision = Precision::fp32;  ///< the one that its first loading found right
+    Precision precision = Precision::fp32;  ///< the precision that the first loading of the model chose
   };
   class FilesTurn;
-  /// Loads from the cache folder; if that fails, fetches the files into it first. `known`: the precision that a check in this process
-  /// chose before.
+  /// Loads the model from the cache folder; if that fails, fetches the files into the folder first. `known` is the
+  /// precision that an earlier check in this process chose.
   Result<std::shared_ptr<const Engine>> load(const std::string& model_uid, std::optional<Precision> known);
   Result<std::shared_ptr<const Engine>> load_engine(const std::filesystem::path& folder,
                                                     std::optional<Precision> known);
   std::optional<Precision> known_precision(const std::string& model_uid);
-  /// What is there of the model, with its units as they are now wanted.
+  /// Returns a lease of the model if it is in memory, after setting the units that are now wanted.
   std::optional<ModelLease> find(const Model& model, bool is_use);
   void make_room(const std::string& keep);
-  /// Puts into the model's status message how many pictures per second a unit judges.
+  /// Writes into the model's status message how many pictures per second one unit judges.
   void tell_speed(const Model& model, const ModelLease& lease);
-  /// Drops models that are not hosted any more from memory.
+  /// Drops from memory the models that are no longer hosted.
   void drop_others(const std::set<std::string>& keep);
-  /// Deletes the files of models that are not hosted any more; the object store has them.
+  /// Deletes from the cache folder the files of models that are no longer hosted; the object store still has them.
   void reclaim(const std::set<std::string>& keep);
   void loop();
 
@@ -102,12 +102,13 @@ class Hosting {
   ModelFiles files_;
   const HostingOptions options_;
   ComputePool pool_;
-  /// One model at a time is planned and checked: that takes all cores of a unit, and memory. This is no mutex and guards nothing.
+  /// Lets only one model at a time be planned and checked, since that takes all cores of a unit, and memory. It guards
+  /// no data, so it is not a mutex.
   std::counting_semaphore<1> planning_{1};
-  std::mutex mutex_;  // guards models_, busy_, uses_, stopping_, woken_
+  std::mutex mutex_;  // guards models_, busy_, uses_, stopping_ and woken_
   std::condition_variable changed_, freed_;
-  std::map<std::string, Hosted> models_;  // by uid
-  std::set<std::string> busy_;            // uids of models whose files somebody reads, writes or deletes
+  std::map<std::string, Hosted> models_;  // hosted models by uid, also those that gave way to others
+  std::set<std::string> busy_;            // the uids of models whose files some thread reads, writes or deletes
   std::uint64_t uses_ = 0;
   bool stopping_ = false, woken_ = false;
   std::thread thread_;

@@ -19,8 +19,8 @@ namespace {
 
 constexpr int kSide = 64;
 
-/// A model that calls a picture anomalous where its red is high; `bytes` of memory belong to no operation and are the same in models of
-/// equal `weight`.
+/// Writes a model that calls a picture anomalous where its red is high. It also holds `bytes` of weights that no
+/// operation uses and that are the same in models of equal `weight`.
 void write_model(const std::filesystem::path& folder, double threshold, std::size_t bytes, float weight) {
   Manifest m;
   m.image_height = m.image_width = m.input_height = m.input_width = kSide;
@@ -102,7 +102,7 @@ TEST_F(HostedModels, FollowTheDesiredStateAndJudgePictures) {
   EXPECT_EQ(status(model), ModelStatus::trained);
   EXPECT_FALSE(hosting.state("one"));
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "cache" / "one"));
-  EXPECT_TRUE(hosting.judge(*lease, picture(20)));  // the lease lasts
+  EXPECT_TRUE(hosting.judge(*lease, picture(20)));  // the lease outlives the stop
 }
 
 TEST_F(HostedModels, SharedWeightsCountOnce) {
@@ -121,20 +121,20 @@ TEST_F(HostedModels, WhatWasUsedLeastLatelyGivesWayAndComesBack) {
   std::vector<Model> models;
   for (const auto* uid : {"a", "b", "c"})
     models.push_back(add(uid, 0.9, size, 0.1F * static_cast<float>(models.size() + 1)));
-  Hosting hosting(*metadata_, *objects_, {folder_.path() / "cache", {}, 2 * size + size / 2});  // for two
+  Hosting hosting(*metadata_, *objects_, {folder_.path() / "cache", {}, 2 * size + size / 2});  // enough for two
   hosting.reconcile();
   for (const auto& model : models) {
     EXPECT_EQ(status(model), ModelStatus::hosted);
     EXPECT_TRUE(hosting.state(model.uid));
   }
-  // Whether an engine is in memory shows in whether it is the same one later.
+  // Whether an engine stayed in memory is seen by comparing it with the engine of a later lease.
   const auto held = [&](const Model& model) { return std::weak_ptr<const Engine>(hosting.lease(model)->engine); };
   const auto b = held(models[1]), c = held(models[2]);
   EXPECT_FALSE(b.expired());
-  const auto a = held(models[0]);  // comes back, and b goes
+  const auto a = held(models[0]);  // model a is loaded again, and model b gives way
   EXPECT_TRUE(b.expired());
   EXPECT_FALSE(a.expired() || c.expired());
-  hosting.reconcile();  // brings nothing back by itself
+  hosting.reconcile();  // a pass loads no model that gave way
   EXPECT_FALSE(a.expired() || c.expired());
   const auto lease = hosting.lease(models[1]);
   ASSERT_TRUE(lease);
@@ -164,7 +164,7 @@ TEST_F(HostedModels, UnitsOfARunningModelAreChangedByTheNextPass) {
   EXPECT_EQ(hosting.state("one")->desired, 3);
 }
 
-/// A store that keeps whoever lists the files of one model waiting, as another service does whose network is down.
+/// A store that blocks every caller who lists the files of one model, as another service does if its network is down.
 class StallingStore : public ObjectStore {
  public:
   StallingStore(ObjectStore& store, std::string prefix) : store_(store), prefix_(std::move(prefix)) {}
@@ -222,7 +222,7 @@ TEST_F(HostedModels, AModelThatIsFetchedSlowlyKeepsNobodyElseWaiting) {
   EXPECT_EQ(other.wait_for(std::chrono::seconds(20)), std::future_status::ready);
   store.release();
   EXPECT_TRUE(other.get());
-  // Both calls get the same engine: it was fetched and loaded once.
+  // Both calls get the same engine, because it was fetched and loaded only once.
   const auto first = waiting[0].get(), second = waiting[1].get();
   ASSERT_TRUE(first && second);
   EXPECT_EQ(first->engine, second->engine);
@@ -237,7 +237,7 @@ TEST_F(HostedModels, EnginesAreFreedWhileOthersMayAskForModels) {
   options.load_engine = [&](const auto& folder, auto check, auto precision) {
     auto engine = Engine::load(folder, check, precision);
     EXPECT_TRUE(engine);
-    // When it is freed, another thread must get an answer from the hosting meanwhile.
+    // While the engine is freed, another thread must still get an answer from the hosting.
     const auto on_free = [&, held = *engine](const Engine*) {
       if (!hosting) return;
       ++freed;
@@ -259,7 +259,7 @@ TEST_F(HostedModels, EnginesAreFreedWhileOthersMayAskForModels) {
   hosted.reconcile();
   EXPECT_GE(freed, 2);
   EXPECT_EQ(answered, freed);
-  hosting = nullptr;  // it ends before its last engine does
+  hosting = nullptr;  // the hosting ends before its last engine does
 }
 
 }  // namespace

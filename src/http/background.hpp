@@ -14,7 +14,8 @@
 #include "base/result.hpp"
 #include "http/exchange.hpp"
 
-/// What a connection has done beside its coroutine: work on the pools, deadlines, and a look at its socket. For connection_impl.hpp only.
+/// Holds what a connection needs beside its coroutine: work on the thread pools, deadlines, and a watch on its socket.
+/// Only connection_impl.hpp includes this header.
 namespace vedette {
 
 namespace asio = boost::asio;
@@ -22,7 +23,8 @@ using boost::system::error_code;
 
 constexpr auto kHangupCheck = std::chrono::milliseconds(100);
 
-/// Runs work on the pool and resumes the coroutine on its own executor. Exceptions travel along.
+/// Runs work on the pool and then resumes the coroutine on the coroutine's own executor. An exception that the work
+/// throws is rethrown in the coroutine.
 template <typename R>
 asio::awaitable<R> run_on(asio::thread_pool& pool, std::function<R()> work) {
   auto initiate = [&pool](auto handler, std::function<R()> w) {
@@ -57,14 +59,15 @@ inline Response internal_failure() {
   return r;
 }
 
-/// One piece of work on the pool beside a coroutine, which must wait for it before it ends. Used on the io thread.
+/// Runs one piece of work on the pool beside a coroutine, which must wait for the work before it ends. Only the io
+/// thread may use it.
 class Background {
  public:
   explicit Background(const asio::any_io_executor& io) : done_(io) {}
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
 
-  /// Nothing may run yet. What `work` refers to must live until wait() has returned.
+  /// Starts the work. No earlier work may still run. Whatever `work` refers to must live until wait() has returned.
   void start(asio::thread_pool& pool, std::function<Result<void>()> work) {
     is_running_ = true;
     asio::post(pool, [this, work = std::move(work)] {
@@ -81,7 +84,7 @@ class Background {
       });
     });
   }
-  /// The outcome of what was started last; success if nothing was.
+  /// Waits for the work that was started last and returns its outcome; returns success if none was started.
   asio::awaitable<Result<void>> wait() {
     if (is_running_) {
       done_.expires_at(asio::steady_timer::time_point::max());
@@ -96,8 +99,8 @@ class Background {
   Result<void> outcome_;
 };
 
-/// Ends what a coroutine waits for on a socket when its time has come. Other than the time-outs of Beast's streams it leaves the socket open,
-/// so that an answer can still be sent. Used on the io thread; the socket must outlive it.
+/// Ends a coroutine's wait on a socket when a deadline has come. Unlike the time-outs of Beast's streams it leaves the
+/// socket open, so that an answer can still be sent. Only the io thread may use it; the socket must outlive it.
 class SocketDeadline {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -110,13 +113,13 @@ class SocketDeadline {
   SocketDeadline(const SocketDeadline&) = delete;
   SocketDeadline& operator=(const SocketDeadline&) = delete;
 
-  /// From now on the time is this one, which has not come yet.
+  /// Sets the deadline, which must lie in the future and replaces the one before.
   void set(Time time) {
     state_->has_come = false;
     state_->timer.expires_at(time);
     state_->timer.async_wait([state = state_, turn = ++state_->turn](const error_code& error) {
       if (error || state->turn != turn)
-        return;  // another time has been set, or the deadline is gone and the socket with it
+        return;  // another deadline has been set, or this object and the socket are gone
       state->has_come = true;
       error_code ignored;
       state->socket.cancel(ignored);
@@ -128,14 +131,14 @@ class SocketDeadline {
   struct State {
     asio::steady_timer timer;
     asio::ip::tcp::socket& socket;
-    std::uint64_t turn = 0;  // of the time that counts
+    std::uint64_t turn = 0;  // the number of the deadline that is in force
     bool has_come = false;
   };
   std::shared_ptr<State> state_;
 };
 
-/// Looks now and then whether the client has hung up while its answer is made, which nobody reads the socket for. Closing the sending side
-/// counts as hanging up. Used on the io thread.
+/// Looks now and then whether the client has hung up while its answer is made, because no code reads from the socket
+/// then. A client that closes its sending side counts as one that has hung up. Only the io thread may use it.
 class HangupWatch {
  public:
   HangupWatch(const asio::any_io_executor& io, int socket, std::stop_source& gone)

@@ -11,24 +11,25 @@
 #include "http/exchange.hpp"
 #include "http/server_options.hpp"
 
-/// A client's connection from accept to close. Included by the server and by the two files that compile it, one per kind
-/// of stream: the templates underneath take their time.
+/// Serves a client's connection from accept to close. The server and the two files that compile it, one per kind of
+/// stream, include this header, since the templates underneath take long to compile.
 namespace vedette {
 
-/// What all connections of a server share. All but the pools are the io thread's.
+/// Holds what all connections of a server share. Only the io thread may use it, except for the pools.
 struct ConnectionContext {
   RequestHandler& handler;
   const ServerOptions& options;
-  boost::asio::thread_pool& pool;        ///< for what blocks
-  boost::asio::thread_pool& model_pool;  ///< for calls that wait for a model
+  boost::asio::thread_pool& pool;        ///< runs what may block
+  boost::asio::thread_pool& model_pool;  ///< runs calls that wait for a model
   ConnectionTable table;
-  bool is_stopping = false;          ///< no request may begin any more
-  std::uint64_t buffered_bytes = 0;  ///< of bodies that wait in memory to be whole
+  bool is_stopping = false;          ///< whether no request may begin any more
+  std::uint64_t buffered_bytes = 0;  ///< bytes of incomplete bodies in memory, of all connections
 };
 
-/// Serves requests until the client or a deadline ends it, or the server stops. Runs on the io thread.
+/// Serves requests on a plain connection until the client or a deadline ends it, or the server stops. Runs on the io
+/// thread.
 boost::asio::awaitable<void> serve_plain(boost::asio::ip::tcp::socket socket, ConnectionContext& context);
-/// The same over TLS; the certificate stays as it was when the connection began.
+/// Serves requests on a connection over TLS in the same way. The connection keeps the certificate that it began with.
 boost::asio::awaitable<void> serve_tls(boost::asio::ip::tcp::socket socket,
                                        std::shared_ptr<boost::asio::ssl::context> certificate,
                                        ConnectionContext& context);

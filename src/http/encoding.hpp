@@ -5,7 +5,7 @@
 #include "base/result.hpp"
 #include "service/service.hpp"
 
-/// How the results of service functions become answers; shared by the tables of operations.
+/// Turns the results of service functions into answers, for the tables of operations.
 namespace vedette {
 
 /// Turns a service function's result into an answer by one expression.

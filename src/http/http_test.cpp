@@ -101,7 +101,7 @@ TEST(TrustedProxies, NobodyElseSpeaksForAnotherAddress) {
   const auto with_tls = origin({}, "10.0.0.2", {{"x-forwarded-proto", "http"}}, true);
   EXPECT_TRUE(with_tls.is_secure && with_tls.is_body_protected);
   const auto local = origin({}, "127.0.0.1", forged);
-  EXPECT_TRUE(local.is_body_protected);  // as it comes from this machine, not for what it says
+  EXPECT_TRUE(local.is_body_protected);  // a request from this machine is protected, whatever its headers say
   EXPECT_FALSE(local.is_secure);
 }
 
@@ -112,9 +112,9 @@ TEST(TrustedProxies, TheRightmostAddressThatIsNoProxyIsTheClients) {
   EXPECT_EQ(address("203.0.113.9"), "203.0.113.9");
   EXPECT_EQ(address("127.0.0.1, 203.0.113.9"), "203.0.113.9");
   EXPECT_EQ(address("127.0.0.1,203.0.113.9 , 10.2.2.2,::1"), "203.0.113.9");
-  EXPECT_EQ(address("10.9.9.9"), "10.9.9.9");  // the client stands beside the proxies
+  EXPECT_EQ(address("10.9.9.9"), "10.9.9.9");  // the client is on the same network as the proxies
   EXPECT_EQ(address(""), "10.0.0.1");
-  // Spellings of addresses.
+  // Addresses may be spelled in these ways.
   EXPECT_EQ(address("203.0.113.9:51000"), "203.0.113.9");
   EXPECT_EQ(address("2001:DB8::0:5"), "2001:db8::5");
   EXPECT_EQ(address("[2001:db8::5]"), "2001:db8::5");
@@ -122,7 +122,7 @@ TEST(TrustedProxies, TheRightmostAddressThatIsNoProxyIsTheClients) {
   EXPECT_EQ(address("::ffff:203.0.113.9"), "203.0.113.9");
   EXPECT_EQ(address("fe80::1%eth0"), "fe80::1");
   EXPECT_EQ(address("203.0.113.9, ::ffff:10.0.0.7"), "203.0.113.9");
-  // What is no address ends the reading: what stands left of it may be invented.
+  // An entry that is not an address ends the reading, because the entries to its left may be invented.
   for (const char* junk : {"unknown", "_hidden", "203.0.113.9.1", "[203.0.113.9]", "[2001:db8::5", "[2001:db8::5]x",
                            "0xcb.0.113.9", "203.0.113.9 10.0.0.1", "\"203.0.113.9\"", ","})
     EXPECT_EQ(address(std::string("198.51.100.1, ") + junk + ", 10.3.3.3"), "10.3.3.3") << junk;
@@ -152,7 +152,7 @@ TEST(TrustedProxies, SayWhetherTheirClientSpeaksTls) {
     EXPECT_FALSE(from(scheme, true).is_body_protected) << scheme;
   }
   EXPECT_TRUE(from("https,https").is_secure);
-  // A proxy that says nothing speaks for itself.
+  // If a proxy sends no header about its client, its own connection counts.
   EXPECT_FALSE(from("").is_secure);
   EXPECT_TRUE(from("").is_body_protected && from("", true).is_secure);
   EXPECT_TRUE(from("http", false, "127.0.0.1").is_body_protected);
@@ -194,7 +194,7 @@ TEST_F(Table, ANetworkHasAShareAndLoopbackNone) {
   auto a = table.enter("2001:db8::1", at(1), note(1)), b = table.enter("2001:db8::2", at(2), note(2));
   auto c = table.enter("2001:db8::3", at(3), note(3));
   ASSERT_TRUE(c);
-  EXPECT_EQ(closed_, std::vector<int>{1});  // its own, not the one that has waited longest of all
+  EXPECT_EQ(closed_, std::vector<int>{1});  // the network's own oldest connection is closed, not the oldest of all
   b->work();
   c->work();
   EXPECT_FALSE(table.enter("2001:db8::4", at(4), note(4)));

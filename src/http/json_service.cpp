@@ -16,13 +16,13 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::uint64_t kJsonLimit = 1 << 20;
-constexpr std::uint64_t kChangesLimit = 15 << 20;  // 10 MiB as base64, and the JSON around it
+constexpr std::uint64_t kChangesLimit = 15 << 20;  // a body of 10 MiB as base64, and the JSON around it
 
-/// What a call is about: for authorisation, metrics and audit.
+/// Says what a call is about, for authorisation, metrics and audit.
 struct Subject {
   std::string arn = "*";
   std::string project, version;
-  bool is_model = false;  ///< `version` is the number of a model that exists
+  bool is_model = false;  ///< whether `version` is the number of a model that exists
   std::function<std::vector<Tag>()> tags = {};
 };
 
@@ -66,7 +66,7 @@ class JsonCall : public PendingCall {
     audit.is_read_only = is_reader(operation);
     Subject subject;
     auto answer = guarded_operation(body, subject, audit);
-    // What could not be counted changes neither the answer nor the audit of what was done.
+    // If a call cannot be counted, that changes neither the answer nor the audit record of what was done.
     try {
       if (service_.metrics_) count(subject, answer);
     } catch (const std::exception& e) {
@@ -88,7 +88,7 @@ class JsonCall : public PendingCall {
   }
 
  private:
-  /// A broken machine, or a bug, is an answer like others: it is counted and audited.
+  /// Turns a failure of the machine, or a bug, into an answer, so that it is counted and audited like others.
   Result<Json> guarded_operation(std::string_view body, Subject& subject, AuditEvent& audit) {
     try {
       return run_operation(body, subject, audit);
@@ -111,8 +111,8 @@ class JsonCall : public PendingCall {
       tags.untags = it->get<std::vector<std::string>>();
     const auto& action = route_.operation->action;
     if (auto ok = authorize(identity_.caller, action, subject.arn, tags); !ok) return ok.error();
-    if (!route_.operation->has_payload()) {  // those are bounded by their model's inference units
-      // Not by region: callers choose regions as they like.
+    if (!route_.operation->has_payload()) {  // a model's inference units limit the operations that have a payload
+      // The key does not contain the region, because callers choose the region as they like.
       const auto key = identity_.scope.account + "/" + action;
       if (auto ok = service_.limiter_.admit(key, std::chrono::steady_clock::now()); !ok) return ok.error();
     }
@@ -121,15 +121,16 @@ class JsonCall : public PendingCall {
     if (!context.client_token.empty()) {
       Json parameters = *members;
       parameters.erase("ClientToken");
-      // A binary form, since blobs need not be text.
+      // The hash is made from a binary form of the parameters, since blobs need not be text.
       context.parameters_hash = sha256_hex(as_text(Json::to_cbor(parameters)));
     }
-    // "latest" may be another model in a moment: the operation gets the one that the caller's rights were decided on.
+    // "latest" may soon mean another model, so the operation gets the version for which the caller's rights were
+    // checked.
     if (subject.is_model) (*members)["ModelVersion"] = subject.version;
     return service_.operations_.at(operation)({context, *members, body, stages_});
   }
 
-  /// What a policy must allow the action on.
+  /// Returns the resource on which a policy must allow the action.
   Subject subject_of(const Json& members) const {
     const auto& scope = identity_.scope;
     const auto& kind = route_.operation->resource;
@@ -158,7 +159,8 @@ class JsonCall : public PendingCall {
     } else if (kind == "arn") {
       subject.arn = text("ResourceArn");
       const auto model = parse_model_arn(subject.arn);
-      // What is no model's ARN is refused by the operation; what is one is judged by its only true spelling.
+      // If the text is not the ARN of a model, the operation refuses it later. If it is one, the policies see it in its
+      // only correct spelling.
       if (model) subject.arn = to_text(*model);
       if (model && model->scope == scope) {
         subject.project = model->project;
@@ -173,7 +175,8 @@ class JsonCall : public PendingCall {
     return subject;
   }
 
-  /// Calls are counted by project and version, but only by such as exist: names in failing calls are anybody's.
+  /// Counts a call by project and version, but only if these exist, because callers can put any names into calls that
+  /// fail.
   void count(const Subject& subject, const Result<Json>& answer) const {
     auto project = subject.project, version = subject.version;
     auto metric = Metric::successful_request_count;
@@ -188,7 +191,8 @@ class JsonCall : public PendingCall {
     }
     if (project.empty()) {
       version.clear();
-      // Callers choose regions as they like; only such as have projects are worth a series.
+      // Callers choose regions as they like, so only regions in which the account has projects get metrics of their
+      // own.
       if (!service_.models_.has_projects(identity_.scope)) return;
     }
     service_.metrics_->add(identity_.scope, project, version, metric, 1);

@@ -12,30 +12,30 @@
 #include "metrics/metrics.hpp"
 #include "service/service.hpp"
 
-/// A service that speaks JSON and is described by an API model: decodes and checks the members, authorises, runs the
-/// operation, encodes answer or error. Thread-safe.
+/// Serves a service that speaks JSON and is described by an API model. It decodes and checks the members, authorises
+/// the call, runs the operation and encodes the answer or the error. It is thread-safe.
 namespace vedette {
 
-/// An operation with its members decoded.
+/// A call of an operation with its decoded members.
 struct Invocation {
   const CallContext& context;
   const nlohmann::json& members;
-  std::string_view body;  ///< of operations with a payload
-  Stages& stages;         ///< of the work, if the operation names any
+  std::string_view body;  ///< the payload, if the operation has one
+  Stages& stages;         ///< takes the stages of the work, if the operation names any
 };
 using JsonOperation = std::function<Result<nlohmann::json>(const Invocation&)>;
-/// By name. Every operation of the model must be there.
+/// The operations by name. The table must hold every operation of the model.
 using JsonOperations = std::map<std::string, JsonOperation>;
 
-/// Binds each operation of a service to its codec and its service function: the one place where that happens.
+/// Binds each operation of a service to its codec and its service function. This is the one place where that happens.
 JsonOperations lookoutvision_operations(LookoutVision& service);
 struct ExtensionServices;
 JsonOperations extension_operations(ExtensionServices& services);
 
 class JsonService : public WireService {
  public:
-  /// `models` resolves versions and tags of the models that members name; `metrics` null: calls are not counted. Throws
-  /// std::logic_error if an operation of the model is missing.
+  /// `models` resolves the versions and tags of the models that members name. If `metrics` is null, calls are not
+  /// counted. Throws std::logic_error if the table lacks an operation of the model.
   JsonService(const ApiModel& model, JsonOperations operations, LookoutVision& models, RateLimiter& limiter,
               Metrics* metrics);
   [[nodiscard]] std::string_view signing_name() const override { return model_.service(); }

@@ -5,7 +5,7 @@
 namespace vedette {
 
 using Json = nlohmann::json;
-using namespace lookoutvision;  // NOLINT: the request types' own namespace
+using namespace lookoutvision;  // NOLINT: all request types are in this namespace
 
 JsonOperations lookoutvision_operations(LookoutVision& service) {
   return {

@@ -27,7 +27,8 @@ Response answer_metrics(const RequestHead& head, const MetricsAccess& access, co
   using Kind = MetricsAccess::Kind;
   if (access.kind == Kind::loopback && !is_loopback(head.remote_address))
     return text(403, "The metrics are for callers on the server's own machine (--metrics-access).\n");
-  // Hashes have the same length whatever was sent, so that the time of the comparison tells nothing.
+  // Both hashes have the same length, whatever was sent, so that the time of the comparison tells nothing about the
+  // token.
   if (access.kind == Kind::token &&
       !equal_in_constant_time(sha256_hex(header_value(head.headers, "authorization")), token_hash)) {
     auto r = text(401, "The metrics want a token (--metrics-token-file).\n");
@@ -37,7 +38,7 @@ Response answer_metrics(const RequestHead& head, const MetricsAccess& access, co
   return text(200, metrics(), "text/plain; version=0.0.4; charset=utf-8");
 }
 
-/// Service models for SDKs, by path: /client-models/SERVICE/VERSION/FILE.
+/// Returns the service models that SDKs load, by path: /client-models/SERVICE/VERSION/FILE.
 std::map<std::string, std::string> client_models(const std::vector<const ApiModel*>& models) {
   std::map<std::string, std::string> files;
   for (const auto* model : models)
@@ -65,8 +66,8 @@ std::vector<OpenRoute> open_routes(const std::vector<const ApiModel*>& models, c
          const auto file = files.find(head.path);
          return file == files.end() ? std::nullopt : std::optional(text(200, file->second, "application/json"));
        }},
-      // The page is for browsers only: to a program this is S3's ListBuckets without a key, which must not look as if it
-      // had succeeded.
+      // Only browsers get the page. For any other program this request is S3's ListBuckets without a key, which must
+      // not look as if it had succeeded.
       {"/",
        [](const RequestHead& head) -> std::optional<Response> {
          if (header_value(head.headers, "accept").find("text/html") == std::string_view::npos) return std::nullopt;
@@ -82,7 +83,8 @@ bool is_at(const OpenRoute& route, std::string_view path) {
   return is_folder ? path.starts_with(route.path) : path == route.path;
 }
 
-/// A signed request means a service: by its host it may name an object of the same path.
+/// Returns whether a request is signed. A signed request is for a service: its host may name a bucket that has an
+/// object of the same path.
 bool is_signed(const RequestHead& head) {
   const auto authorization = header_value(head.headers, "authorization");
   const bool is_bearer = authorization.starts_with("Bearer ");

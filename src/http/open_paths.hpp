@@ -10,30 +10,34 @@
 
 namespace vedette {
 
-/// Who may read /metrics, which names projects.
+/// Says who may read /metrics, which contains the names of projects.
 struct MetricsAccess {
   enum class Kind { open, loopback, token } kind = Kind::open;
-  std::string token;  ///< that "Authorization: Bearer" must carry
+  std::string token;  ///< the token that "Authorization: Bearer" must carry
 };
 
-/// A path that requests reach without a signature.
+/// A path that clients can read without a signature.
 struct OpenRoute {
-  /// "/healthz"; or, ending in '/', whatever lies below that path. "/" is only itself.
+  /// "/healthz", for example. A path that ends in '/' stands for all paths below it, except that "/" stands only for
+  /// itself.
   std::string path;
-  /// The answer to GET; nothing if there is no such document. HEAD and the choice of the route are not its concern.
+  /// Returns the answer to GET, or nothing if there is no such document. The caller has already chosen the route and
+  /// treats HEAD.
   std::function<std::optional<Response>(const RequestHead&)> answer;
 };
 
-/// The one table of paths that are open without a signature: health, metrics, the descriptions of the API. Thread-safe.
+/// The one table of paths that clients can read without a signature: health, metrics, and descriptions of the API. It
+/// is thread-safe.
 class OpenPaths {
  public:
-  /// `is_ready` says whether this node can serve: its database answers. Throws std::logic_error if a bucket could have
-  /// the name of a route, because unsigned requests for its objects would not reach it.
+  /// `is_ready` returns whether this node can serve, which means that its database answers. Throws std::logic_error if
+  /// a bucket could have the name of a route, because unsigned requests for the bucket's objects would not reach it.
   OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version,
             std::function<std::string()> metrics, MetricsAccess metrics_access, std::function<bool()> is_ready);
-  /// For a table of one's own.
+  /// Makes a table of other routes.
   explicit OpenPaths(std::vector<OpenRoute> routes);
-  /// An answer to a GET or HEAD request that is not signed and whose path is in the table; otherwise nothing.
+  /// Returns the answer to a GET or HEAD request that is not signed and whose path is in the table; otherwise returns
+  /// nothing.
   std::optional<Response> answer(const RequestHead& head) const;
 
  private:

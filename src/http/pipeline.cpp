@@ -24,15 +24,16 @@ namespace {
 constexpr const char* kUnsignedPayload = "UNSIGNED-PAYLOAD";
 constexpr std::size_t kLongestUserAgent = 1024;
 constexpr std::uint64_t kChunkedOverhead = 64 << 10;
-/// Before a call is told that it was throttled. Nothing waits for it here but a timer, while clients that call again at once, which many
-/// do, would take the machine from those whose calls were admitted.
+/// The time before a client is told that its call was throttled. During this time only a timer waits for it. Without
+/// the pause, clients that call again at once, as many do, would take the machine from those whose calls were admitted.
 constexpr std::chrono::milliseconds kThrottledHold{500};
 
-/// Where the time of a request goes. Every moment belongs to one stage, so that together they are the whole.
+/// Divides the time of a request into stages. Every moment belongs to exactly one stage, so that together they make up
+/// the whole time.
 class StageClock {
  public:
   enum Stage { body, wait, verify, work };
-  /// All time since the last call of this, or since it was made, was spent in the stage.
+  /// Adds the time since the last call of this function, or since the clock was made, to the stage.
   void spent_in(Stage stage) {
     const auto now = Clock::now();
     spent_[stage] += now - last_;
@@ -50,14 +51,14 @@ class StageClock {
   std::array<Milliseconds, 4> spent_{};
 };
 
-/// As the header Server-Timing has them (W3C Server Timing).
+/// Writes the stages as the header Server-Timing has them (W3C Server Timing).
 std::string to_server_timing(const Stages& stages) {
   std::string out;
   for (const auto& [name, ms] : stages) out += fmt::format("{}{};dur={:.3f}", out.empty() ? "" : ", ", name, ms);
   return out;
 }
 
-/// The dialect for errors of requests that are not signed well enough to say which service they mean.
+/// Returns the service whose form errors have if the request is not signed well enough to say which service it means.
 std::string_view service_by_path(const RequestHead& head) {
   if (head.path.starts_with("/2020-11-20/")) return "lookoutvision";
   if (head.path.starts_with("/2026-11-01/")) return "vedette";
@@ -84,7 +85,7 @@ class PipelineExchange : public Exchange {
   }
   ~PipelineExchange() override {
     const log::Scope scope(context_);
-    call_.reset();  // may give up what it has staged
+    call_.reset();  // the call may give up what it has staged
   }
 
   void hand_over() override {
@@ -112,7 +113,7 @@ class PipelineExchange : public Exchange {
   }
 
   [[nodiscard]] std::uint64_t body_limit() const override {
-    // The coding adds a line per chunk.
+    // The coding adds a line to each chunk.
     return chunked_ ? call_->body_limit + call_->body_limit / 64 + kChunkedOverhead : call_->body_limit;
   }
   [[nodiscard]] bool is_verified() const override { return is_verified_; }
@@ -168,7 +169,7 @@ class PipelineExchange : public Exchange {
   }
 
  private:
-  /// A thread has the request.
+  /// Notes that a thread of the pool has begun to work on the request.
   void arrive() { times_.spent_in(std::exchange(is_handed_over_, false) ? StageClock::wait : StageClock::body); }
 
   SignableRequest signable() const {
@@ -193,7 +194,8 @@ class PipelineExchange : public Exchange {
     return authorization;
   }
 
-  /// What a presigned URL of S3 says in the place of headers is read as such from here on.
+  /// Takes the query parameters of a presigned S3 URL that stand for headers into the headers. All later steps read
+  /// them there.
   Result<void> take_presigned_headers() {
     if (!authorization_.is_presigned || !service_->has_s3_payloads()) return {};
     auto headers = presigned_headers(head_.query, head_.headers);
@@ -207,8 +209,8 @@ class PipelineExchange : public Exchange {
 
   Error wrong_signature() { return failed_signature(wrong_signature_error()); }
 
-  /// The error, or that there were too many of them: of the key from the caller's network, or there of keys that do not exist. Right
-  /// signatures are never held up by wrong ones.
+  /// Returns the error, or that the key has had too many errors: errors are counted for each key in each network of
+  /// callers, and all keys that do not exist share one count per network. Wrong signatures never delay right ones.
   Error failed_signature(Error error) {
     const auto key = identity_.caller.access_key_id + "@" + network_of(head_.remote_address);
     const auto ok = pipeline_.failures_.admit(key, std::chrono::steady_clock::now());
@@ -254,7 +256,7 @@ class PipelineExchange : public Exchange {
     return {};
   }
 
-  /// If the client says what the body hashes to, the signature can be checked before the body is read.
+  /// If the client says what the hash of the body is, the signature can be checked before the body is read.
   Result<void> check_payload_hash() {
     declared_hash_ = std::string(header_value(head_.headers, "x-amz-content-sha256"));
     const bool is_s3 = service_->has_s3_payloads();
@@ -277,7 +279,8 @@ class PipelineExchange : public Exchange {
     return {};
   }
 
-  /// The head is signed as it stands; chunks and trailer follow, each perhaps with a signature of its own.
+  /// Begins a chunked body. The signature of the head covers the head as it is; chunks and trailer follow, and each may
+  /// have a signature of its own.
   Result<void> begin_chunked() {
     const auto format = parse_chunked_format(declared_hash_);
     if (!format || !service_->has_s3_payloads())
@@ -297,7 +300,7 @@ class PipelineExchange : public Exchange {
     try {
       return call_->run(body_, event);
     } catch (const std::exception& e) {
-      return error_of(e);  // answered in the service's own words
+      return error_of(e);  // the client gets the error in the service's own form
     }
   }
 
@@ -317,7 +320,7 @@ class PipelineExchange : public Exchange {
 
   Response refuse(Error error) const {
     if (error.kind == ErrorKind::internal) {
-      // What went wrong inside (paths, the system's words) is for the log; the request id leads there.
+      // Details of the failure (paths, messages of the system) go only into the log, where the request id finds them.
       log::error("internal error", {{"reason", error.message}});
       error.message = "The server failed. Its log says more under the request id " + identity_.request_id + ".";
     }
@@ -326,7 +329,7 @@ class PipelineExchange : public Exchange {
     return response;
   }
 
-  /// Every answer passes here: it gets the request id, its stages are told, and one line is logged.
+  /// Completes every answer: gives it the request id and the times of its stages, and logs one line.
   Response done(Response r) {
     r.headers.emplace_back(service_ ? service_->request_id_header() : "x-amzn-RequestId", identity_.request_id);
     if (service_ && !header_value(head_.headers, "origin").empty()) {
@@ -345,7 +348,7 @@ class PipelineExchange : public Exchange {
     return r;
   }
 
-  /// What came before the operation, its own stages, and the whole.
+  /// Returns the stages before the operation, those of the operation itself, and the whole time.
   [[nodiscard]] Stages all_stages(const Stages& operation) const {
     Stages all = {{"body", times_.ms(StageClock::body)},
                   {"wait", times_.ms(StageClock::wait)},
@@ -370,7 +373,7 @@ class PipelineExchange : public Exchange {
     for (const auto& [name, ms] : r.stages) names.push_back(name + "_ms");
     for (std::size_t i = 0; i < names.size(); ++i) fields.emplace_back(names[i], text(r.stages[i].second));
     const auto& user = identity_.caller.user;
-    // Who only claims a name has not called under it.
+    // The name of a caller who was not verified is not logged, because anybody can claim a name.
     fields.emplace_back("caller", is_verified_ && !user.empty() ? user : "-");
     fields.emplace_back("claimed", is_verified_ || user.empty() ? "-" : user);
     fields.emplace_back("remote", head_.remote_address);
@@ -383,7 +386,7 @@ class PipelineExchange : public Exchange {
   bool is_handed_over_ = false;
   CallIdentity identity_;
   log::Context context_;
-  WireService* service_ = nullptr;  // whose words errors use; set before any
+  WireService* service_ = nullptr;  // the service whose form errors have; set before any error occurs
   Authorization authorization_;
   std::string secret_, declared_hash_;
   bool is_verified_ = false;

@@ -12,10 +12,11 @@
 
 namespace vedette {
 
-/// From a request's head and body to its answer: service by credential scope, signature, operation. Thread-safe.
+/// Leads a request from its head and body to its answer: it finds the service by the credential scope, verifies the
+/// signature and runs the operation. It is thread-safe.
 class Pipeline : public RequestHandler {
  public:
-  /// `regions` empty: a region is whatever the caller signs for.
+  /// If `regions` is empty, every region that a caller signs for is accepted.
   Pipeline(Authenticator& authenticator, const Clock& clock, std::vector<WireService*> services,
            const OpenPaths& open_paths, AuditLog& audit, std::vector<std::string> regions)
       : authenticator_(authenticator),
@@ -37,7 +38,7 @@ class Pipeline : public RequestHandler {
   AuditLog& audit_;
   const std::vector<std::string> regions_;
   static constexpr double kFailuresPerSecond = 1, kFailuresAtOnce = 30;
-  RateLimiter failures_{kFailuresPerSecond, kFailuresAtOnce};  // signatures that are wrong, by key and network
+  RateLimiter failures_{kFailuresPerSecond, kFailuresAtOnce};  // limits wrong signatures by key and network
 };
 
 }  // namespace vedette

@@ -9,13 +9,14 @@
 
 namespace vedette {
 
-/// Calls per second of each key: token buckets that hold one second's worth, at least one call, or `burst`. There are 4,096 of
-/// them at most, those at rest left out; whoever comes beyond shares one. Thread-safe.
+/// Limits the calls per second of each key. Each key has a token bucket that holds the calls of one second, at least
+/// one call, or `burst` calls. There are at most 4,096 buckets, not counting full ones; all further keys share one
+/// bucket. It is thread-safe.
 class RateLimiter {
  public:
-  /// `per_second` 0: no limit.
+  /// If `per_second` is 0, there is no limit.
   explicit RateLimiter(double per_second, double burst = 1) : per_second_(per_second), burst_(burst) {}
-  /// Fails with throttled; the error says when to come back.
+  /// Admits a call. Fails with throttled; the error says when to come back.
   Result<void> admit(const std::string& key, std::chrono::steady_clock::time_point now);
 
  private:

@@ -40,7 +40,7 @@ Result<Response> create_bucket(S3Call& call) {
   if (auto ok = check_put_headers(call.headers); !ok) return ok.error();
   if (!s3::is_new_bucket_name(call.request.bucket))
     return s3_error(ErrorKind::invalid_input, "InvalidBucketName", "The specified bucket is not valid.");
-  // In S3's first region making a bucket again has always succeeded, and scripts rely on it.
+  // In us-east-1, S3's first region, S3 accepts that a caller makes an existing bucket again, and scripts rely on that.
   if (auto ok = call.objects.create_bucket(call.request.bucket);
       !ok && !(ok.error().code == "BucketAlreadyOwnedByYou" && call.scope.region == "us-east-1"))
     return ok.error();
@@ -122,7 +122,8 @@ Result<Response> get_absent_setting(S3Call& call) {
   return s3_error(ErrorKind::not_found, std::string(absent.missing_code).c_str(), std::string(absent.missing_message));
 }
 
-// Rights are policies' affair: every list says that the account alone has all, as with S3's own default.
+// Only policies decide about rights. So every access control list says that the account alone has all rights, which is
+// S3's default, too.
 Result<Response> get_acl(S3Call& call) {
   if (call.request.key.empty()) {
     if (auto ok = need_bucket(call); !ok) return ok.error();

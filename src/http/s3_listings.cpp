@@ -6,7 +6,7 @@
 namespace vedette::s3_operations {
 namespace {
 
-/// What every listing asks for.
+/// Reads the parameters that all listings have in common.
 Result<s3::Listing> read_listing(const S3Call& call) {
   s3::Listing listing;
   listing.bucket = call.request.bucket;
@@ -22,27 +22,30 @@ Result<s3::Listing> read_listing(const S3Call& call) {
   return listing;
 }
 
-/// Beyond every key that begins with this group.
+/// Returns a text that comes after every key that begins with this group.
 std::string behind(const std::string& group) {
   return group + std::string(s3::kLongestKey + 1, '\xFF');
 }
 
-/// The prefix up to the delimiter that a key is folded into; empty if it stands by itself.
+/// Returns the group into which a key is folded, which is its prefix up to the delimiter; empty if the key stands by
+/// itself.
 std::string group_of(const s3::Listing& listing, const std::string& key) {
   if (listing.delimiter.empty()) return {};
   const auto at = key.find(listing.delimiter, listing.prefix.size());
   return at == std::string::npos ? std::string() : key.substr(0, at + listing.delimiter.size());
 }
 
-/// A marker that is a group of this listing stands for all keys in it.
+/// Returns where a listing begins after a marker. A marker that is a group of this listing stands for all keys in the
+/// group.
 std::string start_beyond(const s3::Listing& listing, const std::string& marker) {
   const bool is_group = marker.starts_with(listing.prefix) && marker.size() > listing.prefix.size() &&
                         group_of(listing, marker) == marker;
   return is_group ? behind(marker) : marker;
 }
 
-/// Walks entries in order, folding those that share a group; stops when the page is full. `fetch(room)` gives the next
-/// entries, `skip(group)` has it go on behind a group, `take(entry)` uses one.
+/// Walks through entries in order and folds those that share a group into one; stops when the page is full.
+/// `fetch(room)` returns the next entries, `skip(group)` makes it continue after a group, and `take(entry)` uses one
+/// entry.
 template <typename Fetch, typename KeyOf, typename Skip, typename Take>
 Result<void> fill(s3::Listing& listing, Fetch fetch, KeyOf key_of, Skip skip, Take take) {
   std::int64_t room = listing.max_keys;
@@ -69,7 +72,7 @@ Result<void> fill(s3::Listing& listing, Fetch fetch, KeyOf key_of, Skip skip, Ta
       }
     }
     if (static_cast<std::int64_t>(found->size()) < wanted) return {};
-    // Whatever of the group is left need not be read.
+    // The remaining keys of the group need not be read.
     if (!group.empty()) skip(group);
   }
 }
@@ -154,7 +157,7 @@ Result<Response> list_object_versions(S3Call& call) {
                                 v.is_delete_marker});
       });
   if (!ok) return ok.error();
-  // The page ends in a group or in a version of a key.
+  // The page ends either after a group or after a version of a key; only the second needs a version marker.
   if (out.listing.is_truncated && !out.versions.empty() && out.versions.back().object.key == out.listing.next_token)
     out.next_version_marker = out.versions.back().version_id;
   return xml(s3::encode_versions(out));

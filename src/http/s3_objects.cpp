@@ -22,7 +22,7 @@ void add_object_headers(Response& r, const ObjectInfo& info) {
     r.headers.emplace_back("x-amz-tagging-count", std::to_string(info.attributes.tags.size()));
 }
 
-/// Query parameters with which a (presigned) read sets headers of its answer.
+/// Sets the headers of the answer that the query parameters of a (presigned) read ask for.
 void override_headers(Response& r, const s3::Request& request) {
   for (const char* name :
        {"content-type", "content-language", "expires", "cache-control", "content-disposition", "content-encoding"}) {
@@ -34,7 +34,8 @@ void override_headers(Response& r, const s3::Request& request) {
   }
 }
 
-/// RFC 9110 section 13: what the conditional headers of a read ask for. An answer instead of the object, or nothing.
+/// Checks the conditional headers of a read (RFC 9110 section 13). Returns the answer that is sent instead of the
+/// object, or nothing.
 Result<std::optional<Response>> check_read_conditions(const HeaderList& headers, const ObjectInfo& info) {
   const auto matches = [&](std::string_view list) {
     for (auto tag : split(list, ','))
@@ -62,7 +63,8 @@ Result<std::optional<Response>> check_read_conditions(const HeaderList& headers,
   return std::optional<Response>(std::move(r));
 }
 
-/// What a read of a key answers whose newest version is a delete marker, or of a version that is one: the header says so.
+/// Returns the answer to a read of a key whose newest version is a delete marker, or of a version that is a delete
+/// marker, with the header that says so.
 Result<Response> without_object(const S3Call& call, const Error& error) {
   const auto& key = call.request.key;
   std::optional<std::string> marker;
@@ -97,13 +99,14 @@ Result<Response> read_object(S3Call& call, bool is_head) {
   override_headers(r, call.request);
   r.length = info.size_bytes;
   auto header = header_value(call.headers, "range");
-  // RFC 9110, 13.1.5: a range of something else than what the client has is of no use to it.
+  // If If-Range does not match the object, the client has a part of something else, and a range of this object is of no
+  // use to it (RFC 9110, 13.1.5).
   if (const auto if_range = header_value(call.headers, "if-range");
       !if_range.empty() && unquoted(if_range) != info.etag)
     if (const auto since = parse_http_date(if_range);
         !since || std::chrono::floor<std::chrono::seconds>(info.modified) > *since)
       header = {};
-  // The checksum is of the whole object.
+  // The checksum covers the whole object, so it is sent only with the whole object.
   if (header.empty() && equals_ignore_case(header_value(call.headers, "x-amz-checksum-mode"), "ENABLED"))
     add_checksum_header(r, info.checksum);
   if (!header.empty()) {
@@ -122,7 +125,7 @@ Result<Response> read_object(S3Call& call, bool is_head) {
     r.head_length = r.length;
     r.length = 0;
   } else if (r.length <= kSmallContent) {
-    // Read here, it goes out in one write together with the head.
+    // The object is read here, so that it goes out in one write together with the head.
     r.body.resize(static_cast<std::size_t>(r.length));
     const auto n = (*reader)->read(r.offset, {reinterpret_cast<std::uint8_t*>(r.body.data()), r.body.size()});
     if (!n) return n.error();
@@ -206,7 +209,7 @@ Result<Response> copy_object(S3Call& call) {
   if (!replaces_metadata) {
     attributes->content_type = info.attributes.content_type;
     attributes->user_metadata = info.attributes.user_metadata;
-    // Encryption is the copy's own affair; all other headers come along.
+    // The copy gets all headers of the source except the one about encryption.
     std::erase_if(attributes->headers, [](const auto& header) { return header.first != kEncryption; });
     for (const auto& header : info.attributes.headers)
       if (header.first != kEncryption) attributes->headers.push_back(header);

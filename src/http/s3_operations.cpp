@@ -52,7 +52,7 @@ std::string_view unquoted(std::string_view etag) {
 
 Result<void> check_content(const S3Call& call) {
   const auto& content = *call.content;
-  // An empty header is no MD5, either.
+  // An empty header is not an MD5 either, so it is refused.
   for (const auto& [name, md5] : call.headers) {
     if (name != "content-md5") continue;
     const auto bytes = from_base64(trim(md5));
@@ -108,7 +108,8 @@ Result<ObjectAttributes> read_attributes(const HeaderList& headers) {
         if (trim(part) != "aws-chunked") kept += (kept.empty() ? "" : ", ") + std::string(trim(part));
       if (!kept.empty()) out.headers.emplace_back(name, std::move(kept));
     } else if (name == kEncryption) {
-      // Accepted and told again, as clients that ask for it check; at rest the folder is as safe as its disk.
+      // The header is accepted and returned, because clients that ask for encryption check that. On disk the objects
+      // are only as safe as the disk.
       out.headers.emplace_back(name, value);
     }
   }

@@ -8,7 +8,7 @@
 #include "http/exchange.hpp"
 #include "store/objects/buckets.hpp"
 
-/// What the S3 operations do, by subject in s3_buckets.cpp, s3_objects.cpp, s3_listings.cpp and s3_uploads.cpp.
+/// Runs the S3 operations, which are in s3_buckets.cpp, s3_objects.cpp, s3_listings.cpp and s3_uploads.cpp.
 namespace vedette {
 
 struct S3Call {
@@ -16,30 +16,33 @@ struct S3Call {
   const Caller& caller;
   const Scope& scope;
   const s3::Request& request;
-  std::string_view path;  ///< as the client wrote it
+  std::string_view path;  ///< the path as the client wrote it
   const HeaderList& headers;
-  const HeaderList& trailers;             ///< of an aws-chunked body
-  std::string_view body;                  ///< XML
-  std::unique_ptr<StagedObject> content;  ///< of a put or a part, finished
+  const HeaderList& trailers;             ///< the trailers of an aws-chunked body
+  std::string_view body;                  ///< an XML body, or empty
+  std::unique_ptr<StagedObject> content;  ///< the finished content of a put or a part, or null
   [[nodiscard]] std::optional<std::string> version_id() const { return request.parameter("versionId"); }
 };
-/// The caller is authorised already, but for single keys of DeleteObjects and the source of a copy.
+/// Runs the operation of a call. The caller is already authorised, except for the single keys of DeleteObjects and for
+/// the source of a copy.
 Result<Response> run_s3(S3Call call);
 
-/// The checksum that a request announces, in a header or for its trailer.
+/// Returns the checksum that a request announces in a header, either with its value or for the trailer.
 std::optional<ChecksumAlgorithm> announced_checksum(const HeaderList& headers);
 
-/// Conditions that the operation cannot test. Fails with NotImplemented: a change must not be made as if they held.
+/// Checks that the request has no conditions that the operation cannot test. Fails with NotImplemented, because a
+/// change must not be made as if the conditions held.
 Result<void> check_conditions(s3::OperationKind kind, const HeaderList& headers);
 
-/// What no put may ask for, since it would not be kept. Fails with NotImplemented or S3's code.
+/// Checks that a put asks for nothing that the server would not keep. Fails with NotImplemented or with S3's code for
+/// the header.
 Result<void> check_put_headers(const HeaderList& headers);
 
 namespace s3_operations {
 
 using Operation = Result<Response> (*)(S3Call& call);
 
-// Buckets and their settings.
+// These operations concern buckets and their settings.
 Result<Response> list_buckets(S3Call& call);
 Result<Response> create_bucket(S3Call& call);
 Result<Response> head_bucket(S3Call& call);
@@ -53,11 +56,11 @@ Result<Response> delete_setting(S3Call& call);
 Result<Response> get_absent_setting(S3Call& call);
 Result<Response> get_acl(S3Call& call);
 Result<Response> put_acl(S3Call& call);
-// Listings.
+// These operations list objects and versions.
 Result<Response> list_objects_v1(S3Call& call);
 Result<Response> list_objects_v2(S3Call& call);
 Result<Response> list_object_versions(S3Call& call);
-// Objects.
+// These operations concern objects.
 Result<Response> put_object(S3Call& call);
 Result<Response> get_object(S3Call& call);
 Result<Response> head_object(S3Call& call);
@@ -67,7 +70,7 @@ Result<Response> delete_objects(S3Call& call);
 Result<Response> get_object_tagging(S3Call& call);
 Result<Response> put_object_tagging(S3Call& call);
 Result<Response> delete_object_tagging(S3Call& call);
-// Uploads by parts.
+// These operations upload an object in parts.
 Result<Response> create_multipart_upload(S3Call& call);
 Result<Response> upload_part(S3Call& call);
 Result<Response> upload_part_copy(S3Call& call);
@@ -76,7 +79,7 @@ Result<Response> abort_multipart_upload(S3Call& call);
 Result<Response> list_parts(S3Call& call);
 Result<Response> list_multipart_uploads(S3Call& call);
 
-// What they share.
+// All operations share the following.
 inline constexpr std::int64_t kMostKeys = 1000;
 inline constexpr std::string_view kEncryption = "x-amz-server-side-encryption";
 inline constexpr std::string_view kOwnerEnforced = "BucketOwnerEnforced";
@@ -88,18 +91,19 @@ Response no_content();
 Result<void> need_bucket(const S3Call& call);
 std::string in_quotes(std::string_view etag);
 std::string_view unquoted(std::string_view etag);
-/// What must be so of content that arrived: its MD5 and the checksum that the client sent.
+/// Checks content that arrived against its MD5 and the checksum that the client sent.
 Result<void> check_content(const S3Call& call);
 void add_checksum_header(Response& r, const std::optional<ObjectChecksum>& checksum);
-/// What clients that asked for encryption look for in the answer.
+/// Adds the header that clients which asked for encryption look for in the answer.
 void add_encryption_header(Response& r, const ObjectAttributes& attributes);
 void add_version_header(Response& r, const std::optional<std::string>& version_id);
-/// After a put: where a bucket no longer keeps versions, what was put is called "null", and S3 does not tell that.
+/// Adds the new version's id to the answer of a put. If the bucket no longer keeps versions, the id is "null", which S3
+/// does not tell.
 void add_new_version_header(Response& r, const std::optional<std::string>& version_id);
-/// Content type, user metadata, other headers that are kept, and tags.
+/// Reads the content type, user metadata, other headers that are kept, and tags.
 Result<ObjectAttributes> read_attributes(const HeaderList& headers);
 PutCondition read_condition(const HeaderList& headers);
-/// The source of a copy, which the caller must be allowed to read, opened.
+/// Opens the source of a copy, which the caller must be allowed to read.
 Result<std::unique_ptr<ObjectReader>> open_source(const S3Call& call);
 
 }  // namespace s3_operations

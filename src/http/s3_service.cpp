@@ -9,8 +9,8 @@
 namespace vedette {
 namespace {
 
-constexpr std::uint64_t kObjectLimit = 5ULL << 30;  // S3's largest single put
-constexpr std::uint64_t kXmlLimit = 4 << 20;        // 1,000 keys of 1,024 bytes, escaped
+constexpr std::uint64_t kObjectLimit = 5ULL << 30;  // the largest single put of S3
+constexpr std::uint64_t kXmlLimit = 4 << 20;        // room for 1,000 keys of 1,024 bytes, escaped
 
 class S3PendingCall : public PendingCall {
  public:
@@ -36,7 +36,8 @@ class S3PendingCall : public PendingCall {
   }
 
  private:
-  /// CloudTrail's management events; what happens to objects are data events, which it leaves out unless asked, too.
+  /// Returns whether the operation is one of CloudTrail's management events. Operations on objects are data events,
+  /// which CloudTrail also leaves out unless asked.
   [[nodiscard]] bool changes_bucket() const {
     using Kind = s3::OperationKind;
     switch (request_.kind) {
@@ -56,7 +57,8 @@ class S3PendingCall : public PendingCall {
   const CallIdentity& identity_;
 };
 
-/// "line7" of "line7.s3.plant.example:8420" under the domain "s3.plant.example"; else empty.
+/// Returns the bucket that a host names: "line7" for "line7.s3.plant.example:8420" under the domain "s3.plant.example".
+/// Returns an empty text if the host names none.
 std::string bucket_of_host(std::string_view host, std::string_view domain) {
   host = host.substr(0, host.rfind(':') == std::string_view::npos ? host.size() : host.rfind(':'));
   if (domain.empty() || host.size() <= domain.size() + 1) return {};
@@ -65,7 +67,7 @@ std::string bucket_of_host(std::string_view host, std::string_view domain) {
   return to_lower(host.substr(0, at - 1));
 }
 
-/// "line7" of "/line7/a/b".
+/// Returns the bucket that a path names: "line7" for "/line7/a/b".
 std::string bucket_of_path(const std::string& path) {
   return path.starts_with('/') ? path.substr(1, path.find('/', 1) - 1) : std::string();
 }
@@ -81,7 +83,7 @@ Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, co
   auto request = s3::parse_request(head.method, bucket_and_key(head), head.query, is_copy);
   if (!request) return request.error();
   const auto resource = request->key.empty() ? bucket_arn(request->bucket) : object_arn(request->bucket, request->key);
-  // The keys of DeleteObjects stand in its body; each is authorised by itself.
+  // The body of DeleteObjects names the keys, each of which is authorised by itself.
   if (request->kind != s3::OperationKind::delete_objects)
     if (auto ok = authorize(identity.caller, request->action, resource); !ok) return ok.error();
   for (const char* name : {"x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"})
@@ -125,7 +127,7 @@ std::string S3Service::signed_resource(const RequestHead& head) const {
 }
 
 Error S3Service::unsigned_error(const RequestHead& head, const Error& error) const {
-  // A browser's form carries its signature in the body.
+  // The form of a browser carries its signature in the body, which this server does not accept.
   if (head.method == "POST" && header_value(head.headers, "content-type").starts_with("multipart/form-data"))
     return fail(ErrorKind::unsupported,
                 "This server does not offer uploads by forms (POST with a policy): presign a PUT instead.",
@@ -166,7 +168,7 @@ std::optional<Response> S3Service::preflight(const RequestHead& head) {
 }
 
 void S3Service::add_cors_headers(const RequestHead& head, Response& response) {
-  if (head.method == "OPTIONS") return;  // the preflight has them
+  if (head.method == "OPTIONS") return;  // the preflight has these headers already
   for (auto& header : cors_headers(head, head.method, std::nullopt)) response.headers.push_back(std::move(header));
 }
 
@@ -180,7 +182,7 @@ Response S3Service::encode_error(const Error& error, const RequestHead& head, co
   Response r;
   r.status = wire.status;
   r.headers.emplace_back("content-type", "application/xml");
-  // Clients learn a bucket's region from whatever refuses them; a HEAD without a key is how they ask for it.
+  // Clients learn a bucket's region from the answer that refuses them; to ask for it they send a HEAD without a key.
   if ((r.status == 400 || r.status == 403) && s3::is_bucket_name(bucket_of_path(bucket_and_key(head))))
     r.headers.emplace_back("x-amz-bucket-region", region_of(head));
   r.body = head.method == "HEAD" ? "" : std::move(wire.body);

@@ -6,16 +6,17 @@
 namespace vedette {
 
 struct S3ServiceOptions {
-  /// Requests to <bucket>.<domain> name their bucket by the host; all others by the path. Empty: always by the path.
+  /// If a request's host is <bucket>.<domain>, the host names the bucket; otherwise the path does. If this is empty,
+  /// the path always does.
   std::string domain;
-  std::string region = "us-east-1";  ///< told to callers that name none; buckets exist in every region
+  std::string region = "us-east-1";  ///< the region for callers that name none; every bucket exists in all regions
   bool accepts_presigned_v2 = true;
 };
 
-/// Buckets and objects; docs/s3.md says which operations. Thread-safe.
+/// Serves S3's buckets and objects; docs/s3.md says which operations. It is thread-safe.
 class S3Service : public WireService {
  public:
-  /// No store: the objects are kept elsewhere, and every request is told so.
+  /// If `objects` is null, another service keeps the objects, and every request gets an error that says so.
   S3Service(BucketStore* objects, S3ServiceOptions options) : objects_(objects), options_(std::move(options)) {}
   [[nodiscard]] std::string_view signing_name() const override { return "s3"; }
   Result<std::unique_ptr<PendingCall>> open(const RequestHead& head, const CallIdentity& identity) override;
@@ -30,8 +31,9 @@ class S3Service : public WireService {
   [[nodiscard]] Error unsigned_error(const RequestHead& head, const Error& error) const override;
 
  private:
-  [[nodiscard]] std::string bucket_and_key(const RequestHead& head) const;  ///< path-style, percent-encoded
-  [[nodiscard]] std::string region_of(const RequestHead& head) const;       ///< that the caller signed for, if any
+  [[nodiscard]] std::string bucket_and_key(const RequestHead& head) const;  ///< "/bucket/key", percent-encoded
+  [[nodiscard]] std::string region_of(
+      const RequestHead& head) const;  ///< the region that the caller signed for, or the default
   HeaderList cors_headers(const RequestHead& head, std::string_view method,
                           const std::optional<std::string>& requested_headers);
   BucketStore* objects_;

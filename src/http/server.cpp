@@ -21,7 +21,7 @@ using boost::system::error_code;
 
 constexpr auto kCertificateCheck = std::chrono::seconds(2);
 
-/// Asio makes sockets that a program which this one starts would inherit.
+/// Makes a socket close when this process starts another program, because Asio's sockets would be inherited.
 template <typename Socket>
 void close_on_exec(Socket& socket) {
   ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
@@ -38,7 +38,8 @@ struct HttpServer::State {
     if (!o.tls_certificate.empty()) tls.emplace(o.tls_certificate, o.tls_key);
   }
 
-  // What the coroutines use stands above io, whose end destroys the coroutines that have not ended.
+  // The members that coroutines use are declared before io, so that they outlive it: when io is destroyed, it destroys
+  // the coroutines that have not ended.
   const ServerOptions options;
   asio::thread_pool pool, model_pool;
   ConnectionContext shared;
@@ -46,7 +47,7 @@ struct HttpServer::State {
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   asio::steady_timer certificate_check{io}, drain{io};
-  std::size_t connections = 0;  // the io thread's
+  std::size_t connections = 0;  // only the io thread uses it
   std::thread thread;
 
   asio::awaitable<void> watch_certificate() {
@@ -60,7 +61,8 @@ struct HttpServer::State {
   asio::awaitable<void> serve_connection(tcp::socket socket) {
     ++connections;
     try {
-      // Named on purpose: GCC 12 destroys the captures twice if the call is written inside the co_await.
+      // This value has a name on purpose: GCC 12 destroys the captures twice if the call is written inside the
+      // co_await.
       auto serving =
           tls ? serve_tls(std::move(socket), tls->current(), shared) : serve_plain(std::move(socket), shared);
       co_await std::move(serving);
@@ -75,7 +77,8 @@ struct HttpServer::State {
       auto [error, socket] = co_await acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
       if (error == asio::error::operation_aborted) co_return;
       if (error) {
-        // Out of descriptors, say: wait for connections to end instead of spinning.
+        // The process may be out of file descriptors, so it waits for connections to end instead of trying again
+        // without a pause.
         log::warning("accept failed", {{"reason", error.message()}});
         asio::steady_timer timer(io, std::chrono::milliseconds(100));
         co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -87,7 +90,8 @@ struct HttpServer::State {
     }
   }
 
-  /// On the io thread. Afterwards every coroutine ends, at the drain deadline at the latest, and io runs out of work.
+  /// Runs on the io thread. After it every coroutine ends, by the drain deadline at the latest, and io runs out of
+  /// work.
   void begin_to_stop(const std::function<void()>& cancel) {
     shared.is_stopping = true;
     error_code ignored;
@@ -107,7 +111,7 @@ struct HttpServer::State {
 
 HttpServer::HttpServer(RequestHandler& handler, const ServerOptions& options) {
   {
-    const ShortTimeSlices for_pools;  // pictures are judged elsewhere
+    const ShortTimeSlices for_pools;  // the threads of the pools do not judge pictures
     state_ = std::make_unique<State>(handler, options);
   }
   error_code error;
@@ -147,7 +151,7 @@ void HttpServer::start() {
 void HttpServer::stop(const std::function<void()>& cancel) {
   if (!state_->thread.joinable()) return;
   asio::post(state_->io, [this, cancel] { state_->begin_to_stop(cancel); });
-  state_->thread.join();  // no coroutine is left, and so nothing that could give the pools work
+  state_->thread.join();  // no coroutine is left that could give work to the pools
   state_->pool.join();
   state_->model_pool.join();
 }

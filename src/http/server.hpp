@@ -9,22 +9,24 @@
 
 namespace vedette {
 
-/// HTTP/1.1 on one port: coroutines on one io thread, everything that may block on a bounded pool. Heads are limited to
-/// 32 KB; ConnectionTimes says how long clients are waited for. With a certificate it speaks TLS only.
+/// Serves HTTP/1.1 on one port. Coroutines run on one io thread; everything that may block runs on a bounded pool. The
+/// head of a request has at most 32 KB; ConnectionTimes says how long the server waits for clients. With a certificate
+/// the server speaks only TLS.
 class HttpServer {
  public:
-  /// Binds at once. Throws std::runtime_error if the address or the certificate cannot be used.
+  /// Binds the port at once. Throws std::runtime_error if the address or the certificate cannot be used.
   HttpServer(RequestHandler& handler, const ServerOptions& options);
-  ~HttpServer();  ///< stops
+  ~HttpServer();  ///< stops the server
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
   [[nodiscard]] std::uint16_t port() const;
   void start();
-  /// Stops accepting, closes the connections on which no request has begun, and lets the requests in progress (being read, worked on or
-  /// written) end. Those that have not ended after ConnectionTimes::drain are cancelled: their connections are cut, their
-  /// RequestHead::abandoned is requested, and `cancel`, if given, is called once, on the io thread. Returns when no request is left, so
-  /// what a request waits for must end soon once it is cancelled.
+  /// Stops accepting connections, closes the connections on which no request has begun, and lets the requests in
+  /// progress (being read, worked on or written) end. Requests that have not ended after ConnectionTimes::drain are
+  /// cancelled: their connections are cut, their RequestHead::abandoned is requested, and `cancel`, if given, is called
+  /// once on the io thread. Returns when no request is left, so whatever a request waits for must end soon once it is
+  /// cancelled.
   void stop(const std::function<void()>& cancel = {});
 
  private:

@@ -1,4 +1,4 @@
-// The server on real sockets: what its clients see of deadlines, refusals and its end.
+// Tests the server on real sockets: what its clients see of deadlines, refusals and the end of the server.
 #include "http/server.hpp"
 
 #include <arpa/inet.h>
@@ -17,8 +17,8 @@
 namespace vedette {
 namespace {
 
-/// Answers with what its tests want, by path. /slow waits for a model until its caller is gone; /refused is refused by its head; callers of
-/// /known are verified by their head, all others never.
+/// Answers each path in the way that the tests need. /slow waits for a model until its caller is gone. The head of
+/// /refused is refused. Callers of /known are verified by their head; callers of other paths never are.
 class Handler : public RequestHandler {
  public:
   std::unique_ptr<Exchange> open(RequestHead head) override {
@@ -26,9 +26,9 @@ class Handler : public RequestHandler {
     return std::make_unique<Call>(*this, std::move(head));
   }
   std::counting_semaphore<> opened{0};
-  std::latch began{1};             // /slow
-  std::promise<void> abandoned{};  // /slow
-  std::latch made{1};              // the answer of /large
+  std::latch began{1};             // begin() of /slow was reached
+  std::promise<void> abandoned{};  // the caller of /slow is gone
+  std::latch made{1};              // the answer of /large is made
 
  private:
   class Call : public Exchange {
@@ -86,7 +86,7 @@ class Handler : public RequestHandler {
   };
 };
 
-/// A client. What it waits for must come within a minute.
+/// A client of the server. Whatever it waits for must come within a minute.
 class Caller {
  public:
   explicit Caller(const HttpServer& server) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -105,13 +105,13 @@ class Caller {
   void send(const std::string& text) {
     ASSERT_EQ(::send(socket_, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
   }
-  /// A head with a Content-Length; of the body only what is given.
+  /// Sends a head with a Content-Length, and only as much of the body as is given.
   void post(const std::string& path, const std::string& headers = {}, std::size_t length = 2,
             const std::string& body = "hi") {
     send("POST " + path + " HTTP/1.1\r\nhost: x\r\n" + headers + "content-length: " + std::to_string(length) +
          "\r\n\r\n" + body);
   }
-  /// What comes until `end` is part of it, or the server closes.
+  /// Receives until the text contains `end`, or until the server closes the connection.
   std::string hear(const std::string& end) {
     std::string heard;
     while (heard.find(end) == std::string::npos) {
@@ -122,12 +122,12 @@ class Caller {
     }
     return heard;
   }
-  /// Whether the server closes without another word.
+  /// Returns whether the server closes the connection without sending anything more.
   bool hears_the_end() {
     char some = 0;
     return ::recv(socket_, &some, 1, 0) == 0;
   }
-  /// Sends byte after byte until an answer comes, at most so many; whether it came.
+  /// Sends single bytes, at most `most` of them, until an answer comes. Returns whether one came.
   bool trickle(int most) {
     for (int i = 0; i < most; ++i) {
       pollfd look{socket_, POLLIN, 0};
@@ -155,7 +155,8 @@ class Server : public testing::Test {
     server_->start();
     return *server_;
   }
-  /// Stops it elsewhere; returns when it has begun to, which an idle connection is told first.
+  /// Stops the server on another thread. Returns when the stop has begun, which an idle connection is the first to
+  /// notice.
   std::future<void> begin_to_stop(Caller& idle) {
     auto stopped = std::async(std::launch::async, [this] { server_->stop([this] { ++cancelled_; }); });
     EXPECT_TRUE(idle.hears_the_end());
@@ -186,7 +187,7 @@ TEST_F(Server, AnEarlyRefusalOfACallWithASmallBodyLeavesTheConnectionAsItWas) {
   Caller caller(*server_);
   caller.post("/refused");
   EXPECT_NE(caller.hear("\r\n\r\n").find("403"), std::string::npos);
-  // A client that asks first is told to go on, although its body is not wanted.
+  // A client that asks before it sends its body is told to continue, although the body is not wanted.
   caller.post("/refused", "expect: 100-continue\r\n", 2, "");
   EXPECT_EQ(caller.hear("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
   caller.send("hi");
@@ -273,14 +274,15 @@ TEST_F(Server, ABodyOfAStrangerMayNotTrickle) {
 
 TEST_F(Server, AVerifiedBodyKeepsALeastRate) {
   options_.times.unverified_body = kNever;
-  options_.times.body_silence = std::chrono::milliseconds(200);  // a piece at a vast rate takes no longer
+  // At the vast rate above, a piece may take hardly longer than this time.
+  options_.times.body_silence = std::chrono::milliseconds(200);
   options_.times.least_body_rate = 1ULL << 40;
   start();
   Caller caller(*server_);
   caller.post("/known", "", 1'000'000);
   EXPECT_TRUE(caller.trickle(5'000));
   EXPECT_NE(caller.hear("RequestTimeout").find("RequestTimeout"), std::string::npos);
-  // At a rate that it keeps, the same body may take as long as it needs.
+  // At a rate that the client keeps, the same body may take as long as it needs.
   options_.times.least_body_rate = 1;
   options_.times.body_silence = std::chrono::seconds(30);
   start();
@@ -336,7 +338,7 @@ TEST_F(Server, CutsOffAtTheDeadlineWhatDoesNotEndWhenItStops) {
   large.post("/large");
   for (int i = 0; i < 4; ++i) handler_.opened.acquire();
   handler_.began.wait();
-  handler_.made.wait();  // an answer that its caller does not read
+  handler_.made.wait();  // the caller does not read this answer
   auto abandoned = handler_.abandoned.get_future();
   begin_to_stop(idle).get();
   abandoned.wait();

@@ -4,8 +4,8 @@
 
 namespace vedette {
 
-/// GetCallerIdentity, so that `aws sts get-caller-identity` tells whose keys these are; anybody with a key may ask.
-/// Thread-safe.
+/// Serves GetCallerIdentity, so that `aws sts get-caller-identity` says whose keys these are. Anybody with a key may
+/// ask. It is thread-safe.
 class StsService : public WireService {
  public:
   [[nodiscard]] std::string_view signing_name() const override { return "sts"; }

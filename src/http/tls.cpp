@@ -35,7 +35,8 @@ std::shared_ptr<ssl::context> TlsFiles::load() const {
   auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
   context->set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 | ssl::context::no_sslv3 |
                        ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1 | ssl::context::single_dh_use);
-  // TLS 1.2 with forward secrecy and authenticated encryption only: no CBC. The suites of TLS 1.3 all are so.
+  // Accepts only suites of TLS 1.2 that have forward secrecy and authenticated encryption, and thus no CBC. All suites
+  // of TLS 1.3 are so.
   if (SSL_CTX_set_cipher_list(context->native_handle(), "ECDHE+AESGCM:ECDHE+CHACHA20") != 1)
     throw std::runtime_error("OpenSSL offers none of the cipher suites that this server wants");
   try {
@@ -45,7 +46,7 @@ std::shared_ptr<ssl::context> TlsFiles::load() const {
     throw std::runtime_error("the TLS certificate " + certificate_.string() + " or its key " + key_.string() +
                              " cannot be used: " + e.what());
   }
-  // A key of another certificate would fail every handshake.
+  // A private key that belongs to another certificate would make every handshake fail.
   if (SSL_CTX_check_private_key(context->native_handle()) != 1)
     throw std::runtime_error("the TLS key " + key_.string() + " does not belong to " + certificate_.string());
   return context;

@@ -11,15 +11,17 @@ class context;
 
 namespace vedette {
 
-/// Certificate and key of a TLS server (1.2 and newer), read again when their files change: certificates are renewed
-/// without a restart. Thread-safe.
+/// Holds the certificate and the key of a TLS server (1.2 and newer). It reads them again when their files change, so
+/// that a renewed certificate needs no restart. It is thread-safe.
 class TlsFiles {
  public:
-  /// PEM files: the certificate with its chain, and the private key. Throws std::runtime_error if they cannot be used.
+  /// Reads PEM files: the certificate with its chain, and the private key. Throws std::runtime_error if they cannot be
+  /// used.
   TlsFiles(std::filesystem::path certificate, std::filesystem::path key);
-  /// For a new connection; those under way keep theirs.
+  /// Returns the context for a new connection; existing connections keep theirs.
   std::shared_ptr<boost::asio::ssl::context> current() const;
-  /// Looks at the files. If they changed and cannot be used, the old certificate stays and the log says why.
+  /// Looks whether the files have changed. If they have and cannot be used, the old certificate stays and the log says
+  /// why.
   void reload_if_changed();
 
  private:
@@ -29,7 +31,7 @@ class TlsFiles {
   const std::filesystem::path certificate_, key_;
   mutable std::mutex mutex_;  // guards context_
   std::shared_ptr<boost::asio::ssl::context> context_;
-  std::string stamp_;  // of what was read last; used by the reloading thread only
+  std::string stamp_;  // describes the files that were read last; used by the reloading thread only
 };
 
 }  // namespace vedette

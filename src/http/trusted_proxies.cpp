@@ -13,7 +13,7 @@ namespace {
 namespace ip = boost::asio::ip;
 
 constexpr int kMostHops = 32;
-constexpr std::size_t kLongestEntry = 80;  // an IPv6 address with a zone, brackets and a port is shorter
+constexpr std::size_t kLongestEntry = 80;  // longer than an IPv6 address with a zone, brackets and a port
 constexpr int kBits = 128, kMappedBits = 96;
 
 ip::address_v6::bytes_type bytes_of(const ip::address& address) {
@@ -28,7 +28,8 @@ std::optional<ip::address> parse_address(std::string_view text) {
   return address;
 }
 
-/// An entry of X-Forwarded-For: an address, perhaps with a port. An IPv6 address may stand in brackets, and does so before a port.
+/// Reads an entry of X-Forwarded-For: an address that may have a port. An IPv6 address may stand in brackets, and must
+/// if a port follows.
 std::optional<ip::address> parse_entry(std::string_view text) {
   if (text.starts_with('[')) {
     const auto end = text.find(']');
@@ -41,7 +42,7 @@ std::optional<ip::address> parse_entry(std::string_view text) {
   return parse_address(text);
 }
 
-/// Takes the last value off a list that is separated by commas.
+/// Removes the last value of a list that is separated by commas, and returns it.
 std::string_view take_last(std::string_view& list) {
   const auto comma = list.rfind(',');
   const auto last = comma == std::string_view::npos ? list : list.substr(comma + 1);
@@ -72,7 +73,7 @@ bool TrustedProxies::contains(const std::string& text) const {
   if (!address) return false;
   const auto bytes = bytes_of(*address);
   for (const auto& block : blocks_) {
-    if (address->is_v4() && block.prefix < kMappedBits) continue;  // ::/0 means IPv6 addresses only
+    if (address->is_v4() && block.prefix < kMappedBits) continue;  // the block ::/0 means IPv6 addresses only
     int bit = 0;
     const auto differs = [&](int at) {
       const auto byte = static_cast<std::size_t>(at / 8);

@@ -13,9 +13,9 @@ using Json = nlohmann::ordered_json;  // This type keeps the order of the user's
 constexpr std::string_view kMetadata = "-metadata", kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::size_t kMostLineBytes = 4 * kManifestLineLimit;  // a character has at most four bytes
 constexpr const char* kMaskType = "groundtruth/semantic-segmentation";
-// A message holds at most so many class names, of so many bytes each.
+// A message names at most this many classes, with at most this many bytes of each name.
 constexpr std::size_t kMostNames = 5, kLongestName = 64;
-// A mask has at most so many labels, not counting the background.
+// A mask has at most this many labels, not counting the background.
 constexpr std::size_t kMostLabels = 20;
 
 std::string text_member(const Json& object, const char* name) {
@@ -96,7 +96,7 @@ ManifestLines::Iterator ManifestLines::begin() const {
 }
 
 void ManifestLineFeed::keep(std::string_view part) {
-  // White space before a line costs nothing, however much there is.
+  // White space before a line is not kept in memory, however much there is.
   while (line_.empty() && !part.empty() && trim(part.substr(0, 1)).empty()) part.remove_prefix(1);
   line_ += part.substr(0, kMostLineBytes + 1 - std::min(line_.size(), kMostLineBytes + 1));
 }
@@ -179,7 +179,7 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
     } else if (type == kMaskType && !out.mask_ref) {
       auto mask = read_mask(json, attribute, name, metadata);
       if (!mask) return mask.error();
-      // A colour map of nothing but background says that the picture shows nothing, whatever the mask's picture holds.
+      // If a colour map names only the background, the picture has no marked place, whatever the mask's picture shows.
       const bool has_labels = std::any_of(mask->colors.begin(), mask->colors.end(), [](const auto& color) {
         return !equals_ignore_case(color.name, "background");
       });
@@ -188,7 +188,7 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
       out.mask_colors = std::move(mask->colors);
     }
   }
-  // Without its colours a mask would be lost without a word. The mask of a normal picture is not looked at in any case.
+  // Without its colours a mask would be lost, and nobody would be told. The mask of a normal picture is never used.
   if (out.is_anomalous.value_or(true))
     for (const auto& [name, value] : json.items()) {
       const auto metadata = json.find(name + std::string(kMetadata));

@@ -17,7 +17,7 @@
 /// are pure; any thread may call them.
 namespace vedette {
 
-/// In characters: the longest line that ListDatasetEntries can return.
+/// The longest line in characters that ListDatasetEntries can return.
 inline constexpr std::size_t kManifestLineLimit = 8192;
 
 struct ManifestColor {
@@ -60,8 +60,9 @@ class ClassTally {
   std::map<std::string, std::size_t> others_;
 };
 
-/// The non-empty lines of a manifest, trimmed. A byte-order mark, CRLF and a missing last newline are tolerated. This
-/// range finds each line when it is asked for, so it costs no memory, whatever the text. The text must outlive it.
+/// Iterates over the lines of a manifest that are not empty, trimmed. A byte-order mark, CRLF and a missing last
+/// newline are accepted. This range finds each line when it is asked for, so that it costs no memory, however long the
+/// text is. The text must outlive it.
 class ManifestLines {
  public:
   explicit ManifestLines(std::string_view text) : text_(text) {}
@@ -91,8 +92,9 @@ inline ManifestLines manifest_lines(std::string_view text) {
   return ManifestLines(text);
 }
 
-/// Finds the same lines in a manifest that arrives in pieces, and keeps no more than one line in memory. Of a line longer than
-/// parse_manifest_line reads only a beginning is handed on, which that function refuses.
+/// Finds the same lines as ManifestLines in a manifest that arrives in pieces, and keeps at most one line in memory. If
+/// a line is longer than parse_manifest_line accepts, only its beginning is handed on, which that function then
+/// refuses.
 class ManifestLineFeed {
  public:
   /// Is called with each line that is not empty, trimmed, in order. An error ends the reading.

@@ -26,13 +26,15 @@ bool is_missing_or_empty(const fs::path& file) {
   return error || size == 0;
 }
 
-/// Gives a file, or a database with what SQLite keeps beside it, a name that nothing has; it says when that was done.
+/// Renames a file, or a database together with the files that SQLite keeps beside it. The new name holds the time and
+/// is one that no other file has.
 void move_aside(const fs::path& file) {
   const auto aside = sqlite::set_aside(file, SystemClock().now());
   log::warning("moved aside", {{"file", file.string()}, {"to", aside.string()}});
 }
 
-/// Moves a database aside that is damaged, or what SQLite has left of one whose file is missing or empty: SQLite would delete that.
+/// Renames a damaged database. Also renames the files that SQLite left beside a database whose own file is missing or
+/// empty, because SQLite would delete them.
 void move_lost_aside(const fs::path& database) {
   const bool is_there = fs::exists(database) || fs::exists(database.string() + "-wal");
   if (is_there && (is_missing_or_empty(database) || sqlite::find_damage(database))) move_aside(database);
@@ -64,7 +66,7 @@ void check_data_folder(const DataFolder& folder, const AcceptedLosses& accepted)
   if (accepted.index) move_lost_aside(folder.objects() / "index.sqlite");
   if (accepted.metadata) move_lost_aside(folder.metadata());
   if (accepted.metadata || !is_missing_or_empty(folder.metadata())) return;
-  // A first start makes metadata.sqlite before anything else.
+  // The first start makes metadata.sqlite before any other file.
   const auto index = folder.objects() / "index.sqlite";
   for (const auto& other :
        {folder.node_id(), folder.master_key(), index, fs::path(folder.metadata().string() + "-wal")})
@@ -106,8 +108,8 @@ std::string set_up(const DataFolder& folder, const std::string& account, Metadat
     auto work = metadata.write();
     if (work->users().insert({account, kAdministrator, {kAdministratorAccess}, SystemClock().now()})) work->commit();
   }
-  // Where only node-id is lost, the credentials still work. Credentials of another metadata.sqlite are kept for whoever
-  // needs them.
+  // If only node-id is lost, the credentials still work. If the credentials belong to another metadata.sqlite, they are
+  // moved aside for the user, who may need them.
   bool holds = false;
   if (const auto old = read_file(folder.credentials(), 1 << 16))
     for (auto line : split(as_text(*old), '\n'))

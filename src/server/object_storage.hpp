@@ -9,20 +9,21 @@
 
 namespace vedette {
 
-/// Where the objects are kept: in the data folder, or in another S3 service.
+/// Opens the store that keeps the objects: the data folder, or another S3 service.
 class ObjectStorage {
  public:
-  /// Throws std::runtime_error if the settings cannot be used, or if the other service has no such bucket. A service
-  /// that does not answer is only logged: its outage must not keep this server from starting.
+  /// Throws std::runtime_error if the settings cannot be used, or if the other service has no bucket of the configured
+  /// name. If the other service does not answer, the constructor only logs that: an outage there must not keep this
+  /// server from starting.
   ObjectStorage(const ServerSettings& settings, const DataFolder& folder, const Clock& clock);
   [[nodiscard]] ObjectStore& objects() const { return *objects_; }
-  /// The buckets in the data folder; null if the objects are kept elsewhere.
+  /// Returns the buckets in the data folder, or null if another service keeps the objects.
   [[nodiscard]] BucketStore* buckets() const { return buckets_.get(); }
-  /// Calls to the other service end soon, with unavailable. Any thread.
+  /// Makes calls to the other service end soon, with the error unavailable. Any thread may call it.
   void cancel() { cancelled_ = true; }
 
  private:
-  std::atomic<bool> cancelled_{false};  // stands before the stores, which look at it
+  std::atomic<bool> cancelled_{false};  // must be declared before the stores, which read it
   std::unique_ptr<BucketStore> buckets_;
   std::unique_ptr<ObjectStore> elsewhere_;
   ObjectStore* objects_ = nullptr;

@@ -16,7 +16,7 @@ constexpr double kMostOfAQuota = 2'147'483'648.0;
 
 using Unacceptable = std::optional<std::string>;
 
-/// The value's text if it is not within what the check accepts.
+/// Returns the value as text if the check does not accept it, and nothing if the check accepts it.
 template <typename T>
 Unacceptable unacceptable(const OptionCheck& check, const T& value) {
   bool is_right = true;
@@ -29,13 +29,14 @@ Unacceptable unacceptable(const OptionCheck& check, const T& value) {
       is_right = value.size() == 12 && value.find_first_not_of("0123456789") == std::string::npos;
     }
   } else if (const auto* range = std::get_if<NumberRange>(&check)) {
-    // A double that is not a number is in no range.
+    // A double that is not a number lies in no range, so that it is never accepted.
     is_right = static_cast<double>(value) >= range->least && static_cast<double>(value) <= range->most;
   }
   return is_right ? std::nullopt : Unacceptable(fmt::format("{}", value));
 }
 
-/// The same for whatever the option has: a flag is always right, and so is a value that is not given.
+/// Applies the check to an option of any type. A flag is always acceptable, and so is an optional value that was not
+/// given.
 Unacceptable unacceptable_part(const OptionCheck& check, const OptionValue& value) {
   return std::visit(
       [&](auto* v) -> Unacceptable {
@@ -55,7 +56,7 @@ Unacceptable unacceptable_part(const OptionCheck& check, const OptionValue& valu
       value);
 }
 
-/// The default as the documentation shows it.
+/// Returns the default value as the documentation shows it.
 std::string default_text(const OptionValue& value) {
   return std::visit(
       [](auto* v) -> std::string {
@@ -269,7 +270,7 @@ std::string accepted_text(const Option& option) {
 }
 
 void check_options(const ServerSettings& settings) {
-  auto copy = settings;  // The table gives access for writing, too.
+  auto copy = settings;  // The table's functions need a settings object that they may write to.
   for (const auto& option : server_options())
     if (const auto bad = unacceptable_part(option.check, option.value(copy)))
       throw std::runtime_error(option.name + " wants " + accepted_text(option) + ", not " + *bad);

@@ -57,8 +57,8 @@ TEST(Options, EachHasANameOfItsOwnAndASentence) {
   }
 }
 
-// docs/configuration.md holds the table between its heading and the first empty line after it. Run this test with
-// VEDETTE_WRITE_DOCS=1 to have it written there anew.
+// docs/configuration.md holds the table between its heading and the first empty line after it. To write the table into
+// that file anew, run this test with VEDETTE_WRITE_DOCS=1.
 TEST(Options, TheDocumentationIsTheTable) {
   const auto bytes = read_file(VEDETTE_OPTIONS_PAGE, 1 << 20);
   ASSERT_TRUE(bytes);

@@ -2,16 +2,17 @@
 
 #include <cstddef>
 
-/// What a server needs of the process that it runs in.
+/// Prepares the process that a server runs in.
 namespace vedette {
 
-/// Files that the process makes from now on are readable by their owner only (umask 077), and a client that hangs up
-/// while it is written to does not end the process (SIGPIPE is ignored). Call before other threads are started.
+/// Makes files that the process creates from now on readable by their owner only (umask 077), and ignores SIGPIPE, so
+/// that the process survives if a client hangs up while the server writes to it. Call it before other threads are
+/// started.
 void prepare_process();
 
-/// Raises the soft limit of file descriptors as far as the hard limit allows, since shells and service managers hand out
-/// 1,024. Every connection takes one, and the stores take a few hundred. Returns how many connections may be accepted:
-/// `wanted`, or as many as the limit leaves room for, which is then logged.
+/// Raises the soft limit of file descriptors as far as the hard limit allows, because shells and service managers set
+/// it to 1,024. Every connection takes one descriptor, and the stores take a few hundred. Returns how many connections
+/// the server may accept: `wanted`, or fewer if the limit leaves no room for so many, which the function then logs.
 std::size_t make_room_for_connections(std::size_t wanted);
 
 }  // namespace vedette

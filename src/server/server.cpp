@@ -49,7 +49,7 @@ TrainingPlan training_plan(const ServerSettings& settings) {
   return plan;
 }
 
-/// What confines trainings; empty if they shall not be confined.
+/// Returns the sandbox that confines trainings, or nothing if the settings switch it off.
 std::optional<TrainerSandbox> trainer_sandbox(const ServerSettings& settings, const TrainingPlan& plan) {
   if (settings.trainer_sandbox != "on") {
     log::warning("trainer not confined");
@@ -67,7 +67,7 @@ S3ServiceOptions s3_options(const ServerSettings& settings) {
   return options;
 }
 
-/// Workers that run background jobs, one thread for each kind of job.
+/// Runs background jobs with one worker thread for each kind of job.
 class Workers {
  public:
   Workers(const ServerSettings& settings, Stores& stores, const Clock& clock, const TrainingPlan& plan)
@@ -84,7 +84,7 @@ class Workers {
   void start() {
     for (auto& worker : workers_) worker->start();
   }
-  /// There may be a new job of any kind. Any thread.
+  /// Tells all workers that there may be a new job. Any thread may call it.
   void wake() {
     for (auto& worker : workers_) worker->wake();
   }
@@ -110,7 +110,8 @@ class Workers {
 
 }  // namespace
 
-/// The parts in the order in which they are built; each uses only those above it. They end in the opposite order.
+/// Holds the parts of the server in the order in which they are built; each part uses only the parts above it. They are
+/// destroyed in the opposite order.
 struct Server::Parts {
   Parts(const ServerSettings& given, ServerOptions http, MetricsAccess metrics_access);
 
@@ -178,7 +179,8 @@ Server::Server(const ServerSettings& settings) {
   if (auto ok = check_code_memory(); !ok) throw std::runtime_error(ok.error().message);
   prepare_process();
   http.most_connections = make_room_for_connections(settings.most_connections);
-  // Pictures beyond those that may wait or be judged are refused at once: they need a thread for a moment only.
+  // The server refuses pictures at once when the queue of the compute pool is full, so that such a request needs a
+  // thread only for a moment.
   const auto compute = compute_options(settings);
   http.detection_threads = 2 * (compute.most_waiting + static_cast<std::size_t>(compute.cores));
   parts_ = std::make_unique<Parts>(settings, std::move(http), std::move(metrics));
@@ -210,7 +212,8 @@ void Server::start() {
 void Server::stop() {
   auto& p = *parts_;
   if (!std::exchange(p.is_running, false)) return;
-  // Calls to a store elsewhere end with the requests that wait for them: those in progress may take their time first.
+  // Requests in progress may first take their time to end. The calls to another S3 service end with the requests that
+  // wait for them.
   // Jobs are cancelled before, since a call that ends so must not count as a failure of theirs.
   const auto cancel = [&p] {
     p.workers.begin_stop();

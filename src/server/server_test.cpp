@@ -25,7 +25,7 @@ class InProcess : public testing::Test {
 
   static std::string endpoint(const Server& server) { return "http://127.0.0.1:" + std::to_string(server.port()); }
 
-  /// What the server answers to a request that is signed with the first key.
+  /// Sends a request that is signed with the first key and returns the server's answer.
   [[nodiscard]] HttpResponse call(const Server& server, const char* service, const char* method,
                                   const std::string& path, std::string_view body = {}) const {
     const auto credentials = read_credentials(folder_.credentials(), "default");
@@ -64,7 +64,7 @@ TEST_F(InProcess, AServerAnswersAndKeepsWhatItHasWhenItStartsAgain) {
   EXPECT_NE(listing.body.find("<Name>line7</Name>"), std::string::npos) << listing.body;
 }
 
-/// The number that follows NAME= in a log line.
+/// Returns the number that follows NAME= in a log line.
 double number_after(const std::string& line, const std::string& name) {
   const auto at = line.find(" " + name + "=");
   EXPECT_NE(at, std::string::npos) << name << " is missing in " << line;

@@ -13,16 +13,16 @@
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "upkeep/upkeep.hpp"
 
-/// What a server can be told when it is started. The table in server/options.cpp says what each setting means, and
-/// which values it may have.
+/// Holds all settings that a server can be started with. The table in server/options.cpp says what each setting means,
+/// and which values it may have.
 namespace vedette {
 
-/// Half of the machine's memory, in MiB.
+/// Returns half of the machine's memory, in MiB.
 std::int64_t default_model_memory();
 
-/// Another S3 service that keeps the objects.
+/// Describes another S3 service that keeps the objects.
 struct RemoteObjectSettings {
-  std::string url;  ///< s3://BUCKET or s3://BUCKET/PREFIX; empty: the objects are kept in the data folder
+  std::string url;  ///< s3://BUCKET or s3://BUCKET/PREFIX; empty if the objects are in the data folder
   std::string endpoint, region, ca_file;
   int timeout_seconds = 20;
 };
@@ -37,8 +37,8 @@ struct ServerSettings {
   std::string s3_domain;
   std::string presigned_v2 = "on";
   RemoteObjectSettings objects;
-  FilesystemOptions storage;             ///< of objects in the data folder; accept_losses decides accept_lost_index
-  std::vector<std::string> accept_loss;  ///< "metadata", "index", "master-key"
+  FilesystemOptions storage;  ///< for objects in the data folder; accept_loss sets its member accept_lost_index
+  std::vector<std::string> accept_loss;  ///< any of "metadata", "index", "master-key"
   UpkeepOptions upkeep;
   int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   int unit_cores = 4;
@@ -56,11 +56,13 @@ struct ServerSettings {
   Quotas quotas;
 };
 
-/// Address, port, certificate and limits of the HTTP server. Throws std::runtime_error if the address cannot be read, if
-/// only one of certificate and key is named, or if plain HTTP would be offered beyond loopback without being asked for.
+/// Returns address, port, certificate and limits of the HTTP server. Throws std::runtime_error if the address cannot be
+/// read, if only one of certificate and key is named, or if the server would offer plain HTTP beyond loopback although
+/// the settings do not ask for that.
 ServerOptions http_options(const ServerSettings& settings);
 
-/// Reads the token's file. Throws std::runtime_error if the token and the access do not go together.
+/// Returns who may read /metrics; for access by token it reads the token from its file. Throws std::runtime_error if
+/// the settings name a token file without access by token, or access by token without a file.
 MetricsAccess metrics_access(const ServerSettings& settings);
 
 }  // namespace vedette

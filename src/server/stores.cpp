@@ -23,7 +23,8 @@ Stores::Stores(const ServerSettings& settings, const Clock& clock) : folder_{fs:
   auto storage_settings = settings;
   storage_settings.storage.accept_lost_index = accepted.index;
   storage_ = std::make_unique<ObjectStorage>(storage_settings, folder_, clock);
-  fs::remove_all(folder_.jobs());  // Jobs that were cut off begin again in a folder of their own, or never.
+  // A job that was cut off begins again in a new folder, or never, so that the old folders are of no use.
+  fs::remove_all(folder_.jobs());
 
   // Without an active key an earlier start was cut off after it had given the lost master key up.
   const bool is_master_key_lost =

@@ -28,7 +28,8 @@ Result<Dataset> LookoutVision::create_dataset(const CallContext& call,
     const char* read = source.version_id ? "s3:GetObjectVersion" : "s3:GetObject";
     if (auto ok = authorize(reader, "s3:GetBucketLocation", bucket_arn(source.bucket)); !ok) return ok.error();
     if (auto ok = authorize(reader, read, object_arn(source.bucket, source.key)); !ok) return ok.error();
-    // A bucket that keeps no versions must say so now, not in a job that the caller has to look for.
+    // If the caller names a version in a bucket that keeps no versions, the call fails now, and not a job that the
+    // caller would have to look for.
     if (source.version_id)
       if (auto info = objects_.head(source.bucket, source.key, source.version_id); !info)
         return invalid_input("The manifest cannot be read: " + info.error().message);
@@ -120,7 +121,7 @@ Result<DatasetStatus> LookoutVision::update_dataset_entries(const CallContext& c
                     "The dataset is " + std::string(to_text(dataset->status)) + "; it cannot be updated now.");
   work->datasets().move(dataset->uid, dataset->status, DatasetStatus::update_in_progress,
                         "The dataset is being updated.", clock_.now());
-  // The changes travel with the job: acknowledged, they survive whatever happens before it runs.
+  // The job holds the changes, so that acknowledged changes survive whatever happens before the job runs.
   work->jobs().insert(
       {kUpdateJob, to_payload(DatasetJob{call.scope, call.caller.user, d.project_name, d.dataset_type, dataset->uid}),
        clock_.now(), call.request_id, request.changes});
@@ -137,13 +138,15 @@ Result<void> LookoutVision::delete_dataset(const CallContext& call, const lookou
   if (!again) return again.error();
   if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
   const auto dataset = work->datasets().find(call.scope, request.project_name, request.dataset_type);
-  // A replay must not delete a dataset made since: the token remembers which one it meant.
+  // A repeated call must not delete a dataset that was made after the first call, so the token remembers which dataset
+  // that call deleted.
   if (*again && (!dataset || dataset->uid != **again)) return {};
   if (!dataset) return no_dataset(request.project_name, request.dataset_type);
   if (!can_move(dataset->status, DatasetStatus::delete_in_progress))
     return conflict("DATASET", id,
                     "The dataset is " + std::string(to_text(dataset->status)) + "; wait until that has ended.");
-  // Gone at once: clients make the next dataset, or delete the project, without waiting. Trainings work on a copy.
+  // The dataset is removed at once, because clients create the next dataset, or delete the project, without waiting.
+  // Trainings work on a copy of it.
   work->datasets().remove(dataset->uid);
   remember(*work, call, "DeleteDataset", dataset->uid);
   work->commit();

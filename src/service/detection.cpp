@@ -6,7 +6,7 @@
 namespace vedette {
 namespace {
 
-constexpr std::size_t kLargestMask = 5'242'880;  // bytes of PNG that the API's model allows
+constexpr std::size_t kLargestMask = 5'242'880;  // the most bytes of PNG that the API model allows for a mask
 
 Result<ImageFormat> parse_content_type(std::string_view content_type) {
   const auto type = trim(content_type.substr(0, content_type.find(';')));
@@ -15,7 +15,7 @@ Result<ImageFormat> parse_content_type(std::string_view content_type) {
   return invalid_input("content-type must be one of the following. image/jpeg, image/png");
 }
 
-/// Finds what is wrong with a picture that no model need be asked for.
+/// Finds the faults of a picture that can be found without a model.
 Result<void> check_picture(ImageFormat format, std::span<const std::uint8_t> image) {
   const auto header = read_image_header(image);
   if (!header) return header.error();

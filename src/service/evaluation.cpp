@@ -1,4 +1,4 @@
-// What a training found out, as the service `vedette` tells it.
+// Implements the operations of the service `vedette` that return the results of a training.
 #include <algorithm>
 
 #include "base/text.hpp"
@@ -9,7 +9,7 @@
 namespace vedette {
 namespace {
 
-/// The names that the API gives to figures with an interval.
+/// Returns the name that the API gives to a figure that has an interval.
 const char* interval_name(const std::string& name) {
   if (name == "image_auroc") return "ROCAUC";
   if (name == "precision") return "Precision";
@@ -49,7 +49,7 @@ extension::Evaluation to_wire(const Evaluation& e) {
   return out;
 }
 
-/// The place-th of the pictures: those judged, then those skipped.
+/// Returns the picture at a place in the list that begins with the judged pictures and ends with the skipped ones.
 extension::Evaluation::Picture picture_at(const Evaluation& e, std::size_t place) {
   if (place < e.predictions.size()) {
     const auto& p = e.predictions[place];

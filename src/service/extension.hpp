@@ -10,8 +10,8 @@
 #include "service/service.hpp"
 #include "store/model_files/model_files.hpp"
 
-/// The operations of the service `vedette` that need more than one call of auth/identities.hpp or metrics/metrics.hpp.
-/// Thread-safe; everything blocks on the database.
+/// Implements the operations of the service `vedette` that need more than one call of auth/identities.hpp or
+/// metrics/metrics.hpp. All functions are thread-safe and block on the database.
 namespace vedette {
 
 struct ExtensionServices {
@@ -30,20 +30,21 @@ struct TrainingState {
 Result<TrainingState> training_progress(ExtensionServices& services, const CallContext& call,
                                         const lookoutvision::ModelRequest& request);
 
-/// A page of the pictures that a training judged or, after those, skipped; and all else that its evaluation says.
+/// Holds one page of the pictures that a training judged or, after those, skipped, and all other results of its
+/// evaluation.
 struct EvaluationPage {
   Model model;
   extension::Evaluation evaluation;
-  std::string next_token;  ///< empty: the last page
+  std::string next_token;  ///< empty on the last page
 };
-/// Fails with not_found if there is no such model, or no evaluation with it: because it is not trained, or was trained before
-/// evaluations were kept.
+/// Fails with not_found if there is no such model, or if the model has no evaluation because it is not trained, or was
+/// trained before evaluations were kept.
 Result<EvaluationPage> describe_evaluation(ExtensionServices& services, const CallContext& call,
                                            const lookoutvision::ModelRequest& request,
                                            const lookoutvision::PageRequest& page);
 
-/// Fails with invalid_input if the frame is empty, a period is no multiple of a minute, or there would be more than
-/// 100,000 points.
+/// Fails with invalid_input if the time frame is empty, if the period is not a multiple of a minute, or if the answer
+/// would have more than 100,000 points.
 Result<std::vector<extension::Datapoint>> metric_statistics(ExtensionServices& services, const CallContext& call,
                                                             const extension::MetricStatisticsRequest& request);
 

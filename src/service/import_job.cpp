@@ -27,18 +27,18 @@ void log_outcome(const char* event, const DatasetJob& job, const std::string& ou
   log::info(event, {{"project", job.project}, {"dataset", std::string(to_text(job.type))}, {"outcome", outcome}});
 }
 
-/// Whether the store's silence is a reason to try the job once more, later.
+/// Returns whether the object store failed to answer and the job should therefore be tried once more later.
 bool worth_another_try(const Error& error, const Job& row) {
   return error.kind == ErrorKind::unavailable && row.attempts < kMostAttempts;
 }
 
-/// One import or update under way.
+/// Holds what one import or update needs while it runs.
 struct Work {
   MetadataStore& metadata;
   ObjectStore& objects;
   const Clock& clock;
   const DatasetJob& job;
-  DatasetStatus status;  ///< meanwhile
+  DatasetStatus status;  ///< the status of the dataset while the job runs
   const ImageQuotas& quotas;
   const std::atomic<bool>& cancel;
 
@@ -60,7 +60,7 @@ struct Work {
         read);
   }
 
-  /// The job again after a while; the dataset says why it waits.
+  /// Has the job run again after a while. The dataset's status message says meanwhile why it waits.
   [[nodiscard]] JobOutcome later(const Error& error) const {
     if (cancel) return {std::chrono::milliseconds(0)};
     log::warning("dataset waits", {{"project", job.project}, {"reason", error.message}});
@@ -69,7 +69,7 @@ struct Work {
   }
 };
 
-/// Reads the manifest that an import names.
+/// Reads the manifest that an import names, and checks it.
 Result<CheckedManifest> import_entries(const Work& work, const ImageQuotas& quotas, const ImportJob& job) {
   const auto caller = caller_of_job(work.metadata, job.dataset.scope.account, job.dataset.user);
   if (!caller) return caller.error();
@@ -102,7 +102,7 @@ Result<CheckedManifest> import_entries(const Work& work, const ImageQuotas& quot
   return manifest;
 }
 
-/// Checks the changes and what they would make of the dataset.
+/// Checks the changes, and the dataset that they would make.
 Result<CheckedManifest> update_entries(const Work& work, const std::string& changes) {
   const auto caller = caller_of_job(work.metadata, work.job.scope.account, work.job.user);
   if (!caller) return caller.error();
@@ -160,11 +160,11 @@ JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& obj
     Result<void> outcome;
     if (!manifest) outcome = manifest.error();
     if (outcome) {
-      // Entries, counts and status change together or, dropped without a commit, not at all.
+      // Entries, counts and status change in one transaction. If it is dropped without a commit, none of them changes.
       auto work = metadata.write();
       work->datasets().update_entries(uid, manifest->entries);
       const auto dataset = work->datasets().find(job->scope, job->project, job->type);
-      if (!dataset || dataset->uid != uid) return {};  // deleted meanwhile
+      if (!dataset || dataset->uid != uid) return {};  // the dataset was deleted meanwhile
       outcome = check_count(quotas, job->type, dataset->stats.total);
       if (outcome && work->datasets().move(uid, DatasetStatus::update_in_progress, DatasetStatus::update_complete,
                                            "The dataset was updated with " + std::to_string(manifest->entries.size()) +
@@ -173,8 +173,9 @@ JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& obj
         work->commit();
     }
     if (!outcome) {
-      // Nothing was applied, so there is nothing to undo; both states are passed because clients know them. A run that
-      // is cut off between the two ends the second one when the job comes back.
+      // None of the changes was applied, so there is nothing to undo. The dataset still passes through both states,
+      // because clients know them. If this run is cut off between the two states, the job runs again and sets the
+      // second one.
       const auto& message = outcome.error().message;
       for (const auto& [from, to] :
            {std::pair{DatasetStatus::update_in_progress, DatasetStatus::update_failed_rollback_in_progress},

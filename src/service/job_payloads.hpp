@@ -6,13 +6,13 @@
 #include "base/result.hpp"
 #include "domain/domain.hpp"
 
-/// What the rows of the job queue say; JSON inside.
+/// Reads and writes the payloads of the rows in the job queue, which are JSON.
 namespace vedette {
 
-/// Whose dataset, and for whom.
+/// Says which dataset a job concerns, and for which user it runs.
 struct DatasetJob {
   Scope scope;
-  std::string user;  ///< whose rights count
+  std::string user;  ///< the user with whose rights the job runs
   std::string project;
   DatasetType type = DatasetType::train;
   std::string dataset_uid;
@@ -24,13 +24,13 @@ struct ImportJob {
   std::optional<std::string> version_id;
 };
 
-/// A training, or with a job name a packaging.
+/// Says which model a job trains or, if it holds a job name, packages.
 struct ModelJob {
   Scope scope;
   std::string user;
   std::string project;
   std::int64_t version = 0;
-  std::string name;  ///< of a packaging job
+  std::string name;  ///< the name of the packaging job; empty for a training
 };
 
 std::string to_payload(const DatasetJob& job);

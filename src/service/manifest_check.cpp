@@ -19,12 +19,13 @@
 namespace vedette {
 namespace {
 
-// Waiting, not computing: a store a network away answers this many at once.
+// The checks wait rather than compute, and a store that is reached over a network answers this many at once.
 constexpr int kChecksAtOnce = 16;
-// Enough for the header of nearly every picture; profiles and thumbnails before it may need more.
+// The first number of bytes holds the header of nearly every picture; if profiles and thumbnails come before the
+// header, the second number is read.
 constexpr std::size_t kHeaderBytes = 32 << 10, kLongHeaderBytes = 1 << 20;
 
-/// An object that a line names.
+/// An object that a line of the manifest names.
 struct Named {
   std::size_t line;
   S3Uri location;
@@ -35,18 +36,18 @@ Error at_line(std::size_t number, const std::string& reason) {
   return invalid_input("Line " + std::to_string(number) + " of the manifest: " + reason + ".");
 }
 
-/// Reads the lines and collects what they name, each object once.
+/// Reads the lines and collects the objects that they name, each object once.
 class LineReader {
  public:
   explicit LineReader(const ManifestCheck& check) : check_(check), bucket_(check.bucket) {}
 
-  /// The next line that is not empty.
+  /// Reads the next line that is not empty.
   Result<void> add(std::string_view raw) {
     ++number_;
     if (check_.cancelled) return fail(ErrorKind::unavailable, "The import was interrupted.");
     auto line = parse_manifest_line(raw);
     if (!line) return at_line(number_, line.error().message);
-    if (line->source_ref.ends_with('/')) return {};  // a folder marker, as published helpers write them
+    if (line->source_ref.ends_with('/')) return {};  // published helper scripts write such lines, which name a folder
     classes.add(*line);
     if (auto ok = name(line->source_ref, number_, true); !ok) return ok;
     if (line->mask_ref && line->is_anomalous.value_or(false))
@@ -87,11 +88,12 @@ class LineReader {
   const ManifestCheck& check_;
   std::string bucket_;
   std::size_t number_ = 0;
-  std::unordered_map<std::string, std::size_t> position_;  // of a source-ref: a later line replaces an earlier one
+  // Maps each source-ref to its place, since a later line replaces an earlier one of the same picture.
+  std::unordered_map<std::string, std::size_t> position_;
   std::unordered_set<std::string> known_;
 };
 
-/// Looks at the objects, many at once.
+/// Looks up the objects, many at once.
 class ObjectCheck {
  public:
   ObjectCheck(const ManifestCheck& check, const std::vector<Named>& named) : check_(check), named_(named) {}
@@ -108,7 +110,7 @@ class ObjectCheck {
     return at_line(missing_.begin()->first, list_some(texts));
   }
 
-  /// After run(): what no training can use and why, in the order of the lines.
+  /// Returns, after run(), which pictures no training can use and why, in the order of the lines.
   std::vector<std::string> unusable() {
     std::vector<std::string> out;
     for (auto& [line, text] : unusable_) out.push_back(std::move(text));
@@ -125,15 +127,16 @@ class ObjectCheck {
     std::string trouble;
     const auto ok = object.is_image ? check_image(object, trouble) : check_mask(object);
     if (const auto done = note(object, ok, trouble)) {
-      check_.progress(*done, named_.size());  // not under the mutex: it may write to a database while the others go on
+      // The mutex is free here, since the function may write to a database while other threads go on.
+      check_.progress(*done, named_.size());
       const std::lock_guard lock(mutex_);
       is_reporting_ = false;
       last_report_ = std::chrono::steady_clock::now();
     }
   }
 
-  /// Keeps what was found out about an object. If it is time to report, how many have been looked at; the caller then reports, and nobody
-  /// else does until it has.
+  /// Records what was found out about an object. If it is time to report, this returns how many objects have been
+  /// looked at; then the caller reports, and no other thread does so until it is done.
   std::optional<std::size_t> note(const Named& object, const Result<void>& ok, const std::string& trouble) {
     const std::lock_guard lock(mutex_);
     ++done_;
@@ -191,10 +194,10 @@ class ObjectCheck {
 
   const ManifestCheck& check_;
   const std::vector<Named>& named_;
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards all members below
   std::size_t done_ = 0, failed_line_ = 0;
-  std::map<std::size_t, std::string> unusable_;      // by line, which names one picture
-  std::multimap<std::size_t, std::string> missing_;  // by line, which names a picture and perhaps its mask
+  std::map<std::size_t, std::string> unusable_;      // by line; a line names one picture
+  std::multimap<std::size_t, std::string> missing_;  // by line; a line names a picture and perhaps its mask
   Error failure_ = internal_error("");
   bool is_reporting_ = false;
   std::chrono::steady_clock::time_point last_report_ = std::chrono::steady_clock::now();

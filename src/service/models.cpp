@@ -49,7 +49,8 @@ Result<std::int64_t> LookoutVision::resolve_version(const Scope& scope, const st
 }
 
 Result<Model> LookoutVision::create_model(const CallContext& call, const lookoutvision::CreateModelRequest& request) {
-  // The evaluation files are written with the caller's rights; better refused now than after the training.
+  // The caller's rights decide where the evaluation files may be written. If the caller may not write them, the call
+  // fails now, and not after the training.
   const auto output = request.output.key + "EvaluationResult-" + request.project_name;
   auto writer = call.caller;
   writer.is_via_service = true;
@@ -62,7 +63,7 @@ Result<Model> LookoutVision::create_model(const CallContext& call, const lookout
       return ok.error();
     if (auto ok = check_tags(request.tags); !ok) return ok.error();
   }
-  // Before the transaction: the store may be a network away.
+  // The bucket is looked up before the transaction begins, because the store may be reached over a network.
   const auto has_bucket = objects_.has_bucket(request.output.bucket);
   auto work = metadata_.write();
   const auto again = replayed(*work, call, "CreateModel", "PROJECT", request.project_name);
@@ -78,8 +79,8 @@ Result<Model> LookoutVision::create_model(const CallContext& call, const lookout
     const auto dataset = work->datasets().find(call.scope, request.project_name, type);
     const auto id = request.project_name + "/" + std::string(to_text(type));
     if (!dataset && type == DatasetType::train) return not_found("DATASET", id, "The project has no training dataset.");
-    // An import that still runs does not refuse the training: published clients create both without waiting. The job
-    // waits.
+    // A call is not refused because an import still runs: published clients create the dataset and the model without
+    // waiting. The training job waits for the import.
     if (dataset && !is_settled(dataset->status) && dataset->status != DatasetStatus::create_in_progress)
       return conflict("DATASET", id, "The dataset is " + std::string(to_text(dataset->status)) + ".");
   }
@@ -161,7 +162,8 @@ Result<std::int64_t> LookoutVision::delete_model(const CallContext& call, const 
 
 void LookoutVision::remove_model(const Model& model) {
   hosting_.forget(model.uid);
-  // The row goes last: killed in between, finish_deletions() comes back to it.
+  // The model's row is removed last. If the process is killed before that, finish_deletions() finds the row and goes
+  // on.
   if (auto ok = ModelFiles(objects_).remove(model.uid); !ok) {
     log::error("model files not deleted", {{"model", model.uid}, {"reason", ok.error().message}});
     return;
@@ -210,8 +212,8 @@ Result<ModelStatus> LookoutVision::start_model(const CallContext& call,
     if (!again) return again.error();
     auto model = find_model(*work, call.scope, request.model);
     if (!model) return model.error();
-    // One token is used hour after hour by a published client: a replay counts only while the first call's effect
-    // stands.
+    // A published client uses one token for many hours. So a call counts as a repetition only while the effect of the
+    // first call lasts.
     if (*again && **again == model->uid &&
         (model->status == ModelStatus::starting_hosting || model->status == ModelStatus::hosted))
       return ModelStatus::starting_hosting;

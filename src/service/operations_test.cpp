@@ -1,4 +1,5 @@
-// Operations against a real database and a clock that tests move: client tokens, pages while data change, quotas, jobs.
+// Tests operations with a real database and a clock that the tests move: client tokens, pages while data change, quotas
+// and jobs.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -57,7 +58,7 @@ class Operations : public testing::Test {
     ASSERT_TRUE(
         service_.create_dataset(call_, CreateDatasetRequest(Json{{"ProjectName", "p"}, {"DatasetType", "train"}})));
   }
-  /// Runs the updates that wait.
+  /// Runs the updates that wait in the queue.
   void run_updates(ImageQuotas quotas = {}) {
     JobWorker worker(*metadata_, clock_, kUpdateJob, "w", make_update_handler(*metadata_, *objects_, clock_, quotas));
     while (worker.run_one()) {
@@ -81,7 +82,8 @@ TEST_F(Operations, AClientTokenIsRememberedForEightHours) {
   EXPECT_TRUE(create(with_token("t"), "p"));
   EXPECT_EQ(create(with_token("t", "other"), "q").error().kind, ErrorKind::conflict);
   clock_.advance(std::chrono::seconds(1));
-  EXPECT_EQ(create(with_token("t"), "p").error().resource_type, "PROJECT");  // a new call, and the name is taken
+  // This is a new call, and its name is taken.
+  EXPECT_EQ(create(with_token("t"), "p").error().resource_type, "PROJECT");
   EXPECT_TRUE(create(with_token("t", "other"), "q"));
 }
 
@@ -129,7 +131,8 @@ TEST_F(Operations, EntryPagesStayWholeWhileTheDatasetIsUpdatedAndEndWithIt) {
   EXPECT_NE(second->items[0].find("bucket/3"), std::string::npos);
   ASSERT_TRUE(service_.delete_dataset(call_, DatasetRequest(members)));
   ASSERT_TRUE(service_.create_dataset(call_, CreateDatasetRequest(members)));
-  EXPECT_EQ(page_of(first->next_token).error().kind, ErrorKind::invalid_input);  // it was another dataset's
+  // The token belongs to a list of another dataset.
+  EXPECT_EQ(page_of(first->next_token).error().kind, ErrorKind::invalid_input);
 }
 
 TEST_F(Operations, QuotasCountInAllRegionsTogether) {
@@ -181,8 +184,8 @@ TEST_F(Operations, AnUpdateIsAppliedWholeOrNotAtAll) {
   make_dataset();
   EXPECT_EQ(*update(with_token("t"), line("1", "normal") + line("2", "anomaly")), DatasetStatus::update_in_progress);
   EXPECT_EQ(dataset().status, DatasetStatus::update_in_progress);
-  EXPECT_EQ(*update(with_token("t"), "the same"), DatasetStatus::update_in_progress);  // a replay queues nothing
-  EXPECT_EQ(update(call_, "{}").error().kind, ErrorKind::conflict);                    // busy
+  EXPECT_EQ(*update(with_token("t"), "the same"), DatasetStatus::update_in_progress);  // a repeated call adds no job
+  EXPECT_EQ(update(call_, "{}").error().kind, ErrorKind::conflict);                    // the dataset is being updated
   run_updates();
   EXPECT_EQ(dataset().status, DatasetStatus::update_complete);
   EXPECT_EQ(dataset().stats.total, 2);
@@ -266,8 +269,9 @@ TEST_F(Operations, PackagingTargetsFollowTheirRules) {
   };
   const Json x86 = {{"Os", "LINUX"}, {"Arch", "X86_64"}};
   const Json nvidia = {{"Os", "LINUX"}, {"Arch", "ARM64"}, {"Accelerator", "NVIDIA"}};
-  const char* compiler = "{'gpu-code': 'sm_72', 'trt-ver': '7.1.3', 'cuda-ver': '10.2'}";  // as the documents print it
-  // What passes the rules goes on to the model, which is not there.
+  // The text as the original's documents print it.
+  const char* compiler = "{'gpu-code': 'sm_72', 'trt-ver': '7.1.3', 'cuda-ver': '10.2'}";
+  // A request that passes these rules fails later, because there is no such model.
   for (const auto& good : {Json{{"TargetDevice", "jetson_xavier"}}, Json{{"TargetPlatform", x86}},
                            Json{{"TargetPlatform", x86}, {"CompilerOptions", R"({"mcpu": "core-avx2"})"}},
                            Json{{"TargetPlatform", nvidia}, {"CompilerOptions", compiler}}})
@@ -281,7 +285,7 @@ TEST_F(Operations, PackagingTargetsFollowTheirRules) {
     EXPECT_EQ(start(bad), ErrorKind::invalid_input) << bad;
 }
 
-/// A model that is trained, with what its training found out.
+/// A fixture with a trained model and its evaluation.
 class Evaluations : public Operations {
  protected:
   void SetUp() override {
@@ -347,7 +351,7 @@ TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {
                                        {"Fold", 2},
                                        {"IsSuspect", true}}));
   EXPECT_FALSE(json["Pictures"][1].contains("Fold"));
-  // Figures that are not defined are left out; shares of the contest add up to 1.
+  // The answer leaves out figures that are not defined. The shares of the contest add up to 1.
   const auto& told = json["ModelEvaluation"];
   EXPECT_EQ(told["Metrics"]["ROCAUC"], 0.5);
   EXPECT_FALSE(told["Metrics"].contains("Recall"));

@@ -16,7 +16,7 @@ Error no_job(const std::string& project, const std::string& name) {
   return not_found("MODEL_PACKAGE_JOB", name, "The project " + project + " has no model packaging job " + name + ".");
 }
 
-/// The compiler options as JSON; the original's documents print them with single quotes, too.
+/// Reads the compiler options as JSON. The original's documents print them with single quotes, which are accepted, too.
 Result<Json> parse_compiler_options(std::string text) {
   auto options = Json::parse(text, nullptr, false);
   if (options.is_discarded()) {
@@ -27,7 +27,7 @@ Result<Json> parse_compiler_options(std::string text) {
   return options;
 }
 
-/// The rules between members, which the API model cannot say.
+/// Checks the rules between members, which the API model cannot express.
 Result<void> check_target(const lookoutvision::StartModelPackagingJobRequest& request) {
   if (request.has_target_device == request.has_target_platform)
     return invalid_input("Exactly one of TargetDevice and TargetPlatform must be given.");
@@ -62,7 +62,7 @@ Result<std::string> LookoutVision::start_packaging_job(const CallContext& call,
       !ok)
     return ok.error();
   const auto& project = request.model.project_name;
-  // Before the transaction: the store may be a network away.
+  // The bucket is looked up before the transaction begins, because the store may be reached over a network.
   const auto has_bucket = objects_.has_bucket(request.output.bucket);
   auto work = metadata_.write();
   const auto again =

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::int64_t kMostAttempts = 3;
 
-/// Where the archive goes: below the prefix, by component and version, under the name that devices look for.
+/// Returns the key of the archive: below the prefix, by component and version, with the file name that devices look
+/// for.
 std::string archive_key(const PackagingJob& job) {
   const auto location = nlohmann::json::parse(job.configuration).at("Greengrass").at("S3OutputLocation");
   return location.value("Prefix", "") + job.component_name + "/" + job.component_version + "/" + job.component_name +
@@ -66,7 +67,7 @@ JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& 
       packaging = work->packaging_jobs().find(job->scope, job->project, job->name);
       model = work->models().find(job->scope, job->project, job->version);
     }
-    // Gone with its project, or done by a run that was cut off after its commit.
+    // The packaging job was deleted with its project, or an earlier run finished it and was cut off after its commit.
     if (!packaging || packaging->status == succeeded || packaging->status == failed) return {};
     if (packaging->status == created) move(created, running, "The model is being packaged.");
     const auto folder = jobs_folder / ("package-" + std::to_string(row.id));

@@ -7,10 +7,12 @@
 
 namespace vedette {
 
-/// An opaque token: where the next page begins, bound to a text that identifies the query. It names a place in a key
-/// order, so pages stay consistent while data change. Base64, at most 2,048 characters.
+/// Makes an opaque token that says where the next page begins. It is bound to a text that identifies the query. The
+/// token names a place in the order of keys, so that pages stay consistent while data change. It is base64 of at most
+/// 2,048 characters.
 std::string make_page_token(std::string_view query, std::string_view after);
-/// The place. An empty token is the start. Fails with invalid_input if the token is not one of this query's.
+/// Returns the place at which the page begins; an empty token means the start. Fails with invalid_input if the token
+/// does not belong to this query.
 Result<std::string> read_page_token(std::string_view query, std::string_view token);
 
 }  // namespace vedette

@@ -16,22 +16,25 @@
 #include "store/metadata/metadata.hpp"
 #include "store/objects/objects.hpp"
 
-/// One function per operation of the service `lookoutvision`: typed request in, Result out. Knows no socket and no JSON
-/// of the wire. Thread-safe; everything blocks on database and disk.
+/// Has one function per operation of the service `lookoutvision`. Each takes a typed request and returns a Result. This
+/// module knows neither sockets nor the JSON that clients send. All functions are thread-safe and block on database and
+/// disk.
 namespace vedette {
 
-/// Who calls, where, and under which client token. Authorised already, but for rights on buckets.
+/// Says who calls, in which account and region, and with which client token. The call is already authorised, except for
+/// rights on buckets.
 struct CallContext {
   Caller caller;
   Scope scope;
-  std::string client_token;        ///< empty: none
-  std::string parameters_hash;     ///< of all members but the token
+  std::string client_token;        ///< empty if the client sent none
+  std::string parameters_hash;     ///< the hash of all members except the token
   std::stop_token abandoned = {};  ///< requested when the caller hangs up
-  std::string request_id = {};     ///< for the jobs that the call asks for
+  std::string request_id = {};     ///< is stored with the jobs that the call inserts
 };
 
-/// What an account may use in all regions together, since callers may sign for any region; 0 means unlimited where it makes sense.
-/// Defaults are the original's, where they are known.
+/// Limits what an account may use in all regions together, since callers may sign for any region.
+/// For projects, models_per_project and hosted_models 0 means unlimited. The defaults are the original's, where these
+/// are known.
 struct Quotas {
   std::int64_t trainings_at_once = 2;
   std::int64_t inference_units = 100;  ///< per model
@@ -44,10 +47,10 @@ struct Quotas {
 template <typename T>
 struct Page {
   std::vector<T> items;
-  std::string next_token;  ///< empty: the last page
+  std::string next_token;  ///< empty on the last page
 };
 
-/// Job kinds, for the workers that run them.
+/// The kinds of jobs, for the workers that run them.
 inline constexpr const char* kImportJob = "import_dataset";
 inline constexpr const char* kUpdateJob = "update_dataset";
 inline constexpr const char* kTrainingJob = "train_model";
@@ -55,7 +58,7 @@ inline constexpr const char* kPackagingJob = "package_model";
 
 class LookoutVision {
  public:
-  /// `wake_jobs` is called after a transaction that inserted a job.
+  /// `wake_jobs` is called after every transaction that inserted a job.
   LookoutVision(MetadataStore& metadata, ObjectStore& objects, Hosting& hosting, Metrics& metrics, const Clock& clock,
                 Quotas quotas, std::function<void()> wake_jobs)
       : metadata_(metadata),
@@ -73,7 +76,7 @@ class LookoutVision {
   };
   Result<ProjectDetails> describe_project(const CallContext& call, const lookoutvision::ProjectRequest& request);
   Result<Page<Project>> list_projects(const CallContext& call, const lookoutvision::PageRequest& request);
-  /// Whether the account has any project in the region.
+  /// Returns whether the account has any project in the region.
   [[nodiscard]] bool has_projects(const Scope& scope);
   Result<void> delete_project(const CallContext& call, const lookoutvision::ProjectRequest& request);
 
@@ -89,9 +92,10 @@ class LookoutVision {
   Result<Model> describe_model(const CallContext& call, const lookoutvision::ModelRequest& request);
   Result<Page<Model>> list_models(const CallContext& call, const lookoutvision::ListModelsRequest& request);
   Result<std::int64_t> delete_model(const CallContext& call,
-                                    const lookoutvision::ModelRequest& request);  ///< the version
+                                    const lookoutvision::ModelRequest& request);  ///< returns the version
   Result<ModelStatus> start_model(const CallContext& call, const lookoutvision::StartModelRequest& request);
-  /// Of a model in service, which goes on answering. The same again changes nothing.
+  /// Changes the units of a model in service, which goes on answering. If the request names the same units as before,
+  /// nothing changes.
   Result<void> update_units(const CallContext& call, const lookoutvision::StartModelRequest& request);
   Result<ModelStatus> stop_model(const CallContext& call, const lookoutvision::ModelRequest& request);
   Result<lookoutvision::DetectionResult> detect_anomalies(const CallContext& call,
@@ -103,26 +107,29 @@ class LookoutVision {
   Result<void> untag_resource(const CallContext& call, const lookoutvision::TagsRequest& request);
   Result<std::vector<Tag>> list_tags(const CallContext& call, const lookoutvision::TagsRequest& request);
 
-  Result<std::string> start_packaging_job(const CallContext& call,
-                                          const lookoutvision::StartModelPackagingJobRequest& request);  ///< its name
+  Result<std::string> start_packaging_job(
+      const CallContext& call,
+      const lookoutvision::StartModelPackagingJobRequest& request);  ///< returns the job's name
   Result<PackagingJob> describe_packaging_job(const CallContext& call,
                                               const lookoutvision::PackagingJobRequest& request);
   Result<Page<PackagingJob>> list_packaging_jobs(const CallContext& call,
                                                  const lookoutvision::ListPackagingJobsRequest& request);
 
-  /// The version that "latest" or a number names; for authorisation before the operation runs. Fails with not_found.
+  /// Returns the version that a number or "latest" names, for the authorisation before the operation runs. Fails with
+  /// not_found.
   Result<std::int64_t> resolve_version(const Scope& scope, const std::string& project, const std::string& version);
-  /// A model's tags, for policies with conditions on them; none if there is no such model.
+  /// Returns a model's tags, for policies that have conditions on tags. The list is empty if there is no such model.
   std::vector<Tag> tags_of(const Scope& scope, const std::string& project, std::int64_t version);
 
-  /// Deletes what a killed DeleteModel left half done; at start.
+  /// Completes at the start of the server the deletions of models that a killed process left half done.
   void finish_deletions();
 
  private:
-  /// Whether so many units may be asked for.
+  /// Fails if the request asks for more units than the quota allows.
   [[nodiscard]] Result<void> check_quota(const lookoutvision::StartModelRequest& request,
                                          const std::string& version) const;
-  /// The remembered resource if this call repeats an earlier one; fails with conflict if its parameters differ.
+  /// Returns the resource that the token remembers if this call repeats an earlier one. Fails with conflict if the
+  /// parameters of the two calls differ.
   Result<std::optional<std::string>> replayed(UnitOfWork& work, const CallContext& call, const char* operation,
                                               const char* type, const std::string& id);
   void remember(UnitOfWork& work, const CallContext& call, const char* operation, const std::string& resource);

@@ -34,7 +34,7 @@ TEST(JobPayloads, RoundTripAndDamageIsNoticed) {
   EXPECT_FALSE(parse_model_job("nonsense"));
 }
 
-/// A store in which every object is there, with one byte in it. It counts how often it was asked.
+/// A store in which every object exists and has one byte. It counts how often an object was asked for.
 class OneByteObjects : public ObjectStore {
  public:
   Result<ObjectStart> get_start(const std::string&, const std::string& key, std::size_t) override {
@@ -49,7 +49,7 @@ class OneByteObjects : public ObjectStore {
     start.bytes = "x";
     return start;
   }
-  /// Waits until it was asked so often; false if it was not within a minute.
+  /// Waits until the store was asked for objects `times` times. Returns false if that takes more than a minute.
   bool wait_until_asked(int times) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, std::chrono::minutes(1), [&] { return asked_ >= times; });
@@ -91,7 +91,7 @@ TEST(ManifestCheck, GoesOnWhileItsProgressIsWritten) {
   OneByteObjects objects;
   const std::atomic<bool> cancelled{false};
   std::atomic<int> at_once{0}, reports{0};
-  // The first report takes until every object has been looked at: all threads but one must go on meanwhile.
+  // The first report does not end before every object has been looked at, so all threads but one must go on meanwhile.
   const auto progress = [&](std::size_t done, std::size_t count) {
     EXPECT_EQ(++at_once, 1);
     EXPECT_LE(done, count);

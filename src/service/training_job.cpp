@@ -37,7 +37,7 @@ std::string in_words(const std::optional<double>& figure) {
   return figure ? fmt::format("{:.3f}", *figure) : "undefined";
 }
 
-/// One training, from datasets to stored model.
+/// Runs one training, from the datasets to the stored model.
 class Training {
  public:
   Training(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const ImageQuotas& quotas,
@@ -57,7 +57,8 @@ class Training {
         caller_(caller),
         cancel_(cancel) {}
 
-  /// Fails with invalid_input for the user's sake, unavailable if cancelled, else internal.
+  /// Fails with invalid_input if the user can mend the cause, with unavailable if the job is cancelled or a store does
+  /// not answer, and with internal otherwise.
   Result<void> run(const Dataset& train, const std::optional<Dataset>& test) {
     say("Copying the images.");
     std::error_code ignored;
@@ -93,7 +94,7 @@ class Training {
   }
 
   void report(const Progress& p) {
-    // Stages come quickly; a new sentence per second is enough for those who poll.
+    // Reports come quickly, but clients that poll need no more than one new sentence per second.
     const auto now = std::chrono::steady_clock::now();
     if (now - last_report_ < std::chrono::seconds(1) && p.stage == last_stage_) return;
     last_report_ = now;
@@ -114,7 +115,8 @@ class Training {
                            {"seconds_left", p.seconds_left ? fmt::format("{:.0f}", *p.seconds_left) : "unknown"}});
   }
 
-  /// Segmentation is decided by the training pictures' masks and has lower limits.
+  /// Checks the numbers of pictures for a segmentation model. A model is a segmentation model if any training picture
+  /// has a mask; it has lower limits than others.
   Result<void> check_segmentation_counts(const TrainingJob& work) const {
     const bool is_segmentation =
         std::any_of(work.train.begin(), work.train.end(), [](const auto& sample) { return sample.mask.has_value(); });
@@ -130,7 +132,8 @@ class Training {
 
   std::string arn() const { return model_arn(job_.scope, job_.project, job_.version); }
 
-  /// Copies a dataset's pictures and masks into the job folder: later edits do not matter to this training.
+  /// Copies a dataset's pictures and masks into the job folder, so that later edits of the dataset do not change this
+  /// training.
   Result<std::vector<TrainingPicture>> freeze(const Dataset& dataset) {
     std::vector<TrainingPicture> samples;
     std::int64_t position = 0;
@@ -167,12 +170,13 @@ class Training {
   struct Copy {
     std::string uri;
     fs::path to;
-    std::size_t sample;  ///< whose picture or mask it is
+    std::size_t sample;  ///< index of the entry to which the picture or mask belongs
     bool is_mask;
   };
 
-  /// Copies objects to files, many at once: the store may be a network away. A picture that cannot be used is skipped and
-  /// named by the trainer, which fails if too few remain. Fails with the first error, and for a mask that cannot be used.
+  /// Copies objects to files, many at the same time, because the store may be reached over a network. The trainer skips
+  /// and names a picture that cannot be used, and fails if too few are left. This function fails with the first error
+  /// of the store, and if a mask cannot be used.
   Result<void> fetch_all(const std::vector<Copy>& copies, std::vector<TrainingPicture>& samples) {
     std::vector<Result<std::optional<std::string>>> outcomes(copies.size(), std::optional<std::string>());
     std::atomic<bool> failed = false;
@@ -191,7 +195,7 @@ class Training {
     return {};
   }
 
-  /// Copies an object to a file, or says why it cannot be used: it is gone, or too large.
+  /// Copies an object to a file. Returns a reason if the object cannot be used because it is gone or too large.
   Result<std::optional<std::string>> fetch(const std::string& uri, const fs::path& path, bool is_mask) {
     const auto location = parse_s3_uri(uri);
     if (!location) return invalid_input(uri + " is not of the form s3://bucket/key.");
@@ -219,7 +223,7 @@ class Training {
     return std::min(h.height, h.width) >= limits.minimum_side && std::max(h.height, h.width) <= limits.maximum_side;
   }
 
-  /// The artifact must load here, where it will be served, and judge a picture.
+  /// Checks that this server, which will serve the artifact, can load it and judge a picture with it.
   Result<void> check_model(const TrainingJob& work) {
     // One picture needs no help, and threads that have helped would stay with this thread.
     const ThreadCount one(1);
@@ -238,7 +242,7 @@ class Training {
   }
 
   Result<void> store_model() {
-    // The whole evaluation is kept beside the model.
+    // The object store keeps the whole evaluation beside the model.
     std::error_code code;
     if (!fs::is_directory(fs::symlink_status(folder_ / "model", code)))
       return internal_error("The trainer left no folder with a model.");
@@ -271,16 +275,16 @@ class Training {
               {"model-version", std::to_string(job_.version)}}}};
   }
 
-  /// Writes the two evaluation files and, in one transaction, status and metrics.
+  /// Writes the two evaluation files. Then sets the model's status and metrics in one transaction.
   Result<void> finish(const Evaluation& e) {
     const auto now = clock_.now();
     auto date = to_extended_iso8601(now);
-    date.pop_back();  // as Ground Truth writes it, without zone
+    date.pop_back();  // Ground Truth writes the time without a zone
     std::string manifest;
     for (const auto& p : e.predictions)
       manifest += manifest_line(p, date).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-    // The API has no figure that is not defined: it is 0 there, as in the original's files.
-    // In the order real files have it: published code turns the object into a table.
+    // The API cannot leave out a figure, so that a figure that is not defined is 0, as in the original's files. The
+    // members have the order of real files, because published code turns the object into a table.
     OrderedJson metrics = {{"ROCAUC", as_float(e.image_auroc.value_or(0))},
                            {"AveragePrecision", as_float(e.average_precision.value_or(0))},
                            {"Precision", as_float(e.precision.value_or(0))},
@@ -370,7 +374,7 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
       test = work->datasets().find(job->scope, job->project, DatasetType::test);
     }
     if (!model || model->status != ModelStatus::training)
-      return {};  // done before, by a run that was cut off after its commit
+      return {};  // an earlier run finished the training and was cut off after its commit
     for (const auto* dataset : {&train, &test})
       if (*dataset && (*dataset)->status == DatasetStatus::create_in_progress)
         return {.retry_after = kImportPoll, .is_attempt = false};
@@ -397,7 +401,7 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     log::error("training failed",
                {{"model", model_arn(job->scope, job->project, job->version)}, {"reason", error.message}});
     if (cancel) return {std::chrono::milliseconds(0)};
-    // An object store that does not answer is nobody's pictures' fault, but the owner should know.
+    // If the object store does not answer, the pictures' owner is not at fault but should know why the training waits.
     const bool is_told = error.kind == ErrorKind::invalid_input || error.kind == ErrorKind::unavailable;
     if (error.kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) {
       auto work = metadata.write();
@@ -406,7 +410,7 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
         work->commit();
       return {std::chrono::seconds(5)};
     }
-    // Only what the pictures' owner can mend is told; the server's own troubles are in the log above.
+    // The user is told only what the pictures' owner can mend; the log line above holds the server's own troubles.
     const auto message =
         is_told ? error.message : std::string("The training failed by a fault of the server; its log says more.");
     auto work = metadata.write();

@@ -61,7 +61,7 @@ Result<void> ChunkedDecoder::feed(std::span<const std::uint8_t> bytes, const Sin
       if (left_ == 0) state_ = State::data_end;
       continue;
     }
-    // All else comes in lines.
+    // Everything except the content of chunks comes in lines.
     const char c = static_cast<char>(bytes.front());
     bytes = bytes.subspan(1);
     if (c != '\n') {

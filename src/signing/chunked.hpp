@@ -10,33 +10,38 @@
 #include "base/result.hpp"
 #include "signing/signing.hpp"
 
-/// Bodies in the content coding aws-chunked: chunks with their sizes, perhaps a signature each, perhaps a trailer.
-///   https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
-///   https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
+/// Decodes bodies in the content coding aws-chunked. They consist of chunks with their sizes, and may have a signature
+/// for each chunk and a trailer.
+///
+/// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
+///
+/// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
 namespace vedette {
 
-/// What x-amz-content-sha256 announces.
+/// Says what kind of chunked body the header x-amz-content-sha256 announces.
 struct ChunkedFormat {
   bool is_signed = false, has_trailer = false;
 };
-/// STREAMING-AWS4-HMAC-SHA256-PAYLOAD, the same with -TRAILER, STREAMING-UNSIGNED-PAYLOAD-TRAILER. Empty otherwise.
+/// Reads STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER and
+/// STREAMING-UNSIGNED-PAYLOAD-TRAILER. Returns nothing for any other text.
 std::optional<ChunkedFormat> parse_chunked_format(std::string_view payload_hash);
 
-/// Takes a body in pieces of any size and hands on its content. Not thread-safe.
+/// Takes a body in pieces of any size and hands on its decoded content. It is not thread-safe.
 class ChunkedDecoder {
  public:
   using Sink = std::function<Result<void>(std::span<const std::uint8_t>)>;
 
-  /// `decoded_length`: what x-amz-decoded-content-length promises. The authorization is the request's, verified; its
-  /// signature seeds those of the chunks.
+  /// `decoded_length` is the value of x-amz-decoded-content-length. `authorization` belongs to the request and is
+  /// verified already; the signature of the first chunk is computed from its signature.
   ChunkedDecoder(ChunkedFormat format, std::uint64_t decoded_length, const Authorization& authorization,
                  std::string_view secret);
 
-  /// Content is handed on before its chunk's signature is checked: the sink must not make it visible before finish().
-  /// Fails with the code SignatureDoesNotMatch, IncompleteBody, or InvalidRequest for what is no such coding.
+  /// Decodes the next bytes of the body. The sink gets content before the signature of its chunk is checked, so it must
+  /// not make the content visible before finish() has succeeded. Fails with the code SignatureDoesNotMatch or
+  /// IncompleteBody, or with InvalidRequest if the bytes are not in this coding.
   Result<void> feed(std::span<const std::uint8_t> bytes, const Sink& sink);
-  /// The body has ended. Fails with IncompleteBody unless the last chunk and the trailer were there and the length is as
-  /// promised.
+  /// Ends the body. Fails with IncompleteBody unless the last chunk and the trailer have arrived and the content has
+  /// the promised length.
   Result<void> finish() const;
   [[nodiscard]] std::uint64_t decoded_length() const { return decoded_length_; }
   [[nodiscard]] const HeaderList& trailers() const { return trailers_; }  ///< names in lower case

@@ -5,8 +5,8 @@
 namespace vedette {
 namespace {
 
-/// The example of AWS's documents: 66,560 bytes of 'a' in chunks of 64 KB, with their published signatures.
-///   https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html#example-signature-calculations-streaming
+/// This is the example of AWS's documents: 66,560 bytes of 'a' in chunks of 64 KB, with their published signatures. See
+/// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html#example-signature-calculations-streaming
 constexpr const char* kSecret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 Authorization example() {
@@ -25,7 +25,7 @@ std::string example_body() {
          "\r\n0;chunk-signature=b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9\r\n\r\n";
 }
 
-/// The content, or the code of the error.
+/// Returns the decoded content, or the code of the error.
 std::string decode(ChunkedFormat format, std::uint64_t length, const std::string& body, std::size_t piece = 1000,
                    HeaderList* trailers = nullptr) {
   ChunkedDecoder decoder(format, length, example(), kSecret);

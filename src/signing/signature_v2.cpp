@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kSignatureBytes = 20, kLongestExpires = 12;
 
-/// The sub-resources that are part of the string to sign, and the parameters that set headers of the answer.
+/// Lists the sub-resources that are part of the string to sign, and the parameters that set headers of the answer.
 constexpr std::array<std::string_view, 31> kSigned = {"accelerate",
                                                       "acl",
                                                       "analytics",
@@ -44,7 +44,7 @@ constexpr std::array<std::string_view, 31> kSigned = {"accelerate",
                                                       "versioning",
                                                       "versions",
                                                       "website"};
-/// Parameters that change nothing of what is read or written.
+/// Lists the parameters that do not change what is read or written.
 constexpr std::array<std::string_view, 2> kHarmless = {"encoding-type", "x-id"};
 
 template <typename Names>
@@ -54,10 +54,11 @@ bool holds(const Names& names, std::string_view name) {
 
 struct Parameter {
   std::string name;
-  std::optional<std::string> value;  ///< nothing where there is no "="
+  std::optional<std::string> value;  ///< empty if the parameter has no "="
 };
 
-/// Decoded; a parameter that is not percent-encoded correctly stays as it is and is covered by no signature.
+/// Returns the decoded parameters. A parameter that is not percent-encoded correctly stays as it is; no signature
+/// covers it.
 std::vector<Parameter> parameters_of(std::string_view query) {
   std::vector<Parameter> out;
   for (auto part : split(query, '&')) {
@@ -133,7 +134,7 @@ Result<Authorization> parse_presigned_v2(std::string_view query) {
 }
 
 std::string string_to_sign_v2(const SignableRequest& request, std::string_view expires) {
-  // Clients sign headers, and then write them into the URL.
+  // Clients sign headers and then write them into the URL, so those in the URL count as well.
   auto headers = request.headers;
   for (auto& header : presigned_headers(request.query, request.headers)) headers.push_back(std::move(header));
   std::map<std::string, std::string> amazon_headers;

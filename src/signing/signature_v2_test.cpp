@@ -35,7 +35,7 @@ TEST(SignatureV2, VerifiesThePublishedExample) {
 }
 
 TEST(SignatureV2, SignsHeadersInThePublishedForm) {
-  // The documentation's upload, whose date stands in the place of the expiry.
+  // The documentation's example is an upload, which has a date in the place of the expiry.
   const SignableRequest upload{"PUT",
                                "/db-backup.dat.gz",
                                "",
@@ -53,7 +53,8 @@ TEST(SignatureV2, SignsHeadersInThePublishedForm) {
             "ilyl83RwaSoYIEdixDQcA4OnAnc=");
 }
 
-// The values of these two were computed with Python's hmac module from the documented string.
+// The expected signatures of these two requests were computed with Python's hmac module from the documented string to
+// sign.
 TEST(SignatureV2, HeadersInTheUrlCountAsSentAndSubResourcesAreSignedDecoded) {
   SignableRequest put{
       "PUT",
@@ -67,7 +68,8 @@ TEST(SignatureV2, HeadersInTheUrlCountAsSentAndSubResourcesAreSignedDecoded) {
             "PUT\nXrY7u+Ae7tCTyyK7j1rNww==\ntext/plain\n1175139620\nx-amz-acl:private\nx-amz-meta-a:one,two\n"
             "/bucket/k%20%C3%BC?partNumber=2&uploadId=a/b+c");
   EXPECT_EQ(sign_v2(kSecret, text), "TtY9Xcws7LHB8vXerES1crtN/4o=");
-  // The same header sent besides is no change; another value is.
+  // If the client also sends the same header with the same value, the signature stays right; with another value it does
+  // not.
   put.headers.emplace_back("x-amz-acl", "private");
   EXPECT_EQ(string_to_sign_v2(put, "1175139620"), text);
   put.headers.back().second = "public-read";

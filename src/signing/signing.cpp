@@ -9,7 +9,7 @@ namespace vedette {
 namespace {
 
 constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
-constexpr std::int64_t kLongestExpiry = 604'800;  // seconds: a week
+constexpr std::int64_t kLongestExpiry = 604'800;  // in seconds: a week
 constexpr std::string_view kMaximumSkewMinutes = "15";
 constexpr std::size_t kLongestRegion = 32;
 
@@ -22,8 +22,9 @@ Error incomplete(const std::string& what) {
                          "The authorization of this request is incomplete or malformed: " + what + ".");
 }
 
-/// The region becomes part of ARNs, which policies compare, and of metrics: no colons, no wildcards. Capitals are allowed, since other
-/// clouds' clients are configured for "RegionOne".
+/// Returns whether a text may be a region. The region becomes part of metrics and of ARNs, which policies compare, so
+/// it may have no colons and no wildcards. Capitals are allowed, since clients of other clouds are configured for
+/// "RegionOne".
 bool is_region(std::string_view text) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   if (text.size() < 2 || text.size() > kLongestRegion || !is_letter(text.front()) || text.back() == '-') return false;
@@ -46,7 +47,7 @@ bool is_signature(std::string_view text) {
   return text.size() == 64 && from_hex(text).has_value();
 }
 
-/// Trims and folds inner runs of spaces.
+/// Trims a value and replaces runs of spaces within it by one space.
 std::string canonical_value(std::string_view value) {
   std::string out;
   for (char c : trim(value)) {
@@ -57,12 +58,12 @@ std::string canonical_value(std::string_view value) {
 }
 
 struct QueryPair {
-  std::string name, value;  // encoded the canonical way
+  std::string name, value;  // both in the canonical encoding
   auto operator<=>(const QueryPair&) const = default;
 };
 
-/// Decodes and encodes again, so that clients' differences in escaping do not matter. A broken escape stays as it is:
-/// it was signed by nobody who knows the rules and will not verify.
+/// Decodes a component and encodes it again, so that differences between clients' ways to escape do not matter. A
+/// component with a broken escape stays as it is: no client that follows the rules signed it, so it will not verify.
 std::string canonical_component(std::string_view text) {
   const auto decoded = uri_decode(text);
   return decoded ? uri_encode(*decoded) : std::string(text);
@@ -183,10 +184,10 @@ std::string session_token(const SignableRequest& request) {
 }
 
 Result<void> check_signed_headers(const Authorization& a, const HeaderList& headers) {
-  if (a.is_version_2) return {};  // it covers every x-amz-… header that arrives
+  if (a.is_version_2) return {};  // a signature of Version 2 covers every x-amz-… header that arrives
   std::string missing;
   for (const auto& [name, value] : headers) {
-    // CloudFront adds x-amz-cf-id behind the client's signature; nothing here reads it.
+    // CloudFront adds x-amz-cf-id after the client has signed, and no code in this server reads that header.
     const bool has_meaning = (name.starts_with("x-amz-") && name != "x-amz-cf-id") || name == "x-amzn-client-token";
     if (!has_meaning || std::find(a.signed_headers.begin(), a.signed_headers.end(), name) != a.signed_headers.end())
       continue;

@@ -5,7 +5,7 @@
 namespace vedette {
 namespace {
 
-// The worked example of AWS's documentation ("get-vanilla-query" style, ListUsers of IAM, 2015-08-30).
+// This is the worked example of AWS's documentation ("get-vanilla-query" style, ListUsers of IAM, 2015-08-30).
 SignableRequest list_users() {
   return {"GET",
           "/",
@@ -90,7 +90,7 @@ TEST(Signing, IncompleteAuthorizationsAreNamed) {
 TEST(Signing, HeadersThatChangeTheMeaningMustBeSigned) {
   auto request = list_users();
   const auto a = *parse_authorization(request);
-  // What proxies and SDKs add behind the signer's back changes nothing.
+  // A header that proxies and SDKs add after the request was signed changes nothing.
   for (const char* harmless :
        {"user-agent", "x-amzn-trace-id", "amz-sdk-invocation-id", "amz-sdk-request", "range", "x-forwarded-for"})
     request.headers.emplace_back(harmless, "v");

@@ -29,7 +29,7 @@ int main(int count, char** arguments) {
   std::getline(tries, secret);
   std::getline(tries, readable);
 
-  // Honest trainers need the following.
+  // Honest trainers need the following operations.
   long sum = 0;
   std::thread([&] { sum = 1; }).join();
   tell("thread", sum - 1);
@@ -39,7 +39,7 @@ int main(int count, char** arguments) {
   tell("readable", ::open(readable.c_str(), O_RDONLY));
   tell("library", ::open("/usr/bin/env", O_RDONLY));
 
-  // Honest trainers do not need the following.
+  // Honest trainers do not need the following operations.
   for (const int family : {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}) tell("socket", ::socket(family, SOCK_STREAM, 0));
   int pair[2];
   tell("socketpair", ::socketpair(AF_UNIX, SOCK_STREAM, 0, pair));

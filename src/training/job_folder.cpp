@@ -123,7 +123,7 @@ Json to_json(const Evaluation& e, bool with_predictions) {
   return out;
 }
 
-/// Bytes in file names that are not UTF-8 must not make the dump throw.
+/// Writes JSON as text. It replaces bytes in file names that are not UTF-8, because they would make the dump throw.
 std::string dump(const Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
@@ -223,7 +223,7 @@ Result<Evaluation> parse_evaluation(std::string_view text) {
     for (const auto& c : json.value("contest", Json::array()))
       e.contest.push_back({c.at("name"), figure_from(c, "auroc"), c.at("score_weight"), c.at("map_weight")});
     for (const auto& s : json.at("skipped")) {
-      // Before 0.5 a skipped picture was one sentence.
+      // Versions before 0.5 wrote a skipped picture as one sentence.
       if (s.is_string())
         e.skipped.push_back({"", s});
       else

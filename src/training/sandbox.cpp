@@ -37,7 +37,8 @@ constexpr std::uint32_t kArchitecture = 0;
 
 constexpr rlim_t kOpenFiles = 4096;
 constexpr rlim_t kFileBytes = rlim_t{64} << 30;
-// This is the newest call of Linux 6.1. Later calls fail as if the kernel lacked them, so that libraries do without.
+// This is the newest system call of Linux 6.1. Newer calls fail as if the kernel lacked them, so that libraries do
+// without them.
 constexpr std::uint32_t kNewestKnownCall = 450;
 
 // These system calls may be made with any arguments. They read and write files, and handle memory, threads and time.
@@ -63,7 +64,7 @@ constexpr long kAllowed[] = {
 };
 // clang-format on
 
-/// The kernel's landlock_ruleset_attr; the system's older headers lack its later members.
+/// This struct is the kernel's landlock_ruleset_attr. The system's headers are older and lack its last members.
 struct Ruleset {
   std::uint64_t files = 0, network = 0, scoped = 0;
 };
@@ -86,7 +87,7 @@ int landlock_version() {
   return version < 0 ? 0 : static_cast<int>(version);
 }
 
-/// Finds a program as execvp does.
+/// Finds a program in the way execvp does.
 fs::path find_on_path(const fs::path& program) {
   if (program.string().find('/') != std::string::npos) return program;
   const char* path = std::getenv("PATH");
@@ -172,8 +173,8 @@ Result<Confinement> Confinement::prepare(const TrainerSandbox& sandbox, const fs
   answer(SECCOMP_RET_KILL_PROCESS);
   load(offsetof(seccomp_data, nr));
   for (const long call : kAllowed) allow_if_equal(static_cast<std::uint32_t>(call));
-  // Threads of this process, in its namespaces, may be made. clone3 keeps its flags in memory, where a filter cannot
-  // look.
+  // This process may make threads, but only in its own namespaces. clone3 fails as if it were missing, because its
+  // flags are in memory, which a filter cannot read.
   on_call(SYS_clone, [&] {
     constexpr std::uint32_t thread = CLONE_VM | CLONE_THREAD;
     constexpr std::uint32_t namespaces =
@@ -183,7 +184,7 @@ Result<Confinement> Confinement::prepare(const TrainerSandbox& sandbox, const fs
     allow_if_equal(thread);
   });
   on_call(SYS_clone3, [&] { answer(kMissing); });
-  // One program may be executed, with a value that only its starter knows.
+  // This process may execute one program, and only with a value that no code but its starter knows.
   on_call(SYS_execve, [&] {
     load(argument(5));
     filter.push_back({BPF_JMP | BPF_JEQ | BPF_K, 0, 3, static_cast<std::uint32_t>(out.ticket_)});
@@ -193,7 +194,7 @@ Result<Confinement> Confinement::prepare(const TrainerSandbox& sandbox, const fs
   on_values(SYS_ioctl, 1, {TCGETS, FIOCLEX, FIONREAD});
   on_values(SYS_prctl, 0, {PR_SET_NAME, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, 0x53564d41 /* PR_SET_VMA */});
   on_values(SYS_fcntl, 1, {F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_DUPFD_CLOEXEC});
-  // The limits of this process may be read.
+  // This process may read its limits but not set them.
   on_call(SYS_prlimit64, [&] {
     load(argument(2));
     filter.push_back({BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 0});

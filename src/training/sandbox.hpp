@@ -11,13 +11,13 @@
 
 namespace vedette {
 
-/// What a trainer may touch while it works on pictures of strangers.
+/// Says what a trainer may read besides its job while it works on pictures of strangers.
 struct TrainerSandbox {
-  /// Files that it may read beside the job folder, the program and the system's libraries.
+  /// The files that it may read in addition to the job folder, the program and the system's libraries.
   std::vector<std::filesystem::path> readable;
 };
 
-/// Says for the log how far this kernel can confine a trainer: "system calls, files, network", or what of that is
+/// Returns for the log how far this kernel can confine a trainer: "system calls, files, network", or which of these are
 /// missing.
 std::string sandbox_abilities();
 

@@ -66,7 +66,7 @@ TEST_F(TrainerSandboxes, FilesOfOthersAreOutOfReach) {
 
 TEST_F(TrainerSandboxes, ATrainerWithoutSandboxIsNotConfined) {
   const auto result = run_trainer("/bin/true", job_.path(), {}, nullptr);
-  ASSERT_FALSE(result);  // The program ran and wrote nothing.
+  ASSERT_FALSE(result);  // the program ran and wrote no evaluation
   EXPECT_EQ(result.error().message.find("Cannot run"), std::string::npos);
 }
 

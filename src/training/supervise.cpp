@@ -27,7 +27,7 @@ namespace {
 constexpr int kTrainerNiceness = 10;
 constexpr auto kPollInterval = std::chrono::milliseconds(50);
 
-/// Reads the new whole lines of a growing file.
+/// Reads the complete new lines of a growing file.
 class LineFollower {
  public:
   explicit LineFollower(fs::path path) : path_(std::move(path)) {}
@@ -99,7 +99,8 @@ bool close_inherited(int null_device, int most_descriptors) {
   return true;
 }
 
-/// A started trainer. On every way out, exceptions included, it is ended and waited for: none outlives its caller or becomes a zombie.
+/// A started trainer. Its destructor ends it and waits for it, also after an exception, so that no trainer outlives its
+/// caller or becomes a zombie.
 class RunningTrainer {
  public:
   explicit RunningTrainer(pid_t id) : id_(id) {}
@@ -112,12 +113,13 @@ class RunningTrainer {
   RunningTrainer(const RunningTrainer&) = delete;
   RunningTrainer& operator=(const RunningTrainer&) = delete;
 
-  /// The status with which it ended, as waitpid gives it; empty while it runs. Fails if somebody else has waited for it.
+  /// Returns the status with which the trainer ended, as waitpid gives it, or nothing while it runs. Fails if other
+  /// code has waited for it.
   Result<std::optional<int>> status() {
     int status = 0;
     const pid_t ended = ::waitpid(id_, &status, WNOHANG);
     if (ended == 0 || (ended < 0 && errno == EINTR)) return std::optional<int>();
-    id_ = 0;  // from now on the number may be another process's
+    id_ = 0;  // the system may give this number to another process from now on
     if (ended < 0) return internal_error("Lost the trainer: " + std::string(std::strerror(errno)) + ".");
     return std::optional(status);
   }
@@ -156,8 +158,8 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
   for (const char* name : {"progress.jsonl", "evaluation.json", "failure.json"}) fs::remove(folder / name, ignored);
   fs::remove_all(folder / "model", ignored);
 
-  // Everything that the child needs is made before fork(): between fork and exec only async-signal-safe calls are
-  // allowed.
+  // Everything that the child needs is made before fork(), because only async-signal-safe calls are allowed between
+  // fork and exec.
   std::optional<Confinement> confinement;
   if (sandbox) {
     auto prepared = Confinement::prepare(*sandbox, program, folder);
@@ -185,7 +187,7 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
     if (::getppid() != parent) ::_exit(125);
     ::setpriority(PRIO_PROCESS, 0, kTrainerNiceness);
     if (!close_inherited(null_device, most_descriptors)) ::_exit(125);
-    // Exec does not reset the signal mask.
+    // exec keeps the signal mask, so it is cleared here.
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -200,7 +202,7 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
   LineFollower lines(folder / "progress.jsonl");
   const auto forward = [&] {
     lines.for_each_new([&](const std::string& line) {
-      // A trainer that a picture has taken over may write anything.
+      // A trainer that was taken over by a hostile picture may write anything.
       const Json json = Json::parse(line, nullptr, false);
       if (!json.is_object() || !on_progress) return;
       const auto number = [&](const char* name) {

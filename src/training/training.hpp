@@ -25,7 +25,7 @@ struct MaskColor {
 };
 
 struct TrainingPicture {
-  std::string source_ref;            ///< The name of the picture in messages and in the evaluation.
+  std::string source_ref;            ///< the picture's name in messages and in the evaluation
   std::filesystem::path image;       ///< The path of the picture: absolute, or relative to the job folder.
   std::optional<bool> is_anomalous;  ///< Empty if the picture is unlabelled; it is then left out.
   std::optional<std::filesystem::path> mask;
@@ -88,7 +88,7 @@ struct Prediction {
   /// The fold whose models judged the picture; empty if the models of all folds did together.
   std::optional<std::int64_t> fold;
   bool is_suspect = false;  ///< The label may be wrong: models that never saw the picture firmly disagree.
-  std::string reason = {};  ///< not empty: the verdict is that the picture is none the model can judge, in words
+  std::string reason = {};  ///< if not empty, says in words why the model cannot judge the picture
 };
 
 /// Names a picture that could not be used, and says why.
@@ -114,8 +114,8 @@ struct BankSource {
   int row = 0, column = 0;
 };
 
-/// The figures of one label. A figure is empty where it is not defined: the precision if no pixel is given the label, the others if no test picture
-/// holds it.
+/// The figures of one label. A figure is empty where it is not defined: the precision if no pixel is given the label,
+/// the others if no test picture holds it.
 struct LabelMetrics {
   std::string name;
   std::optional<double> precision, recall, f1;  ///< Computed over all pixels of the test pictures.
@@ -153,11 +153,12 @@ Result<void> write_job(const std::filesystem::path& folder, const TrainingJob& j
 Result<TrainingJob> read_job(const std::filesystem::path& folder);
 Result<void> append_progress(const std::filesystem::path& folder, const Progress& progress);
 Result<void> write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation);
-/// Fails with internal if the text is not one that write_evaluation() wrote. Takes those of earlier versions, too.
+/// Reads the text that write_evaluation() wrote, in this version or an earlier one. Fails with internal if the text is
+/// anything else.
 Result<Evaluation> parse_evaluation(std::string_view text);
-/// The same of the folder's evaluation.json, of at most 64 MiB.
+/// Reads the folder's evaluation.json, which has at most 64 MiB, and fails as parse_evaluation() does.
 Result<Evaluation> read_evaluation(const std::filesystem::path& folder);
-/// Returns one JSON object without the predictions: what `train` and `evaluate` print last.
+/// Returns the evaluation as one JSON object without the predictions, which `train` and `evaluate` print last.
 std::string summary_json(const Evaluation& evaluation);
 Result<void> write_failure(const std::filesystem::path& folder, const Error& error);
 

@@ -15,7 +15,7 @@
 namespace vedette {
 namespace {
 
-/// Makes a trainer of four lines that tells progress and then writes what the test prepared.
+/// Writes a trainer, a script of four lines that reports progress and then writes the files that the test prepared.
 std::filesystem::path fake_trainer(const std::filesystem::path& folder, const std::string& body) {
   const auto path = folder / "trainer.sh";
   EXPECT_TRUE(write_file_atomically(path, "#!/bin/sh\ncd \"$2\"\n" + body, 0755));
@@ -174,7 +174,7 @@ TEST(Training, FailuresCarryTheTrainersSentence) {
 
 TEST(Training, TheTrainerInheritsNeitherFilesNorSecrets) {
   TemporaryFolder folder;
-  // This descriptor is not close-on-exec, as those that libraries open.
+  // This descriptor is not close-on-exec, like those that some libraries open.
   const int leaked = ::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY);
   const int far = ::fcntl(leaked, F_DUPFD, 200);
   ASSERT_GE(far, 200);
@@ -216,7 +216,7 @@ TEST(Training, ATrainerDoesNotOutliveAnException) {
       std::runtime_error);
   const auto id = parse_integer(trim(as_text(*read_file(folder.path() / "id", 100))));
   ASSERT_TRUE(id);
-  EXPECT_EQ(::kill(static_cast<pid_t>(*id), 0), -1);  // neither running nor a zombie
+  EXPECT_EQ(::kill(static_cast<pid_t>(*id), 0), -1);  // the process neither runs nor is a zombie
   EXPECT_EQ(errno, ESRCH);
 }
 

@@ -1,4 +1,5 @@
-// Judges one picture by a model and writes its mask: a program of your own that needs no server. docs/tools.md explains it.
+// This program judges one picture by a model and writes the mask. It shows how a program of your own can do that
+// without a server. docs/tools.md explains it.
 #include <fstream>
 #include <iostream>
 #include <iterator>

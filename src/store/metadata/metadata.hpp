@@ -22,7 +22,7 @@ struct User {
 /// A named policy that belongs to the account. Managed policies are part of the program (auth/).
 struct StoredPolicy {
   std::string account, name;
-  std::string document;  ///< IAM-style JSON
+  std::string document;  ///< IAM-style policy in JSON
   Timestamp created{};
 };
 
@@ -61,20 +61,20 @@ struct Job {
       request_id;  ///< The id of the request that asked for it; empty if none did, or if an older version inserted it.
 };
 
-/// A job that is to be inserted; its members are those of Job.
+/// A job that is to be inserted; its members mean the same as those of Job.
 struct NewJob {
   std::string kind, payload;
-  Timestamp ready;  ///< Nobody claims it before.
+  Timestamp ready;  ///< The job is not claimed before this time.
   std::string request_id = {}, attachment = {};
 };
 
-/// What the server remembers of a client token.
+/// What the server remembers about a client token.
 struct RememberedToken {
   std::string parameters_hash;
   std::string resource;  ///< What the operation needs to give the same answer again.
 };
 
-/// How far a training is, as its last report said.
+/// How far a training is, according to its last report.
 struct TrainingProgress {
   Timestamp started{}, updated{};
   std::string stage;
@@ -82,7 +82,7 @@ struct TrainingProgress {
   std::optional<double> seconds_left;
 };
 
-/// What happened to one metric in [start, start + period).
+/// The values of one metric in [start, start + period).
 struct MetricPoint {
   Scope scope;
   std::string metric, project, version;  ///< The version may be empty: such calls concern no model.
@@ -112,8 +112,8 @@ class ProjectRepository {
   virtual bool insert(const Scope& scope, const Project& project) = 0;  ///< Returns false if the name is taken.
   virtual std::optional<Project> find(const Scope& scope, const std::string& name) = 0;
   virtual std::vector<Project> list(const Scope& scope, const std::string& after_name,
-                                    std::int64_t limit) = 0;   ///< by name
-  virtual std::int64_t count(const std::string& account) = 0;  ///< in all regions
+                                    std::int64_t limit) = 0;   ///< in the order of names
+  virtual std::int64_t count(const std::string& account) = 0;  ///< counts them in all regions
   virtual bool remove(const Scope& scope, const std::string& name) = 0;
   /// Returns the next model version of an existing project. A number is never used twice.
   virtual std::int64_t next_model_version(const Scope& scope, const std::string& name) = 0;
@@ -148,8 +148,9 @@ class ModelRepository {
   virtual std::vector<Model> list(const Scope& scope, const std::string& project, std::int64_t after_version,
                                   std::int64_t limit) = 0;
   virtual std::vector<ScopedModel> list_in_states(const std::vector<ModelStatus>& states) = 0;
-  virtual std::int64_t count_in_state(const std::string& account, ModelStatus status) = 0;  ///< in all regions
-  /// Compare-and-set by uid.
+  virtual std::int64_t count_in_state(const std::string& account,
+                                      ModelStatus status) = 0;  ///< counts them in all regions
+  /// Compares and sets the status of the model with this uid. Returns false if the model is gone or in another state.
   virtual bool move(const std::string& uid, ModelStatus from, ModelStatus to, const std::string& message) = 0;
   /// Sets a new message if the model is in this state. Returns false if it is not.
   virtual bool set_message(const std::string& uid, ModelStatus in_state, const std::string& message) = 0;
@@ -171,14 +172,15 @@ class PackagingJobRepository {
   /// Returns false if the project has a job of this name.
   virtual bool insert(const Scope& scope, const PackagingJob& job) = 0;
   virtual std::optional<PackagingJob> find(const Scope& scope, const std::string& project, const std::string& name) = 0;
-  /// A place in the order of creation time, then name. list() returns the jobs after such a place.
+  /// A place in the order of jobs, which is by creation time and then by name. list() returns the jobs after such a
+  /// place.
   struct Place {
     std::int64_t created_ms = 0;
     std::string name;
   };
   virtual std::vector<PackagingJob> list(const Scope& scope, const std::string& project, const Place& after,
                                          std::int64_t limit) = 0;
-  /// Whether a job that has not failed makes or made this component.
+  /// Returns whether a job that has not failed makes or made this component.
   virtual bool has_component(const Scope& scope, const std::string& name, const std::string& version) = 0;
   /// Compares and sets the status of the job. Returns false if the job is gone or in another state.
   virtual bool move(const Scope& scope, const std::string& project, const std::string& name, PackagingJobStatus from,
@@ -188,8 +190,8 @@ class PackagingJobRepository {
 class JobRepository {
  public:
   virtual ~JobRepository() = default;
-  virtual std::int64_t insert(const NewJob& job) = 0;  ///< returns its id
-  /// Leases the oldest ready job of the kind in one statement.
+  virtual std::int64_t insert(const NewJob& job) = 0;  ///< returns the job's id
+  /// Leases the oldest ready job of the kind, in one statement. Returns nothing if no job is ready.
   virtual std::optional<Job> claim(const std::string& kind, const std::string& worker, Timestamp now,
                                    Timestamp lease_until) = 0;
   virtual bool renew(std::int64_t id, const std::string& worker, Timestamp lease_until) = 0;
@@ -221,7 +223,7 @@ class UserRepository {
   /// Policies are returned in the order of their names.
   virtual std::vector<StoredPolicy> list_policies(const std::string& account) = 0;
   virtual bool remove_policy(const std::string& account, const std::string& name) = 0;
-  /// Whether the policy is attached to any user.
+  /// Returns whether the policy is attached to any user.
   virtual bool is_attached(const std::string& account, const std::string& policy) = 0;
 
   virtual void insert_key(const AccessKey& key) = 0;

@@ -14,7 +14,7 @@ namespace {
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kEvaluation = "evaluation.json";
 constexpr std::string_view kBlobs = "blobs/", kBlobEnding = ".safetensors";
-constexpr const char* kDigest = "sha256";  // user metadata that says what the content must sum up to
+constexpr const char* kDigest = "sha256";  // the key of user metadata that holds the SHA-256 of the content
 constexpr std::int64_t kMostFiles = 4096;
 constexpr std::uint64_t kMostEvaluationBytes = 64ULL << 20;
 constexpr std::uint64_t kMostFileBytes = 4ULL << 30;
@@ -23,7 +23,7 @@ std::string key_of(const std::string& uid, const std::string& name) {
   return "models/" + uid + "/" + name;
 }
 
-/// The digest in a blob's name; empty if the name is not a blob's.
+/// Returns the digest that a blob's name contains, or an empty text if the name is not a blob's.
 std::string digest_in(std::string_view name) {
   if (!name.starts_with(kBlobs) || !name.ends_with(kBlobEnding)) return {};
   const auto digest = name.substr(kBlobs.size(), name.size() - kBlobs.size() - kBlobEnding.size());
@@ -35,7 +35,7 @@ bool is_of_artifact(std::string_view name) {
   return name == kManifest || !digest_in(name).empty();
 }
 
-/// Whether there is a file of this name, which must be one itself and no link to another.
+/// Returns whether the folder holds a regular file of this name. A link to another file is an error.
 Result<bool> holds(const fs::path& folder, const std::string& name) {
   std::error_code code;
   const auto status = fs::symlink_status(folder / name, code);
@@ -44,7 +44,7 @@ Result<bool> holds(const fs::path& folder, const std::string& name) {
   return true;
 }
 
-/// The names of the model's files in a folder, in the order in which they are to be put: manifest.json is the last.
+/// Lists the model's files in a folder in the order in which they must be put: manifest.json is the last.
 Result<std::vector<std::string>> names_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code code;
@@ -76,7 +76,8 @@ Result<void> ModelFiles::put(const std::string& uid, const fs::path& folder) {
   if (!names) return names.error();
   if (auto ok = remove(uid); !ok) return ok;
   auto outcome = put_all(uid, folder, *names);
-  // What stays behind if this fails as well is invisible without manifest.json, and goes with the next put() or remove().
+  // If the removal fails as well, the files that stay behind are invisible without manifest.json, and the next put() or
+  // remove() deletes them.
   if (!outcome) (void)remove(uid).has_value();
   return outcome;
 }
@@ -104,7 +105,7 @@ Result<std::vector<ModelFile>> ModelFiles::list(const std::string& uid) {
   std::vector<ModelFile> out;
   for (const auto& object : *objects) {
     auto name = object.key.substr(prefix.size());
-    // A name that is none of a model's could lead out of the folder that it is written to.
+    // A name that no file of a model can have could lead out of the folder that fetch() writes to.
     if (is_of_artifact(name) || name == kEvaluation) out.push_back({std::move(name), object.size_bytes});
   }
   const bool is_published =
@@ -119,7 +120,8 @@ Result<void> ModelFiles::read(const std::string& uid, const std::string& name, s
   if (!reader) return reader.error();
   const auto& info = (*reader)->info();
   if (info.size_bytes > most_bytes) return internal_error("The model's file " + name + " is too large.");
-  // Models that earlier versions stored have no digest beside their files, but their blobs are named by it.
+  // Models that earlier versions of Vedette stored have no digest in their user metadata, but the names of their blobs
+  // contain it.
   auto wanted = digest_in(name);
   for (const auto& [key, value] : info.attributes.user_metadata)
     if (key == kDigest && wanted.empty()) wanted = value;
@@ -144,7 +146,7 @@ Result<void> ModelFiles::fetch(const std::string& uid, const fs::path& folder) {
   fs::create_directories(folder / "blobs", code);
   if (code) return internal_error("cannot make a folder for the model: " + code.message());
   for (const auto& file : *files) {
-    // The manifest gets its name when it is whole and verified.
+    // The manifest gets its final name only when it is complete and verified.
     const auto path = folder / (file.name == kManifest ? "manifest.json.part" : file.name);
     const auto unwritten = [&] { return internal_error("cannot write " + path.filename().string()); };
     std::ofstream out(path, std::ios::binary | std::ios::trunc);

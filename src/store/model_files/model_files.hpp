@@ -8,11 +8,12 @@
 #include "base/result.hpp"
 #include "store/objects/objects.hpp"
 
-/// The files of trained models in the object store: manifest.json, blobs/<sha256>.safetensors (docs/artifact.md) and
-/// evaluation.json (docs/training-job.md). They are objects of kSystemBucket under models/<uid>/.
+/// Keeps the files of trained models in the object store: manifest.json, blobs/<sha256>.safetensors (docs/artifact.md)
+/// and evaluation.json (docs/training-job.md). They are objects of kSystemBucket under models/<uid>/.
 ///
-/// A model is there as a whole or not at all: manifest.json is the last file to be put and the first to be removed, and a
-/// model without it counts as absent. Every file is stored with its SHA-256, which is verified whenever the file is read.
+/// A model is there as a whole or not at all: manifest.json is the last file to be put and the first to be removed, and
+/// a model without it counts as absent. Every file is stored with its SHA-256, which is verified whenever the file is
+/// read.
 namespace vedette {
 
 struct ModelFile {
@@ -20,31 +21,31 @@ struct ModelFile {
   std::uint64_t size_bytes = 0;
 };
 
-/// Thread-safe for different models. Of one model, put() and remove() must not run at the same time. Every call blocks on the object store and fails with
-/// unavailable if that does not answer.
+/// Is thread-safe for different models. For one model, put() and remove() must not run at the same time. Every call
+/// blocks on the object store and fails with unavailable if the store does not answer.
 class ModelFiles {
  public:
   explicit ModelFiles(ObjectStore& objects) : objects_(objects) {}
 
-  /// Publishes the model that lies in `folder`, with its evaluation.json if there is one; other files there are left out.
-  /// What was stored under this uid before, whole or in part, is removed first. After a failure nothing is there.
-  /// Fails with internal if the folder holds no manifest.json, if one of the files is a link, so that no
-  /// file from elsewhere gets in, or if a blob is not what its name says.
+  /// Publishes the model that lies in `folder`, with its evaluation.json if there is one; other files in the folder are
+  /// left out. First removes all that was stored under this uid before, complete or not. After a failure nothing is
+  /// stored under the uid. Fails with internal if the folder holds no manifest.json, if one of the files is a link, so
+  /// that no file from elsewhere gets in, or if a blob's content does not match the digest in its name.
   Result<void> put(const std::string& uid, const std::filesystem::path& folder);
 
-  /// Writes manifest.json and the blobs into `folder`, which is made if it is missing. manifest.json is written last, so that
-  /// a folder that has it holds the whole model. Fails with not_found if the model is not there, and with internal if a file is damaged or
-  /// cannot be written.
+  /// Writes manifest.json and the blobs into `folder`, which is made if it is missing. manifest.json is written last,
+  /// so that a folder that has it holds the whole model. Fails with not_found if the model is not stored, and with
+  /// internal if a file is damaged or cannot be written.
   Result<void> fetch(const std::string& uid, const std::filesystem::path& folder);
 
-  /// The text of evaluation.json, of at most 64 MiB. Fails with not_found if the model is not there or was stored without
-  /// one, and with internal if the file is damaged.
+  /// Returns the text of evaluation.json, which has at most 64 MiB. Fails with not_found if the model is not stored or
+  /// was stored without this file, and with internal if the file is damaged.
   Result<std::string> evaluation(const std::string& uid);
 
-  /// In byte order of names; empty if the model is not there.
+  /// Lists the model's files in byte order of their names. The list is empty if the model is not stored.
   Result<std::vector<ModelFile>> list(const std::string& uid);
 
-  /// Removes all files of the model. It is no error if there are none.
+  /// Removes all files of the model. It is no error if the model has none.
   Result<void> remove(const std::string& uid);
 
  private:

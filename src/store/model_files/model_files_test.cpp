@@ -29,7 +29,8 @@ std::string text_of(const fs::path& path) {
   return bytes ? std::string(as_text(*bytes)) : "missing";
 }
 
-/// Another store, whose calls fail from the `first`-th on as if the network were cut.
+/// Passes calls on to another store until the `first`-th call; that call and all later ones fail as if the network were
+/// cut.
 class CutOff : public ObjectStore {
  public:
   CutOff(ObjectStore& store, int first) : store_(store), left_(first) {}
@@ -93,7 +94,7 @@ class StoredModels : public testing::Test {
     return out;
   }
   std::size_t objects() { return store_->list(kSystemBucket, {"models/", "", 1000})->size(); }
-  /// Writes an object as it is: with the digest that is given, or with none as earlier versions did.
+  /// Writes an object directly into the store, with the given digest, or with no digest as earlier versions did.
   void put_object(const std::string& name, const std::string& content, const std::string& digest = "") {
     auto staged = store_->stage();
     ASSERT_TRUE(staged && (*staged)->write(as_bytes(content)) && (*staged)->finish());
@@ -116,7 +117,7 @@ TEST_F(StoredModels, ComeBackAsTheyWerePut) {
   EXPECT_EQ(text_of(fetched() / "manifest.json"), "manifest");
   EXPECT_EQ(text_of(fetched() / blob_name("first")), "first");
   EXPECT_EQ(text_of(fetched() / blob_name("second")), "second");
-  EXPECT_FALSE(fs::exists(fetched() / "evaluation.json"));  // it is no part of what is run and packaged
+  EXPECT_FALSE(fs::exists(fetched() / "evaluation.json"));  // the evaluation is not needed to run or package a model
   std::size_t count = 0;
   for (const auto& entry : fs::recursive_directory_iterator(fetched())) count += entry.is_regular_file() ? 1 : 0;
   EXPECT_EQ(count, 3U);
@@ -144,18 +145,18 @@ TEST_F(StoredModels, OfEarlierVersionsAreReadAndHaveNoEvaluation) {
 
 TEST_F(StoredModels, AreThereWholeOrNotAtAllWhereverAPutIsCutOff) {
   for (int first = 1;; ++first) {
-    put_object(blob_name("old"), "old");  // left by an attempt that was cut off
+    put_object(blob_name("old"), "old");  // a blob that an earlier attempt left when it was cut off
     CutOff store(*store_, first);
     const auto outcome = ModelFiles(store).put("u", model());
     if (!store.was_cut()) {
       EXPECT_TRUE(outcome);
-      EXPECT_GT(first, 8);  // it has been cut off between any two calls
+      EXPECT_GT(first, 8);  // the attempts were cut off between any two calls
       EXPECT_EQ(names().size(), 4U);
       EXPECT_EQ(objects(), 4U);
       return;
     }
     EXPECT_EQ(outcome.error().kind, ErrorKind::unavailable) << first;
-    EXPECT_TRUE(names().empty()) << first;  // though what was put could not be removed
+    EXPECT_TRUE(names().empty()) << first;  // nothing is visible, although put() could not remove what it had stored
     EXPECT_EQ(files_.fetch("u", fetched()).error().kind, ErrorKind::not_found) << first;
   }
 }
@@ -176,7 +177,7 @@ TEST_F(StoredModels, AreFetchedWholeOrWithoutManifest) {
 
 TEST_F(StoredModels, AreAbsentOnceARemovalHasBegun) {
   ASSERT_TRUE(files_.put("u", model()));
-  CutOff store(*store_, 3);  // removes one file, fails to remove the next
+  CutOff store(*store_, 3);  // the removal of the first file succeeds, that of the next fails
   EXPECT_FALSE(ModelFiles(store).remove("u"));
   EXPECT_GT(objects(), 0U);
   EXPECT_TRUE(names().empty());

@@ -18,8 +18,9 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-/// A thin layer over SQLite: connections, cached statements, transactions, migrations. A database that fails (full
-/// disk, damage) throws DatabaseError; a violated uniqueness is an ordinary outcome and is returned.
+/// Is a thin layer over SQLite: connections, cached statements, transactions and migrations. If the database fails
+/// (full disk, damage), functions throw DatabaseError. A violated uniqueness constraint is an ordinary outcome and is
+/// returned.
 namespace vedette::sqlite {
 
 struct DatabaseError : std::runtime_error {
@@ -32,7 +33,7 @@ struct DatabaseDamaged : DatabaseError {
   using DatabaseError::DatabaseError;
 };
 
-/// A prepared statement in use. Parameters are bound in order, columns are numbered from 0. The statement is reset when
+/// A prepared statement in use. Parameters are bound in order; columns are numbered from 0. The statement is reset when
 /// this object is destroyed.
 class Statement {
  public:
@@ -60,7 +61,7 @@ class Statement {
   /// Runs the statement as execute() does. Returns false if a uniqueness constraint refused it.
   bool execute_unless_exists();
 
-  [[nodiscard]] std::string text(int column) const;  ///< It reads blobs, too.
+  [[nodiscard]] std::string text(int column) const;  ///< returns a column's text or the bytes of a blob
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] double real(int column) const;
   [[nodiscard]] bool is_null(int column) const;
@@ -73,18 +74,19 @@ class Statement {
   int next_ = 1;
 };
 
-/// One connection to a database. Not thread-safe.
+/// One connection to a database. It is not thread-safe.
 class Connection {
  public:
-  /// `existing` fails if there is no file; `or_create` makes one. A connection uses WAL, synchronous=FULL (a committed
-  /// transaction survives a power cut) and foreign keys.
+  /// With `existing`, opening fails if there is no file; with `or_create`, it makes one. A connection uses WAL,
+  /// synchronous=FULL (a committed transaction survives a power cut) and foreign keys.
   enum class Open { or_create, existing };
   explicit Connection(const std::filesystem::path& path, Open open = Open::or_create);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// `sql` must be a string literal: its address is the key of the cache.
+  /// Returns a statement from the cache, or prepares it. `sql` must be a string literal, because its address is the key
+  /// of the cache.
   Statement prepare(const char* sql);
   void execute(const std::string& sql);
   [[nodiscard]] std::int64_t last_insert_id() const;
@@ -101,18 +103,20 @@ void migrate(Connection& connection, const std::vector<std::pair<int, std::strin
 /// Reads the whole file and throws DatabaseDamaged with the cure if it is damaged.
 void check(Connection& connection);
 
-/// Whether an operation of this process found this file damaged: it is not a database, or it is malformed. Thread-safe.
+/// Returns whether an operation of this process found that the file is damaged: it is not a database, or it is
+/// malformed. Thread-safe.
 bool is_damaged(const std::filesystem::path& path);
 
-/// Opens the database that `path` names and reads the whole of it, as `check` does; returns whether it is damaged. Throws DatabaseError if
-/// it cannot be opened for another reason.
+/// Opens the database that `path` names and reads the whole of it, as `check` does; returns whether it is damaged.
+/// Throws DatabaseError if it cannot be opened for another reason.
 bool find_damage(const std::filesystem::path& path);
 
-/// Renames a database that nobody has open, together with its -wal and -shm, to `<path>.lost-<UTC time>` and returns that name: none of
-/// them is deleted or overwritten, and SQLite still finds them together. What `is_damaged` said of the path no longer holds for a new file.
+/// Renames a database that nobody has open, together with its -wal and -shm, to `<path>.lost-<UTC time>` and returns
+/// that name. No file is deleted or overwritten, and SQLite still finds the three together. From then on is_damaged()
+/// no longer counts the path as damaged, so that a new file may take its place.
 std::filesystem::path set_aside(const std::filesystem::path& path, Timestamp now);
 
-/// Connections to one file that exists, handed out one caller each. Thread-safe.
+/// Keeps connections to one existing file, each of which is given to one caller at a time. Thread-safe.
 class Pool {
  public:
   explicit Pool(std::filesystem::path path) : path_(std::move(path)) {}

@@ -15,12 +15,12 @@ namespace vedette {
 
 namespace {
 
-constexpr std::int64_t kBand = 64;  // The number of rows of a picture that one thread treats at a time.
+constexpr std::int64_t kBand = 64;  // the rows of a picture that one thread treats at a time
 
 }  // namespace
 
 float* BufferPool::take(std::size_t bytes) {
-  // This takes the smallest block that is large enough, but none that would mostly lie idle.
+  // This loop takes the smallest block that is large enough, but none that would mostly lie idle.
   Block* best = nullptr;
   for (auto& block : blocks_)
     if (block.is_free && block.bytes >= bytes && block.bytes / 4 <= bytes && (!best || block.bytes < best->bytes))
@@ -313,7 +313,8 @@ Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::st
   Graph graph;
   graph.threads_ = ThreadCount::current();
   Planner planner(tensors, graph.values_, graph.steps_, graph.packed_, *graph.buffers_, precision);
-  // This goes from the end and finds what is needed, and which node reads it last.
+  // This loop goes from the end to the beginning. It finds which nodes are needed, and which node reads each value
+  // last.
   std::map<std::string, std::size_t> last_reader;
   for (const auto& name : outputs) last_reader[name] = nodes.size();
   for (std::size_t i = nodes.size(); i-- > 0;)

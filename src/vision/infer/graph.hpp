@@ -16,16 +16,17 @@
 
 namespace vedette {
 
-/// The precision of a graph's networks (operations `block` to `upsample`); everything else is fp32. In int8, the
-/// products of blocks whose input has a known `range` are int8; all others have the better of the other two precisions.
+/// The precision of a graph's networks (operations `block` to `upsample`); everything else is fp32. With int8, the
+/// products of blocks whose input has a known `range` are int8, and all other products use fp32 or bf16, whichever is
+/// better on this processor.
 enum class Precision { fp32, bf16, int8 };
 std::string_view to_text(Precision precision);
 /// Returns bf16 where the processor multiplies it at twice the rate or more, otherwise fp32.
 Precision best_precision();
-/// Whether the processor multiplies int8 at twice the rate of best_precision() (AVX-512 VNNI).
+/// Returns whether the processor multiplies int8 at twice the rate of best_precision() (AVX-512 VNNI).
 bool multiplies_int8();
 
-/// Blocks of memory that are used again. Not thread-safe.
+/// Keeps blocks of memory and hands them out again. It is not thread-safe.
 class BufferPool {
  public:
   float* take(std::size_t bytes);
@@ -45,8 +46,8 @@ struct PackedWeights;
 
 /// Executes an artifact's graph on one picture with oneDNN. Planned once for a fixed input size: memory, layouts and
 /// primitives are made in plan(), run() allocates nothing large. Not thread-safe; make one per thread (weights are
-/// shared). Planning and running use the threads that the calling thread may use (base/parallel.hpp, ThreadCount); a graph runs best with as
-/// many as it was planned for.
+/// shared). Planning and running use the threads that the calling thread may use (base/parallel.hpp, ThreadCount); a
+/// graph runs best with as many as it was planned for.
 ///
 /// Networks' operations (`block` to `upsample`) keep values in oneDNN's own layout between them.
 ///
@@ -102,7 +103,8 @@ class Graph {
   static Result<Graph> plan(const std::vector<Node>& nodes, const std::map<std::string, Tensor>& tensors,
                             const std::vector<std::string>& outputs, int input_height, int input_width,
                             Precision precision = best_precision());
-  /// What one step computes, by arithmetic alone. A machine's peak rates then tell how long it needs at least.
+  /// Says what one step computes, in arithmetic alone. The peak rates of a machine then tell how long the step needs at
+  /// least.
   struct Work {
     std::string op;                         ///< The operation of the node to which the step belongs.
     double flops = 0;                       ///< The additions and multiplications of its products.
@@ -112,7 +114,7 @@ class Graph {
     Work work;
     std::function<void()> run;
   };
-  /// The memory for the picture, to be filled before run(), which may write over it.
+  /// Returns the memory for the picture. It must be filled before each run(), which may write over it.
   [[nodiscard]] std::span<float> input() { return values_.at("image")->data; }
   /// Runs all steps. If `seconds` is given, it gets one entry per step.
   void run(std::vector<double>* seconds = nullptr);
@@ -121,7 +123,7 @@ class Graph {
   [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
   /// Returns an output, which is valid until the next run. The name must be one of the planned outputs.
   [[nodiscard]] const Value& output(const std::string& name) const { return *values_.at(name); }
-  /// The working memory in bytes, without weights.
+  /// Returns the bytes of working memory, without the weights.
   [[nodiscard]] std::size_t bytes() const { return buffers_->bytes(); }
   /// Returns the bytes of the weights as products read them, by their addresses. Graphs share them.
   [[nodiscard]] std::map<const void*, std::size_t> packed_weights() const;
@@ -135,8 +137,8 @@ class Graph {
   int threads_ = 1;
 };
 
-/// Graphs of one plan for one size: as many as calls need at a time, each for as many threads as its caller may use (ThreadCount::current();
-/// oneDNN divides the work when it plans). Safe from any thread.
+/// Keeps graphs of one plan for one size: as many as calls need at a time, each for as many threads as its caller may
+/// use (ThreadCount::current()), because oneDNN divides the work when it plans. Any thread may use it.
 class GraphPool {
  public:
   GraphPool(std::vector<Node> nodes, std::map<std::string, Tensor> tensors, std::vector<std::string> outputs,
@@ -146,7 +148,7 @@ class GraphPool {
   /// Graph::plan() does.
   Result<std::unique_ptr<Graph>> take(int input_height, int input_width);
   void give_back(std::unique_ptr<Graph> graph);
-  /// The working memory of all graphs in bytes, without weights.
+  /// Returns the bytes of working memory of all graphs, without the weights.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:

@@ -27,7 +27,7 @@ Error wrong_size(const Manifest& m, int height, int width, int orientation = 1) 
 
 class Stopwatch {
  public:
-  /// Since the lap before.
+  /// Notes how long the step took that began at the last lap.
   StageTime lap(const char* name) {
     const auto now = std::chrono::steady_clock::now();
     const std::chrono::duration<double, std::milli> ms = now - last_;
@@ -39,7 +39,7 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-/// Which fold maps take part.
+/// Returns the indices of the fold maps that take part.
 std::vector<std::size_t> chosen_folds(const ContestantOutput& output, std::optional<std::int64_t> fold) {
   if (fold) return {static_cast<std::size_t>(*fold)};
   std::vector<std::size_t> all(output.maps.size());
@@ -47,7 +47,7 @@ std::vector<std::size_t> chosen_folds(const ContestantOutput& output, std::optio
   return all;
 }
 
-/// For each region the pixels of the picture that its cells and their neighbours cover.
+/// Returns for each region the part of the picture that its cells and their neighbours cover.
 std::vector<Window> region_windows(const Grid<int>& regions, int count, int height, int width) {
   struct Bounds {
     int top = 1 << 30, left = 1 << 30, bottom = -1, right = -1;
@@ -61,7 +61,8 @@ std::vector<Window> region_windows(const Grid<int>& regions, int count, int heig
     }
   std::vector<Window> out;
   for (const auto& b : bounds) {
-    // Pixel p lies in cell p · cells / pixels: the first of a cell is the quotient the other way, rounded up.
+    // Pixel p lies in cell p · cells / pixels, rounded down, so the first pixel of a cell is cell · pixels / cells,
+    // rounded up.
     const auto first = [](int cell, int cells, int pixels) { return (cell * pixels + cells - 1) / cells; };
     const int top = first(std::max(0, b.top - 1), regions.height, height),
               left = first(std::max(0, b.left - 1), regions.width, width);
@@ -71,12 +72,13 @@ std::vector<Window> region_windows(const Grid<int>& regions, int count, int heig
   return out;
 }
 
-/// Labels at picture size. Each label's regions are those of its own thresholds that the cells' classes say are of it; the enlarged map
-/// gives their edges. Where regions of two labels meet, the one that stands out more is drawn.
+/// Draws the labels at the picture's size. A label is drawn in those regions, found with its own thresholds, whose
+/// cells the class maps assign to it. The enlarged map gives the edges of the regions. Where regions of two labels
+/// meet, the one that stands out more is drawn.
 Grid<std::uint8_t> draw_labels(const Manifest& m, const Grid<float>& map, std::span<const Planes> class_maps,
                                std::optional<std::int64_t> fold) {
   const auto& s = *m.segmentation;
-  // The strictest first; labels with equal thresholds together.
+  // The strictest thresholds come first, and labels with equal thresholds share a pass.
   std::map<std::pair<double, double>, std::vector<bool>, std::greater<>> passes;
   for (std::size_t l = 0; l < s.labels.size(); ++l) {
     auto& members = passes[{s.thresholds[l].map, s.thresholds[l].peak}];
@@ -89,7 +91,7 @@ Grid<std::uint8_t> draw_labels(const Manifest& m, const Grid<float>& map, std::s
     const auto regions = find_regions(map, thresholds.first, thresholds.second, count);
     if (count == 0) continue;
     const auto label_of = classify_regions(map, regions, count, class_maps, fold);
-    // Most of a picture is in no region: only where one is the map is enlarged.
+    // Most of a picture lies in no region, so the map is enlarged only where there is one.
     for (const auto& part : region_windows(regions, count, out.height, out.width)) {
       const auto enlarged = resize_map(map, out.height, out.width, part);
       for (int y = part.top; y < part.top + part.height; ++y) {
@@ -98,7 +100,7 @@ Grid<std::uint8_t> draw_labels(const Manifest& m, const Grid<float>& map, std::s
           if (!(enlarged.at(y - part.top, x - part.left) >= thresholds.first) || out.at(y, x) != 0) continue;
           const int cx = x * map.width / out.width;
           int region = regions.at(cy, cx);
-          // Interpolation may reach half a cell beyond the region: ask the neighbours.
+          // Interpolation may reach half a cell beyond the region, so the neighbours are asked, too.
           for (int dy = -1; dy <= 1 && region == 0; ++dy)
             for (int dx = -1; dx <= 1 && region == 0; ++dx)
               if (cy + dy >= 0 && cy + dy < map.height && cx + dx >= 0 && cx + dx < map.width)
@@ -119,7 +121,8 @@ double pool_largest(std::span<const float> values, double fraction) {
       static_cast<std::size_t>(std::llround(fraction * static_cast<double>(values.size()))), 1, values.size());
   std::vector<float> copy(values.begin(), values.end());
   std::nth_element(copy.begin(), copy.begin() + static_cast<std::ptrdiff_t>(n - 1), copy.end(), std::greater<>());
-  // Summed in descending order, so that the result does not depend on nth_element's leftovers.
+  // The values are added in descending order, so that the result does not depend on the order in which nth_element
+  // leaves them.
   std::sort(copy.begin(), copy.begin() + static_cast<std::ptrdiff_t>(n), std::greater<>());
   double sum = 0;
   for (std::size_t i = 0; i < n; ++i) sum += copy[i];
@@ -159,7 +162,8 @@ Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOut
     const auto& contestant = manifest.contestants[c];
     if (contestant.map_weight <= 0 || !(weight_sum > 0)) continue;
     const auto folds = chosen_folds(outputs[c], fold);
-    // exp(location) is the typical score of a good picture: in that unit the contestants' maps can be averaged.
+    // exp(location) is the typical score of a good picture; in this unit the maps of different contestants can be
+    // averaged.
     const auto w = static_cast<float>(contestant.map_weight / weight_sum / std::exp(contestant.location) /
                                       static_cast<double>(folds.size()));
     Grid<float> sum(outputs[c].maps[0].height, outputs[c].maps[0].width);
@@ -174,7 +178,8 @@ Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOut
 Grid<int> find_regions(const Grid<float>& map, double threshold, double peak, int& count) {
   Grid<int> regions(map.height, map.width);
   count = 0;
-  std::vector<std::pair<int, int>> region;  // its cells; those from `next` on still to be looked around
+  // The cells of one region; the neighbours of those from `next` on are still to be looked at.
+  std::vector<std::pair<int, int>> region;
   for (int y = 0; y < map.height; ++y)
     for (int x = 0; x < map.width; ++x) {
       if (regions.at(y, x) != 0 || !(map.at(y, x) >= threshold)) continue;
@@ -194,7 +199,8 @@ Grid<int> find_regions(const Grid<float>& map, double threshold, double peak, in
       if (highest >= peak) {
         ++count;
       } else {
-        for (const auto& [cy, cx] : region) regions.at(cy, cx) = -1;  // seen, and dropped
+        // These cells were looked at and belong to no region.
+        for (const auto& [cy, cx] : region) regions.at(cy, cx) = -1;
       }
     }
   for (auto& r : regions.values) r = std::max(r, 0);
@@ -273,7 +279,7 @@ struct Engine::State {
       resize_rows(image, height, width, b * height / bands, (b + 1) * height / bands, graph.input().data());
   }
 
-  /// Of the picture that is the graph's input.
+  /// Measures the picture that is in the graph's input.
   Measurement run(Graph& graph) const {
     Measurement measurement;
     measurement.statistics =
@@ -437,7 +443,7 @@ Result<RgbImage> Engine::decode(std::span<const std::uint8_t> bytes, std::stop_t
   const auto& m = state_->artifact.manifest;
   const auto header = read_image_header(bytes);
   if (!header) return header.error();
-  // A picture outside the limits is told so by decode_image, before any pixel.
+  // If a picture is outside these limits, decode_image says so before it decodes any pixel.
   const SizeLimits limits;
   const bool is_possible = std::min(header->height, header->width) >= limits.minimum_side &&
                            std::max(header->height, header->width) <= limits.maximum_side;

@@ -31,7 +31,7 @@ Planes random_picture(int height, int width, std::uint64_t seed) {
   return p;
 }
 
-/// The tokens of a picture, projected by a random matrix: [cells, channels].
+/// These nodes turn a picture into tokens and project them by a random matrix: [cells, channels].
 const std::vector<Node> kTokens = {{"tokens", "t", {"image"}, {}, {}},
                                    {"project", "x", {"t"}, {{"weights", "w"}, {"bias", "b"}}, {}}};
 
@@ -90,8 +90,8 @@ TEST(Graph, NearestDistancesAgreeWithBruteForceGroupByGroup) {
 }
 
 TEST(Graph, NearestDistancesAreExactAmongEntriesThatHardlyDiffer) {
-  // There are clusters of entries that bf16 cannot tell apart: it may help to find the nearest entry but may not decide
-  // which it is.
+  // bf16 cannot tell apart the entries of a cluster. So it may help to find the nearest entry, but must not decide
+  // which one is the nearest.
   constexpr std::int64_t height = 20, width = 30, entries = 700, clusters = 20, first_group = 333;
   for (const std::int64_t channels : {5, 48, 96}) {
     const auto at = [&](std::int64_t row, std::int64_t c) { return static_cast<std::size_t>(row * channels + c); };
@@ -178,7 +178,7 @@ TEST(Registration, FindsHowThePartLies) {
     EXPECT_NEAR(found.dy, dy, 0.25);
     EXPECT_NEAR(found.dx, dx, 0.25);
     EXPECT_NEAR(found.angle, angle, 0.01);
-    // Warping to the reference undoes the motion, and warping back restores it.
+    // Warping to the reference reverses the motion, and warping back restores it.
     Grid<float> back(60, 80), again(60, 80);
     warp_to_reference(moved.values.data(), back.values.data(), 1, 60, 80, found, 1);
     warp_from_reference(back.values.data(), again.values.data(), 1, 60, 80, found, 1);
@@ -197,7 +197,7 @@ TEST(Registration, APictureInPlaceStaysAsItIsAndAKnockedOneIsMoved) {
   EXPECT_FALSE(is_unmoved(find_pose(reference, jittered, std::nullopt)));
   EXPECT_TRUE(is_unmoved(find_pose(reference, jittered, in_place)));
   EXPECT_NEAR(find_pose(reference, knocked, in_place).dx, -3.6, 0.25);
-  // A picture that differs in more than its place is not pushed about to fit a little better.
+  // If a picture differs in more than its place, registration must not move it only to make it fit a little better.
   auto other = reference;
   for (int y = 0; y < 60; ++y)
     for (int x = 0; x < 80; ++x) other.at(y, x) = static_cast<float>(std::sin(y * 0.9) * std::cos(x * 0.7));
@@ -218,10 +218,10 @@ TEST(Infer, OnlyRegionsThatReachThePeakAreLabelled) {
   m.contestants = {{.name = "one", .maps = {"map"}, .pool_fraction = 0.01, .score_weight = 1, .map_weight = 1}};
   m.segmentation = Segmentation{{{"a", "#ff0000"}, {"b", "#00ff00"}}, {{1, 2}, {1, 2}}, {"classes"}};
   Grid<float> map(6, 12);
-  map.at(2, 2) = 1.5F;  // This cell reaches the threshold but not the peak.
+  map.at(2, 2) = 1.5F;  // this cell reaches the threshold but not the peak
   map.at(2, 9) = 2.5F;
   Planes classes{2, 6, 12, std::vector<float>(2 * 6 * 12)};
-  for (std::size_t i = 6 * 12; i < classes.values.size(); ++i) classes.values[i] = 1;  // "b" everywhere
+  for (std::size_t i = 6 * 12; i < classes.values.size(); ++i) classes.values[i] = 1;  // the class is "b" everywhere
   const auto detection =
       combine(m, std::vector<ContestantOutput>{{{map}, {1.0}}}, std::vector{classes}, {}, std::nullopt);
   std::set<int> left, right;
@@ -233,7 +233,7 @@ TEST(Infer, OnlyRegionsThatReachThePeakAreLabelled) {
 
 TEST(Plausibility, BlackWhiteAndDefocusedPicturesAreRefused) {
   auto picture = random_picture(128, 160, 3);
-  for (int c = 0; c < 3; ++c)  // The structure is 8 pixels wide.
+  for (int c = 0; c < 3; ++c)  // the structure is 8 pixels wide
     for (int y = 0; y < 128; ++y)
       for (int x = 0; x < 160; ++x)
         picture.values[static_cast<std::size_t>((c * 128 + y) * 160 + x)] =
@@ -284,7 +284,8 @@ TEST(Decide, ALogitBecomesAVerdictWithinTheLimit) {
   EXPECT_DOUBLE_EQ(below.confidence, 0.9);
   EXPECT_EQ(below.reason, "");
   EXPECT_DOUBLE_EQ(decide(100, numbers, usual).anomaly_score, 100);
-  // What no model can judge is anomalous however good its score is, and its score does not say otherwise.
+  // A picture that no model can judge is anomalous however good its score is, and the score that is told agrees with
+  // that.
   const auto black = decide(-4, numbers, {.brightness = 0.1, .sharpness = 1, .level = 1});
   EXPECT_TRUE(black.is_anomalous);
   EXPECT_DOUBLE_EQ(black.confidence, 0.9);
@@ -399,7 +400,8 @@ TEST(Infer, AModelThatNeedsFullPrecisionRunsInIt) {
 }
 
 TEST(Infer, AGoldenSampleThatIsImplausibleIsReproduced) {
-  // The defect that is kept as golden sample may itself be none that the model can judge: its score is then the threshold.
+  // The defect that is kept as a golden sample may itself be a picture that the model cannot judge. Then its score is
+  // the threshold.
   auto artifact = delicate_model();
   artifact.manifest.plausibility.brightest = 0.1;
   const auto engine = Engine::create(artifact, Precision::fp32);

@@ -11,7 +11,8 @@
 namespace vedette {
 namespace {
 
-constexpr std::int64_t kSide = 1024;  // The side of the matrices: large enough to hide everything but arithmetic.
+// The side of the matrices, which is large enough to make all but arithmetic negligible.
+constexpr std::int64_t kSide = 1024;
 constexpr std::size_t kCopied = 64 << 20;
 constexpr int kRuns = 12;
 

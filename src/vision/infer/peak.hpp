@@ -2,7 +2,7 @@
 
 #include "vision/infer/graph.hpp"
 
-/// What this machine can do at its best: the limits that a detection is measured against.
+/// Measures the best rates of this machine, with which the time of a detection is compared.
 namespace vedette {
 
 struct PeakRates {
@@ -16,7 +16,8 @@ struct PeakRates {
   }
 };
 
-/// Measured by oneDNN's own matmul and by copying, each with so many threads; the best of a few runs counts. Takes a second.
+/// Measures the rates with oneDNN's own matmul and by copying, each with `threads` threads; the best of a few runs
+/// counts. It takes about a second.
 PeakRates measure_peaks(int threads);
 
 }  // namespace vedette

@@ -10,10 +10,11 @@
 namespace vedette {
 namespace {
 
-constexpr int kCell = 4;  // So many pixels in each direction are averaged, because noise and compression live below.
+// The side of the squares of pixels that are averaged, because noise and compression show in single pixels.
+constexpr int kCell = 4;
 // A glint may be brighter than anything in the training, but a scene with a larger share beyond has another range.
 constexpr double kMostBeyondRange = 0.05;
-constexpr double kFlat = 1e-5;  // Below this variance there is nothing to be sharp.
+constexpr double kFlat = 1e-5;  // below this variance a picture has nothing that could be sharp
 
 VEDETTE_TARGET_CLONES void add(float* __restrict sums, const float* __restrict row, int count) {
   for (int i = 0; i < count; ++i) sums[i] += row[i];

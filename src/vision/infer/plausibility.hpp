@@ -14,10 +14,10 @@ struct PictureStatistics {
   /// The energy of edges over the variance, of cells of 4 × 4 pixels. It falls with blur and not with contrast; it is 0
   /// if the picture is flat.
   double sharpness = 0;
-  double beyond_range = 0;  ///< RgbImage::beyond_range; set by Engine::measure
-  double level = 0;         ///< level_of(): it depends on the folds that judge; set by whoever decides
+  double beyond_range = 0;  ///< the picture's RgbImage::beyond_range; Engine::measure sets it
+  double level = 0;         ///< the result of level_of() for the folds that judge
 };
-/// Brightness and sharpness of a picture [3, height, width], 0 … 1, of at least 32 × 32 pixels.
+/// Returns brightness and sharpness of a picture [3, height, width] with values 0 … 1 and at least 32 × 32 pixels.
 PictureStatistics describe_picture(const float* rgb, int height, int width);
 inline PictureStatistics describe_picture(const Planes& planes) {
   return describe_picture(planes.values.data(), planes.height, planes.width);

@@ -7,13 +7,14 @@
 
 #include "vision/infer/decide.hpp"
 
-/// From scores to verdicts: fusion of contestants, threshold, confidence. Pure functions; deterministic.
+/// Turns scores into verdicts: it fuses contestants and chooses threshold and confidence. All functions are pure and
+/// deterministic.
 namespace vedette {
 
-/// One row per picture: the contestants' standardised out-of-fold scores.
+/// Has one row per picture, with the contestants' standardised out-of-fold scores.
 using ScoreRows = std::vector<std::vector<double>>;
 
-/// A logistic model with weights ≥ 0: a contestant that finds a picture odder never makes the picture better.
+/// A logistic model with weights ≥ 0, so that a picture never becomes better because a contestant finds it odder.
 struct Fusion {
   std::vector<double> weights;
   double bias = 0;
@@ -36,27 +37,36 @@ struct FusionChoice {
 FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomalous,
                            std::span<const std::int64_t> fold, std::int64_t folds);
 
-/// Threshold and confidence on one score axis, the fused logit. (A model's manifest holds the threshold as an anomaly score.)
+/// Threshold and confidence on the axis of the fused logit. (A model's manifest holds the threshold as an anomaly
+/// score.)
 struct DecisionChoice {
   double threshold = 0;
   double confidence_slope = 1;  ///< The logit of the confidence per unit beyond the threshold.
   double confidence_limit = 0.99;
 };
-/// With both classes: fewest balanced errors, slope by maximum likelihood with Platt's smoothed targets (Platt 1999; Lin et
-/// al. 2007). With good pictures only: a normal tail fitted to their scores, at the height that one good picture in twelve
-/// would pass, and above all of them if there are fewer. With defects only: below the lowest of them.
-/// With a false-alarm budget (share of good pictures) the threshold is at least as high as their ranks ask for to keep it (conformal
-/// prediction, no distribution assumed); where they are too few to say, as high as the normal tail says and above all of them.
+/// Chooses threshold and confidence.
+///
+/// With pictures of both classes, the threshold makes the fewest balanced errors, and the slope of the confidence has
+/// the maximum likelihood with Platt's smoothed targets (Platt 1999; Lin et al. 2007). With good pictures only, a
+/// normal tail is fitted to their scores: the threshold is the height that one good picture in twelve would pass, and
+/// if there are fewer pictures, it lies above all of them. With defects only, the threshold is below the lowest of
+/// them.
+///
+/// With a false-alarm budget (a share of the good pictures, 0 … 1), the threshold is at least as high as the ranks of
+/// the good pictures demand to keep the budget (conformal prediction, which assumes no distribution). If there are too
+/// few pictures for that, it is as high as the normal tail says and above all of them.
 DecisionChoice choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
                                std::optional<double> false_alarm_budget = {});
 
-/// What a picture may be like before it is called implausible: as all of these pictures, good and bad, and some way beyond. At least one.
+/// Chooses the limits outside of which a picture is called implausible. They enclose all of these pictures, good and
+/// bad, and leave some room beyond. There must be at least one picture.
 Plausibility choose_plausibility(std::span<const PictureStatistics> pictures);
 
-/// The verdict on each picture by the rule that serves (infer/decide.hpp), with a threshold, a confidence and limits of plausibility that
-/// were chosen without the pictures of its fold. All arguments have one entry per picture; `logits` are those that fusions fitted without
-/// the picture's fold gave, `statistics` hold the level by the picture's own fold's models. Folds are numbered from 0; there are at least
-/// two. Each fold's scores are shifted so that its threshold is that of `model`, which makes scores of different folds comparable.
+/// Returns the verdict on each picture by the rule that serves (infer/decide.hpp), with a threshold, a confidence and
+/// limits of plausibility that were chosen without the pictures of its fold. All arguments have one entry per picture.
+/// `logits` come from fusions that were fitted without the picture's fold, and `statistics` hold the level by the
+/// models of the picture's own fold. Folds are numbered from 0; there are at least two. The scores of each fold are
+/// shifted so that its threshold equals that of `model`, which makes the scores of different folds comparable.
 std::vector<Decided> decide_out_of_fold(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
                                         std::span<const std::int64_t> fold,
                                         std::span<const PictureStatistics> statistics, const DecisionChoice& model,

@@ -13,11 +13,11 @@ namespace vedette {
 namespace {
 
 constexpr double kMostMapPixels =
-    130e6;  // of pictures per class whose maps are kept to choose the map threshold: 400 of 640 × 480
+    130e6;  // pixels of all pictures of a class whose maps are kept to choose the map threshold (400 of 640 × 480)
 constexpr double kSuspectConfidence = 0.9;
-constexpr double kRuleMargin = 0.01;  // AUROC
+constexpr double kRuleMargin = 0.01;  // the least gain in AUROC
 constexpr std::size_t kMostDamaged = 120;
-constexpr double kSmallestDamage = 0.02, kLargestDamage = 0.6;  // of the picture's shorter side
+constexpr double kSmallestDamage = 0.02, kLargestDamage = 0.6;  // sizes as shares of the picture's shorter side
 constexpr double kFaintestDamage = 0.1;
 
 std::vector<double> scores_of(const Grid<float>& map, const InputSize& input) {
@@ -121,7 +121,7 @@ Result<void> Trainer::measure_damaged() {
 
 void Trainer::decide() {
   auto& m = artifact_.manifest;
-  // The pictures, then damaged ones.
+  // The lists hold the pictures first and then the damaged copies.
   std::vector<std::uint8_t> labels;
   std::vector<std::int64_t> fold;
   std::vector<const OutOfFold*> measured;
@@ -152,7 +152,7 @@ void Trainer::decide() {
       };
       double best_auroc = quality(best);
       for (std::size_t rule = 0; rule < rules.size(); ++rule)
-        // The choice costs evidence: another rule must win by more than noise.
+        // Choosing among rules uses up evidence, so another rule must win by more than noise.
         if (const double value = quality(rule); value > best_auroc + kRuleMargin) best_auroc = value, best = rule;
     }
     contestant.pool_fraction = rules[best].pool_fraction;
@@ -178,7 +178,7 @@ void Trainer::decide() {
         fmt::format("{} good pictures cannot show that at most 1 in {:.0f} is a false alarm: it takes {:.0f}.", good,
                     1 / *budget, std::ceil(1 / *budget) - 1));
   for (std::size_t c = 0; c < m.contestants.size(); ++c) {
-    ContestEntry entry{m.contestants[c].name, {}, 0, 0};  // the weights are known when all is fitted: end of run()
+    ContestEntry entry{m.contestants[c].name, {}, 0, 0};  // run() sets the weights at its end, when all is fitted
     if (normals_.size() < pictures_.size()) {
       std::vector<double> alone;
       for (std::size_t i = 0; i < pictures_.size(); ++i) alone.push_back(rows[i][c]);

@@ -18,8 +18,9 @@ using ProgressSink = std::function<void(const Progress&)>;
 /// from scores of pictures by models that had not seen them, computed by vision/infer. The same job and seed give the
 /// same bytes on one machine type.
 ///
-/// Uses at most `threads` threads, the calling one among them, and blocks. Fails with invalid_input, naming the picture or the count, if the pictures do not
-/// allow a model; unreadable pictures are left out and named in the evaluation as long as enough remain.
+/// Uses at most `threads` threads, the calling one among them, and blocks. Fails with invalid_input, naming the picture
+/// or the count, if the pictures do not allow a model; unreadable pictures are left out and named in the evaluation as
+/// long as enough remain.
 Result<Evaluation> train(const TrainingJob& job, const std::filesystem::path& model_folder, int threads,
                          const ProgressSink& progress);
 

@@ -16,7 +16,7 @@ namespace vedette {
 namespace {
 
 constexpr std::int64_t kMostFolds = 4;
-constexpr std::int64_t kLeastDistinct = 4;  // The least number of good pictures that are not copies of each other.
+constexpr std::int64_t kLeastDistinct = 4;  // the fewest good pictures, not counting copies, that a training needs
 // There are fewer folds if a fold would hold fewer good pictures than this.
 constexpr std::int64_t kNormalsPerFold = 4;
 constexpr std::size_t kReferencePictures = 48;
@@ -202,7 +202,8 @@ void Trainer::assign_folds() {
     for (std::size_t i = members.size(); i > 1; --i) std::swap(members[i - 1], members[random.below(i)]);
     for (std::size_t i = 0; i < members.size(); ++i) pictures_[members[i]].fold = static_cast<std::int64_t>(i) % folds_;
   }
-  // Copies go where their original goes: a picture must not be judged by a model that has seen it under another name.
+  // A copy goes into the fold of its original, because a model must not judge a picture that it has seen under another
+  // name.
   for (std::size_t i = 0; i < pictures_.size(); ++i) {
     pictures_[i].fold = pictures_[pictures_[i].original].fold;
     if (!pictures_[i].is_anomalous) normals_.push_back(i);
@@ -228,7 +229,8 @@ Result<void> Trainer::find_reference() {
   std::vector<RigidTransform> transforms(count);
   for (int round = 0; round < kReferenceRounds; ++round) {
     run_parallel(count, threads_, [&](std::size_t i) { transforms[i] = estimate_registration(reference, maps[i]); });
-    // The mean pose, not the first picture's, is the frame: else every warp would carry that picture's offset.
+    // The frame is the mean pose and not the pose of the first picture; otherwise every warp would contain that
+    // picture's offset.
     RigidTransform mean;
     for (const auto& t : transforms)
       mean.dy += t.dy / static_cast<double>(count), mean.dx += t.dx / static_cast<double>(count),
@@ -249,8 +251,8 @@ Result<void> Trainer::find_reference() {
   });
   for (std::size_t i = 0; i < count; ++i)
     plain += before[i] / static_cast<double>(count), registered += after[i] / static_cast<double>(count);
-  // Where a fixture holds the part, the good pictures say how well a part in its place fits the reference. A picture
-  // that fits worse is registered, since cameras get knocked; pictures like the good ones keep every pixel.
+  // If a fixture holds the part, the good pictures tell how well a part in its place fits the reference. A picture that
+  // fits worse is registered, since cameras get knocked out of place; pictures like the good ones keep every pixel.
   is_registered_ = registered > kLeastCorrelation;
   if (is_registered_ && 1 - registered >= kLargestRemainder * (1 - plain))
     in_place_ = *std::min_element(before.begin(), before.end());

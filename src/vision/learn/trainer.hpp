@@ -17,12 +17,12 @@
 #include "vision/learn/learn.hpp"
 #include "vision/learn/normality.hpp"
 
-/// The steps of one training, in the order of run(): pictures.cpp, fit.cpp, draw.cpp, judge.cpp, segmentation.cpp,
-/// train.cpp. Internal to vision/learn.
+/// Declares the steps of one training, which run() calls in this order: pictures.cpp, fit.cpp, draw.cpp, judge.cpp,
+/// segmentation.cpp, train.cpp. Only files of vision/learn include this header.
 namespace vedette {
 
-/// How a contestant's map may become its score (score_map()): from a single spot to a changed surface, absolutely or by
-/// how much it stands out.
+/// Says how a contestant's map becomes its score (score_map()). Rules range from a single spot to a changed surface,
+/// and count values either absolutely or by how much they stand out.
 struct ScoreRule {
   double pool_fraction, level_exponent;
 };
@@ -31,12 +31,13 @@ inline std::array<ScoreRule, 8> score_rules(const InputSize& input) {
   const double spot = 0.001 * std::min(1.0, kInputPixels / input.pixels());
   return {{{spot, 0}, {10 * spot, 0}, {0.05, 0}, {0.2, 0}, {spot, 0.5}, {10 * spot, 0.5}, {0.05, 0.5}, {0.2, 0.5}}};
 }
-/// The rules that apply unless the pictures say otherwise: for distances from good pictures it counts how they stand
-/// out; what decoders draw counts as it is.
+/// The rules that apply unless the pictures say otherwise. Distances from good pictures count by how much they stand
+/// out; the maps that decoders draw count absolutely.
 inline constexpr std::size_t kDistanceRule = 4, kDecoderRule = 0;
 
-/// The number of pictures on which precisions are compared (fewer digits move scores by less than lies between so many
-/// pictures), and the number on which ranges are measured.
+/// The number of pictures on which precisions are compared, and the number on which ranges are measured. More pictures
+/// than the first number are not needed, since fewer digits move scores by less than the distance between so many
+/// pictures.
 inline constexpr std::size_t kMostCompared = 32, kMostRanged = 16;
 
 /// Turns the steps of one training into a fraction of the whole and an estimate of the time left.
@@ -68,22 +69,23 @@ class ProgressMeter {
   std::vector<std::pair<std::string, double>> stages_;
 };
 
-/// A labelled picture that takes part.
+/// A labelled picture that takes part in the training.
 struct Picture {
   const TrainingPicture* sample;
   bool is_anomalous;
   bool has_mask;
   std::int64_t fold = 0;
-  /// The first picture of its class with the same pixels; the picture itself, unless it is a copy.
+  /// The index of the first picture of the class with the same pixels, which is the picture's own index unless it is a
+  /// copy.
   std::size_t original = 0;
 };
 
-/// What the graph says of one picture (FeatureGraph).
+/// The outputs of the graph (FeatureGraph) for one picture.
 struct PictureFeatures {
   std::vector<float> rows, coarse_rows;
 };
 
-/// What the models of one picture's own fold, which had not seen it, make of it.
+/// The results for one picture of the models of its own fold, which never saw it.
 struct OutOfFold {
   std::vector<std::vector<double>> scores;  ///< [contestant][score rule]
   std::vector<ContestantOutput> maps;       ///< One map per contestant; empty if they are not kept.
@@ -138,9 +140,9 @@ class Trainer {
   /// pixels of the working size.
   std::string in_place(const std::string& map, double cell);
   static constexpr const char* kInPlace = ".in_place";
-  /// Good pictures are farther from the models at some places (edges of a part that moves) than at others. So each
-  /// fold's map is divided by the level that good pictures outside the fold, each judged by its own fold's models, have
-  /// at the place.
+  /// Calibrates the cells of the maps. At some places (the edges of a part that moves) good pictures are farther from
+  /// the models than at others. So each fold's map is divided by the level that good pictures outside the fold, each
+  /// judged by the models of its own fold, have at that place.
   Result<void> calibrate_cells();
 
   // These methods fit the decoders that draw defects (draw.cpp).
@@ -160,22 +162,23 @@ class Trainer {
 
   // These methods decide the verdicts (judge.cpp).
   Result<void> measure_out_of_fold();
-  /// Nobody has shown a defect: copies of the good pictures with rendered damage, small and large, faint and plain, stand in where contestants are
-  /// weighed against each other. They decide no threshold: real defects look otherwise.
+  /// Weighs contestants against each other when no defect was shown. Copies of the good pictures with rendered damage,
+  /// small and large, faint and plain, then stand in for defects. They do not decide any threshold, because real
+  /// defects look different.
   Result<void> measure_damaged();
   void decide();
 
   // These methods draw masks (segmentation.cpp).
-  /// A picture with its map, seen as the mask shall draw it.
+  /// A picture and its map, from which a mask is to be drawn.
   struct Drawing {
     Grid<float> map;
-    /// The number of cells that the truth covers: with any label, then with each label.
+    /// The number of cells that the truth covers: with any label first, then with each label.
     std::vector<double> marked;
     /// The shares of each cell that the truth covers, in the same order; empty where nothing is marked.
     std::vector<Grid<float>> coverage;
     const Planes* classes = nullptr;  ///< The logits of the labels.
   };
-  /// Pairs of thresholds, one for cells and one for regions' peaks, and how well they do.
+  /// Pairs of thresholds, one for cells and one for the peaks of regions, and how good each pair is.
   struct ThresholdTable {
     std::vector<double> thresholds;  ///< They are in rising order.
     std::vector<double> quality;     ///< [threshold of cells][threshold of peaks]; 0 where the second is lower
@@ -225,7 +228,7 @@ class Trainer {
   std::int64_t folds_ = 0;
   std::vector<std::vector<float>> samples_;         ///< Feature rows drawn from each good picture.
   std::vector<std::vector<std::size_t>> drawn_of_;  ///< The cells that these rows describe, for each good picture.
-  /// The rows or pictures of all folds, and where each fold's begin.
+  /// The rows or pictures of all folds together, and where each fold's part begins.
   struct Grouped {
     Tensor values, groups;
   };

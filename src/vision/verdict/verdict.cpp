@@ -15,7 +15,8 @@ double milliseconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Pixels of each label, the background's first. Most rows are like the one above.
+/// Counts the pixels of each label in a map; the count of the background comes first. Most rows of a map are like the
+/// row above, which makes the count quick.
 std::vector<std::int64_t> count_labels(const Grid<std::uint8_t>& map, std::size_t labels) {
   std::vector<std::int64_t> all(labels + 1), row_count(labels + 1);
   const auto width = static_cast<std::size_t>(map.width);
@@ -30,7 +31,8 @@ std::vector<std::int64_t> count_labels(const Grid<std::uint8_t>& map, std::size_
   return all;
 }
 
-/// The caller has set the thread count. `stages` are those that came before.
+/// Judges a decoded picture. The caller has set the thread count. `stages` are the stages before this one with their
+/// times.
 Result<Verdict> judge_decoded(const Engine& engine, const RgbImage& picture, bool with_mask_png,
                               std::vector<StageTime> stages) {
   auto detection = engine.detect(picture);
@@ -68,7 +70,7 @@ std::vector<LabelColor> label_colors(std::span<const Label> labels) {
       return color.rgb == kBackground ||
              std::any_of(out.begin(), out.end(), [&](const auto& c) { return c.rgb == color.rgb; });
     };
-    // 256 different colours come up before they repeat, more than there can be labels.
+    // 256 different colours come up before they repeat, which is more than a model can have labels.
     for (std::uint8_t step = 1; is_taken(); ++step) {
       color.rgb = {static_cast<std::uint8_t>(37 * step), static_cast<std::uint8_t>(255 - 59 * step),
                    static_cast<std::uint8_t>(91 * step)};

@@ -13,8 +13,9 @@ namespace {
 
 constexpr int kSide = 64;
 
-/// A model that calls bright pictures anomalous: its map is the brightness of cells of 8 × 8 pixels. A bright place is "red" or "green",
-/// whichever channel is the higher; both labels are drawn in the given colours.
+/// Makes a model that calls bright pictures anomalous: its map is the brightness of cells of 8 × 8 pixels. A bright
+/// place has the label "red" or "green", whichever channel is higher; the two arguments are the colours of these
+/// labels.
 Artifact bright_model(const std::string& red, const std::string& green) {
   Artifact a;
   auto& m = a.manifest;
@@ -44,7 +45,7 @@ std::shared_ptr<const Engine> engine_of(Artifact artifact) {
   return *engine;
 }
 
-/// Black, with a square of 16 pixels in each of the colours, side by side.
+/// Makes a black picture with a square of 16 pixels in each of the colours, side by side.
 RgbImage picture(const std::vector<Rgb>& squares) {
   RgbImage image{kSide, kSide, std::vector<std::uint8_t>(kSide * kSide * 3)};
   for (std::size_t s = 0; s < squares.size(); ++s)
@@ -60,7 +61,7 @@ TEST(LabelColors, WhiteAndRepeatedOnesGiveWay) {
       {"a", "#23a436"}, {"b", "#FFFFFF"}, {"c", "#23A436"}, {"d", "#000000"}, {"e", "no colour"}};
   const auto colors = label_colors(labels);
   ASSERT_EQ(colors.size(), labels.size());
-  EXPECT_EQ(colors[0].text, "#23a436");  // as it was written
+  EXPECT_EQ(colors[0].text, "#23a436");  // the text stays as it was written
   EXPECT_EQ(colors[3].rgb, (Rgb{0, 0, 0}));
   std::set<Rgb> different = {{255, 255, 255}};
   for (const auto& color : colors) different.insert(color.rgb);
