@@ -49,7 +49,7 @@ ComputePool::ComputePool(ComputeOptions options) : options_(std::move(options)),
 
 ComputePool::~ComputePool() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   for (auto& worker : workers_) worker->wake.notify_one();
@@ -61,7 +61,7 @@ std::shared_ptr<ComputePool::Lane> ComputePool::open(UnitRange units, double sec
   lane->units = units;
   lane->desired = units.minimum;
   lane->seconds = seconds;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   lane->busy_since = options_.now();
   lane->virtual_time = virtual_time_;
   std::erase_if(lanes_, [](const auto& l) { return l.expired(); });
@@ -70,7 +70,7 @@ std::shared_ptr<ComputePool::Lane> ComputePool::open(UnitRange units, double sec
 }
 
 void ComputePool::set_units(Lane& lane, UnitRange units) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (lane.units == units) return;
   lane.units = units;
   scale(lane, options_.now());
@@ -106,7 +106,7 @@ Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<v
   auto task = std::make_shared<Task>(Task{log::carried(std::move(work)), lane, {}});
   auto done = task->done.get_future();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (stopping_) return fail(ErrorKind::unavailable, "The server is stopping.");
     const double wait = expected_wait(*lane), longest = std::chrono::duration<double>(options_.longest_wait).count();
     if (waiting_ >= options_.most_waiting || wait > longest) return too_many(wait - longest);
@@ -118,7 +118,7 @@ Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<v
     dispatch();
   }
   const auto withdraw = [&](auto answer) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto place = std::find(lane->waiting.begin(), lane->waiting.end(), task);
     if (place == lane->waiting.end()) return;
     lane->waiting.erase(place);
@@ -133,12 +133,12 @@ Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<v
   // The wait was expected to be short enough when the picture was queued, but the pictures before it can take longer
   // than before.
   if (done.wait_for(options_.longest_wait) != std::future_status::ready)
-    withdraw([&] { return too_many(expected_wait(*lane)); });
+    withdraw([&]() REQUIRES(mutex_) { return too_many(expected_wait(*lane)); });
   return done.get();
 }
 
 ComputePool::LaneState ComputePool::state(Lane& lane) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   scale(lane, options_.now());
   return {lane.desired, std::min(lane.desired, options_.cores), lane.running, lane.waiting.size(), lane.seconds};
 }
@@ -183,11 +183,11 @@ void ComputePool::dispatch() {
 }
 
 void ComputePool::loop(Worker& worker) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
     // While the pool is being destroyed, workers that become idle still take the waiting pictures; a worker ends when
     // no picture is left.
-    worker.wake.wait(lock, [&] { return worker.task || (stopping_ && waiting_ == 0); });
+    worker.wake.wait(lock.standard(), [&]() REQUIRES(mutex_) { return worker.task || (stopping_ && waiting_ == 0); });
     auto task = std::move(worker.task);
     if (!task) return;
     lock.unlock();

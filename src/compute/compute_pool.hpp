@@ -6,11 +6,11 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <stop_token>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.hpp"
 #include "base/result.hpp"
 
 /// This module shares the machine's cores among pictures: it decides which picture runs next, and on how many cores. It
@@ -80,20 +80,20 @@ class ComputePool {
   };
   using Time = std::chrono::steady_clock::time_point;
   void loop(Worker& worker);
-  void scale(Lane& lane, Time now);
-  [[nodiscard]] double expected_wait(const Lane& lane) const;
+  void scale(Lane& lane, Time now) REQUIRES(mutex_);
+  [[nodiscard]] double expected_wait(const Lane& lane) const REQUIRES(mutex_);
   /// Takes the picture whose turn it is, and cores for it. Returns null if no picture can begin.
-  std::shared_ptr<Task> next();
+  std::shared_ptr<Task> next() REQUIRES(mutex_);
   /// Gives waiting pictures to idle workers.
-  void dispatch();
+  void dispatch() REQUIRES(mutex_);
 
   const ComputeOptions options_;
-  std::mutex mutex_;  // guards all members below, and what the lanes hold
-  std::vector<std::weak_ptr<Lane>> lanes_;
-  int free_cores_;
-  std::size_t waiting_ = 0;
-  double virtual_time_ = 0;  // the start tag of the work that began last
-  bool stopping_ = false;
+  Mutex mutex_;  // guards what the lanes and the workers hold, too
+  std::vector<std::weak_ptr<Lane>> lanes_ GUARDED_BY(mutex_);
+  int free_cores_ GUARDED_BY(mutex_);
+  std::size_t waiting_ GUARDED_BY(mutex_) = 0;
+  double virtual_time_ GUARDED_BY(mutex_) = 0;  // the start tag of the work that began last
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::vector<std::unique_ptr<Worker>> workers_;  // one worker per core
 };
 

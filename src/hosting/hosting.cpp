@@ -32,14 +32,14 @@ class Hosting::FilesTurn {
  public:
   /// Waits until no other thread works on the model's files, and takes the turn.
   FilesTurn(Hosting& hosting, const std::string& uid) : hosting_(hosting), uid_(uid) {
-    std::unique_lock lock(hosting_.mutex_);
-    hosting_.freed_.wait(lock, [&] { return !hosting_.busy_.contains(uid_); });
+    MutexLock lock(hosting_.mutex_);
+    hosting_.freed_.wait(lock.standard(), [&]() REQUIRES(hosting_.mutex_) { return !hosting_.busy_.contains(uid_); });
     hosting_.busy_.insert(uid_);
   }
   ~FilesTurn() {
     if (!has_it_) return;
     {
-      const std::lock_guard lock(hosting_.mutex_);
+      const MutexLock lock(hosting_.mutex_);
       hosting_.busy_.erase(uid_);
     }
     hosting_.freed_.notify_all();
@@ -48,7 +48,7 @@ class Hosting::FilesTurn {
   FilesTurn& operator=(const FilesTurn&) = delete;
   /// Takes the turn only if no other thread has it.
   FilesTurn(Hosting& hosting, const std::string& uid, std::try_to_lock_t) : hosting_(hosting), uid_(uid) {
-    const std::lock_guard lock(hosting_.mutex_);
+    const MutexLock lock(hosting_.mutex_);
     has_it_ = hosting_.busy_.insert(uid_).second;
   }
   explicit operator bool() const { return has_it_; }
@@ -72,7 +72,7 @@ void Hosting::start() {
 
 void Hosting::wake() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     woken_ = true;
   }
   changed_.notify_all();
@@ -80,7 +80,7 @@ void Hosting::wake() {
 
 void Hosting::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
@@ -94,8 +94,8 @@ void Hosting::loop() {
     } catch (const std::exception& e) {
       log::error("hosting", {{"reason", e.what()}});
     }
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kReconcileInterval, [this] { return stopping_ || woken_; });
+    MutexLock lock(mutex_);
+    changed_.wait_for(lock.standard(), kReconcileInterval, [this]() REQUIRES(mutex_) { return stopping_ || woken_; });
     woken_ = false;
     if (stopping_) return;
   }
@@ -117,11 +117,12 @@ void Hosting::reconcile() {
     }
     keep.insert(model.uid);
     const auto start = std::chrono::steady_clock::now();
-    const auto before = [&] {
-      const std::lock_guard lock(mutex_);
-      return models_.contains(model.uid);
-    }();
-    if (before && model.status == ModelStatus::hosted) {  // the model is in memory, or gave way to other models
+    bool is_known = false;
+    {
+      const MutexLock lock(mutex_);
+      is_known = models_.contains(model.uid);
+    }
+    if (is_known && model.status == ModelStatus::hosted) {  // the model is in memory, or gave way to other models
       find(model, false);
       continue;
     }
@@ -169,7 +170,7 @@ void Hosting::tell_speed(const Model& model, const ModelLease& lease) {
 
 void Hosting::drop_others(const std::set<std::string>& keep) {
   std::vector<Hosted> gone;  // declared before the lock, so that the engines are freed after the lock is released
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (auto it = models_.begin(); it != models_.end();) {
     if (keep.contains(it->first)) {
       ++it;
@@ -193,7 +194,7 @@ void Hosting::reclaim(const std::set<std::string>& keep) {
 std::optional<ModelLease> Hosting::find(const Model& model, bool is_use) {
   std::optional<ModelLease> found;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto it = models_.find(model.uid);
     if (it == models_.end()) return std::nullopt;
     found = {it->second.engine, it->second.lane};
@@ -214,7 +215,7 @@ Result<ModelLease> Hosting::lease(const Model& model) {
   if (!loaded) {
     // A model that had given way to others and cannot come back is no longer known: the next pass over the desired state
     // tries once more and then says that the hosting failed.
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto it = models_.find(model.uid); it != models_.end() && !it->second.engine) models_.erase(it);
     return internal_error(loaded.error().message);
   }
@@ -224,7 +225,7 @@ Result<ModelLease> Hosting::lease(const Model& model) {
   hosted.lane = lease.lane;
   hosted.precision = lease.engine->precision();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     hosted.last_used = ++uses_;
     std::swap(models_[model.uid], hosted);  // the former entry is freed after the lock is released
   }
@@ -236,7 +237,7 @@ void Hosting::make_room(const std::string& keep) {
   if (options_.memory == 0) return;
   // The list is declared before the lock, so that the engines are freed after it is released.
   std::vector<std::shared_ptr<const Engine>> gone;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // Weights that several models share count once. They are freed with the last model that has them.
   struct Shared {
     std::size_t bytes = 0;
@@ -266,7 +267,7 @@ void Hosting::make_room(const std::string& keep) {
 }
 
 std::optional<Precision> Hosting::known_precision(const std::string& uid) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto it = models_.find(uid);
   return it == models_.end() ? std::nullopt : std::optional(it->second.precision);
 }
@@ -274,7 +275,7 @@ std::optional<Precision> Hosting::known_precision(const std::string& uid) {
 std::optional<ComputePool::LaneState> Hosting::state(const std::string& uid) {
   std::shared_ptr<ComputePool::Lane> lane;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto it = models_.find(uid);
     if (it == models_.end()) return std::nullopt;
     lane = it->second.lane;
@@ -285,7 +286,7 @@ std::optional<ComputePool::LaneState> Hosting::state(const std::string& uid) {
 void Hosting::forget(const std::string& uid) {
   {
     decltype(models_)::node_type gone;  // declared before the lock, so that the engine is freed after it is released
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     gone = models_.extract(uid);
   }
   // If another thread works on the files, the next pass over the desired state deletes them.

@@ -6,7 +6,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <semaphore>
 #include <set>
@@ -16,6 +15,7 @@
 #include <thread>
 
 #include "base/clock.hpp"
+#include "base/mutex.hpp"
 #include "base/result.hpp"
 #include "compute/compute_pool.hpp"
 #include "store/metadata/metadata.hpp"
@@ -105,12 +105,15 @@ class Hosting {
   /// Lets only one model at a time be planned and checked, since that takes all cores of a unit, and memory. It guards
   /// no data, so it is not a mutex.
   std::counting_semaphore<1> planning_{1};
-  std::mutex mutex_;  // guards models_, busy_, uses_, stopping_ and woken_
+  Mutex mutex_;
   std::condition_variable changed_, freed_;
-  std::map<std::string, Hosted> models_;  // hosted models by uid, also those that gave way to others
-  std::set<std::string> busy_;            // the uids of models whose files some thread reads, writes or deletes
-  std::uint64_t uses_ = 0;
-  bool stopping_ = false, woken_ = false;
+  /// The hosted models by uid, also those that gave way to others.
+  std::map<std::string, Hosted> models_ GUARDED_BY(mutex_);
+  /// The uids of models whose files some thread reads, writes or deletes.
+  std::set<std::string> busy_ GUARDED_BY(mutex_);
+  std::uint64_t uses_ GUARDED_BY(mutex_) = 0;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  bool woken_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -15,7 +15,7 @@ constexpr std::size_t kMostBuckets = 4096;
 Result<void> RateLimiter::admit(const std::string& key, std::chrono::steady_clock::time_point now) {
   if (per_second_ <= 0) return {};
   const double most = std::max({1.0, per_second_, burst_});
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (buckets_.size() >= kMostBuckets)  // full buckets are forgotten, since they limit nobody
     std::erase_if(buckets_, [&](const auto& entry) {
       const std::chrono::duration<double> idle = now - entry.second.filled;

@@ -2,9 +2,9 @@
 
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <string>
 
+#include "base/mutex.hpp"
 #include "base/result.hpp"
 
 namespace vedette {
@@ -25,8 +25,8 @@ class RateLimiter {
     std::chrono::steady_clock::time_point filled;
   };
   const double per_second_, burst_;
-  std::mutex mutex_;  // guards buckets_
-  std::map<std::string, Bucket> buckets_;
+  Mutex mutex_;
+  std::map<std::string, Bucket> buckets_ GUARDED_BY(mutex_);
 };
 
 }  // namespace vedette

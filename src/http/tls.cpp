@@ -16,7 +16,7 @@ TlsFiles::TlsFiles(std::filesystem::path certificate, std::filesystem::path key)
 }
 
 std::shared_ptr<ssl::context> TlsFiles::current() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return context_;
 }
 
@@ -58,7 +58,7 @@ void TlsFiles::reload_if_changed() {
   stamp_ = now;
   try {
     auto fresh = load();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     context_ = std::move(fresh);
     log::info("TLS certificate loaded", {{"file", certificate_.string()}});
   } catch (const std::exception& e) {

@@ -2,8 +2,9 @@
 
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <string>
+
+#include "base/mutex.hpp"
 
 namespace boost::asio::ssl {
 class context;
@@ -29,8 +30,8 @@ class TlsFiles {
   std::shared_ptr<boost::asio::ssl::context> load() const;
 
   const std::filesystem::path certificate_, key_;
-  mutable std::mutex mutex_;  // guards context_
-  std::shared_ptr<boost::asio::ssl::context> context_;
+  mutable Mutex mutex_;
+  std::shared_ptr<boost::asio::ssl::context> context_ GUARDED_BY(mutex_);
   std::string stamp_;  // describes the files that were read last; used by the reloading thread only
 };
 
