@@ -18,6 +18,7 @@
 #include "base/text.hpp"
 #include "http/background.hpp"
 #include "http/connection.hpp"
+#include "http/framing.hpp"
 #include "http/peer_address.hpp"
 #include "http/response_headers.hpp"
 
@@ -32,6 +33,8 @@ using boost::system::error_code;
 using Parser = http::request_parser<http::buffer_body>;
 
 constexpr std::uint32_t kHeadLimit = 32 * 1024;
+// What may wait to be parsed. A chunk's line, or the last one with the trailers, must fit in; so does a head (kHeadLimit).
+constexpr std::size_t kMostUnparsed = 64 * 1024;
 constexpr std::size_t kBodyChunk = 256 * 1024;
 // A body of at most so many bytes is read to its end even if nobody wants it: closing the connection instead would cost more, and proxies
 // (HAProxy 2.6) take the client's next request on theirs for the body that is missing.
@@ -106,20 +109,20 @@ class Connection {
     Parser parser;
     parser.header_limit(kHeadLimit);
     parser.body_limit(boost::none);
+    auto check_extensions = [](std::uint64_t, beast::string_view extensions, error_code& error) {
+      if (!are_plain_extensions({extensions.data(), extensions.size()})) error = http::error::bad_chunk_extension;
+    };
+    parser.on_chunk_header(check_extensions);
+    overhead_ = {};
     lowest().expires_after(times_.head);
     auto [head_error, head_bytes] = co_await http::async_read_header(stream_, buffer_, parser, kNoThrow);
     if (!head_error) place_->wait(Clock::now());  // a request that begins has not waited as long as its connection
-    if (head_error) {
-      if (head_error == http::error::end_of_stream || head_error == beast::error::timeout ||
-          head_error == asio::error::connection_reset)
-        co_return false;
-      co_await refuse_head(head_error == http::error::header_limit ? 431 : 400);
-      co_await linger();
+    if (head_error == http::error::end_of_stream || head_error == beast::error::timeout ||
+        head_error == asio::error::connection_reset)
       co_return false;
-    }
-    if (parser.get().count(http::field::host) > 1) {  // RFC 9112 section 3.2
-      co_await refuse_head(400);
-      co_await linger();
+    if (const auto ok = head_error ? unreadable_head(head_error) : check_framing(parser.get()); !ok) {
+      auto refusing = refuse_head(ok.error());
+      co_await std::move(refusing);
       co_return false;
     }
     const bool is_head = parser.get().method() == http::verb::head;
@@ -284,6 +287,7 @@ class Connection {
     };
     std::size_t filled = 0;
     error_code error;
+    bool is_in_bounds = true;
     if (parser.content_length()) {
       out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), left)));
       filled = asio::buffer_copy(asio::buffer(out.data(), out.size()), buffer_.data());
@@ -300,12 +304,19 @@ class Connection {
         parser.get().body().data = out.data() + filled;
         parser.get().body().size = out.size() - filled;
         auto [trouble, n] = co_await http::async_read_some(stream_, buffer_, parser, kNoThrow);
-        filled = out.size() - parser.get().body().size;
+        // One call reads content or one chunk's line, the last one with the trailers.
+        const auto content = out.size() - parser.get().body().size - filled;
+        filled += content;
         if (trouble == http::error::need_buffer) break;
         error = trouble;
+        is_in_bounds = trouble != http::error::buffer_overflow && overhead_.admit(n - content);
+        if (!is_in_bounds) break;
       }
-      left = parser.is_done() ? 0 : 1;
+      left = parser.is_done() && is_in_bounds ? 0 : 1;
     }
+    if (!is_in_bounds)
+      co_return fail(ErrorKind::invalid_input, "The chunk extensions and trailers of the request body are too long.",
+                     "InvalidRequest");
     if (left > 0 && deadline.has_come())
       co_return fail(ErrorKind::invalid_input, "The request body did not arrive in time.", "RequestTimeout");
     if (error || place_->is_closed())
@@ -505,12 +516,22 @@ class Connection {
     co_return std::move(*result);
   }
 
-  asio::awaitable<void> refuse_head(int status) {
+  static Result<void> unreadable_head(error_code error) {
+    if (error == http::error::header_limit) return fail(ErrorKind::too_large, "The request head is too large.");
+    return invalid_input("This is not an HTTP/1.1 request.");
+  }
+
+  /// Says why, and reads on a while without looking at what comes: nobody knows where the request ends. Then the connection must end.
+  asio::awaitable<void> refuse_head(const Error& error) {
     Response response;
-    response.status = status;
+    response.status = error.kind == ErrorKind::too_large ? 431 : error.kind == ErrorKind::unsupported ? 501 : 400;
     response.headers.emplace_back("content-type", "text/plain");
-    response.body = status == 431 ? "The request head is too large.\n" : "This is not an HTTP/1.1 request.\n";
-    co_await write(std::move(response), false, false);
+    response.body = error.message + "\n";
+    auto writing = write(std::move(response), false, false);
+    const bool written = co_await std::move(writing);
+    if (!written) co_return;
+    auto lingering = linger();
+    co_await std::move(lingering);
   }
 
   /// Closing with unread input makes the kernel reset the connection, which may destroy the answer on its way: read on
@@ -531,8 +552,9 @@ class Connection {
   Stream stream_;
   ConnectionContext& shared_;
   const ConnectionTimes& times_;
-  beast::flat_buffer buffer_;
-  std::stop_source gone_;  // for the request in hand: its caller has hung up, or is cut off
+  beast::flat_buffer buffer_{kMostUnparsed};
+  ChunkOverhead overhead_;  // of the request in hand
+  std::stop_source gone_;   // for the request in hand: its caller has hung up, or is cut off
   std::string remote_;
   ConnectionTable::Place* place_ = nullptr;  // while serve() runs
 };

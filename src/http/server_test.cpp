@@ -3,14 +3,20 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
+#include <filesystem>
 #include <future>
 #include <latch>
 #include <optional>
+#include <regex>
 #include <semaphore>
 #include <stdexcept>
 
@@ -122,17 +128,22 @@ class Caller {
     }
     return heard;
   }
+  /// Returns all that comes until the server closes. Nothing can be sent afterwards.
+  std::string hear_to_the_end() {
+    ::shutdown(socket_, SHUT_WR);
+    return hear("a text that no server sends");
+  }
   /// Returns whether the server closes the connection without sending anything more.
   bool hears_the_end() {
     char some = 0;
     return ::recv(socket_, &some, 1, 0) == 0;
   }
-  /// Sends single bytes, at most `most` of them, until an answer comes. Returns whether one came.
+  /// Sends single bytes, at most `most` of them, until an answer or the end comes. Returns whether one came.
   bool trickle(int most) {
     for (int i = 0; i < most; ++i) {
       pollfd look{socket_, POLLIN, 0};
       if (::poll(&look, 1, 2) > 0) return true;
-      if (::send(socket_, "x", 1, MSG_NOSIGNAL) != 1) return false;
+      if (::send(socket_, "x", 1, MSG_NOSIGNAL) != 1) return true;
     }
     return false;
   }
@@ -144,6 +155,45 @@ class Caller {
  private:
   int socket_;
 };
+
+/// A folder with a new key and a certificate of its own, for as long as it lives.
+class Certificate {
+ public:
+  Certificate() {
+    std::string name = std::filesystem::temp_directory_path() / "vedette-server-test-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder");
+    folder_ = name;
+    EVP_PKEY* pair = EVP_EC_gen("P-256");
+    X509* own = X509_new();
+    X509_gmtime_adj(X509_getm_notBefore(own), 0);
+    X509_gmtime_adj(X509_getm_notAfter(own), 24L * 60 * 60);
+    X509_set_pubkey(own, pair);
+    X509_sign(own, pair, EVP_sha256());
+    std::FILE* file = std::fopen(certificate().c_str(), "w");
+    EXPECT_EQ(PEM_write_X509(file, own), 1);
+    std::fclose(file);
+    file = std::fopen(key().c_str(), "w");
+    EXPECT_EQ(PEM_write_PrivateKey(file, pair, nullptr, nullptr, 0, nullptr, nullptr), 1);
+    std::fclose(file);
+    X509_free(own);
+    EVP_PKEY_free(pair);
+  }
+  ~Certificate() { std::filesystem::remove_all(folder_); }
+  Certificate(const Certificate&) = delete;
+  Certificate& operator=(const Certificate&) = delete;
+  std::string certificate() const { return folder_ / "certificate.pem"; }
+  std::string key() const { return folder_ / "key.pem"; }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+/// The number of answers' first lines.
+std::size_t answers_in(const std::string& heard) {
+  const std::regex line("HTTP/1\\.1 [0-9]{3}");
+  return static_cast<std::size_t>(
+      std::distance(std::sregex_iterator(heard.begin(), heard.end(), line), std::sregex_iterator()));
+}
 
 constexpr std::chrono::hours kNever{24};
 
@@ -227,6 +277,79 @@ TEST_F(Server, ARepeatedHeaderIsReadAsItIsSignedAndARepeatedHostIsRefused) {
   EXPECT_NE(caller.hear("content-length=2;").find("x-amz-copy-source=/a/b,c;x-amz-meta-a=1;"), std::string::npos);
   caller.post("/echo", "host: y\r\n");
   EXPECT_NE(caller.hear("\r\n\r\n").find(" 400 "), std::string::npos);
+}
+
+TEST_F(Server, NothingBehindAHeadThatIsRefusedIsReadAsARequest) {
+  start();
+  const std::string hidden = "0\r\n\r\nGET /quick HTTP/1.1\r\nhost: x\r\n\r\n";
+  for (const auto& [head, status] :
+       {std::pair("HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n", "400"),
+        std::pair("HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, identity\r\n", "400"),
+        std::pair("HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n", "501"),
+        std::pair("HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\ncontent-length: 0\r\n", "400"),
+        std::pair("HTTP/1.0\r\nhost: x\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n", "400"),
+        std::pair("HTTP/1.1\r\n", "400"), std::pair("HTTP/1.1\r\nhost: x y\r\n", "400")}) {
+    Caller caller(*server_);
+    caller.send("PUT /quick " + std::string(head) + "\r\n" + hidden);
+    const auto heard = caller.hear_to_the_end();
+    EXPECT_TRUE(heard.starts_with("HTTP/1.1 " + std::string(status))) << head << heard;
+    EXPECT_NE(heard.find("Connection: close"), std::string::npos) << heard;
+    EXPECT_EQ(answers_in(heard), 1U) << head << heard;
+  }
+  EXPECT_FALSE(handler_.opened.try_acquire());
+}
+
+TEST_F(Server, ChunkExtensionsAndTrailersAreBounded) {
+  start();
+  const std::string head = "POST /known HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+  const std::string content = "2;a=\"b\"\r\nhi\r\n";
+  const std::string hidden = "GET /quick HTTP/1.1\r\nhost: x\r\n\r\n";
+  std::string extensions, trailers;
+  for (int i = 0; i < 1000; ++i) extensions += "1;" + std::string(100, 'a') + "\r\nx\r\n";
+  for (int i = 0; i < 100'000; ++i) trailers += "a: b\r\n";
+  const std::string long_body = "2;" + std::string(2 << 20, 'a') + "\r\nhi\r\n0\r\n\r\n";
+  for (const auto& body : {long_body, extensions + "0\r\n\r\n", content + "0\r\n" + trailers + "\r\n",
+                           content + "0\r\n" + trailers.substr(0, 12'000) + "\r\n"}) {
+    Caller caller(*server_);
+    caller.send(head + body + hidden);
+    const auto heard = caller.hear_to_the_end();
+    EXPECT_TRUE(heard.starts_with("HTTP/1.1 400")) << heard;
+    EXPECT_NE(heard.find("Connection: close"), std::string::npos) << heard;
+    EXPECT_TRUE(heard.ends_with("InvalidRequest")) << heard;
+  }
+  Caller fed(*server_);
+  fed.send(head + "2;a=\"\n\"\r\nhi\r\n0\r\n\r\n" + hidden);
+  const auto heard = fed.hear_to_the_end();
+  EXPECT_TRUE(heard.starts_with("HTTP/1.1 400")) << heard;
+  EXPECT_EQ(answers_in(heard), 1U) << heard;
+  // What clients really send is read, and the connection stays.
+  Caller caller(*server_);
+  caller.send(head + content + content + "0\r\nx-checksum: 1\r\n\r\n");
+  EXPECT_NE(caller.hear("done with 4").find("done with 4"), std::string::npos);
+  // Every body has all the room, whatever others on its connection took.
+  for (int i = 0; i < 3; ++i) {
+    caller.send(head + content + "0\r\n" + trailers.substr(0, 6000) + "\r\n");
+    EXPECT_NE(caller.hear("done with 2").find("done with 2"), std::string::npos);
+  }
+}
+
+TEST_F(Server, AHandshakeHasADeadline) {
+  const Certificate files;
+  options_.tls_certificate = files.certificate();
+  options_.tls_key = files.key();
+  options_.times.idle = options_.times.head = kNever;
+  options_.times.handshake = std::chrono::milliseconds(50);
+  start();
+  Caller silent(*server_), one_byte(*server_);
+  one_byte.send("\x16");
+  EXPECT_TRUE(silent.hears_the_end());
+  EXPECT_TRUE(one_byte.hears_the_end());
+  // Bytes do not prolong it: this record says that it is 16 KiB long.
+  Caller slow(*server_);
+  slow.send(std::string("\x16\x03\x01\x40\x00\x01\x00\x3f\xfc", 9));
+  EXPECT_TRUE(slow.trickle(5'000));
+  EXPECT_EQ(slow.hear_to_the_end(), "");
+  server_->stop();  // before the files go
 }
 
 TEST_F(Server, ATrustedProxySpeaksForItsClients) {

@@ -135,6 +135,45 @@ class Doors(unittest.TestCase):
         self.assertNotIn("set-cookie", answer["ResponseMetadata"]["HTTPHeaders"])
         self.assertNotIn("b", answer["ResponseMetadata"]["HTTPHeaders"])
 
+    def test_no_request_is_hidden_in_another(self):
+        s3 = SERVER.client("s3", signature_version="s3v4")
+        s3.create_bucket(Bucket="smuggled")
+        def target(call, key):
+            return s3.generate_presigned_url(call, Params={"Bucket": "smuggled", "Key": key}).removeprefix(SERVER.url)
+        hidden = f"DELETE {target('delete_object', 'kept')} HTTP/1.1\r\nHost: {SERVER.address}\r\n\r\n"
+        s3.put_object(Bucket="smuggled", Key="kept", Body=b"kept")
+        host = f"Host: {SERVER.address}\r\n"
+        def answers(version, headers, body):
+            with connect(SERVER) as raw:
+                raw.sendall(f"PUT {target('put_object', 'new')} {version}\r\n{headers}\r\n{body}{hidden}".encode())
+                raw.shutdown(socket.SHUT_WR)
+                heard = b""
+                while some := raw.recv(65536):
+                    heard += some
+            return heard
+        chunked, attempts = host + "Transfer-Encoding: chunked\r\n", []
+        for coding in ("xchunked", "identity", "chunked, identity", "gzip", "gzip, chunked", "chunked, chunked", "\x0bchunked"):
+            attempts.append(("HTTP/1.1", host + f"Transfer-Encoding: {coding}\r\n", "0\r\n\r\n"))
+        for length in ("0, 0", "+0", "-0", "0x0", "0 0", "9223372036854775808", "0\r\nContent-Length: 0", "0\r\nContent-Length: 1"):
+            attempts.append(("HTTP/1.1", host + f"Content-Length: {length}\r\n", ""))
+        attempts += [
+            ("HTTP/1.0", chunked + "Connection: keep-alive\r\n", "0\r\n\r\n"), ("HTTP/1.1", chunked + "Content-Length: 5\r\n", "0\r\n\r\n"),
+            ("HTTP/1.1", chunked + "Transfer-Encoding: chunked\r\n", "0\r\n\r\n"), ("HTTP/1.1", host + "Transfer-Encoding : chunked\r\n", "0\r\n\r\n"),
+            ("HTTP/1.1", "", ""), ("HTTP/1.1", "Host:\r\n", ""), ("HTTP/1.1", host + "a: b\rc: d\r\n", ""), ("HTTP/1.1", host + "a: b\x00\r\n", ""),
+            ("HTTP/1.1", chunked, "2;" + "a" * 2_000_000 + "\r\nhi\r\n0\r\n\r\n"), ("HTTP/1.1", chunked, "2\r\nhi\r\n0\r\n" + "a: b\r\n" * 100_000 + "\r\n"),
+            ("HTTP/1.1", chunked, "2;a=\"\n\"\r\nhi\r\n0\r\n\r\n"), ("HTTP/1.1", chunked, "0x2\r\nhi\r\n0\r\n\r\n"),
+        ]
+        for attempt in attempts:
+            heard = answers(*attempt)
+            self.assertRegex(heard, rb"^HTTP/1\.1 (400|501) ", attempt[1])
+            self.assertIn(b"\r\nConnection: close\r\n", heard, attempt[1])
+            self.assertEqual(len(re.findall(rb"HTTP/1\.1 \d{3} ", heard)), 1, (attempt[1], heard))
+        self.assertEqual([o["Key"] for o in s3.list_objects_v2(Bucket="smuggled")["Contents"]], ["kept"])
+        # A request that is plain is followed by the next one on its connection.
+        heard = answers("HTTP/1.1", chunked, "2\r\nhi\r\n0\r\na: b\r\n\r\n")
+        self.assertRegex(heard, rb"(?s)^HTTP/1\.1 200 .*HTTP/1\.1 204 ")
+        self.assertEqual([o["Key"] for o in s3.list_objects_v2(Bucket="smuggled")["Contents"]], ["new"])
+
     def test_silent_connections_shut_nobody_out(self):
         server = Server(extra=["--most-connections", "50"])
         self.addCleanup(server.destroy)
