@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # @aws-sdk/s3-request-presigner 3.1169.0 with @aws-sdk/client-s3 3.1175.0 (AWS SDK for JavaScript 3)
 #
-# Expected: a presigned PutObject without a body says nothing about the content, since whoever opens the URL brings the content, and a presigned
-# CopyObject sends its source as the header x-amz-copy-source.
-# Seen: the URL of the PutObject carries x-amz-checksum-crc32=AAAAAA==, the CRC-32 of nothing, signed, so that a service which compares
-# it refuses every upload; the URL of the CopyObject carries its source as the query parameter x-amz-copy-source.
-# What it means for Vedette: checksums in the query of a presigned URL are not compared with the content, and other x-amz-... parameters there
-# are read as headers. A server that ignored them would store an empty object in the place of the copy, and answer 200.
+# Expected: the URL of a presigned PutObject without a body says nothing about the content, since whoever opens the URL brings the content. A
+# presigned CopyObject sends its source as the header x-amz-copy-source.
+# Seen: the URL of the PutObject carries the signed parameter x-amz-checksum-crc32=AAAAAA==, which is the CRC-32 of an empty body. A service
+# that compares it with the content refuses every upload. The URL of the CopyObject carries its source as the query parameter x-amz-copy-source.
+# What it means for Vedette: Vedette does not compare checksums in the query of a presigned URL with the content, and reads other x-amz-...
+# parameters there as headers. A server that ignored them would store an empty object in the place of the copy, and answer 200.
 #
-# Ends with 0 as long as the packages behave so. Needs node and npm.
+# This script ends with 0 as long as the packages behave so. It needs node and npm.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,5 +1,5 @@
-"""Compares every C++ file of the repository with .clang-format; exits with 1 and a line per difference, or with 77 where
-clang-format-14 is not installed: another release breaks lines elsewhere."""
+"""Compares every C++ file of the repository with .clang-format. Exits with 1 and a line per difference, or with 77 if clang-format-14 is not
+installed; other releases break lines at other places."""
 import pathlib
 import shutil
 import subprocess

@@ -1,8 +1,8 @@
 """Compares every #include in src/ with the layer table of ARCHITECTURE.md.
 
 A row of the table reads `| folder | may include | holds |`. A file may include headers of its own folder and of the folders its
-row names; nothing else of the project. Headers of libraries that one place of the tree wraps (WRAPPED) are for that place alone,
-in programs/ and bench/ too. Exits with 1 and a line per violation.
+row names, and no other headers of the project. Only the one place that wraps a library (WRAPPED) may include that library's headers;
+this holds in programs/ and bench/, too. Exits with 1 and a line per violation.
 """
 import pathlib
 import re

@@ -1,6 +1,6 @@
-"""Has clang check that whatever a mutex guards is used under it (src/base/mutex.hpp). Reads every source file below src/ that stands
-beside a header with such a mutex and includes it, or has one of its own, with -Wthread-safety and the options that it is compiled with.
-Exits with 1 if clang has something to say, and with 77 where clang-14 is not installed.
+"""Lets clang check that a member which a mutex guards is used only while the mutex is held (src/base/mutex.hpp). Clang reads every source file
+below src/ that has such a mutex, or that includes a header with one in the same folder, with -Wthread-safety and the options with which the
+file is compiled. Exits with 1 if clang reports a fault, and with 77 if clang-14 is not installed.
 
   tools/check_mutexes.py BUILD_FOLDER
 """
@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 SOURCES = pathlib.Path(__file__).resolve().parent.parent / "src"
-# Options that say what the file means. The others (code generation, warnings) are GCC's or do not matter here.
+# Only options that change the meaning of a file are kept. The others (code generation, warnings) are GCC's or do not matter here.
 KEPT = ("-D", "-I", "-std=", "-fopenmp")
 
 
@@ -29,7 +29,7 @@ def complaints(entry):
 if not shutil.which("clang++-14"):
     print("clang-14 is not installed")
     sys.exit(77)
-# Only the sources beside a header can touch what is private in it. A file that forgets the lock is one of them, too.
+# Only the sources beside a header can use its private members. A file that forgets the lock is among these sources, too.
 guarded = [path for path in SOURCES.rglob("*") if path.suffix in (".hpp", ".cpp") and path.name != "mutex.hpp" and "GUARDED_BY(" in path.read_text(encoding="utf-8")]
 
 

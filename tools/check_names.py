@@ -1,5 +1,5 @@
-"""Looks for types that two files of src/ or programs/ define under one name: the linker would take either for both, and say nothing
-(C++'s one-definition rule). Types inside other types and in nameless namespaces are nobody else's, and are left out.
+"""Looks for types that two files of src/ or programs/ define under one name. The linker would use one of them for both and report nothing
+(C++'s one-definition rule). Types inside other types and in nameless namespaces cannot collide and are left out.
 
 Exits with 1 and a line for each such name.
 """
@@ -16,7 +16,7 @@ TYPE = re.compile(r"\b(?:struct|class|enum|union)\s+(\w+)(?:\s+final)?(?:\s*:(?!
 
 
 def types_of(text):
-    """Qualified names of the types that are defined at namespace scope."""
+    """Returns the qualified names of the types that are defined at namespace scope."""
     text = NOISE.sub("''", text)
     scopes, begin = [], 0
     for mark in re.finditer(r"[{};]", text):

@@ -3,10 +3,10 @@
 
     tools/s3_tests.py CHECKOUT [-k EXPRESSION] [--junit FILE]     programs: build/release, or the folder that VEDETTE_BUILD names
 
-Starts a server on a new data folder and makes the configuration that the tests want: the administrator as the main user, and a second user
-who may only list buckets. Ends with 1 if a test comes out otherwise than the list says, if the list names a test that does not exist, or if the number of tests differs;
-with -k only the tests that ran are compared. Takes about 15 minutes. Needs, beside what ./test.sh needs, the Debian packages
-python3-pytest python3-munch python3-isodate python3-tz python3-lxml python3-httplib2.
+The script starts a server on a new data folder and writes the configuration that the tests want: the administrator is the main user, and a
+second user may only list buckets. It ends with 1 if a test has another outcome than the list says, if the list names a test that does not
+exist, or if the number of tests differs; with -k it compares only the tests that ran. It takes about 15 minutes. In addition to the packages
+that ./test.sh needs it needs the Debian packages python3-pytest python3-munch python3-isodate python3-tz python3-lxml python3-httplib2.
 """
 import argparse
 import collections
@@ -23,12 +23,12 @@ sys.path.insert(0, str(ROOT / "tests" / "end_to_end"))
 import harness  # noqa: E402
 
 FILES = ["s3tests/functional/test_s3.py", "s3tests/functional/test_headers.py"]
-# Whole subjects that this server does not offer, most of which wait for minutes: they would be expected failures, one and all.
+# These subjects are left out as a whole, because this server offers none of them: all of their tests would fail, most of them after minutes.
 LEFT_OUT = "not bucket_logging and not bucket_logging_cleanup and not lifecycle_expiration and not lifecycle_transition and not cloud_transition and not cloud_restore"
 
 
 def read_expected():
-    """The outcome and the reason of each test that does not pass, and the number of tests that run."""
+    """Returns what the list expects: the outcome and the reason of each test that does not pass, and the number of tests that run."""
     expected, reason, total = {}, None, 0
     for line in EXPECTED.read_text(encoding="utf-8").splitlines():
         line = line.strip()
@@ -60,7 +60,8 @@ def write_configuration(path, server, second):
 
 
 def make_second_user(server):
-    """Another user's key. The server has one account, so the tests' other owner is a user without rights on the first one's buckets."""
+    """Makes the second user and returns their key. The server has only one account, so this user without rights on the first user's buckets stands
+    for the other owner in the tests."""
     folder = pathlib.Path(server.data)
     policy = folder / "list-only.json"
     policy.write_text('{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]}', encoding="utf-8")
@@ -71,7 +72,7 @@ def make_second_user(server):
 
 
 def outcomes_of(report):
-    """Of a JUnit file: the outcome of each test. An error in what a test leaves behind counts as a failure of the test."""
+    """Returns the outcome of each test in a JUnit file. An error when a test cleans up counts as a failure of the test."""
     outcomes = {}
     for case in ElementTree.parse(report).iter("testcase"):
         name = case.get("classname", "").rsplit(".", 1)[-1] + "::" + case.get("name")

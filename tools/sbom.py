@@ -3,7 +3,7 @@
 
 usage: sbom.py OUT --version V [--header-package PACKAGE]… [--npm-lock FILE] PROGRAM…
 
-Shared libraries are found with ldd; static libraries and header-only packages are named by --header-package. dpkg's record says to
+The script finds shared libraries with ldd; --header-package names static libraries and header-only packages. dpkg's record says to
 which package and version each belongs, and /usr/share/doc/PACKAGE/copyright names its licences where that file is machine-readable.
 The same inputs give the same bytes: the time of creation is SOURCE_DATE_EPOCH, or that of the newest program.
 """
@@ -37,7 +37,7 @@ def shared_libraries(program):
 def owners(paths):
     """Returns dpkg's package for each path. A path under /usr may be recorded without that prefix, as before the merge of /usr."""
     names = {name: path for path in sorted(paths) for name in (path, path.removeprefix("/usr"), "/usr" + path)}
-    # dpkg fails if any name is not recorded, and answers for the others all the same.
+    # If dpkg has no record of a name it fails, but it still answers for the other names.
     answer = subprocess.run(["dpkg-query", "-S", *names], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
     out = {}
     for line in answer.stdout.splitlines():

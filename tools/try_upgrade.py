@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 """Checks that this version takes over the data of an earlier one.
 
-    tools/try_upgrade.py OLD [NEW]     folders with the programs vedette and vedette-trainer; NEW: build/release
+    tools/try_upgrade.py OLD [NEW]     OLD and NEW are folders with the programs vedette and vedette-trainer; NEW is build/release by default
 
 The old version does the main job and is killed. The new one starts on its data folder: the model must be hosted again and give the same
-verdicts, and objects, users and keys must be the same. Then the new version trains, hosts and deletes a model. The script needs what the
-tests need.
+verdicts, and objects, users and keys must be the same. Then the new version trains, hosts and deletes a model. The script needs the
+same packages as the tests.
 """
 import os
 import pathlib

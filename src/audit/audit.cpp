@@ -134,7 +134,7 @@ std::string to_line(const Json& json) {
 void AuditLog::append(const std::string& line, const std::string& time) {
   if (const auto day = time.substr(0, 10); day != day_ || file_ < 0) open(day);
   if (file_ < 0 || ::write(file_, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
-    log::error("audit line not written", {{"reason", std::strerror(errno)}, {"line", line}});
+    log::error("a line of the audit log could not be written", {{"reason", std::strerror(errno)}, {"line", line}});
 }
 
 std::string AuditLog::summary(const Refusals& r) const {

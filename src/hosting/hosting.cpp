@@ -129,7 +129,7 @@ void Hosting::reconcile() {
     auto loaded = lease(model);
     if (!loaded && loaded.error().kind == ErrorKind::unavailable) {
       // The object store does not answer, so this node asks it again until it does.
-      log::warning("model waits",
+      log::warning("a model waits for the object store",
                    {{"model", model_arn(scope, model.project, model.version)}, {"reason", loaded.error().message}});
       continue;
     }

@@ -70,7 +70,7 @@ class JsonCall : public PendingCall {
     try {
       if (service_.metrics_) count(subject, answer);
     } catch (const std::exception& e) {
-      log::error("call not counted", {{"reason", e.what()}});
+      log::error("a call could not be counted in the metrics", {{"reason", e.what()}});
     }
     if (!answer) {
       const auto wire = encode_json_error(service_.model_, answer.error());

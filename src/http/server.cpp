@@ -79,7 +79,7 @@ struct HttpServer::State {
       if (error) {
         // The process may be out of file descriptors, so it waits for connections to end instead of trying again
         // without a pause.
-        log::warning("accept failed", {{"reason", error.message()}});
+        log::warning("a connection could not be accepted", {{"reason", error.message()}});
         asio::steady_timer timer(io, std::chrono::milliseconds(100));
         co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
         continue;

@@ -31,7 +31,7 @@ bool is_missing_or_empty(const fs::path& file) {
 /// is one that no other file has.
 void move_aside(const fs::path& file) {
   const auto aside = sqlite::set_aside(file, SystemClock().now());
-  log::warning("moved aside", {{"file", file.string()}, {"to", aside.string()}});
+  log::warning("a file of the data folder was renamed and kept", {{"file", file.string()}, {"to", aside.string()}});
 }
 
 /// Renames a damaged database. Also renames the files that SQLite left beside a database whose own file is missing or

@@ -49,11 +49,11 @@ ObjectStorage::ObjectStorage(const ServerSettings& settings, const DataFolder& f
   objects_ = elsewhere_.get();
   const auto has = objects_->has_bucket(kSystemBucket);
   log::info(
-      "objects elsewhere",
+      "the objects are in another S3 service",
       {{"bucket", s3.system_bucket}, {"endpoint", s3.endpoint.empty() ? "AWS" : s3.endpoint}, {"region", s3.region}});
   if (has && !*has) throw std::runtime_error("there is no bucket " + s3.system_bucket + " for the server's objects");
   if (!has && has.error().kind != ErrorKind::unavailable) throw std::runtime_error(has.error().message);
-  if (!has) log::warning("objects elsewhere", {{"reason", has.error().message}});
+  if (!has) log::warning("the S3 service that keeps the objects does not answer", {{"reason", has.error().message}});
 }
 
 }  // namespace vedette

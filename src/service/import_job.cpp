@@ -63,7 +63,7 @@ struct Work {
   /// Has the job run again after a while. The dataset's status message says meanwhile why it waits.
   [[nodiscard]] JobOutcome later(const Error& error) const {
     if (cancel) return {std::chrono::milliseconds(0)};
-    log::warning("dataset waits", {{"project", job.project}, {"reason", error.message}});
+    log::warning("a dataset waits for the object store", {{"project", job.project}, {"reason", error.message}});
     say(error.message + " It is tried again.");
     return {kRetryAfter};
   }

@@ -31,7 +31,7 @@ def body_of(text):
 
 
 class Load:
-    """Writers that put, replace and delete objects, upload by parts and make projects. Each has keys of its own and knows what was acknowledged.
+    """Runs writers that put, replace and delete objects, upload in parts and make projects. Each writer has keys of its own and knows what was acknowledged.
 
     `state` maps a key to the texts whose content it may have; None means that it may be absent. A call that was cut off leaves two texts."""
 
@@ -99,14 +99,14 @@ class Load:
                     except ClientError as error:
                         if error.response["Error"]["Code"] not in ("ConflictException", "ResourceNotFoundException"):
                             raise
-                        # A call that was cut off had been carried out; the answer settles which one.
+                        # An earlier call that was cut off had been carried out, as this answer shows.
                         with self.lock:
                             self.projects[name] = {None} if there else {"there"}
         except FAILURES:
             return  # The server was killed.
 
     def findings(self, server):
-        """Returns what a server on the data does not have as it was acknowledged. What it has counts as settled from here on."""
+        """Returns the differences between what a server on the data has and what was acknowledged. From here on the load expects what the server has."""
         out = []
         s3, api = server.client("s3"), server.client("lookoutvision")
         listed = {o["Key"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET) for o in page.get("Contents", [])}
@@ -133,7 +133,7 @@ class Load:
 
 
 def readable(server, load, credentials):
-    """Keys that the server answers with what was put, and those that it answers with something else."""
+    """Returns the keys for which the server returns what was put, and the keys for which it returns something else."""
     s3, good, wrong = server.client("s3", credentials, retries={"max_attempts": 0}), set(), set()
     for key, (text,) in load.state.items():
         if text is None:
@@ -152,9 +152,9 @@ def files_of(data):
 
 
 def damage(data, rng):
-    """Flips a bit of a file or removes one; what was done, and to which file."""
+    """Flips a bit of a file or removes a file. Returns what was done, and to which file."""
     there = [p for p in files_of(data) if os.path.getsize(os.path.join(data, p)) > 0]
-    # There are hundreds of contents and a dozen other files: each kind is hit half of the time.
+    # There are hundreds of contents and a dozen other files, so the kind of the file is chosen first, each with the same chance.
     kinds = [[p for p in there if p.startswith("objects/contents/") == is_content] for is_content in (True, False)]
     path = rng.choice(rng.choice(kinds))
     full = os.path.join(data, path)
@@ -171,7 +171,7 @@ def damage(data, rng):
 
 
 def abuse(kills, damages, seed, say=print, while_down=lambda data: None):
-    """Runs it all; the findings. `while_down` is called with the data folder after each kill: a test takes something away there."""
+    """Runs the load, the kills and the damages, and returns the findings. `while_down` is called with the data folder after each kill; a test removes something there."""
     rng, findings = random.Random(seed), []
     server = Server()
     load = Load(server, seed)
@@ -188,7 +188,7 @@ def abuse(kills, damages, seed, say=print, while_down=lambda data: None):
             findings += [f"kill {kill}: {text}" for text in load.findings(server)]
         say(f"{kills} kills: {sum(v != {None} for v in load.state.values())} objects and {sum(v != {None} for v in load.projects.values())} projects stand, {len(findings)} findings")
         server.stop()
-        refused, credentials = 0, server.credentials()  # of the server: the copy's own may be what is damaged
+        refused, credentials = 0, server.credentials()  # the server's credentials, since those in the copy may be damaged
         for number in range(damages):
             folder = tempfile.mkdtemp(prefix="vedette-damaged-")
             shutil.rmtree(folder)
@@ -205,7 +205,7 @@ def abuse(kills, damages, seed, say=print, while_down=lambda data: None):
                     continue
                 try:
                     is_content = path.startswith("objects/contents/")
-                    # SQLite keeps no checksums of its pages: a bit inside a row that stays readable changes that row's object alone.
+                    # SQLite keeps no checksums of its pages, so a bit flipped inside a row that stays readable changes the object of that row only.
                     most_lacking = 1 if is_content or (path == "objects/index.sqlite" and what != "lost") else 0
                     good, wrong = readable(copy, load, credentials)
                     lacking = sum(v != {None} for v in load.state.values()) - len(good)

@@ -21,13 +21,13 @@ from botocore.config import Config
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("VEDETTE_BUILD", os.path.join(ROOT, "build", "release"))
 VEDETTE = os.path.join(BUILD, "vedette")
-# The original getting-started set belongs to other people: tests use it where it lies beside the checkout, and are skipped elsewhere.
+# The original getting-started set belongs to other people. Tests use it if it lies beside the checkout, and are skipped if it does not.
 COOKIES = os.path.join(ROOT, "..", "shared", "data", "cookies")
 REGION = "us-east-1"
 
 
 class Server:
-    """A server process on a data folder. It can be stopped and started again. `budget` is the seconds that a training may take: few, unless a suite looks at how
+    """Runs a server process on a data folder. It can be stopped and started again. `budget` is the number of seconds that a training may take, which is small unless a suite looks at how
     well the model does."""
 
     def __init__(self, data=None, extra=(), environment=None, listen="127.0.0.1:0", budget=6):
@@ -111,8 +111,8 @@ def run(*command, **options):
 
 
 def sample_set(*words):
-    """The folder that `vedette sample` writes with these words. It is rendered once for each build of the program and shared by all suites,
-    also by those that run at the same time: whoever wants to change something in it makes a copy."""
+    """Returns the folder that `vedette sample` writes with these arguments. It is rendered once for each build of the program and shared by all suites,
+    also by those that run at the same time. A test that wants to change something in it makes a copy."""
     with open(VEDETTE, "rb") as program:
         build = hashlib.file_digest(program, "sha256").hexdigest()[:16]
     shared = os.path.join(BUILD, "tests", "samples")
@@ -159,7 +159,7 @@ def upload_set(s3, folder, bucket, manifests):
 
 
 def wait_while(describe, busy, interval=0.2, limit=300):
-    """Polls as clients do and returns the last description."""
+    """Polls as clients do until the state ends, and returns the last description."""
     deadline = time.monotonic() + limit
     while True:
         description = describe()

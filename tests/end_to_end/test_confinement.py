@@ -1,4 +1,4 @@
-"""What a running server gives away: the modes of what it writes, and what its trainer can reach, read from /proc."""
+"""Tests what other users and the trainer can reach: the modes of the files that a server writes, and the trainer's rights as /proc shows them."""
 import os
 import shutil
 import stat
@@ -9,18 +9,18 @@ import unittest
 from harness import Server, run, upload_lines, wait_while, write_tiny_set
 
 SECRETS = {"AWS_SECRET_ACCESS_KEY": "a-secret-of-the-operator", "AWS_ACCESS_KEY_ID": "AKIAOPERATOR", "DATABASE_PASSWORD": "another-secret"}
-NOT_THE_SERVERS = ("server.log",)  # the test itself opens that
+NOT_THE_SERVERS = ("server.log",)  # the test itself makes this file
 
 
 def readable_by_others(folder):
-    """Paths below a folder, itself included, that somebody else than their owner may use, with their modes."""
+    """Returns the paths of a folder and of all below it that other users than the owner may use, with their modes."""
     out = []
     for root, folders, names in os.walk(folder):
         for path in [root, *(os.path.join(root, name) for name in (*folders, *names))]:
             try:
                 mode = os.lstat(path).st_mode
             except FileNotFoundError:
-                continue  # gone meanwhile
+                continue  # it has disappeared meanwhile
             if not stat.S_ISLNK(mode) and mode & 0o077 and os.path.basename(path) not in NOT_THE_SERVERS:
                 out.append((path, oct(mode)))
     return out
@@ -32,7 +32,7 @@ def status_of(process):
 
 
 def find_trainer(server):
-    """The process id of the trainer that the server has started, once it executes the trainer's program."""
+    """Waits until the trainer that the server has started executes its program, and returns its process id."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for name in filter(str.isdigit, os.listdir("/proc")):
@@ -40,7 +40,7 @@ def find_trainer(server):
                 if int(status_of(name)["PPid"]) == server.process.pid and os.path.basename(os.readlink(f"/proc/{name}/exe")) == "vedette-trainer":
                     return int(name)
             except (OSError, KeyError):
-                continue  # gone meanwhile
+                continue  # it has disappeared meanwhile
         time.sleep(0.01)
     raise RuntimeError("no trainer was started: " + server.log())
 
@@ -53,14 +53,14 @@ class Confinement(unittest.TestCase):
         cls.lines = write_tiny_set(cls.folder)
 
     def start(self, *options):
-        # A folder that others may read is closed to them, and so is what comes into it.
+        # The server takes away the rights of others on a folder that exists, and gives them none on the files that it makes there.
         server = Server(data=os.path.join(tempfile.mkdtemp(prefix="vedette-e2e-"), "data"), extra=options, environment=SECRETS)
         self.addCleanup(shutil.rmtree, os.path.dirname(server.data), ignore_errors=True)
         self.addCleanup(server.destroy)
         return server
 
     def train(self, server, meanwhile):
-        """Trains a model; what `meanwhile` says of the trainer while it runs, and the client of the API."""
+        """Trains a model. Returns the result of `meanwhile`, which is called with the trainer while it runs, and the client of the API."""
         s3, api = server.client("s3"), server.client("lookoutvision")
         upload_lines(s3, self.folder, "kept", self.lines, "train.manifest")
         api.create_project(ProjectName="p")
@@ -82,7 +82,7 @@ class Confinement(unittest.TestCase):
                 try:
                     files[int(name)] = os.readlink(f"/proc/{trainer}/fd/{name}")
                 except FileNotFoundError:
-                    continue  # closed meanwhile
+                    continue  # the file was closed meanwhile
             return status_of(trainer), environment, files, readable_by_others(server.data)
 
         (status, environment, files, open_to_others), api = self.train(server, look)

@@ -67,11 +67,11 @@ class OverBoto3(MainJob, unittest.TestCase):
 
 
 class PicturesOfCameras(unittest.TestCase):
-    """Twelve bits in PNG files of sixteen, with faint defects; a kind of defect that the training has not seen; and some files that are of no use."""
-    SIDE, GROUND, FAINT = 96, 1720, 140  # the upper bytes of all samples are the same
+    """Tests pictures of twelve bits in PNG files of sixteen bits. Some have faint defects, some a kind of defect that the training has not seen, and some files cannot be used."""
+    SIDE, GROUND, FAINT = 96, 1720, 140  # with these values the upper bytes of all samples are the same
 
     def picture(self, number, defect):
-        """The PNG file of a picture and, if there is a defect, that of its mask."""
+        """Returns the PNG file of a picture and, if the picture has a defect, the PNG file of its mask."""
         rng = random.Random(number)
         x, y, r = rng.randrange(20, 76), rng.randrange(20, 76), rng.randrange(8, 14)
         marked = {"spot": lambda i, j: (i - x) ** 2 + (j - y) ** 2 < r * r, "stripe": lambda i, j: abs(i - j - x + y) < 4 and abs(i - x) < 30}.get(defect, lambda i, j: False)
@@ -120,7 +120,7 @@ class PicturesOfCameras(unittest.TestCase):
                     lines.append(self.line(name, body, "spot", None))
             self.s3.put_object(Bucket="camera", Key=kind + ".manifest", Body="\n".join(map(json.dumps, lines)).encode())
             self.api.create_dataset(ProjectName="camera", DatasetType=kind, DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "camera", "Key": kind + ".manifest"}}})
-        # The import names every picture that is of no use.
+        # The import names every picture that cannot be used.
         imported = wait_while(lambda: self.api.describe_dataset(ProjectName="camera", DatasetType="test")["DatasetDescription"], ["CREATE_IN_PROGRESS"], 0.05)["StatusMessage"]
         for part in ("4 cannot be used for a training", "wide.png has 5000x96 pixels", "text.png is no JPEG or PNG", "empty.png is an empty file", "large.png has 9000004 bytes"):
             self.assertIn(part, imported)
@@ -143,14 +143,14 @@ class PicturesOfCameras(unittest.TestCase):
         self.assertIn("5000x96", skipped["wide.png"])
         self.assertIn("empty", skipped["empty.png"])
         self.assertIn("9000004 bytes", skipped["large.png"])
-        # What the original wrote is as it was.
+        # The files that the original service also wrote have the same form as there.
         result = json.loads(self.s3.get_object(**trained["EvaluationResult"])["Body"].read())
         self.assertEqual(result["EvaluationDetails"]["NumberOfTestingImages"], 20)
         self.assertEqual(list(result["AggregatedEvaluationResults"]["Metrics"]), ["ROCAUC", "AveragePrecision", "Precision", "Recall", "F1Score", "PixelAnomalyClassMetrics"])
         manifest = self.s3.get_object(**trained["EvaluationManifest"])["Body"].read().decode().splitlines()
         self.assertEqual([json.loads(line)["source-ref"] for line in manifest], [p["SourceRef"] for p in judged])
 
-        # The model judges what the camera gives in the same way.
+        # The model judges pictures of the camera in the same way.
         self.api.start_model(ProjectName="camera", ModelVersion="1", MinInferenceUnits=1)
         wait_while(lambda: self.api.describe_model(ProjectName="camera", ModelVersion="1")["ModelDescription"], ["STARTING_HOSTING"], 0.05)
 
@@ -158,7 +158,7 @@ class PicturesOfCameras(unittest.TestCase):
             return self.api.detect_anomalies(ProjectName="camera", ModelVersion="1", ContentType=content_type, Body=body)["DetectAnomalyResult"]
         for (body, defect), verdict in list(zip(tested, judged))[::4]:
             self.assertEqual(detect(body)["IsAnomalous"], verdict["Verdict"] == "anomaly", (defect, verdict))
-        # A JPEG that lacks its last two bytes, as some grabbers write it, is whole.
+        # A JPEG that lacks its last two bytes, as some frame grabbers write it, counts as complete.
         jpeg = io.BytesIO()
         Image.new("L", (self.SIDE, self.SIDE), self.GROUND >> 4).save(jpeg, "JPEG")
         self.assertIn("Confidence", detect(jpeg.getvalue()[:-2], "image/jpeg"))

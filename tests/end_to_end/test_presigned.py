@@ -1,4 +1,4 @@
-"""Presigned URLs as clients make them: Signature Version 2, which older ones choose by default, and headers that stand in the URL."""
+"""Tests presigned URLs as clients make them: with Signature Version 2, which older clients choose by default, and with headers in the URL."""
 import base64
 import hashlib
 import hmac
@@ -34,7 +34,7 @@ def tearDownModule():
 
 
 def ask(url, method="GET", body=None, server=None, **headers):
-    """Whoever opens a URL sends it as it is, without headers of its own; the host in it may be one that no name server knows."""
+    """Opens a URL as it is, with no headers except the given ones. The connection goes to the server, since no name server knows the host in the URL."""
     parts = urlsplit(url)
     host, port = (server or SERVER).address.rsplit(":", 1)
     connection = http.client.HTTPConnection(host, int(port), timeout=60)
@@ -48,7 +48,7 @@ def ask(url, method="GET", body=None, server=None, **headers):
 
 
 def hand_signed(method, path, expires, headers="", md5="", content_type="", keys=None):
-    """By the letter of the documentation: the parameters of Version 2."""
+    """Returns the parameters of Version 2, made exactly as the documentation says."""
     keys = keys or SERVER.credentials()
     text = f"{method}\n{md5}\n{content_type}\n{expires}\n{headers}{path}"
     signature = base64.b64encode(hmac.new(keys["aws_secret_access_key"].encode(), text.encode(), hashlib.sha1).digest()).decode()
@@ -60,7 +60,7 @@ def soon():
 
 
 class Boto3(unittest.TestCase):
-    """boto3's default in us-east-1, us-west-2 and eu-west-1."""
+    """Tests URLs that boto3 presigns by default in us-east-1, us-west-2 and eu-west-1."""
 
     def setUp(self):
         self.s3 = SERVER.client("s3")
@@ -119,11 +119,11 @@ class Boto3(unittest.TestCase):
         self.assertEqual(ask(s3.generate_presigned_url("get_object", Params={"Bucket": "old", "Key": "by host/ü"})).text, b"by host")
         self.assertEqual(ask(s3.generate_presigned_url("head_bucket", Params={"Bucket": "old"}), "HEAD").status, 200)
         self.assertEqual(ask(url.replace("//old.", "//older."), "PUT", b"elsewhere").status, 403)
-        # A key that is one of the server's own paths.
+        # This key is also one of the server's own paths.
         self.s3.put_object(Bucket="old", Key="metrics", Body=b"an object")
         self.assertEqual(ask(s3.generate_presigned_url("get_object", Params={"Bucket": "old", "Key": "metrics"})).text, b"an object")
 
-    def test_rights_are_the_users(self):
+    def test_a_url_gives_no_more_rights_than_its_user_has(self):
         run("user", "create", "reader", "--data", SERVER.data)
         lines = run("key", "create", "--user", "reader", "--data", SERVER.data).splitlines()
         keys = dict(line.split(" = ", 1) for line in lines if " = " in line)
@@ -137,7 +137,7 @@ class ByTheLetter(unittest.TestCase):
     def setUp(self):
         SERVER.client("s3").put_object(Bucket="old", Key="k", Body=b"secret")
 
-    def test_what_is_changed_is_refused(self):
+    def test_a_changed_request_is_refused(self):
         query = hand_signed("GET", "/old/k", soon())
         self.assertEqual(ask(SERVER.url + "/old/k?" + query).text, b"secret")
         for path, method, more, headers in (("/old/k2", "GET", "", {}), ("/old/k", "DELETE", "", {}), ("/old/k", "GET", "&response-content-type=text%2Fhtml", {}), ("/old/k", "GET", "&tagging", {}),
@@ -147,7 +147,7 @@ class ByTheLetter(unittest.TestCase):
         later = query.replace("Expires=1", "Expires=2")
         self.assertEqual(ask(SERVER.url + "/old/k?" + later).status, 400)
 
-    def test_a_copy_cannot_be_added(self):
+    def test_a_put_cannot_be_changed_into_a_copy(self):
         put = SERVER.url + "/old/copied?" + hand_signed("PUT", "/old/copied", soon())
         self.assertEqual(ask(put, "PUT", b"", x_amz_copy_source="/old/k").status, 403)
         self.assertEqual(ask(put + "&x-amz-copy-source=%2Fold%2Fk", "PUT", b"").status, 403)
@@ -169,13 +169,13 @@ class ByTheLetter(unittest.TestCase):
         answer = ask(SERVER.url + "/old/k?" + hand_signed("GET", "/old/k", now + 605_000))
         self.assertEqual((answer.status, b"604800" in answer.text), (400, True))
 
-    def test_only_s3_takes_it(self):
+    def test_other_services_than_s3_refuse_version_2(self):
         for path in ("/2020-11-20/projects", "/2026-11-01/users"):
             answer = ask(SERVER.url + path + "?" + hand_signed("GET", path, soon()))
             self.assertIn(answer.status, (400, 403), path)
             self.assertIn(b"s3v4", answer.text)
 
-    def test_the_header_is_refused_with_the_cure(self):
+    def test_a_version_2_header_is_refused_with_the_cure(self):
         client = SERVER.client("s3", signature_version="s3", retries={"max_attempts": 0})
         with self.assertRaises(client.exceptions.ClientError) as caught:
             client.list_buckets()
@@ -224,7 +224,7 @@ class S3cmd(unittest.TestCase):
 
 
 class HeadersInUrls(unittest.TestCase):
-    """Of Version 4: the AWS SDK for JavaScript writes most x-amz-… headers of a presigned request into the query."""
+    """Tests URLs of Version 4 with headers in the query, where the AWS SDK for JavaScript writes most x-amz-… headers of a presigned request."""
 
     def url(self, method, key, **headers):
         keys = SERVER.credentials()
@@ -233,19 +233,19 @@ class HeadersInUrls(unittest.TestCase):
         S3SigV4QueryAuth(Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"]), "s3", REGION, expires=60).add_auth(request)
         return request.url
 
-    def test_are_obeyed(self):
+    def test_headers_in_urls_are_obeyed(self):
         s3 = SERVER.client("s3")
         s3.put_object(Bucket="old", Key="source", Body=b"to be copied")
         self.assertEqual(ask(self.url("PUT", "copy", x_amz_copy_source="/old/source"), "PUT", b"").status, 200)
         self.assertEqual(s3.get_object(Bucket="old", Key="copy")["Body"].read(), b"to be copied")
-        # The SDK computes the checksum of the body that it does not have yet.
+        # The SDK presigns without a body and therefore computes the checksum of an empty one.
         url = self.url("PUT", "described", x_amz_meta_line="7", x_amz_tagging="a=b", x_amz_acl="private", x_amz_checksum_crc32="AAAAAA==", x_amz_sdk_checksum_algorithm="CRC32")
         self.assertEqual(ask(url, "PUT", b"body").status, 200)
         described = s3.head_object(Bucket="old", Key="described")
         self.assertEqual((described["Metadata"], described["ContentLength"]), ({"line": "7"}, 4))
         self.assertEqual(s3.get_object_tagging(Bucket="old", Key="described")["TagSet"], [{"Key": "a", "Value": "b"}])
 
-    def test_what_is_not_offered_is_refused_there_too(self):
+    def test_headers_that_are_not_offered_are_refused_in_urls_too(self):
         for headers, code in (({"x_amz_acl": "public-read"}, b"AccessControlListNotSupported"), ({"x_amz_server_side_encryption": "aws:kms"}, b"NotImplemented"),
                               ({"x_amz_meta_a": "b\r\nset-cookie: c"}, b"InvalidArgument"), ({"x_amz_copy_source": "/old/nothing"}, b"NoSuchKey")):
             self.assertIn(b"<Code>" + code + b"</Code>", ask(self.url("PUT", "refused", **headers), "PUT", b"body").text, headers)
@@ -281,8 +281,8 @@ class WithoutAKey(unittest.TestCase):
 
 
 class Conditions(unittest.TestCase):
-    def test_of_an_upload_hold_to_its_end(self):
-        """minio-go sends them with CreateMultipartUpload, and not always with CompleteMultipartUpload."""
+    def test_conditions_of_an_upload_hold_until_it_is_completed(self):
+        """minio-go sends the conditions with CreateMultipartUpload, and not always with CompleteMultipartUpload."""
         s3 = SERVER.client("s3")
         s3.meta.events.register("before-call.s3.CreateMultipartUpload", lambda params, **_: params["headers"].update({"If-None-Match": "*"}))
         upload = s3.create_multipart_upload(Bucket="old", Key="once")["UploadId"]

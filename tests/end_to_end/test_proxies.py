@@ -1,5 +1,5 @@
-"""Behind HAProxy and nginx, with the configurations that docs/proxies.md shows: signatures stay whole, refused calls do no harm to the next
-one, and policies, limits and audit see the client."""
+"""Tests the server behind HAProxy and nginx, with the configurations that docs/proxies.md shows: signatures stay valid, a refused call does no
+harm to the next one, and policies, limits and audit see the address of the client."""
 import http.client
 import json
 import os
@@ -41,13 +41,13 @@ def tearDownModule():
 
 
 def documented(language):
-    """The example of docs/proxies.md in this language."""
+    """Returns the example of docs/proxies.md whose code block has this language."""
     with open(os.path.join(ROOT, "docs", "proxies.md"), encoding="utf-8") as file:
         return re.search(rf"^```{language}\n(.*?)^```", file.read(), re.M | re.S).group(1)
 
 
 def with_these(text, *pairs):
-    """The text with words replaced, each of which must be there."""
+    """Returns the text with the words of each pair replaced. Fails if the text lacks one of them."""
     for old, new in pairs:
         if old not in text:
             raise RuntimeError(f"docs/proxies.md no longer says {old}")
@@ -61,7 +61,7 @@ def free_port():
 
 
 class Proxy:
-    """A started proxy, once it accepts connections."""
+    """Starts a proxy and waits until it accepts connections."""
 
     def __init__(self, name, configuration, words):
         self.port = free_port()
@@ -110,7 +110,7 @@ def nginx_configuration(proxy):
 
 
 def call(address, path="/2020-11-20/projects", credentials=None, source="127.0.0.1", tls=True, headers=None, payload_hash=None):
-    """A signed GET from an address of this machine, with headers that are not signed; its status and text."""
+    """Sends a signed GET from an address of this machine, with additional headers that are not signed. Returns status and text."""
     keys = credentials or SERVER.credentials()
     request = AWSRequest(method="GET", url=f"http://{address}{path}")
     if payload_hash:
@@ -131,7 +131,7 @@ def call(address, path="/2020-11-20/projects", credentials=None, source="127.0.0
 
 
 class Behind:
-    """What must hold behind any proxy."""
+    """Holds the tests that every proxy must pass."""
     name = proxy = None
 
     @classmethod
@@ -140,7 +140,7 @@ class Behind:
             cls.proxy.close()
 
     def client(self, service, credentials=None):
-        # One connection, on which calls follow one another.
+        # All calls use one connection, one after the other.
         config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}, read_timeout=60, max_pool_connections=1, signature_version="s3v4" if service == "s3" else None)
         return boto3.client(service, endpoint_url="https://" + self.proxy.address, region_name=REGION, verify=CERTIFICATE, config=config, **(credentials or SERVER.credentials()))
 
@@ -189,7 +189,7 @@ class Behind:
         self.assertEqual(status(self.proxy.address, source="127.0.0.4"), 200)
         self.assertEqual(status(self.proxy.address, source="127.0.0.2"), 403)
         self.assertEqual(status(self.proxy.address, source="127.0.0.2", headers=forged), 403)
-        # Straight to the server: without TLS, and from an address that is not trusted.
+        # This call goes directly to the server, without TLS, and its address is not one of the trusted proxies.
         self.assertEqual(status(SERVER.address, tls=False, source="127.0.0.4"), 403)
         self.assertEqual(status(SERVER.address, tls=False, source="127.0.0.4", headers=forged), 403)
         lines = []
@@ -257,7 +257,7 @@ class NoProxy(unittest.TestCase):
         for accepted in (send("https"), send(None), send("http", client="127.0.0.1"), send("http", source="127.0.0.7")):
             self.assertEqual(accepted[0], 200, accepted)
 
-    def test_what_is_no_address_stops_the_start(self):
+    def test_a_server_with_a_wrong_proxy_address_does_not_start(self):
         for bad in ("proxy.example", "10.0.0.0/33", "10.0.0.1:80"):
             with self.assertRaises(RuntimeError) as caught:
                 Server(extra=["--trusted-proxy", bad])
