@@ -14,7 +14,7 @@ from PIL import Image
 
 from values import Model
 from wire import Wire
-from harness import BUILD, SMALL_SAMPLE, Server, run, sample_set, upload_set, wait_while
+from harness import BUILD, Server, run, sample_set, upload_set, wait_while
 
 LOOKOUT, EXTENSION = Model("lookoutvision"), Model("vedette")
 CONSTRAINT = "failed to satisfy constraint"
@@ -186,7 +186,8 @@ class Authentication(unittest.TestCase):
             ("an unknown key", unknown_key, "UnrecognizedClientException"),
             ("a wrong secret", wrong_secret, "InvalidSignatureException"),
             ("a flipped bit in the signature", with_header("Authorization", authorization[:-1] + ("0" if authorization[-1] != "0" else "1")), "InvalidSignatureException"),
-            ("a session token", with_header("X-Amz-Security-Token", "abc"), "UnrecognizedClientException"),
+            ("a session token of a permanent key", wire.signed_headers("GET", path, headers={"X-Amz-Security-Token": "abc"}), "InvalidClientTokenId"),
+            ("a session token that is not signed", with_header("X-Amz-Security-Token", "abc"), "AccessDeniedException"),
             ("16 minutes early", shifted(-16), "InvalidSignatureException"),
             ("16 minutes late", shifted(16), "InvalidSignatureException"),
             ("a region with a colon", with_header("Authorization", authorization.replace("us-east-1", "us:east-1")), "IncompleteSignatureException"),
@@ -312,7 +313,7 @@ class Errors(unittest.TestCase):
 
     @NEEDS_TRAINER
     def test_5_missing_resources_conflicts_and_quotas(self):
-        sample = sample_set(*SMALL_SAMPLE)
+        sample = sample_set()
         server = Server(extra=["--trainings-at-once", "1", "--inference-units", "2", "--max-projects", "4", "--longest-wait", "0.1"])
         self.addCleanup(server.destroy)
         wire, extension = Wire(server), Wire(server, service="vedette")

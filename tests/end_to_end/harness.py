@@ -131,7 +131,7 @@ def sample_set(*words):
     return folder
 
 
-# The smallest set that can train: 20 normal and 20 anomalous pictures, and 20 to test.
+# The smallest set: 40 pictures to train the local tools with, and 20 to test. For the server it has too few of each kind of defect.
 SMALL_SAMPLE = ("--count", "60", "--seed", "5")
 
 

@@ -28,7 +28,7 @@ class Kills(unittest.TestCase):
 
     def test_a_model_survives_kills_while_training_and_while_hosting(self):
         api, s3 = self.server.client("lookoutvision"), self.server.client("s3")
-        upload_set(s3, SAMPLE, "parts", ["train.manifest", "test.manifest"])
+        upload_set(s3, sample_set(), "parts", ["train.manifest", "test.manifest"])
         api.create_project(ProjectName="p")
         for kind in ("train", "test"):
             api.create_dataset(ProjectName="p", DatasetType=kind, DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "parts", "Key": f"manifests/{kind}.manifest"}}})
