@@ -131,11 +131,17 @@ class Tls(unittest.TestCase):
             self.assertIn(reason, done.stderr)
 
     def test_health_and_descriptions_need_no_key(self):
-        from urllib.request import urlopen
+        from urllib.error import HTTPError
+        from urllib.request import Request, urlopen
         server = Server()
         self.addCleanup(server.destroy)
-        for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/"):
+        for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
             self.assertEqual(urlopen(server.url + path).status, 200, path)
+        # The page is for browsers: to a program the same path is a list of buckets, which needs a key.
+        self.assertEqual(urlopen(Request(server.url + "/", headers={"Accept": "text/html"})).status, 200)
+        with self.assertRaises(HTTPError) as caught:
+            urlopen(server.url + "/")
+        self.assertEqual(caught.exception.code, 403)
         self.assertIn("/2020-11-20/projects", json.load(urlopen(server.url + "/openapi.json"))["paths"])
 
 
