@@ -24,6 +24,11 @@ UnitRange units_of(const Model& model) {
           static_cast<int>(std::clamp(model.max_inference_units.value_or(minimum), minimum, most))};
 }
 
+/// The folder beside a model's own that its files are fetched into. A uid has no dot.
+fs::path being_fetched(const fs::path& folder) {
+  return folder.string() + ".new";
+}
+
 }  // namespace
 
 /// Gives the right to work on the files of one model in the cache folder. While one thread has it, other threads wait
@@ -185,10 +190,9 @@ void Hosting::reclaim(const std::set<std::string>& keep) {
   std::error_code ignored;
   std::vector<fs::path> unused;
   for (const auto& entry : fs::directory_iterator(options_.cache_folder, ignored))
-    if (!keep.contains(entry.path().filename().string())) unused.push_back(entry.path());
+    if (!keep.contains(entry.path().stem().string())) unused.push_back(entry.path());
   for (const auto& folder : unused)
-    if (const FilesTurn turn(*this, folder.filename().string(), std::try_to_lock); turn)
-      fs::remove_all(folder, ignored);
+    if (const FilesTurn turn(*this, folder.stem().string(), std::try_to_lock); turn) fs::remove_all(folder, ignored);
 }
 
 std::optional<ModelLease> Hosting::find(const Model& model, bool is_use) {
@@ -291,7 +295,10 @@ void Hosting::forget(const std::string& uid) {
   }
   // If another thread works on the files, the next pass over the desired state deletes them.
   std::error_code ignored;
-  if (const FilesTurn turn(*this, uid, std::try_to_lock); turn) fs::remove_all(options_.cache_folder / uid, ignored);
+  if (const FilesTurn turn(*this, uid, std::try_to_lock); turn) {
+    fs::remove_all(options_.cache_folder / uid, ignored);
+    fs::remove_all(being_fetched(options_.cache_folder / uid), ignored);
+  }
 }
 
 Result<std::shared_ptr<const Engine>> Hosting::load_engine(const fs::path& folder, std::optional<Precision> known) {
@@ -311,9 +318,14 @@ Result<std::shared_ptr<const Engine>> Hosting::load(const std::string& uid, std:
   // A former download may have been cut off, so a model that does not load from the cache is fetched again.
   if (fs::exists(folder / "manifest.json"))
     if (auto engine = load_engine(folder, known)) return engine;
-  std::error_code ignored;
-  fs::remove_all(folder, ignored);
-  if (auto ok = files_.fetch(uid, folder); !ok) return ok.error();
+  // The old files stay until the new ones are whole: they may be good, and the failure a passing one.
+  const auto fetched = being_fetched(folder);
+  std::error_code code;
+  fs::remove_all(fetched, code);
+  if (auto ok = files_.fetch(uid, fetched); !ok) return ok.error();
+  fs::remove_all(folder, code);
+  fs::rename(fetched, folder, code);
+  if (code) return internal_error("The model's files cannot be put into the cache: " + code.message());
   return load_engine(folder, {});
 }
 

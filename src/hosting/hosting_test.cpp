@@ -229,6 +229,22 @@ TEST_F(HostedModels, AModelThatIsFetchedSlowlyKeepsNobodyElseWaiting) {
   EXPECT_EQ(store.calls(), 1);
 }
 
+TEST_F(HostedModels, GoodFilesStayInTheCacheWhenTheyCannotBeFetchedAgain) {
+  const auto model = add("one", 0.9);
+  bool fails = false;
+  HostingOptions options{folder_.path() / "cache", {}, 0};
+  options.load_engine = [&](const auto& folder, auto check, auto precision) {
+    return fails ? Result<std::shared_ptr<const Engine>>(internal_error("no more open files"))
+                 : Engine::load(folder, check, precision);
+  };
+  ASSERT_TRUE(Hosting(*metadata_, *objects_, options).lease(model));
+  ASSERT_TRUE(ModelFiles(*objects_).remove(model.uid));
+  fails = true;
+  EXPECT_FALSE(Hosting(*metadata_, *objects_, options).lease(model));
+  fails = false;
+  EXPECT_TRUE(Hosting(*metadata_, *objects_, options).lease(model));
+}
+
 TEST_F(HostedModels, EnginesAreFreedWhileOthersMayAskForModels) {
   Hosting* hosting = nullptr;
   std::vector<std::future<void>> asked;
