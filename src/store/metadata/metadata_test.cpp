@@ -224,41 +224,27 @@ TEST_P(Metadata, UsersHavePoliciesAndKeysAndGoWithThem) {
   EXPECT_FALSE(work->users().find_key("AKIA1"));
 }
 
+/// Returns the point of a minute in which one value was measured.
+MetricPoint measured(std::int64_t start, const char* version, double value) {
+  return {.scope = kScope,
+          .metric = "Time",
+          .project = "p",
+          .version = version,
+          .start = start,
+          .period = 60,
+          .sum = value,
+          .count = 1,
+          .minimum = value,
+          .maximum = value};
+}
+
 TEST_P(Metadata, MetricsAddUpAndGrowCoarserWithAge) {
   auto work = store_->write();
   const std::int64_t day = 86'400, start = 1'000 * day;
-  for (const std::int64_t minute : {0, 1, 7}) {
-    work->metric_points().add({.scope = kScope,
-                               .metric = "Time",
-                               .project = "p",
-                               .version = "1",
-                               .start = start + minute * 60,
-                               .period = 60,
-                               .sum = 10,
-                               .count = 1,
-                               .minimum = 10,
-                               .maximum = 10});
-    work->metric_points().add({.scope = kScope,
-                               .metric = "Time",
-                               .project = "p",
-                               .version = "1",
-                               .start = start + minute * 60,
-                               .period = 60,
-                               .sum = 20,
-                               .count = 1,
-                               .minimum = 20,
-                               .maximum = 20});
-    work->metric_points().add({.scope = kScope,
-                               .metric = "Time",
-                               .project = "p",
-                               .version = "2",
-                               .start = start + minute * 60,
-                               .period = 60,
-                               .sum = 1,
-                               .count = 1,
-                               .minimum = 1,
-                               .maximum = 1});
-  }
+  const auto add = [&](std::int64_t minute, const char* version, double value) {
+    work->metric_points().add(measured(start + minute * 60, version, value));
+  };
+  for (const std::int64_t minute : {0, 1, 7}) add(minute, "1", 10), add(minute, "1", 20), add(minute, "2", 1);
   const auto ask = [&](std::int64_t period, std::optional<std::string> version) {
     return work->metric_points().query({.scope = kScope,
                                         .metric = "Time",
@@ -290,17 +276,7 @@ TEST_P(Metadata, MetricsAddUpAndGrowCoarserWithAge) {
 TEST_P(Metadata, ManyOldMetricsGrowCoarserInSeveralGoes) {
   auto work = store_->write();
   const std::int64_t start = 1'000 * 86'400;
-  for (int i = 0; i < 12'000; ++i)
-    work->metric_points().add({.scope = kScope,
-                               .metric = "Time",
-                               .project = "p",
-                               .version = "1",
-                               .start = start + i * 60,
-                               .period = 60,
-                               .sum = 1,
-                               .count = 1,
-                               .minimum = 1,
-                               .maximum = 1});
+  for (int i = 0; i < 12'000; ++i) work->metric_points().add(measured(start + i * 60, "1", 1));
   int goes = 1;
   while (work->metric_points().compact(Timestamp{std::chrono::seconds(start + 30 * 86'400)})) ++goes;
   EXPECT_GT(goes, 1);
