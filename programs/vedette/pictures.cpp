@@ -178,10 +178,8 @@ std::vector<TrainingPicture> read_manifest_pictures(const std::string& manifest,
   std::ifstream file(manifest, std::ios::binary);
   if (!file) throw std::runtime_error("cannot read " + manifest + ": " + std::strerror(errno));
   std::vector<TrainingPicture> samples;
-  std::size_t number = 0;
   ClassTally classes;
-  ManifestLineFeed feed([&](std::string_view raw) -> Result<void> {
-    ++number;
+  ManifestLineFeed feed([&](std::string_view raw, std::size_t number) -> Result<void> {
     auto line = parse_manifest_line(raw);
     if (!line) throw std::runtime_error(manifest + ", line " + std::to_string(number) + ": " + line.error().message);
     if (line->source_ref.ends_with('/')) return {};

@@ -114,10 +114,9 @@ Result<void> ManifestLineFeed::add(std::string_view piece) {
 
 Result<void> ManifestLineFeed::finish() {
   std::string_view line = line_;
-  if (is_first_ && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
-  is_first_ = false;
+  if (++number_ == 1 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   line = trim(line);
-  auto outcome = line.empty() ? Result<void>() : on_line_(line);
+  auto outcome = line.empty() ? Result<void>() : on_line_(line, number_);
   line_.clear();
   return outcome;
 }

@@ -97,8 +97,9 @@ inline ManifestLines manifest_lines(std::string_view text) {
 /// refuses.
 class ManifestLineFeed {
  public:
-  /// Is called with each line that is not empty, trimmed, in order. An error ends the reading.
-  using OnLine = std::function<Result<void>(std::string_view line)>;
+  /// Is called with each line that is not empty, trimmed, in order, and with its number in the manifest, which counts
+  /// from 1 and counts empty lines, too. An error ends the reading.
+  using OnLine = std::function<Result<void>(std::string_view line, std::size_t number)>;
   explicit ManifestLineFeed(OnLine on_line) : on_line_(std::move(on_line)) {}
 
   /// Returns the first error of `on_line`; nothing may be added after that.
@@ -111,7 +112,7 @@ class ManifestLineFeed {
 
   const OnLine on_line_;
   std::string line_;  ///< the beginning of a line whose end has not come
-  bool is_first_ = true;
+  std::size_t number_ = 0;
 };
 
 struct S3Uri {

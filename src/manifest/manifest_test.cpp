@@ -122,7 +122,7 @@ TEST(Manifest, AFeedFindsTheSameLinesWhereverItsPiecesAreCut) {
   ASSERT_EQ(expected.size(), 3U);
   for (std::size_t size = 1; size <= text.size(); ++size) {
     std::vector<std::string> lines;
-    ManifestLineFeed feed([&](std::string_view line) { return lines.emplace_back(line), Result<void>(); });
+    ManifestLineFeed feed([&](std::string_view line, std::size_t) { return lines.emplace_back(line), Result<void>(); });
     for (std::size_t at = 0; at < text.size(); at += size) ASSERT_TRUE(feed.add(text.substr(at, size)));
     ASSERT_TRUE(feed.finish());
     EXPECT_EQ(lines, expected) << size;
@@ -131,7 +131,7 @@ TEST(Manifest, AFeedFindsTheSameLinesWhereverItsPiecesAreCut) {
 
 TEST(Manifest, AFeedKeepsNoMoreThanALineMayHave) {
   std::size_t longest = 0, lines = 0;
-  ManifestLineFeed feed([&](std::string_view line) -> Result<void> {
+  ManifestLineFeed feed([&](std::string_view line, std::size_t) -> Result<void> {
     longest = std::max(longest, line.size());
     ++lines;
     const auto parsed = parse_manifest_line(line);
@@ -182,6 +182,15 @@ TEST(Manifest, ClassNamesThatAreNeitherNormalNorAnomalyAreTold) {
   for (int i = 0; i < 7; ++i) many.add(line(std::string(63, 'x') + "ü" + std::to_string(i)));
   EXPECT_NE(many.describe().find(std::string(63, 'x') + " (1)"), std::string::npos);
   EXPECT_NE(many.describe().find("and 2 more"), std::string::npos);
+}
+
+TEST(ManifestLineFeed, NumbersAreThoseOfTheFile) {
+  std::vector<std::pair<std::string, std::size_t>> lines;
+  ManifestLineFeed feed(
+      [&](std::string_view line, std::size_t number) { return lines.emplace_back(line, number), Result<void>(); });
+  ASSERT_TRUE(feed.add("\n  \r\na\n\nb\nc"));
+  ASSERT_TRUE(feed.finish());
+  EXPECT_EQ(lines, (std::vector<std::pair<std::string, std::size_t>>{{"a", 3}, {"b", 5}, {"c", 6}}));
 }
 
 }  // namespace

@@ -41,17 +41,16 @@ class LineReader {
  public:
   explicit LineReader(const ManifestCheck& check) : check_(check), bucket_(check.bucket) {}
 
-  /// Reads the next line that is not empty.
-  Result<void> add(std::string_view raw) {
-    ++number_;
+  /// Reads the next line that is not empty, which has this number in the manifest.
+  Result<void> add(std::string_view raw, std::size_t number) {
     if (check_.cancelled) return fail(ErrorKind::unavailable, "The import was interrupted.");
     auto line = parse_manifest_line(raw);
-    if (!line) return at_line(number_, line.error().message);
+    if (!line) return at_line(number, line.error().message);
     if (line->source_ref.ends_with('/')) return {};  // published helper scripts write such lines, which name a folder
     classes.add(*line);
-    if (auto ok = name(line->source_ref, number_, true); !ok) return ok;
+    if (auto ok = name(line->source_ref, number, true); !ok) return ok;
     if (line->mask_ref && line->is_anomalous.value_or(false))
-      if (auto ok = name(*line->mask_ref, number_, false); !ok) return ok;
+      if (auto ok = name(*line->mask_ref, number, false); !ok) return ok;
     DatasetEntry entry{line->source_ref, line->is_anomalous, line->creation_date.value_or(check_.now),
                        std::move(line->text)};
     const auto [it, is_new] = position_.emplace(entry.source_ref, entries.size());
@@ -87,7 +86,6 @@ class LineReader {
 
   const ManifestCheck& check_;
   std::string bucket_;
-  std::size_t number_ = 0;
   // Maps each source-ref to its place, since a later line replaces an earlier one of the same picture.
   std::unordered_map<std::string, std::size_t> position_;
   std::unordered_set<std::string> known_;
@@ -207,7 +205,7 @@ class ObjectCheck {
 
 Result<CheckedManifest> check_manifest(const ManifestCheck& check, const ManifestSource& read) {
   LineReader lines(check);
-  ManifestLineFeed feed([&](std::string_view line) { return lines.add(line); });
+  ManifestLineFeed feed([&](std::string_view line, std::size_t number) { return lines.add(line, number); });
   if (auto ok = read([&](std::string_view piece) { return feed.add(piece); }); !ok) return ok.error();
   if (auto ok = feed.finish(); !ok) return ok.error();
   ObjectCheck objects(check, lines.named);
