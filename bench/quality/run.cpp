@@ -215,7 +215,7 @@ std::vector<json> run(const std::string& product, const Lesson& lesson, std::uin
     result["train_seconds"] = trained.seconds;
     result["load_seconds"] = load_seconds;
     for (const auto& c : engine->manifest().contestants)
-      if (c.score_weight > 0 || c.map_weight > 0) result["choice"][c.name] = {c.score_weight, c.map_weight};
+      if (c.score_weight() > 0 || c.map_weight > 0) result["choice"][c.name] = {c.score_weight(), c.map_weight};
     if (options.with_contest) result["contest"] = contest(pooled_scores(*engine, exam.test));
     if (options.with_robustness) {
       result["robustness"] = robustness(*engine, exam.test);

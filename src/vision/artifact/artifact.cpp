@@ -1,5 +1,6 @@
 #include "vision/artifact/artifact.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -22,8 +23,11 @@ constexpr std::uint64_t kManifestLimit = 16ULL << 20;
 constexpr std::uint64_t kBlobLimit = 2ULL << 30;
 constexpr std::size_t kMostLabels =
     254;  // a byte per pixel says which label it has: 0 is the background, and 255 stays free
-constexpr int kVersion = 5;
-constexpr int kOldestVersion = 4;  // It had no sample_bits: the upper byte of 16-bit samples counted.
+constexpr std::size_t kMostPools = 64;  // of one contestant
+constexpr int kVersion = 6;
+// These versions are read, too. Up to 5 a contestant had one pool; 4 had no sample_bits: the upper byte of 16-bit
+// samples counted.
+constexpr int kVersionOfOnePool = 5, kOldestVersion = 4;
 
 Json to_json(const Manifest& m) {
   Json graph = Json::array();
@@ -34,15 +38,20 @@ Json to_json(const Manifest& m) {
                      {"tensors", node.tensors},
                      {"numbers", node.numbers}});
   Json contestants = Json::array();
-  for (const auto& c : m.contestants)
+  for (const auto& c : m.contestants) {
+    Json pools = Json::array();
+    for (const auto& p : c.pools)
+      pools.push_back({{"fraction", p.fraction},
+                       {"level_exponent", p.level_exponent},
+                       {"location", p.location},
+                       {"scale", p.scale},
+                       {"weight", p.weight}});
     contestants.push_back({{"name", c.name},
                            {"maps", c.maps},
-                           {"pool_fraction", c.pool_fraction},
-                           {"level_exponent", c.level_exponent},
-                           {"location", c.location},
-                           {"scale", c.scale},
-                           {"score_weight", c.score_weight},
+                           {"pools", pools},
+                           {"map_unit", c.map_unit},
                            {"map_weight", c.map_weight}});
+  }
   Json golden = Json::array();
   for (const auto& g : m.golden) golden.push_back({{"image", g.image}, {"anomaly_score", g.anomaly_score}});
   Json out = {{"format", "vedette-model"},
@@ -91,10 +100,21 @@ Manifest from_json(const Json& j) {  // Throws Json::exception.
     m.graph.push_back({n.at("op"), n.at("output"), n.at("inputs").get<std::vector<std::string>>(),
                        n.at("tensors").get<std::map<std::string, std::string>>(),
                        n.at("numbers").get<std::map<std::string, double>>()});
-  for (const auto& c : j.at("contestants"))
-    m.contestants.push_back({c.at("name"), c.at("maps").get<std::vector<std::string>>(), c.at("pool_fraction"),
-                             c.at("level_exponent"), c.at("location"), c.at("scale"), c.at("score_weight"),
-                             c.at("map_weight")});
+  const int version = j.at("version");
+  for (const auto& c : j.at("contestants")) {
+    Contestant contestant{c.at("name"), c.at("maps").get<std::vector<std::string>>(), {}, 1, c.at("map_weight")};
+    if (version <= kVersionOfOnePool) {
+      const double location = c.at("location");
+      contestant.pools = {{c.at("pool_fraction"), c.at("level_exponent"), location, c.at("scale"), c.at("score_weight")}};
+      contestant.map_unit = std::exp(location);
+    } else {
+      for (const auto& p : c.at("pools"))
+        contestant.pools.push_back(
+            {p.at("fraction"), p.at("level_exponent"), p.at("location"), p.at("scale"), p.at("weight")});
+      contestant.map_unit = c.at("map_unit");
+    }
+    m.contestants.push_back(std::move(contestant));
+  }
   m.fusion_bias = j.at("fusion_bias");
   m.threshold = j.at("decision").at("threshold");
   m.confidence_slope = j.at("decision").at("confidence_slope");
@@ -149,8 +169,11 @@ Result<void> check_references(const Artifact& a) {
       return broken("contestant " + c.name + " does not have one map per fold");
     for (const auto& map : c.maps)
       if (!outputs.contains(map)) return broken("contestant " + c.name + " names no output " + map);
-    if (!(c.scale > 0) || !(c.pool_fraction > 0 && c.pool_fraction <= 1) ||
-        !(c.level_exponent >= 0 && c.level_exponent <= 1))
+    const auto is_possible = [](const Pool& p) {
+      return p.scale > 0 && p.fraction > 0 && p.fraction <= 1 && p.level_exponent >= 0 && p.level_exponent <= 1;
+    };
+    if (c.pools.empty() || c.pools.size() > kMostPools || !std::all_of(c.pools.begin(), c.pools.end(), is_possible) ||
+        !(c.map_unit > 0))
       return broken("contestant " + c.name + " has a number that is out of range");
   }
   if (m.segmentation) {
@@ -204,6 +227,20 @@ std::optional<std::string> as_halves(std::span<const float> values) {
 }
 
 }  // namespace
+
+double Contestant::score_weight() const {
+  double sum = 0;
+  for (const auto& pool : pools) sum += pool.weight;
+  return sum;
+}
+
+double Contestant::alone(std::span<const double> numbers) const {
+  const bool counts = score_weight() > 0;
+  double sum = 0;
+  for (std::size_t p = 0; p < pools.size(); ++p)
+    sum += (counts ? pools[p].weight : 1) * (numbers[p] - pools[p].location) / pools[p].scale;
+  return sum;
+}
 
 Tensor Tensor::make(std::vector<std::int64_t> shape, std::vector<float> values) {
   const auto owner = std::make_shared<const std::vector<float>>(std::move(values));
@@ -343,7 +380,7 @@ Result<Artifact> read_artifact(const fs::path& folder, bool check_hashes) {
   Artifact artifact;
   try {
     if (json.at("format") != "vedette-model") return broken("it is not a Vedette model");
-    if (json.at("version") != kVersion && json.at("version") != kOldestVersion)
+    if (const int version = json.at("version"); version < kOldestVersion || version > kVersion)
       return broken("it was written by another version of Vedette");
     artifact.manifest = from_json(json);
   } catch (const Json::exception&) {

@@ -40,17 +40,31 @@ struct Node {
   std::map<std::string, double> numbers;       ///< The parameters ("stride").
 };
 
+/// One way to turn a contestant's map into a number. The number is the mean of the map's largest cells, divided by the
+/// mean of all cells to a power, as a logarithm. A defect may be a spot or a changed surface, so a contestant has
+/// several pools.
+struct Pool {
+  double fraction = 1;        ///< The share of the cells that counts, > 0 and at most 1.
+  double level_exponent = 0;  ///< The power of the mean of all cells, 0 … 1.
+  double location = 0;        ///< The mean of the number over good pictures, out of fold.
+  double scale = 1;           ///< Its standard deviation over good pictures, out of fold, > 0.
+  double weight = 0;          ///< The weight of the standardised number in the fused score.
+};
+
 /// One member of the detector ensemble. For each cross-fitting fold it has one anomaly map of the graph. Maps of
-/// different contestants may differ in size.
+/// different contestants may differ in size; a contestant that judges pictures as a whole has maps of one cell.
 struct Contestant {
-  std::string name;               ///< A name such as "memory_bank.raw".
+  std::string name;               ///< A name such as "memory_bank".
   std::vector<std::string> maps;  ///< One graph output per fold, [height, width], ≥ 0.
-  double pool_fraction = 0;       ///< The score is the mean of this share of the map's largest cells, 0 … 1.
-  double level_exponent = 0;      ///< The score is divided by the mean of all cells to this power, 0 … 1.
-  double location = 0;            ///< The mean of log(score) over good pictures, out of fold.
-  double scale = 1;               ///< The standard deviation of log(score) over good pictures, out of fold, > 0.
-  double score_weight = 0;        ///< The weight in the fused score; 0: the contestant counts only in the map.
-  double map_weight = 0;          ///< The weight in the anomaly map.
+  std::vector<Pool> pools;        ///< At least one.
+  /// How high the map of a good picture reaches, > 0. Maps of different contestants are averaged in this unit.
+  double map_unit = 1;
+  double map_weight = 0;  ///< The weight in the anomaly map.
+  /// Returns the weight of all pools in the fused score; 0: the contestant counts only in the map.
+  [[nodiscard]] double score_weight() const;
+  /// Returns what the contestant adds to the fused score. If it adds nothing, its pools count alike, so that it can be
+  /// judged all the same. `numbers` has one entry per pool.
+  [[nodiscard]] double alone(std::span<const double> numbers) const;
 };
 
 struct Label {

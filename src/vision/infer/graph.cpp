@@ -74,6 +74,8 @@ void Planner::plan(const Node& node) {
       {"position_subspace", &Planner::position_subspace},
       {"nearest_other_group", &Planner::nearest_other_group},
       {"scale_cells", &Planner::scale_cells},
+      {"summarize_rows", &Planner::summarize_rows},
+      {"probe", &Planner::probe},
       {"blur", &Planner::blur}};
   const auto it = operations.find(node.op);
   if (it == operations.end()) throw PlanFailure{"unknown operation " + node.op};

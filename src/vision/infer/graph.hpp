@@ -88,6 +88,10 @@ struct PackedWeights;
 ///                        deviation from the mean: sqrt((weight·|e|² − |basis·e|²) / D)
 ///   nearest_other_group  [G,H,W] → [H,W]; group; minimum over all groups but that one
 ///   scale_cells          [H,W] → same; factors [H,W]
+///   summarize_rows       [N,C] → [3·C]; share; of each channel the mean, the deviation, and the mean of the largest
+///                        share of its values
+///   probe                [C] → [1,1]; center [C], scale [C], weights [C], bias [1]; limit; with z = (x − center) ·
+///                        scale, cut off at ± limit: exp(bias + Σ weights · z), the odds of a logistic model
 ///   blur                 [H,W] → same; sigma, in cells
 class Graph {
  public:

@@ -17,6 +17,7 @@ namespace vedette {
 namespace {
 
 constexpr int kBand = 64;  // rows of a picture that one thread resizes at a time
+constexpr double kLeastHeight = 1e-20;  // of a map whose logarithm is taken
 
 Error wrong_size(const Manifest& m, int height, int width, int orientation = 1) {
   const bool is_turned = is_quarter_turn(orientation) && height == m.image_width && width == m.image_height;
@@ -129,12 +130,33 @@ double pool_largest(std::span<const float> values, double fraction) {
   return sum / static_cast<double>(n);
 }
 
-double score_map(std::span<const float> values, double pool_fraction, double level_exponent) {
-  const double largest = pool_largest(values, pool_fraction);
-  if (level_exponent == 0) return largest;
+std::vector<double> pool_map(std::span<const float> values, std::span<const Pool> pools) {
+  const auto count_of = [&](double fraction) {
+    return std::clamp<std::size_t>(
+        static_cast<std::size_t>(std::llround(fraction * static_cast<double>(values.size()))), 1, values.size());
+  };
+  std::size_t most = 1;
+  for (const auto& pool : pools) most = std::max(most, count_of(pool.fraction));
+  std::vector<float> largest(values.begin(), values.end());
+  const auto end = largest.begin() + static_cast<std::ptrdiff_t>(most);
+  std::nth_element(largest.begin(), end - 1, largest.end(), std::greater<>());
+  // The values are added in descending order, so that the result does not depend on the order in which nth_element
+  // leaves them.
+  std::sort(largest.begin(), end, std::greater<>());
+  std::vector<double> sums;  // The sums of the 1, 2, 3 … largest values.
+  sums.reserve(most);
   double sum = 0;
-  for (float v : values) sum += v;
-  return largest / std::pow(std::max(sum / static_cast<double>(values.size()), 1e-12), level_exponent);
+  for (auto v = largest.begin(); v != end; ++v) sums.push_back(sum += *v);
+  const auto logarithm = [](double x) { return std::log(std::max(x, kLeastHeight)); };
+  double level = 0;
+  for (float v : values) level += v;
+  level = logarithm(level / static_cast<double>(values.size()));
+  std::vector<double> out;
+  for (const auto& pool : pools) {
+    const auto n = count_of(pool.fraction);
+    out.push_back(logarithm(sums[n - 1] / static_cast<double>(n)) - pool.level_exponent * level);
+  }
+  return out;
 }
 
 double level_of(const Manifest& manifest, std::span<const ContestantOutput> outputs, std::optional<std::int64_t> fold) {
@@ -162,9 +184,7 @@ Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOut
     const auto& contestant = manifest.contestants[c];
     if (contestant.map_weight <= 0 || !(weight_sum > 0)) continue;
     const auto folds = chosen_folds(outputs[c], fold);
-    // exp(location) is the typical score of a good picture; in this unit the maps of different contestants can be
-    // averaged.
-    const auto w = static_cast<float>(contestant.map_weight / weight_sum / std::exp(contestant.location) /
+    const auto w = static_cast<float>(contestant.map_weight / weight_sum / contestant.map_unit /
                                       static_cast<double>(folds.size()));
     Grid<float> sum(outputs[c].maps[0].height, outputs[c].maps[0].width);
     for (auto f : folds)
@@ -240,13 +260,13 @@ Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, 
   double fused = m.fusion_bias;
   for (std::size_t c = 0; c < outputs.size(); ++c) {
     const auto& contestant = m.contestants[c];
-    if (contestant.score_weight == 0) continue;
     const auto folds = chosen_folds(outputs[c], fold);
-    double z = 0;
-    for (auto f : folds)
-      z += (std::log(std::max(outputs[c].scores[f], 1e-12)) - contestant.location) / contestant.scale /
-           static_cast<double>(folds.size());
-    fused += contestant.score_weight * z;
+    for (std::size_t p = 0; p < contestant.pools.size(); ++p) {
+      const auto& pool = contestant.pools[p];
+      double number = 0;
+      for (auto f : folds) number += outputs[c].scores[f][p] / static_cast<double>(folds.size());
+      fused += pool.weight * (number - pool.location) / pool.scale;
+    }
   }
   statistics.level = level_of(m, outputs, fold);
   auto decided = decide(fused, decision_numbers(m), statistics);
@@ -302,8 +322,7 @@ struct Engine::State {
       const auto& value = graph.output(contestants[c].maps[f]);
       Grid<float> map(static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]));
       map.values = value.copy();
-      measurement.outputs[c].scores[f] =
-          score_map(map.values, contestants[c].pool_fraction, contestants[c].level_exponent);
+      measurement.outputs[c].scores[f] = pool_map(map.values, contestants[c].pools);
       measurement.outputs[c].maps[f] = std::move(map);
     }
     if (artifact.manifest.segmentation)

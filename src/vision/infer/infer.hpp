@@ -21,7 +21,7 @@ namespace vedette {
 /// Holds the results of one contestant for one picture, one per fold.
 struct ContestantOutput {
   std::vector<Grid<float>> maps;  ///< one map per fold, values ≥ 0
-  std::vector<double> scores;     ///< one score per fold, pooled from its map
+  std::vector<std::vector<double>> scores;  ///< for each fold the numbers of the pools (Pool), in their order
 };
 
 /// Says how long one step of a detection took.
@@ -50,10 +50,10 @@ struct Detection {
 
 /// Returns the mean of the largest values: the `fraction` (0 … 1) of all values, but at least one.
 double pool_largest(std::span<const float> values, double fraction);
-/// Returns a map's score: the mean of its largest values. If level_exponent > 0, the score says by how much they stand
-/// out from the mean of the map, because a picture that is odd everywhere (rough texture, other light) is less
-/// suspicious than one that is odd at one place.
-double score_map(std::span<const float> values, double pool_fraction, double level_exponent);
+/// Returns for each pool the logarithm of the mean of the map's largest values. If its level_exponent is above 0, the
+/// number says by how much they stand out from the mean of the map, because a picture that is odd everywhere (rough
+/// texture, other light) is less suspicious than one that is odd at one place. The values are ≥ 0.
+std::vector<double> pool_map(std::span<const float> values, std::span<const Pool> pools);
 
 /// The contestant whose maps show by their level whether a picture shows what the model knows. A cell that would be
 /// right at another place but not here raises the level, so that another part cannot pass for the known one.

@@ -124,6 +124,10 @@ class Planner {
   void scale_cells(const Node& node);
   void blur(const Node& node);
 
+  // These methods are defined in summary.cpp.
+  void summarize_rows(const Node& node);
+  void probe(const Node& node);
+
   // These methods are defined in channels_last.cpp.
   /// A value [C,H,W] in any form; it is not changed into another form.
   struct Source {

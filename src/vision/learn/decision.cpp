@@ -6,146 +6,18 @@
 #include <numeric>
 
 #include "vision/evaluate/evaluate.hpp"
+#include "vision/learn/class_weights.hpp"
 
 namespace vedette {
 namespace {
 
-constexpr double kPenalty = 0.02;     // The L2 penalty per contestant.
-constexpr double kLossMargin = 0.01;  // A choice must beat the one before it by at least this much log loss.
-// It must also win by so many standard errors of the difference (Breiman et al. 1984, section 3.4.3).
-constexpr double kLossErrors = 1;
 constexpr double kHighestSlope = 6.0;
 constexpr double kFalseAlarmBudget = 1.0 / 12;  // The budget when the training showed no defect and gave no budget.
 constexpr double kBrightnessRoom = 3, kSharpnessRoom = 1.7, kLevelRoom = 1.2;
 
-double softplus(double x) {
-  return x > 30 ? x : std::log1p(std::exp(x));
-}
 double sigmoid(double x) {
   return 1.0 / (1.0 + std::exp(-x));
 }
-
-struct ClassWeights {
-  double normal, anomaly;
-  explicit ClassWeights(std::span<const std::uint8_t> labels) {
-    const auto a = static_cast<double>(std::count_if(labels.begin(), labels.end(), [](auto l) { return l != 0; }));
-    const auto n = static_cast<double>(labels.size()) - a;
-    normal = n > 0 ? 0.5 / n : 0;
-    anomaly = a > 0 ? 0.5 / a : 0;
-  }
-  [[nodiscard]] double of(std::uint8_t label) const { return label ? anomaly : normal; }
-};
-
-bool has_both(std::span<const std::uint8_t> labels) {
-  return std::count(labels.begin(), labels.end(), 0) > 0 &&
-         std::any_of(labels.begin(), labels.end(), [](auto l) { return l != 0; });
-}
-
-}  // namespace
-
-double Fusion::logit(std::span<const double> row) const {
-  return std::inner_product(row.begin(), row.end(), weights.begin(), bias);
-}
-
-Fusion fit_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomalous, const std::vector<bool>& enabled) {
-  const std::size_t width = enabled.size();
-  const ClassWeights importance(is_anomalous);
-  const auto used = static_cast<double>(std::count(enabled.begin(), enabled.end(), true));
-  Fusion f{std::vector<double>(width, 0.0), 0.0};
-  for (std::size_t c = 0; c < width; ++c)
-    if (enabled[c]) f.weights[c] = 1.0 / used;
-  // The Lipschitz bound of the gradient is a quarter of the mean squared row (with the bias' 1), plus the penalty.
-  double squares = 0;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    double s = 1;
-    for (double v : rows[i]) s += v * v;
-    squares += importance.of(is_anomalous[i]) * s;
-  }
-  const double step = 1.0 / (0.25 * squares + 2 * kPenalty);
-  std::vector<double> gradient(width);
-  for (int iteration = 0; iteration < 3000; ++iteration) {
-    std::fill(gradient.begin(), gradient.end(), 0.0);
-    double bias_gradient = 0, mean_weight = 0;
-    for (std::size_t c = 0; c < width; ++c) mean_weight += f.weights[c] / used;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const double error = importance.of(is_anomalous[i]) * (sigmoid(f.logit(rows[i])) - (is_anomalous[i] ? 1.0 : 0.0));
-      bias_gradient += error;
-      for (std::size_t c = 0; c < width; ++c) gradient[c] += error * rows[i][c];
-    }
-    f.bias -= step * bias_gradient;
-    for (std::size_t c = 0; c < width; ++c)
-      if (enabled[c]) {
-        const double pull = kPenalty * (0.05 * f.weights[c] + (f.weights[c] - mean_weight));
-        f.weights[c] = std::max(0.0, f.weights[c] - step * (gradient[c] + pull));
-      }
-  }
-  return f;
-}
-
-FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomalous,
-                           std::span<const std::int64_t> fold, std::int64_t folds) {
-  const std::size_t width = rows.empty() ? 0 : rows[0].size();
-  if (!has_both(is_anomalous)) {
-    FusionChoice choice{{std::vector<double>(width, 1.0 / static_cast<double>(width)), 0.0}, {}};
-    for (const auto& row : rows) choice.cross_fitted_logits.push_back(choice.fusion.logit(row));
-    return choice;
-  }
-  // Every candidate is a way to turn a row into fewer columns, on which a logistic model is fitted.
-  struct Candidate {
-    bool is_mean;
-    std::vector<bool> enabled;
-  };
-  std::vector<Candidate> candidates;
-  candidates.push_back({true, std::vector<bool>(width, true)});
-  for (std::size_t c = 0; c < width; ++c) {
-    candidates.push_back({false, std::vector<bool>(width, false)});
-    candidates.back().enabled[c] = true;
-  }
-  candidates.push_back({false, std::vector<bool>(width, true)});
-
-  const auto fit = [&](const Candidate& candidate, const ScoreRows& r, std::span<const std::uint8_t> labels) {
-    if (!candidate.is_mean) return fit_fusion(r, labels, candidate.enabled);
-    ScoreRows means;
-    for (const auto& row : r)
-      means.push_back({std::accumulate(row.begin(), row.end(), 0.0) / static_cast<double>(width)});
-    const Fusion one = fit_fusion(means, labels, {true});
-    return Fusion{std::vector<double>(width, one.weights[0] / static_cast<double>(width)), one.bias};
-  };
-  const ClassWeights importance(is_anomalous);
-  std::size_t best = 0;
-  // The losses are multiplied by the importance.
-  std::vector<std::vector<double>> losses(candidates.size(), std::vector<double>(rows.size()));
-  std::vector<std::vector<double>> logits(candidates.size(), std::vector<double>(rows.size()));
-  for (std::size_t k = 0; k < candidates.size(); ++k) {
-    for (std::int64_t f = 0; f < folds; ++f) {
-      ScoreRows others;
-      std::vector<std::uint8_t> labels;
-      for (std::size_t i = 0; i < rows.size(); ++i)
-        if (fold[i] != f) others.push_back(rows[i]), labels.push_back(is_anomalous[i]);
-      if (!has_both(labels)) others = rows, labels.assign(is_anomalous.begin(), is_anomalous.end());
-      const Fusion fusion = fit(candidates[k], others, labels);
-      for (std::size_t i = 0; i < rows.size(); ++i)
-        if (fold[i] == f) {
-          logits[k][i] = fusion.logit(rows[i]);
-          losses[k][i] = importance.of(is_anomalous[i]) * softplus(is_anomalous[i] ? -logits[k][i] : logits[k][i]);
-        }
-    }
-    // The mean comes first and wins ties: averaging is the choice that generalises when the data cannot tell.
-    double gain = 0, squares = 0;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const double difference = losses[best][i] - losses[k][i];
-      gain += difference;
-      squares += difference * difference;
-    }
-    const auto count = static_cast<double>(rows.size());
-    // This is the standard error of a sum of independent terms.
-    const double error = std::sqrt(std::max(0.0, squares - gain * gain / count));
-    if (gain > std::max(kLossMargin, kLossErrors * error)) best = k;
-  }
-  return {fit(candidates[best], rows, is_anomalous), logits[best]};
-}
-
-namespace {
 
 struct Normal {
   double mean = 0, deviation = 0;

@@ -7,35 +7,8 @@
 
 #include "vision/infer/decide.hpp"
 
-/// Turns scores into verdicts: it fuses contestants and chooses threshold and confidence. All functions are pure and
-/// deterministic.
+/// Turns fused scores into verdicts: it chooses threshold and confidence. All functions are pure and deterministic.
 namespace vedette {
-
-/// Has one row per picture, with the contestants' standardised out-of-fold scores.
-using ScoreRows = std::vector<std::vector<double>>;
-
-/// A logistic model with weights ≥ 0, so that a picture never becomes better because a contestant finds it odder.
-struct Fusion {
-  std::vector<double> weights;
-  double bias = 0;
-  [[nodiscard]] double logit(std::span<const double> row) const;
-};
-
-/// Minimises the class-balanced logistic loss with an L2 penalty that draws all weights towards their mean. The method
-/// is projected gradient descent. `enabled` restricts it to some contestants (the others get 0). Both classes must be
-/// present.
-Fusion fit_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomalous, const std::vector<bool>& enabled);
-
-/// Chooses between each contestant alone, their mean and a free fusion, by the logistic loss on pictures of folds that
-/// took no part in the fit. A richer model must win clearly. With only one class the mean of all is taken, and nothing
-/// is fitted. fold[i] is the fold of picture i.
-struct FusionChoice {
-  Fusion fusion;
-  /// The logit of each picture, by a fusion that was fitted without its fold.
-  std::vector<double> cross_fitted_logits;
-};
-FusionChoice choose_fusion(const ScoreRows& rows, std::span<const std::uint8_t> is_anomalous,
-                           std::span<const std::int64_t> fold, std::int64_t folds);
 
 /// Threshold and confidence on the axis of the fused logit. (A model's manifest holds the threshold as an anomaly
 /// score.)

@@ -143,8 +143,7 @@ Result<void> Trainer::fit_decoders() {
   m.graph.push_back({"logarithm", "log_distances", {"distances"}, {}, {}});
   const auto out = append_decoders(m.graph, features_.maps, features_.color, "log_distances", folds_);
   Segmentation segmentation{labels_, std::vector<MaskThresholds>(labels_.size()), {}};
-  const auto rule = score_rules(input_)[kDecoderRule];
-  Contestant contestant{"decoder", {}, rule.pool_fraction, rule.level_exponent, 0, 1, 0, 0};
+  Contestant contestant{.name = kDecoderContestant, .maps = {}, .pools = all_pools(input_)};
   for (std::int64_t fold = 0; fold < folds_; ++fold) {
     const auto own = fmt::format("decoder.{}.", fold);
     const auto first = static_cast<double>(fold * (1 + job.labels));

@@ -209,9 +209,8 @@ void Trainer::build_artifact() {
     int cell;
     std::function<void(const std::string& output, std::int64_t fold)> append;
   };
-  const auto rule = score_rules(input_)[kDistanceRule];
   const auto contestant = [&](const char* name) {
-    return Contestant{name, {}, rule.pool_fraction, rule.level_exponent, 0, 1, 0, 0};
+    return Contestant{.name = name, .maps = {}, .pools = all_pools(input_)};
   };
   std::vector<Member> members = {
       {contestant("memory_bank"), "bank", features_.grid, kFineCell,

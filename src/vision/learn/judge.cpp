@@ -15,17 +15,9 @@ namespace {
 constexpr double kMostMapPixels =
     130e6;  // pixels of all pictures of a class whose maps are kept to choose the map threshold (400 of 640 × 480)
 constexpr double kSuspectConfidence = 0.9;
-constexpr double kRuleMargin = 0.01;  // the least gain in AUROC
 constexpr std::size_t kMostDamaged = 120;
 constexpr double kSmallestDamage = 0.02, kLargestDamage = 0.6;  // sizes as shares of the picture's shorter side
 constexpr double kFaintestDamage = 0.1;
-
-std::vector<double> scores_of(const Grid<float>& map, const InputSize& input) {
-  std::vector<double> out;
-  for (const auto& rule : score_rules(input))
-    out.push_back(score_map(map.values, rule.pool_fraction, rule.level_exponent));
-  return out;
-}
 
 }  // namespace
 
@@ -57,9 +49,9 @@ Result<void> Trainer::measure_out_of_fold() {
       out.statistics = measurement->statistics;
       out.statistics.level = level_of(artifact_.manifest, measurement->outputs, picture.fold);
       for (auto& output : measurement->outputs) {
-        auto& map = output.maps[static_cast<std::size_t>(picture.fold)];
-        out.scores.push_back(scores_of(map, input_));
-        if (keep_maps[i]) out.maps.push_back({{std::move(map)}, {0.0}});
+        const auto fold = static_cast<std::size_t>(picture.fold);
+        if (keep_maps[i]) out.maps.push_back({{std::move(output.maps[fold])}, {output.scores[fold]}});
+        out.scores.push_back(std::move(output.scores[fold]));
       }
       if (keep_maps[i]) {
         out.class_maps = {std::move(measurement->class_maps[static_cast<std::size_t>(picture.fold)])};
@@ -111,8 +103,8 @@ Result<void> Trainer::measure_damaged() {
       return;
     }
     damaged_[i].fold = pictures_[normals_[normal]].fold;
-    for (const auto& output : measurement->outputs)
-      damaged_[i].measured.scores.push_back(scores_of(output.maps[static_cast<std::size_t>(damaged_[i].fold)], input_));
+    for (auto& output : measurement->outputs)
+      damaged_[i].measured.scores.push_back(std::move(output.scores[static_cast<std::size_t>(damaged_[i].fold)]));
   });
   for (const auto& failure : failures)
     if (failure) return *failure;
@@ -135,38 +127,29 @@ void Trainer::decide() {
     fold.push_back(d.fold);
     measured.push_back(&d.measured);
   }
-  const bool has_both = normals_.size() < measured.size();
-  const auto rules = score_rules(input_);
-  ScoreRows rows(measured.size());
+  std::vector<ScoreRow> rows(measured.size());
+  std::vector<std::vector<bool>> is_default;
   for (std::size_t c = 0; c < m.contestants.size(); ++c) {
     auto& contestant = m.contestants[c];
-    const auto is_default = [&](const ScoreRule& rule) {
-      return rule.pool_fraction == contestant.pool_fraction && rule.level_exponent == contestant.level_exponent;
-    };
-    auto best = static_cast<std::size_t>(std::find_if(rules.begin(), rules.end(), is_default) - rules.begin());
-    if (has_both) {
-      const auto quality = [&](std::size_t rule) {
-        std::vector<double> scores;
-        for (const auto* picture : measured) scores.push_back(picture->scores[c][rule]);
-        return auroc(scores, labels);
-      };
-      double best_auroc = quality(best);
-      for (std::size_t rule = 0; rule < rules.size(); ++rule)
-        // Choosing among rules uses up evidence, so another rule must win by more than noise.
-        if (const double value = quality(rule); value > best_auroc + kRuleMargin) best_auroc = value, best = rule;
+    const double exponent = contestant.name == kDecoderContestant ? kDecoderExponent : kDistanceExponent;
+    auto& defaults = is_default.emplace_back();
+    for (auto& row : rows) row.emplace_back();
+    for (std::size_t p = 0; p < contestant.pools.size(); ++p) {
+      auto& pool = contestant.pools[p];
+      defaults.push_back(contestant.pools.size() == 1 || pool.level_exponent == exponent);
+      double mean = 0, square = 0;
+      const auto number = [&](std::size_t i) { return measured[i]->scores[c][p]; };
+      for (auto i : normals_) mean += number(i) / static_cast<double>(normals_.size());
+      for (auto i : normals_)
+        square += (number(i) - mean) * (number(i) - mean) / static_cast<double>(normals_.size());
+      pool.location = mean;
+      pool.scale = std::max(std::sqrt(square), 1e-3);
+      for (std::size_t i = 0; i < rows.size(); ++i) rows[i][c].push_back((number(i) - mean) / pool.scale);
     }
-    contestant.pool_fraction = rules[best].pool_fraction;
-    contestant.level_exponent = rules[best].level_exponent;
-    double mean = 0, square = 0;
-    const auto log_score = [&](std::size_t i) { return std::log(std::max(measured[i]->scores[c][best], 1e-12)); };
-    for (auto i : normals_) mean += log_score(i) / static_cast<double>(normals_.size());
-    for (auto i : normals_)
-      square += (log_score(i) - mean) * (log_score(i) - mean) / static_cast<double>(normals_.size());
-    contestant.location = mean;
-    contestant.scale = std::max(std::sqrt(square), 1e-3);
-    for (std::size_t i = 0; i < rows.size(); ++i) rows[i].push_back((log_score(i) - mean) / contestant.scale);
+    // The smallest pool without regard to the level says how high the map of a good picture reaches.
+    contestant.map_unit = std::exp(contestant.pools.front().location);
   }
-  const auto choice = choose_fusion(rows, labels, fold, folds_);
+  const auto choice = choose_fusion(rows, labels, fold, folds_, is_default);
   labels.resize(pictures_.size());
   std::vector<double> logits;
   for (std::size_t i = 0; i < pictures_.size(); ++i) logits.push_back(choice.fusion.logit(rows[i]));
@@ -178,15 +161,16 @@ void Trainer::decide() {
         fmt::format("{} good pictures cannot show that at most 1 in {:.0f} is a false alarm: it takes {:.0f}.", good,
                     1 / *budget, std::ceil(1 / *budget) - 1));
   for (std::size_t c = 0; c < m.contestants.size(); ++c) {
-    ContestEntry entry{m.contestants[c].name, {}, 0, 0};  // run() sets the weights at its end, when all is fitted
+    auto& contestant = m.contestants[c];
+    for (std::size_t p = 0; p < contestant.pools.size(); ++p) contestant.pools[p].weight = choice.fusion.weights[c][p];
+    contestant.map_weight = contestant.name == kProbeContestant ? 0 : contestant.score_weight();
+    ContestEntry entry{contestant.name, {}, 0, 0};  // run() sets the weights at its end, when all is fitted
     if (normals_.size() < pictures_.size()) {
       std::vector<double> alone;
-      for (std::size_t i = 0; i < pictures_.size(); ++i) alone.push_back(rows[i][c]);
+      for (std::size_t i = 0; i < pictures_.size(); ++i) alone.push_back(contestant.alone(measured[i]->scores[c]));
       entry.auroc = auroc(alone, labels);
     }
     evaluation_.contest.push_back(std::move(entry));
-    m.contestants[c].score_weight = choice.fusion.weights[c];
-    m.contestants[c].map_weight = choice.fusion.weights[c];
   }
   m.fusion_bias = choice.fusion.bias;
   m.threshold = anomaly_score_of(decision.threshold);

@@ -122,11 +122,14 @@ void Trainer::fit_segmentation() {
   // Which contestants draw best is another question than which decide best.
   std::vector<std::vector<double>> candidates;
   std::vector<double> fused;
-  for (const auto& c : m.contestants) fused.push_back(c.score_weight);
+  for (const auto& c : m.contestants) fused.push_back(c.map_weight);
   if (std::accumulate(fused.begin(), fused.end(), 0.0) > 0) candidates.push_back(fused);
-  candidates.emplace_back(m.contestants.size(), 1.0);
-  for (std::size_t c = 0; c < m.contestants.size(); ++c) {
-    candidates.emplace_back(m.contestants.size(), 0.0);
+  std::vector<double> all;
+  for (const auto& c : m.contestants) all.push_back(c.name == kProbeContestant ? 0 : 1);  // It does not say where.
+  candidates.push_back(all);
+  for (std::size_t c = 0; c < all.size(); ++c) {
+    if (all[c] == 0) continue;
+    candidates.emplace_back(all.size(), 0.0);
     candidates.back()[c] = 1;
   }
   const auto best_of = [](const ThresholdTable& table) {

@@ -39,6 +39,7 @@ Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
   if (auto ok = calibrate_cells(); !ok) return ok.error();
   if (is_segmentation_)
     if (auto ok = fit_decoders(); !ok) return ok.error();
+  if (auto ok = fit_probe(); !ok) return ok.error();
   if (auto ok = measure_out_of_fold(); !ok) return ok.error();
   if (normals_.size() == pictures_.size())
     if (auto ok = measure_damaged(); !ok) return ok.error();
@@ -47,7 +48,7 @@ Result<Evaluation> Trainer::run(const std::filesystem::path& folder) {
   if (auto ok = job_.test ? evaluate_test_set() : compare_precisions(evaluation_.predictions); !ok) return ok.error();
   if (auto ok = write(folder); !ok) return ok.error();
   for (std::size_t c = 0; c < evaluation_.contest.size(); ++c) {
-    evaluation_.contest[c].score_weight = artifact_.manifest.contestants[c].score_weight;
+    evaluation_.contest[c].score_weight = artifact_.manifest.contestants[c].score_weight();
     evaluation_.contest[c].map_weight = artifact_.manifest.contestants[c].map_weight;
   }
   evaluation_.training_images = static_cast<std::int64_t>(pictures_.size());

@@ -14,6 +14,7 @@
 #include "vision/decoder/decoder.hpp"
 #include "vision/infer/infer.hpp"
 #include "vision/learn/features.hpp"
+#include "vision/learn/fusion.hpp"
 #include "vision/learn/learn.hpp"
 #include "vision/learn/normality.hpp"
 
@@ -21,19 +22,20 @@
 /// segmentation.cpp, train.cpp. Only files of vision/learn include this header.
 namespace vedette {
 
-/// Says how a contestant's map becomes its score (score_map()). Rules range from a single spot to a changed surface,
-/// and count values either absolutely or by how much they stand out.
-struct ScoreRule {
-  double pool_fraction, level_exponent;
-};
-/// Returns the rules that are tried. A spot has as many pixels of the working size in large pictures as in small ones.
-inline std::array<ScoreRule, 8> score_rules(const InputSize& input) {
-  const double spot = 0.001 * std::min(1.0, kInputPixels / input.pixels());
-  return {{{spot, 0}, {10 * spot, 0}, {0.05, 0}, {0.2, 0}, {spot, 0.5}, {10 * spot, 0.5}, {0.05, 0.5}, {0.2, 0.5}}};
+/// Returns the pools of a contestant. They range from a spot to a changed surface, and count values either absolutely
+/// or by how much they stand out. A spot has as many pixels of the working size in large pictures as in small ones.
+inline std::vector<Pool> all_pools(const InputSize& input) {
+  const double shrink = std::min(1.0, kInputPixels / input.pixels());
+  std::vector<Pool> out;
+  for (const double exponent : {0.0, 0.5})
+    for (const double fraction : {0.002 * shrink, 0.01 * shrink, 0.05, 0.15})
+      out.push_back({.fraction = fraction, .level_exponent = exponent});
+  return out;
 }
-/// The rules that apply unless the pictures say otherwise. Distances from good pictures count by how much they stand
-/// out; the maps that decoders draw count absolutely.
-inline constexpr std::size_t kDistanceRule = 4, kDecoderRule = 0;
+/// The exponent of the pools that count unless the pictures say otherwise. Distances from good pictures count by how
+/// much they stand out; the maps that decoders draw count absolutely.
+inline constexpr const char *kDecoderContestant = "decoder", *kProbeContestant = "linear_probe";
+inline constexpr double kDistanceExponent = 0.5, kDecoderExponent = 0;
 
 /// The number of pictures on which precisions are compared, and the number on which ranges are measured. More pictures
 /// than the first number are not needed, since fewer digits move scores by less than the distance between so many
@@ -87,7 +89,7 @@ struct PictureFeatures {
 
 /// The results for one picture of the models of its own fold, which never saw it.
 struct OutOfFold {
-  std::vector<std::vector<double>> scores;  ///< [contestant][score rule]
+  ScoreRow scores;                          ///< not standardised
   std::vector<ContestantOutput> maps;       ///< One map per contestant; empty if they are not kept.
   std::vector<Planes> class_maps;           ///< One element, or none if it is not kept.
   std::optional<Grid<std::uint8_t>> truth;
@@ -159,6 +161,10 @@ class Trainer {
   Result<DecoderSample> load_for_decoder(const Picture& picture) const;
   /// Returns the model so far. Its maps are as the reference sees the part, before they are warped back.
   [[nodiscard]] Artifact seen_from_reference() const;
+
+  /// Fits the contestant that judges pictures as a whole and learns from labels alone, if there are labels enough
+  /// (probe.cpp).
+  Result<void> fit_probe();
 
   // These methods decide the verdicts (judge.cpp).
   Result<void> measure_out_of_fold();

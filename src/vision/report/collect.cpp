@@ -221,7 +221,7 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
         const auto& all = measured->outputs[c].scores;
         double sum = 0;
         for (std::size_t f = 0; f < all.size(); ++f)
-          if (!p.fold || static_cast<std::size_t>(*p.fold) == f) sum += std::log(std::max(all[f], 1e-12));
+          if (!p.fold || static_cast<std::size_t>(*p.fold) == f) sum += m.contestants[c].alone(all[f]);
         scores[c].push_back(sum);
       }
       if (place < shown) {
@@ -236,7 +236,7 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
   const bool has_both = positives > 0 && positives < static_cast<std::ptrdiff_t>(labels.size());
   for (std::size_t c = 0; c < scores.size(); ++c)
     report.contest.push_back({m.contestants[c].name, has_both ? std::optional(auroc(scores[c], labels)) : std::nullopt,
-                              m.contestants[c].score_weight, m.contestants[c].map_weight});
+                              m.contestants[c].score_weight(), m.contestants[c].map_weight});
   for (auto& [stage, values] : times) report.milliseconds.emplace_back(stage.substr(2), median(std::move(values)));
   return report;
 }

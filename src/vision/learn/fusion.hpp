@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+/// Fuses what the contestants say of a picture into one logit. All functions are pure and deterministic.
+namespace vedette {
+
+/// The standardised out-of-fold numbers of one picture: [contestant][pool] (Pool).
+using ScoreRow = std::vector<std::vector<double>>;
+
+/// A linear model with weights ≥ 0, so that a picture never becomes better because a contestant finds it odder.
+struct Fusion {
+  std::vector<std::vector<double>> weights;  ///< [contestant][pool]
+  double bias = 0;
+  [[nodiscard]] double logit(const ScoreRow& row) const;
+};
+
+/// The plain logistic model with weights ≥ 0 of as many columns as the rows have. It minimises the class-balanced loss
+/// with an L2 penalty that draws all weights towards their mean, by projected gradient descent. Both classes must be
+/// present.
+struct LinearFusion {
+  std::vector<double> weights;
+  double bias = 0;
+};
+LinearFusion fit_logistic(std::span<const std::vector<double>> rows, std::span<const std::uint8_t> is_anomalous);
+
+/// Returns how far a score moves anomalous pictures away from good ones, in standard deviations, judged by its AUROC
+/// (d' = √2 Φ⁻¹(AUROC); Green & Swets 1966). It is 0 for a score that knows nothing or is worse than chance. A few
+/// anomalous pictures that are told apart by luck are outweighed by some imagined ones that are not.
+double evidence(std::span<const double> scores, std::span<const std::uint8_t> is_anomalous);
+
+/// Weighs contestants, and the pools of each, by their evidence: a contestant that knows nothing gets nothing. With few
+/// anomalous pictures the weights are drawn towards equal ones over the pools for which `is_default` is set ([contestant]
+/// [pool]). A logistic model of the contestants takes the place of these weights if its loss on pictures of folds that
+/// took no part in the fit is clearly less. With only one class nothing is fitted, and the equal weights are taken.
+/// fold[i] is the fold of picture i.
+struct FusionChoice {
+  Fusion fusion;
+  /// The logit of each picture, by a fusion that was fitted without its fold.
+  std::vector<double> cross_fitted_logits;
+};
+FusionChoice choose_fusion(std::span<const ScoreRow> rows, std::span<const std::uint8_t> is_anomalous,
+                           std::span<const std::int64_t> fold, std::int64_t folds,
+                           const std::vector<std::vector<bool>>& is_default);
+
+}  // namespace vedette
