@@ -17,6 +17,17 @@ namespace {
 using namespace vedette;
 using nlohmann::json;
 
+/// Adds a result. It takes the place of an earlier one of the same product, kind and seed.
+void add_result(std::vector<json>& results, json result) {
+  const auto earlier = std::find_if(results.begin(), results.end(), [&](const json& r) {
+    return r["product"] == result["product"] && r["kind"] == result["kind"] && r["seed"] == result["seed"];
+  });
+  if (earlier == results.end())
+    results.push_back(std::move(result));
+  else
+    *earlier = std::move(result);
+}
+
 /// Reads the lines that earlier runs printed; lines that are not results are passed over.
 std::vector<json> read_results(const std::vector<std::string>& files) {
   std::vector<json> out;
@@ -24,7 +35,7 @@ std::vector<json> read_results(const std::vector<std::string>& files) {
     std::ifstream file(name);
     for (std::string line; std::getline(file, line);) {
       auto value = json::parse(line, nullptr, false);
-      if (value.is_object() && value.contains("auroc") && value.contains("kind")) out.push_back(std::move(value));
+      if (value.is_object() && value.contains("auroc") && value.contains("kind")) add_result(out, std::move(value));
     }
   }
   return out;
@@ -94,7 +105,7 @@ int main(int argc, char** argv) {
           for (auto& result : bench::run(product, lesson, number, options)) {
             std::printf("%s\n", result.dump().c_str());
             std::fflush(stdout);
-            results.push_back(std::move(result));
+            add_result(results, std::move(result));
           }
         }
       }

@@ -20,9 +20,12 @@ void draw(Canvas& canvas, const Conditions& c, Random r, const Fault* fault) {
   const Pose pose(c, canvas.height, canvas.width, 1.6);
   const auto seed = r.next();
   std::array<Point, kPins> pins;
+  std::array<double, kPins> polish{};  // how bright each pin is
   for (int i = 0; i < kPins; ++i)
-    pins[static_cast<std::size_t>(i)] = {(i % kColumns - 0.5 * (kColumns - 1)) * kPitchX + r.uniform(-0.7, 0.7),
-                                         (i / kColumns - 0.5 * (kRows - 1)) * kPitchY + r.uniform(-0.7, 0.7)};
+    pins[static_cast<std::size_t>(i)] = {(i % kColumns - 0.5 * (kColumns - 1)) * kPitchX + r.uniform(-1.2, 1.2),
+                                         (i / kColumns - 0.5 * (kRows - 1)) * kPitchY + r.uniform(-1.2, 1.2)};
+
+  for (auto& p : polish) p = r.uniform(0.9, 1.1);
   Random f(0);
   double strength = 0;
   std::size_t hit = 0;
@@ -30,11 +33,11 @@ void draw(Canvas& canvas, const Conditions& c, Random r, const Fault* fault) {
   Point bend{};
   if (fault != nullptr) {
     f = fault->random;
-    strength = f.uniform(0.4, 1);
+    strength = f.uniform(0.2, 1);
     hit = f.below(kPins);
     is_missing = fault->kind == missing_pin;
     if (fault->kind == bent_pin) {
-      const double angle = f.uniform(0, 2 * std::numbers::pi), by = log_uniform(f, 3.5, 15);
+      const double angle = f.uniform(0, 2 * std::numbers::pi), by = log_uniform(f, 3, 13);
       bend = {by * std::cos(angle), by * std::sin(angle)};
     }
   }
@@ -86,7 +89,7 @@ void draw(Canvas& canvas, const Conditions& c, Random r, const Fault* fault) {
           const double body = smoothstep(1, -1, std::min(shaft - kPin + 1, head));
           if (body <= 0) continue;
           const Color gold = mix({0.5F, 0.33F, 0.1F}, {0.74F, 0.55F, 0.24F}, smoothstep(0.5, -2.5, head));
-          color = mix(color, gold * (0.95 + 0.1 * value_noise(p.x / 2, p.y / 2, seed + 3)), body);
+          color = mix(color, gold * (polish[pin] * (0.95 + 0.1 * value_noise(p.x / 2, p.y / 2, seed + 3))), body);
           relief = relief * (1 - body) + body * (3.2 * smoothstep(0, -4.5, head));
           gloss = gloss * (1 - body) + 0.75 * body;
         }
@@ -104,29 +107,30 @@ void draw(Canvas& canvas, const Conditions& c, Random r, const Fault* fault) {
   switch (fault->kind) {
     case flash: {  // A thin skin of plastic grows from the cavity's edge over it.
       const Point from = pose.in_picture(f.uniform(-170, 170), side > 0 ? 86 : -74);
-      blot(canvas, f, from, log_uniform(f, 9, 50), 0.6, 0.1, {{0.11F, 0.125F, 0.15F}, 0.35 + 0.6 * strength, 1.8, 0.3});
+      blot(canvas, f, from, log_uniform(f, 6, 40), 0.6, 0.1,
+           {{0.11F, 0.125F, 0.15F}, 0.9 * strength, 1.6 * strength, 0.3});
       break;
     }
     case short_shot: {
       const Point edge = pose.in_picture(f.uniform(-200, 200), side * 130);
-      chip(canvas, f, edge, log_uniform(f, 10, 55), {{0.02F, 0.022F, 0.026F}, 0.5 + 0.5 * strength, -4, 0.5});
+      chip(canvas, f, edge, log_uniform(f, 7, 45), {{0.02F, 0.022F, 0.026F}, 0.15 + 0.85 * strength, -3, 0.4});
       break;
     }
     case burn:
-      blot(canvas, f, at, log_uniform(f, 8, 60), 0.5, 0.5,
-           {f.uniform() < 0.5 ? Color{0.2F, 0.19F, 0.17F} : Color{0.09F, 0.045F, 0.025F}, 0.35 + 0.5 * strength, 0,
+      blot(canvas, f, at, log_uniform(f, 6, 50), 0.5, 0.5,
+           {f.uniform() < 0.5 ? Color{0.2F, 0.19F, 0.17F} : Color{0.09F, 0.045F, 0.025F}, 0.1 + 0.7 * strength, 0,
             0.02});
       break;
     case contamination: {
       const Point place = f.uniform() < 0.6 ? pose.in_picture(f.uniform(-180, 180), f.uniform(-65, 75)) : at;
       if (f.uniform() < 0.5)
-        fibre(canvas, f, place, log_uniform(f, 18, 100), f.uniform(1.5, 2.6),
-              Color{0.5F, 0.5F, 0.5F} * (0.35 + 0.65 * strength));
+        fibre(canvas, f, place, log_uniform(f, 9, 70), f.uniform(1.4, 2.4),
+              Color{0.5F, 0.5F, 0.5F} * (0.15 + 0.7 * strength));
       else if (f.uniform() < 0.5)
-        chip(canvas, f, place, log_uniform(f, 5, 18), {{0.3F, 0.31F, 0.33F}, 0.4 + 0.5 * strength, 2, 0.2});
+        chip(canvas, f, place, log_uniform(f, 5, 18), {{0.3F, 0.31F, 0.33F}, 0.9 * strength, 2, 0.2});
       else
-        scratch(canvas, f, at, angle, log_uniform(f, 18, 120), f.uniform(2, 3.5),
-                {{0.2F, 0.21F, 0.23F}, 0.35 + 0.5 * strength, -0.7, 0.1});
+        scratch(canvas, f, at, angle, log_uniform(f, 14, 100), f.uniform(2, 3.5),
+                {{0.2F, 0.21F, 0.23F}, 0.1 + 0.7 * strength, -0.5, 0.1});
       break;
     }
     default:
