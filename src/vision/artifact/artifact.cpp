@@ -46,11 +46,8 @@ Json to_json(const Manifest& m) {
                        {"location", p.location},
                        {"scale", p.scale},
                        {"weight", p.weight}});
-    contestants.push_back({{"name", c.name},
-                           {"maps", c.maps},
-                           {"pools", pools},
-                           {"map_unit", c.map_unit},
-                           {"map_weight", c.map_weight}});
+    contestants.push_back(
+        {{"name", c.name}, {"maps", c.maps}, {"pools", pools}, {"map_unit", c.map_unit}, {"map_weight", c.map_weight}});
   }
   Json golden = Json::array();
   for (const auto& g : m.golden) golden.push_back({{"image", g.image}, {"anomaly_score", g.anomaly_score}});
@@ -105,7 +102,8 @@ Manifest from_json(const Json& j) {  // Throws Json::exception.
     Contestant contestant{c.at("name"), c.at("maps").get<std::vector<std::string>>(), {}, 1, c.at("map_weight")};
     if (version <= kVersionOfOnePool) {
       const double location = c.at("location");
-      contestant.pools = {{c.at("pool_fraction"), c.at("level_exponent"), location, c.at("scale"), c.at("score_weight")}};
+      contestant.pools = {
+          {c.at("pool_fraction"), c.at("level_exponent"), location, c.at("scale"), c.at("score_weight")}};
       contestant.map_unit = std::exp(location);
     } else {
       for (const auto& p : c.at("pools"))

@@ -16,7 +16,7 @@
 namespace vedette {
 namespace {
 
-constexpr int kBand = 64;  // rows of a picture that one thread resizes at a time
+constexpr int kBand = 64;               // rows of a picture that one thread resizes at a time
 constexpr double kLeastHeight = 1e-20;  // of a map whose logarithm is taken
 
 Error wrong_size(const Manifest& m, int height, int width, int orientation = 1) {

@@ -20,7 +20,7 @@ namespace vedette {
 
 /// Holds the results of one contestant for one picture, one per fold.
 struct ContestantOutput {
-  std::vector<Grid<float>> maps;  ///< one map per fold, values ≥ 0
+  std::vector<Grid<float>> maps;            ///< one map per fold, values ≥ 0
   std::vector<std::vector<double>> scores;  ///< for each fold the numbers of the pools (Pool), in their order
 };
 

@@ -14,8 +14,8 @@ constexpr double kPenalty = 0.02;  // The L2 penalty per column.
 // The logistic model must have at least this much less log loss, and win by so many standard errors of the difference
 // (Breiman et al. 1984, section 3.4.3).
 constexpr double kLossMargin = 0.01, kLossErrors = 1;
-constexpr double kImagined = 4;  // So many anomalous pictures that nothing tells apart are added to the real ones.
-constexpr double kPriorAnomalies = 4;  // The equal weights count for so many anomalous pictures.
+constexpr double kDoubt = 4, kDoubtOfLearners = 12;  // in anomalous pictures
+constexpr double kPriorAnomalies = 4;                // The equal weights count for so many anomalous pictures.
 
 double softplus(double x) {
   return x > 30 ? x : std::log1p(std::exp(x));
@@ -24,8 +24,8 @@ double softplus(double x) {
 /// Returns the quantile of the normal distribution (Abramowitz & Stegun 26.2.23), for 0.5 … 1.
 double normal_quantile(double probability) {
   const double t = std::sqrt(-2 * std::log(std::max(1 - probability, 1e-12)));
-  return std::max(0.0, t - (2.515517 + t * (0.802853 + t * 0.010328)) /
-                               (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))));
+  return std::max(
+      0.0, t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))));
 }
 
 /// Returns weights that sum to 1: equal ones where `is_default` is set, and those that are in proportion to `strengths`,
@@ -49,20 +49,22 @@ struct Fitted {
   Fusion by_evidence, logistic;
 };
 
-Fitted fit(std::span<const ScoreRow> rows, std::span<const std::uint8_t> labels,
-           const std::vector<std::vector<bool>>& is_default) {
-  const auto contestants = is_default.size();
-  const auto anomalies = static_cast<double>(std::count_if(labels.begin(), labels.end(), [](auto l) { return l != 0; }));
-  std::vector<std::vector<double>> pools(contestants);                                 // the weights of pools
+Fitted fit(std::span<const ScoreRow> rows, std::span<const std::uint8_t> labels, std::span<const Entrant> entrants,
+           double worth) {
+  const auto contestants = entrants.size();
+  const auto anomalies =
+      static_cast<double>(std::count_if(labels.begin(), labels.end(), [](auto l) { return l != 0; }));
+  std::vector<std::vector<double>> pools(contestants);                                      // the weights of pools
   std::vector<std::vector<double>> columns(rows.size(), std::vector<double>(contestants));  // one per contestant
   std::vector<double> strengths;
   for (std::size_t c = 0; c < contestants; ++c) {
     std::vector<double> scores(rows.size()), known;
-    for (std::size_t p = 0; p < is_default[c].size(); ++p) {
+    const double doubt = entrants[c].has_seen_anomalies ? kDoubtOfLearners : kDoubt;
+    for (std::size_t p = 0; p < entrants[c].is_default.size(); ++p) {
       for (std::size_t i = 0; i < rows.size(); ++i) scores[i] = rows[i][c][p];
-      known.push_back(evidence(scores, labels));
+      known.push_back(evidence(scores, labels, doubt, worth));
     }
-    pools[c] = blend(is_default[c], known, anomalies);
+    pools[c] = blend(entrants[c].is_default, known, worth * anomalies);
     double squares = 0, mean = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) scores[i] = weighted_sum(pools[c], rows[i][c]);
     const double good = static_cast<double>(rows.size()) - anomalies;
@@ -74,10 +76,10 @@ Fitted fit(std::span<const ScoreRow> rows, std::span<const std::uint8_t> labels,
     for (auto& w : pools[c]) w *= scale;
     for (std::size_t i = 0; i < rows.size(); ++i) columns[i][c] = scores[i] * scale;
     // Squared, so that a contestant that hardly knows anything hardly counts.
-    const double own = evidence(scores, labels);
+    const double own = evidence(scores, labels, doubt, worth);
     strengths.push_back(own * own);
   }
-  const auto shares = blend(std::vector<bool>(contestants, true), strengths, anomalies);
+  const auto shares = blend(std::vector<bool>(contestants, true), strengths, worth * anomalies);
   std::vector<std::vector<double>> fused;
   for (const auto& column : columns) fused.push_back({weighted_sum(shares, column)});
   const auto one = fit_logistic(fused, labels), free = fit_logistic(columns, labels);
@@ -98,10 +100,11 @@ double Fusion::logit(const ScoreRow& row) const {
   return sum;
 }
 
-double evidence(std::span<const double> scores, std::span<const std::uint8_t> is_anomalous) {
-  const auto anomalies =
-      static_cast<double>(std::count_if(is_anomalous.begin(), is_anomalous.end(), [](auto l) { return l != 0; }));
-  const double seen = (anomalies * auroc(scores, is_anomalous) + 0.5 * kImagined) / (anomalies + kImagined);
+double evidence(std::span<const double> scores, std::span<const std::uint8_t> is_anomalous, double doubt,
+                double worth) {
+  const auto anomalies = worth * static_cast<double>(std::count_if(is_anomalous.begin(), is_anomalous.end(),
+                                                                   [](auto l) { return l != 0; }));
+  const double seen = (anomalies * auroc(scores, is_anomalous) + 0.5 * doubt) / (anomalies + doubt);
   return std::sqrt(2.0) * normal_quantile(std::max(seen, 0.5));
 }
 
@@ -124,7 +127,8 @@ LinearFusion fit_logistic(std::span<const std::vector<double>> rows, std::span<c
     const double mean_weight = std::accumulate(f.weights.begin(), f.weights.end(), 0.0) / static_cast<double>(width);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const double logit = f.bias + weighted_sum(f.weights, rows[i]);
-      const double error = importance.of(is_anomalous[i]) * (1 / (1 + std::exp(-logit)) - (is_anomalous[i] ? 1.0 : 0.0));
+      const double error =
+          importance.of(is_anomalous[i]) * (1 / (1 + std::exp(-logit)) - (is_anomalous[i] ? 1.0 : 0.0));
       bias_gradient += error;
       for (std::size_t c = 0; c < width; ++c) gradient[c] += error * rows[i][c];
     }
@@ -138,13 +142,13 @@ LinearFusion fit_logistic(std::span<const std::vector<double>> rows, std::span<c
 }
 
 FusionChoice choose_fusion(std::span<const ScoreRow> rows, std::span<const std::uint8_t> is_anomalous,
-                           std::span<const std::int64_t> fold, std::int64_t folds,
-                           const std::vector<std::vector<bool>>& is_default) {
+                           std::span<const std::int64_t> fold, std::int64_t folds, std::span<const Entrant> entrants,
+                           double worth) {
   FusionChoice choice;
   if (!has_both_classes(is_anomalous)) {
-    for (const auto& defaults : is_default) {
-      choice.fusion.weights.push_back(blend(defaults, std::vector<double>(defaults.size()), 0));
-      for (auto& w : choice.fusion.weights.back()) w /= static_cast<double>(is_default.size());
+    for (const auto& entrant : entrants) {
+      choice.fusion.weights.push_back(blend(entrant.is_default, std::vector<double>(entrant.is_default.size()), 0));
+      for (auto& w : choice.fusion.weights.back()) w /= static_cast<double>(entrants.size());
     }
     for (const auto& row : rows) choice.cross_fitted_logits.push_back(choice.fusion.logit(row));
     return choice;
@@ -157,8 +161,9 @@ FusionChoice choose_fusion(std::span<const ScoreRow> rows, std::span<const std::
     std::vector<std::uint8_t> labels;
     for (std::size_t i = 0; i < rows.size(); ++i)
       if (fold[i] != f) others.push_back(rows[i]), labels.push_back(is_anomalous[i]);
-    if (!has_both_classes(labels)) others.assign(rows.begin(), rows.end()), labels.assign(is_anomalous.begin(), is_anomalous.end());
-    const auto fitted = fit(others, labels, is_default);
+    if (!has_both_classes(labels))
+      others.assign(rows.begin(), rows.end()), labels.assign(is_anomalous.begin(), is_anomalous.end());
+    const auto fitted = fit(others, labels, entrants, worth);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (fold[i] != f) continue;
       by_evidence[i] = fitted.by_evidence.logit(rows[i]);
@@ -173,8 +178,8 @@ FusionChoice choose_fusion(std::span<const ScoreRow> rows, std::span<const std::
   }
   // This is the standard error of a sum of independent terms.
   const double error = std::sqrt(std::max(0.0, squares - gain * gain / static_cast<double>(rows.size())));
-  const bool takes_logistic = gain > std::max(kLossMargin, kLossErrors * error);
-  auto fitted = fit(rows, is_anomalous, is_default);
+  const bool takes_logistic = worth >= 1 && gain > std::max(kLossMargin, kLossErrors * error);
+  auto fitted = fit(rows, is_anomalous, entrants, worth);
   if (takes_logistic) return {std::move(fitted.logistic), std::move(logistic)};
   return {std::move(fitted.by_evidence), std::move(by_evidence)};
 }

@@ -27,22 +27,32 @@ struct LinearFusion {
 LinearFusion fit_logistic(std::span<const std::vector<double>> rows, std::span<const std::uint8_t> is_anomalous);
 
 /// Returns how far a score moves anomalous pictures away from good ones, in standard deviations, judged by its AUROC
-/// (d' = √2 Φ⁻¹(AUROC); Green & Swets 1966). It is 0 for a score that knows nothing or is worse than chance. A few
-/// anomalous pictures that are told apart by luck are outweighed by some imagined ones that are not.
-double evidence(std::span<const double> scores, std::span<const std::uint8_t> is_anomalous);
+/// (d' = √2 Φ⁻¹(AUROC); Green & Swets 1966). It is 0 for a score that knows nothing or is worse than chance. So that luck
+/// with few anomalous pictures does not count, `doubt` imagined ones are added that the score does not tell apart. Each
+/// real one counts for `worth` pictures.
+double evidence(std::span<const double> scores, std::span<const std::uint8_t> is_anomalous, double doubt, double worth);
+
+/// What is known of a contestant before any picture is seen.
+struct Entrant {
+  std::vector<bool> is_default;  ///< for each pool whether it counts unless the pictures say otherwise
+  /// Whether it learned from the anomalous pictures. Then it tells apart what it was shown, and later pictures show other
+  /// defects: it takes more pictures to believe it.
+  bool has_seen_anomalies = false;
+};
 
 /// Weighs contestants, and the pools of each, by their evidence: a contestant that knows nothing gets nothing. With few
-/// anomalous pictures the weights are drawn towards equal ones over the pools for which `is_default` is set ([contestant]
-/// [pool]). A logistic model of the contestants takes the place of these weights if its loss on pictures of folds that
-/// took no part in the fit is clearly less. With only one class nothing is fitted, and the equal weights are taken.
-/// fold[i] is the fold of picture i.
+/// anomalous pictures the weights are drawn towards equal ones over the pools that count by default. A logistic model of
+/// the contestants takes the place of these weights if its loss on pictures of folds that took no part in the fit is
+/// clearly less. With only one class nothing is fitted, and the equal weights are taken. fold[i] is the fold of picture
+/// i. `worth` says how much an anomalous picture counts: 1, or less if it stands in for real ones; then the logistic
+/// model takes no part.
 struct FusionChoice {
   Fusion fusion;
   /// The logit of each picture, by a fusion that was fitted without its fold.
   std::vector<double> cross_fitted_logits;
 };
 FusionChoice choose_fusion(std::span<const ScoreRow> rows, std::span<const std::uint8_t> is_anomalous,
-                           std::span<const std::int64_t> fold, std::int64_t folds,
-                           const std::vector<std::vector<bool>>& is_default);
+                           std::span<const std::int64_t> fold, std::int64_t folds, std::span<const Entrant> entrants,
+                           double worth);
 
 }  // namespace vedette

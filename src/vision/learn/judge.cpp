@@ -18,6 +18,7 @@ constexpr double kSuspectConfidence = 0.9;
 constexpr std::size_t kMostDamaged = 120;
 constexpr double kSmallestDamage = 0.02, kLargestDamage = 0.6;  // sizes as shares of the picture's shorter side
 constexpr double kFaintestDamage = 0.1;
+constexpr double kWorthOfDamage = 0.3;  // How much rendered damage says about real defects.
 
 }  // namespace
 
@@ -128,20 +129,19 @@ void Trainer::decide() {
     measured.push_back(&d.measured);
   }
   std::vector<ScoreRow> rows(measured.size());
-  std::vector<std::vector<bool>> is_default;
+  std::vector<Entrant> entrants;
   for (std::size_t c = 0; c < m.contestants.size(); ++c) {
     auto& contestant = m.contestants[c];
-    const double exponent = contestant.name == kDecoderContestant ? kDecoderExponent : kDistanceExponent;
-    auto& defaults = is_default.emplace_back();
+    auto& entrant = entrants.emplace_back();
+    entrant.has_seen_anomalies = contestant.name == kDecoderContestant || contestant.name == kProbeContestant;
     for (auto& row : rows) row.emplace_back();
     for (std::size_t p = 0; p < contestant.pools.size(); ++p) {
       auto& pool = contestant.pools[p];
-      defaults.push_back(contestant.pools.size() == 1 || pool.level_exponent == exponent);
+      entrant.is_default.push_back(is_default_pool(contestant, pool, input_));
       double mean = 0, square = 0;
       const auto number = [&](std::size_t i) { return measured[i]->scores[c][p]; };
       for (auto i : normals_) mean += number(i) / static_cast<double>(normals_.size());
-      for (auto i : normals_)
-        square += (number(i) - mean) * (number(i) - mean) / static_cast<double>(normals_.size());
+      for (auto i : normals_) square += (number(i) - mean) * (number(i) - mean) / static_cast<double>(normals_.size());
       pool.location = mean;
       pool.scale = std::max(std::sqrt(square), 1e-3);
       for (std::size_t i = 0; i < rows.size(); ++i) rows[i][c].push_back((number(i) - mean) / pool.scale);
@@ -149,7 +149,7 @@ void Trainer::decide() {
     // The smallest pool without regard to the level says how high the map of a good picture reaches.
     contestant.map_unit = std::exp(contestant.pools.front().location);
   }
-  const auto choice = choose_fusion(rows, labels, fold, folds_, is_default);
+  const auto choice = choose_fusion(rows, labels, fold, folds_, entrants, damaged_.empty() ? 1 : kWorthOfDamage);
   labels.resize(pictures_.size());
   std::vector<double> logits;
   for (std::size_t i = 0; i < pictures_.size(); ++i) logits.push_back(choice.fusion.logit(rows[i]));

@@ -23,7 +23,7 @@ LinearProbe fit_linear_probe(std::span<const float> descriptions, std::int64_t w
                              std::span<const std::uint8_t> is_anomalous) {
   const auto n = static_cast<Eigen::Index>(is_anomalous.size());
   Rows x = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(descriptions.data(),
-                                                                                                     n, width)
+                                                                                                   n, width)
                .cast<double>();
   Eigen::RowVectorXd mean = Eigen::RowVectorXd::Zero(width), squares = mean;
   double good = 0;

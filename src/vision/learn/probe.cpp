@@ -11,9 +11,9 @@
 namespace vedette {
 namespace {
 
-constexpr std::size_t kLeastAnomalies = 4;     // With fewer, a fold may have none to learn from.
-constexpr std::size_t kMostPictures = 1'200;   // of each class
-constexpr double kLargestShare = 0.02;         // The share of the cells whose largest values are averaged.
+constexpr std::size_t kLeastAnomalies = 4;    // With fewer, a fold may have none to learn from.
+constexpr std::size_t kMostPictures = 1'200;  // of each class
+constexpr double kLargestShare = 0.02;        // The share of the cells whose largest values are averaged.
 constexpr const char* kSummary = "summary";
 
 }  // namespace
@@ -27,7 +27,8 @@ Result<void> Trainer::fit_probe() {
   std::size_t seen[2] = {};
   for (std::size_t i = 0; i < pictures_.size(); ++i) {
     const bool is_anomalous = pictures_[i].is_anomalous;
-    const std::size_t all = is_anomalous ? anomalies : normals_.size(), every = (all + kMostPictures - 1) / kMostPictures;
+    const std::size_t all = is_anomalous ? anomalies : normals_.size(),
+                      every = (all + kMostPictures - 1) / kMostPictures;
     if (seen[is_anomalous ? 1 : 0]++ % every == 0) chosen.push_back(i);
   }
   meter_.report("learning from labels", 0.79);

@@ -17,25 +17,11 @@
 #include "vision/learn/fusion.hpp"
 #include "vision/learn/learn.hpp"
 #include "vision/learn/normality.hpp"
+#include "vision/learn/pools.hpp"
 
 /// Declares the steps of one training, which run() calls in this order: pictures.cpp, fit.cpp, draw.cpp, judge.cpp,
 /// segmentation.cpp, train.cpp. Only files of vision/learn include this header.
 namespace vedette {
-
-/// Returns the pools of a contestant. They range from a spot to a changed surface, and count values either absolutely
-/// or by how much they stand out. A spot has as many pixels of the working size in large pictures as in small ones.
-inline std::vector<Pool> all_pools(const InputSize& input) {
-  const double shrink = std::min(1.0, kInputPixels / input.pixels());
-  std::vector<Pool> out;
-  for (const double exponent : {0.0, 0.5})
-    for (const double fraction : {0.002 * shrink, 0.01 * shrink, 0.05, 0.15})
-      out.push_back({.fraction = fraction, .level_exponent = exponent});
-  return out;
-}
-/// The exponent of the pools that count unless the pictures say otherwise. Distances from good pictures count by how
-/// much they stand out; the maps that decoders draw count absolutely.
-inline constexpr const char *kDecoderContestant = "decoder", *kProbeContestant = "linear_probe";
-inline constexpr double kDistanceExponent = 0.5, kDecoderExponent = 0;
 
 /// The number of pictures on which precisions are compared, and the number on which ranges are measured. More pictures
 /// than the first number are not needed, since fewer digits move scores by less than the distance between so many
@@ -89,9 +75,9 @@ struct PictureFeatures {
 
 /// The results for one picture of the models of its own fold, which never saw it.
 struct OutOfFold {
-  ScoreRow scores;                          ///< not standardised
-  std::vector<ContestantOutput> maps;       ///< One map per contestant; empty if they are not kept.
-  std::vector<Planes> class_maps;           ///< One element, or none if it is not kept.
+  ScoreRow scores;                     ///< not standardised
+  std::vector<ContestantOutput> maps;  ///< One map per contestant; empty if they are not kept.
+  std::vector<Planes> class_maps;      ///< One element, or none if it is not kept.
   std::optional<Grid<std::uint8_t>> truth;
   PictureStatistics statistics;
 };
