@@ -47,7 +47,8 @@ case $tier in
     configure_and_build lint vedette_vision_onnx  # for its generated headers
     run_tests build/lint -L lint
     say "clang-tidy over all files"
-    run-clang-tidy-14 -quiet -p build/lint -j "$cores" "^$PWD/(src|programs|bench|tests)/"
+    # Clang 14 cannot read the headers of LibTorch in C++20 together with GCC's library: the sources that include them are left out.
+    run-clang-tidy-14 -quiet -p build/lint -j "$cores" "^$PWD/(src/(?!vision/pretrain/|vision/decoder/train.cpp)|programs/|bench/|tests/)"
     ;;
   sanitizers)
     install_packages "${build_packages[@]}" "${client_packages[@]}" python3-pil openssl clang-14 libclang-rt-14-dev libomp-14-dev

@@ -412,9 +412,10 @@ json run(const std::string& set, const Protocol& protocol, std::uint64_t seed, c
 
 json summarize(const std::string& set, const std::vector<json>& runs) {
   json out = {{"set", set}, {"seeds", runs.size()}};
-  for (const auto& [name, value] : runs[0].items()) {
+  for (const auto& item : runs[0].items()) {
+    const auto& name = item.key();
     const auto has_it = [&](const json& run) { return run.contains(name) && run[name].is_number(); };
-    if (!value.is_number_float() || !std::all_of(runs.begin(), runs.end(), has_it)) continue;
+    if (!item.value().is_number_float() || !std::all_of(runs.begin(), runs.end(), has_it)) continue;
     double mean = 0, square = 0;
     for (const auto& r : runs) mean += r.value(name, 0.0) / static_cast<double>(runs.size());
     for (const auto& r : runs) square += std::pow(r.value(name, 0.0) - mean, 2) / static_cast<double>(runs.size());

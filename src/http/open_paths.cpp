@@ -48,7 +48,7 @@ std::map<std::string, std::string> client_models(const std::vector<const ApiMode
 }
 
 std::vector<OpenRoute> open_routes(const std::vector<const ApiModel*>& models, const std::string& version,
-                                   std::function<std::string()> metrics, MetricsAccess access,
+                                   std::function<std::string()> metrics, const MetricsAccess& access,
                                    std::function<bool()> is_ready) {
   return {
       {"/healthz", [](const RequestHead&) { return text(200, "ok\n"); }},

@@ -113,7 +113,7 @@ class Workers {
 /// Holds the parts of the server in the order in which they are built; each part uses only the parts above it. They are
 /// destroyed in the opposite order.
 struct Server::Parts {
-  Parts(const ServerSettings& given, ServerOptions http, MetricsAccess metrics_access);
+  Parts(const ServerSettings& given, const ServerOptions& http, MetricsAccess metrics_access);
 
   const ServerSettings settings;
   const SystemClock clock;
@@ -136,7 +136,7 @@ struct Server::Parts {
   bool is_running = false;
 };
 
-Server::Parts::Parts(const ServerSettings& given, ServerOptions http, MetricsAccess metrics_access)
+Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, MetricsAccess metrics_access)
     : settings(given),
       stores(settings, clock),
       workers(settings, stores, clock, training_plan(settings)),
@@ -183,7 +183,7 @@ Server::Server(const ServerSettings& settings) {
   // thread only for a moment.
   const auto compute = compute_options(settings);
   http.detection_threads = 2 * (compute.most_waiting + static_cast<std::size_t>(compute.cores));
-  parts_ = std::make_unique<Parts>(settings, std::move(http), std::move(metrics));
+  parts_ = std::make_unique<Parts>(settings, http, std::move(metrics));
 }
 
 Server::~Server() {
