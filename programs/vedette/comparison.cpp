@@ -58,7 +58,7 @@ struct Scores {
 
 std::string verdict(const EvaluatedPicture* p) {
   if (p == nullptr) return "-";
-  const std::string name = p->called_anomalous ? "anomaly" : "normal ";
+  std::string name = p->called_anomalous ? "anomaly" : "normal ";
   if (!p->confidence) return name;
   char text[32];
   std::snprintf(text, sizeof text, " %.3f", *p->confidence);
