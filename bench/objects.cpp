@@ -262,16 +262,12 @@ int main(int argc, char** argv) {
     }
     fill_index(folder.path() / "objects" / "index.sqlite");
     double listing = 1e9;
-    std::size_t listed_bytes = 0;
     for (int turn = 0; turn < 3; ++turn) {
       double ms = 0;
-      listed_bytes = 0;
       std::string after;
       for (int i = 0; i < kListed; i += 1000) {
         const auto query = "list-type=2&prefix=images%2F" + (after.empty() ? "" : "&start-after=" + after);
-        const auto [page_ms, size] = send(request(server, "GET", "/listed", query, ""));
-        ms += page_ms;
-        listed_bytes += size;
+        ms += send(request(server, "GET", "/listed", query, "")).first;
         char key[60];
         std::snprintf(key, sizeof key, "images%%2F%03d%%2Fpart-%06d.jpg", (i + 999) / 1000, i + 999);
         after = key;

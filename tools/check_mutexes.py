@@ -1,6 +1,7 @@
 """Lets clang check that a member which a mutex guards is used only while the mutex is held (src/base/mutex.hpp). Clang reads every source file
 below src/ that has such a mutex, or that includes a header with one in the same folder, with -Wthread-safety and the options with which the
-file is compiled. Exits with 1 if clang reports a fault, and with 77 if clang-14 is not installed.
+file is compiled. Clang cannot check the mutexes of the standard library, so no file below src/ and programs/ may have one. Exits with 1 if
+clang reports a fault or a file has such a mutex, and with 77 if clang-14 is not installed.
 
   tools/check_mutexes.py BUILD_FOLDER
 """
@@ -8,12 +9,15 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 
-SOURCES = pathlib.Path(__file__).resolve().parent.parent / "src"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "src"
+STANDARD_MUTEX = re.compile(r"\bstd::(mutex|(shared|timed|recursive|recursive_timed|shared_timed)_mutex|lock_guard|unique_lock|scoped_lock|shared_lock)\b")
 # Only options that change the meaning of a file are kept. The others (code generation, warnings) are GCC's or do not matter here.
 KEPT = ("-D", "-I", "-std=", "-fopenmp")
 
@@ -26,6 +30,10 @@ def complaints(entry):
     return done.stderr if done.returncode != 0 else ""
 
 
+unchecked = [str(path.relative_to(ROOT)) for folder in (SOURCES, ROOT / "programs") for path in sorted(folder.rglob("*.?pp"))
+             if path != SOURCES / "base/mutex.hpp" and STANDARD_MUTEX.search(path.read_text(encoding="utf-8"))]
+if unchecked:
+    sys.exit("these files use a mutex of the standard library; base/mutex.hpp has one that clang can check: " + ", ".join(unchecked))
 if not shutil.which("clang++-14"):
     print("clang-14 is not installed")
     sys.exit(77)

@@ -19,8 +19,8 @@ std::optional<std::string> element(std::string_view xml, const std::string& name
 }
 
 [[noreturn]] void refuse(const HttpResponse& response) {
-  std::size_t from = 0;
-  const auto code = element(response.body, "Code", from), message = element(response.body, "Message", from = 0);
+  std::size_t code_end = 0, message_end = 0;  // The two elements may come in either order.
+  const auto code = element(response.body, "Code", code_end), message = element(response.body, "Message", message_end);
   throw ApiFailure(code.value_or("status " + std::to_string(response.status)), message.value_or(""));
 }
 

@@ -58,7 +58,7 @@ struct Scores {
 
 std::string verdict(const EvaluatedPicture* p) {
   if (p == nullptr) return "-";
-  const std::string name = p->called_anomalous ? "anomaly" : "normal ";
+  std::string name = p->called_anomalous ? "anomaly" : "normal ";
   if (!p->confidence) return name;
   char text[32];
   std::snprintf(text, sizeof text, " %.3f", *p->confidence);
@@ -82,7 +82,7 @@ int rank(const ComparedPicture& p) {
 std::map<std::string, EvaluatedPicture> read_evaluation(const std::string& json_lines) {
   std::map<std::string, EvaluatedPicture> out;
   for (const auto line : manifest_lines(json_lines)) {
-    const auto json = Json::parse(line, nullptr, false);
+    const auto json = Json::parse(line.text, nullptr, false);
     if (!json.is_object() || !json.contains("source-ref") || !json["source-ref"].is_string()) continue;
     EvaluatedPicture picture;
     bool has_truth = false, has_verdict = false;

@@ -81,14 +81,16 @@ class Importer {
         "project " + options_.project);
   }
 
-  /// Returns the new reference for an old one, after its file has become an object of the bucket, or nothing if the
-  /// file was not kept.
-  std::optional<std::string> moved(const std::string& reference, const std::string& type) {
+  /// Returns the new reference for an old one, after its file has become an object of the bucket. Fails if the file was
+  /// not kept or cannot be used.
+  Result<std::string> moved(const std::string& reference, const std::string& type) {
     const auto known = moved_.find(type + " " + reference);
     if (known != moved_.end()) return known->second;
     const auto file = files_.find({type, reference});
-    if (file == files_.end()) return std::nullopt;
-    auto here = "s3://" + bucket_ + "/" + source_.to_object(file->second, bucket_, options_.project + "/");
+    if (file == files_.end()) return fail(ErrorKind::not_found, reference + " was not kept");
+    const auto key = source_.to_object(file->second, bucket_, options_.project + "/");
+    if (!key) return key.error();
+    auto here = "s3://" + bucket_ + "/" + *key;
     old_name_[here] = reference;
     moved_[type + " " + reference] = here;
     return here;
@@ -115,7 +117,7 @@ class Importer {
       if (manifest.empty()) continue;
       const auto content = source_.read(manifest);
       for (const auto line : manifest_lines(content)) {
-        const auto json = OrderedJson::parse(line, nullptr, false);
+        const auto json = OrderedJson::parse(line.text, nullptr, false);
         if (!json.is_object() || !json.contains("source-ref") || !json["source-ref"].is_string())
           continue;  // the import reports this line later
         references.emplace(type, json["source-ref"]);
@@ -127,18 +129,18 @@ class Importer {
 
   void import_dataset(const std::string& type, const std::string& manifest) {
     std::string text;
-    std::size_t number = 0, kept = 0;
+    std::size_t lines = 0, kept = 0;
     std::vector<std::string> missing;
     const auto content = source_.read(manifest);
     for (const auto line : manifest_lines(content)) {
-      ++number;
-      auto json = OrderedJson::parse(line, nullptr, false);
+      ++lines;
+      auto json = OrderedJson::parse(line.text, nullptr, false);
       if (!json.is_object() || !json.contains("source-ref") || !json["source-ref"].is_string())
-        throw std::runtime_error(manifest + ", line " + std::to_string(number) + ": no source-ref");
+        throw std::runtime_error(manifest + ", line " + std::to_string(line.number) + ": no source-ref");
       const std::string reference = json["source-ref"];
       const auto image = moved(reference, type);
       if (!image) {
-        missing.push_back(reference);
+        missing.push_back(image.error().message);
         continue;
       }
       json["source-ref"] = *image;
@@ -148,7 +150,7 @@ class Importer {
         if (const auto mask = moved(value, type)) {
           value = *mask;
         } else {
-          missing.push_back(value);
+          missing.push_back(mask.error().message);
           is_whole = false;
         }
       }
@@ -157,13 +159,13 @@ class Importer {
       if (++kept % 500 == 0) std::fprintf(stderr, "%s: %zu pictures\n", type.c_str(), kept);
     }
     for (std::size_t i = 0; i < missing.size() && i < kMostNamed; ++i)
-      std::fprintf(stderr, "warning: %s was not kept; its line is left out\n", missing[i].c_str());
+      std::fprintf(stderr, "warning: %s; its line is left out\n", missing[i].c_str());
     if (missing.size() > kMostNamed)
-      std::fprintf(stderr, "warning: %zu more pictures and masks were not kept; their lines are left out\n",
+      std::fprintf(stderr,
+                   "warning: %zu more pictures and masks were not kept or cannot be read; their lines are left out\n",
                    missing.size() - kMostNamed);
-    if (kept < number)
-      std::fprintf(stderr, "warning: %zu of the %zu lines of %s are left out\n", number - kept, number,
-                   manifest.c_str());
+    if (kept < lines)
+      std::fprintf(stderr, "warning: %zu of the %zu lines of %s are left out\n", lines - kept, lines, manifest.c_str());
     if (kept == 0) throw std::runtime_error("none of the pictures of " + manifest + " is in " + options_.source);
     const auto key = options_.project + "/imported/" + type + ".manifest";
     client_.put_object(bucket_, key, text, "application/json");

@@ -53,18 +53,20 @@ class FolderSource : public ImportSource {
     if (!bytes) throw std::runtime_error(bytes.error().message);
     return std::string(as_text(*bytes));
   }
-  std::string to_object(const std::string& name, const std::string& bucket, const std::string& prefix) override {
+  Result<std::string> to_object(const std::string& name, const std::string& bucket,
+                                const std::string& prefix) override {
     const auto key = prefix + name;
-    const auto content = read(name);
+    const auto content = read_file(root_ / name, kLargestFile);
+    if (!content) return content.error();
     Hasher md5(Hasher::Algorithm::md5);
-    md5.update(as_bytes(content));
+    md5.update(*content);
     // If an earlier import was cut off, what it has sent is not sent again. An object that somebody else has put there
     // stays.
     const auto there = client_.etag(bucket, key);
     if (there && *there != to_hex(md5.finish()))
       throw std::runtime_error("s3://" + bucket + "/" + key + " is there already and is not what " + name +
                                " holds; nothing was overwritten. Choose another --bucket, or remove that object");
-    if (!there) client_.put_object(bucket, key, content, type_of(name));
+    if (!there) client_.put_object(bucket, key, as_text(*content), type_of(name));
     return key;
   }
 
@@ -80,7 +82,9 @@ class BucketSource : public ImportSource {
     set_names(client_.list_keys(bucket_, prefix));
   }
   std::string read(const std::string& name) override { return client_.get_object(bucket_, name); }
-  std::string to_object(const std::string& name, const std::string&, const std::string&) override { return name; }
+  Result<std::string> to_object(const std::string& name, const std::string&, const std::string&) override {
+    return name;
+  }
   [[nodiscard]] std::optional<std::string> own_bucket() const override { return bucket_; }
 
  private:

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api_client.hpp"
+#include "base/result.hpp"
 
 namespace vedette {
 
@@ -38,8 +39,10 @@ class ImportSource {
   /// Returns the relative names of all files, sorted.
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
   virtual std::string read(const std::string& name) = 0;
-  /// Makes the file an object of the bucket, unless it is there already. Returns its key.
-  virtual std::string to_object(const std::string& name, const std::string& bucket, const std::string& prefix) = 0;
+  /// Makes the file an object of the bucket, unless it is there already. Returns its key. Fails if the file cannot be
+  /// read or is too large. Throws std::runtime_error if another object has the key.
+  virtual Result<std::string> to_object(const std::string& name, const std::string& bucket,
+                                        const std::string& prefix) = 0;
   /// Returns the bucket that holds the files already, if there is one.
   [[nodiscard]] virtual std::optional<std::string> own_bucket() const { return std::nullopt; }
 

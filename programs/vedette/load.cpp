@@ -5,7 +5,6 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
-#include <mutex>
 #include <thread>
 
 #include "base/text.hpp"
@@ -37,14 +36,11 @@ bool is_png(const std::string& picture) {
 }  // namespace
 
 LoadResult run_load(const LoadOptions& options) {
-  LoadResult result;
-  std::mutex mutex;  // The mutex guards `result`.
   std::atomic<std::int64_t> next{0};
   const auto begin = Steady::now();
   const auto end = begin + std::chrono::duration_cast<Steady::duration>(std::chrono::duration<double>(options.seconds));
-  const auto connection = [&] {
+  const auto connection = [&](LoadResult& mine) {
     ServiceClient client(options.server);
-    LoadResult mine;
     while (true) {
       const auto number = next++;
       auto due = Steady::now();
@@ -85,19 +81,23 @@ LoadResult run_load(const LoadOptions& options) {
         mine.stages["other"].push_back(unnamed);
       }
     }
-    const std::lock_guard lock(mutex);
-    result.latency.insert(result.latency.end(), mine.latency.begin(), mine.latency.end());
-    result.overhead.insert(result.overhead.end(), mine.overhead.begin(), mine.overhead.end());
-    for (const auto& [name, values] : mine.stages)
-      result.stages[name].insert(result.stages[name].end(), values.begin(), values.end());
-    result.throttled += mine.throttled;
-    result.failed += mine.failed;
   };
+  std::vector<LoadResult> results(static_cast<std::size_t>(options.connections));
   std::vector<std::thread> threads;
-  for (int c = 0; c < options.connections; ++c) threads.emplace_back(connection);
+  threads.reserve(results.size());
+  for (auto& mine : results) threads.emplace_back([&] { connection(mine); });
   for (auto& thread : threads) thread.join();
-  result.seconds = std::chrono::duration<double>(Steady::now() - begin).count();
-  return result;
+  LoadResult all;
+  for (const auto& one : results) {
+    all.latency.insert(all.latency.end(), one.latency.begin(), one.latency.end());
+    all.overhead.insert(all.overhead.end(), one.overhead.begin(), one.overhead.end());
+    for (const auto& [name, values] : one.stages)
+      all.stages[name].insert(all.stages[name].end(), values.begin(), values.end());
+    all.throttled += one.throttled;
+    all.failed += one.failed;
+  }
+  all.seconds = std::chrono::duration<double>(Steady::now() - begin).count();
+  return all;
 }
 
 double quantile(std::vector<double> values, double share) {

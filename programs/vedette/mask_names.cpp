@@ -45,7 +45,8 @@ std::vector<std::string> mask_names(const std::vector<fs::path>& pictures) {
       groups[to_lower(path.stem().string())].push_back(path);
   std::map<fs::path, std::string> names;
   std::set<std::string> used;
-  for (const auto& [unused, group] : groups) {
+  for (const auto& entry : groups) {
+    const auto& group = entry.second;
     const auto common = common_folder(group);
     const std::vector<std::function<std::string(const fs::path&)>> ways = {
         [](const fs::path& p) { return p.stem().string(); }, [](const fs::path& p) { return p.filename().string(); },

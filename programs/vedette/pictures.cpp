@@ -28,7 +28,7 @@ constexpr const char* kFolderColor = "#E53935";
 /// then shortened from the left.
 fs::path locate(const std::string& reference, const fs::path& manifest, const std::string& images_root) {
   const auto uri = parse_s3_uri(reference);
-  const fs::path path = uri ? fs::path(uri->key) : fs::path(reference);
+  fs::path path = uri ? fs::path(uri->key) : fs::path(reference);
   if (path.is_absolute()) return path;
   std::vector<fs::path> roots;
   if (!images_root.empty()) roots.emplace_back(images_root);

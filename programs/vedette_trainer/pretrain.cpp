@@ -18,8 +18,8 @@ int run_pretraining(const PretrainOptions& options) {
   const auto ok = pretrain(
       options,
       [](const PretrainStep& s) {
-        std::printf("step %d of %d  loss %.4f  retrieval %.3f  detection %.3f  %.0f s\n", s.step, s.steps, s.loss,
-                    s.retrieval, s.detection, s.seconds);
+        std::printf("step %d of %d  loss %.4f  retrieval %.3f  detection %.3f  small %.3f  %.0f s\n", s.step, s.steps,
+                    s.loss, s.retrieval, s.detection, s.small_detection, s.seconds);
         std::fflush(stdout);
       },
       interrupted);
@@ -41,10 +41,13 @@ CLI::App* add_pretrain(CLI::App& app, const int& threads, int& status) {
   command->add_option("--steps", options->steps, "Number of steps in all")
       ->capture_default_str()
       ->check(CLI::Range(1, 100'000'000));
-  command->add_option("--pictures", options->pictures, "Pictures rendered per step")
+  command->add_option("--pictures", options->pictures, "Pictures that a step learns from")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));
-  command->add_option("--patches", options->patches, "Patches cut from each picture")
+  command->add_option("--patches", options->patches, "Patches that a step cuts from each picture")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  command->add_option("--looks", options->looks, "Steps that learn from the same pictures, from other patches")
       ->capture_default_str()
       ->check(CLI::Range(1, 64));
   command->add_option("--learning-rate", options->learning_rate, "Highest learning rate")

@@ -50,7 +50,7 @@ TEST(ApiModel, LabelsAreDecodedAndArnsMayBeUnescaped) {
 /// Returns a text of this length that fits the type's pattern.
 std::string text_of(const ApiType& type, std::int64_t length) {
   for (const char c : {'a', '1'}) {
-    const std::string text(static_cast<std::size_t>(length), c);
+    std::string text(static_cast<std::size_t>(length), c);
     if (type.pattern_text.empty() || type.pattern_text.find("a-z") != std::string::npos ||
         type.pattern_text.find(".*") != std::string::npos)
       return text;
@@ -150,7 +150,7 @@ TEST(ApiModel, RequiredMembersAndRangesAndEnums) {
 }
 
 TEST(Errors, EveryKindHasItsNameAndStatus) {
-  const auto wire = [](Error e) { return encode_json_error(model(), e); };
+  const auto wire = [](const Error& e) { return encode_json_error(model(), e); };
   EXPECT_EQ(wire(invalid_input("m")).status, 400);
   EXPECT_EQ(wire(conflict("MODEL", "1", "m")).body, R"({"Message":"m","ResourceId":"1","ResourceType":"MODEL"})");
   EXPECT_EQ(wire(not_found("PROJECT", "p", "m")).name, "ResourceNotFoundException");
@@ -315,7 +315,7 @@ TEST(S3, TheFirstFittingCorsRuleAnswers) {
       "<AllowedHeader>x-amz-*</AllowedHeader><ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds></"
       "CORSRule>"
       "<CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>");
-  const auto allowed = [&](const char* origin, const char* method, std::optional<std::string> headers) {
+  const auto allowed = [&](const char* origin, const char* method, const std::optional<std::string>& headers) {
     const auto answer = s3::cors_headers(rules, origin, method, headers);
     return answer.empty() ? std::string() : answer[0].second;
   };

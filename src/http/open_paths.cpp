@@ -48,7 +48,7 @@ std::map<std::string, std::string> client_models(const std::vector<const ApiMode
 }
 
 std::vector<OpenRoute> open_routes(const std::vector<const ApiModel*>& models, const std::string& version,
-                                   std::function<std::string()> metrics, MetricsAccess access,
+                                   std::function<std::string()> metrics, const MetricsAccess& access,
                                    std::function<bool()> is_ready) {
   return {
       {"/healthz", [](const RequestHead&) { return text(200, "ok\n"); }},
@@ -94,8 +94,9 @@ bool is_signed(const RequestHead& head) {
 }  // namespace
 
 OpenPaths::OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version,
-                     std::function<std::string()> metrics, MetricsAccess metrics_access, std::function<bool()> is_ready)
-    : OpenPaths(open_routes(models, version, std::move(metrics), std::move(metrics_access), std::move(is_ready))) {}
+                     std::function<std::string()> metrics, const MetricsAccess& metrics_access,
+                     std::function<bool()> is_ready)
+    : OpenPaths(open_routes(models, version, std::move(metrics), metrics_access, std::move(is_ready))) {}
 
 OpenPaths::OpenPaths(std::vector<OpenRoute> routes) : routes_(std::move(routes)) {
   for (const auto& route : routes_)

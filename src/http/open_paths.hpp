@@ -33,7 +33,7 @@ class OpenPaths {
   /// `is_ready` returns whether this node can serve, which means that its database answers. Throws std::logic_error if
   /// a bucket could have the name of a route, because unsigned requests for the bucket's objects would not reach it.
   OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version,
-            std::function<std::string()> metrics, MetricsAccess metrics_access, std::function<bool()> is_ready);
+            std::function<std::string()> metrics, const MetricsAccess& metrics_access, std::function<bool()> is_ready);
   /// Makes a table of other routes.
   explicit OpenPaths(std::vector<OpenRoute> routes);
   /// Returns the answer to a GET or HEAD request that is not signed and whose path is in the table; otherwise returns

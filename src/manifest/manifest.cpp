@@ -125,9 +125,9 @@ ManifestLines::Iterator& ManifestLines::Iterator::operator++() {
   is_end_ = true;
   while (is_end_ && !rest_.empty()) {
     const auto end = rest_.find('\n');
-    line_ = trim(rest_.substr(0, end));
+    line_ = {trim(rest_.substr(0, end)), line_.number + 1};
     rest_ = end == std::string_view::npos ? std::string_view() : rest_.substr(end + 1);
-    is_end_ = line_.empty();
+    is_end_ = line_.text.empty();
   }
   return *this;
 }

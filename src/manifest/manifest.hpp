@@ -60,7 +60,12 @@ class ClassTally {
   std::map<std::string, std::size_t> others_;
 };
 
-/// Iterates over the lines of a manifest that are not empty, trimmed. A byte-order mark, CRLF and a missing last
+struct NumberedLine {
+  std::string_view text;   ///< The line, trimmed; it is never empty.
+  std::size_t number = 0;  ///< The number of the line in the manifest, which counts from 1 and counts empty lines, too.
+};
+
+/// Iterates over the lines of a manifest that are not empty. A byte-order mark, CRLF and a missing last
 /// newline are accepted. This range finds each line when it is asked for, so that it costs no memory, however long the
 /// text is. The text must outlive it.
 class ManifestLines {
@@ -69,17 +74,18 @@ class ManifestLines {
 
   class Iterator {
    public:
-    using value_type = std::string_view;
+    using value_type = NumberedLine;
     using difference_type = std::ptrdiff_t;
     Iterator() = default;
     explicit Iterator(std::string_view rest) : rest_(rest) { ++*this; }
-    std::string_view operator*() const { return line_; }
+    NumberedLine operator*() const { return line_; }
     Iterator& operator++();
     void operator++(int) { ++*this; }
     bool operator==(std::default_sentinel_t) const { return is_end_; }
 
    private:
-    std::string_view rest_, line_;
+    std::string_view rest_;
+    NumberedLine line_;
     bool is_end_ = true;
   };
   [[nodiscard]] Iterator begin() const;

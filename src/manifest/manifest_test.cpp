@@ -102,13 +102,14 @@ TEST(Manifest, BadLinesSayWhy) {
 }
 
 TEST(Manifest, LinesAreSplitAsFilesOccur) {
+  using Lines = std::vector<std::pair<std::string_view, std::size_t>>;
   const auto lines = [](std::string_view text) {
-    std::vector<std::string_view> out;
-    for (const auto line : manifest_lines(text)) out.push_back(line);
+    Lines out;
+    for (const auto line : manifest_lines(text)) out.emplace_back(line.text, line.number);
     return out;
   };
-  EXPECT_EQ(lines("\xEF\xBB\xBF{\"a\":1}\r\n\r\n{\"b\":2}"), (std::vector<std::string_view>{"{\"a\":1}", "{\"b\":2}"}));
-  EXPECT_EQ(lines("a\n \n"), (std::vector<std::string_view>{"a"}));
+  EXPECT_EQ(lines("\xEF\xBB\xBF{\"a\":1}\r\n\r\n{\"b\":2}"), (Lines{{"{\"a\":1}", 1}, {"{\"b\":2}", 3}}));
+  EXPECT_EQ(lines("\n \na\n \n"), (Lines{{"a", 3}}));
   EXPECT_TRUE(lines("").empty());
   // The memory that the lines take does not grow with the text.
   EXPECT_TRUE(lines(std::string(5'000'000, '\n')).empty());
@@ -118,7 +119,7 @@ TEST(Manifest, LinesAreSplitAsFilesOccur) {
 TEST(Manifest, AFeedFindsTheSameLinesWhereverItsPiecesAreCut) {
   const std::string text = "\xEF\xBB\xBF{\"a\":1}\r\n\r\n  {\"b\":2} \t\n \n\n{\"c\":3}";
   std::vector<std::string> expected;
-  for (const auto line : manifest_lines(text)) expected.emplace_back(line);
+  for (const auto line : manifest_lines(text)) expected.emplace_back(line.text);
   ASSERT_EQ(expected.size(), 3U);
   for (std::size_t size = 1; size <= text.size(); ++size) {
     std::vector<std::string> lines;

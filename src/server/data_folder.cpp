@@ -126,7 +126,7 @@ std::string set_up(const DataFolder& folder, const std::string& account, Metadat
       throw std::runtime_error(ok.error().message);
   }
   if (known) return std::string(trim(as_text(*known)));
-  const auto id = random_id(12);
+  auto id = random_id(12);
   if (auto ok = write_file_atomically(folder.node_id(), id + "\n"); !ok) throw std::runtime_error(ok.error().message);
   return id;
 }

@@ -113,7 +113,7 @@ class Workers {
 /// Holds the parts of the server in the order in which they are built; each part uses only the parts above it. They are
 /// destroyed in the opposite order.
 struct Server::Parts {
-  Parts(const ServerSettings& given, ServerOptions http, MetricsAccess metrics_access);
+  Parts(const ServerSettings& given, const ServerOptions& http, const MetricsAccess& metrics_access);
 
   const ServerSettings settings;
   const SystemClock clock;
@@ -136,7 +136,7 @@ struct Server::Parts {
   bool is_running = false;
 };
 
-Server::Parts::Parts(const ServerSettings& given, ServerOptions http, MetricsAccess metrics_access)
+Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, const MetricsAccess& metrics_access)
     : settings(given),
       stores(settings, clock),
       workers(settings, stores, clock, training_plan(settings)),
@@ -164,7 +164,7 @@ Server::Parts::Parts(const ServerSettings& given, ServerOptions http, MetricsAcc
       open_paths(
           {&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
           [this] { return metrics.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string()); },
-          std::move(metrics_access), [this] { return stores.answer(); }),
+          metrics_access, [this] { return stores.answer(); }),
       pipeline(stores.keys(), clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service},
                open_paths, audit, settings.regions),
       http_server(pipeline, http) {
@@ -175,7 +175,7 @@ Server::Parts::Parts(const ServerSettings& given, ServerOptions http, MetricsAcc
 Server::Server(const ServerSettings& settings) {
   check_options(settings);
   auto http = http_options(settings);
-  auto metrics = metrics_access(settings);
+  const auto metrics = metrics_access(settings);
   if (auto ok = check_code_memory(); !ok) throw std::runtime_error(ok.error().message);
   prepare_process();
   http.most_connections = make_room_for_connections(settings.most_connections);
@@ -183,7 +183,7 @@ Server::Server(const ServerSettings& settings) {
   // thread only for a moment.
   const auto compute = compute_options(settings);
   http.detection_threads = 2 * (compute.most_waiting + static_cast<std::size_t>(compute.cores));
-  parts_ = std::make_unique<Parts>(settings, std::move(http), std::move(metrics));
+  parts_ = std::make_unique<Parts>(settings, http, metrics);
 }
 
 Server::~Server() {

@@ -4,12 +4,12 @@
 
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "base/listing.hpp"
+#include "base/mutex.hpp"
 #include "base/parallel.hpp"
 #include "base/text.hpp"
 #include "domain/limits.hpp"
@@ -99,6 +99,7 @@ class ObjectCheck {
   Result<void> run() {
     run_parallel(named_.size(), kChecksAtOnce, [&](std::size_t i) { look_at(i); });
     if (check_.cancelled) return fail(ErrorKind::unavailable, "The import was interrupted.");
+    const MutexLock lock(mutex_);
     if (failed_line_ != 0)
       return failure_.kind == ErrorKind::unavailable ? failure_ : at_line(failed_line_, failure_.message);
     if (missing_.empty()) return {};
@@ -111,6 +112,7 @@ class ObjectCheck {
   /// Returns, after run(), which pictures no training can use and why, in the order of the lines.
   std::vector<std::string> unusable() {
     std::vector<std::string> out;
+    const MutexLock lock(mutex_);
     for (auto& [line, text] : unusable_) out.push_back(std::move(text));
     return out;
   }
@@ -119,7 +121,7 @@ class ObjectCheck {
   void look_at(std::size_t i) {
     const auto& object = named_[i];
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (check_.cancelled || (failed_line_ != 0 && failed_line_ < object.line)) return;
     }
     std::string trouble;
@@ -127,7 +129,7 @@ class ObjectCheck {
     if (const auto done = note(object, ok, trouble)) {
       // The mutex is free here, since the function may write to a database while other threads go on.
       check_.progress(*done, named_.size());
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       is_reporting_ = false;
       last_report_ = std::chrono::steady_clock::now();
     }
@@ -136,7 +138,7 @@ class ObjectCheck {
   /// Records what was found out about an object. If it is time to report, this returns how many objects have been
   /// looked at; then the caller reports, and no other thread does so until it is done.
   std::optional<std::size_t> note(const Named& object, const Result<void>& ok, const std::string& trouble) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++done_;
     if (!ok && ok.error().kind == ErrorKind::not_found) {
       missing_.emplace(object.line,
@@ -192,13 +194,15 @@ class ObjectCheck {
 
   const ManifestCheck& check_;
   const std::vector<Named>& named_;
-  std::mutex mutex_;  // guards all members below
-  std::size_t done_ = 0, failed_line_ = 0;
-  std::map<std::size_t, std::string> unusable_;      // by line; a line names one picture
-  std::multimap<std::size_t, std::string> missing_;  // by line; a line names a picture and perhaps its mask
-  Error failure_ = internal_error("");
-  bool is_reporting_ = false;
-  std::chrono::steady_clock::time_point last_report_ = std::chrono::steady_clock::now();
+  Mutex mutex_;
+  std::size_t done_ GUARDED_BY(mutex_) = 0;
+  std::size_t failed_line_ GUARDED_BY(mutex_) = 0;
+  // The texts are kept by line. A line names one picture and perhaps its mask.
+  std::map<std::size_t, std::string> unusable_ GUARDED_BY(mutex_);
+  std::multimap<std::size_t, std::string> missing_ GUARDED_BY(mutex_);
+  Error failure_ GUARDED_BY(mutex_) = internal_error("");
+  bool is_reporting_ GUARDED_BY(mutex_) = false;
+  std::chrono::steady_clock::time_point last_report_ GUARDED_BY(mutex_) = std::chrono::steady_clock::now();
 };
 
 }  // namespace

@@ -2,8 +2,8 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <mutex>
 
+#include "base/mutex.hpp"
 #include "service/job_payloads.hpp"
 #include "service/manifest_check.hpp"
 #include "service/pagination.hpp"
@@ -39,7 +39,7 @@ class OneByteObjects : public ObjectStore {
  public:
   Result<ObjectStart> get_start(const std::string&, const std::string& key, std::size_t) override {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       ++asked_;
     }
     changed_.notify_all();
@@ -51,8 +51,9 @@ class OneByteObjects : public ObjectStore {
   }
   /// Waits until the store was asked for objects `times` times. Returns false if that takes more than a minute.
   bool wait_until_asked(int times) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::minutes(1), [&] { return asked_ >= times; });
+    MutexLock lock(mutex_);
+    return changed_.wait_for(lock.standard(), std::chrono::minutes(1),
+                             [&]() REQUIRES(mutex_) { return asked_ >= times; });
   }
 
   Result<bool> has_bucket(const std::string&) override { return true; }
@@ -75,9 +76,9 @@ class OneByteObjects : public ObjectStore {
 
  private:
   static Error none() { return internal_error("the check of a manifest reads the beginnings of objects only"); }
-  std::mutex mutex_;  // guards asked_
+  Mutex mutex_;
   std::condition_variable changed_;
-  int asked_ = 0;
+  int asked_ GUARDED_BY(mutex_) = 0;
 };
 
 TEST(ManifestCheck, GoesOnWhileItsProgressIsWritten) {

@@ -94,7 +94,7 @@ fs::path find_on_path(const fs::path& program) {
   std::string_view rest = path == nullptr ? "/usr/bin:/bin" : path;
   while (!rest.empty()) {
     const auto end = rest.find(':');
-    const auto candidate = fs::path(rest.substr(0, end)) / program;
+    auto candidate = fs::path(rest.substr(0, end)) / program;
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
     rest = end == std::string_view::npos ? "" : rest.substr(end + 1);
   }

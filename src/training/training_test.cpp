@@ -17,7 +17,7 @@ namespace {
 
 /// Writes a trainer, a script of four lines that reports progress and then writes the files that the test prepared.
 std::filesystem::path fake_trainer(const std::filesystem::path& folder, const std::string& body) {
-  const auto path = folder / "trainer.sh";
+  auto path = folder / "trainer.sh";
   EXPECT_TRUE(write_file_atomically(path, "#!/bin/sh\ncd \"$2\"\n" + body, 0755));
   return path;
 }

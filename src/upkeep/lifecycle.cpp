@@ -52,7 +52,7 @@ class Lifecycle {
       if (!uploads) return uploads.error();
       for (const auto& upload : *uploads) {
         if (!is_older(upload.initiated, *rule.abort_upload_days)) continue;
-        const auto aborted = store_.abort_upload(bucket_, upload.key, upload.id);
+        auto aborted = store_.abort_upload(bucket_, upload.key, upload.id);
         if (aborted) ++outcome.aborted_uploads;
         if (!aborted && aborted.error().code != "NoSuchUpload") return aborted;
       }

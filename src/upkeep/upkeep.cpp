@@ -52,6 +52,11 @@ Upkeep::~Upkeep() {
 }
 
 void Upkeep::start() {
+  try {
+    tidy();  // The figures are there before anybody can ask for them.
+  } catch (const std::exception& e) {
+    log::error("the upkeep of the buckets failed and goes on later", {{"reason", e.what()}});
+  }
   thread_ = std::thread([this] { loop(); });
 }
 

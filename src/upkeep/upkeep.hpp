@@ -54,6 +54,7 @@ class Upkeep {
   ~Upkeep();  ///< Calls stop().
   Upkeep(const Upkeep&) = delete;
   Upkeep& operator=(const Upkeep&) = delete;
+  /// Starts the thread. What to_prometheus() tells of missing and set-aside contents is true from then on.
   void start();
   void stop();
   /// Returns figures in the text exposition format 0.0.4: objects and bytes checked since the start, damaged objects

@@ -133,5 +133,23 @@ TEST(Upkeep, ChecksAllContentsAndShowsTheDamagedOnes) {
   EXPECT_TRUE(shows("vedette_objects_damaged 1\n"));
 }
 
+TEST(Upkeep, ShowsWhatIsMissingAndSetAsideFromItsStartOn) {
+  const TemporaryFolder folder;
+  const SystemClock clock;
+  auto store = open_filesystem_objects(folder.path(), clock);
+  ASSERT_TRUE(store->create_bucket("b"));
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(put_bytes(*store, "b", std::to_string(i), std::to_string(i), "t"));
+  store.reset();
+  for (const auto& e : std::filesystem::recursive_directory_iterator(folder.path() / "contents"))
+    if (e.is_regular_file() && as_text(*read_file(e.path(), 10)) == "7")
+      std::filesystem::rename(e.path(), e.path().parent_path() / std::string(e.path().filename().string().size(), 'a'));
+  store = open_filesystem_objects(folder.path(), clock);
+  Upkeep upkeep(*store, clock, {});
+  upkeep.start();
+  const auto text = upkeep.to_prometheus();
+  EXPECT_NE(text.find("vedette_objects_missing 1\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("vedette_objects_set_aside 1\n"), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace vedette

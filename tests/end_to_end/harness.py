@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +25,20 @@ VEDETTE = os.path.join(BUILD, "vedette")
 # The original getting-started set belongs to other people. Tests use it if it lies beside the checkout, and are skipped if it does not.
 COOKIES = os.path.join(ROOT, "..", "shared", "data", "cookies")
 REGION = "us-east-1"
+
+
+class ReservedPort:
+    """Reserves a port of 127.0.0.1 for a program that cannot choose one itself. The port stays bound here without being listened on, so that the system gives it to nobody else, while a program that
+    sets SO_REUSEADDR, as servers do, can listen on it, also again after a restart."""
+
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("127.0.0.1", 0))
+        self.number = self.socket.getsockname()[1]
+
+    def close(self):
+        self.socket.close()
 
 
 class Server:

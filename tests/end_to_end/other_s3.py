@@ -12,18 +12,12 @@ import time
 import boto3
 from botocore.config import Config
 
-from harness import BUILD, REGION
+from harness import BUILD, REGION, ReservedPort
 
 S3RVER = os.path.join(BUILD, "js-client", "node_modules", ".bin", "s3rver")
 # This is another service that runs already, with the keys of the environment (tools/try-ceph.sh), or else s3rver, whose keys are fixed.
 RUNNING = os.environ.get("VEDETTE_OTHER_S3")
 KEYS = {name: os.environ[name] if RUNNING else "S3RVER" for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class OtherS3:
@@ -33,7 +27,8 @@ class OtherS3:
             self.url, self.port = RUNNING, int(RUNNING.rsplit(":", 1)[1])
             return
         self.folder = tempfile.mkdtemp(prefix="s3rver-")
-        self.port = free_port()
+        self.reserved = ReservedPort()
+        self.port = self.reserved.number
         self.url = f"http://127.0.0.1:{self.port}"
         atexit.register(self.destroy)
         self.start()
@@ -60,6 +55,7 @@ class OtherS3:
     def destroy(self):
         self.stop()
         if self.folder:
+            self.reserved.close()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def client(self):

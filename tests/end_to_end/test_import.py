@@ -126,6 +126,15 @@ class Import(unittest.TestCase):
         self.assertIn("nothing was overwritten", err)
         self.assertEqual(self.s3.get_object(Bucket="shared", Key=key)["Body"].read(), b"mine")
 
+    def test_a_picture_that_is_too_large_is_named_and_left_out(self):
+        kept(self.folder)
+        os.truncate(os.path.join(self.folder, "train", "images", "line 7", "images", "good003.png"), 1_000_000_001)
+        status, _, err = import_(self.folder, "--project", "large", "--no-train")
+        self.assertEqual(status, 0, err)
+        self.assertRegex(err, "warning: .*good003.png .*; its line is left out")
+        description = self.api.describe_dataset(ProjectName="large", DatasetType="train")["DatasetDescription"]
+        self.assertEqual(description["ImageStats"]["Total"], 44)
+
     def test_an_import_that_cannot_be_done_says_why(self):
         os.symlink("loop", self.folder + "/loop")
         for words, reason in (((self.folder + "/loop", "--project", "x"), "neither a folder nor"), (("/nowhere", "--project", "x"), "neither a folder nor"), ((self.folder, "--project", "x"), "no train.manifest"),
@@ -137,6 +146,9 @@ class Import(unittest.TestCase):
         with open(os.path.join(self.folder, "datasets", "train.manifest"), "w", encoding="utf-8") as file:
             file.write(json.dumps(LINES[0]) + "\n")
         self.assertIn("none of the pictures", import_(self.folder, "--project", "empty")[2])
+        with open(os.path.join(self.folder, "datasets", "train.manifest"), "w", encoding="utf-8") as file:
+            file.write("\n\n" + json.dumps(LINES[0]) + "\n\n{}\n")
+        self.assertIn("line 5: no source-ref", import_(self.folder, "--project", "empty")[2])
         status, _, err = import_(self.folder, "--project", "no spaces allowed")
         self.assertIn("ValidationException", err)
 

@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from harness import BUILD, REGION, ROOT, Server
+from harness import BUILD, REGION, ROOT, ReservedPort, Server
 from test_doors import user
 from test_tls import make_certificate, setUpModule as make_tls_folder, tearDownModule as remove_tls_folder
 
@@ -55,16 +55,12 @@ def with_these(text, *pairs):
     return text
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
-
-
 class Proxy:
     """Starts a proxy and waits until it accepts connections."""
 
     def __init__(self, name, configuration, words):
-        self.port = free_port()
+        self.reserved = ReservedPort()
+        self.port = self.reserved.number
         self.folder = os.path.join(FOLDER, name)
         os.makedirs(self.folder)
         path = os.path.join(self.folder, name + ".conf")
@@ -87,6 +83,7 @@ class Proxy:
         self.process.terminate()
         self.process.wait(20)
         self.log.close()
+        self.reserved.close()
 
     @property
     def address(self):
@@ -240,6 +237,19 @@ class Nginx(Behind, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.proxy = Proxy("nginx", nginx_configuration, ["/usr/sbin/nginx", "-c"])
+
+
+class Ports(unittest.TestCase):
+    def test_a_reserved_port_is_only_for_who_names_it(self):
+        reserved = ReservedPort()
+        self.addCleanup(reserved.close)
+        with socket.socket() as other:
+            with self.assertRaises(OSError):
+                other.bind(("127.0.0.1", reserved.number))
+        for _ in range(2):  # The second round is a restart.
+            with socket.create_server(("127.0.0.1", reserved.number)) as listener:
+                with socket.create_connection(listener.getsockname(), timeout=5):
+                    listener.accept()[0].close()
 
 
 class NoProxy(unittest.TestCase):

@@ -2,14 +2,16 @@
 import filecmp
 import json
 import os
+import pathlib
 import shutil
+import struct
 import subprocess
 import tempfile
 import unittest
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from harness import SMALL_SAMPLE, VEDETTE, run, sample_set
+from harness import SMALL_SAMPLE, VEDETTE, run, sample_set, write_tiny_set
 
 
 class Tools(unittest.TestCase):
@@ -219,6 +221,29 @@ class Tools(unittest.TestCase):
         self.assertEqual((summary["testing_images"], summary["unreadable"]), (len(lines), 0))
         self.assertIn('"unheard"', summary["warnings"][0])
         self.assertGreater(summary["pixel_auroc"], 0.8)
+
+    def test_the_golden_sample_is_a_picture_that_the_model_can_judge(self):
+        folder, model = os.path.join(self.folder, "one-is-foreign"), os.path.join(self.folder, "golden")
+        # The first defect is a picture of red stripes; the others look like the good pictures, so that nothing else is far from them.
+        *grain, defect = write_tiny_set(folder, normal=35, anomaly=1)
+        foreign = Image.new("RGB", (96, 96))
+        for x in range(0, 96, 8):
+            ImageDraw.Draw(foreign).line((x, 0, x, 96), fill=(255, 0, 0), width=3)
+        foreign.save(folder + "/images/foreign.png")
+        defects = [{**defect, "source-ref": name} for name in ("images/foreign.png", *(line["source-ref"] for line in grain[25:]))]
+        with open(folder + "/all.manifest", "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in grain[:25] + defects)
+        run("train", "--manifest", folder + "/all.manifest", "--out", model, "--budget", "6")
+        foreign = json.loads(run("detect", model, folder + "/images/foreign.png", "--json").splitlines()[-1])
+        self.assertIn("unlike", foreign["reason"])
+        for blob in pathlib.Path(model, "blobs").iterdir():
+            content = blob.read_bytes()
+            length = int.from_bytes(content[:8], "little")
+            header = json.loads(content[8:8 + length])
+            if "golden.0" in header:
+                begin, end = header["golden.0"]["data_offsets"]
+                values = struct.unpack(f"<{(end - begin) // 2}e", content[8 + length + begin:8 + length + end])
+        self.assertGreater(max(values[1::3]), 50, "the golden sample is the foreign picture, which has no green")
 
     def copies(self, name, count, save):
         """Writes good training pictures of the sample set in another form and returns their paths."""

@@ -107,6 +107,35 @@ class Programs(unittest.TestCase):
             self.assertRegex(symbols, r"__mem(cpy|move|set)_chk|__read_chk|__snprintf_chk", name)
 
 
+class MaintainerScripts(unittest.TestCase):
+    """Runs the scripts of the Debian package with a systemctl that only writes down how it was called."""
+
+    def calls(self, script, *words):
+        with tempfile.TemporaryDirectory() as folder:
+            systemctl, log = pathlib.Path(folder) / "systemctl", pathlib.Path(folder) / "log"
+            systemctl.write_text(f'#!/bin/sh\necho "$*" >> {log}\n', encoding="utf-8")
+            systemctl.chmod(0o755)
+            log.touch()
+            text = (ROOT / "packaging" / script).read_text(encoding="utf-8")
+            self.assertIn("[ -d /run/systemd/system ]", text)
+            subprocess.run(["sh", "-c", text.replace("/run/systemd/system", folder), script, *words], check=True,
+                           env={**os.environ, "PATH": folder + ":" + os.environ["PATH"]})
+            return log.read_text(encoding="utf-8").splitlines()
+
+    def test_tell_systemd_what_came_and_what_went(self):
+        self.assertEqual(self.calls("postinst", "configure"), ["daemon-reload", "try-restart vedette.service"])
+        self.assertEqual(self.calls("prerm", "upgrade"), [])
+        self.assertEqual(self.calls("prerm", "remove"), ["stop vedette.service"])
+        self.assertEqual(self.calls("postrm", "remove"), ["daemon-reload"])
+
+    def test_are_in_the_package(self):
+        packed = (BUILD / "CPackConfig.cmake").read_text(encoding="utf-8")
+        for script in ("postinst", "prerm", "postrm"):
+            path = ROOT / "packaging" / script
+            self.assertIn(str(path), packed)
+            self.assertTrue(os.access(path, os.X_OK), script)
+
+
 class Service(unittest.TestCase):
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
     def test_has_an_exposure_of_at_most_one_and_a_half(self):

@@ -31,7 +31,7 @@ RgbImage block(Rgb ground, Rgb mark) {
 class Assess : public ::testing::Test {
  protected:
   fs::path save(const std::string& name, const RgbImage& image) {
-    const auto path = folder_.path() / name;
+    auto path = folder_.path() / name;
     const auto bytes = encode_png(image);
     std::ofstream(path, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes->data()), static_cast<std::streamsize>(bytes->size()));

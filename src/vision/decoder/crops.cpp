@@ -145,8 +145,8 @@ CropSource::Composed CropSource::paste(Random r) const {
     if (other.truth.values[i] != 0) continue;
     weights += near.values[i];
     for (std::size_t c = 0; c < 3; ++c) {
-      here[c] += near.values[i] * image.pixels[3 * i + c];
-      there[c] += near.values[i] * other.image.pixels[3 * i + c];
+      here[c] += near.values[i] * static_cast<float>(image.pixels[3 * i + c]);
+      there[c] += near.values[i] * static_cast<float>(other.image.pixels[3 * i + c]);
     }
   }
   for (std::size_t i = 0; i < alpha.values.size(); ++i) {

@@ -5,7 +5,7 @@ namespace vedette {
 std::string append_decoders(std::vector<Node>& nodes, const std::array<std::string, 3>& maps, const std::string& color,
                             const std::string& distances, std::int64_t folds) {
   const auto layer = [&](const std::string& name, std::vector<std::string> inputs, bool is_grouped, bool has_relu) {
-    const auto output = "decoder." + name;
+    auto output = "decoder." + name;
     nodes.push_back(
         {"block",
          output,

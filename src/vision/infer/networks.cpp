@@ -106,7 +106,7 @@ dnnl::memory Planner::network_input(const Node& node, std::size_t index) {
   const auto layout = network_layout({1, source.channels, source.height, source.width});
   if (!source.plain && source.rows.get_desc() == layout) return source.rows;
   if (const auto it = network_copies_.find(name); it != network_copies_.end()) return it->second;
-  const auto copy = network_memory(name, layout);
+  auto copy = network_memory(name, layout);
   if (source.plain && source.channels <= kFewChannels) {
     add_interleaving(*source.plain, copy);
   } else {

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
+#include <optional>
 
+#include "base/mutex.hpp"
 #include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/infer/graph.hpp"
@@ -88,9 +89,10 @@ Result<void> Trainer::fit_decoders() {
   at_input_size.manifest.image_width = input_.width;
   const auto engine = Engine::create(std::move(at_input_size));
   if (!engine) return internal_error(engine.error().message);
-  std::mutex measuring;
+  Mutex measuring;  // It guards no data: a large picture is measured alone, on all threads.
   job.measure = [&](const RgbImage& image, std::int64_t fold) -> Result<Planes> {
-    const auto one_at_a_time = strands() > 1 ? std::unique_lock<std::mutex>() : std::unique_lock(measuring);
+    std::optional<MutexLock> alone;
+    if (strands() == 1) alone.emplace(measuring);
     const ThreadCount count(strands() > 1 ? 1 : threads_);
     auto measured = (*engine)->measure(image);
     if (!measured) return measured.error();

@@ -27,7 +27,7 @@ Result<void> Trainer::measure_out_of_fold() {
   if (!engine) return internal_error(engine.error().message);
   measured_.resize(pictures_.size());
   std::vector<std::optional<Error>> failures(pictures_.size());
-  std::vector<char> keep_maps(pictures_.size());
+  std::vector<bool> keep_maps(pictures_.size());
   std::size_t kept_normals = 0, kept_masked = 0;
   const auto most = static_cast<std::size_t>(kMostMapPixels / (static_cast<double>(input_.height) * input_.width)) + 1;
   for (std::size_t i = 0; i < pictures_.size() && is_segmentation_; ++i) {

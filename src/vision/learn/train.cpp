@@ -200,16 +200,6 @@ Result<void> Trainer::compare_precisions(std::vector<Prediction> judged) {
 
 Result<void> Trainer::write(const std::filesystem::path& folder) {
   meter_.report("writing the model", 0.99);
-  // The golden sample is a defect if there is one, because a defect moves through every part of the decision.
-  const auto anomaly = std::find_if(pictures_.begin(), pictures_.end(), [](const auto& p) { return p.is_anomalous; });
-  const auto& golden = anomaly != pictures_.end() ? *anomaly : pictures_.front();
-  auto loaded = load(golden);
-  if (!loaded) return loaded.error();
-  const auto small = to_image(resize_to_planes(loaded->image, input_.height, input_.width));
-  artifact_.tensors.insert_or_assign(
-      "golden.0",
-      Tensor::make({input_.height, input_.width, 3}, std::vector<float>(small.pixels.begin(), small.pixels.end())));
-  blobs_.push_back({"golden.0"});
   // The score is measured as the engine will measure it at load time: the picture has the model's input size already.
   Artifact at_input_size = artifact_;
   at_input_size.manifest.image_height = input_.height;
@@ -218,9 +208,29 @@ Result<void> Trainer::write(const std::filesystem::path& folder) {
   auto engine =
       Engine::create(std::move(at_input_size), std::min(quickest_precision(artifact_.manifest), Precision::bf16));
   if (!engine) return internal_error(engine.error().message);
-  auto detection = (*engine)->detect(small);
-  if (!detection) return internal_error(detection.error().message);
-  artifact_.manifest.golden = {{"golden.0", detection->anomaly_score}};
+  // The golden sample is a defect if there is one, because a defect moves through every part of the decision. A picture
+  // that the model can judge is preferred: one that is hardly implausible may be plausible on another machine, whose
+  // score would then differ.
+  const bool has_defects = normals_.size() < pictures_.size();
+  std::optional<RgbImage> golden;
+  double score = 0;
+  for (const auto& picture : pictures_) {
+    if (picture.is_anomalous != has_defects) continue;
+    auto loaded = load(picture);
+    if (!loaded) return loaded.error();
+    auto small = to_image(resize_to_planes(loaded->image, input_.height, input_.width));
+    auto detection = (*engine)->detect(small);
+    if (!detection) return internal_error(detection.error().message);
+    if (golden && !detection->reason.empty()) continue;
+    golden = std::move(small);
+    score = detection->anomaly_score;
+    if (detection->reason.empty()) break;
+  }
+  artifact_.tensors.insert_or_assign(
+      "golden.0",
+      Tensor::make({input_.height, input_.width, 3}, std::vector<float>(golden->pixels.begin(), golden->pixels.end())));
+  blobs_.push_back({"golden.0"});
+  artifact_.manifest.golden = {{"golden.0", score}};
   if (auto ok = write_artifact(folder, artifact_.manifest, artifact_.tensors, blobs_); !ok) return ok;
   // What was written is read again, since hosts will read it.
   if (auto read = Engine::load(folder); !read) return internal_error(read.error().message);

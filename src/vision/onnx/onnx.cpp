@@ -150,7 +150,7 @@ class Reader {
     }
     [[nodiscard]] std::vector<std::int64_t> integers(const char* name, std::vector<std::int64_t> otherwise) const {
       const auto* a = attribute(name);
-      return a ? std::vector<std::int64_t>(a->ints().begin(), a->ints().end()) : otherwise;
+      return a ? std::vector<std::int64_t>(a->ints().begin(), a->ints().end()) : std::move(otherwise);
     }
     [[nodiscard]] bool has(int i) const { return i < node.input_size() && !node.input(i).empty(); }
     [[nodiscard]] const Constant* constant(int i) const {

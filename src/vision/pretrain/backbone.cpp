@@ -41,14 +41,11 @@ BackboneImpl::BackboneImpl() {
   }
 }
 
-std::pair<torch::Tensor, torch::Tensor> BackboneImpl::forward(const torch::Tensor& images) {
+std::array<torch::Tensor, 3> BackboneImpl::forward(const torch::Tensor& images) {
   auto x = prepared(images).to(precision);
-  torch::Tensor before;
-  for (auto& stage : stages) {
-    before = x;
-    x = stage->forward(x);
-  }
-  return {before.to(torch::kFloat), x.to(torch::kFloat)};
+  std::array<torch::Tensor, kStages> maps;
+  for (std::size_t s = 0; s < kStages; ++s) x = maps[s] = stages[s]->forward(x);
+  return {maps[1].to(torch::kFloat), maps[2].to(torch::kFloat), maps[3].to(torch::kFloat)};
 }
 
 Result<void> write_weights(Backbone& backbone, const std::filesystem::path& path, const std::string& metadata) {

@@ -2,10 +2,10 @@
 
 #include <torch/torch.h>
 
+#include <array>
 #include <filesystem>
 #include <map>
 #include <string>
-#include <utility>
 
 #include "base/result.hpp"
 #include "vision/artifact/artifact.hpp"
@@ -28,8 +28,8 @@ struct BackboneImpl : torch::nn::Module {
   static constexpr int kChannels[kStages] = {24, 48, 96, 192};
   static constexpr int kBlocks[kStages] = {2, 3, 4, 4};
   BackboneImpl();
-  /// Returns the two deepest maps, at strides 8 and 16.
-  std::pair<torch::Tensor, torch::Tensor> forward(const torch::Tensor& images);
+  /// Returns the three deepest maps, at strides 4, 8 and 16.
+  std::array<torch::Tensor, 3> forward(const torch::Tensor& images);
   std::vector<torch::nn::Sequential> stages;
   torch::Dtype precision = torch::kFloat;  ///< The precision of maps and products; the weights stay fp32.
 };

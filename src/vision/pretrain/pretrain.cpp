@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <deque>
 #include <fstream>
 #include <future>
 #include <nlohmann/json.hpp>
@@ -14,111 +15,31 @@
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "vision/pretrain/backbone.hpp"
+#include "vision/pretrain/loss.hpp"
+#include "vision/pretrain/scenes.hpp"
 #include "vision/pretrain/views.hpp"
 
 namespace vedette {
 namespace {
 
 namespace fs = std::filesystem;
-namespace nn = torch::nn;
 using Json = nlohmann::ordered_json;
 
-constexpr int kEmbedding = 64;
-constexpr double kDamageWeight = 8;  // The weight of the damaged copy among the negatives.
-constexpr double kQuadrantShare = 0.5;
 constexpr int kWarmUp = 300;                             // in steps
-constexpr double kDecayShare = 0.1, kLeastRate = 0.005;  // A share of the steps, and a share of the highest rate.
+constexpr double kDecayShare = 0.2, kLeastRate = 0.005;  // A share of the steps, and a share of the highest rate.
 constexpr std::uint64_t kOptionsLimit = 1 << 16, kWeightsLimit = 64 << 20;
 // When a run begins with given weights, batch norms take their statistics from so many pictures.
 constexpr int kLookPictures = 48;
-
-/// The backbone and the two heads that only the loss sees.
-struct LearnerImpl : nn::Module {
-  LearnerImpl() {
-    const auto channels = BackboneImpl::kChannels;
-    backbone = register_module("backbone", Backbone());
-    patch_head = register_module("patch_head", nn::Sequential(nn::Linear(channels[3], channels[3]), nn::ReLU(),
-                                                              nn::Linear(channels[3], kEmbedding)));
-    quadrant_head = register_module("quadrant_head", nn::Sequential(nn::Linear(channels[2], channels[2]), nn::ReLU(),
-                                                                    nn::Linear(channels[2], kEmbedding)));
-  }
-  /// Returns unit vectors of whole views [n, kEmbedding] and of their quadrants [n · 4, kEmbedding].
-  std::pair<torch::Tensor, torch::Tensor> forward(const torch::Tensor& views) {
-    const auto [middle, deep] = backbone->forward(views);
-    const auto unit = nn::functional::NormalizeFuncOptions().dim(1);
-    const auto quadrants = nn::functional::adaptive_avg_pool2d(middle, nn::functional::AdaptiveAvgPool2dFuncOptions(2))
-                               .permute({0, 2, 3, 1})
-                               .reshape({-1, middle.size(1)});
-    return {nn::functional::normalize(patch_head->forward(deep.mean({2, 3})), unit),
-            nn::functional::normalize(quadrant_head->forward(quadrants), unit)};
-  }
-  Backbone backbone{nullptr};
-  nn::Sequential patch_head{nullptr}, quadrant_head{nullptr};
-};
-TORCH_MODULE(Learner);
-
-struct Outcome {
-  torch::Tensor loss;
-  double retrieval = 0, detection = 0;
-};
-
-/// Computes NT-Xent of one item's two views against all other views and against the item's damaged copy, which counts
-/// `kDamageWeight` times where `is_damaged` is set. All are [n, kEmbedding].
-Outcome contrast(const torch::Tensor& first, const torch::Tensor& second, const torch::Tensor& damaged,
-                 const torch::Tensor& is_damaged, double temperature) {
-  const auto n = first.size(0);
-  const auto itself = torch::eye(n, torch::TensorOptions().device(first.device()).dtype(torch::kBool));
-  const auto target = torch::arange(n, torch::TensorOptions().device(first.device()).dtype(torch::kLong));
-  const auto no = -1e9;
-  Outcome out;
-  for (const auto& [a, b] : {std::pair(first, second), std::pair(second, first)}) {
-    const auto across = a.mm(b.t()) / temperature;
-    const auto within = (a.mm(a.t()) / temperature).masked_fill(itself, no);
-    const auto own_damage = (a * damaged).sum(1) / temperature;
-    const auto weighted =
-        torch::where(is_damaged, own_damage + std::log(kDamageWeight), torch::full_like(own_damage, no));
-    const auto logits = torch::cat({across, within, weighted.unsqueeze(1)}, 1);
-    const auto loss = nn::functional::cross_entropy(logits, target);
-    out.loss = out.loss.defined() ? out.loss + loss : loss;
-    out.retrieval += 0.5 * across.argmax(1).eq(target).to(torch::kFloat).mean().item<double>();
-    const auto apart = across.diagonal().gt(own_damage).logical_and(is_damaged).sum().item<double>();
-    out.detection += 0.5 * apart / std::max(1.0, is_damaged.sum().item<double>());
-  }
-  out.loss = out.loss / 2;
-  return out;
-}
-
-torch::Tensor to_tensor(const std::vector<float>& values, std::int64_t patches, torch::Device device) {
-  return torch::from_blob(const_cast<float*>(values.data()), {patches, 3, kPatch, kPatch}).to(device, false, true);
-}
-torch::Tensor to_flags(const std::vector<std::uint8_t>& values, torch::Device device) {
-  return torch::from_blob(const_cast<std::uint8_t*>(values.data()), {static_cast<std::int64_t>(values.size())},
-                          torch::kUInt8)
-      .to(device, torch::kBool, false, true);
-}
-
-Outcome learn(Learner& learner, const ViewBatch& batch, double temperature, torch::Device device) {
-  const auto n = static_cast<std::int64_t>(batch.patches);
-  const auto views = torch::cat(
-      {to_tensor(batch.first, n, device), to_tensor(batch.second, n, device), to_tensor(batch.damaged, n, device)});
-  const auto [patches, quadrants] = learner->forward(views);
-  const auto part = [](const torch::Tensor& all, std::int64_t which, std::int64_t size) {
-    return all.narrow(0, which * size, size);
-  };
-  auto whole = contrast(part(patches, 0, n), part(patches, 1, n), part(patches, 2, n),
-                        to_flags(batch.is_damaged, device), temperature);
-  const auto q = n * kQuadrants;
-  const auto pieces = contrast(part(quadrants, 0, q), part(quadrants, 1, q), part(quadrants, 2, q),
-                               to_flags(batch.damaged_quadrants, device), temperature);
-  whole.loss = (1 - kQuadrantShare) * whole.loss + kQuadrantShare * pieces.loss;
-  return whole;
-}
+// The streams of random numbers.
+constexpr std::uint64_t kLookStream = 0, kBlockStream = 1, kViewStream = 2;
+constexpr int kThreadsPerBlock = 4;  // So many threads draw one block; the others draw the blocks after it.
 
 /// Returns what must be the same when a run goes on. The number of steps may change before the rate begins to fall.
 Json recipe(const PretrainOptions& o, const std::string& origin) {
   Json out = {{"seed", o.seed},
               {"pictures", o.pictures},
               {"patches", o.patches},
+              {"looks", o.looks},
               {"learning_rate", o.learning_rate},
               {"temperature", o.temperature},
               {"precision", o.half ? "bf16" : "fp32"},
@@ -140,6 +61,68 @@ double rate_at(const PretrainOptions& o, int step) {
   const double falling = step < begin ? 1 : 0.5 + 0.5 * std::cos(std::numbers::pi * (step - begin) / (o.steps - begin));
   return o.learning_rate * warm * (kLeastRate + (1 - kLeastRate) * falling);
 }
+
+/// Draws blocks of scenes ahead of the steps that learn from them.
+class Drawer {
+ public:
+  Drawer(const PretrainOptions& options, int step)
+      : options_(options), ahead_(std::clamp(options.threads / kThreadsPerBlock, 1, 8)), next_(step / options.looks) {}
+
+  /// Returns the block of a step. Steps are asked for in their order; the block stays until the next call.
+  const Block& block_of(int step) {
+    const int number = step / options_.looks;
+    fill();
+    if (number != held_) {
+      block_ = begun_.front().get();
+      begun_.pop_front();
+      held_ = number;
+      fill();
+    }
+    return block_;
+  }
+
+ private:
+  void fill() {
+    for (; begun_.size() < static_cast<std::size_t>(ahead_) && next_ * options_.looks < options_.steps; ++next_)
+      begun_.push_back(std::async(std::launch::async, [this, number = next_] {
+        const auto seed = Random(options_.seed).fork(kBlockStream).fork(static_cast<std::uint64_t>(number)).next();
+        return draw_block(seed, options_.pictures, options_.patches, options_.looks,
+                          std::max(1, options_.threads / ahead_));
+      }));
+  }
+  const PretrainOptions& options_;
+  const int ahead_;  // The number of blocks that are drawn side by side.
+  int next_, held_ = -1;
+  Block block_;
+  std::deque<std::future<Block>> begun_;
+};
+
+/// Sums of what steps reached. They stay on the device until they are reported, because a step must not wait for them.
+class Sums {
+ public:
+  explicit Sums(torch::Device device) : sums_(torch::zeros({4}, device)) {}
+  void add(const Outcome& o) {
+    sums_ += torch::stack({o.loss.detach(), o.retrieval, o.detection, o.small_detection});
+    ++count_;
+  }
+  /// Returns the means, and begins anew.
+  PretrainStep take() {
+    const auto means = (sums_ / count_).to(torch::kCPU);
+    const auto* values = means.data_ptr<float>();
+    sums_.zero_();
+    count_ = 0;
+    PretrainStep out;
+    out.loss = values[0];
+    out.retrieval = values[1];
+    out.detection = values[2];
+    out.small_detection = values[3];
+    return out;
+  }
+
+ private:
+  torch::Tensor sums_;
+  int count_ = 0;
+};
 
 class Run {
  public:
@@ -192,12 +175,16 @@ class Run {
   Result<void> go(const std::function<void(const PretrainStep&)>& report, const std::atomic<bool>& cancelled) {
     const auto start = std::chrono::steady_clock::now();
     std::ofstream log(options_.folder / "log.jsonl", std::ios::app);
-    auto next = draw(step_);
-    PretrainStep sums;
-    int summed = 0;
+    Drawer drawer(options_, step_);
+    torch::Tensor pixels;
+    Sums sums(device_);
     while (step_ < options_.steps && !cancelled) {
-      const auto batch = next.get();
-      if (step_ + 1 < options_.steps) next = draw(step_ + 1);  // The next batch is drawn while this one is learnt from.
+      const auto& block = drawer.block_of(step_);
+      const int look = step_ % options_.looks;
+      if (look == 0 || !pixels.defined()) pixels = pixels_of(block);
+      const auto views =
+          make_views(pixels, block.steps[static_cast<std::size_t>(look)], options_.patches,
+                     Random(options_.seed).fork(kViewStream).fork(static_cast<std::uint64_t>(step_)).next());
       const auto set_rate = [&](std::size_t group, double rate) {
         static_cast<torch::optim::AdamWOptions&>(optimizer_.param_groups()[group].options()).lr(rate);
       };
@@ -205,30 +192,27 @@ class Run {
       set_rate(kHeads, rate);
       set_rate(kBackbone, origin_.empty() ? rate : rate * std::clamp(step_ / double{kWarmUp} - 1, 0.0, 1.0));
       optimizer_.zero_grad();
-      auto outcome = learn(learner_, batch, options_.temperature, device_);
+      const auto outcome = learn(learner_, views, options_.patches, options_.temperature);
       outcome.loss.backward();
       optimizer_.step();
       ++step_;
-      ++summed;
-      sums.loss += outcome.loss.item<double>();
-      sums.retrieval += outcome.retrieval;
-      sums.detection += outcome.detection;
-      if (!std::isfinite(sums.loss))
-        return internal_error("The loss is not finite at step " + std::to_string(step_) + ".");
+      sums.add(outcome);
       if (step_ % options_.report_every == 0 || step_ == options_.steps) {
-        const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        const PretrainStep mean{
-            step_, options_.steps, sums.loss / summed, sums.retrieval / summed, sums.detection / summed, seconds};
+        auto mean = sums.take();
+        mean.step = step_;
+        mean.steps = options_.steps;
+        mean.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        if (!std::isfinite(mean.loss))
+          return internal_error("The loss is not finite at step " + std::to_string(step_) + ".");
         log << Json{{"step", mean.step},
                     {"loss", mean.loss},
                     {"retrieval", mean.retrieval},
                     {"detection", mean.detection},
+                    {"small_detection", mean.small_detection},
                     {"seconds", mean.seconds}}
                    .dump()
             << std::endl;
         report(mean);
-        sums = {};
-        summed = 0;
       }
       if (step_ % options_.checkpoint_every == 0)
         if (auto ok = save(); !ok) return ok;
@@ -239,18 +223,22 @@ class Run {
  private:
   enum Group : std::uint8_t { kBackbone, kHeads };
   static std::vector<torch::optim::OptimizerParamGroup> groups(Learner& learner) {
-    auto heads = learner->patch_head->parameters();
-    for (auto& parameter : learner->quadrant_head->parameters()) heads.push_back(parameter);
-    return {{learner->backbone->parameters()}, {std::move(heads)}};
+    return {{learner->backbone->parameters()}, {learner->heads()}};
   }
   /// Begins with the weights of an earlier run.
   Result<void> take_up(const std::string& origin) {
     const auto weights = parse_safetensors(origin);
     if (!weights) return weights.error();
-    const auto batch =
-        draw_views(Random(options_.seed).fork(0).next(), kLookPictures, options_.patches, options_.threads);
-    return set_weights(learner_->backbone, *weights,
-                       to_tensor(batch.first, static_cast<std::int64_t>(batch.patches), device_));
+    const auto block = draw_block(Random(options_.seed).fork(kLookStream).next(), kLookPictures, options_.patches, 1,
+                                  options_.threads);
+    const auto views = make_views(pixels_of(block), block.steps[0], options_.patches, options_.seed);
+    return set_weights(learner_->backbone, *weights, views.images.narrow(0, 0, views.images.size(0) / (2 + kCopies)));
+  }
+  /// Returns the pictures of a block on the device, [pictures, kPicture, kPicture, 3], as bytes.
+  [[nodiscard]] torch::Tensor pixels_of(const Block& block) const {
+    return torch::from_blob(const_cast<std::uint8_t*>(block.pixels.data()), {block.pictures, kPicture, kPicture, 3},
+                            torch::kUInt8)
+        .to(device_, torch::kUInt8, false, true);
   }
   static Learner make_learner(const PretrainOptions& options, torch::Device device) {
     torch::manual_seed(options.seed);
@@ -261,13 +249,6 @@ class Run {
     return learner;
   }
   [[nodiscard]] fs::path checkpoint() const { return options_.folder / "checkpoint.pt"; }
-
-  std::future<ViewBatch> draw(int step) const {
-    return std::async(std::launch::async, [this, step] {
-      const auto seed = Random(options_.seed).fork(static_cast<std::uint64_t>(step) + 1).next();
-      return draw_views(seed, options_.pictures, options_.patches, options_.threads);
-    });
-  }
 
   Result<void> save() {
     torch::serialize::OutputArchive archive, model, optimizer;
@@ -303,6 +284,7 @@ Result<void> pretrain(const PretrainOptions& options, const std::function<void(c
   if (options.on_gpu && !torch::cuda::is_available()) return invalid_input("This LibTorch sees no GPU.");
   const ThreadCount limit(options.threads);  // what LibTorch sets for this thread ends with it
   torch::set_num_threads(options.threads);
+  if (options.on_gpu) at::globalContext().setBenchmarkCuDNN(true);  // All steps have the same shapes.
   try {
     Run run(options, options.on_gpu ? torch::kCUDA : torch::kCPU);
     if (auto ok = run.open(); !ok) return ok;

@@ -18,9 +18,10 @@ struct PretrainOptions {
   std::filesystem::path from;  ///< The weights to begin with, as an earlier run wrote them; empty: random ones.
   std::uint64_t seed = 1;
   int steps = 20'000;
-  int pictures = 16;  ///< The number of pictures that are rendered per step.
-  int patches = 4;    ///< The number of patches that are cut from each picture.
-  /// The highest rate: after a warm-up there is a plateau, and a cosine over the last tenth.
+  int pictures = 16;  ///< The number of pictures that a step learns from.
+  int patches = 4;    ///< The number of patches that a step cuts from each picture.
+  int looks = 4;      ///< The number of steps that learn from the same pictures, each from other patches.
+  /// The highest rate: after a warm-up there is a plateau, and a cosine over the last fifth.
   double learning_rate = 2e-3;
   double temperature = 0.1;
   int threads = 2;
@@ -37,7 +38,8 @@ struct PretrainStep {
   double retrieval = 0;  ///< The share of patches whose nearest other view is their own.
   /// The share of damaged patches that are farther from the original's view than an undamaged view is.
   double detection = 0;
-  double seconds = 0;  ///< The seconds since this process began.
+  double small_detection = 0;  ///< The same for small and faint damage, in cells of 16 pixels.
+  double seconds = 0;          ///< The seconds since this process began.
 };
 
 /// Trains, and writes into the folder:
@@ -47,7 +49,7 @@ struct PretrainStep {
 /// With `from`, only the heads of the loss learn while the rate warms up, since they begin anew.
 /// Step s sees data drawn from (seed, s) alone: the same options give the same data, however often the run was cut off.
 /// Returns when all steps are done, or after a checkpoint once `cancelled` turns true. Fails with invalid_input if the
-/// folder holds a run with other options (`steps` may change until the last tenth begins) or there is no GPU, and with
+/// folder holds a run with other options (`steps` may change until the last fifth begins) or there is no GPU, and with
 /// internal if it cannot be written.
 Result<void> pretrain(const PretrainOptions& options, const std::function<void(const PretrainStep&)>& report,
                       const std::atomic<bool>& cancelled);

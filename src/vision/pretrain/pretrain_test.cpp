@@ -9,34 +9,90 @@
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "vision/artifact/artifact.hpp"
+#include "vision/pretrain/scenes.hpp"
 #include "vision/pretrain/views.hpp"
 
 namespace vedette {
 namespace {
 
-TEST(Views, DependOnTheSeedAlone) {
-  const auto one = draw_views(7, 3, 2, 1), same = draw_views(7, 3, 2, 2), other = draw_views(8, 3, 2, 2);
-  EXPECT_EQ(one.patches, 6);
-  EXPECT_EQ(one.first, same.first);
-  EXPECT_EQ(one.damaged, same.damaged);
-  EXPECT_EQ(one.damaged_quadrants, same.damaged_quadrants);
-  EXPECT_NE(one.first, other.first);
-  EXPECT_NE(one.first, one.second);
-  for (const auto* views : {&one.first, &one.second, &one.damaged}) {
-    const auto [low, high] = std::minmax_element(views->begin(), views->end());
-    EXPECT_GE(*low, 0);
-    EXPECT_LE(*high, 1);
-  }
+torch::Tensor pixels_of(const Block& block) {
+  return torch::tensor(torch::ArrayRef<std::uint8_t>(block.pixels)).reshape({block.pictures, kPicture, kPicture, 3});
 }
 
-TEST(Views, MostPatchesAreVisiblyDamagedWhereTheFlagsSay) {
-  const auto batch = draw_views(3, 12, 4, 2);
-  const auto damaged = std::count(batch.is_damaged.begin(), batch.is_damaged.end(), 1);
-  EXPECT_GT(damaged, 24);  // Of 48 damages some are pastes that look like what was there.
-  for (std::size_t n = 0; n < batch.is_damaged.size(); ++n) {
-    const auto* quadrants = batch.damaged_quadrants.data() + n * kQuadrants;
-    EXPECT_EQ(batch.is_damaged[n] != 0, std::any_of(quadrants, quadrants + kQuadrants, [](auto q) { return q != 0; }));
+Views views_of(const Block& block, std::uint64_t seed) {
+  return make_views(pixels_of(block), block.steps[0], block.patches_per_picture, seed);
+}
+
+TEST(Scenes, DependOnTheSeedAlone) {
+  const auto one = draw_block(7, 3, 2, 2, 1), same = draw_block(7, 3, 2, 2, 2), other = draw_block(8, 3, 2, 2, 2);
+  EXPECT_EQ(one.pixels, same.pixels);
+  EXPECT_NE(one.pixels, other.pixels);
+  ASSERT_EQ(one.steps.size(), 2U);
+  for (std::size_t s = 0; s < 2; ++s) {
+    EXPECT_EQ(one.steps[s].centres, same.steps[s].centres);
+    EXPECT_EQ(one.steps[s].copies, same.steps[s].copies);
   }
+  EXPECT_NE(one.steps[0].centres, one.steps[1].centres);
+}
+
+TEST(Views, DependOnTheSeedAndLookAlike) {
+  const auto block = draw_block(7, 6, 2, 1, 2);
+  const auto one = views_of(block, 3), same = views_of(block, 3), other = views_of(block, 4);
+  EXPECT_TRUE(one.images.equal(same.images));
+  EXPECT_FALSE(one.images.equal(other.images));
+  EXPECT_EQ(one.images.sizes(), (torch::IntArrayRef{12 * (2 + kCopies), 3, kPatch, kPatch}));
+  EXPECT_TRUE(one.images.isfinite().all().item<bool>());
+  EXPECT_GT(one.images.min().item<float>(), -1);
+  EXPECT_LT(one.images.max().item<float>(), 2);
+}
+
+TEST(Views, CoverTheSamePlaceOnceStraightened) {
+  // The pattern is so coarse that it survives noise and focus; without straightening the poses blur what they share.
+  auto block = draw_block(5, 8, 1, 1, 1);
+  for (std::size_t i = 0; i < block.pixels.size(); ++i) {
+    const auto place = i / 3 % (kPicture * kPicture);
+    block.pixels[i] = (place / kPicture / 6 + place % kPicture / 6) % 2 == 0 ? 40 : 200;
+  }
+  const auto views = views_of(block, 6);
+  const auto likeness = [&](const torch::Tensor& images) {
+    const auto flat = images.mean(1).reshape({images.size(0), -1});
+    const auto centred = flat - flat.mean(1, true);
+    const auto first = centred.narrow(0, 0, 8), second = centred.narrow(0, 8, 8);
+    return ((first * second).sum(1) / (first.norm(2, 1) * second.norm(2, 1))).mean().item<double>();
+  };
+  namespace F = torch::nn::functional;
+  const auto grid = F::affine_grid(views.straighten, {views.images.size(0), 3, kPatch, kPatch}, false);
+  const auto straight =
+      F::grid_sample(views.images, grid, F::GridSampleFuncOptions().mode(torch::kBilinear).align_corners(false));
+  const auto middle = [](const torch::Tensor& images) { return images.narrow(2, 12, 40).narrow(3, 12, 40); };
+  EXPECT_GT(likeness(middle(straight)), 0.8);
+  EXPECT_LT(likeness(middle(views.images)), 0.6);
+}
+
+TEST(Views, DamageIsFlaggedWhereItCanBeSeen) {
+  const auto block = draw_block(3, 12, 4, 1, 2);
+  const auto views = views_of(block, 3);
+  const auto count = [](const torch::Tensor& flags) { return flags.sum().item<std::int64_t>(); };
+  EXPECT_GT(count(views.damaged_patches[0]), 24);  // Of 48 damages some lie outside of their view.
+  EXPECT_GT(count(views.damaged_patches[1]), 12);
+  EXPECT_LT(count(views.damaged_cells[1]), 48 * kCells * kCells / 4);
+  // What holds for a cell holds for its patch.
+  const auto cells = views.damaged_cells.reshape({kCopies, 48, kCells * kCells}).any(2);
+  EXPECT_EQ(count(cells.logical_and(views.damaged_patches.logical_not())), 0);
+  // Copies without damage have no flags.
+  auto whole = block;
+  for (std::size_t n = 0; n < 48; ++n) {
+    const auto* picture = whole.pixels.data() + n / 4 * 3 * kPicture * kPicture;
+    for (std::size_t i = 0; i < std::size_t{kCopies} * kCore * kCore; ++i) {
+      const auto row = std::clamp<std::int64_t>(
+          whole.steps[0].centres[2 * n] - kCore / 2 + static_cast<std::int64_t>(i / kCore % kCore), 0, kPicture - 1);
+      const auto column = std::clamp<std::int64_t>(
+          whole.steps[0].centres[2 * n + 1] - kCore / 2 + static_cast<std::int64_t>(i % kCore), 0, kPicture - 1);
+      std::copy_n(picture + 3 * (row * kPicture + column), 3,
+                  whole.steps[0].copies.data() + (n * kCopies * kCore * kCore + i) * 3);
+    }
+  }
+  EXPECT_EQ(count(views_of(whole, 3).damaged_patches), 0);
 }
 
 class Pretraining : public testing::Test {
@@ -47,6 +103,7 @@ class Pretraining : public testing::Test {
     o.steps = 6;
     o.pictures = 2;
     o.patches = 2;
+    o.looks = 2;
     o.checkpoint_every = 2;
     o.report_every = 1;
     o.threads = 1;
@@ -72,7 +129,7 @@ TEST_F(Pretraining, ARunThatWasCutOffEndsWithTheSameWeightsAsOneWithoutABreak) {
         parts,
         [&](const PretrainStep& s) {
           reached = s.step;
-          cancelled = reached % 2 == 1;
+          cancelled = reached % 2 == 1;  // The run is cut off between steps that share pictures.
         },
         cancelled));
   }

@@ -1,171 +1,220 @@
 #include "vision/pretrain/views.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <numbers>
-
-#include "base/parallel.hpp"
-#include "base/random.hpp"
-#include "vision/image/light.hpp"
-#include "vision/render/noise.hpp"
-#include "vision/render/surfaces.hpp"
 
 namespace vedette {
 namespace {
 
-using render::Damage;
+namespace F = torch::nn::functional;
+using torch::Tensor;
 
-constexpr int kPicture = 160;
-constexpr int kMargin = 12;  // The pixels beyond a patch that turned and shifted views need.
-constexpr std::size_t kPlane = static_cast<std::size_t>(kPatch) * kPatch;
-constexpr int kLeastDamage = 8;  // The least number of damaged pixels in a quadrant.
+constexpr int kCanvas = 128;  // The side of what is cut from a picture, in pixels.
+constexpr int kWindow = 96;   // The side of what a camera sees; views are its middle.
 /// The share of the patches that are seen light-normalised, and the sigma of the neighbourhood, in pixels.
-constexpr double kLightShare = 0.5, kLightSigmaLow = 12, kLightSigmaHigh = 32;
+constexpr double kLightShare = 0.5, kLightSigmaLow = 14, kLightSigmaHigh = 56;
+/// The brightest place of a field of light is dimmed by this share, in the logarithm, so that little is overexposed.
+constexpr double kBrightest = 0.7;
+/// Damage can be seen if its energy (the root of the sum of the squared changes) exceeds so many deviations of a pixel:
+/// of the view's noise and of what is lost otherwise.
+constexpr double kVisible = 5, kLeastDeviation = 0.01;
 
-/// One way to look at a patch: pose, light, sensor and focus.
-class View {
+/// Draws one value for each of many things. The drawn values are [count, 1, 1, 1], unless said otherwise.
+class Dice {
  public:
-  /// If `light_sigma` is greater than 0, the view is light-normalised, as detectors see pictures (kNormalizedScale).
-  View(Random r, double light_sigma) : seed_(r.next()), light_sigma_(light_sigma) {
-    const double angle = r.uniform(-6, 6) * std::numbers::pi / 180, scale = std::exp(r.uniform(-0.08, 0.08));
-    a_ = std::cos(angle) * scale;
-    b_ = std::sin(angle) * scale;
-    shift_x_ = r.uniform(-3, 3);
-    shift_y_ = r.uniform(-3, 3);
-    gamma_ = std::exp(r.uniform(-0.35, 0.35));
-    contrast_ = std::exp(r.uniform(-0.3, 0.3));
-    for (auto& gain : gains_) gain = std::exp(r.uniform(-0.06, 0.06));
-    brightness_ = r.uniform(-0.12, 0.12);
-    field_ = r.uniform() < 0.7 ? r.uniform(0.05, 0.5) : 0;
-    noise_ = r.uniform() < 0.7 ? r.uniform(0, 0.03) : 0;
-    blur_ = r.uniform() < 0.4 ? r.uniform(0.05, 0.33) : 0;
+  Dice(std::int64_t count, torch::Device device) : count_(count), options_(torch::TensorOptions().device(device)) {}
+  [[nodiscard]] Tensor uniform(double low, double high) const { return raw() * (high - low) + low; }
+  [[nodiscard]] Tensor log_uniform(double low, double high) const {
+    return uniform(std::log(low), std::log(high)).exp();
   }
-
-  /// Returns the place in the picture of a view's pixel.
-  [[nodiscard]] std::pair<double, double> place(int y, int x, double centre_y, double centre_x) const {
-    const double dx = x - (kPatch - 1) / 2.0, dy = y - (kPatch - 1) / 2.0;
-    return {centre_y + b_ * dx + a_ * dy + shift_y_, centre_x + a_ * dx - b_ * dy + shift_x_};
+  /// Returns 1 with this probability, else 0.
+  [[nodiscard]] Tensor chance(double share) const { return raw().lt(share).to(torch::kFloat); }
+  [[nodiscard]] Tensor normal(std::int64_t channels, std::int64_t side) const {
+    return torch::randn({count_, channels, side, side}, options_);
   }
-
-  void render(const RgbImage& picture, double centre_y, double centre_x, float* out) const {
-    double mean = 0;
-    for (int y = 0; y < kPatch; ++y)
-      for (int x = 0; x < kPatch; ++x) {
-        const auto [py, px] = place(y, x, centre_y, centre_x);
-        const double cy = std::clamp(py, 0.0, picture.height - 1.001), cx = std::clamp(px, 0.0, picture.width - 1.001);
-        const int y0 = static_cast<int>(cy), x0 = static_cast<int>(cx);
-        const double fy = cy - y0, fx = cx - x0;
-        const auto *p = picture.at(y0, x0), *q = picture.at(y0 + 1, x0);
-        for (std::size_t c = 0; c < 3; ++c) {
-          const double value =
-              ((p[c] * (1 - fx) + p[c + 3] * fx) * (1 - fy) + (q[c] * (1 - fx) + q[c + 3] * fx) * fy) / 255;
-          out[c * kPlane + index(y, x)] = static_cast<float>(value);
-          mean += value;
-        }
-      }
-    mean /= 3.0 * kPlane;
-    for (std::size_t c = 0; c < 3; ++c) {
-      float* plane = out + c * kPlane;
-      for (int y = 0; y < kPatch; ++y)
-        for (int x = 0; x < kPatch; ++x) {
-          const auto toned = static_cast<float>((plane[index(y, x)] - mean) * contrast_ + mean + brightness_);
-          double value = std::pow(std::clamp(toned, 0.0F, 1.0F), static_cast<float>(gamma_)) * gains_[c];
-          if (field_ > 0) value *= 1 + field_ * (2 * render::value_noise(x / 40.0, y / 40.0, seed_) - 1);
-          plane[index(y, x)] = static_cast<float>(value);
-        }
-      if (blur_ > 0) blur(plane);
-      if (noise_ > 0)
-        for (int y = 0; y < kPatch; ++y)
-          for (int x = 0; x < kPatch; ++x)
-            plane[index(y, x)] += static_cast<float>(
-                2.4 * noise_ * (render::hash_noise(x, y, seed_ + c) + render::hash_noise(x, y, seed_ + 5 + c) - 1));
-      for (std::size_t i = 0; i < kPlane; ++i) plane[i] = std::clamp(plane[i], 0.0F, 1.0F);
-      if (light_sigma_ > 0) {
-        const std::vector<float> seen(plane, plane + kPlane);
-        normalize_light(seen.data(), plane, kPatch, kPatch, light_sigma_);
-        for (std::size_t i = 0; i < kPlane; ++i) plane[i] = 0.5F + kNormalizedScale * plane[i];
-      }
-    }
+  /// Returns noise whose channels are alike to a degree that differs.
+  [[nodiscard]] Tensor sensor_noise(std::int64_t side) const {
+    const auto alike = uniform(0, 1);
+    return normal(1, side) * alike.sqrt() + normal(3, side) * (1 - alike).sqrt();
+  }
+  /// Returns smooth fields of about −1 … 1, [count, 1, side, side].
+  [[nodiscard]] Tensor field(std::int64_t knots, std::int64_t side) const {
+    return F::interpolate(torch::rand({count_, 1, knots, knots}, options_) * 2 - 1,
+                          F::InterpolateFuncOptions()
+                              .size(std::vector<std::int64_t>{side, side})
+                              .mode(torch::kBicubic)
+                              .align_corners(true));
   }
 
  private:
-  static std::size_t index(int y, int x) { return static_cast<std::size_t>(y) * kPatch + static_cast<std::size_t>(x); }
-  void blur(float* plane) const {
-    const auto side = static_cast<float>(blur_);
-    for (const bool rows : {true, false})
-      for (int i = 0; i < kPatch; ++i) {
-        const auto at = [&](int j) -> float& { return plane[rows ? index(i, j) : index(j, i)]; };
-        float before = at(0);
-        for (int j = 0; j < kPatch; ++j) {
-          const float here = at(j), after = j + 1 < kPatch ? at(j + 1) : here;
-          at(j) = here * (1 - 2 * side) + side * (before + after);
-          before = here;
-        }
-      }
-  }
-
-  std::uint64_t seed_;
-  double light_sigma_;
-  double a_, b_, shift_x_, shift_y_, gamma_, contrast_, brightness_, field_, noise_, blur_;
-  double gains_[3];
+  [[nodiscard]] Tensor raw() const { return torch::rand({count_, 1, 1, 1}, options_); }
+  std::int64_t count_;
+  torch::TensorOptions options_;
 };
 
-/// Draws the views of one picture's patches into their places of the batch.
-void draw_picture(ViewBatch& batch, Random random, const RgbImage& picture, const RgbImage& foreign, int picture_number,
-                  int patches) {
-  for (int i = 0; i < patches; ++i) {
-    auto r = random.fork(static_cast<std::uint64_t>(i) + 1);
-    const auto n = static_cast<std::size_t>(picture_number * patches + i);
-    const double reach = kPatch / 2.0 + kMargin;
-    const double cy = r.uniform(reach, kPicture - reach), cx = r.uniform(reach, kPicture - reach);
-    const double light =
-        r.uniform() < kLightShare ? std::exp(r.uniform(std::log(kLightSigmaLow), std::log(kLightSigmaHigh))) : 0;
-    View(r.fork(1), light).render(picture, cy, cx, batch.first.data() + n * 3 * kPlane);
-    View(r.fork(2), light).render(picture, cy, cx, batch.second.data() + n * 3 * kPlane);
-    auto broken = picture;
-    const Damage damage{render::kFills[r.below(render::kFills.size())],
-                        render::kOutlines[r.below(render::kOutlines.size())],
-                        cy + r.uniform(-22, 22),
-                        cx + r.uniform(-22, 22),
-                        std::exp(r.uniform(std::log(5.0), std::log(44.0))),
-                        r.uniform(0.25, 1)};
-    const auto mask = render::damage(broken, damage, foreign, r.fork(3));
-    const View view(r.fork(4), light);
-    view.render(broken, cy, cx, batch.damaged.data() + n * 3 * kPlane);
-    int counts[kQuadrants] = {};
-    for (int y = 0; y < kPatch; ++y)
-      for (int x = 0; x < kPatch; ++x) {
-        const auto [py, px] = view.place(y, x, cy, cx);
-        const int iy = static_cast<int>(std::lround(py)), ix = static_cast<int>(std::lround(px));
-        if (iy >= 0 && ix >= 0 && iy < kPicture && ix < kPicture && mask.at(iy, ix) != 0)
-          ++counts[(y >= kPatch / 2 ? 2 : 0) + (x >= kPatch / 2 ? 1 : 0)];
-      }
-    for (std::size_t q = 0; q < kQuadrants; ++q) {
-      batch.damaged_quadrants[n * kQuadrants + q] = counts[q] >= kLeastDamage;
-      batch.is_damaged[n] = batch.is_damaged[n] || counts[q] >= kLeastDamage;
-    }
-  }
+/// Returns matrices [n, side, side] that smooth a line of pixels with Gaussians of these sigmas, [n, 1, 1, 1], in
+/// pixels. The last pixels are repeated beyond the ends.
+Tensor smoothing(const Tensor& sigma, std::int64_t side) {
+  const auto places = torch::arange(side, sigma.options());
+  const auto scale = sigma.reshape({-1, 1, 1}).clamp_min(1e-3) * std::numbers::sqrt2;
+  const auto upper = torch::erf((places.unsqueeze(0) + 0.5 - places.unsqueeze(1)) / scale);  // [n, to, from]
+  const auto low = -torch::ones_like(upper.narrow(2, 0, 1));
+  const auto edges = torch::cat({low, upper.narrow(2, 0, side - 1), -low}, 2);
+  return (edges.narrow(2, 1, side) - edges.narrow(2, 0, side)) / 2;
+}
+
+/// Smooths [n, channels, side, side] with matrices of smoothing().
+Tensor smooth(const Tensor& images, const Tensor& matrices) {
+  const auto m = matrices.unsqueeze(1);
+  return torch::matmul(torch::matmul(m, images), m.transpose(2, 3));
+}
+
+/// Returns the transforms [n, 2, 3] of affine_grid(): where a window of pixels about the middle of an image looks.
+/// `turn` is [n, 2, 2], `shift` is [n, 2] in pixels, as x and y; `window` and `image` are sides in pixels.
+Tensor looking(const Tensor& turn, const Tensor& shift, double window, double image) {
+  return torch::cat({turn * (window / image), shift.unsqueeze(2) * (2 / image)}, 2);
+}
+
+Tensor look(const Tensor& images, const Tensor& transforms, std::int64_t side) {
+  const auto grid = F::affine_grid(transforms, {images.size(0), images.size(1), side, side}, false);
+  return F::grid_sample(
+      images, grid,
+      F::GridSampleFuncOptions().mode(torch::kBilinear).padding_mode(torch::kBorder).align_corners(false));
+}
+
+Tensor rotation(const Tensor& angle, const Tensor& scale) {
+  const auto a = (angle.cos() * scale).reshape({-1, 1}), b = (angle.sin() * scale).reshape({-1, 1});
+  return torch::cat({a, -b, b, a}, 1).reshape({-1, 2, 2});
+}
+
+/// Returns the own pose of each patch, [n, 2, 2]: turned by any angle, or by quarters so that the pixels are kept, and
+/// mirrored or not.
+Tensor own_pose(const Dice& dice) {
+  const auto quarters = dice.uniform(0, 4).floor() * (std::numbers::pi / 2);
+  const auto angle = torch::where(dice.chance(0.7).gt(0), quarters, dice.uniform(0, 2 * std::numbers::pi));
+  const auto mirror = 1 - 2 * dice.chance(0.5).reshape({-1, 1, 1});
+  const auto turn = rotation(angle, torch::ones_like(angle));
+  return torch::cat({turn.narrow(2, 0, 1) * mirror, turn.narrow(2, 1, 1)}, 2);
+}
+
+/// Gives the patches [n, views, 3, side, side] colours of their own: channels in any order, more or less grey, some
+/// inverted, some with little contrast.
+Tensor recolor(const Tensor& patches, const Dice& dice, std::int64_t n, torch::Device device) {
+  const auto order = std::get<1>(torch::rand({n, 3}, torch::TensorOptions().device(device)).topk(3, 1));
+  const auto mixed =
+      torch::where(dice.chance(0.4).reshape({-1, 1}).gt(0), order, torch::arange(3, order.options()).expand({n, 3}));
+  auto matrix = torch::one_hot(mixed, 3).to(torch::kFloat);
+  const auto grey = (dice.chance(0.4) * dice.uniform(0, 1.3).clamp_max(1)).reshape({-1, 1, 1});
+  matrix = matrix * (1 - grey) + grey / 3;
+  const auto sign = 1 - 2 * dice.chance(0.2).reshape({-1, 1, 1});
+  const auto contrast =
+      torch::where(dice.chance(0.35).gt(0), dice.log_uniform(0.2, 1), torch::ones({1, 1, 1, 1}, device))
+          .reshape({-1, 1, 1});
+  const auto side = patches.size(3);
+  const auto flat = patches.reshape({n, -1, 3, side * side});
+  auto colors = torch::matmul((matrix * sign).unsqueeze(1), flat) + (1 - sign.unsqueeze(1)) / 2;
+  const auto middle = colors.narrow(1, 0, 1).mean({2, 3}, true);
+  colors = (colors - middle) * contrast.unsqueeze(1) + middle;
+  return colors.reshape(patches.sizes());
+}
+
+/// What the camera, the lamps and the lens of each view do to what it sees, [v, 3, kWindow, kWindow].
+Tensor expose(Tensor x, const Dice& dice, const Tensor& blur, const Tensor& noise) {
+  const auto mean = x.mean({1, 2, 3}, true);
+  x = (x - mean) * dice.uniform(-0.3, 0.3).exp() + mean + dice.uniform(-0.12, 0.12);
+  x = x.clamp(0, 1).pow(dice.uniform(-0.35, 0.35).exp());
+  const auto gains = torch::cat({dice.uniform(-0.06, 0.06), dice.uniform(-0.06, 0.06), dice.uniform(-0.06, 0.06)}, 1);
+  x = x * gains.exp();
+  // The light is a plane wave and a smoother or rougher field, in the logarithm, and sometimes there is glare.
+  const auto options = x.options();
+  const auto ramp = torch::linspace(-1, 1, kWindow, options);
+  const auto plane =
+      ramp.reshape({1, 1, 1, -1}) * dice.uniform(-0.5, 0.5) + ramp.reshape({1, 1, -1, 1}) * dice.uniform(-0.5, 0.5);
+  const auto light = dice.chance(0.6) * plane + dice.chance(0.6) * dice.uniform(0.05, 0.6) * dice.field(3, kWindow) +
+                     dice.chance(0.3) * dice.uniform(0.02, 0.25) * dice.field(5, kWindow);
+  x = x * (light - kBrightest * light.amax({2, 3}, true)).exp();
+  x = x + dice.chance(0.25) * dice.uniform(0, 0.25) * (dice.field(3, kWindow) + 1) / 2;
+  x = smooth(x, smoothing(blur, kWindow));
+  return (x + noise * dice.sensor_noise(kWindow)).clamp(0, 1);
+}
+
+/// Does what normalize_light() does; `sigma` is [v, 1, 1, 1].
+Tensor normalize_light(const Tensor& x, const Tensor& sigma) {
+  const auto matrices = smoothing(sigma, x.size(2));
+  const auto mean = smooth(x, matrices);
+  const auto variance = smooth(x * x, matrices) - mean * mean;
+  return (x - mean) / (variance.clamp_min(0).sqrt() + 0.05);
 }
 
 }  // namespace
 
-ViewBatch draw_views(std::uint64_t seed, int pictures, int patches, int threads) {
-  ViewBatch batch;
-  batch.patches = pictures * patches;
-  const auto count = static_cast<std::size_t>(batch.patches);
-  for (auto* views : {&batch.first, &batch.second, &batch.damaged}) views->resize(count * 3 * kPlane);
-  batch.is_damaged.resize(count);
-  batch.damaged_quadrants.resize(count * kQuadrants);
-  const Random random(seed);
-  // One more picture is rendered than is looked at, since each picture's damage may be cut from the next.
-  const auto surfaces = static_cast<std::size_t>(pictures) + 1;
-  std::vector<RgbImage> rendered(surfaces);
-  run_parallel(surfaces, threads,
-               [&](std::size_t p) { rendered[p] = render::render_surface(random.fork(p).next(), kPicture, kPicture); });
-  run_parallel(static_cast<std::size_t>(pictures), threads, [&](std::size_t p) {
-    draw_picture(batch, random.fork(surfaces + p), rendered[p], rendered[p + 1], static_cast<int>(p), patches);
-  });
-  return batch;
+Views make_views(const Tensor& pixels, const Patches& patches, int patches_per_picture, std::uint64_t seed) {
+  const torch::NoGradGuard no_gradients;
+  torch::manual_seed(seed);
+  const auto device = pixels.device();
+  const auto n = static_cast<std::int64_t>(patches.centres.size() / 2);
+  const std::int64_t views = 2 + kCopies, v = n * views;
+  const auto longs = torch::TensorOptions().dtype(torch::kLong).device(device);
+
+  // Cuts the patches and their damaged copies: [n, 1 + kCopies, 3, kCanvas, kCanvas].
+  const auto centres =
+      torch::from_blob(const_cast<std::int64_t*>(patches.centres.data()), {n, 2}, torch::kLong).to(device);
+  const auto reach = torch::arange(kCanvas, longs) - kCanvas / 2;
+  const auto rows = (centres.narrow(1, 0, 1) + reach).clamp(0, kPicture - 1).unsqueeze(2);
+  const auto columns = (centres.narrow(1, 1, 1) + reach).clamp(0, kPicture - 1).unsqueeze(1);
+  const auto picture = torch::floor_divide(torch::arange(n, longs), patches_per_picture).reshape({n, 1, 1});
+  auto canvas = pixels.index({picture, rows, columns}).unsqueeze(1).repeat({1, 1 + kCopies, 1, 1, 1});
+  constexpr int border = (kCanvas - kCore) / 2;
+  canvas.narrow(1, 1, kCopies)
+      .narrow(2, border, kCore)
+      .narrow(3, border, kCore)
+      .copy_(torch::from_blob(const_cast<std::uint8_t*>(patches.copies.data()), {n, kCopies, kCore, kCore, 3},
+                              torch::kUInt8));
+  const Dice each(n, device), all(v, device);
+  auto sources = recolor(canvas.permute({0, 1, 4, 2, 3}).to(torch::kFloat).div(255).contiguous(), each, n, device);
+
+  const auto own = own_pose(each);
+  const auto blur = all.chance(0.5) * all.uniform(0.2, 1.3);
+  const auto noise = all.chance(0.7) * all.uniform(0, 0.03);
+  Views out;
+
+  // Finds out in which cells damage can be seen, from the change that it made and from what its view loses.
+  const auto change = (sources.narrow(1, 1, kCopies) - sources.narrow(1, 0, 1))
+                          .transpose(0, 1)
+                          .reshape({kCopies * n, 3, kCanvas, kCanvas});
+  const auto seen = look(
+      change, looking(own.repeat({kCopies, 1, 1}), torch::zeros({kCopies * n, 2}, device), kPatch, kCanvas), kPatch);
+  const auto kept = smooth(seen, smoothing(blur.narrow(0, 2 * n, kCopies * n), kPatch)).square().mean(1, true);
+  const auto energies =
+      F::avg_pool2d(kept, F::AvgPool2dFuncOptions(kPatch / kCells)) * (kPatch / kCells * kPatch / kCells);
+  const auto least = (kVisible * (noise.narrow(0, 2 * n, kCopies * n) + kLeastDeviation)).square();
+  const auto visible = [&](const Tensor& energy) { return energy.gt(least).reshape({kCopies, -1}); };
+  out.damaged_cells = visible(energies);
+  out.damaged_quadrants = visible(F::avg_pool2d(energies, F::AvgPool2dFuncOptions(kCells / 2)) * (kCells * kCells / 4));
+  out.damaged_patches = visible(energies.sum({2, 3}, true));
+
+  // The grain of a patch is the same in all of its views: it belongs to the surface.
+  sources = sources + (each.chance(0.35) * each.uniform(0, 0.06) * each.sensor_noise(kCanvas)).unsqueeze(1);
+
+  // Each view looks from a pose of its own.
+  const auto scale = all.uniform(-0.08, 0.08).exp();
+  const auto pose = rotation(all.uniform(-6, 6) * (std::numbers::pi / 180), scale);
+  const auto shift = torch::cat({all.uniform(-3, 3), all.uniform(-3, 3)}, 1).reshape({v, 2});
+  const auto base = own.repeat({views, 1, 1});
+  const auto first = sources.narrow(1, 0, 1).squeeze(1);
+  auto x = look(torch::cat({first, first,
+                            sources.narrow(1, 1, kCopies).transpose(0, 1).reshape({kCopies * n, 3, kCanvas, kCanvas})}),
+                looking(base.matmul(pose), base.matmul(shift.unsqueeze(2)).squeeze(2), kWindow, kCanvas), kWindow);
+  const auto back = pose.transpose(1, 2) / scale.square().reshape({v, 1, 1});  // the inverse of turning and scaling
+  out.straighten = looking(back, -back.matmul(shift.unsqueeze(2)).squeeze(2), kPatch, kPatch);
+
+  x = expose(x, all, blur, noise);
+  const auto is_normalized = each.chance(kLightShare).repeat({views, 1, 1, 1});
+  const auto sigma = each.log_uniform(kLightSigmaLow, kLightSigmaHigh).repeat({views, 1, 1, 1});
+  x = torch::where(is_normalized.gt(0), 0.5 + kNormalizedScale * normalize_light(x, sigma), x);
+  constexpr int margin = (kWindow - kPatch) / 2;
+  out.images = x.narrow(2, margin, kPatch).narrow(3, margin, kPatch).contiguous();
+  return out;
 }
 
 }  // namespace vedette

@@ -189,7 +189,8 @@ Grid<std::uint8_t> damage(RgbImage& image, const Damage& d, const RgbImage& fore
             opacity = inside;
             break;
         }
-        const auto now = static_cast<int>(std::lround(std::clamp(old + opacity * (value - old), 0.0, 255.0)));
+        const auto now =
+            static_cast<int>(std::lround(std::clamp(old + d.opacity * opacity * (value - old), 0.0, 255.0)));
         image.at(py, px)[c] = static_cast<std::uint8_t>(now);
         change = std::max(change, std::abs(now - before.at(py, px)[c]));
       }

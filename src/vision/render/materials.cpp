@@ -3,79 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <numbers>
 #include <vector>
 
+#include "vision/render/material_tools.hpp"
 #include "vision/render/noise.hpp"
 
 namespace vedette::render {
 namespace {
-
-constexpr double kPi = std::numbers::pi;
-
-double fraction(double x) {
-  return x - std::floor(x);
-}
-/// Returns 0 at whole numbers and 1 half-way between them.
-double triangle(double x) {
-  return 2 * std::abs(fraction(x) - 0.5) * -1 + 1;
-}
-
-/// Draws a colour as things in plants have them: mostly grey, sometimes strong.
-Color draw_color(Random& random, double darkest = 0.05, double brightest = 0.85) {
-  const double value = random.uniform(darkest, brightest);
-  const double saturation = random.uniform() < 0.6 ? random.uniform(0, 0.12) : random.uniform(0.1, 0.8);
-  const double hue = random.uniform(0, 6);
-  const auto channel = [&](double shift) {
-    const double k = std::fmod(hue + shift, 6);
-    return value * (1 - saturation * std::clamp(std::min(k, 4 - k), 0.0, 1.0));
-  };
-  return {channel(5), channel(3), channel(1)};
-}
-
-/// Coordinates that are turned and scaled about the picture's middle.
-struct Frame {
-  double cosine = 1, sine = 0, scale = 1, x0 = 0, y0 = 0;
-  Frame(Random& random, double degrees, double smallest, double largest) {
-    const double angle = random.uniform(-degrees, degrees) * kPi / 180;
-    cosine = std::cos(angle);
-    sine = std::sin(angle);
-    scale = 1 / std::exp(random.uniform(std::log(smallest), std::log(largest)));
-    x0 = random.uniform(0, 1000);
-    y0 = random.uniform(0, 1000);
-  }
-  [[nodiscard]] double u(double x, double y) const { return (cosine * x + sine * y) * scale + x0; }
-  [[nodiscard]] double v(double x, double y) const { return (cosine * y - sine * x) * scale + y0; }
-};
-
-/// The distances to the nearest and second nearest of scattered points, and which one is nearest (Worley, SIGGRAPH
-/// 1996).
-struct Cell {
-  double first, second;
-  std::uint64_t id;
-};
-Cell nearest_cell(double x, double y, std::uint64_t seed, double jitter = 1) {
-  const auto ix = static_cast<std::int64_t>(std::floor(x)), iy = static_cast<std::int64_t>(std::floor(y));
-  Cell cell{9, 9, 0};
-  for (std::int64_t j = iy - 1; j <= iy + 1; ++j)
-    for (std::int64_t i = ix - 1; i <= ix + 1; ++i) {
-      const double px = static_cast<double>(i) + 0.5 + jitter * (hash_noise(i, j, seed) - 0.5);
-      const double py = static_cast<double>(j) + 0.5 + jitter * (hash_noise(i, j, seed + 1) - 0.5);
-      const double d = std::hypot(x - px, y - py);
-      if (d < cell.first) {
-        cell.second = cell.first;
-        cell.first = d;
-        cell.id = static_cast<std::uint64_t>(hash_noise(i, j, seed + 2) * 0x1p52);
-      } else if (d < cell.second) {
-        cell.second = d;
-      }
-    }
-  return cell;
-}
-
-double random_of(std::uint64_t id, std::uint64_t salt) {
-  return hash_noise(static_cast<std::int64_t>(id), static_cast<std::int64_t>(salt), 77);
-}
 
 class Machined : public Material {
  public:
@@ -453,37 +387,43 @@ class Parts : public Material {
     corners_ = 3 + static_cast<int>(r.below(7));
     hole_ = r.uniform() < 0.5 ? r.uniform(0.15, 0.7) : 0;
     satellites_ = r.uniform() < 0.4 ? 3 + static_cast<int>(r.below(6)) : 0;
+    for (int i = 0; i < satellites_; ++i) {
+      const double a = 2 * kPi * i / satellites_, at = 0.4 + 0.5 * hole_;
+      satellite_places_.emplace_back(at * std::cos(a), at * std::sin(a));
+    }
     const double light = r.uniform(0, 2 * kPi);
     light_x_ = std::cos(light);
     light_y_ = std::sin(light);
     const double side = std::min(height, width);
     const auto arrangement = r.below(3);
     if (arrangement == 0) {
-      parts_.push_back({width * r.uniform(0.42, 0.58), height * r.uniform(0.42, 0.58), side * r.uniform(0.25, 0.46),
-                        r.uniform(0, 2 * kPi)});
+      const double x = width * r.uniform(0.42, 0.58), y = height * r.uniform(0.42, 0.58);
+      const double radius = side * r.uniform(0.25, 0.46);
+      parts_.emplace_back(x, y, radius, r.uniform(0, 2 * kPi));
     } else if (arrangement == 1) {
       const double pitch = side * r.uniform(0.18, 0.4), turn = r.uniform(0, 2 * kPi);
       for (double y = pitch * r.uniform(0.3, 0.7); y < height; y += pitch)
         for (double x = pitch * r.uniform(0.45, 0.55); x < width; x += pitch)
-          parts_.push_back({x, y, pitch * 0.36, turn});
+          parts_.emplace_back(x, y, pitch * 0.36, turn);
     } else {
       const auto count = 3 + r.below(14);
-      for (std::uint64_t i = 0; i < count; ++i)
-        parts_.push_back(
-            {r.uniform(0, width), r.uniform(0, height), side * r.uniform(0.06, 0.2), r.uniform(0, 2 * kPi)});
+      for (std::uint64_t i = 0; i < count; ++i) {
+        const double x = r.uniform(0, width), y = r.uniform(0, height), radius = side * r.uniform(0.06, 0.2);
+        parts_.emplace_back(x, y, radius, r.uniform(0, 2 * kPi));
+      }
     }
   }
   [[nodiscard]] Color at(double x, double y) const override {
     // Finds the topmost part here, and how far inside its outline the pixel lies.
-    double inside = -1e9, shadow = -1e9, slope_x = 0, slope_y = 0;
+    double inside = -1e9, shadow = -1e9;
+    const Part* top = nullptr;
     for (const auto& part : parts_) {
       const double reach = part.radius * 1.5 + 12;
       if (std::abs(x - part.x) > reach || std::abs(y - part.y) > reach) continue;
       const double d = depth(part, x, y);
       if (d > 0 || d > inside) {
         inside = d;
-        slope_x = depth(part, x + 1, y) - d;
-        slope_y = depth(part, x, y + 1) - d;
+        top = &part;
       }
       shadow = std::max(shadow, depth(part, x + 5 * light_x_, y + 5 * light_y_));
     }
@@ -492,7 +432,9 @@ class Parts : public Material {
     color = color * (1 - 0.45 * smoothstep(-4, 4, shadow));
     if (cover <= 0) return color;
     const double rim = smoothstep(bevel_, 0, inside);
-    const double shade = 1 + 0.7 * rim * (slope_x * light_x_ + slope_y * light_y_);
+    double shade = 1;
+    if (rim > 0 && top != nullptr)
+      shade += 0.7 * rim * ((depth(*top, x + 1, y) - inside) * light_x_ + (depth(*top, x, y + 1) - inside) * light_y_);
     const Color texture = body_->at(x, y);
     const Color body{texture.r * tint_.r, texture.g * tint_.g, texture.b * tint_.b};
     return mix(color, body * std::max(0.05, shade), cover);
@@ -500,13 +442,15 @@ class Parts : public Material {
 
  private:
   struct Part {
-    double x, y, radius, turn;
+    Part(double at_x, double at_y, double r, double turn)
+        : x(at_x), y(at_y), radius(r), cosine(std::cos(turn)), sine(std::sin(turn)) {}
+    double x, y, radius, cosine, sine;
   };
   /// Returns the signed distance to the outline, positive inside.
   [[nodiscard]] double depth(const Part& p, double x, double y) const {
-    const double c = std::cos(p.turn), s = std::sin(p.turn);
-    const double u = c * (x - p.x) + s * (y - p.y), v = c * (y - p.y) - s * (x - p.x);
-    const double distance = std::hypot(u, v), angle = std::atan2(v, u);
+    const double u = p.cosine * (x - p.x) + p.sine * (y - p.y), v = p.cosine * (y - p.y) - p.sine * (x - p.x);
+    const double distance = std::sqrt(u * u + v * v);
+    const double angle = shape_ == 2 || shape_ == 3 ? std::atan2(v, u) : 0;
     double d = p.radius - distance;
     if (shape_ == 1) {  // This shape is a rounded rectangle.
       const double a = std::abs(u) - p.radius * 0.75, b = std::abs(v) - p.radius * 0.5, round = p.radius * 0.2;
@@ -521,8 +465,9 @@ class Parts : public Material {
     }
     if (hole_ > 0) d = std::min(d, distance - hole_ * p.radius * 0.8);
     for (int i = 0; i < satellites_; ++i) {
-      const double a = 2 * kPi * i / satellites_, at = p.radius * (0.4 + 0.5 * hole_);
-      d = std::min(d, std::hypot(u - at * std::cos(a), v - at * std::sin(a)) - p.radius * 0.09);
+      const auto [to_x, to_y] = satellite_places_[static_cast<std::size_t>(i)];
+      const double du = u - p.radius * to_x, dv = v - p.radius * to_y;
+      d = std::min(d, std::sqrt(du * du + dv * dv) - p.radius * 0.09);
     }
     return d;
   }
@@ -534,6 +479,7 @@ class Parts : public Material {
   double bevel_, hole_, light_x_, light_y_;
   std::uint64_t shape_;
   int corners_, satellites_;
+  std::vector<std::pair<double, double>> satellite_places_;  // in radii of the part
   std::vector<Part> parts_;
 };
 
@@ -559,6 +505,14 @@ std::unique_ptr<Material> make_material(Surface surface, Random random, int heig
       return std::make_unique<Board>(random);
     case Surface::parts:
       return std::make_unique<Parts>(random, height, width);
+    case Surface::matte:
+    case Surface::crystalline:
+    case Surface::rings:
+    case Surface::strands:
+    case Surface::glossy:
+    case Surface::leaves:
+    case Surface::mixed:
+      return make_further_material(surface, random, height, width);
   }
   return nullptr;
 }

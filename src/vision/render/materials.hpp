@@ -30,5 +30,7 @@ class Material {
 
 /// Makes a surface. Everything random is drawn from `random`; the picture's sides, in pixels, place parts.
 std::unique_ptr<Material> make_material(Surface surface, Random random, int height, int width);
+/// Makes the surfaces of further_materials.cpp, Surface::matte to Surface::mixed; make_material() calls it.
+std::unique_ptr<Material> make_further_material(Surface surface, Random random, int height, int width);
 
 }  // namespace vedette::render

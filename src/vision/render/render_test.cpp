@@ -76,5 +76,20 @@ TEST(Surfaces, DamageStaysInItsPlaceAndIsOutlined) {
   EXPECT_GE(seen, 140);  // Of 192 damages some are pastes that look like what was there.
 }
 
+TEST(Surfaces, OpacityScalesTheChangeOfEveryFill) {
+  for (const auto fill : kFills) {
+    const auto good = render_surface(Surface::lattice, 5, 96, 96), foreign = render_surface(Surface::woven, 6, 96, 96);
+    const auto change = [&](double opacity) {
+      auto picture = good;
+      damage(picture, {fill, Outline::ellipse, 48, 48, 30, 0.9, opacity}, foreign, Random(3));
+      int sum = 0;
+      for (std::size_t i = 0; i < good.pixels.size(); ++i) sum += std::abs(picture.pixels[i] - good.pixels[i]);
+      return sum;
+    };
+    EXPECT_EQ(change(0), 0);
+    EXPECT_NEAR(change(0.25), 0.25 * change(1), 0.05 * change(1)) << static_cast<int>(fill);
+  }
+}
+
 }  // namespace
 }  // namespace vedette::render

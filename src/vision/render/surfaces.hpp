@@ -10,10 +10,28 @@
 /// seed determines the pictures. The functions are pure; any thread may call them.
 namespace vedette::render {
 
-enum class Surface { machined, cast, woven, printed, organic, granular, lattice, board, parts };
-inline constexpr std::array kSurfaces = {Surface::machined, Surface::cast,    Surface::woven,
-                                         Surface::printed,  Surface::organic, Surface::granular,
-                                         Surface::lattice,  Surface::board,   Surface::parts};
+enum class Surface {
+  machined,
+  cast,
+  woven,
+  printed,
+  organic,
+  granular,
+  lattice,
+  board,
+  parts,
+  matte,
+  crystalline,
+  rings,
+  strands,
+  glossy,
+  leaves,
+  mixed
+};
+inline constexpr std::array kSurfaces = {Surface::machined, Surface::cast,     Surface::woven,       Surface::printed,
+                                         Surface::organic,  Surface::granular, Surface::lattice,     Surface::board,
+                                         Surface::parts,    Surface::matte,    Surface::crystalline, Surface::rings,
+                                         Surface::strands,  Surface::glossy,   Surface::leaves,      Surface::mixed};
 
 /// Renders a picture of one kind of surface: lit, in focus or slightly out of it, with a sensor's noise. Each side has
 /// 16 … 4096 pixels.
@@ -34,6 +52,7 @@ struct Damage {
   double centre_y, centre_x;  ///< in pixels
   double size;                ///< How many pixels the damage is across, or how long a stroke is.
   double strength;            ///< 0 … 1: the opacity of what is painted, or how far something is moved
+  double opacity = 1;         ///< 0 … 1: how much of the change is seen, whatever fills the place
 };
 /// Damages a place of the picture. `foreign` lends its content to Fill::foreign and must be at least as large as the
 /// picture. Returns the damaged place: 1 inside the outline, otherwise 0. Everything is 0 if nearly nothing there
