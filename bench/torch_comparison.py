@@ -134,6 +134,15 @@ class Network(torch.nn.Module):
     def blur(self, inputs, tensors, numbers):
         return gaussian(inputs[0][None, None].float(), numbers["sigma"])[0, 0]
 
+    def summarize_rows(self, inputs, tensors, numbers):
+        rows = inputs[0]
+        largest = rows.topk(max(1, round(numbers["share"] * int(rows.shape[0]))), dim=0).values
+        return torch.cat([rows.mean(0), rows.std(0, unbiased=False), largest.mean(0)])
+
+    def probe(self, inputs, tensors, numbers):
+        z = ((inputs[0] - tensors["center"]) * tensors["scale"]).clamp(-numbers["limit"], numbers["limit"])
+        return (tensors["bias"] + (tensors["weights"] * z).sum()).clamp(-40, 40).exp().reshape(1, 1)
+
     def softplus(self, inputs, tensors, numbers):
         return F.softplus(inputs[0])
 
@@ -162,10 +171,11 @@ def score(manifest, maps):
         position += len(own)
         for values in own:
             values = values.flatten()
-            largest = values.topk(max(1, int(contestant["pool_fraction"] * len(values)))).values.mean()
-            level = values.mean() ** contestant["level_exponent"] if contestant["level_exponent"] > 0 else 1
-            z = (torch.log((largest / level).clamp(min=1e-12)) - contestant["location"]) / contestant["scale"]
-            fused = fused + contestant["score_weight"] * float(z) / len(own)
+            level = torch.log(values.mean().clamp(min=1e-20))
+            for pool in contestant["pools"]:
+                largest = values.topk(max(1, round(pool["fraction"] * len(values)))).values.mean()
+                number = torch.log(largest.clamp(min=1e-20)) - pool["level_exponent"] * level
+                fused += pool["weight"] * (float(number) - pool["location"]) / pool["scale"] / len(own)
     return fused
 
 

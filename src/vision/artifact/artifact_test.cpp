@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "base/files.hpp"
 #include "base/random.hpp"
@@ -15,7 +17,7 @@ Manifest small_manifest() {
   m.image_height = m.image_width = m.input_height = m.input_width = 64;
   m.folds = 1;
   m.graph = {{"convolution", "gray", {"image"}, {{"weights", "w"}}, {{"stride", 1}}}};
-  m.contestants = {{.name = "c", .maps = {"gray"}, .pool_fraction = 0.1, .score_weight = 1, .map_weight = 1}};
+  m.contestants = {{.name = "c", .maps = {"gray"}, .pools = {{.fraction = 0.1, .weight = 1}}, .map_weight = 1}};
   m.threshold = 0.7;
   m.int8_agrees = false;
   return m;
@@ -39,7 +41,35 @@ TEST(Artifact, WhatIsWrittenIsReadAndTheSameInputGivesTheSameBytes) {
   EXPECT_EQ(back->manifest.graph[0].numbers.at("stride"), 1);
 }
 
-TEST(Artifact, TheRangeOfSamplesIsKeptAndOlderModelsHaveAll16Bits) {
+TEST(Artifact, OlderModelsHaveOnePool) {
+  TemporaryFolder folder;
+  ASSERT_TRUE(write_artifact(folder.path(), small_manifest(), kTensors, {{"w"}, {"g"}}));
+  auto json = nlohmann::json::parse(as_text(*read_file(folder.path() / "manifest.json", 1 << 20)));
+  json["version"] = 5;
+  json["contestants"][0] = {{"name", "c"},     {"maps", {"gray"}}, {"pool_fraction", 0.25}, {"level_exponent", 0.5},
+                            {"location", 2.0}, {"scale", 0.5},     {"score_weight", 3.0},   {"map_weight", 4.0}};
+  ASSERT_TRUE(write_file_atomically(folder.path() / "manifest.json", json.dump()));
+  const auto back = read_artifact(folder.path());
+  ASSERT_TRUE(back) << back.error().message;
+  const auto& c = back->manifest.contestants[0];
+  ASSERT_EQ(c.pools.size(), 1);
+  EXPECT_EQ(c.pools[0].fraction, 0.25);
+  EXPECT_EQ(c.pools[0].level_exponent, 0.5);
+  EXPECT_EQ(c.pools[0].location, 2);
+  EXPECT_EQ(c.pools[0].scale, 0.5);
+  EXPECT_EQ(c.score_weight(), 3);
+  EXPECT_EQ(c.map_weight, 4);
+  EXPECT_DOUBLE_EQ(c.map_unit, std::exp(2.0));
+
+  json["version"] = 4;
+  json["image"].erase("sample_bits");
+  ASSERT_TRUE(write_file_atomically(folder.path() / "manifest.json", json.dump()));
+  const auto oldest = read_artifact(folder.path());
+  ASSERT_TRUE(oldest) << oldest.error().message;
+  EXPECT_EQ(oldest->manifest.sample_bits, 16);
+}
+
+TEST(Artifact, TheRangeOfSamplesIsKept) {
   TemporaryFolder folder;
   auto m = small_manifest();
   m.sample_bits = 12;
@@ -57,10 +87,6 @@ TEST(Artifact, TheRangeOfSamplesIsKeptAndOlderModelsHaveAll16Bits) {
   EXPECT_FALSE(read_artifact(folder.path() / "a"));
   replace("\"sample_bits\": 17", "\"other\": 12");
   EXPECT_FALSE(read_artifact(folder.path() / "a"));
-  replace("\"version\": 5", "\"version\": 4");
-  const auto old = read_artifact(folder.path() / "a");
-  ASSERT_TRUE(old) << old.error().message;
-  EXPECT_EQ(old->manifest.sample_bits, 16);
 }
 
 TEST(Artifact, DanglingNamesAndMissingFilesAreRefused) {
@@ -87,7 +113,7 @@ TEST(Artifact, DanglingNamesAndMissingFilesAreRefused) {
   m.contestants[0].maps = {"none"};
   refuses(m, "map");
   m = small_manifest();
-  m.contestants[0].scale = 0;
+  m.contestants[0].pools[0].scale = 0;
   refuses(m, "scale");
   m = small_manifest();
   m.image_height = 1 << 20;

@@ -208,14 +208,52 @@ TEST(Infer, PoolingAveragesTheLargest) {
   const std::vector<float> values = {1, 9, 3, 7, 5, 0, 0, 0, 0, 0};
   EXPECT_DOUBLE_EQ(pool_largest(values, 0.001), 9);
   EXPECT_DOUBLE_EQ(pool_largest(values, 0.3), 7);
-  EXPECT_DOUBLE_EQ(score_map(values, 0.3, 0), 7);
-  EXPECT_DOUBLE_EQ(score_map(values, 0.3, 1), 7 / 2.5);
+  const std::vector<Pool> pools = {{.fraction = 0.3}, {.fraction = 0.3, .level_exponent = 1}, {.fraction = 0.001}};
+  const auto numbers = pool_map(values, pools);
+  ASSERT_EQ(numbers.size(), 3);
+  EXPECT_DOUBLE_EQ(numbers[0], std::log(7));
+  EXPECT_DOUBLE_EQ(numbers[1], std::log(7 / 2.5));
+  EXPECT_DOUBLE_EQ(numbers[2], std::log(9));
+}
+
+TEST(Infer, APictureIsSummarizedAndProbedAsAWhole) {
+  const std::vector<Node> nodes = {{"average_pool", "cells", {"image"}, {}, {{"size", 8}}},
+                                   {"tokens", "rows", {"cells"}, {}, {}},
+                                   {"summarize_rows", "summary", {"rows"}, {}, {{"share", 0.25}}},
+                                   {"probe",
+                                    "odds",
+                                    {"summary"},
+                                    {{"center", "c"}, {"scale", "s"}, {"weights", "w"}, {"bias", "b"}},
+                                    {{"limit", 2}}}};
+  const std::map<std::string, Tensor> tensors = {{"c", Tensor::make({9}, {0.5F, 0, 0, 0, 0, 0, 0, 0, 0})},
+                                                 {"s", Tensor::make({9}, {1, 1, 1, 1, 1, 1, 10, 1, 1})},
+                                                 {"w", Tensor::make({9}, {4, 0, 0, 2, 0, 0, 1, 0, 0})},
+                                                 {"b", Tensor::make({1}, {-0.25F})}};
+  auto graph = Graph::plan(nodes, tensors, {"summary", "odds"}, 16, 16);
+  ASSERT_TRUE(graph) << graph.error().message;
+  // Of four cells one is white; the green channel is 0.5 everywhere.
+  auto input = graph->input();
+  for (int y = 0; y < 16; ++y)
+    for (int x = 0; x < 16; ++x) {
+      const auto at = static_cast<std::size_t>(16 * y + x);
+      input[at] = y < 8 && x < 8 ? 1.0F : 0.0F;
+      input[256 + at] = 0.5F;
+      input[512 + at] = 0;
+    }
+  graph->run();
+  const auto summary = graph->output("summary").copy();
+  const std::vector<double> expected = {0.25, 0.5, 0, std::sqrt(0.1875), 0, 0, 1, 0.5, 0};
+  ASSERT_EQ(summary.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(summary[i], expected[i], 1e-6) << i;
+  // The seventh number is 10 deviations away, which are cut off at 2.
+  const double logit = -0.25 + 4 * (0.25 - 0.5) + 2 * std::sqrt(0.1875) + 1 * 2;
+  EXPECT_NEAR(graph->output("odds").data[0], std::exp(logit), 1e-4);
 }
 
 TEST(Infer, OnlyRegionsThatReachThePeakAreLabelled) {
   Manifest m;
   m.image_height = 24, m.image_width = 48;
-  m.contestants = {{.name = "one", .maps = {"map"}, .pool_fraction = 0.01, .score_weight = 1, .map_weight = 1}};
+  m.contestants = {{.name = "one", .maps = {"map"}, .pools = {{.fraction = 0.01, .weight = 1}}, .map_weight = 1}};
   m.segmentation = Segmentation{{{"a", "#ff0000"}, {"b", "#00ff00"}}, {{1, 2}, {1, 2}}, {"classes"}};
   Grid<float> map(6, 12);
   map.at(2, 2) = 1.5F;  // this cell reaches the threshold but not the peak
@@ -223,7 +261,7 @@ TEST(Infer, OnlyRegionsThatReachThePeakAreLabelled) {
   Planes classes{2, 6, 12, std::vector<float>(2 * 6 * 12)};
   for (std::size_t i = 6 * 12; i < classes.values.size(); ++i) classes.values[i] = 1;  // the class is "b" everywhere
   const auto detection =
-      combine(m, std::vector<ContestantOutput>{{{map}, {1.0}}}, std::vector{classes}, {}, std::nullopt);
+      combine(m, std::vector<ContestantOutput>{{{map}, {{0.0}}}}, std::vector{classes}, {}, std::nullopt);
   std::set<int> left, right;
   for (int y = 0; y < 24; ++y)
     for (int x = 0; x < 48; ++x) (x < 24 ? left : right).insert(detection.label_map->at(y, x));
@@ -325,7 +363,7 @@ Artifact bright_model() {
                {"g", Tensor::make({2}, {0, 1})},
                {"two", Tensor::make({2, 3}, {0, 0, 0, 9, 9, 9})},
                {"g2", Tensor::make({3}, {0, 1, 2})}};
-  m.contestants = {{.name = "bright", .maps = {"map"}, .pool_fraction = 0.5, .score_weight = 1, .map_weight = 1}};
+  m.contestants = {{.name = "bright", .maps = {"map"}, .pools = {{.fraction = 0.5, .weight = 1}}, .map_weight = 1}};
   m.threshold = std::log1p(std::exp(std::log(0.8)));
   m.confidence_slope = 3;
   m.confidence_limit = 0.95;
@@ -373,7 +411,7 @@ Artifact delicate_model() {
                {"thousand", Tensor::make({1, 1, 1, 1}, {1000})},
                {"minus", Tensor::make({1}, {-1000})},
                {"picture", Tensor::make({64, 64, 3}, std::vector<float>(64 * 64 * 3, 128))}};
-  m.contestants = {{.name = "red", .maps = {"map"}, .pool_fraction = 0.5, .score_weight = 1, .map_weight = 1}};
+  m.contestants = {{.name = "red", .maps = {"map"}, .pools = {{.fraction = 0.5, .weight = 1}}, .map_weight = 1}};
   m.threshold = 1;
   m.confidence_limit = 0.95;
   return a;

@@ -59,10 +59,12 @@ Fitted fit(std::span<const ScoreRow> rows, std::span<const std::uint8_t> labels,
   std::vector<double> strengths;
   for (std::size_t c = 0; c < contestants; ++c) {
     std::vector<double> scores(rows.size()), known;
+    // Squared, so that what hardly knows anything hardly counts.
     const double doubt = entrants[c].has_seen_anomalies ? kDoubtOfLearners : kDoubt;
+    const auto strength = [&] { return std::pow(evidence(scores, labels, doubt, worth), 2); };
     for (std::size_t p = 0; p < entrants[c].is_default.size(); ++p) {
       for (std::size_t i = 0; i < rows.size(); ++i) scores[i] = rows[i][c][p];
-      known.push_back(evidence(scores, labels, doubt, worth));
+      known.push_back(strength());
     }
     pools[c] = blend(entrants[c].is_default, known, worth * anomalies);
     double squares = 0, mean = 0;
@@ -75,9 +77,7 @@ Fitted fit(std::span<const ScoreRow> rows, std::span<const std::uint8_t> labels,
     const double scale = 1 / std::max(std::sqrt(squares), 1e-3);
     for (auto& w : pools[c]) w *= scale;
     for (std::size_t i = 0; i < rows.size(); ++i) columns[i][c] = scores[i] * scale;
-    // Squared, so that a contestant that hardly knows anything hardly counts.
-    const double own = evidence(scores, labels, doubt, worth);
-    strengths.push_back(own * own);
+    strengths.push_back(strength());
   }
   const auto shares = blend(std::vector<bool>(contestants, true), strengths, worth * anomalies);
   std::vector<std::vector<double>> fused;

@@ -18,7 +18,8 @@ constexpr double kSuspectConfidence = 0.9;
 constexpr std::size_t kMostDamaged = 120;
 constexpr double kSmallestDamage = 0.02, kLargestDamage = 0.6;  // sizes as shares of the picture's shorter side
 constexpr double kFaintestDamage = 0.1;
-constexpr double kWorthOfDamage = 0.3;  // How much rendered damage says about real defects.
+// How much rendered damage says about real defects, if so many good pictures carry it; fewer say less.
+constexpr double kWorthOfDamage = 0.3, kEnoughNormals = 24;
 
 }  // namespace
 
@@ -149,7 +150,9 @@ void Trainer::decide() {
     // The smallest pool without regard to the level says how high the map of a good picture reaches.
     contestant.map_unit = std::exp(contestant.pools.front().location);
   }
-  const auto choice = choose_fusion(rows, labels, fold, folds_, entrants, damaged_.empty() ? 1 : kWorthOfDamage);
+  const auto choice = choose_fusion(
+      rows, labels, fold, folds_, entrants,
+      damaged_.empty() ? 1 : kWorthOfDamage * std::min(1.0, static_cast<double>(normals_.size()) / kEnoughNormals));
   labels.resize(pictures_.size());
   std::vector<double> logits;
   for (std::size_t i = 0; i < pictures_.size(); ++i) logits.push_back(choice.fusion.logit(rows[i]));

@@ -6,9 +6,12 @@
 #include <numeric>
 
 #include "base/random.hpp"
+#include "vision/evaluate/evaluate.hpp"
 #include "vision/infer/infer.hpp"
 #include "vision/learn/decision.hpp"
 #include "vision/learn/features.hpp"
+#include "vision/learn/fusion.hpp"
+#include "vision/learn/linear_probe.hpp"
 #include "vision/learn/normality.hpp"
 
 namespace vedette {
@@ -100,44 +103,108 @@ TEST(PrincipalComponents, ComeInTheOrderOfTheirVariance) {
   EXPECT_NEAR(apply_whitening(compose(p, within), std::vector<float>{3, 8, 3})[0], 1, 0.1);
 }
 
-/// Makes scores in which the first contestant sees the defects and the second is noise.
-void make_scores(int count, double shift, ScoreRows& rows, Labels& labels, std::vector<std::int64_t>& fold,
-                 std::uint64_t seed) {
-  Random random(seed);
-  for (int i = 0; i < count; ++i) {
-    labels.push_back(static_cast<std::uint8_t>(i % 2));
-    fold.push_back(i / 2 % 4);
-    rows.push_back({random.normal() + shift * (i % 2), random.normal()});
-  }
-}
-
-TEST(Fusion, WeighsWhatHelpsAndNeverNegatively) {
-  ScoreRows rows;
+struct Scores {
+  std::vector<ScoreRow> rows;
   Labels labels;
   std::vector<std::int64_t> fold;
-  make_scores(400, 3, rows, labels, fold, 3);
-  for (auto& row : rows) row.push_back(-row[0]);  // This contestant is perfectly wrong.
-  const auto fusion = fit_fusion(rows, labels, {true, true, true});
+  /// Every second picture is anomalous. The first contestant has two pools, of which the second sees the defects; the
+  /// second contestant is noise.
+  Scores(int count, double shift, std::uint64_t seed) {
+    Random random(seed);
+    for (int i = 0; i < count; ++i) {
+      labels.push_back(static_cast<std::uint8_t>(i % 2));
+      fold.push_back(i / 2 % 4);
+      rows.push_back({{random.normal(), random.normal() + shift * (i % 2)}, {random.normal()}});
+    }
+  }
+};
+const std::vector<Entrant> kEntrants = {{{true, true}}, {{true}}};
+
+TEST(Logistic, WeighsWhatHelpsAndNeverNegatively) {
+  const Scores scores(400, 3, 3);
+  std::vector<std::vector<double>> columns;
+  for (const auto& row : scores.rows) columns.push_back({row[0][1], row[1][0], -row[0][1]});  // The last is all wrong.
+  const auto fusion = fit_logistic(columns, scores.labels);
   EXPECT_GT(fusion.weights[0], 3 * fusion.weights[1]);
   EXPECT_GE(fusion.weights[2], 0);
   EXPECT_LT(fusion.weights[2], 0.05 * fusion.weights[0]);
 }
 
-TEST(Fusion, PrefersTheBestAloneWhenTheOthersAreNoise) {
-  ScoreRows rows;
-  Labels labels;
-  std::vector<std::int64_t> fold;
-  make_scores(200, 2, rows, labels, fold, 4);
-  const auto choice = choose_fusion(rows, labels, fold, 4);
-  EXPECT_GT(choice.fusion.weights[0], 0);
-  EXPECT_LT(choice.fusion.weights[1], 0.3 * choice.fusion.weights[0]);
-  EXPECT_EQ(choice.cross_fitted_logits.size(), rows.size());
+TEST(Evidence, ChanceAndWorseIsNoneAndFewPicturesAreLittle) {
+  const std::vector<double> rising = {1, 2, 3, 4, 5, 6}, falling = {6, 5, 4, 3, 2, 1};
+  const Labels few = {0, 0, 0, 1, 1, 1};
+  EXPECT_EQ(evidence(falling, few, 4, 1), 0);
+  // Three that are told apart and four that are not make an AUROC of 5/7, which is 0.566 deviations of Φ.
+  EXPECT_NEAR(evidence(rising, few, 4, 1), std::sqrt(2.0) * 0.566, 0.002);
+  EXPECT_LT(evidence(rising, few, 12, 1), 0.6 * evidence(rising, few, 4, 1));
+  EXPECT_NEAR(evidence(rising, few, 4, 0.1), evidence(rising, few, 40, 1), 1e-9);
 }
 
-TEST(Fusion, WithoutDefectsItIsTheMean) {
-  const ScoreRows rows = {{1, 3}, {2, 4}};
-  const auto choice = choose_fusion(rows, Labels{0, 0}, std::vector<std::int64_t>{0, 1}, 2);
-  EXPECT_EQ(choice.fusion.weights, (std::vector<double>{0.5, 0.5}));
+TEST(Fusion, WhatKnowsNothingHardlyCounts) {
+  const Scores scores(200, 2, 4);
+  const auto choice = choose_fusion(scores.rows, scores.labels, scores.fold, 4, kEntrants, 1);
+  const auto& weights = choice.fusion.weights;
+  EXPECT_GT(weights[0][1], 0.5);
+  EXPECT_LT(weights[0][0], 0.1 * weights[0][1]);
+  EXPECT_LT(weights[1][0], 0.1 * weights[0][1]);
+  EXPECT_EQ(choice.cross_fitted_logits.size(), scores.rows.size());
+}
+
+TEST(Fusion, FewPicturesAndStandInsChangeTheEqualWeightsLittle) {
+  const Scores few(4, 9, 5), many(200, 9, 5);
+  const auto share = [](const Fusion& f) { return f.weights[1][0] / (f.weights[0][0] + f.weights[0][1]); };
+  const auto sure = share(choose_fusion(many.rows, many.labels, many.fold, 4, kEntrants, 1).fusion);
+  const auto unsure = share(choose_fusion(few.rows, few.labels, few.fold, 4, kEntrants, 1).fusion);
+  const auto doubtful = share(choose_fusion(many.rows, many.labels, many.fold, 4, kEntrants, 0.02).fusion);
+  EXPECT_LT(sure, 0.1);
+  EXPECT_GT(unsure, 2 * sure);
+  EXPECT_GT(doubtful, 2 * sure);
+}
+
+TEST(Fusion, WhatLearnedFromTheDefectsIsBelievedLater) {
+  Scores scores(20, 3, 6);
+  for (auto& row : scores.rows) row[1][0] = row[0][1];  // Both contestants say the same.
+  std::vector<Entrant> entrants = {{{true, true}}, {{true}, true}};
+  const auto learner = choose_fusion(scores.rows, scores.labels, scores.fold, 4, entrants, 1).fusion.weights;
+  EXPECT_LT(learner[1][0], 0.8 * learner[0][1]);
+}
+
+TEST(Fusion, WithoutDefectsTheDefaultPoolsOfAllContestantsCountAlike) {
+  const std::vector<ScoreRow> rows = {{{1, 3}, {2}}, {{2, 4}, {0}}};
+  const std::vector<Entrant> entrants = {{{false, true}}, {{true}}};
+  const auto choice = choose_fusion(rows, Labels{0, 0}, std::vector<std::int64_t>{0, 1}, 2, entrants, 1);
+  EXPECT_EQ(choice.fusion.weights, (std::vector<std::vector<double>>{{0, 0.5}, {0.5}}));
+  EXPECT_EQ(choice.cross_fitted_logits, (std::vector<double>{2.5, 2}));
+}
+
+TEST(LinearProbe, LearnsADirectionFromFewPicturesAndIgnoresWhatNeverVaries) {
+  constexpr std::int64_t kWidth = 60;
+  Random random(7);
+  const auto describe = [&](bool is_anomalous, std::vector<float>& to) {
+    for (std::int64_t c = 0; c < kWidth; ++c)
+      to.push_back(c == 0 ? 5.0F : static_cast<float>(random.normal() + (is_anomalous && c < 10 ? 1.5 : 0)));
+  };
+  std::vector<float> rows;
+  Labels labels;
+  for (int i = 0; i < 40; ++i) {
+    labels.push_back(i % 4 == 0 ? 1 : 0);
+    describe(i % 4 == 0, rows);
+  }
+  const auto probe = fit_linear_probe(rows, kWidth, labels);
+  EXPECT_EQ(probe.weights[0], 0);
+  std::vector<double> scores;
+  Labels later;
+  for (int i = 0; i < 200; ++i) {
+    std::vector<float> row;
+    describe(i % 2 == 0, row);
+    double logit = probe.bias;
+    for (std::size_t c = 0; c < row.size(); ++c)
+      logit +=
+          probe.weights[c] * std::clamp<double>((row[c] - probe.center[c]) * probe.scale[c], -kProbeLimit, kProbeLimit);
+    scores.push_back(logit);
+    later.push_back(i % 2 == 0 ? 1 : 0);
+  }
+  EXPECT_GT(auroc(scores, later), 0.95);
 }
 
 TEST(Decision, StaysSensibleWhenAClassIsMissing) {
@@ -241,9 +308,9 @@ TEST(OutOfFold, VerdictsAreWhatInferSaysWithTheFoldsNumbers) {
         others.statistics.push_back(set.statistics[i]);
       }
     const auto choice = choose_decision(others.logits, others.labels);
-    // A model with the fold's numbers, whose one contestant's score is the logit's exponential.
+    // A model with the fold's numbers, whose one contestant says the logit.
     Manifest m;
-    m.contestants = {{kLevelContestant, {"map"}, 1, 0, 0, 1, 1, 1}};
+    m.contestants = {{.name = kLevelContestant, .maps = {"map"}, .pools = {{.weight = 1}}, .map_weight = 1}};
     m.threshold = std::log1p(std::exp(choice.threshold));
     m.confidence_slope = choice.confidence_slope;
     m.confidence_limit = choice.confidence_limit;
@@ -252,7 +319,7 @@ TEST(OutOfFold, VerdictsAreWhatInferSaysWithTheFoldsNumbers) {
     for (std::size_t i = 0; i < set.logits.size(); ++i) {
       if (set.fold[i] != f) continue;
       const std::vector<ContestantOutput> seen = {
-          {{Grid<float>(2, 2, static_cast<float>(set.statistics[i].level))}, {std::exp(set.logits[i])}}};
+          {{Grid<float>(2, 2, static_cast<float>(set.statistics[i].level))}, {{set.logits[i]}}}};
       const auto said = combine(m, seen, {}, set.statistics[i], 0);
       EXPECT_EQ(decided[i].is_anomalous, said.is_anomalous);
       EXPECT_NEAR(decided[i].confidence, said.confidence, 1e-9);
