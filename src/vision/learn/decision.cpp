@@ -12,7 +12,7 @@ namespace vedette {
 namespace {
 
 constexpr double kHighestSlope = 6.0;
-constexpr double kFalseAlarmBudget = 1.0 / 12;  // The budget when the training showed no defect and gave no budget.
+constexpr double kFalseAlarmBudget = 1.0 / 8;  // The budget when the training showed no defect and gave no budget.
 constexpr double kBrightnessRoom = 3, kSharpnessRoom = 1.7, kLevelRoom = 1.2;
 
 double sigmoid(double x) {
@@ -30,18 +30,15 @@ struct Normal {
   }
 };
 
-/// Returns the upper tail of a normal distribution at the budget, widened as in Student's t for few pictures. It lies
-/// above all good pictures if the budget grants fewer than two of them.
-double tail_threshold(std::span<const double> good, double budget) {
+/// Returns the height that a share `budget` of a normal distribution passes, widened as in Student's t for few pictures.
+double tail_height(std::span<const double> good, double budget) {
   const Normal normal(good);
   const auto count = static_cast<double>(good.size());
   const double t = std::sqrt(-2 * std::log(budget));
   const double z = t - (2.30753 + 0.27061 * t) / (1 + 0.99229 * t + 0.04481 * t * t);  // Abramowitz & Stegun 26.2.22.
   // Abramowitz & Stegun 26.7.5, first term.
   const double widened = z * (1 + (z * z + 1) / (4 * std::max(4.0, count - 1)));
-  const double threshold = normal.mean + widened * normal.deviation;
-  if (count * budget >= 2) return threshold;
-  return std::max(threshold, *std::max_element(good.begin(), good.end()) + 0.25 * normal.deviation);
+  return normal.mean + widened * normal.deviation;
 }
 
 /// Of n good pictures and a new one, each is equally likely to be the highest, the second highest and so on. With j =
@@ -49,7 +46,9 @@ double tail_threshold(std::span<const double> good, double budget) {
 /// budget.
 double conformal_threshold(std::vector<double> good, double budget) {
   const auto allowed = static_cast<std::size_t>(budget * (static_cast<double>(good.size()) + 1) + 1e-9);
-  if (allowed == 0) return tail_threshold(good, budget);
+  if (allowed == 0)
+    return std::max(tail_height(good, budget),
+                    *std::max_element(good.begin(), good.end()) + 0.25 * Normal(good).deviation);
   std::sort(good.begin(), good.end(), std::greater<>());
   const auto last = std::min(allowed, good.size()) - 1;
   const double below = good[last];
@@ -96,7 +95,7 @@ DecisionChoice choose_decision(std::span<const double> logits, std::span<const s
   const double deviation = Normal(logits).deviation;
   if (normals > 0) {
     d.threshold = false_alarm_budget ? conformal_threshold({logits.begin(), logits.end()}, *false_alarm_budget)
-                                     : tail_threshold(logits, kFalseAlarmBudget);
+                                     : tail_height(logits, kFalseAlarmBudget);
   } else {
     d.threshold = *std::min_element(logits.begin(), logits.end()) - 0.25 * deviation;
   }

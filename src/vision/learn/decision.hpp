@@ -21,13 +21,13 @@ struct DecisionChoice {
 ///
 /// With pictures of both classes, the threshold makes the fewest balanced errors, and the slope of the confidence has
 /// the maximum likelihood with Platt's smoothed targets (Platt 1999; Lin et al. 2007). With good pictures only, a
-/// normal tail is fitted to their scores: the threshold is the height that one good picture in twelve would pass, and
-/// if there are fewer pictures, it lies above all of them. With defects only, the threshold is below the lowest of
-/// them.
+/// normal tail is fitted to their scores: the threshold is the height that one good picture in eight would pass. (Later
+/// pictures pass it less often, because all folds judge them together, which errs less than a single fold.) With defects
+/// only, the threshold is below the lowest of them.
 ///
 /// With a false-alarm budget (a share of the good pictures, 0 … 1), the threshold is at least as high as the ranks of
 /// the good pictures demand to keep the budget (conformal prediction, which assumes no distribution). If there are too
-/// few pictures for that, it is as high as the normal tail says and above all of them.
+/// few pictures for that, it is as high as the normal tail of that share says and above all of them.
 DecisionChoice choose_decision(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
                                std::optional<double> false_alarm_budget = {});
 
