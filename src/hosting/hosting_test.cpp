@@ -28,8 +28,8 @@ void write_model(const std::filesystem::path& folder, double threshold, std::siz
              {"slice", "map", {"cells"}, {}, {{"channel", 0}}},
              {"scale_cells", "scaled", {"map"}, {{"factors", "factors"}}, {}}};
   m.folds = 1;
-  Contestant contestant{"red", {"scaled"}, 1.0 / 64, 0, 0, 1, 1, 1};
-  m.contestants = {contestant};
+  m.contestants = {
+      {.name = "red", .maps = {"scaled"}, .pools = {{.fraction = 1.0 / 64, .weight = 1}}, .map_weight = 1}};
   m.threshold = threshold;
   m.confidence_slope = 1;
   m.confidence_limit = 0.9;

@@ -31,7 +31,8 @@ Artifact bright_model(const std::string& red, const std::string& green) {
              {"nearest_other_group", "map", {"distances"}, {}, {{"group", 1}}},
              {"channels", "classes", {"cells"}, {}, {{"first", 0}, {"count", 2}}}};
   a.tensors = {{"bank", Tensor::make({2, 3}, {0, 0, 0, 9, 9, 9})}, {"groups", Tensor::make({3}, {0, 1, 2})}};
-  m.contestants = {{"bright", {"map"}, 1.0 / 64, 0, 0, 1, 1, 1}};
+  m.contestants = {
+      {.name = "bright", .maps = {"map"}, .pools = {{.fraction = 1.0 / 64, .weight = 1}}, .map_weight = 1}};
   m.threshold = 0.4;
   m.confidence_slope = 3;
   m.confidence_limit = 0.95;
