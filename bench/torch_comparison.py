@@ -141,7 +141,7 @@ class Network(torch.nn.Module):
 
     def probe(self, inputs, tensors, numbers):
         z = ((inputs[0] - tensors["center"]) * tensors["scale"]).clamp(-numbers["limit"], numbers["limit"])
-        return (tensors["bias"] + (tensors["weights"] * z).sum()).clamp(-40, 40).exp().reshape(1, 1)
+        return (tensors["bias"] + (tensors["weights"] * z).sum()).clamp(-27, 27).exp().reshape(1, 1)
 
     def softplus(self, inputs, tensors, numbers):
         return F.softplus(inputs[0])
@@ -171,10 +171,10 @@ def score(manifest, maps):
         position += len(own)
         for values in own:
             values = values.flatten()
-            level = torch.log(values.mean().clamp(min=1e-20))
+            level = torch.log(values.mean().clamp(min=1e-12))
             for pool in contestant["pools"]:
                 largest = values.topk(max(1, round(pool["fraction"] * len(values)))).values.mean()
-                number = torch.log(largest.clamp(min=1e-20)) - pool["level_exponent"] * level
+                number = torch.log(largest.clamp(min=1e-12)) - pool["level_exponent"] * level
                 fused += pool["weight"] * (float(number) - pool["location"]) / pool["scale"] / len(own)
     return fused
 

@@ -35,7 +35,9 @@ std::vector<json> read_results(const std::vector<std::string>& files) {
     std::ifstream file(name);
     for (std::string line; std::getline(file, line);) {
       auto value = json::parse(line, nullptr, false);
-      if (value.is_object() && value.contains("auroc") && value.contains("kind")) add_result(out, std::move(value));
+      const auto has = [&](const char* member) { return value.contains(member); };
+      if (value.is_object() && has("auroc") && has("kind") && has("product") && has("seed"))
+        add_result(out, std::move(value));
     }
   }
   return out;

@@ -24,6 +24,7 @@ constexpr std::uint64_t kBlobLimit = 2ULL << 30;
 constexpr std::size_t kMostLabels =
     254;  // a byte per pixel says which label it has: 0 is the background, and 255 stays free
 constexpr std::size_t kMostPools = 64;  // of one contestant
+constexpr double kLargestNumber = 1e6;  // of those that scores are computed with
 constexpr int kVersion = 6;
 // These versions are read, too. Up to 5 a contestant had one pool; 4 had no sample_bits: the upper byte of 16-bit
 // samples counted.
@@ -97,7 +98,7 @@ Manifest from_json(const Json& j) {  // Throws Json::exception.
     m.graph.push_back({n.at("op"), n.at("output"), n.at("inputs").get<std::vector<std::string>>(),
                        n.at("tensors").get<std::map<std::string, std::string>>(),
                        n.at("numbers").get<std::map<std::string, double>>()});
-  const int version = j.at("version");
+  const auto version = j.at("version").get<std::int64_t>();
   for (const auto& c : j.at("contestants")) {
     Contestant contestant{c.at("name"), c.at("maps").get<std::vector<std::string>>(), {}, 1, c.at("map_weight")};
     if (version <= kVersionOfOnePool) {
@@ -168,7 +169,9 @@ Result<void> check_references(const Artifact& a) {
     for (const auto& map : c.maps)
       if (!outputs.contains(map)) return broken("contestant " + c.name + " names no output " + map);
     const auto is_possible = [](const Pool& p) {
-      return p.scale > 0 && p.fraction > 0 && p.fraction <= 1 && p.level_exponent >= 0 && p.level_exponent <= 1;
+      return p.scale >= 1 / kLargestNumber && p.scale <= kLargestNumber && p.fraction > 0 && p.fraction <= 1 &&
+             p.level_exponent >= 0 && p.level_exponent <= 1 && std::abs(p.location) <= kLargestNumber &&
+             std::abs(p.weight) <= kLargestNumber;
     };
     if (c.pools.empty() || c.pools.size() > kMostPools || !std::all_of(c.pools.begin(), c.pools.end(), is_possible) ||
         !(c.map_unit > 0))
@@ -378,7 +381,8 @@ Result<Artifact> read_artifact(const fs::path& folder, bool check_hashes) {
   Artifact artifact;
   try {
     if (json.at("format") != "vedette-model") return broken("it is not a Vedette model");
-    if (const int version = json.at("version"); version < kOldestVersion || version > kVersion)
+    const auto& version = json.at("version");
+    if (!version.is_number_integer() || version < kOldestVersion || version > kVersion)
       return broken("it was written by another version of Vedette");
     artifact.manifest = from_json(json);
   } catch (const Json::exception&) {

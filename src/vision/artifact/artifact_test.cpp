@@ -61,6 +61,12 @@ TEST(Artifact, OlderModelsHaveOnePool) {
   EXPECT_EQ(c.map_weight, 4);
   EXPECT_DOUBLE_EQ(c.map_unit, std::exp(2.0));
 
+  for (const auto& version :
+       {nlohmann::json(4294967302), nlohmann::json(5.5), nlohmann::json("5"), nlohmann::json(7)}) {
+    json["version"] = version;
+    ASSERT_TRUE(write_file_atomically(folder.path() / "manifest.json", json.dump()));
+    EXPECT_FALSE(read_artifact(folder.path())) << version;
+  }
   json["version"] = 4;
   json["image"].erase("sample_bits");
   ASSERT_TRUE(write_file_atomically(folder.path() / "manifest.json", json.dump()));
@@ -113,8 +119,25 @@ TEST(Artifact, DanglingNamesAndMissingFilesAreRefused) {
   m.contestants[0].maps = {"none"};
   refuses(m, "map");
   m = small_manifest();
-  m.contestants[0].pools[0].scale = 0;
-  refuses(m, "scale");
+  const auto refuses_pool = [&](Pool pool, const char* name) {
+    auto changed = small_manifest();
+    changed.contestants[0].pools = {pool};
+    refuses(changed, name);
+  };
+  refuses_pool({.fraction = 0.1, .scale = 0}, "scale");
+  refuses_pool({.fraction = 0}, "no cells");
+  refuses_pool({.fraction = 1.1}, "too many cells");
+  refuses_pool({.level_exponent = 2}, "exponent");
+  refuses_pool({.weight = 1e300}, "weight");
+  refuses_pool({.location = -1e300}, "location");
+  m.contestants[0].pools.clear();
+  refuses(m, "no pools");
+  m = small_manifest();
+  m.contestants[0].pools.resize(65);
+  refuses(m, "many pools");
+  m = small_manifest();
+  m.contestants[0].map_unit = 0;
+  refuses(m, "unit");
   m = small_manifest();
   m.image_height = 1 << 20;
   refuses(m, "size");

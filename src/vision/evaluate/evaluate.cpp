@@ -10,10 +10,14 @@
 namespace vedette {
 namespace {
 
+/// Returns the pictures by rising score. What is not a number comes first, and is equal to nothing, not even to itself:
+/// whoever counts equal scores must count at least one.
 std::vector<std::size_t> order_by_score(std::span<const double> scores) {
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return scores[a] < scores[b]; });
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
+    return std::isnan(scores[a]) ? !std::isnan(scores[b]) : scores[a] < scores[b];
+  });
   return order;
 }
 
@@ -29,8 +33,10 @@ double auroc(std::span<const double> scores, std::span<const std::uint8_t> is_po
   for (std::size_t i = 0; i < order.size();) {
     double tied_negatives = 0, tied_positives = 0;
     const double score = scores[order[i]];
-    for (; i < order.size() && scores[order[i]] == score; ++i)
+    do {
       (is_positive[order[i]] ? tied_positives : tied_negatives) += 1;
+      ++i;
+    } while (i < order.size() && scores[order[i]] == score);
     won += tied_positives * (negatives + 0.5 * tied_negatives);
     negatives += tied_negatives;
     positives += tied_positives;
@@ -46,10 +52,11 @@ double average_precision(std::span<const double> scores, std::span<const std::ui
   for (std::size_t left = order.size(); left > 0;) {
     const double score = scores[order[left - 1]];
     double new_hits = 0;
-    for (; left > 0 && scores[order[left - 1]] == score; --left) {
+    do {
       called += 1;
       new_hits += is_positive[order[left - 1]] ? 1 : 0;
-    }
+      --left;
+    } while (left > 0 && scores[order[left - 1]] == score);
     hits += new_hits;
     sum += new_hits * hits / called;
   }
@@ -127,12 +134,16 @@ double minimum_error_threshold(std::span<const double> scores, std::span<const s
   // of them good.
   double errors = 1.0;  // The threshold begins below everything, where every negative is a false alarm.
   double best_errors = errors;
-  double best_threshold = std::nextafter(scores[order.front()], -std::numeric_limits<double>::infinity());
+  const double infinity = std::numeric_limits<double>::infinity(), lowest = scores[order.front()];
+  double best_threshold = std::isnan(lowest) ? -infinity : std::nextafter(lowest, -infinity);
   double best_gap = 0;
   for (std::size_t i = 0; i < order.size();) {
     const double score = scores[order[i]];
-    for (; i < order.size() && scores[order[i]] == score; ++i)
+    do {
       errors += is_positive[order[i]] ? 1.0 / positives : -1.0 / negatives;
+      ++i;
+    } while (i < order.size() && scores[order[i]] == score);
+    if (std::isnan(score)) continue;  // No threshold lies beside it.
     const double next = i < order.size() ? scores[order[i]] : score + std::max(1e-6, std::abs(score) * 1e-3);
     const double gap = next - score;
     // Of equally good thresholds, the one in the widest gap generalises best.

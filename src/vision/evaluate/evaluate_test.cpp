@@ -103,5 +103,14 @@ TEST(Evaluate, IntervalsSayWhatFewPicturesAllow) {
   EXPECT_NEAR((known.high - known.low) / (2 * 1.96), 0.032, 0.004);
 }
 
+TEST(Evaluate, WhatIsNotANumberIsTheLowestScore) {
+  const double none = std::nan("");
+  const std::vector<double> scores = {none, 1, none, 2};
+  const std::vector<std::uint8_t> labels = {0, 0, 1, 1};
+  EXPECT_DOUBLE_EQ(auroc(scores, labels), 0.75);
+  EXPECT_GT(average_precision(scores, labels), 0.5);
+  EXPECT_LT(minimum_error_threshold(scores, labels), 2);
+}
+
 }  // namespace
 }  // namespace vedette

@@ -17,7 +17,7 @@ namespace vedette {
 namespace {
 
 constexpr int kBand = 64;               // rows of a picture that one thread resizes at a time
-constexpr double kLeastHeight = 1e-20;  // of a map whose logarithm is taken
+constexpr double kLeastHeight = 1e-12;  // of a map whose logarithm is taken
 
 Error wrong_size(const Manifest& m, int height, int width, int orientation = 1) {
   const bool is_turned = is_quarter_turn(orientation) && height == m.image_width && width == m.image_height;
@@ -263,6 +263,7 @@ Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, 
     const auto folds = chosen_folds(outputs[c], fold);
     for (std::size_t p = 0; p < contestant.pools.size(); ++p) {
       const auto& pool = contestant.pools[p];
+      if (pool.weight == 0) continue;  // A number that does not count may not be finite.
       double number = 0;
       for (auto f : folds) number += outputs[c].scores[f][p] / static_cast<double>(folds.size());
       fused += pool.weight * (number - pool.location) / pool.scale;

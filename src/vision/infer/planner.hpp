@@ -15,8 +15,8 @@
 #include "vision/infer/registration.hpp"
 
 /// Turns a model's nodes into steps. Internal to vision/infer: graph.cpp holds the table of operations and the small
-/// operations, networks.cpp the convolutions, channels_last.cpp what joins their maps, and distances.cpp the
-/// comparisons with what good pictures look like.
+/// operations, networks.cpp the convolutions, channels_last.cpp what joins their maps, distances.cpp the comparisons
+/// with what good pictures look like, and summary.cpp what judges pictures as a whole.
 namespace vedette {
 
 using Value = Graph::Value;

@@ -10,7 +10,7 @@
 namespace vedette {
 namespace {
 
-constexpr double kMostLogit = 40;  // Its exponential is far inside the range of floats.
+constexpr double kMostLogit = 27;  // Its inverse exponential is the least height of a map (infer.cpp).
 
 }  // namespace
 

@@ -118,11 +118,11 @@ Result<void> Trainer::fit_decoders() {
   job.steps = job_.plan.steps.value_or(kSteps);
   if (job_.plan.budget_seconds)
     job.seconds_left = [&] {
-      // Scoring comes afterwards and takes as long per picture as the pass over the good pictures that has just been
-      // made. So does comparing precisions, of which fp32 takes twice as long as the others.
+      // Describing the pictures for the linear probe and scoring come afterwards, and take as long per picture as the
+      // pass over the good pictures that has just been made. So does comparing precisions, of which fp32 takes twice as long as the others.
       const auto compared = 4 * fewer_if_large(kMostCompared) + fewer_if_large(kMostRanged);
       const double scoring = 1.2 * pass_seconds_ / static_cast<double>(normals_.size()) *
-                             static_cast<double>(pictures_.size() + (job_.test ? job_.test->size() : 0) + compared);
+                             static_cast<double>(2 * pictures_.size() + (job_.test ? job_.test->size() : 0) + compared);
       return *job_.plan.budget_seconds - meter_.seconds() - scoring;
     };
   job.progress = [&](double share) { meter_.report("learning to draw defects", 0.4 + 0.4 * share); };

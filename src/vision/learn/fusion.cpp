@@ -14,6 +14,7 @@ constexpr double kPenalty = 0.02;  // The L2 penalty per column.
 // The logistic model must have at least this much less log loss, and win by so many standard errors of the difference
 // (Breiman et al. 1984, section 3.4.3).
 constexpr double kLossMargin = 0.01, kLossErrors = 1;
+constexpr double kLeastSlope = 0.1;                  // of the logit per deviation of good pictures
 constexpr double kDoubt = 4, kDoubtOfLearners = 12;  // in anomalous pictures
 constexpr double kPriorAnomalies = 4;                // The equal weights count for so many anomalous pictures.
 
@@ -60,7 +61,7 @@ Fitted fit(std::span<const ScoreRow> rows, std::span<const std::uint8_t> labels,
   for (std::size_t c = 0; c < contestants; ++c) {
     std::vector<double> scores(rows.size()), known;
     // Squared, so that what hardly knows anything hardly counts.
-    const double doubt = entrants[c].has_seen_anomalies ? kDoubtOfLearners : kDoubt;
+    const double doubt = entrants[c].learned_from_labels ? kDoubtOfLearners : kDoubt;
     const auto strength = [&] { return std::pow(evidence(scores, labels, doubt, worth), 2); };
     for (std::size_t p = 0; p < entrants[c].is_default.size(); ++p) {
       for (std::size_t i = 0; i < rows.size(); ++i) scores[i] = rows[i][c][p];
@@ -82,7 +83,10 @@ Fitted fit(std::span<const ScoreRow> rows, std::span<const std::uint8_t> labels,
   const auto shares = blend(std::vector<bool>(contestants, true), strengths, worth * anomalies);
   std::vector<std::vector<double>> fused;
   for (const auto& column : columns) fused.push_back({weighted_sum(shares, column)});
-  const auto one = fit_logistic(fused, labels), free = fit_logistic(columns, labels);
+  auto one = fit_logistic(fused, labels);
+  // A few labelled defects that look like good pictures must not switch the detector off.
+  one.weights[0] = std::max(one.weights[0], kLeastSlope);
+  const auto free = fit_logistic(columns, labels);
   Fitted out{{pools, one.bias}, {pools, free.bias}};
   for (std::size_t c = 0; c < contestants; ++c)
     for (std::size_t p = 0; p < pools[c].size(); ++p) {

@@ -35,13 +35,13 @@ double evidence(std::span<const double> scores, std::span<const std::uint8_t> is
 /// What is known of a contestant before any picture is seen.
 struct Entrant {
   std::vector<bool> is_default;  ///< for each pool whether it counts unless the pictures say otherwise
-  /// Whether it learned from the anomalous pictures. Then it tells apart what it was shown, and later pictures show other
-  /// defects: it takes more pictures to believe it.
-  bool has_seen_anomalies = false;
+  /// Whether it learned from labels alone what an anomalous picture looks like. Then it tells apart what it was shown,
+  /// and later pictures show other defects: it takes more pictures to believe it.
+  bool learned_from_labels = false;
 };
 
-/// Weighs contestants, and the pools of each, by their evidence: a contestant that knows nothing gets nothing. With few
-/// anomalous pictures the weights are drawn towards equal ones over the pools that count by default. A logistic model of
+/// Weighs contestants, and the pools of each, by their evidence: the more anomalous pictures there are, the less counts a
+/// contestant that does not tell them apart. With few anomalous pictures the weights are drawn towards equal ones over the pools that count by default. A logistic model of
 /// the contestants takes the place of these weights if its loss on pictures of folds that took no part in the fit is
 /// clearly less. With only one class nothing is fitted, and the equal weights are taken. fold[i] is the fold of picture
 /// i. `worth` says how much an anomalous picture counts: 1, or less if it stands in for real ones; then the logistic

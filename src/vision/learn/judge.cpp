@@ -134,7 +134,7 @@ void Trainer::decide() {
   for (std::size_t c = 0; c < m.contestants.size(); ++c) {
     auto& contestant = m.contestants[c];
     auto& entrant = entrants.emplace_back();
-    entrant.has_seen_anomalies = contestant.name == kDecoderContestant || contestant.name == kProbeContestant;
+    entrant.learned_from_labels = contestant.name == kProbeContestant;
     for (auto& row : rows) row.emplace_back();
     for (std::size_t p = 0; p < contestant.pools.size(); ++p) {
       auto& pool = contestant.pools[p];
@@ -175,6 +175,9 @@ void Trainer::decide() {
     }
     evaluation_.contest.push_back(std::move(entry));
   }
+  // If a contestant that judges pictures as a whole decides alone, the others say where.
+  if (std::none_of(m.contestants.begin(), m.contestants.end(), [](const auto& c) { return c.map_weight > 0; }))
+    for (auto& contestant : m.contestants) contestant.map_weight = contestant.name == kProbeContestant ? 0 : 1;
   m.fusion_bias = choice.fusion.bias;
   m.threshold = anomaly_score_of(decision.threshold);
   m.confidence_slope = decision.confidence_slope;

@@ -169,6 +169,23 @@ TEST(Fusion, WhatLearnedFromTheDefectsIsBelievedLater) {
   EXPECT_LT(learner[1][0], 0.8 * learner[0][1]);
 }
 
+TEST(Fusion, DefectsThatLookGoodDoNotSwitchTheDetectorOff) {
+  Random random(8);
+  std::vector<ScoreRow> rows;
+  Labels labels;
+  std::vector<std::int64_t> fold;
+  for (int i = 0; i < 24; ++i) {
+    rows.push_back({{random.normal(), random.normal()}, {random.normal()}});
+    labels.push_back(0);
+    fold.push_back(i % 4);
+  }
+  rows.push_back({{-0.5, -0.5}, {-0.5}});
+  labels.push_back(1);
+  fold.push_back(0);
+  const auto fusion = choose_fusion(rows, labels, fold, 4, kEntrants, 1).fusion;
+  EXPECT_GT(fusion.logit({{10, 10}, {10}}), fusion.logit({{0, 0}, {0}}) + 0.5);
+}
+
 TEST(Fusion, WithoutDefectsTheDefaultPoolsOfAllContestantsCountAlike) {
   const std::vector<ScoreRow> rows = {{{1, 3}, {2}}, {{2, 4}, {0}}};
   const std::vector<Entrant> entrants = {{{false, true}}, {{true}}};

@@ -31,7 +31,7 @@ Result<void> Trainer::fit_probe() {
                       every = (all + kMostPictures - 1) / kMostPictures;
     if (seen[is_anomalous ? 1 : 0]++ % every == 0) chosen.push_back(i);
   }
-  meter_.report("learning from labels", 0.79);
+  meter_.report("learning from labels", 0.8);
   GraphPool graphs(m.graph, artifact_.tensors, {kSummary});
   std::vector<std::vector<float>> descriptions(chosen.size());
   std::vector<std::optional<Error>> failures(chosen.size());

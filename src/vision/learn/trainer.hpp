@@ -19,8 +19,8 @@
 #include "vision/learn/normality.hpp"
 #include "vision/learn/pools.hpp"
 
-/// Declares the steps of one training, which run() calls in this order: pictures.cpp, fit.cpp, draw.cpp, judge.cpp,
-/// segmentation.cpp, train.cpp. Only files of vision/learn include this header.
+/// Declares the steps of one training, which run() calls in this order: pictures.cpp, fit.cpp, draw.cpp, probe.cpp,
+/// judge.cpp, segmentation.cpp, train.cpp. Only files of vision/learn include this header.
 namespace vedette {
 
 /// The number of pictures on which precisions are compared, and the number on which ranges are measured. More pictures

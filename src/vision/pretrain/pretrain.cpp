@@ -251,6 +251,10 @@ class Run {
   [[nodiscard]] fs::path checkpoint() const { return options_.folder / "checkpoint.pt"; }
 
   Result<void> save() {
+    // An earlier checkpoint must not give way to one that is lost.
+    for (const auto& parameter : learner_->parameters())
+      if (!torch::isfinite(parameter).all().item<bool>())
+        return internal_error("The weights are not finite at step " + std::to_string(step_) + ".");
     torch::serialize::OutputArchive archive, model, optimizer;
     learner_->save(model);
     optimizer_.save(optimizer);

@@ -9,8 +9,8 @@
 #include "vision/image/image.hpp"
 
 /// Renders pictures of six products, good or damaged, with exact masks. They are what the engine is judged on: nothing
-/// that trains it may draw them. Their surfaces, damage and light share no code with those of vision/render, from which
-/// the backbone learns, and the table of layers in ARCHITECTURE.md lets no module include this one. The seed determines
+/// that trains it may draw them. Their surfaces, damage and light share nothing but noise functions with those of
+/// vision/render, from which the backbone learns, and the table of layers in ARCHITECTURE.md lets no module include this one. The seed determines
 /// the pictures. The functions are pure; any thread may call them.
 namespace vedette::products {
 
