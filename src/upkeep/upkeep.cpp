@@ -94,8 +94,8 @@ std::string Upkeep::to_prometheus() const {
 
 void Upkeep::loop() {
   using SteadyClock = std::chrono::steady_clock;
-  auto next_lifecycle = SteadyClock::now(), next_check = next_lifecycle, next_tidy = next_lifecycle,
-       asked = next_lifecycle;
+  auto next_lifecycle = SteadyClock::now(), next_check = next_lifecycle, asked = next_lifecycle;
+  auto next_tidy = next_lifecycle + kTidyEvery;  // start() has just done so.
   ClockGuard guard(store_, clock_);
   first_ = next_ = random_id(26);
   while (!stopping()) {

@@ -28,8 +28,8 @@ struct Views {
 };
 
 /// Makes views of the patches of one step. `pixels` is a block's, on the device that does the work. Two views of a patch
-/// differ by what a plant cannot control: pose, light, noise and focus. The seed determines them, on one kind of
-/// device; it becomes the seed of LibTorch's generators.
+/// differ by what a plant cannot control: pose, light, noise and focus. The seed, which becomes that of LibTorch's
+/// generators, determines them for one build and one kind of device.
 Views make_views(const torch::Tensor& pixels, const Patches& patches, int patches_per_picture, std::uint64_t seed);
 
 }  // namespace vedette
