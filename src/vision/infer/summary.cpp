@@ -25,7 +25,7 @@ void Planner::summarize_rows(const Node& node) {
 #pragma omp parallel for
     for (std::int64_t first = 0; first < channels; first += kBlock) {
       const auto width = std::min(kBlock, channels - first);
-      std::vector<float> columns(static_cast<std::size_t>(width * rows));
+      std::vector<float> columns(static_cast<std::size_t>(width * rows)), top(static_cast<std::size_t>(kept));
       for (std::int64_t r = 0; r < rows; ++r)
         for (std::int64_t c = 0; c < width; ++c)
           columns[static_cast<std::size_t>(c * rows + r)] = in.data[static_cast<std::size_t>(r * channels + first + c)];
@@ -35,11 +35,10 @@ void Planner::summarize_rows(const Node& node) {
         for (auto v = begin; v != end; ++v) sum += *v;
         const double mean = sum / static_cast<double>(rows);
         for (auto v = begin; v != end; ++v) squares += (*v - mean) * (*v - mean);
-        // The largest values are added in descending order, so that the sum does not depend on how nth_element leaves
-        // them.
-        std::nth_element(begin, begin + (kept - 1), end, std::greater<>());
-        std::sort(begin, begin + kept, std::greater<>());
-        for (auto v = begin; v != begin + kept; ++v) largest += *v;
+        // Few values are kept, so most are looked at once. They come out in descending order, and so their sum does not
+        // depend on the order of the rows.
+        std::partial_sort_copy(begin, end, top.begin(), top.end(), std::greater<>());
+        for (float v : top) largest += v;
         const auto at = static_cast<std::size_t>(first + c), step = static_cast<std::size_t>(channels);
         out.data[at] = static_cast<float>(mean);
         out.data[at + step] = static_cast<float>(std::sqrt(squares / static_cast<double>(rows)));
