@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cmath>
 #include <cstdio>
 #include <stdexcept>
 
@@ -38,8 +39,7 @@ class ProgressBar {
       const int filled = static_cast<int>(p.fraction * width);
       std::string bar(static_cast<std::size_t>(filled), '#');
       bar.resize(width, '.');
-      const std::string left =
-          p.seconds_left ? "  " + std::to_string(static_cast<int>(*p.seconds_left + 0.5)) + " s left" : "";
+      const std::string left = p.seconds_left ? "  " + std::to_string(std::lround(*p.seconds_left)) + " s left" : "";
       std::fprintf(stderr, "\r\x1B[K[%s] %3.0f %%  %s%s", bar.c_str(), 100 * p.fraction, p.stage.c_str(), left.c_str());
       if (p.fraction >= 1) std::fputc('\n', stderr);
     }

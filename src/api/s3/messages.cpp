@@ -327,8 +327,6 @@ WireError encode_error(const Error& error, std::string_view resource, std::strin
       out = {400, "InvalidRequest", {}};
       break;
     case ErrorKind::unauthenticated:
-      out = {403, "AccessDenied", {}};
-      break;
     case ErrorKind::access_denied:
       out = {403, "AccessDenied", {}};
       break;
