@@ -51,7 +51,10 @@ Json to_json(const Manifest& m) {
         {{"name", c.name}, {"maps", c.maps}, {"pools", pools}, {"map_unit", c.map_unit}, {"map_weight", c.map_weight}});
   }
   Json golden = Json::array();
-  for (const auto& g : m.golden) golden.push_back({{"image", g.image}, {"anomaly_score", g.anomaly_score}});
+  for (const auto& g : m.golden) {
+    golden.push_back({{"image", g.image}, {"anomaly_score", g.anomaly_score}});
+    if (g.int8_score) golden.back()["int8_score"] = *g.int8_score;
+  }
   Json out = {{"format", "vedette-model"},
               {"version", kVersion},
               {"image", {{"height", m.image_height}, {"width", m.image_width}, {"sample_bits", m.sample_bits}}},
@@ -120,7 +123,10 @@ Manifest from_json(const Json& j) {  // Throws Json::exception.
   m.confidence_limit = j.at("decision").at("confidence_limit");
   const auto& p = j.at("plausibility");
   m.plausibility = {p.at("darkest"), p.at("brightest"), p.at("least_sharpness"), p.at("highest_level")};
-  for (const auto& g : j.at("golden")) m.golden.push_back({g.at("image"), g.at("anomaly_score")});
+  for (const auto& g : j.at("golden")) {
+    m.golden.push_back({g.at("image"), g.at("anomaly_score")});
+    if (g.contains("int8_score")) m.golden.back().int8_score = g["int8_score"].get<double>();
+  }
   if (j.contains("agrees_with_fp32")) {
     const auto& agrees = j["agrees_with_fp32"];
     if (agrees.contains("bf16")) m.bf16_agrees = agrees["bf16"].get<bool>();

@@ -98,6 +98,8 @@ struct Plausibility {
 struct GoldenSample {
   std::string image;  ///< The name of the tensor [height, width, 3], values 0 … 255, at the model's input size.
   double anomaly_score = 0;
+  /// The score in int8, if the training could multiply it and the model decides alike in it.
+  std::optional<double> int8_score = {};
 };
 
 struct Manifest {

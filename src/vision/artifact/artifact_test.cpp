@@ -20,16 +20,18 @@ Manifest small_manifest() {
   m.contestants = {{.name = "c", .maps = {"gray"}, .pools = {{.fraction = 0.1, .weight = 1}}, .map_weight = 1}};
   m.threshold = 0.7;
   m.int8_agrees = false;
+  m.golden = {{"p", 2, 2.5}, {"p", 3}};
   return m;
 }
 
 const std::map<std::string, Tensor> kTensors = {{"w", Tensor::make({1, 3, 1, 1}, {0.3F, 0.6F, 0.1F})},
-                                                {"g", Tensor::make({2}, {1, 2})}};
+                                                {"g", Tensor::make({2}, {1, 2})},
+                                                {"p", Tensor::make({64, 64, 3}, std::vector<float>(64 * 64 * 3))}};
 
 TEST(Artifact, WhatIsWrittenIsReadAndTheSameInputGivesTheSameBytes) {
   TemporaryFolder folder;
-  ASSERT_TRUE(write_artifact(folder.path() / "a", small_manifest(), kTensors, {{"w"}, {"g"}}));
-  ASSERT_TRUE(write_artifact(folder.path() / "b", small_manifest(), kTensors, {{"w"}, {"g"}}));
+  ASSERT_TRUE(write_artifact(folder.path() / "a", small_manifest(), kTensors, {{"w"}, {"g", "p"}}));
+  ASSERT_TRUE(write_artifact(folder.path() / "b", small_manifest(), kTensors, {{"w"}, {"g", "p"}}));
   EXPECT_EQ(*read_file(folder.path() / "a/manifest.json", 1 << 20),
             *read_file(folder.path() / "b/manifest.json", 1 << 20));
   const auto back = read_artifact(folder.path() / "a");
@@ -37,13 +39,16 @@ TEST(Artifact, WhatIsWrittenIsReadAndTheSameInputGivesTheSameBytes) {
   EXPECT_EQ(back->tensors.at("w").copy(), kTensors.at("w").copy());
   EXPECT_EQ(back->manifest.threshold, 0.7);
   EXPECT_EQ(back->manifest.int8_agrees, false);
+  ASSERT_EQ(back->manifest.golden.size(), 2);
+  EXPECT_EQ(back->manifest.golden[0].int8_score, 2.5);
+  EXPECT_FALSE(back->manifest.golden[1].int8_score);
   EXPECT_FALSE(back->manifest.bf16_agrees);
   EXPECT_EQ(back->manifest.graph[0].numbers.at("stride"), 1);
 }
 
 TEST(Artifact, OlderModelsHaveOnePool) {
   TemporaryFolder folder;
-  ASSERT_TRUE(write_artifact(folder.path(), small_manifest(), kTensors, {{"w"}, {"g"}}));
+  ASSERT_TRUE(write_artifact(folder.path(), small_manifest(), kTensors, {{"w"}, {"g", "p"}}));
   auto json = nlohmann::json::parse(as_text(*read_file(folder.path() / "manifest.json", 1 << 20)));
   json["version"] = 5;
   json["contestants"][0] = {{"name", "c"},     {"maps", {"gray"}}, {"pool_fraction", 0.25}, {"level_exponent", 0.5},
@@ -79,7 +84,7 @@ TEST(Artifact, TheRangeOfSamplesIsKept) {
   TemporaryFolder folder;
   auto m = small_manifest();
   m.sample_bits = 12;
-  ASSERT_TRUE(write_artifact(folder.path() / "a", m, kTensors, {{"w"}, {"g"}}));
+  ASSERT_TRUE(write_artifact(folder.path() / "a", m, kTensors, {{"w"}, {"g", "p"}}));
   EXPECT_EQ(read_artifact(folder.path() / "a")->manifest.sample_bits, 12);
   const auto file = folder.path() / "a/manifest.json";
   std::string text(as_text(*read_file(file, 1 << 20)));
@@ -99,7 +104,7 @@ TEST(Artifact, DanglingNamesAndMissingFilesAreRefused) {
   TemporaryFolder folder;
   EXPECT_EQ(read_artifact(folder.path()).error().kind, ErrorKind::invalid_input);
   const auto refuses = [&](Manifest m, const char* name) {
-    ASSERT_TRUE(write_artifact(folder.path() / name, std::move(m), kTensors, {{"w", "g"}}));
+    ASSERT_TRUE(write_artifact(folder.path() / name, std::move(m), kTensors, {{"w", "g", "p"}}));
     EXPECT_FALSE(read_artifact(folder.path() / name)) << name;
   };
   auto m = small_manifest();
@@ -110,7 +115,7 @@ TEST(Artifact, DanglingNamesAndMissingFilesAreRefused) {
   refuses(m, "labels");
   m.segmentation->labels.pop_back();
   m.segmentation->thresholds.pop_back();
-  ASSERT_TRUE(write_artifact(folder.path() / "as many as possible", m, kTensors, {{"w", "g"}}));
+  ASSERT_TRUE(write_artifact(folder.path() / "as many as possible", m, kTensors, {{"w", "g", "p"}}));
   EXPECT_TRUE(read_artifact(folder.path() / "as many as possible"));
   m = small_manifest();
   m.graph[0].tensors["weights"] = "none";
@@ -181,7 +186,7 @@ TEST(Artifact, ShapesWhoseProductWrapsRoundAreRefused) {
 }
 
 TEST(Artifact, DamagedBlobsNeverCrash) {
-  const std::string bytes = to_safetensors(kTensors);
+  const std::string bytes = to_safetensors({{"w", kTensors.at("w")}, {"g", kTensors.at("g")}});
   ASSERT_TRUE(parse_safetensors(bytes));
   Random random(3);
   for (std::size_t length = 0; length < bytes.size(); ++length)
