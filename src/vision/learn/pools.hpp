@@ -6,9 +6,10 @@
 #include "vision/artifact/artifact.hpp"
 #include "vision/learn/features.hpp"
 
-/// The contestants that know defects by name, and how the maps of all contestants become numbers.
+/// Says how the maps of contestants become numbers. All functions are pure.
 namespace vedette {
 
+/// The names of the contestants that learned from anomalous pictures: from masks, and from labels alone.
 inline constexpr const char *kDecoderContestant = "decoder", *kProbeContestant = "linear_probe";
 
 /// Returns the share of the cells that a spot covers. It has as many pixels of the working size in large pictures as in
