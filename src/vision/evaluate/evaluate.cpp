@@ -63,6 +63,12 @@ double average_precision(std::span<const double> scores, std::span<const std::ui
   return ratio(sum, positives);
 }
 
+double normal_quantile(double probability) {
+  const double t = std::sqrt(-2 * std::log(std::max(1 - probability, 1e-12)));
+  return std::max(
+      0.0, t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))));
+}
+
 Interval wilson_interval(double hits, double count) {
   if (!(count > 0)) return {};
   constexpr double z = 1.959964;

@@ -30,6 +30,10 @@ ConfusionCounts count_confusion(std::span<const double> scores, std::span<const 
                                 double threshold);
 ClassificationMetrics classification_metrics(const ConfusionCounts& counts);
 
+/// Returns the quantile of the standard normal distribution, to 5e-4 (Abramowitz & Stegun 26.2.23). The probability is
+/// 0.5 or more; beyond 1 − 1e-12 it counts as that.
+double normal_quantile(double probability);
+
 /// A 95 % confidence interval within 0 … 1. Without pictures it is 0 … 1.
 struct Interval {
   double low = 0, high = 1;

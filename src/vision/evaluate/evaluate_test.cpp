@@ -112,5 +112,11 @@ TEST(Evaluate, WhatIsNotANumberIsTheLowestScore) {
   EXPECT_LT(minimum_error_threshold(scores, labels), 2);
 }
 
+TEST(Evaluate, TheNormalQuantileIsThatOfTheTables) {
+  EXPECT_NEAR(normal_quantile(0.5), 0, 5e-4);
+  EXPECT_NEAR(normal_quantile(0.875), 1.1503, 5e-4);
+  EXPECT_NEAR(normal_quantile(0.975), 1.9600, 5e-4);
+}
+
 }  // namespace
 }  // namespace vedette

@@ -34,8 +34,7 @@ struct Normal {
 double tail_height(std::span<const double> good, double budget) {
   const Normal normal(good);
   const auto count = static_cast<double>(good.size());
-  const double t = std::sqrt(-2 * std::log(budget));
-  const double z = t - (2.30753 + 0.27061 * t) / (1 + 0.99229 * t + 0.04481 * t * t);  // Abramowitz & Stegun 26.2.22.
+  const double z = normal_quantile(1 - budget);
   // Abramowitz & Stegun 26.7.5, first term.
   const double widened = z * (1 + (z * z + 1) / (4 * std::max(4.0, count - 1)));
   return normal.mean + widened * normal.deviation;

@@ -22,13 +22,6 @@ double softplus(double x) {
   return x > 30 ? x : std::log1p(std::exp(x));
 }
 
-/// Returns the quantile of the normal distribution (Abramowitz & Stegun 26.2.23), for 0.5 … 1.
-double normal_quantile(double probability) {
-  const double t = std::sqrt(-2 * std::log(std::max(1 - probability, 1e-12)));
-  return std::max(
-      0.0, t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))));
-}
-
 /// Returns weights that sum to 1: equal ones where `is_default` is set, and those that are in proportion to `strengths`,
 /// mixed by how many anomalous pictures speak for the latter.
 std::vector<double> blend(const std::vector<bool>& is_default, std::span<const double> strengths, double anomalies) {
