@@ -50,7 +50,7 @@ class Held {
 };
 
 std::future<Result<void>> begin(ComputePool& pool, const std::shared_ptr<ComputePool::Lane>& lane,
-                                std::function<void(int)> work, std::stop_token abandoned = {}) {
+                                std::function<void(int)> work, const std::stop_token& abandoned = {}) {
   return std::async(std::launch::async,
                     [&pool, lane, work = std::move(work), abandoned] { return pool.run(lane, work, abandoned); });
 }

@@ -57,10 +57,7 @@ std::string canonical_value(std::string_view value) {
   return out;
 }
 
-struct QueryPair {
-  std::string name, value;  // both in the canonical encoding
-  auto operator<=>(const QueryPair&) const = default;
-};
+using QueryPair = std::pair<std::string, std::string>;  // The name and the value, both in the canonical encoding.
 
 /// Decodes a component and encodes it again, so that differences between clients' ways to escape do not matter. A
 /// component with a broken escape stays as it is: no client that follows the rules signed it, so it will not verify.
@@ -234,11 +231,11 @@ std::string canonical_request(const SignableRequest& request, const std::vector<
   auto pairs = query_pairs(request.query);
   std::sort(pairs.begin(), pairs.end());
   bool first = true;
-  for (const auto& pair : pairs) {
-    if (is_presigned && pair.name == "X-Amz-Signature") continue;
+  for (const auto& [name, value] : pairs) {
+    if (is_presigned && name == "X-Amz-Signature") continue;
     if (!first) out += '&';
     first = false;
-    out += pair.name + "=" + pair.value;
+    out += name + "=" + value;
   }
   out += '\n';
   for (const auto& name : signed_headers) {

@@ -245,7 +245,7 @@ TEST_P(Metadata, MetricsAddUpAndGrowCoarserWithAge) {
     work->metric_points().add(measured(start + minute * 60, version, value));
   };
   for (const std::int64_t minute : {0, 1, 7}) add(minute, "1", 10), add(minute, "1", 20), add(minute, "2", 1);
-  const auto ask = [&](std::int64_t period, std::optional<std::string> version) {
+  const auto ask = [&](std::int64_t period, const std::optional<std::string>& version) {
     return work->metric_points().query({.scope = kScope,
                                         .metric = "Time",
                                         .project = "p",

@@ -216,7 +216,7 @@ TEST_F(StoredModels, TakeInNoFileFromElsewhere) {
     const auto kept = folder_.path() / "kept";
     fs::rename(place, kept);
     fs::create_symlink(to, place);
-    const auto outcome = files_.put("u", model());
+    auto outcome = files_.put("u", model());
     fs::remove(place);
     fs::rename(kept, place);
     return outcome;

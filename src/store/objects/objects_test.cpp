@@ -72,7 +72,7 @@ TEST_F(Objects, ReplacingKeepsOpenReadersAndLeavesNoOldFile) {
 }
 
 TEST_F(Objects, ConditionsGuardAPut) {
-  const auto put = [&](PutCondition condition) {
+  const auto put = [&](const PutCondition& condition) {
     auto staged = store_->stage();
     (void)(*staged)->write(as_bytes("x")).has_value();
     (void)(*staged)->finish().has_value();
@@ -277,7 +277,7 @@ TEST_F(Multipart, PartsBecomeOneObjectAndCompletingAgainAnswersTheSame) {
 TEST_F(Multipart, WrongPartsAreRefusedAndTheUploadStays) {
   const auto upload = *store_->create_upload("b", "k", {.content_type = "text/plain"}, {});
   const auto small = part(upload, 1, "small"), last = part(upload, 2, "last");
-  const auto complete = [&](std::vector<std::pair<int, std::string>> parts) {
+  const auto complete = [&](const std::vector<std::pair<int, std::string>>& parts) {
     return store_->complete_upload("b", "k", upload, parts, {}).error().code;
   };
   EXPECT_EQ(complete({{2, last}, {1, small}}), "InvalidPartOrder");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <set>
 
 #include "base/files.hpp"
@@ -202,6 +203,22 @@ TEST(Registration, APictureInPlaceStaysAsItIsAndAKnockedOneIsMoved) {
   for (int y = 0; y < 60; ++y)
     for (int x = 0; x < 80; ++x) other.at(y, x) = static_cast<float>(std::sin(y * 0.9) * std::cos(x * 0.7));
   EXPECT_TRUE(is_unmoved(find_pose(reference, other, in_place)));
+}
+
+TEST(Registration, WhatRepeatsOrHasNoPatternHasNotOnePlace) {
+  EXPECT_TRUE(has_one_place(scene(0, 0, 0), 0.95));
+  // A weave fits itself again after one period of 9, which is farther than registration shifts a picture (6).
+  Grid<float> weave(60, 80), grating = weave, smooth = weave;
+  for (int y = 0; y < 60; ++y)
+    for (int x = 0; x < 80; ++x) {
+      const double row = 2 * std::numbers::pi / 9 * y, column = 2 * std::numbers::pi / 9 * x;
+      weave.at(y, x) = static_cast<float>(std::sin(row) * std::sin(column));
+      grating.at(y, x) = static_cast<float>(std::sin(column));
+      smooth.at(y, x) = static_cast<float>(0.01 * y + 0.004 * x);
+    }
+  EXPECT_FALSE(has_one_place(weave, 0.95));
+  EXPECT_FALSE(has_one_place(grating, 0.95));
+  EXPECT_FALSE(has_one_place(smooth, 0.95));
 }
 
 TEST(Infer, PoolingAveragesTheLargest) {

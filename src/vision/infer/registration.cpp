@@ -127,9 +127,9 @@ Correlation reference_sums(const Grid<float>& reference, int margin) {
 struct Scorer {
   const Grid<float>& reference;
   const Grid<float>& picture;
+  const int margin = margin_of(reference);  // The border of the reference that is left out.
   RowPlaces places{reference.width};
   std::vector<float> seen = std::vector<float>(places.index.size());
-  const int margin = margin_of(reference);
   const Correlation sums = reference_sums(reference, margin);
 
   double operator()(const RigidTransform& t) {
@@ -222,6 +222,34 @@ Grid<float> registration_map(const float* rgb, int height, int width, int reduct
 
 double registration_score(const Grid<float>& reference, const Grid<float>& picture, const RigidTransform& t) {
   return Scorer{reference, picture}(t);
+}
+
+bool has_one_place(const Grid<float>& reference, double score) {
+  // The shifts around none at all that fit as well as `score` are one region of shifts, which is found by flooding. The
+  // place is not one if another region fits as well, or if this region has no end within the search.
+  const int margin = margin_of(reference), reach = 2 * margin, side = 2 * reach + 1;
+  Grid<std::uint8_t> fits(side, side);
+  const auto scan = [&](int y) {
+    Scorer scorer{reference, reference, 2 * margin};
+    for (int x = 0; x < side; ++x)
+      fits.at(y, x) = scorer({static_cast<double>(y - reach), static_cast<double>(x - reach), 0}) >= score ? 1 : 0;
+  };
+#pragma omp parallel for
+  for (int y = 0; y < side; ++y) scan(y);
+  std::vector<std::pair<int, int>> open = {{reach, reach}};
+  fits.at(reach, reach) = 0;
+  while (!open.empty()) {
+    const auto [y, x] = open.back();
+    open.pop_back();
+    for (const auto& [down, right] : {std::pair{-1, 0}, {1, 0}, {0, -1}, {0, 1}}) {
+      const int ny = y + down, nx = x + right;
+      if (ny < 0 || nx < 0 || ny >= side || nx >= side) return false;
+      if (fits.at(ny, nx) == 0) continue;
+      fits.at(ny, nx) = 0;
+      open.emplace_back(ny, nx);
+    }
+  }
+  return std::none_of(fits.values.begin(), fits.values.end(), [](auto fit) { return fit != 0; });
 }
 
 RigidTransform estimate_registration(const Grid<float>& reference, const Grid<float>& picture) {

@@ -33,6 +33,11 @@ RigidTransform estimate_registration(const Grid<float>& reference, const Grid<fl
 /// out.
 double registration_score(const Grid<float>& reference, const Grid<float>& picture, const RigidTransform& transform);
 
+/// Returns whether the reference shows something that has one place. It has none if the reference, shifted by some
+/// distance, fits itself as well as `score` (the correlation that registered pictures reach): a weave, a grating, or a
+/// surface without a pattern. Their registration would move pictures as chance has it, and parts of them out of sight.
+bool has_one_place(const Grid<float>& reference, double score);
+
 /// Returns the pose in which to see a picture. Without `in_place` it is always the one that estimate_registration()
 /// finds. With `in_place` (0 … 1), a picture whose score without motion is at least `in_place` stays as it is. Any
 /// other picture is moved only if that removes half of what its correlation lacks: so pictures of a part that a fixture

@@ -124,7 +124,8 @@ void Trainer::fit_banks() {
   std::vector<float> bank, offsets = {0};
   for (const auto& part : parts) {
     bank.insert(bank.end(), part.begin(), part.end());
-    offsets.push_back(static_cast<float>(static_cast<std::int64_t>(bank.size()) / components));
+    const auto rows_so_far = static_cast<std::int64_t>(bank.size()) / components;
+    offsets.push_back(static_cast<float>(rows_so_far));
   }
   const auto entries = static_cast<std::int64_t>(bank.size()) / components;
   bank_ = {Tensor::make({entries, components}, std::move(bank)), Tensor::make({folds_ + 1}, std::move(offsets))};

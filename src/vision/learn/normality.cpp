@@ -17,9 +17,6 @@ constexpr double kSmallestSpread = 0.02;   // A share of the widest channel's sp
 constexpr double kDifferenceFloor = 0.05;  // A share of the mean eigenvalue.
 constexpr Eigen::Index kQueries = 3000, kCandidates = 12'000;
 constexpr int kRounds = 2;
-/// The typical cell counts for so many pictures when a cell's own variance is estimated.
-constexpr double kPriorPictures = 4;
-
 constexpr Eigen::Index kMostDirections = 32;
 constexpr double kShrinkagePictures = 6, kLeastShrinkage = 0.03;
 

@@ -51,7 +51,7 @@ Result<void> Trainer::select_pictures() {
       failures[i] = loaded.error();
       return;
     }
-    was_letterboxed[i] = loaded->was_letterboxed;
+    was_letterboxed[i] = loaded->was_letterboxed ? 1 : 0;
     // The range of 16-bit samples is chosen below, and until then different files may look alike: copies of such files
     // are told by their bytes.
     const auto file =
@@ -59,7 +59,7 @@ Result<void> Trainer::select_pictures() {
     digests[i] = sha256_hex(as_text(file && !file->empty() ? *file : loaded->image.pixels));
     orientations[i] = loaded->orientation;
     used_bits[i] = loaded->used_bits;
-    has_mask[i] = loaded->truth.has_value();
+    has_mask[i] = loaded->truth.has_value() ? 1 : 0;
     holds[i].assign(labels_.size() + 1, 0);
     if (loaded->truth)
       for (auto v : loaded->truth->values) holds[i][v] = 1, areas[i] += v != 0 ? 1 : 0;
@@ -227,6 +227,15 @@ Result<void> Trainer::find_reference() {
     if (failure) return *failure;
   Grid<float> reference = maps[0];
   std::vector<RigidTransform> transforms(count);
+  const auto average = [&](const std::vector<RigidTransform>& poses, const RigidTransform& frame) {
+    Grid<float> sum(reference.height, reference.width), warped = sum;
+    for (std::size_t i = 0; i < count; ++i) {
+      const RigidTransform t{poses[i].dy - frame.dy, poses[i].dx - frame.dx, poses[i].angle - frame.angle};
+      warp_to_reference(maps[i].values.data(), warped.values.data(), 1, warped.height, warped.width, t, 1);
+      for (std::size_t k = 0; k < sum.values.size(); ++k) sum.values[k] += warped.values[k] / static_cast<float>(count);
+    }
+    return sum;
+  };
   for (int round = 0; round < kReferenceRounds; ++round) {
     run_parallel(count, threads_, [&](std::size_t i) { transforms[i] = estimate_registration(reference, maps[i]); });
     // The frame is the mean pose and not the pose of the first picture; otherwise every warp would contain that
@@ -235,13 +244,7 @@ Result<void> Trainer::find_reference() {
     for (const auto& t : transforms)
       mean.dy += t.dy / static_cast<double>(count), mean.dx += t.dx / static_cast<double>(count),
           mean.angle += t.angle / static_cast<double>(count);
-    Grid<float> sum(reference.height, reference.width), warped = sum;
-    for (std::size_t i = 0; i < count; ++i) {
-      const RigidTransform t{transforms[i].dy - mean.dy, transforms[i].dx - mean.dx, transforms[i].angle - mean.angle};
-      warp_to_reference(maps[i].values.data(), warped.values.data(), 1, warped.height, warped.width, t, 1);
-      for (std::size_t k = 0; k < sum.values.size(); ++k) sum.values[k] += warped.values[k] / static_cast<float>(count);
-    }
-    reference = std::move(sum);
+    reference = average(transforms, mean);
   }
   double plain = 0, registered = 0;
   std::vector<double> before(count), after(count);
@@ -253,7 +256,7 @@ Result<void> Trainer::find_reference() {
     plain += before[i] / static_cast<double>(count), registered += after[i] / static_cast<double>(count);
   // If a fixture holds the part, the good pictures tell how well a part in its place fits the reference. A picture that
   // fits worse is registered, since cameras get knocked out of place; pictures like the good ones keep every pixel.
-  is_registered_ = registered > kLeastCorrelation;
+  is_registered_ = registered > kLeastCorrelation && has_one_place(reference, registered);
   if (is_registered_ && 1 - registered >= kLargestRemainder * (1 - plain))
     in_place_ = *std::min_element(before.begin(), before.end());
   features_ = make_feature_graph(

@@ -60,7 +60,8 @@ Result<void> Trainer::fit_probe() {
       rows.insert(rows.end(), descriptions[i].begin(), descriptions[i].end());
       labels.push_back(picture.is_anomalous ? 1 : 0);
     }
-    has_both[f] = std::count(labels.begin(), labels.end(), 1) > 0 && std::count(labels.begin(), labels.end(), 0) > 0;
+    has_both[f] =
+        std::count(labels.begin(), labels.end(), 1) > 0 && std::count(labels.begin(), labels.end(), 0) > 0 ? 1 : 0;
     if (has_both[f] != 0) probes[f] = fit_linear_probe(rows, width, labels);
   });
   if (std::count(has_both.begin(), has_both.end(), 0) > 0) {
@@ -71,7 +72,7 @@ Result<void> Trainer::fit_probe() {
   for (std::size_t f = 0; f < probes.size(); ++f) {
     const auto own = fmt::format("probe.{}", f);
     const auto keep = [&](const char* role, std::vector<float> values) {
-      const auto name = own + "." + role;
+      auto name = own + "." + role;
       const auto count = static_cast<std::int64_t>(values.size());
       artifact_.tensors.insert_or_assign(name, Tensor::make({count}, std::move(values)));
       blobs_[1].push_back(name);

@@ -16,7 +16,7 @@ struct Network {
 
   Network() { model.mutable_graph()->add_input()->set_name("picture"); }
   onnx::Graph& graph() { return *model.mutable_graph(); }
-  onnx::TensorData& tensor(const std::string& name, std::vector<std::int64_t> dims, float value) {
+  onnx::TensorData& tensor(const std::string& name, const std::vector<std::int64_t>& dims, float value) {
     auto& t = *graph().add_initializer();
     t.set_name(name);
     t.set_data_type(1);

@@ -153,7 +153,7 @@ Grid<std::uint8_t> damage(RgbImage& image, const Damage& d, const RgbImage& fore
       for (int c = 0; c < 3; ++c) {
         const auto channel = static_cast<std::size_t>(c);
         const double old = before.at(py, px)[c];
-        double value = old, opacity = inside * (0.35 + 0.65 * d.strength);
+        double value = 0, opacity = inside * (0.35 + 0.65 * d.strength);
         switch (d.fill) {
           case Fill::paste:
             value = sample(before, py + from_y, px + from_x, c);

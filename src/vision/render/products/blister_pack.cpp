@@ -16,7 +16,8 @@ constexpr double kPitchX = 108, kPitchY = 146, kPocket = 45, kTablet = 33;
 enum Damage : std::size_t { missing_tablet, broken_tablet, wrong_tablet, chipped_tablet, hair, torn_foil };
 
 Point middle_of(int pocket) {
-  return {(pocket % kColumns - 0.5 * (kColumns - 1)) * kPitchX, (pocket / kColumns - 0.5 * (kRows - 1)) * kPitchY};
+  const int column = pocket % kColumns, row = pocket / kColumns;
+  return {(column - 0.5 * (kColumns - 1)) * kPitchX, (row - 0.5 * (kRows - 1)) * kPitchY};
 }
 
 /// A tablet as it lies in its pocket.

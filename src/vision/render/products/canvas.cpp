@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <numbers>
 
 #include "vision/render/noise.hpp"
@@ -126,7 +127,7 @@ RgbImage photograph(const Canvas& canvas, const Conditions& c) {
         const auto salt = c.noise_seed + 2 * k;
         const auto grain = static_cast<float>(hash_noise(x, y, salt) + hash_noise(x, y, salt + 1) - 1);
         const float value = curve[static_cast<std::size_t>(linear * kCurveSteps)] + noise * grain;
-        image.pixels[3 * i + k] = static_cast<std::uint8_t>(std::clamp(value, 0.0F, 255.0F) + 0.5F);
+        image.pixels[3 * i + k] = static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 255.0F)));
       }
     }
   return image;

@@ -21,9 +21,11 @@ void draw(Canvas& canvas, const Conditions& c, Random r, const Fault* fault) {
   const auto seed = r.next();
   std::array<Point, kPins> pins;
   std::array<double, kPins> polish{};  // how bright each pin is
-  for (int i = 0; i < kPins; ++i)
-    pins[static_cast<std::size_t>(i)] = {(i % kColumns - 0.5 * (kColumns - 1)) * kPitchX + r.uniform(-1.2, 1.2),
-                                         (i / kColumns - 0.5 * (kRows - 1)) * kPitchY + r.uniform(-1.2, 1.2)};
+  for (int i = 0; i < kPins; ++i) {
+    const int column = i % kColumns, row = i / kColumns;
+    pins[static_cast<std::size_t>(i)] = {(column - 0.5 * (kColumns - 1)) * kPitchX + r.uniform(-1.2, 1.2),
+                                         (row - 0.5 * (kRows - 1)) * kPitchY + r.uniform(-1.2, 1.2)};
+  }
 
   for (auto& p : polish) p = r.uniform(0.9, 1.1);
   Random f(0);
