@@ -14,7 +14,7 @@
 
 namespace vedette::bench {
 
-const std::vector<std::string> kKinds = {"labelled", "normal", "few-good", "few-both", "batch"};
+const std::vector<std::string> kKinds = {"labelled", "normal", "few-good", "few-both", "batch", "rebased", "kept"};
 const std::vector<std::string> kProducts = {"cookies",      "tiles",       "toys",         "cells",
                                             "boards",       "metal-plate", "ceramic-tile", "carbon-laminate",
                                             "blister-pack", "wood-veneer", "connector"};
@@ -106,7 +106,7 @@ Split rendered(products::Product product, const std::string& kind, std::uint64_t
   const auto train = [&] {
     return render_set(product, {40, 12, 0, has_masks, seed * kSeeds}, work / (name + "-train"));
   };
-  if (kind == "batch")
+  if (kind == "batch" || kind == "rebased")
     return parted(train(), render_set(product, {40, 40, 1 + seed, has_masks, seed * kSeeds + kOtherBatch},
                                       work / (name + "-batch")));
   return parted(train(), render_set(product, {40, 40, 0, has_masks, seed * kSeeds + kTest}, work / (name + "-test")));
@@ -118,7 +118,7 @@ std::optional<Split> split_of(const std::string& product, const std::string& kin
   const auto work = places.work / product;
   for (const auto p : products::kProducts)
     if (product == products::name_of(p)) return rendered(p, kind, seed, work);
-  const bool is_other_batch = kind == "batch";
+  const bool is_other_batch = kind == "batch" || kind == "rebased";
   if (product == "sample" && !is_other_batch) {
     const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     const auto folder = work / std::to_string(seed);
@@ -153,12 +153,14 @@ Samples training_set(const std::string& kind, const Split& split, std::uint64_t 
   auto train = kind == "few-good"   ? drawn(split.good, 5, random.fork(1))
                : kind == "few-both" ? drawn(split.good, 10, random.fork(1))
                                     : split.good;
-  const auto bad = kind == "few-both"                      ? drawn(split.bad, 3, random.fork(2))
-                   : kind == "labelled" || kind == "batch" ? split.bad
-                                                           : Samples();
+  const auto bad = kind == "few-both"                       ? drawn(split.bad, 3, random.fork(2))
+                   : kind == "normal" || kind == "few-good" ? Samples()
+                                                            : split.bad;
   train.insert(train.end(), bad.begin(), bad.end());
   return train;
 }
+
+constexpr std::size_t kRebasing = 10;
 
 bool are_the_same(const Samples& a, const Samples& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -177,7 +179,21 @@ std::vector<Lesson> lessons_of(const std::string& product, const std::vector<std
     auto train = training_set(kind, *split, seed);
     auto same = std::find_if(out.begin(), out.end(), [&](const Lesson& l) { return are_the_same(l.train, train); });
     if (same == out.end()) same = out.insert(out.end(), {std::move(train), {}});
-    same->exams.push_back({kind, std::move(split->test)});
+    Exam exam{kind, std::move(split->test)};
+    if (kind == "batch" || kind == "rebased" || kind == "kept") {
+      auto other = split_of(product, "batch", seed, places);
+      if (!other) continue;
+      auto good = other->test;
+      std::erase_if(good, [](const auto& s) { return *s.is_anomalous; });
+      const auto moving = drawn(std::move(good), kRebasing, Random(seed).fork(3));
+      // The pictures that move a model judge neither it nor the model as it was.
+      if (kind != "kept")
+        std::erase_if(exam.test, [&](const auto& s) {
+          return std::any_of(moving.begin(), moving.end(), [&](const auto& m) { return m.image == s.image; });
+        });
+      if (kind != "batch") exam.rebasing = moving;
+    }
+    same->exams.push_back(std::move(exam));
   }
   return out;
 }

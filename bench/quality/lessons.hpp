@@ -32,6 +32,8 @@ inline void required(const Result<void>& result) {
 ///   few-good  five good pictures, which the seed chooses
 ///   few-both  ten good and three bad ones, with masks if the product has them
 ///   batch     as `labelled`, but judged on pictures of another batch
+///   rebased   the same, after ten good pictures of the other batch moved the model (vision/learn/rebase)
+///   kept      the moved model, judged on the test pictures of `labelled`
 extern const std::vector<std::string> kKinds;
 /// The products that are measured by default, and those that are measured only when they are named.
 extern const std::vector<std::string> kProducts, kFurtherProducts;
@@ -40,6 +42,7 @@ extern const std::vector<std::string> kProducts, kFurtherProducts;
 struct Exam {
   std::string kind;
   Samples test;
+  Samples rebasing = {};  ///< Good pictures of another batch. If there are any, they move the model before the exam.
 };
 /// One training, and what judges its model.
 struct Lesson {

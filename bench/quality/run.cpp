@@ -116,9 +116,12 @@ struct Trained {
   Evaluation out_of_fold;
   double seconds = 0;
 };
-Trained train_in(const fs::path& folder, const Samples& train, std::uint64_t seed, const TrainingPlan& plan) {
+/// Trains in the folder or, if there is a `base`, moves that model.
+Trained train_in(const fs::path& folder, const Samples& train, std::uint64_t seed, const TrainingPlan& plan,
+                 const std::optional<fs::path>& base = {}) {
   TrainingJob job;
   job.train = train;
+  job.base = base;
   job.seed = seed;
   job.plan = plan;
   required(write_job(folder, job));
@@ -211,12 +214,18 @@ std::vector<json> run(const std::string& product, const Lesson& lesson, std::uin
   std::vector<json> out;
   for (const auto& exam : lesson.exams) {
     json result = {{"product", product}, {"kind", exam.kind}, {"seed", seed}};
-    result.update(examine(*engine, exam.test, trained.out_of_fold));
+    auto judge = engine;
     result["train_seconds"] = trained.seconds;
+    if (!exam.rebasing.empty()) {
+      const TemporaryFolder moving;
+      result["train_seconds"] = train_in(moving.path(), exam.rebasing, seed, options.plan, model).seconds;
+      judge = required(Engine::load(moving.path() / "model"));
+    }
+    result.update(examine(*judge, exam.test, trained.out_of_fold));
     result["load_seconds"] = load_seconds;
     for (const auto& c : engine->manifest().contestants)
       if (c.score_weight() > 0 || c.map_weight > 0) result["choice"][c.name] = {c.score_weight(), c.map_weight};
-    if (options.with_contest) result["contest"] = contest(pooled_scores(*engine, exam.test));
+    if (options.with_contest) result["contest"] = contest(pooled_scores(*judge, exam.test));
     if (options.with_robustness) {
       result["robustness"] = robustness(*engine, exam.test);
       if (&exam == &lesson.exams.front()) result["mislabelled"] = mislabelled(*engine, lesson, seed, options.plan);

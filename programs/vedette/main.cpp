@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   vedette::add_import(app, status);
   vedette::add_sample(app, status);
   vedette::add_train(app, status);
+  vedette::add_rebase(app, status);
   vedette::add_evaluate(app, status);
   vedette::add_detect(app, status);
   vedette::add_report(app, status);

@@ -12,6 +12,7 @@
 #include "commands.hpp"
 #include "training/training.hpp"
 #include "vision/learn/learn.hpp"
+#include "vision/learn/rebase.hpp"
 
 namespace {
 
@@ -27,8 +28,9 @@ int run_job(const fs::path& folder, int threads) {
   try {
     const auto job = read_job(folder);
     if (!job) return give_up(job.error());
-    auto evaluation = train(*job, folder / "model", threads,
-                            [&](const Progress& p) { (void)append_progress(folder, p).has_value(); });
+    const ProgressSink progress = [&](const Progress& p) { (void)append_progress(folder, p).has_value(); };
+    auto evaluation = job->base ? rebase(*job, *job->base, folder / "model", threads, progress)
+                                : train(*job, folder / "model", threads, progress);
     if (!evaluation) return give_up(evaluation.error());
     if (auto ok = write_evaluation(folder, *evaluation); !ok) return give_up(ok.error());
     return 0;

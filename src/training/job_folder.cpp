@@ -141,6 +141,7 @@ Result<void> write_job(const fs::path& folder, const TrainingJob& job) {
                 {"test_normal", job.minimum.test_normal},
                 {"test_anomaly", job.minimum.test_anomaly}}},
               {"train", to_json(job.train)}};
+  if (job.base) out["base"] = to_name(*job.base);
   if (job.test) out["test"] = to_json(*job.test);
   if (job.plan.steps) out["steps"] = *job.plan.steps;
   if (job.plan.budget_seconds) out["budget_seconds"] = *job.plan.budget_seconds;
@@ -162,6 +163,7 @@ Result<TrainingJob> read_job(const fs::path& folder) {
     job.minimum = {m.at("train_normal"), m.at("train_anomaly"), m.at("train_per_label"), m.at("test_normal"),
                    m.at("test_anomaly")};
     job.train = pictures_from_json(json.at("train"), folder);
+    if (json.contains("base")) job.base = folder / path_from_name(json["base"]);
     if (json.contains("test")) job.test = pictures_from_json(json["test"], folder);
     if (json.contains("steps")) job.plan.steps = json["steps"].get<int>();
     if (json.contains("false_alarm_budget")) job.plan.false_alarm_budget = json["false_alarm_budget"].get<double>();

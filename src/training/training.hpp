@@ -62,6 +62,9 @@ struct TrainingPlan {
 
 struct TrainingJob {
   std::vector<TrainingPicture> train;
+  /// The folder of a model. If it is given, nothing is trained: the model is moved to another batch, of which `train`
+  /// holds good pictures (vision/learn/rebase). The test set and the plan then do not count.
+  std::optional<std::filesystem::path> base = {};
   /// If empty, the model is evaluated out of fold on the training pictures.
   std::optional<std::vector<TrainingPicture>> test;
   std::uint64_t seed = 0;

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from harness import SMALL_SAMPLE, VEDETTE, run, sample_set, write_tiny_set
 
@@ -154,6 +154,48 @@ class Tools(unittest.TestCase):
         summary = json.loads(run("evaluate", os.path.join(self.folder, "masked"), *pictures, "--json").splitlines()[-1])
         self.assertEqual(list(summary["aiou"]), ["anomaly"])
         self.assertGreater(summary["pixel_auroc"], 0.9)
+
+    def test_a_few_good_pictures_move_a_model_to_another_batch(self):
+        # The new batch comes from a lens that is out of focus, which the model takes for a picture that it cannot judge.
+        def soften(prefix, source, count):
+            folder = os.path.join(self.folder, "soft-" + source + "-" + prefix)
+            os.makedirs(folder)
+            names = sorted(n for n in os.listdir(os.path.join(self.sample, source)) if n.startswith(prefix))[:count]
+            for name in names:
+                Image.open(os.path.join(self.sample, source, name)).filter(ImageFilter.GaussianBlur(4)).save(os.path.join(folder, name + ".png"))
+            return folder
+
+        ten, good, bad = soften("normal", "training-images", 10), soften("normal", "test-images", 10), soften("anomaly", "test-images", 10)
+
+        def judge(model, *pictures):
+            return json.loads(run("evaluate", model, *pictures, "--json").splitlines()[-1])
+
+        self.assertEqual(judge(self.model, "--normal", good)["false_alarm_rate"], 1)
+        with open(self.model + "/manifest.json", "rb") as file:
+            before = file.read()
+        moved, again = os.path.join(self.folder, "moved"), os.path.join(self.folder, "moved-again")
+        summary = json.loads(run("rebase", self.model, "--normal", ten, "--out", moved, "--json").splitlines()[-1])
+        self.assertIn("called 10 of these 10 good pictures anomalous", summary["warnings"][0])
+        self.assertLess(summary["false_alarm_rate"], 0.5)
+        after = judge(moved, "--normal", good, "--anomaly", bad)
+        self.assertLess(after["false_alarm_rate"], 0.5)
+        self.assertGreater(after["image_auroc"], 0.8)
+        # The old batch is not forgotten, the old model stays, and the same pictures give the same bytes.
+        self.assertGreater(judge(moved, "--manifest", self.sample + "/manifests/test.manifest")["image_auroc"], 0.85)
+        with open(self.model + "/manifest.json", "rb") as file:
+            self.assertEqual(file.read(), before)
+        run("rebase", self.model, "--normal", ten, "--out", again, "--json")
+        self.assertTrue(filecmp.cmp(moved + "/manifest.json", again + "/manifest.json", shallow=False))
+        run("report", moved, "--out", os.path.join(self.folder, "moved.html"))
+
+        few = os.path.join(self.folder, "few")
+        os.makedirs(few)
+        for number, name in enumerate(sorted(os.listdir(ten))[:4]):
+            shutil.copy(os.path.join(ten, name), few)
+            shutil.copy(os.path.join(ten, name), os.path.join(few, f"copy-{number}.png"))
+        self.assertIn("At least 5 different good pictures are needed, but only 4 can be used", self.fails("rebase", self.model, "--normal", few, "--out", moved))
+        self.assertIn("good pictures of the new batch are needed", self.fails("rebase", self.model, "--out", moved).lower())
+        self.assertIn("no model", self.fails("rebase", few, "--normal", ten, "--out", moved))
 
     def test_masks_are_found_read_and_checked_before_the_training(self):
         good, bad = os.path.join(self.folder, "masks-good"), os.path.join(self.folder, "masks-bad")

@@ -12,6 +12,7 @@ constexpr double kCoarseCells = 1'320;  // The most coarse cells: what is kept p
 constexpr int kPixelUnit = 32;
 // A defect should be so many pixels across at the working size: one and a half cells.
 constexpr double kSeenAcross = 12;
+constexpr float kRangeRoom = 1.1F;
 
 }  // namespace
 
@@ -77,6 +78,12 @@ DescriptionGraph make_description_graph(const Backbone& backbone) {
                {"affine", "entered", {"light"}, {}, {{"scale", backbone.gain}, {"offset", 0}}}};
   out.maps = backbone.append(out.nodes, "deep.", "entered");
   return out;
+}
+
+void widen_range(Node& node, float largest) {
+  const double wanted = std::clamp(kRangeRoom * largest, 1e-3F, 1e6F);
+  auto& range = node.numbers["range"];
+  range = std::max(range, wanted);
 }
 
 }  // namespace vedette

@@ -65,4 +65,7 @@ struct DescriptionGraph {
 DescriptionGraph make_description_graph(const Backbone& backbone);
 inline constexpr const char* kTransform = "transform";
 
+/// Makes room for a value in the range of a node's result (Graph, int8). A range only grows.
+void widen_range(Node& node, float largest);
+
 }  // namespace vedette

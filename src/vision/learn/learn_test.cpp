@@ -90,6 +90,44 @@ TEST(PositionSubspace, WhatACellDoesAnywayCostsLess) {
   EXPECT_NEAR(distance(1, 2, 1), 1, 0.5);  // This is the Mahalanobis distance for a variance of one.
 }
 
+TEST(PositionSubspace, AMovedOneTakesTheNewPicturesAndKeepsTheOldOnes) {
+  // One cell of eight channels. The new batch lies 20 away along channel 0 and varies by 5 along channel 1.
+  constexpr std::int64_t channels = 8;
+  Random random(9);
+  std::vector<float> rows, moved_rows;
+  std::vector<std::size_t> pictures;
+  for (std::size_t p = 0; p < 60; ++p) {
+    pictures.push_back(p);
+    for (int c = 0; c < channels; ++c) rows.push_back(static_cast<float>(random.normal()));
+  }
+  for (int p = 0; p < 12; ++p)
+    for (int c = 0; c < channels; ++c)
+      moved_rows.push_back(static_cast<float>((c == 1 ? 5 : 1) * random.normal() + (c == 0 ? 20 : 0)));
+  const auto before = fit_position_subspace(rows, 1, channels, pictures, 1);
+  std::vector<std::span<const float>> batch;
+  for (std::size_t p = 0; p < 12; ++p) batch.push_back(std::span(moved_rows).subspan(8 * p, 8));
+  const auto after = move_position_subspace(before, batch, 1);
+  const auto distance = [&](const PositionSubspace& s, std::vector<float> x) {
+    double sum = 0;
+    for (std::size_t c = 0; c < 8; ++c) x[c] -= s.mean.data()[c];
+    for (std::size_t c = 0; c < 8; ++c) sum += s.weight.data()[0] * x[c] * x[c];
+    for (std::size_t k = 0; k < static_cast<std::size_t>(s.basis.size(1)); ++k) {
+      double along = 0;
+      for (std::size_t c = 0; c < 8; ++c) along += s.basis.data()[8 * k + c] * x[c];
+      sum -= along * along;
+    }
+    EXPECT_GT(sum, -1e-3);  // It stays a distance.
+    return std::sqrt(std::max(0.0, sum));
+  };
+  const std::vector<float> middle = {20, 0, 0, 0, 0, 0, 0, 0}, restless = {20, 8, 0, 0, 0, 0, 0, 0}, old(8, 0.0F),
+                           odd = {20, 0, 0, 8, 0, 0, 0, 0};
+  EXPECT_GT(distance(before, middle), 10);
+  EXPECT_LT(distance(after, middle), 2);
+  EXPECT_LT(distance(after, old), 3);
+  EXPECT_LT(distance(after, restless), 0.6 * distance(after, odd));
+  EXPECT_GT(distance(after, odd), 4);  // What neither batch does stays odd.
+}
+
 TEST(PrincipalComponents, ComeInTheOrderOfTheirVariance) {
   Random random(9);
   std::vector<float> rows;

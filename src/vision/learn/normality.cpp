@@ -20,6 +20,9 @@ constexpr int kRounds = 2;
 constexpr Eigen::Index kMostDirections = 32;
 constexpr double kShrinkagePictures = 6, kLeastShrinkage = 0.03;
 
+constexpr double kLeastOwnWeight = 1e-4;      // The least weight of a direction, as a share of the typical one.
+constexpr Eigen::Index kMovedDirections = 8;  // The most directions that a moved subspace gets.
+
 using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// Lowers each row's distance to the chosen set to its distance to one new row, if that is less.
@@ -234,6 +237,51 @@ std::vector<std::size_t> select_coreset(std::span<const float> embeddings, std::
     lower_distances(embeddings.data(), embeddings.data() + next * width, nearest.data(), rows, width);
     next = static_cast<std::size_t>(std::max_element(nearest.begin(), nearest.end()) - nearest.begin());
   }
+}
+
+PositionSubspace move_position_subspace(const PositionSubspace& subspace,
+                                        std::span<const std::span<const float>> pictures, int threads) {
+  const auto cells = subspace.mean.size(0), components = subspace.mean.size(1), rank = subspace.basis.size(1);
+  const auto count = static_cast<Eigen::Index>(pictures.size());
+  const Eigen::Index added = std::min<Eigen::Index>(kMovedDirections, count);
+  const auto n = static_cast<float>(count);
+  std::vector<float> means = subspace.mean.copy(), bases(static_cast<std::size_t>(cells * (rank + added) * components));
+  run_parallel(static_cast<std::size_t>(cells), threads, [&](std::size_t cell) {
+    const auto c = static_cast<Eigen::Index>(cell);
+    Eigen::Map<Eigen::RowVectorXf> mean(means.data() + c * components, components);
+    const Eigen::Map<const RowMatrix> old(subspace.basis.data() + c * rank * components, rank, components);
+    const double weight = subspace.weight.data()[cell];
+    // Rows whose squares add up to what varies more than the rest does: the old directions, the deviations from the new
+    // mean, and the way back to the old one.
+    Eigen::MatrixXf x = Eigen::MatrixXf::Zero(rank + count + 1, components);
+    for (Eigen::Index k = 0; k < rank; ++k) {
+      const double square = old.row(k).squaredNorm();  // It is below the weight.
+      if (square <= 0) continue;
+      const double variance = 1 / std::max(weight - square, kLeastOwnWeight * weight) - 1 / weight;
+      x.row(k) = static_cast<float>(std::sqrt(variance / square)) * old.row(k);
+    }
+    for (Eigen::Index i = 0; i < count; ++i)
+      x.row(rank + i) = Eigen::Map<const Eigen::RowVectorXf>(
+          pictures[static_cast<std::size_t>(i)].data() + c * components, components);
+    auto now = x.middleRows(rank, count);
+    const Eigen::RowVectorXf shift = n / (n + 1) * (now.colwise().mean() - mean);
+    mean += shift;
+    now.rowwise() -= mean;
+    now /= std::sqrt(n);
+    x.row(rank + count) = shift;
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXf> solver(x * x.transpose());
+    Eigen::Map<RowMatrix> basis(bases.data() + c * (rank + added) * components, rank + added, components);
+    basis.setZero();
+    for (Eigen::Index k = 0; k < rank + added; ++k) {
+      const double variance = solver.eigenvalues()[rank + count - k];  // They are in rising order.
+      if (variance <= 1e-6) break;
+      const Eigen::RowVectorXf direction = solver.eigenvectors().col(rank + count - k).transpose() * x;
+      const double own = 1 / (1 / weight + variance);  // As in fit_position_subspace().
+      basis.row(k) = static_cast<float>(std::sqrt((weight - own) / variance)) * direction;
+    }
+  });
+  return {Tensor::make(subspace.mean.shape, std::move(means)),
+          Tensor::make({cells, rank + added, components}, std::move(bases)), subspace.weight};
 }
 
 }  // namespace vedette

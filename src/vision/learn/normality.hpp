@@ -39,8 +39,8 @@ Whitening fit_residual_whitening(std::span<const float> rows, std::int64_t cells
 /// Picks few rows that cover all of them (greedy k-centre): it starts at a row drawn by `seed` and keeps adding the row
 /// farthest from those chosen. PatchCore stores the result as its memory bank.
 ///   Sener & Savarese, ICLR 2018 (arXiv:1708.00489); Roth et al., CVPR 2022 (arXiv:2106.08265), section 3.2
-/// The embeddings are [rows, channels] and finite. Returns min(keep, rows) row numbers in the order chosen. The time is
-/// O(rows · keep · channels).
+/// The embeddings are [rows, channels] and finite. Returns min(keep, rows) row numbers in the order
+/// chosen. The time is O(rows · keep · channels).
 std::vector<std::size_t> select_coreset(std::span<const float> embeddings, std::int64_t channels, std::size_t keep,
                                         std::uint64_t seed);
 
@@ -57,5 +57,12 @@ struct PositionSubspace {
 /// must be at least two of these.
 PositionSubspace fit_position_subspace(std::span<const float> rows, std::int64_t cells, std::int64_t components,
                                        std::span<const std::size_t> pictures, int threads);
+
+/// Moves subspaces to good pictures of another batch, each [cells, components]; there must be at least one. The mean of
+/// each cell moves to theirs; few pictures move it less than all the way. The way back to the old mean and what the new
+/// pictures differ by become directions in which good pictures may vary, so that neither batch is odd: the basis gets
+/// up to eight more rows.
+PositionSubspace move_position_subspace(const PositionSubspace& subspace,
+                                        std::span<const std::span<const float>> pictures, int threads);
 
 }  // namespace vedette

@@ -15,7 +15,6 @@ namespace vedette {
 namespace {
 
 constexpr double kLeastOverlap = 0.9;  // The least IoU of what two precisions draw.
-constexpr float kRangeRoom = 1.1F;
 
 }  // namespace
 
@@ -124,8 +123,7 @@ Result<void> Trainer::set_ranges() {
     }
   }
   for (auto& node : nodes)
-    if (const auto it = largest.find(node.output); it != largest.end())
-      node.numbers["range"] = std::clamp(kRangeRoom * it->second, 1e-3F, 1e6F);
+    if (const auto it = largest.find(node.output); it != largest.end()) widen_range(node, it->second);
   return {};
 }
 
