@@ -160,7 +160,7 @@ class Tools(unittest.TestCase):
         def soften(prefix, source, count):
             folder = os.path.join(self.folder, "soft-" + source + "-" + prefix)
             os.makedirs(folder)
-            names = sorted(n for n in os.listdir(os.path.join(self.sample, source)) if n.startswith(prefix))[:count]
+            names = sorted(n for n in os.listdir(os.path.join(self.sample, source)) if prefix in n)[:count]
             for name in names:
                 Image.open(os.path.join(self.sample, source, name)).filter(ImageFilter.GaussianBlur(4)).save(os.path.join(folder, name + ".png"))
             return folder
