@@ -26,7 +26,7 @@ namespace vedette {
 /// The number of pictures on which precisions are compared, and the number on which ranges are measured. More pictures
 /// than the first number are not needed, since fewer digits move scores by less than the distance between so many
 /// pictures.
-inline constexpr std::size_t kMostCompared = 32, kMostRanged = 16;
+inline constexpr std::size_t kMostCompared = 16, kMostRanged = 16;
 
 /// Turns the steps of one training into a fraction of the whole and an estimate of the time left.
 class ProgressMeter {
