@@ -12,6 +12,7 @@
 #include "base/random.hpp"
 #include "vision/artifact/artifact.hpp"
 #include "vision/decoder/decoder.hpp"
+#include "vision/infer/half.hpp"
 #include "vision/infer/infer.hpp"
 #include "vision/learn/features.hpp"
 #include "vision/learn/fusion.hpp"
@@ -224,6 +225,9 @@ class Trainer {
   struct Grouped {
     Tensor values, groups;
   };
+  /// All coarse rows of the good pictures on which the subspaces are fitted, in the order of normals_. Empty if they
+  /// would take too much memory; then the pictures are described again.
+  std::vector<std::vector<Half>> coarse_rows_;
   std::vector<float> coarse_samples_;  ///< Rows of coarse features drawn from all good pictures.
   std::int64_t channels_ = 0, coarse_channels_ = 0;
   Whitening whitening_, principal_, coarse_whitening_;
