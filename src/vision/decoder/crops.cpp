@@ -20,7 +20,7 @@ constexpr double kPastedShare = 0.35, kDamagedShare = 0.3;  // These are shares 
 constexpr float kLabelledShare = 0.25F;
 constexpr std::size_t kPixelsKept = 2'000;  // So many pixels are kept per picture.
 // For each good picture, so many pictures of each kind are put together, at most kMostComposed.
-constexpr std::size_t kPerGood = 4, kMostComposed = 80;
+constexpr std::size_t kPerGood = 4, kMostComposed = 160;
 // All pictures that are put together have at most so many pixels.
 constexpr double kComposedPixels = 50e6;
 
