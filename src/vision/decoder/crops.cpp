@@ -80,30 +80,39 @@ DecoderSample CropSource::look(const DecoderSample& sample, double y, double x, 
   const auto seed = r.next();
   const auto mirrored = [](double v, int size) {
     const double period = 2.0 * (size - 1);
-    v = std::abs(std::fmod(v, period));
+    v = std::abs(v);
+    if (v >= period) v = std::fmod(v, period);
     return v > size - 1 ? period - v : v;
   };
   const auto seen_at = [&](double iy, double ix) {
     const double dx = flip_x * (ix - 0.5 * (width - 1)), dy = flip_y * (iy - 0.5 * (height - 1));
     return std::pair(mirrored(y + b * dx + a * dy, height_), mirrored(x + a * dx - b * dy, width_));
   };
+  // Contrast, tint and offset are one linear function of each channel's values, which are from 0 to 255.
+  float slopes[3], shifts[3];
+  for (std::size_t c = 0; c < 3; ++c) {
+    slopes[c] = static_cast<float>(contrast * tint[c]);
+    shifts[c] = static_cast<float>(255 * (0.5 * (1 - contrast) * tint[c] + offset) + 0.5);  // 0.5 rounds
+  }
+  auto* to_pixel = image.pixels.data();
   for (int iy = 0; iy < height; ++iy)
     for (int ix = 0; ix < width; ++ix) {
       const auto [py, px] = seen_at(iy, ix);
       const int y0 = std::min(static_cast<int>(py), height_ - 2), x0 = std::min(static_cast<int>(px), width_ - 2);
-      const double fy = py - y0, fx = px - x0;
+      const auto fy = static_cast<float>(py - y0), fx = static_cast<float>(px - x0);
       const auto *p = sample.image.at(y0, x0), *q = sample.image.at(y0 + 1, x0);
-      const double grain =
-          noise > 0 ? 2.4 * noise * (render::hash_noise(ix, iy, seed) + render::hash_noise(ix, iy, seed + 1) - 1) : 0;
+      const float grain =
+          noise > 0 ? static_cast<float>(255 * 2.4 * noise *
+                                         (render::hash_noise(ix, iy, seed) + render::hash_noise(ix, iy, seed + 1) - 1))
+                    : 0;
       for (std::size_t c = 0; c < 3; ++c) {
-        const double value =
-            ((p[c] * (1 - fx) + p[c + 3] * fx) * (1 - fy) + (q[c] * (1 - fx) + q[c + 3] * fx) * fy) / 255;
-        const double toned = ((value - 0.5) * contrast + 0.5) * tint[c] + offset + grain;
-        image.pixels[3 * static_cast<std::size_t>(iy * width + ix) + c] =
-            static_cast<std::uint8_t>(std::lround(255 * std::clamp(toned, 0.0, 1.0)));
+        const float above = static_cast<float>(p[c]) * (1 - fx) + static_cast<float>(p[c + 3]) * fx,
+                    below = static_cast<float>(q[c]) * (1 - fx) + static_cast<float>(q[c + 3]) * fx;
+        const float toned = (above + (below - above) * fy) * slopes[c] + shifts[c] + grain;
+        *to_pixel++ = static_cast<std::uint8_t>(std::clamp(toned, 0.0F, 255.0F));
       }
       if (!sample.truth.values.empty())
-        out.truth.at(iy, ix) = sample.truth.at(fy < 0.5 ? y0 : y0 + 1, fx < 0.5 ? x0 : x0 + 1);
+        out.truth.at(iy, ix) = sample.truth.at(fy < 0.5F ? y0 : y0 + 1, fx < 0.5F ? x0 : x0 + 1);
     }
   const auto& from = sample.distances;
   auto& to = out.distances = {from.channels, height / kColorStride, width / kColorStride, {}};

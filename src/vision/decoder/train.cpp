@@ -19,11 +19,13 @@ namespace nn = torch::nn;
 namespace F = torch::nn::functional;
 
 constexpr std::int64_t kWidth = 24;  // The number of channels of each fold's decoder.
-constexpr int kBatch = 16;
+// A step learns from twice so many crops: new ones, and those that were new in the step before (data echoing, Choi et
+// al., 2019). Making and describing a crop takes as long as learning from it.
+constexpr int kNewCrops = 8;
 constexpr int kDistances = 3;  // The place of the distances among the maps.
 constexpr int kWarmUp = 20, kTimedFrom = 6, kLeastSteps = 10, kMostSteps = 4'000;
 constexpr int kLossSteps = 10;
-constexpr int kLooks = 2;  // The number of batches from which the scale of the inputs is taken.
+constexpr int kLooks = 4;  // The number of draws from which the scale of the inputs is taken.
 constexpr double kRate = 4e-3, kDecay = 1e-3, kDropout = 0.1;
 constexpr double kDefectWeight = 1.5;  // The weight of a defect's pixels in the cross-entropy.
 constexpr double kClassWeight = 0.5;   // The weight of the labels' loss.
@@ -35,6 +37,74 @@ torch::Dtype precision() {
   if (__builtin_cpu_supports("avx512bf16")) return torch::kBFloat16;
 #endif
   return torch::kFloat;
+}
+
+/// Crops as they are learnt from. All tensors have as many rows as there are crops.
+struct Batch {
+  /// The backbone's maps at strides 4, 8 (joined with the mean colours) and 16, then the distances.
+  std::vector<torch::Tensor> maps;
+  torch::Tensor coverage, teaches, labels;  ///< As in CropBatch.
+};
+
+Batch to_batch(CropBatch& crops) {
+  const auto view = [&](std::vector<float>& values, std::int64_t channels, int stride) {
+    return torch::from_blob(values.data(), {crops.count, channels, crops.height / stride, crops.width / stride});
+  };
+  constexpr auto kLast = torch::MemoryFormat::ChannelsLast;
+  Batch out;
+  for (std::size_t m = 0; m < crops.maps.size(); ++m)
+    out.maps.push_back(view(crops.maps[m], crops.channels[m], kMapStride << m).clone(kLast));
+  out.maps[1] = torch::cat({out.maps[1], view(crops.colors, 3, kColorStride)}, 1).contiguous(kLast);
+  out.maps.push_back(view(crops.distances, kDistanceMaps, kColorStride).clone(kLast));
+  out.coverage = view(crops.coverage, 1, kMapStride).clone();
+  out.teaches = torch::from_blob(crops.teaches.data(),
+                                 {crops.count, static_cast<std::int64_t>(crops.teaches.size()) / crops.count})
+                    .clone();
+  out.labels = torch::from_blob(crops.labels.data(), {crops.count, crops.height / kMapStride, crops.width / kMapStride},
+                                torch::kLong)
+                   .clone();
+  return out;
+}
+
+Batch joined(const Batch& first, const Batch& second) {
+  Batch out;
+  for (std::size_t m = 0; m < first.maps.size(); ++m) out.maps.push_back(torch::cat({first.maps[m], second.maps[m]}));
+  out.coverage = torch::cat({first.coverage, second.coverage});
+  out.teaches = torch::cat({first.teaches, second.teaches});
+  out.labels = torch::cat({first.labels, second.labels});
+  return out;
+}
+
+/// Returns the convolution of x, of which no channels are grouped. Everything lies channels last, where LibTorch
+/// enlarges and multiplies several times as fast as plane by plane.
+torch::Tensor product(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias) {
+  return torch::conv2d(x.to(precision()), weight.to(precision(), false, false, torch::MemoryFormat::ChannelsLast),
+                       bias.to(precision()), 1, weight.size(2) / 2);
+}
+
+torch::Tensor applied(const nn::Conv2d& convolution, const torch::Tensor& x) {
+  return product(x, convolution->weight, convolution->bias);
+}
+
+/// Applies a grouped convolution group by group, since oneDNN has no quick gradient for the weights of groups that are
+/// as narrow as these.
+torch::Tensor applied_by_fold(const nn::Conv2d& convolution, const torch::Tensor& x) {
+  const auto groups = convolution->options.groups();
+  const auto inputs = x.chunk(groups, 1), weights = convolution->weight.chunk(groups),
+             biases = convolution->bias.chunk(groups);
+  std::vector<torch::Tensor> parts;
+  for (std::size_t g = 0; g < inputs.size(); ++g)
+    parts.push_back(product(inputs[g].contiguous(torch::MemoryFormat::ChannelsLast), weights[g], biases[g]));
+  return torch::cat(parts, 1);
+}
+
+/// Applies a grouped 1×1 convolution as one that is not grouped and has zeros between the groups, which is quicker
+/// where a group has few outputs.
+torch::Tensor applied_at_once(const nn::Conv2d& convolution, const torch::Tensor& x) {
+  const auto groups = convolution->options.groups();
+  std::vector<torch::Tensor> blocks;
+  for (const auto& weight : convolution->weight.flatten(1).chunk(groups)) blocks.push_back(weight);
+  return product(x, torch::block_diag(blocks).unsqueeze(2).unsqueeze(3), convolution->bias);
 }
 
 struct FoldDecodersImpl : nn::Module {
@@ -56,12 +126,12 @@ struct FoldDecodersImpl : nn::Module {
     out->bias.zero_();
     for (std::int64_t f = 0; f < folds; ++f) out->bias[f * outputs] = -4;
   }
-  /// Standardises the inputs from the maps of a few batches, because the channels of the backbone differ in scale by
+  /// Standardises the inputs from the maps of a few crops, because the channels of the backbone differ in scale by
   /// orders of magnitude.
-  void set_scales(const std::vector<std::vector<torch::Tensor>>& batches) {
-    for (std::size_t stage = 0; stage < batches[0].size(); ++stage) {
+  void set_scales(const std::vector<Batch>& batches) {
+    for (std::size_t stage = 0; stage < batches[0].maps.size(); ++stage) {
       std::vector<torch::Tensor> parts;
-      for (const auto& maps : batches) parts.push_back(maps[stage]);
+      for (const auto& batch : batches) parts.push_back(batch.maps[stage]);
       const auto all = torch::cat(parts);
       means.push_back(all.mean({0, 2, 3}, true));
       scales.push_back(1 / (all.std({0, 2, 3}, true, true) + 1e-3));
@@ -78,16 +148,11 @@ struct FoldDecodersImpl : nn::Module {
       return F::dropout2d((maps[stage] - means[stage]) * scales[stage],
                           F::Dropout2dFuncOptions().p(kDropout).training(is_training()));
     };
-    const auto apply = [](const nn::Conv2d& convolution, const torch::Tensor& x) {
-      const auto& o = convolution->options;
-      return torch::conv2d(x.to(precision()), convolution->weight.to(precision()), convolution->bias.to(precision()), 1,
-                           convolution->weight.size(2) / 2, 1, o.groups());
-    };
-    auto x = torch::relu(apply(lateral16, seen(2)));
-    x = apply(distance8, seen(kDistances)) + enlarged(x);
-    x = torch::relu(apply(merge8, torch::relu(apply(lateral8, seen(1)) + x)));
-    x = torch::relu(apply(merge4, torch::relu(apply(lateral4, seen(0)) + enlarged(x))));
-    return apply(out, x).to(torch::kFloat);
+    auto x = torch::relu(applied(lateral16, seen(2)));
+    x = applied(distance8, seen(kDistances)) + enlarged(x);
+    x = torch::relu(applied_by_fold(merge8, torch::relu(applied(lateral8, seen(1)) + x)));
+    x = torch::relu(applied_by_fold(merge4, torch::relu(applied(lateral4, seen(0)) + enlarged(x))));
+    return applied_at_once(out, x).to(torch::kFloat, false, false, torch::MemoryFormat::Contiguous);
   }
   std::vector<torch::Tensor> means, scales;  // There is one tensor per stage.
   nn::Conv2d lateral16{nullptr}, distance8{nullptr}, lateral8{nullptr}, lateral4{nullptr}, merge8{nullptr},
@@ -95,26 +160,10 @@ struct FoldDecodersImpl : nn::Module {
 };
 TORCH_MODULE(FoldDecoders);
 
-/// Returns the backbone's maps at strides 4, 8 (joined with the mean colours) and 16, then the distances. They may
-/// outlive the batch.
-std::vector<torch::Tensor> entering(CropBatch& batch) {
-  const auto view = [&](std::vector<float>& values, std::int64_t channels, int stride) {
-    return torch::from_blob(values.data(), {batch.count, channels, batch.height / stride, batch.width / stride});
-  };
-  std::vector<torch::Tensor> maps;
-  for (std::size_t m = 0; m < batch.maps.size(); ++m)
-    maps.push_back(view(batch.maps[m], batch.channels[m], kMapStride << m).clone());
-  maps[1] = torch::cat({maps[1], view(batch.colors, 3, kColorStride)}, 1);
-  maps.push_back(view(batch.distances, kDistanceMaps, kColorStride).clone());
-  return maps;
-}
-
-torch::Tensor loss_of(const torch::Tensor& output, CropBatch& batch, std::int64_t folds, std::int64_t labels) {
-  const auto rows = output.size(2), columns = output.size(3);
-  const auto coverage = torch::from_blob(batch.coverage.data(), {batch.count, 1, rows, columns});
-  const auto teaches = torch::from_blob(batch.teaches.data(), {batch.count, folds});
-  const auto known = torch::from_blob(batch.labels.data(), {batch.count, rows, columns}, torch::kLong);
-  const auto all = output.reshape({batch.count, folds, 1 + labels, rows, columns});
+torch::Tensor loss_of(const torch::Tensor& output, const Batch& batch, std::int64_t labels) {
+  const auto rows = output.size(2), columns = output.size(3), folds = batch.teaches.size(1);
+  const auto &coverage = batch.coverage, &teaches = batch.teaches, &known = batch.labels;
+  const auto all = output.reshape({output.size(0), folds, 1 + labels, rows, columns});
   const auto logit = all.select(2, 0);
   const auto target = coverage.expand_as(logit);
   const auto cross_entropy = F::binary_cross_entropy_with_logits(logit, target,
@@ -193,19 +242,20 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
     const Random random(job.seed);
     const auto draw = [&](int step) {
       return std::async(std::launch::async, [&source, &job, r = random.fork(static_cast<std::uint64_t>(step))] {
-        return source.draw(r, kBatch, job.threads, job.describe);
+        return source.draw(r, kNewCrops, job.threads, job.describe);
       });
     };
-    std::vector<std::vector<torch::Tensor>> looks;
+    std::vector<Batch> looks;
     std::array<std::int64_t, 3> channels = {};
     for (int i = 0; i < kLooks; ++i) {
-      auto batch = draw(-1 - i).get();
-      if (!batch) return batch.error();
-      looks.push_back(entering(*batch));
-      channels = batch->channels;
+      auto crops = draw(-1 - i).get();
+      if (!crops) return crops.error();
+      looks.push_back(to_batch(*crops));
+      channels = crops->channels;
     }
     FoldDecoders decoders(channels, job.folds, 1 + job.labels);
     decoders->set_scales(looks);
+    auto before = std::move(looks.back());
     looks.clear();
     torch::optim::AdamW optimizer(decoders->parameters(), torch::optim::AdamWOptions(kRate).weight_decay(kDecay));
     int steps = job.seconds_left ? kWarmUp + kLeastSteps : job.steps;
@@ -215,22 +265,25 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
     auto next = draw(0);
     auto timed = std::chrono::steady_clock::now();
     for (int step = 0; step < steps; ++step) {
-      auto batch = next.get();
-      if (!batch) return batch.error();
+      auto crops = next.get();
+      if (!crops) return crops.error();
       if (step == kTimedFrom) timed = std::chrono::steady_clock::now();
       if (step == kWarmUp && job.seconds_left) {
         const double one =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - timed).count() / (kWarmUp - kTimedFrom);
         steps = kWarmUp + static_cast<int>(std::clamp(job.seconds_left() / one, kLeastSteps * 1.0, kMostSteps * 1.0));
       }
-      if (step + 1 < steps) next = draw(step + 1);  // The next batch is drawn while this one is learnt from.
+      if (step + 1 < steps) next = draw(step + 1);  // The next crops are drawn while these are learnt from.
       // The rate of the first steps does not depend on how many steps there will be, since that may not be known yet.
       const double share = static_cast<double>(std::max(0, step - kWarmUp)) / std::max(1, steps - kWarmUp);
       const double rate =
           kRate * std::min(1.0, (step + 1.0) / kWarmUp) * (0.5 + 0.5 * std::cos(std::numbers::pi * share));
       for (auto& group : optimizer.param_groups()) static_cast<torch::optim::AdamWOptions&>(group.options()).lr(rate);
       optimizer.zero_grad();
-      const auto loss = loss_of(decoders->forward(entering(*batch)), *batch, job.folds, job.labels);
+      auto fresh = to_batch(*crops);
+      const auto batch = joined(before, fresh);
+      before = std::move(fresh);
+      const auto loss = loss_of(decoders->forward(batch.maps), batch, job.labels);
       loss.backward();
       optimizer.step();
       sum += loss.item<double>() / static_cast<double>(job.folds), ++count;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
@@ -14,13 +15,19 @@ namespace {
 constexpr std::int64_t kMostComponents = 96;
 // The feature rows that are drawn from all good pictures, for whitening and banks.
 constexpr std::size_t kSampledRows = 100'000;
-constexpr std::size_t kBankRows = 1'600;        // The rows of the banks of all folds together.
-constexpr std::size_t kSubspacePictures = 400;  // The good pictures on which the subspaces are fitted.
+constexpr std::size_t kBankRows = 1'600;             // The rows of the banks of all folds together.
+constexpr std::size_t kSubspacePictures = 400;       // The good pictures on which the subspaces are fitted.
+constexpr std::size_t kMostKeptBytes = 400'000'000;  // The most that their coarse rows may take.
 // A cell's level is a norm of this power, because rare specks must raise it.
 constexpr double kLevelPower = 4;
 // The average cell counts for so many pictures when a cell's own level is estimated.
 constexpr double kPriorPictures = 4;
 constexpr double kMapBlur = 1.0;  // in cells
+
+/// Of so many good pictures, each n-th one is for the subspaces. The folds are shuffled, so this is a fair choice.
+std::size_t stride_of_positions(std::size_t normals) {
+  return (normals + kSubspacePictures - 1) / kSubspacePictures;
+}
 
 }  // namespace
 
@@ -67,6 +74,7 @@ Result<void> Trainer::sample_features() {
   const auto per_picture = std::clamp<std::size_t>(kSampledRows / normals_.size(), 30, 800);
   samples_.resize(normals_.size());
   drawn_of_.resize(normals_.size());
+  const std::size_t every = stride_of_positions(normals_.size());
   return for_each_normal("describing pictures", 0.05, 0.15, [&](std::size_t first, const auto& values) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       Random random = random_.fork(1000 + first + i);
@@ -84,6 +92,9 @@ Result<void> Trainer::sample_features() {
       draw(values[i].coarse_rows, features_.coarse_grid, per_picture / 4, coarse_samples_);
       channels_ = static_cast<std::int64_t>(values[i].rows.size()) / features_.grid.cells();
       coarse_channels_ = static_cast<std::int64_t>(values[i].coarse_rows.size()) / features_.coarse_grid.cells();
+      const auto& coarse = values[i].coarse_rows;
+      if ((first + i) % every == 0 && normals_.size() / every * coarse.size() * sizeof(Half) <= kMostKeptBytes)
+        std::transform(coarse.begin(), coarse.end(), std::back_inserter(coarse_rows_.emplace_back()), narrow);
     }
   });
 }
@@ -136,22 +147,34 @@ void Trainer::fit_banks() {
 
 Result<void> Trainer::fit_positions() {
   const auto cells = features_.coarse_grid.cells();
-  // The folds are shuffled, so every n-th picture is a fair choice.
-  const std::size_t every = (normals_.size() + kSubspacePictures - 1) / kSubspacePictures;
+  const std::size_t every = stride_of_positions(normals_.size());
+  std::vector<std::vector<float>> embedded((normals_.size() + every - 1) / every);
+  if (!coarse_rows_.empty()) {
+    meter_.report("learning positions", 0.2);
+    run_parallel(embedded.size(), threads_, [&](std::size_t i) {
+      std::vector<float> rows(coarse_rows_[i].size());
+      std::transform(coarse_rows_[i].begin(), coarse_rows_[i].end(), rows.begin(), widen);
+      embedded[i] = apply_whitening(principal_, rows);
+    });
+    coarse_rows_.clear();
+  } else if (auto ok = for_each_normal("learning positions", 0.2, 0.3,
+                                       [&](std::size_t first, const auto& values) {
+                                         run_parallel(values.size(), threads_, [&](std::size_t i) {
+                                           if ((first + i) % every == 0)
+                                             embedded[(first + i) / every] =
+                                                 apply_whitening(principal_, values[i].coarse_rows);
+                                         });
+                                       });
+             !ok) {
+    return ok;
+  }
   std::vector<float> coarse_rows;  // [picture, coarse cell, component]
   std::vector<std::int64_t> coarse_fold;
-  auto ok = for_each_normal("learning positions", 0.2, 0.3, [&](std::size_t first, const auto& values) {
-    std::vector<std::vector<float>> embedded(values.size());
-    run_parallel(values.size(), threads_, [&](std::size_t i) {
-      if ((first + i) % every == 0) embedded[i] = apply_whitening(principal_, values[i].coarse_rows);
-    });
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if ((first + i) % every != 0) continue;
-      coarse_fold.push_back(pictures_[normals_[first + i]].fold);
-      coarse_rows.insert(coarse_rows.end(), embedded[i].begin(), embedded[i].end());
-    }
-  });
-  if (!ok) return ok;
+  for (std::size_t i = 0; i < embedded.size(); ++i) {
+    coarse_fold.push_back(pictures_[normals_[i * every]].fold);
+    coarse_rows.insert(coarse_rows.end(), embedded[i].begin(), embedded[i].end());
+    std::vector<float>().swap(embedded[i]);
+  }
   const auto directions = principal_.weights.size(1);
   const auto within = fit_residual_whitening(coarse_rows, cells, directions);
   coarse_whitening_ = compose(principal_, within);

@@ -1,7 +1,10 @@
 #include "vision/learn/normality.hpp"
 
+#include <dnnl.h>
+
 #include <Eigen/Dense>
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <limits>
 
@@ -24,6 +27,20 @@ constexpr double kLeastOwnWeight = 1e-4;      // The least weight of a direction
 constexpr Eigen::Index kMovedDirections = 8;  // The most directions that a moved subspace gets.
 
 using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// Returns a · b, where either may be transposed first. oneDNN multiplies, because it chooses the instruction set at run
+/// time and uses all threads (ThreadCount).
+RowMatrix product(const Eigen::Ref<const RowMatrix>& a, bool transposes_a, const Eigen::Ref<const RowMatrix>& b,
+                  bool transposes_b) {
+  const auto rows = transposes_a ? a.cols() : a.rows(), inner = transposes_a ? a.rows() : a.cols(),
+             columns = transposes_b ? b.rows() : b.cols();
+  RowMatrix out(rows, columns);
+  [[maybe_unused]] const auto status =
+      dnnl_sgemm(transposes_a ? 'T' : 'N', transposes_b ? 'T' : 'N', rows, columns, inner, 1, a.data(), a.outerStride(),
+                 b.data(), b.outerStride(), 0, out.data(), columns);
+  assert(status == dnnl_success);
+  return out;
+}
 
 /// Lowers each row's distance to the chosen set to its distance to one new row, if that is less.
 VEDETTE_TARGET_CLONES void lower_distances(const float* rows, const float* centre, float* nearest, std::size_t count,
@@ -75,7 +92,7 @@ Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std:
   const Eigen::Map<const RowMatrix> x(rows.data(), n, channels);
   const Eigen::RowVectorXf mean = x.cast<double>().colwise().mean().cast<float>();
   const RowMatrix centred = x.rowwise() - mean;
-  const Eigen::MatrixXd total = (centred.transpose() * centred).cast<double>() / static_cast<double>(n);
+  const Eigen::MatrixXd total = product(centred, true, centred, false).cast<double>() / static_cast<double>(n);
 
   // A channel starts in units of its own spread, but a channel that hardly moves (a grey camera's colours) is not blown
   // up.
@@ -89,19 +106,21 @@ Whitening fit_whitening(std::span<const float> rows, std::int64_t channels, std:
   for (auto& q : queries) q = static_cast<Eigen::Index>(random.below(static_cast<std::uint64_t>(n)));
   for (auto& c : candidates) c = static_cast<Eigen::Index>(random.below(static_cast<std::uint64_t>(n)));
   for (int round = 0; round < kRounds; ++round) {
-    const Eigen::MatrixXf m = map.cast<float>();
+    const RowMatrix m = map.cast<float>();
     RowMatrix q(static_cast<Eigen::Index>(queries.size()), channels),
         c(static_cast<Eigen::Index>(candidates.size()), channels);
-    for (std::size_t i = 0; i < queries.size(); ++i) q.row(static_cast<Eigen::Index>(i)) = centred.row(queries[i]) * m;
+    for (std::size_t i = 0; i < queries.size(); ++i) q.row(static_cast<Eigen::Index>(i)) = centred.row(queries[i]);
     for (std::size_t i = 0; i < candidates.size(); ++i)
-      c.row(static_cast<Eigen::Index>(i)) = centred.row(candidates[i]) * m;
+      c.row(static_cast<Eigen::Index>(i)) = centred.row(candidates[i]);
+    q = product(q, false, m, false);
+    c = product(c, false, m, false);
     const Eigen::RowVectorXf half_norms = 0.5F * c.rowwise().squaredNorm().transpose();
     Eigen::MatrixXd differences = Eigen::MatrixXd::Zero(channels, channels);
     double pairs = 0;
     constexpr Eigen::Index block = 256;
     for (Eigen::Index first = 0; first < q.rows(); first += block) {
       const auto size = std::min(block, q.rows() - first);
-      RowMatrix closeness = q.middleRows(first, size) * c.transpose();
+      RowMatrix closeness = product(q.middleRows(first, size), false, c, true);
       closeness.rowwise() -= half_norms;
       for (Eigen::Index r = 0; r < size; ++r) {
         const auto own = picture_of[static_cast<std::size_t>(queries[static_cast<std::size_t>(first + r)])];
@@ -141,7 +160,7 @@ std::vector<float> apply_whitening(const Whitening& whitening, std::span<const f
   const Eigen::Map<const Eigen::RowVectorXf> b(whitening.bias.data(), components);
   std::vector<float> out(static_cast<std::size_t>(n * components));
   Eigen::Map<RowMatrix> y(out.data(), n, components);
-  y.noalias() = x * w;
+  y = product(x, false, w, false);
   y.rowwise() += b;
   return out;
 }
@@ -151,7 +170,7 @@ Whitening fit_principal_components(std::span<const float> rows, std::int64_t cha
   const Eigen::Map<const RowMatrix> x(rows.data(), n, channels);
   const Eigen::RowVectorXf mean = x.cast<double>().colwise().mean().cast<float>();
   const RowMatrix centred = x.rowwise() - mean;
-  const Eigen::MatrixXd covariance = (centred.transpose() * centred).cast<double>() / static_cast<double>(n);
+  const Eigen::MatrixXd covariance = product(centred, true, centred, false).cast<double>() / static_cast<double>(n);
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance);
   return to_whitening(Eigen::MatrixXd::Identity(channels, channels), solver.eigenvectors(),
                       std::min(channels, most_components), mean);

@@ -137,19 +137,30 @@ Result<void> Trainer::compare_precisions(std::vector<Prediction> judged) {
   const auto distance = [&](const Prediction& p) { return std::abs(p.anomaly_score - manifest.threshold); };
   std::sort(judged.begin(), judged.end(), [&](const auto& x, const auto& y) { return distance(x) < distance(y); });
   judged.resize(std::min(judged.size(), fewer_if_large(kMostCompared)));
+  // What is judged is loaded once and not for each precision.
+  std::vector<RgbImage> images(judged.size());
+  std::vector<std::optional<Error>> failures(judged.size());
+  for_pictures(judged.size(), [&](std::size_t i) {
+    TrainingPicture sample;
+    sample.source_ref = judged[i].source_ref;
+    sample.image = judged[i].image;
+    auto loaded = load_picture(sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes,
+                               {input_.height, input_.width}, rules());
+    if (loaded) {
+      images[i] = std::move(loaded->image);
+    } else {
+      failures[i] = loaded.error();
+    }
+  });
+  for (const auto& failure : failures)
+    if (failure) return *failure;
   using Detections = std::vector<std::optional<Detection>>;
   const auto judge = [&](Precision precision) -> Result<Detections> {
     auto engine = Engine::create(artifact_, precision);
     if (!engine) return internal_error(engine.error().message);
     Detections out(judged.size());
-    std::vector<std::optional<Error>> failures(judged.size());
     for_pictures(judged.size(), [&](std::size_t i) {
-      TrainingPicture sample;
-      sample.source_ref = judged[i].source_ref;
-      sample.image = judged[i].image;
-      auto loaded = load_picture(sample, {}, image_height_, image_width_, job_.letterbox_mixed_sizes,
-                                 {input_.height, input_.width}, rules());
-      auto detection = loaded ? (*engine)->detect(loaded->image) : Result<Detection>(loaded.error());
+      auto detection = (*engine)->detect(images[i]);
       if (detection) {
         out[i] = std::move(*detection);
       } else {

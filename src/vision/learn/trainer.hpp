@@ -12,6 +12,7 @@
 #include "base/random.hpp"
 #include "vision/artifact/artifact.hpp"
 #include "vision/decoder/decoder.hpp"
+#include "vision/infer/half.hpp"
 #include "vision/infer/infer.hpp"
 #include "vision/learn/features.hpp"
 #include "vision/learn/fusion.hpp"
@@ -26,7 +27,7 @@ namespace vedette {
 /// The number of pictures on which precisions are compared, and the number on which ranges are measured. More pictures
 /// than the first number are not needed, since fewer digits move scores by less than the distance between so many
 /// pictures.
-inline constexpr std::size_t kMostCompared = 32, kMostRanged = 16;
+inline constexpr std::size_t kMostCompared = 16, kMostRanged = 16;
 
 /// Turns the steps of one training into a fraction of the whole and an estimate of the time left.
 class ProgressMeter {
@@ -224,6 +225,9 @@ class Trainer {
   struct Grouped {
     Tensor values, groups;
   };
+  /// All coarse rows of the good pictures on which the subspaces are fitted, in the order of normals_. Empty if they
+  /// would take too much memory; then the pictures are described again.
+  std::vector<std::vector<Half>> coarse_rows_;
   std::vector<float> coarse_samples_;  ///< Rows of coarse features drawn from all good pictures.
   std::int64_t channels_ = 0, coarse_channels_ = 0;
   Whitening whitening_, principal_, coarse_whitening_;
