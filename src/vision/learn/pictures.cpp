@@ -15,10 +15,11 @@
 namespace vedette {
 namespace {
 
-constexpr std::int64_t kMostFolds = 4;
-constexpr std::int64_t kLeastDistinct = 4;  // the fewest good pictures, not counting copies, that a training needs
-// There are fewer folds if a fold would hold fewer good pictures than this.
-constexpr std::int64_t kNormalsPerFold = 4;
+// The models of a fold learn from three quarters of the pictures, even if there are only five. With fewer folds, models
+// that know less than the whole would judge the good pictures when the threshold is chosen, and it would be too high.
+constexpr std::int64_t kFolds = 4;
+// The fewest good pictures, not counting copies, that a training needs: each fold has one.
+constexpr std::int64_t kLeastDistinct = kFolds;
 constexpr std::size_t kReferencePictures = 48;
 constexpr int kReferenceRounds = 2;
 constexpr double kLeastCorrelation = 0.9;  // Below this correlation, the pictures show no common rigid part.
@@ -193,7 +194,7 @@ void Trainer::choose_sample_bits(std::span<const int> used_bits) {
 }
 
 void Trainer::assign_folds() {
-  folds_ = std::clamp<std::int64_t>(count_distinct_normals() / kNormalsPerFold, 2, kMostFolds);
+  folds_ = kFolds;
   for (const bool anomalous : {false, true}) {
     std::vector<std::size_t> members;
     for (std::size_t i = 0; i < pictures_.size(); ++i)
