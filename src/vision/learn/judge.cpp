@@ -6,7 +6,7 @@
 #include "vision/assess/assess.hpp"
 #include "vision/evaluate/evaluate.hpp"
 #include "vision/learn/decision.hpp"
-#include "vision/learn/trainer.hpp"
+#include "vision/learn/steps.hpp"
 #include "vision/render/surfaces.hpp"
 
 namespace vedette {
@@ -23,33 +23,34 @@ constexpr double kWorthOfDamage = 0.3, kEnoughNormals = 24;
 
 }  // namespace
 
-Result<void> Trainer::measure_out_of_fold() {
-  auto engine = Engine::create(artifact_);
+Result<std::vector<OutOfFold>> measure_out_of_fold(Workshop& w) {
+  auto engine = Engine::create(w.artifact);
   if (!engine) return internal_error(engine.error().message);
-  measured_.resize(pictures_.size());
-  std::vector<std::optional<Error>> failures(pictures_.size());
-  std::vector<bool> keep_maps(pictures_.size());
+  std::vector<OutOfFold> results(w.pictures.size());
+  std::vector<std::optional<Error>> failures(w.pictures.size());
+  std::vector<bool> keep_maps(w.pictures.size());
   std::size_t kept_normals = 0, kept_masked = 0;
-  const auto most = static_cast<std::size_t>(kMostMapPixels / (static_cast<double>(input_.height) * input_.width)) + 1;
-  for (std::size_t i = 0; i < pictures_.size() && is_segmentation_; ++i) {
-    if (pictures_[i].has_mask) keep_maps[i] = kept_masked++ < most;
-    if (!pictures_[i].is_anomalous) keep_maps[i] = kept_normals++ < most;
+  const auto most =
+      static_cast<std::size_t>(kMostMapPixels / (static_cast<double>(w.input.height) * w.input.width)) + 1;
+  for (std::size_t i = 0; i < w.pictures.size() && w.is_segmentation; ++i) {
+    if (w.pictures[i].has_mask) keep_maps[i] = kept_masked++ < most;
+    if (!w.pictures[i].is_anomalous) keep_maps[i] = kept_normals++ < most;
   }
-  for (std::size_t first = 0; first < pictures_.size(); first += chunk()) {
-    meter_.report("scoring out of fold",
-                  0.8 + 0.15 * static_cast<double>(first) / static_cast<double>(pictures_.size()));
-    for_pictures(std::min(chunk(), pictures_.size() - first), [&](std::size_t k) {
+  for (std::size_t first = 0; first < w.pictures.size(); first += w.chunk()) {
+    w.meter.report("scoring out of fold",
+                   0.8 + 0.15 * static_cast<double>(first) / static_cast<double>(w.pictures.size()));
+    w.for_pictures(std::min(w.chunk(), w.pictures.size() - first), [&](std::size_t k) {
       const std::size_t i = first + k;
-      const auto& picture = pictures_[i];
-      auto loaded = load(picture, labels_);
+      const auto& picture = w.pictures[i];
+      auto loaded = w.load(picture, w.labels);
       auto measurement = loaded ? (*engine)->measure(loaded->image) : Result<Engine::Measurement>(loaded.error());
       if (!measurement) {
         failures[i] = measurement.error();
         return;
       }
-      auto& out = measured_[i];
+      auto& out = results[i];
       out.statistics = measurement->statistics;
-      out.statistics.level = level_of(artifact_.manifest, measurement->outputs, picture.fold);
+      out.statistics.level = level_of(w.artifact.manifest, measurement->outputs, picture.fold);
       for (auto& output : measurement->outputs) {
         const auto fold = static_cast<std::size_t>(picture.fold);
         if (keep_maps[i]) out.maps.push_back({{std::move(output.maps[fold])}, {output.scores[fold]}});
@@ -57,43 +58,43 @@ Result<void> Trainer::measure_out_of_fold() {
       }
       if (keep_maps[i]) {
         out.class_maps = {std::move(measurement->class_maps[static_cast<std::size_t>(picture.fold)])};
-        out.truth = loaded->truth.value_or(Grid<std::uint8_t>(image_height_, image_width_));
+        out.truth = loaded->truth.value_or(Grid<std::uint8_t>(w.image_height, w.image_width));
       }
     });
   }
   for (const auto& failure : failures)
     if (failure) return *failure;
-  return {};
+  return results;
 }
 
-Result<void> Trainer::measure_damaged() {
-  Artifact at_input_size = artifact_;
-  at_input_size.manifest.image_height = input_.height;
-  at_input_size.manifest.image_width = input_.width;
+Result<std::vector<Damaged>> measure_damaged(Workshop& w) {
+  Artifact at_input_size = w.artifact;
+  at_input_size.manifest.image_height = w.input.height;
+  at_input_size.manifest.image_width = w.input.width;
   auto engine = Engine::create(std::move(at_input_size));
   if (!engine) return internal_error(engine.error().message);
-  const std::size_t count = std::min(kMostDamaged, normals_.size());
-  damaged_.resize(count);
+  const std::size_t count = std::min(kMostDamaged, w.normals.size());
+  std::vector<Damaged> results(count);
   std::vector<std::optional<Error>> failures(count);
   const auto load_small = [&](std::size_t normal) -> Result<RgbImage> {
-    auto loaded = load(pictures_[normals_[normal]]);
+    auto loaded = w.load(w.pictures[w.normals[normal]]);
     if (!loaded) return loaded.error();
-    return to_image(resize_to_planes(loaded->image, input_.height, input_.width));
+    return to_image(resize_to_planes(loaded->image, w.input.height, w.input.width));
   };
-  for_pictures(count, [&](std::size_t i) {
-    const std::size_t normal = i * normals_.size() / count;
-    auto image = load_small(normal), foreign = load_small((normal + normals_.size() / 2) % normals_.size());
+  w.for_pictures(count, [&](std::size_t i) {
+    const std::size_t normal = i * w.normals.size() / count;
+    auto image = load_small(normal), foreign = load_small((normal + w.normals.size() / 2) % w.normals.size());
     if (!image || !foreign) {
       failures[i] = image ? foreign.error() : image.error();
       return;
     }
-    Random r = random_.fork(2'000'000 + i);
-    const double side = std::min(input_.height, input_.width);
+    Random r = w.random.fork(2'000'000 + i);
+    const double side = std::min(w.input.height, w.input.width);
     for (int attempt = 0; attempt < 20; ++attempt) {
       const render::Damage damage{render::kFills[r.below(render::kFills.size())],
                                   render::kOutlines[r.below(render::kOutlines.size())],
-                                  r.uniform(0.05, 0.95) * input_.height,
-                                  r.uniform(0.05, 0.95) * input_.width,
+                                  r.uniform(0.05, 0.95) * w.input.height,
+                                  r.uniform(0.05, 0.95) * w.input.width,
                                   side * std::exp(r.uniform(std::log(kSmallestDamage), std::log(kLargestDamage))),
                                   r.uniform(kFaintestDamage, 1)};
       const auto mask = render::damage(*image, damage, *foreign, r.fork(1));
@@ -104,27 +105,27 @@ Result<void> Trainer::measure_damaged() {
       failures[i] = measurement.error();
       return;
     }
-    damaged_[i].fold = pictures_[normals_[normal]].fold;
+    results[i].fold = w.pictures[w.normals[normal]].fold;
     for (auto& output : measurement->outputs)
-      damaged_[i].measured.scores.push_back(std::move(output.scores[static_cast<std::size_t>(damaged_[i].fold)]));
+      results[i].measured.scores.push_back(std::move(output.scores[static_cast<std::size_t>(results[i].fold)]));
   });
   for (const auto& failure : failures)
     if (failure) return *failure;
-  return {};
+  return results;
 }
 
-void Trainer::decide() {
-  auto& m = artifact_.manifest;
+void decide(Workshop& w, std::span<const OutOfFold> out_of_fold, std::span<const Damaged> damaged) {
+  auto& m = w.artifact.manifest;
   // The lists hold the pictures first and then the damaged copies.
   std::vector<std::uint8_t> labels;
   std::vector<std::int64_t> fold;
   std::vector<const OutOfFold*> measured;
-  for (std::size_t i = 0; i < pictures_.size(); ++i) {
-    labels.push_back(pictures_[i].is_anomalous ? 1 : 0);
-    fold.push_back(pictures_[i].fold);
-    measured.push_back(&measured_[i]);
+  for (std::size_t i = 0; i < w.pictures.size(); ++i) {
+    labels.push_back(w.pictures[i].is_anomalous ? 1 : 0);
+    fold.push_back(w.pictures[i].fold);
+    measured.push_back(&out_of_fold[i]);
   }
-  for (const auto& d : damaged_) {
+  for (const auto& d : damaged) {
     labels.push_back(1);
     fold.push_back(d.fold);
     measured.push_back(&d.measured);
@@ -134,15 +135,16 @@ void Trainer::decide() {
   for (std::size_t c = 0; c < m.contestants.size(); ++c) {
     auto& contestant = m.contestants[c];
     auto& entrant = entrants.emplace_back();
-    entrant.learned_from_labels = contestant.name == kProbeContestant;
+    entrant.learned_from_labels = w.entered[c]->learned_from_labels();
     for (auto& row : rows) row.emplace_back();
     for (std::size_t p = 0; p < contestant.pools.size(); ++p) {
       auto& pool = contestant.pools[p];
-      entrant.is_default.push_back(is_default_pool(contestant, pool, input_));
+      entrant.is_default.push_back(w.entered[c]->is_default(pool, w.input));
       double mean = 0, square = 0;
       const auto number = [&](std::size_t i) { return measured[i]->scores[c][p]; };
-      for (auto i : normals_) mean += number(i) / static_cast<double>(normals_.size());
-      for (auto i : normals_) square += (number(i) - mean) * (number(i) - mean) / static_cast<double>(normals_.size());
+      for (auto i : w.normals) mean += number(i) / static_cast<double>(w.normals.size());
+      for (auto i : w.normals)
+        square += (number(i) - mean) * (number(i) - mean) / static_cast<double>(w.normals.size());
       pool.location = mean;
       pool.scale = std::max(std::sqrt(square), 1e-3);
       for (std::size_t i = 0; i < rows.size(); ++i) rows[i][c].push_back((number(i) - mean) / pool.scale);
@@ -151,65 +153,67 @@ void Trainer::decide() {
     contestant.map_unit = std::exp(contestant.pools.front().location);
   }
   const auto choice = choose_fusion(
-      rows, labels, fold, folds_, entrants,
-      damaged_.empty() ? 1 : kWorthOfDamage * std::min(1.0, static_cast<double>(normals_.size()) / kEnoughNormals));
-  labels.resize(pictures_.size());
+      rows, labels, fold, w.folds, entrants,
+      damaged.empty() ? 1 : kWorthOfDamage * std::min(1.0, static_cast<double>(w.normals.size()) / kEnoughNormals));
+  labels.resize(w.pictures.size());
   std::vector<double> logits;
-  for (std::size_t i = 0; i < pictures_.size(); ++i) logits.push_back(choice.fusion.logit(rows[i]));
-  const auto budget = job_.plan.false_alarm_budget;
+  for (std::size_t i = 0; i < w.pictures.size(); ++i) logits.push_back(choice.fusion.logit(rows[i]));
+  const auto budget = w.job.plan.false_alarm_budget;
   const auto decision = choose_decision(logits, labels, budget);
-  const auto good = static_cast<std::int64_t>(normals_.size());
+  const auto good = static_cast<std::int64_t>(w.normals.size());
   if (budget && *budget * static_cast<double>(good + 1) < 1)
-    evaluation_.warnings.push_back(
+    w.evaluation.warnings.push_back(
         fmt::format("{} good pictures cannot show that at most 1 in {:.0f} is a false alarm: it takes {:.0f}.", good,
                     1 / *budget, std::ceil(1 / *budget) - 1));
   for (std::size_t c = 0; c < m.contestants.size(); ++c) {
     auto& contestant = m.contestants[c];
     for (std::size_t p = 0; p < contestant.pools.size(); ++p) contestant.pools[p].weight = choice.fusion.weights[c][p];
-    contestant.map_weight = contestant.name == kProbeContestant ? 0 : contestant.score_weight();
+    contestant.map_weight = w.entered[c]->says_where() ? contestant.score_weight() : 0;
     ContestEntry entry{contestant.name, {}, 0, 0};  // run() sets the weights at its end, when all is fitted
-    if (normals_.size() < pictures_.size()) {
+    if (w.normals.size() < w.pictures.size()) {
       std::vector<double> alone;
-      for (std::size_t i = 0; i < pictures_.size(); ++i) alone.push_back(contestant.alone(measured[i]->scores[c]));
+      for (std::size_t i = 0; i < w.pictures.size(); ++i) alone.push_back(contestant.alone(measured[i]->scores[c]));
       entry.auroc = auroc(alone, labels);
     }
-    evaluation_.contest.push_back(std::move(entry));
+    w.evaluation.contest.push_back(std::move(entry));
   }
   // If a contestant that judges pictures as a whole decides alone, the others say where.
   if (std::none_of(m.contestants.begin(), m.contestants.end(), [](const auto& c) { return c.map_weight > 0; }))
-    for (auto& contestant : m.contestants) contestant.map_weight = contestant.name == kProbeContestant ? 0 : 1;
+    for (std::size_t c = 0; c < m.contestants.size(); ++c)
+      m.contestants[c].map_weight = w.entered[c]->says_where() ? 1 : 0;
   m.fusion_bias = choice.fusion.bias;
   m.threshold = anomaly_score_of(decision.threshold);
   m.confidence_slope = decision.confidence_slope;
   m.confidence_limit = decision.confidence_limit;
   std::vector<PictureStatistics> statistics;
-  for (const auto& picture : measured_) statistics.push_back(picture.statistics);
+  for (const auto& picture : out_of_fold) statistics.push_back(picture.statistics);
   m.plausibility = choose_plausibility(statistics);
   std::int64_t alarms = 0;
-  for (auto i : normals_) alarms += vedette::decide(logits[i], decision_numbers(m), statistics[i]).is_anomalous ? 1 : 0;
+  for (auto i : w.normals)
+    alarms += vedette::decide(logits[i], decision_numbers(m), statistics[i]).is_anomalous ? 1 : 0;
   const auto expected = exceedance_interval(alarms, good);
-  evaluation_.intervals["expected_false_alarm_rate"] = {expected.low, expected.high};
-  if (job_.test) return;
+  w.evaluation.intervals["expected_false_alarm_rate"] = {expected.low, expected.high};
+  if (w.job.test) return;
 
-  evaluation_.is_out_of_fold = true;
-  fold.resize(pictures_.size());
-  const auto verdicts = decide_out_of_fold({choice.cross_fitted_logits.data(), pictures_.size()}, labels, fold,
+  w.evaluation.is_out_of_fold = true;
+  fold.resize(w.pictures.size());
+  const auto verdicts = decide_out_of_fold({choice.cross_fitted_logits.data(), w.pictures.size()}, labels, fold,
                                            statistics, decision, budget);
-  for (std::size_t i = 0; i < pictures_.size(); ++i) {
+  for (std::size_t i = 0; i < w.pictures.size(); ++i) {
     const auto& verdict = verdicts[i];
-    const bool is_wrong = pictures_[i].is_anomalous != verdict.is_anomalous;
-    evaluation_.predictions.push_back(
-        {.source_ref = pictures_[i].sample->source_ref,
-         .is_anomalous = pictures_[i].is_anomalous,
+    const bool is_wrong = w.pictures[i].is_anomalous != verdict.is_anomalous;
+    w.evaluation.predictions.push_back(
+        {.source_ref = w.pictures[i].sample->source_ref,
+         .is_anomalous = w.pictures[i].is_anomalous,
          .called_anomalous = verdict.is_anomalous,
          .confidence = verdict.confidence,
          .anomaly_score = verdict.anomaly_score,
-         .image = pictures_[i].sample->image.string(),
+         .image = w.pictures[i].sample->image.string(),
          .fold = fold[i],
          .is_suspect = is_wrong && verdict.reason.empty() && verdict.confidence >= kSuspectConfidence,
          .reason = verdict.reason});
   }
-  summarize_predictions(evaluation_);
+  summarize_predictions(w.evaluation);
 }
 
 }  // namespace vedette

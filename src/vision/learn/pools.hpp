@@ -9,9 +9,6 @@
 /// Says how the maps of contestants become numbers. All functions are pure.
 namespace vedette {
 
-/// The names of the contestants that learned from anomalous pictures: from masks, and from labels alone.
-inline constexpr const char *kDecoderContestant = "decoder", *kProbeContestant = "linear_probe";
-
 /// Returns the share of the cells that a spot covers. It has as many pixels of the working size in large pictures as in
 /// small ones.
 inline double spot_fraction(const InputSize& input) {
@@ -28,12 +25,10 @@ inline std::vector<Pool> all_pools(const InputSize& input) {
   return out;
 }
 
-/// Returns whether the pool counts unless the pictures say otherwise. Distances from good pictures count by how much
-/// they stand out, and over more than a spot: good pictures have odd spots, too, and a spot that is a defect raises the
-/// wider pools as well. What decoders draw counts absolutely, down to the smallest spot.
-inline bool is_default_pool(const Contestant& contestant, const Pool& pool, const InputSize& input) {
-  if (contestant.name == kProbeContestant) return true;
-  if (contestant.name == kDecoderContestant) return pool.level_exponent == 0;
+/// Returns whether the pool counts for distances from good pictures unless the pictures say otherwise. Distances count
+/// by how much they stand out, and over more than a spot: good pictures have odd spots, too, and a spot that is a defect
+/// raises the wider pools as well.
+inline bool is_default_of_distances(const Pool& pool, const InputSize& input) {
   return pool.level_exponent > 0 && pool.fraction > spot_fraction(input);
 }
 

@@ -4,7 +4,7 @@
 #include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/evaluate/evaluate.hpp"
-#include "vision/learn/trainer.hpp"
+#include "vision/learn/steps.hpp"
 
 namespace vedette {
 namespace {
@@ -13,9 +13,24 @@ constexpr std::size_t kThresholds = 40;
 // All labels together count for so many pictures when a label's own thresholds are chosen.
 constexpr double kPriorPictures = 4;
 
-}  // namespace
+/// A picture and its map, from which a mask is to be drawn.
+struct Drawing {
+  Grid<float> map;
+  /// The number of cells that the truth covers: with any label first, then with each label.
+  std::vector<double> marked;
+  /// The shares of each cell that the truth covers, in the same order; empty where nothing is marked.
+  std::vector<Grid<float>> coverage;
+  const Planes* classes = nullptr;  ///< The logits of the labels.
+};
+/// Pairs of thresholds, one for cells and one for the peaks of regions, and how good each pair is.
+struct ThresholdTable {
+  std::vector<double> thresholds;  ///< They are in rising order.
+  std::vector<double> quality;     ///< [threshold of cells][threshold of peaks]; 0 where the second is lower
+  double pictures = 0;             ///< The number of pictures that hold what shall be drawn.
+};
 
-Grid<float> Trainer::coverage(const Grid<std::uint8_t>& truth, std::uint8_t label, int height, int width) {
+/// Returns the share of each cell that the truth covers with any label (0) or with one label.
+Grid<float> coverage(const Grid<std::uint8_t>& truth, std::uint8_t label, int height, int width) {
   Grid<float> out(height, width), area(height, width);
   for (int y = 0; y < truth.height; ++y)
     for (int x = 0; x < truth.width; ++x) {
@@ -28,7 +43,11 @@ Grid<float> Trainer::coverage(const Grid<std::uint8_t>& truth, std::uint8_t labe
   return out;
 }
 
-Trainer::ThresholdTable Trainer::rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_t label) const {
+/// Rates thresholds by three measures together: the mean IoU over pictures with defects, so that small defects count;
+/// the IoU of the cells of all pictures together, so that false regions cost what they cover; and how well "something
+/// is marked" tells defective pictures, where it must touch the defect, from good ones. Cells are weighted by how far
+/// the truth covers them. All regions count (label 0), or only those that are called the label.
+ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_t label, int threads) {
   std::vector<float> pooled;
   ThresholdTable table;
   for (const auto& d : drawings) {
@@ -52,7 +71,7 @@ Trainer::ThresholdTable Trainer::rate_thresholds(const std::vector<Drawing>& dra
       double peak, hit, cells;
     };
     std::vector<std::vector<Region>> regions(drawings.size());
-    run_parallel(drawings.size(), threads_, [&](std::size_t k) {
+    run_parallel(drawings.size(), threads, [&](std::size_t k) {
       const auto& d = drawings[k];
       int count = 0;
       const auto marked = find_regions(d.map, threshold, threshold, count);
@@ -89,20 +108,22 @@ Trainer::ThresholdTable Trainer::rate_thresholds(const std::vector<Drawing>& dra
   return table;
 }
 
-void Trainer::fit_segmentation() {
-  meter_.report("drawing masks", 0.95);
-  auto& m = artifact_.manifest;
+}  // namespace
+
+void fit_segmentation(Workshop& w, std::span<const OutOfFold> out_of_fold) {
+  w.meter.report("drawing masks", 0.95);
+  auto& m = w.artifact.manifest;
   auto& s = *m.segmentation;
   std::vector<std::size_t> kept;
   std::vector<Drawing> drawings;
-  for (std::size_t i = 0; i < pictures_.size(); ++i) {
-    const auto& measured = measured_[i];
+  for (std::size_t i = 0; i < w.pictures.size(); ++i) {
+    const auto& measured = out_of_fold[i];
     if (measured.maps.empty()) continue;
     kept.push_back(i);
     auto& d = drawings.emplace_back();
     d.classes = &measured.class_maps[0];
     const auto map = combine_maps(m, measured.maps, 0);  // This map is computed for its size alone.
-    std::vector<char> holds(labels_.size() + 1);
+    std::vector<char> holds(w.labels.size() + 1);
     for (auto v : measured.truth->values) holds[v] = 1;
     holds[0] = 1;
     d.marked.resize(holds.size());
@@ -116,7 +137,7 @@ void Trainer::fit_segmentation() {
   }
   const auto draw = [&](const std::vector<double>& weights) {
     for (std::size_t c = 0; c < weights.size(); ++c) m.contestants[c].map_weight = weights[c];
-    for (std::size_t k = 0; k < kept.size(); ++k) drawings[k].map = combine_maps(m, measured_[kept[k]].maps, 0);
+    for (std::size_t k = 0; k < kept.size(); ++k) drawings[k].map = combine_maps(m, out_of_fold[kept[k]].maps, 0);
   };
 
   // Which contestants draw best is another question than which decide best.
@@ -125,7 +146,7 @@ void Trainer::fit_segmentation() {
   for (const auto& c : m.contestants) fused.push_back(c.map_weight);
   if (std::accumulate(fused.begin(), fused.end(), 0.0) > 0) candidates.push_back(fused);
   std::vector<double> all;
-  for (const auto& c : m.contestants) all.push_back(c.name == kProbeContestant ? 0 : 1);  // It does not say where.
+  for (const auto* detector : w.entered) all.push_back(detector->says_where() ? 1 : 0);
   candidates.push_back(all);
   for (std::size_t c = 0; c < all.size(); ++c) {
     if (all[c] == 0) continue;
@@ -140,13 +161,13 @@ void Trainer::fit_segmentation() {
   std::vector<double> best_weights;
   for (const auto& weights : candidates) {
     draw(weights);
-    auto table = rate_thresholds(drawings, 0);
+    auto table = rate_thresholds(drawings, 0, w.threads);
     if (best_weights.empty() || table.quality[best_of(table)] > any.quality[best_of(any)])
       any = std::move(table), best_weights = weights;
   }
   draw(best_weights);
-  for (std::size_t l = 0; l < labels_.size(); ++l) {
-    const auto own = rate_thresholds(drawings, static_cast<std::uint8_t>(l + 1));
+  for (std::size_t l = 0; l < w.labels.size(); ++l) {
+    const auto own = rate_thresholds(drawings, static_cast<std::uint8_t>(l + 1), w.threads);
     auto together = any;
     for (std::size_t i = 0; i < together.quality.size(); ++i)
       together.quality[i] = kPriorPictures * any.quality[i] + own.pictures * own.quality[i];
@@ -156,15 +177,15 @@ void Trainer::fit_segmentation() {
     s.thresholds[l] = {any.thresholds[best / kThresholds], any.thresholds[best % kThresholds]};
   }
 
-  if (job_.test) return;
+  if (w.job.test) return;
 
   std::vector<std::string> names;
-  for (const auto& l : labels_) names.push_back(l.name);
+  for (const auto& l : w.labels) names.push_back(l.name);
   SegmentationTally tally(names);
   std::vector<std::vector<float>> maps;
   std::vector<std::vector<std::uint8_t>> truths;
   for (std::size_t k = 0; k < kept.size(); ++k) {
-    const auto& picture = measured_[kept[k]];
+    const auto& picture = out_of_fold[kept[k]];
     const auto detection = combine(m, picture.maps, picture.class_maps, picture.statistics, 0);
     tally.add(*detection.label_map, *picture.truth);
     maps.push_back(detection.anomaly_map.values);
@@ -172,10 +193,10 @@ void Trainer::fit_segmentation() {
     for (std::size_t i = 0; i < drawings[k].coverage[0].values.size(); ++i)
       truths.back()[i] = drawings[k].coverage[0].values[i] >= 0.5F ? 1 : 0;
   }
-  evaluation_.labels = tally.metrics();
+  w.evaluation.labels = tally.metrics();
   const auto pixels = pixel_metrics(maps, truths);
-  evaluation_.pixel_auroc = pixels.auroc;
-  evaluation_.pixel_average_precision = pixels.average_precision;
+  w.evaluation.pixel_auroc = pixels.auroc;
+  w.evaluation.pixel_average_precision = pixels.average_precision;
 }
 
 }  // namespace vedette

@@ -1,0 +1,185 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "base/mutex.hpp"
+#include "base/parallel.hpp"
+#include "vision/assess/assess.hpp"
+#include "vision/decoder/decoder.hpp"
+#include "vision/infer/graph.hpp"
+#include "vision/infer/registration.hpp"
+#include "vision/learn/detectors/detector.hpp"
+#include "vision/learn/pools.hpp"
+#include "vision/learn/steps.hpp"
+
+namespace vedette {
+namespace {
+
+// The pixels of the pictures of each class that are held in memory: 490 pictures of 640 × 480.
+constexpr double kMostPixels = 150e6;
+constexpr int kSteps = 400;
+constexpr double kCell = 4;  // In pixels of the working size.
+
+class DefectDecoders final : public Detector {
+ public:
+  [[nodiscard]] const char* name() const override { return "decoder"; }
+  /// What is drawn counts absolutely, down to the smallest spot.
+  [[nodiscard]] bool is_default(const Pool& pool, const InputSize& /*input*/) const override {
+    return pool.level_exponent == 0;
+  }
+  Result<void> fit(Workshop& w) override;
+};
+
+/// Loads a picture as the decoders see it: at the input size, seen from the reference if there is one, and without
+/// distances.
+Result<DecoderSample> load_for_decoder(const Workshop& w, const Picture& picture) {
+  auto loaded = w.load(picture, w.labels);
+  if (!loaded) return loaded.error();
+  auto planes = resize_to_planes(loaded->image, w.input.height, w.input.width);
+  const auto plane = static_cast<std::size_t>(w.input.height) * static_cast<std::size_t>(w.input.width);
+  RigidTransform pose;
+  if (w.is_registered) {
+    pose = find_pose(w.reference, registration_map(planes, w.input.reduction()), w.fixture_score);
+    auto seen = planes;
+    warp_to_reference(planes.values.data(), seen.values.data(), 3, w.input.height, w.input.width, pose,
+                      w.input.reduction());
+    planes = std::move(seen);
+  }
+  DecoderSample out{to_image(planes), {}, {}};
+  if (!loaded->truth) return out;
+  out.truth = Grid<std::uint8_t>(w.input.height, w.input.width);
+  for (std::size_t label = 1; label <= w.labels.size(); ++label) {
+    Grid<float> shown(w.image_height, w.image_width);
+    bool any = false;
+    for (std::size_t i = 0; i < shown.values.size(); ++i)
+      if (loaded->truth->values[i] == label) shown.values[i] = 1, any = true;
+    if (!any) continue;
+    auto small = resize_map(shown, w.input.height, w.input.width);
+    if (w.is_registered) {
+      auto seen = small;
+      warp_to_reference(small.values.data(), seen.values.data(), 1, w.input.height, w.input.width, pose,
+                        w.input.reduction());
+      small = std::move(seen);
+    }
+    for (std::size_t i = 0; i < plane; ++i)
+      if (small.values[i] >= 0.5F) out.truth.values[i] = static_cast<std::uint8_t>(label);
+  }
+  return out;
+}
+
+Result<void> DefectDecoders::fit(Workshop& w) {
+  if (!w.is_segmentation) return {};
+  DecoderJob job;
+  std::vector<std::size_t> chosen;
+  std::size_t good = 0, masked = 0;
+  const auto most = static_cast<std::size_t>(kMostPixels / (static_cast<double>(w.input.height) * w.input.width)) + 1;
+  for (std::size_t i = 0; i < w.pictures.size(); ++i) {
+    const auto& p = w.pictures[i];
+    if (p.is_anomalous && !p.has_mask) continue;
+    if ((p.has_mask ? masked : good)++ >= most) continue;
+    chosen.push_back(i);
+    job.pictures.push_back({p.fold, p.has_mask});
+  }
+  const auto description = make_description_graph(*w.backbone);
+  GraphPool graphs(description.nodes, w.backbone->tensors, {description.maps.begin(), description.maps.end()});
+  job.describe = [&](const RgbImage& image) -> Result<FeatureMaps> {
+    auto graph = graphs.take(image.height, image.width);
+    if (!graph) return internal_error(graph.error().message);
+    (*graph)->run(resize_to_planes(image, image.height, image.width));
+    FeatureMaps maps;
+    for (std::size_t m = 0; m < maps.size(); ++m) {
+      const auto& value = (*graph)->output(description.maps[m]);
+      maps[m] = {static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]), static_cast<int>(value.shape[2]),
+                 value.copy()};
+    }
+    graphs.give_back(std::move(*graph));
+    return maps;
+  };
+  // Composed pictures are as the reference sees them already; registering them again changes next to nothing.
+  auto at_input_size = w.seen_from_reference();
+  at_input_size.manifest.image_height = w.input.height;
+  at_input_size.manifest.image_width = w.input.width;
+  const auto engine = Engine::create(std::move(at_input_size));
+  if (!engine) return internal_error(engine.error().message);
+  Mutex measuring;  // It guards no data: a large picture is measured alone, on all threads.
+  job.measure = [&](const RgbImage& image, std::int64_t fold) -> Result<Planes> {
+    std::optional<MutexLock> alone;
+    if (w.strands() == 1) alone.emplace(measuring);
+    const ThreadCount count(w.strands() > 1 ? 1 : w.threads);
+    auto measured = (*engine)->measure(image);
+    if (!measured) return measured.error();
+    Planes out{kDistanceMaps, w.features.grid.height, w.features.grid.width, {}};
+    for (const auto& contestant : measured->outputs) {
+      const auto map = resize_map(contestant.maps[static_cast<std::size_t>(fold)], out.height, out.width);
+      out.values.insert(out.values.end(), map.values.begin(), map.values.end());
+    }
+    return out;
+  };
+  job.load = [&](std::size_t i) -> Result<DecoderSample> {
+    auto sample = load_for_decoder(w, w.pictures[chosen[i]]);
+    if (!sample) return sample;
+    auto distances = job.measure(sample->image, w.pictures[chosen[i]].fold);
+    if (!distances) return distances.error();
+    sample->distances = std::move(*distances);
+    return sample;
+  };
+  job.folds = w.folds;
+  job.labels = static_cast<std::int64_t>(w.labels.size());
+  job.seed = w.random.fork(300).next();
+  job.threads = w.threads;
+  job.steps = w.job.plan.steps.value_or(kSteps);
+  if (w.job.plan.budget_seconds)
+    job.seconds_left = [&] {
+      // Describing the pictures for the linear probe and scoring come afterwards, and take as long per picture as the
+      // pass over the good pictures that has just been made. So does comparing precisions, of which fp32 takes twice as long as the others.
+      const auto compared = 4 * w.fewer_if_large(kMostCompared) + w.fewer_if_large(kMostRanged);
+      const double scoring =
+          1.2 * w.pass_seconds / static_cast<double>(w.normals.size()) *
+          static_cast<double>(2 * w.pictures.size() + (w.job.test ? w.job.test->size() : 0) + compared);
+      return *w.job.plan.budget_seconds - w.meter.seconds() - scoring;
+    };
+  job.progress = [&](double share) { w.meter.report("learning to draw defects", 0.4 + 0.4 * share); };
+  auto weights = train_decoders(job);
+  if (!weights) return weights.error();
+  w.blobs.emplace_back();
+  w.artifact.manifest.decoder_steps = weights->steps;
+  w.evaluation.decoder_loss = std::move(weights->loss);
+  for (auto& [name, tensor] : weights->tensors) {
+    w.artifact.tensors.insert_or_assign(name, std::move(tensor));
+    w.blobs.back().push_back(name);
+  }
+  auto& m = w.artifact.manifest;
+  std::vector<std::string> maps;  // The maps come fold by fold, as the reference sees the part.
+  const auto seen = w.seen_from_reference();
+  for (std::size_t fold = 0; fold < static_cast<std::size_t>(w.folds); ++fold)
+    for (const auto& contestant : seen.manifest.contestants) maps.push_back(contestant.maps[fold]);
+  m.graph.push_back(
+      {"stack", "distances", maps, {}, {{"height", w.features.grid.height}, {"width", w.features.grid.width}}});
+  m.graph.push_back({"logarithm", "log_distances", {"distances"}, {}, {}});
+  const auto out = append_decoders(m.graph, w.features.maps, w.features.color, "log_distances", w.folds);
+  Segmentation segmentation{w.labels, std::vector<MaskThresholds>(w.labels.size()), {}};
+  Contestant contestant{.name = name(), .maps = {}, .pools = all_pools(w.input)};
+  for (std::int64_t fold = 0; fold < w.folds; ++fold) {
+    const auto own = fmt::format("decoder.{}.", fold);
+    const auto first = static_cast<double>(fold * (1 + job.labels));
+    m.graph.push_back({"slice", own + "logit", {out}, {}, {{"channel", first}}});
+    m.graph.push_back({"softplus", own + "map", {own + "logit"}, {}, {}});
+    contestant.maps.push_back(w.in_place(own + "map", kCell));
+    m.graph.push_back(
+        {"channels", own + "classes", {out}, {}, {{"first", first + 1}, {"count", static_cast<double>(job.labels)}}});
+    segmentation.class_maps.push_back(w.in_place(own + "classes", kCell));
+  }
+  w.enter(*this, std::move(contestant));
+  m.segmentation = std::move(segmentation);
+  return {};
+}
+
+}  // namespace
+
+std::unique_ptr<Detector> make_decoders() {
+  return std::make_unique<DefectDecoders>();
+}
+
+}  // namespace vedette
