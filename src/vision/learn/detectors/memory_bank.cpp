@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/parallel.hpp"
 #include "vision/learn/detectors/detector.hpp"
