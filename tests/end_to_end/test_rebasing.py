@@ -163,6 +163,7 @@ class Rebasing(unittest.TestCase):
         failed = self.wait(self.rebase(Images={"Bucket": "parts", "Prefix": "mixed/"})["ModelVersion"])
         self.assertEqual(failed["Status"], "TRAINING_FAILED")
         self.assertIn("s3://parts/mixed/3.png: the image has 128x96 pixels", failed["StatusMessage"])
+        self.assertIn("The model judges pictures of 96x96 pixels.", failed["StatusMessage"])
         self.assertIn("TRAINING_FAILED; only a trained model can be moved", self.refused("ConflictException", version=failed["ModelVersion"]))
         for i in range(6):
             self.s3.put_object(Bucket="parts", Key=f"copies/{i}.png", Body=self.good[i % 3])
