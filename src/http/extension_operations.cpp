@@ -50,6 +50,13 @@ JsonOperations extension_operations(ExtensionServices& s) {
          if (request.max_inference_units) out["MaxInferenceUnits"] = *request.max_inference_units;
          return out;
        }},
+      {"RebaseModel",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.rebase_model(i.context, extension::RebaseModelRequest(i.members)),
+                        [&](const Model& model) {
+                          return Json{{"ModelMetadata", lookoutvision::encode_model_metadata(i.context.scope, model)}};
+                        });
+       }},
       {"ListMetrics",
        [&](const Invocation& i) {
          return encoded(list_metrics(s, i.context, lookoutvision::PageRequest(i.members)), [](const auto& page) {

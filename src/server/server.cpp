@@ -77,8 +77,10 @@ class Workers {
     const auto jobs_folder = stores.folder().jobs();
     add(kImportJob, make_import_handler(metadata_, objects, clock, images));
     add(kUpdateJob, make_update_handler(metadata_, objects, clock, images));
-    add(kTrainingJob, make_training_handler(metadata_, objects, clock, images, jobs_folder, find_trainer(), plan,
-                                            trainer_sandbox(settings, plan)));
+    const auto train = make_training_handler(metadata_, objects, clock, images, jobs_folder, find_trainer(), plan,
+                                             trainer_sandbox(settings, plan));
+    add(kTrainingJob, train);
+    add(kRebasingJob, train);
     add(kPackagingJob, make_packaging_handler(metadata_, objects, clock, jobs_folder));
   }
   void start() {

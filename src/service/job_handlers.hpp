@@ -24,7 +24,8 @@ JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& obj
 
 /// Makes the handler that trains a model: it waits for imports that still run, copies the datasets into a job folder
 /// below `jobs_folder`, runs `trainer` there, and stores the artifact and the evaluation files. The model ends as
-/// TRAINED, or as TRAINING_FAILED with a sentence for the user. `sandbox` confines the trainer, since it decodes
+/// TRAINED, or as TRAINING_FAILED with a sentence for the user. If the job says so, it instead moves an earlier model to
+/// another batch in the same way, with a few pictures from a bucket. `sandbox` confines the trainer, since it decodes
 /// pictures of strangers; if `sandbox` is empty, the trainer is not confined.
 JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
                                          const ImageQuotas& quotas, std::filesystem::path jobs_folder,

@@ -51,6 +51,9 @@ std::string to_payload(const ModelJob& j) {
               {"project", j.project},
               {"version", j.version}};
   if (!j.name.empty()) out["name"] = j.name;
+  if (const auto& r = j.rebasing)
+    out["rebasing"] = {
+        {"base_version", r->base_version}, {"base_uid", r->base_uid}, {"bucket", r->bucket}, {"keys", r->keys}};
   return out.dump();
 }
 
@@ -67,8 +70,13 @@ Result<ImportJob> parse_import_job(const std::string& payload) {
 
 Result<ModelJob> parse_model_job(const std::string& payload) {
   return parsed(payload, [](const Json& j) {
-    return ModelJob{
+    ModelJob job{
         {j.at("account"), j.at("region")}, j.at("user"), j.at("project"), j.at("version"), j.value("name", "")};
+    if (j.contains("rebasing")) {
+      const auto& r = j["rebasing"];
+      job.rebasing = {r.at("base_version"), r.at("base_uid"), r.at("bucket"), r.at("keys")};
+    }
+    return job;
   });
 }
 

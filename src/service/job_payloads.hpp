@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "domain/domain.hpp"
@@ -24,13 +25,22 @@ struct ImportJob {
   std::optional<std::string> version_id;
 };
 
-/// Says which model a job trains or, if it holds a job name, packages.
+/// Says how a model is moved to another batch: from which model, and with which good pictures.
+struct Rebasing {
+  std::int64_t base_version = 0;
+  std::string base_uid;  ///< names the files of the base, also if it is deleted and its project made anew
+  std::string bucket;
+  std::vector<std::string> keys;
+};
+
+/// Says which model a job makes or, if it holds a job name, packages.
 struct ModelJob {
   Scope scope;
   std::string user;
   std::string project;
   std::int64_t version = 0;
-  std::string name;  ///< the name of the packaging job; empty for a training
+  std::string name;                       ///< the name of the packaging job; empty for all others
+  std::optional<Rebasing> rebasing = {};  ///< If empty, the model is trained.
 };
 
 std::string to_payload(const DatasetJob& job);

@@ -48,30 +48,72 @@ Result<std::int64_t> LookoutVision::resolve_version(const Scope& scope, const st
   return latest->version;
 }
 
-Result<Model> LookoutVision::create_model(const CallContext& call, const lookoutvision::CreateModelRequest& request) {
+bool LookoutVision::has_files(ModelStatus status) {
+  return status != ModelStatus::training && status != ModelStatus::training_failed && status != ModelStatus::deleting;
+}
+
+Result<std::optional<Model>> LookoutVision::replayed_model(UnitOfWork& work, const CallContext& call,
+                                                           const char* operation, const std::string& project) {
+  const auto again = replayed(work, call, operation, "PROJECT", project);
+  if (!again) return again.error();
+  if (!work.projects().find(call.scope, project)) return no_project(project);
+  if (!*again) return std::optional<Model>();
+  return work.models().find(call.scope, project, parse_integer(**again).value_or(0));
+}
+
+Result<void> LookoutVision::check_new_model(const CallContext& call, const std::string& project,
+                                            const ObjectLocation& output, const std::vector<Tag>& tags) {
   // The caller's rights decide where the evaluation files may be written. If the caller may not write them, the call
   // fails now, and not after the training.
-  const auto output = request.output.key + "EvaluationResult-" + request.project_name;
   auto writer = call.caller;
   writer.is_via_service = true;
-  if (auto ok = authorize(writer, "s3:GetBucketLocation", bucket_arn(request.output.bucket)); !ok) return ok.error();
-  if (auto ok = authorize(writer, "s3:PutObject", object_arn(request.output.bucket, output)); !ok) return ok.error();
-  if (!request.tags.empty()) {
-    const auto any_version = "arn:aws:lookoutvision:" + call.scope.region + ":" + call.scope.account + ":model/" +
-                             request.project_name + "/*";
-    if (auto ok = authorize(call.caller, "lookoutvision:TagResource", any_version, {request.tags}); !ok)
-      return ok.error();
-    if (auto ok = check_tags(request.tags); !ok) return ok.error();
-  }
+  if (auto ok = authorize(writer, "s3:GetBucketLocation", bucket_arn(output.bucket)); !ok) return ok;
+  if (auto ok =
+          authorize(writer, "s3:PutObject", object_arn(output.bucket, output.key + "EvaluationResult-" + project));
+      !ok)
+    return ok;
+  if (tags.empty()) return {};
+  const auto any_version =
+      "arn:aws:lookoutvision:" + call.scope.region + ":" + call.scope.account + ":model/" + project + "/*";
+  if (auto ok = authorize(call.caller, "lookoutvision:TagResource", any_version, {tags}); !ok) return ok;
+  return check_tags(tags);
+}
+
+Result<Model> LookoutVision::insert_model(UnitOfWork& work, const CallContext& call, const char* operation, Model model,
+                                          const std::optional<Rebasing>& rebasing) {
+  if (work.models().count_in_state(call.scope.account, ModelStatus::training) >= quotas_.trainings_at_once)
+    return quota_exceeded(
+        quotas::kTrainings, "PROJECT", model.project,
+        "At most " + std::to_string(quotas_.trainings_at_once) + " models may train at the same time.");
+  if (quotas_.models_per_project > 0 && work.models().count(call.scope, model.project) >= quotas_.models_per_project)
+    return quota_exceeded(quotas::kModels, "PROJECT", model.project,
+                          "A project may have at most " + std::to_string(quotas_.models_per_project) + " models.");
+  if (model.tags.size() > kMostTags)
+    return quota_exceeded(quotas::kTags, "MODEL", model.project,
+                          "A model may have at most " + std::to_string(kMostTags) + " tags.");
+  model.version = work.projects().next_model_version(call.scope, model.project);
+  model.uid = random_id(kUidLength);
+  model.status = ModelStatus::training;
+  model.status_message = rebasing ? "The model is waiting to be moved." : "The model is waiting to be trained.";
+  model.created = clock_.now();
+  work.models().insert(call.scope, model);
+  work.jobs().insert({rebasing ? kRebasingJob : kTrainingJob,
+                      to_payload(ModelJob{call.scope, call.caller.user, model.project, model.version, "", rebasing}),
+                      model.created, call.request_id});
+  remember(work, call, operation, std::to_string(model.version));
+  work.commit();
+  wake_jobs_();
+  return model;
+}
+
+Result<Model> LookoutVision::create_model(const CallContext& call, const lookoutvision::CreateModelRequest& request) {
+  if (auto ok = check_new_model(call, request.project_name, request.output, request.tags); !ok) return ok.error();
   // The bucket is looked up before the transaction begins, because the store may be reached over a network.
   const auto has_bucket = objects_.has_bucket(request.output.bucket);
   auto work = metadata_.write();
-  const auto again = replayed(*work, call, "CreateModel", "PROJECT", request.project_name);
+  const auto again = replayed_model(*work, call, "CreateModel", request.project_name);
   if (!again) return again.error();
-  if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
-  if (*again)
-    if (auto model = work->models().find(call.scope, request.project_name, parse_integer(**again).value_or(0)))
-      return *model;
+  if (*again) return **again;
   if (!has_bucket) return has_bucket.error();
   if (!*has_bucket) return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
 
@@ -84,37 +126,13 @@ Result<Model> LookoutVision::create_model(const CallContext& call, const lookout
     if (dataset && !is_settled(dataset->status) && dataset->status != DatasetStatus::create_in_progress)
       return conflict("DATASET", id, "The dataset is " + std::string(to_text(dataset->status)) + ".");
   }
-  if (work->models().count_in_state(call.scope.account, ModelStatus::training) >= quotas_.trainings_at_once) {
-    return quota_exceeded(
-        quotas::kTrainings, "PROJECT", request.project_name,
-        "At most " + std::to_string(quotas_.trainings_at_once) + " models may train at the same time.");
-  }
-  if (quotas_.models_per_project > 0 &&
-      work->models().count(call.scope, request.project_name) >= quotas_.models_per_project)
-    return quota_exceeded(quotas::kModels, "PROJECT", request.project_name,
-                          "A project may have at most " + std::to_string(quotas_.models_per_project) + " models.");
-  if (request.tags.size() > kMostTags)
-    return quota_exceeded(quotas::kTags, "MODEL", request.project_name,
-                          "A model may have at most " + std::to_string(kMostTags) + " tags.");
   Model model;
   model.project = request.project_name;
-  model.version = work->projects().next_model_version(call.scope, request.project_name);
-  model.uid = random_id(kUidLength);
   model.description = request.description;
   model.kms_key_id = request.kms_key_id;
-  model.status = ModelStatus::training;
-  model.status_message = "The model is waiting to be trained.";
-  model.created = clock_.now();
   model.output = request.output;
   model.tags = request.tags;
-  work->models().insert(call.scope, model);
-  work->jobs().insert({kTrainingJob,
-                       to_payload(ModelJob{call.scope, call.caller.user, model.project, model.version, ""}),
-                       clock_.now(), call.request_id});
-  remember(*work, call, "CreateModel", std::to_string(model.version));
-  work->commit();
-  wake_jobs_();
-  return model;
+  return insert_model(*work, call, "CreateModel", std::move(model), std::nullopt);
 }
 
 Result<Model> LookoutVision::describe_model(const CallContext& call, const lookoutvision::ModelRequest& request) {

@@ -8,6 +8,7 @@
 #include "base/files.hpp"
 #include "service/extension.hpp"
 #include "service/job_handlers.hpp"
+#include "service/job_payloads.hpp"
 #include "service/service.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
@@ -380,6 +381,151 @@ TEST_F(Evaluations, OfModelsThatHaveNoneAreNotFoundWithTheReason) {
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().kind, ErrorKind::not_found);
   EXPECT_NE(none.error().message.find("was trained before evaluations were kept"), std::string::npos);
+}
+
+/// A fixture with a trained model of version 1, and with six good pictures of another batch below "new/".
+class Rebasings : public Evaluations {
+ protected:
+  void SetUp() override {
+    Evaluations::SetUp();
+    store({});
+    end_training();
+    for (const char* key : {"new/", "new/b", "new/a", "new/c", "new/d", "new/deeper/e", "new/f", "elsewhere/g"})
+      ASSERT_TRUE(put_bytes(*objects_, "bucket", key, key, "image/png"));
+  }
+  static Json below(const std::string& prefix) { return {{"Bucket", "bucket"}, {"Prefix", prefix}}; }
+  static Json named(std::vector<std::string> keys) { return {{"Bucket", "bucket"}, {"Keys", std::move(keys)}}; }
+  Result<Model> rebase(const CallContext& call, const Json& images, const std::string& version = "1") {
+    return service_.rebase_model(
+        call, extension::RebaseModelRequest(Json{{"ProjectName", "p"}, {"ModelVersion", version}, {"Images", images}}));
+  }
+  /// Returns what the job that was inserted last is to do, and leaves it in the queue.
+  Rebasing order() {
+    const auto job = metadata_->write()->jobs().claim(kRebasingJob, "w", clock_.now(), clock_.now());
+    EXPECT_TRUE(job);
+    return *parse_model_job(job->payload)->rebasing;
+  }
+  /// Runs the job with a trainer that always fails and gives the names of the files in its folder as the reason.
+  Model run_job() {
+    const auto trainer = folder_.path() / "trainer";
+    EXPECT_TRUE(write_file_atomically(
+        trainer,
+        "#!/bin/sh\ncd \"$2\" && printf '{\"fault\": \"input\", \"message\": \"%s\"}' \"$(echo base/* images/*)\" "
+        "> failure.json\nexit 1\n"));
+    std::filesystem::permissions(trainer, std::filesystem::perms::owner_all);
+    JobWorker worker(*metadata_, clock_, kRebasingJob, "w",
+                     make_training_handler(*metadata_, *objects_, clock_, {}, jobs_, trainer, {}, std::nullopt));
+    EXPECT_TRUE(worker.run_one());
+    EXPECT_FALSE(std::filesystem::exists(jobs_) && !std::filesystem::is_empty(jobs_));
+    return *metadata_->read()->models().find(kScope, "p", 2);
+  }
+  const std::filesystem::path jobs_ = folder_.path() / "jobs";
+};
+
+TEST_F(Rebasings, MakeANewVersionFromTheObjectsBelowAPrefix) {
+  const auto model = rebase(call_, below("new/"), "latest");
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(model->version, 2);
+  EXPECT_EQ(model->status, ModelStatus::training);
+  EXPECT_EQ(model->output.bucket, "bucket");
+  EXPECT_EQ(metadata_->read()->models().find(kScope, "p", 1)->status, ModelStatus::trained);
+  const auto asked = order();
+  EXPECT_EQ(asked.base_uid, "uid");
+  EXPECT_EQ(asked.base_version, 1);
+  EXPECT_EQ(asked.keys, (std::vector<std::string>{"new/a", "new/b", "new/c", "new/d", "new/deeper/e", "new/f"}));
+}
+
+TEST_F(Rebasings, TakeEachNamedObjectOnceInByteOrder) {
+  ASSERT_TRUE(rebase(call_, named({"new/f", "new/b", "new/a", "new/c", "new/f", "elsewhere/g"})));
+  EXPECT_EQ(order().keys, (std::vector<std::string>{"elsewhere/g", "new/a", "new/b", "new/c", "new/f"}));
+}
+
+TEST_F(Rebasings, AreRefusedForWhatTheCallerCanMend) {
+  const auto reason = [&](const Json& images) {
+    const auto model = rebase(call_, images);
+    if (model) return std::string("it was accepted");
+    EXPECT_EQ(model.error().kind, ErrorKind::invalid_input);
+    return model.error().message;
+  };
+  EXPECT_EQ(reason(below("elsewhere/")), "A model is moved with 5 to 60 good images, but Images names 1.");
+  EXPECT_EQ(reason(named({"new/a", "new/a", "new/a", "new/b", "new/c", "new/d"})),
+            "A model is moved with 5 to 60 good images, but Images names 4.");
+  EXPECT_EQ(reason(named({"new/a", "new/b", "new/c", "new/d", "new/none"})),
+            "The image s3://bucket/new/none does not exist.");
+  EXPECT_EQ(reason(Json{{"Bucket", "none"}}), "The bucket none does not exist.");
+  EXPECT_EQ(reason(Json{{"Bucket", "bucket"}, {"Prefix", "new/"}, {"Keys", {"new/a"}}}),
+            "Images may have a Prefix or Keys, but not both.");
+  ASSERT_TRUE(put_bytes(*objects_, "bucket", "new/\xff", "x", "image/png"));
+  EXPECT_NE(reason(below("new/")).find("not UTF-8"), std::string::npos);
+  for (int i = 0; i < 61; ++i)
+    ASSERT_TRUE(put_bytes(*objects_, "bucket", "many/" + std::to_string(i), "x", "image/png"));
+  EXPECT_EQ(reason(below("many/")), "A model is moved with 5 to 60 good images, but Images names 61.");
+  EXPECT_FALSE(metadata_->read()->models().find(kScope, "p", 2));
+}
+
+TEST_F(Rebasings, NeedAModelThatHasFilesAndAFreePlace) {
+  EXPECT_EQ(rebase(call_, below("new/"), "7").error().kind, ErrorKind::not_found);
+  ASSERT_TRUE(rebase(call_, below("new/")));
+  const auto unready = rebase(call_, below("new/"), "2");
+  ASSERT_FALSE(unready);
+  EXPECT_EQ(unready.error().kind, ErrorKind::conflict);
+  EXPECT_EQ(unready.error().message, "The model is TRAINING; only a trained model can be moved.");
+  ASSERT_TRUE(rebase(call_, below("new/")));
+  EXPECT_EQ(rebase(call_, below("new/")).error().kind, ErrorKind::quota_exceeded);  // two of them train
+}
+
+TEST_F(Rebasings, ThatAreAskedForAgainAreFoundAlsoWhenThePicturesAreGone) {
+  ASSERT_TRUE(rebase(with_token("t"), below("new/")));
+  ASSERT_TRUE(remove_prefix(*objects_, "bucket", "new/"));
+  const auto again = rebase(with_token("t"), below("new/"));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->version, 2);
+  EXPECT_EQ(rebase(with_token("t", "other"), below("new/")).error().kind, ErrorKind::conflict);
+  EXPECT_FALSE(metadata_->read()->models().find(kScope, "p", 3));
+}
+
+TEST_F(Rebasings, NeedTheRightsOfTheirCallerOnBuckets) {
+  const auto allowed = [&](const Json& actions, const Json& resource) {
+    auto work = metadata_->write();
+    work->users().put_policy(
+        {kScope.account, "mine",
+         Json{{"Statement", {{"Effect", "Allow"}, {"Action", actions}, {"Resource", resource}}}}.dump(), clock_.now()});
+    if (!work->users().find(kScope.account, "ann"))
+      work->users().insert({kScope.account, "ann", {"mine"}, clock_.now()});
+    work->commit();
+    work.reset();
+    auto call = call_;
+    call.caller = *caller_of_job(*metadata_, kScope.account, "ann");
+    const auto model = rebase(call, below("new/"));
+    return model ? std::string("yes") : std::string(model.error().message);
+  };
+  const auto missing = [&](const Json& actions, const Json& resource, const char* action) {
+    const auto answer = allowed(actions, resource);
+    EXPECT_NE(answer.find(std::string("is not authorized to perform: ") + action), std::string::npos) << answer;
+  };
+  missing("s3:ListBucket", "*", "s3:GetBucketLocation");
+  missing({"s3:GetBucketLocation", "s3:GetObject", "s3:PutObject"}, "*", "s3:ListBucket");
+  missing({"s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject"}, "*", "s3:PutObject");
+  missing({"s3:GetBucketLocation", "s3:ListBucket", "s3:PutObject", "s3:GetObject"},
+          {"arn:aws:s3:::bucket", "arn:aws:s3:::bucket/Ev*", "arn:aws:s3:::bucket/new/a"}, "s3:GetObject");
+  EXPECT_EQ(allowed({"s3:GetBucketLocation", "s3:ListBucket", "s3:PutObject", "s3:GetObject"}, "*"), "yes");
+}
+
+TEST_F(Rebasings, HandTheTrainerTheModelWithItsEvaluationAndThePictures) {
+  ASSERT_TRUE(rebase(call_, below("new/")));
+  const auto model = run_job();
+  EXPECT_EQ(model.status, ModelStatus::training_failed);
+  EXPECT_EQ(model.status_message,
+            "base/blobs base/evaluation.json base/manifest.json images/good-000000 images/good-000001 "
+            "images/good-000002 images/good-000003 images/good-000004 images/good-000005");
+}
+
+TEST_F(Rebasings, OfAModelThatWasDeletedMeanwhileFailWithTheReason) {
+  ASSERT_TRUE(rebase(call_, below("new/")));
+  ASSERT_TRUE(service_.delete_model(call_, ModelRequest(Json{{"ProjectName", "p"}, {"ModelVersion", "1"}})));
+  const auto model = run_job();
+  EXPECT_EQ(model.status, ModelStatus::training_failed);
+  EXPECT_EQ(model.status_message, "The model version 1 was deleted before it was moved.");
 }
 
 }  // namespace

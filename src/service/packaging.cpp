@@ -45,10 +45,6 @@ Result<void> check_target(const lookoutvision::StartModelPackagingJobRequest& re
   return {};
 }
 
-bool is_usable(ModelStatus status) {
-  return status != ModelStatus::training && status != ModelStatus::training_failed && status != ModelStatus::deleting;
-}
-
 }  // namespace
 
 Result<std::string> LookoutVision::start_packaging_job(const CallContext& call,
@@ -71,7 +67,7 @@ Result<std::string> LookoutVision::start_packaging_job(const CallContext& call,
   auto model = find_model(*work, call.scope, request.model);
   if (!model) return model.error();
   if (*again && work->packaging_jobs().find(call.scope, project, **again)) return **again;
-  if (!is_usable(model->status))
+  if (!has_files(model->status))
     return conflict("MODEL", std::to_string(model->version),
                     "The model is " + std::string(to_text(model->status)) + "; only a trained model can be packaged.");
   if (!has_bucket) return has_bucket.error();

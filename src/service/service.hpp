@@ -20,6 +20,10 @@
 /// module knows neither sockets nor the JSON that clients send. All functions are thread-safe and block on database and
 /// disk.
 namespace vedette {
+namespace extension {
+struct RebaseModelRequest;
+}
+struct Rebasing;
 
 /// Says who calls, in which account and region, and with which client token. The call is already authorised, except for
 /// rights on buckets.
@@ -54,6 +58,8 @@ struct Page {
 inline constexpr const char* kImportJob = "import_dataset";
 inline constexpr const char* kUpdateJob = "update_dataset";
 inline constexpr const char* kTrainingJob = "train_model";
+/// Has the handler of kTrainingJob. It is a kind of its own so that no model waits for the training of another one.
+inline constexpr const char* kRebasingJob = "rebase_model";
 inline constexpr const char* kPackagingJob = "package_model";
 
 class LookoutVision {
@@ -97,6 +103,11 @@ class LookoutVision {
   /// Changes the units of a model in service, which goes on answering. If the request names the same units as before,
   /// nothing changes.
   Result<void> update_units(const CallContext& call, const lookoutvision::StartModelRequest& request);
+  /// Has a job make the next version of the project: the named model, moved to another batch with good pictures, which
+  /// the job reads with the rights of the caller. The evaluation files go where those of the named model went. Fails
+  /// with invalid_input unless there are 5 to 60 pictures and all of them exist, and with conflict if the named model
+  /// has no files, because it is not trained.
+  Result<Model> rebase_model(const CallContext& call, const extension::RebaseModelRequest& request);
   Result<ModelStatus> stop_model(const CallContext& call, const lookoutvision::ModelRequest& request);
   Result<lookoutvision::DetectionResult> detect_anomalies(const CallContext& call,
                                                           const lookoutvision::ModelRequest& request,
@@ -133,6 +144,19 @@ class LookoutVision {
   Result<std::optional<std::string>> replayed(UnitOfWork& work, const CallContext& call, const char* operation,
                                               const char* type, const std::string& id);
   void remember(UnitOfWork& work, const CallContext& call, const char* operation, const std::string& resource);
+  /// Whether a model in this state has files that can be packaged or moved.
+  [[nodiscard]] static bool has_files(ModelStatus status);
+  /// Returns the model that the first call made if this call repeats it. Fails with not_found if there is no such
+  /// project.
+  Result<std::optional<Model>> replayed_model(UnitOfWork& work, const CallContext& call, const char* operation,
+                                              const std::string& project);
+  /// Fails unless the caller may have evaluation files of the project written to `output` and may give the tags.
+  static Result<void> check_new_model(const CallContext& call, const std::string& project, const ObjectLocation& output,
+                                      const std::vector<Tag>& tags);
+  /// Gives a new model its version, uid and state, inserts it with the job that trains or moves it, and commits. Fails
+  /// with quota_exceeded.
+  Result<Model> insert_model(UnitOfWork& work, const CallContext& call, const char* operation, Model model,
+                             const std::optional<Rebasing>& rebasing);
   static Error no_project(const std::string& name);
   static Result<Model> find_tagged(UnitOfWork& work, const Scope& scope, const std::string& arn);
   Result<Model> find_model(UnitOfWork& work, const Scope& scope, const lookoutvision::ModelRequest& request);

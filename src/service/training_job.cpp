@@ -28,6 +28,7 @@ constexpr std::int64_t kMostAttempts = 3;
 constexpr std::int64_t kPageSize = 1000;
 constexpr int kCopiesAtOnce = 16;
 constexpr std::chrono::milliseconds kImportPoll{300};
+constexpr const char* kBase = "base";  ///< the folder of the model that is moved, in the job folder
 
 double as_float(double value) {
   return static_cast<double>(static_cast<float>(value));
@@ -37,7 +38,7 @@ std::string in_words(const std::optional<double>& figure) {
   return figure ? fmt::format("{:.3f}", *figure) : "undefined";
 }
 
-/// Runs one training, from the datasets to the stored model.
+/// Makes one model, from the pictures to the stored files: trains it, or moves an earlier one to another batch.
 class Training {
  public:
   Training(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const ImageQuotas& quotas,
@@ -57,13 +58,10 @@ class Training {
         caller_(caller),
         cancel_(cancel) {}
 
-  /// Fails with invalid_input if the user can mend the cause, with unavailable if the job is cancelled or a store does
-  /// not answer, and with internal otherwise.
-  Result<void> run(const Dataset& train, const std::optional<Dataset>& test) {
-    say("Copying the images.");
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-    fs::create_directories(folder_ / "images");
+  /// Both functions fail with invalid_input if the user can mend the cause, with unavailable if the job is cancelled or
+  /// a store does not answer, and with internal otherwise.
+  Result<void> train(const Dataset& train, const std::optional<Dataset>& test) {
+    begin();
     TrainingJob work;
     work.plan = plan_;
     work.minimum = test ? MinimumCounts{10, 0, 10, 10, 10} : MinimumCounts{20, 10, 20, 0, 0};
@@ -76,8 +74,51 @@ class Training {
       work.test = std::move(*test_samples);
     }
     if (auto ok = check_segmentation_counts(work); !ok) return ok;
-    if (auto ok = write_job(folder_, work); !ok) return ok;
+    return learn(work);
+  }
 
+  Result<void> rebase(const Rebasing& rebasing) {
+    begin();
+    TrainingJob work;
+    work.base = kBase;
+    if (auto ok = fetch_base(rebasing); !ok) return ok;
+    std::vector<Copy> copies;
+    for (const auto& key : rebasing.keys) {
+      TrainingPicture picture;
+      picture.source_ref = "s3://" + rebasing.bucket + "/" + key;
+      picture.is_anomalous = false;
+      picture.image = fmt::format("images/good-{:06}", copies.size());
+      copies.push_back({picture.source_ref, folder_ / picture.image, work.train.size(), false});
+      work.train.push_back(std::move(picture));
+    }
+    if (auto ok = fetch_all(copies, work.train); !ok) return ok;
+    return learn(work);
+  }
+
+ private:
+  void begin() {
+    say("Copying the images.");
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+    fs::create_directories(folder_ / "images");
+  }
+
+  /// Copies the model that is moved, and its evaluation, which not all models have, into the job folder.
+  Result<void> fetch_base(const Rebasing& rebasing) {
+    ModelFiles files(objects_);
+    if (auto ok = files.fetch(rebasing.base_uid, folder_ / kBase); !ok)
+      return ok.error().kind == ErrorKind::not_found
+                 ? invalid_input(
+                       fmt::format("The model version {} was deleted before it was moved.", rebasing.base_version))
+                 : ok;
+    const auto evaluation = files.evaluation(rebasing.base_uid);
+    if (evaluation) return write_file_atomically(folder_ / kBase / "evaluation.json", *evaluation);
+    return evaluation.error().kind == ErrorKind::not_found ? Result<void>() : evaluation.error();
+  }
+
+  /// Runs the trainer on the pictures that are in the job folder, and keeps what it makes.
+  Result<void> learn(const TrainingJob& work) {
+    if (auto ok = write_job(folder_, work); !ok) return ok;
     auto evaluation = run_trainer(
         trainer_, folder_, [this](const Progress& p) { report(p); }, &cancel_, sandbox_);
     if (!evaluation) return evaluation.error();
@@ -87,7 +128,6 @@ class Training {
     return finish(*evaluation);
   }
 
- private:
   void say(const std::string& message) {
     auto work = metadata_.write();
     if (work->models().set_message(model_.uid, ModelStatus::training, message)) work->commit();
@@ -99,7 +139,8 @@ class Training {
     if (now - last_report_ < std::chrono::seconds(1) && p.stage == last_stage_) return;
     last_report_ = now;
     last_stage_ = p.stage;
-    std::string message = fmt::format("The model is being trained: {}, {:.0f} % done", p.stage, 100 * p.fraction);
+    std::string message = fmt::format("The model is being {}: {}, {:.0f} % done", job_.rebasing ? "moved" : "trained",
+                                      p.stage, 100 * p.fraction);
     if (p.seconds_left) message += fmt::format(", about {:.0f} s left", std::ceil(*p.seconds_left));
     {
       auto work = metadata_.write();
@@ -316,6 +357,10 @@ class Training {
                                                              : ok.error();
     }
     std::string message = "The model is trained.";
+    if (const auto& r = job_.rebasing)
+      message =
+          fmt::format("Version {} was moved with {} good images. They do not tell how well the model finds defects.",
+                      r->base_version, e.training_images);
     if (!e.skipped.empty()) {
       std::vector<std::string> skipped;
       for (const auto& picture : e.skipped) skipped.push_back(picture.text());
@@ -325,8 +370,10 @@ class Training {
     for (const auto& warning : e.warnings) message += " Note: " + warning + (warning.ends_with('.') ? "" : ".");
     auto work = metadata_.write();
     if (work->models().move(model_.uid, ModelStatus::training, ModelStatus::trained, message)) {
-      work->models().set_evaluation(model_.uid, {e.f1.value_or(0), e.recall.value_or(0), e.precision.value_or(0)},
-                                    manifest_at, result_at, now);
+      // Good pictures alone tell nothing about how well defects are found.
+      std::optional<Performance> performance;
+      if (e.recall) performance = {e.f1.value_or(0), *e.recall, e.precision.value_or(0)};
+      work->models().set_evaluation(model_.uid, performance, manifest_at, result_at, now);
       work->commit();
     }
     log::info("model trained", {{"model", arn()},
@@ -370,8 +417,10 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     {
       auto work = metadata.read();
       model = work->models().find(job->scope, job->project, job->version);
-      train = work->datasets().find(job->scope, job->project, DatasetType::train);
-      test = work->datasets().find(job->scope, job->project, DatasetType::test);
+      if (!job->rebasing) {
+        train = work->datasets().find(job->scope, job->project, DatasetType::train);
+        test = work->datasets().find(job->scope, job->project, DatasetType::test);
+      }
     }
     if (!model || model->status != ModelStatus::training)
       return {};  // an earlier run finished the training and was cut off after its commit
@@ -382,17 +431,20 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     const auto folder = jobs_folder / model->uid;
     Result<void> outcome;
     const auto caller = caller_of_job(metadata, job->scope.account, job->user);
+    const auto training = [&] {
+      return Training(metadata, objects, clock, quotas, plan, folder, trainer, sandbox, *job, *model, *caller, cancel);
+    };
     if (!caller) {
       outcome = caller.error();
+    } else if (job->rebasing) {
+      outcome = training().rebase(*job->rebasing);
     } else if (!train || !is_settled(train->status)) {
       outcome = invalid_input(
           "The training dataset could not be used: " + (train ? train->status_message : "it was deleted") + ".");
     } else if (test && !is_settled(test->status)) {
       outcome = invalid_input("The test dataset could not be used: " + test->status_message + ".");
     } else {
-      outcome =
-          Training(metadata, objects, clock, quotas, plan, folder, trainer, sandbox, *job, *model, *caller, cancel)
-              .run(*train, test);
+      outcome = training().train(*train, test);
     }
     std::error_code ignored;
     fs::remove_all(folder, ignored);

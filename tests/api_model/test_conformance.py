@@ -14,7 +14,7 @@ from PIL import Image
 
 from values import Model
 from wire import Wire
-from harness import BUILD, Server, run, sample_set, upload_set, wait_while
+from harness import BUILD, Server, labelled_pictures, run, sample_set, upload_set, wait_while
 
 LOOKOUT, EXTENSION = Model("lookoutvision"), Model("vedette")
 CONSTRAINT = "failed to satisfy constraint"
@@ -360,6 +360,7 @@ class Errors(unittest.TestCase):
         expect("DeleteModel", "ConflictException", ProjectName="job")
         expect("StartModel", "ConflictException", ProjectName="job")
         expect("UpdateModelUnits", "ConflictException", ProjectName="job")
+        expect("RebaseModel", "ConflictException", ProjectName="job", Images={"Bucket": "conformance"})
         expect("StopModel", "ConflictException", ProjectName="job")
         expect("DetectAnomalies", "ConflictException", ProjectName="job")
         expect("DeleteProject", "ConflictException", ProjectName="job")
@@ -437,6 +438,15 @@ class Errors(unittest.TestCase):
         for name, members in (("DetachUserPolicy", {"UserName": "ann", "PolicyName": "mine"}), ("DeletePolicy", {"PolicyName": "mine"}), ("DeleteUser", {"UserName": "ann"})):
             succeed(name, **members)
         succeed("StopModel", ProjectName="job")
+
+        # A model is moved to other pictures.
+        good = [os.path.relpath(path, sample) for path, is_anomalous in labelled_pictures(sample, "test.manifest") if not is_anomalous][:6]
+        move = {"ProjectName": "job", "Images": {"Bucket": "conformance", "Keys": good}}
+        made = succeed("RebaseModel", **move, Description="conformance", Tags=[{"Key": "stage", "Value": ""}])["ModelMetadata"]
+        self.assertEqual((made["ModelVersion"], made["Status"]), ("2", "TRAINING"))
+        expect("RebaseModel", "ServiceQuotaExceededException", **move)
+        moved = wait_while(lambda: api.describe_model(ProjectName="job", ModelVersion="2")["ModelDescription"], ["TRAINING"])
+        self.assertEqual(moved["Status"], "TRAINED", moved["StatusMessage"])
 
     def throttle_detection(self, server, sample):
         """More calls than the model's units can take."""

@@ -12,13 +12,6 @@ extern const std::string_view lookoutvision_model;
 namespace vedette::lookoutvision {
 namespace {
 
-std::vector<Tag> decode_tags(const Json& members) {
-  std::vector<Tag> tags;
-  if (const auto it = members.find("Tags"); it != members.end())
-    for (const auto& tag : *it) tags.push_back({tag.at("Key"), tag.at("Value")});
-  return tags;
-}
-
 /// A published client turns Confidence into a decimal of 38 digits, and only a double that is exactly a float32 fits
 /// into it.
 double as_float(double value) {

@@ -23,6 +23,14 @@ MetricStatisticsRequest::MetricStatisticsRequest(const Json& m)
       end(std::chrono::milliseconds(m.at("EndTime").get<std::int64_t>())),
       period_seconds(m.value("Period", std::int64_t{60})) {}
 
+RebaseModelRequest::RebaseModelRequest(const Json& m)
+    : model(m), description(optional_text(m, "Description")), tags(decode_tags(m)) {
+  const auto& images = m.at("Images");
+  bucket = images.at("Bucket");
+  prefix = images.value("Prefix", "");
+  keys = images.value("Keys", std::vector<std::string>());
+}
+
 Json encode_datapoints(const std::string& metric, const std::vector<Datapoint>& points) {
   Json list = Json::array();
   for (const auto& p : points)

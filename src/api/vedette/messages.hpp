@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/lookoutvision/messages.hpp"
 #include "api/model.hpp"
 #include "domain/domain.hpp"
 
@@ -24,6 +25,15 @@ struct MetricStatisticsRequest {
   std::optional<std::string> project, version;
   Timestamp start, end;
   std::int64_t period_seconds;  ///< 60 unless the request gives another
+};
+
+struct RebaseModelRequest {
+  explicit RebaseModelRequest(const Json& members);
+  lookoutvision::ModelRequest model;  ///< the model that is moved, which stays as it is
+  std::string bucket, prefix;         ///< where the pictures are
+  std::vector<std::string> keys;      ///< If empty, the pictures are all objects whose keys begin with the prefix.
+  std::optional<std::string> description;
+  std::vector<Tag> tags;
 };
 
 struct Datapoint {

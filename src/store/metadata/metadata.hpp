@@ -154,8 +154,9 @@ class ModelRepository {
   virtual bool move(const std::string& uid, ModelStatus from, ModelStatus to, const std::string& message) = 0;
   /// Sets a new message if the model is in this state. Returns false if it is not.
   virtual bool set_message(const std::string& uid, ModelStatus in_state, const std::string& message) = 0;
-  virtual void set_evaluation(const std::string& uid, const Performance& performance, const ObjectLocation& manifest,
-                              const ObjectLocation& result, Timestamp end) = 0;
+  /// `performance` is empty if the pictures of the evaluation do not tell it.
+  virtual void set_evaluation(const std::string& uid, const std::optional<Performance>& performance,
+                              const ObjectLocation& manifest, const ObjectLocation& result, Timestamp end) = 0;
   virtual void set_units(const std::string& uid, std::int64_t minimum, std::optional<std::int64_t> maximum) = 0;
   virtual void set_tag(const std::string& uid, const Tag& tag) = 0;
   virtual void remove_tag(const std::string& uid, const std::string& key) = 0;

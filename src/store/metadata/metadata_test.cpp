@@ -84,7 +84,8 @@ TEST_P(Metadata, StatusChangesAreCompareAndSet) {
   EXPECT_TRUE(work->models().move("u1", ModelStatus::training, ModelStatus::trained, "ok"));
   EXPECT_FALSE(work->models().move("u1", ModelStatus::training, ModelStatus::training_failed, "late"));
   EXPECT_FALSE(work->models().set_message("u1", ModelStatus::training, "late"));
-  work->models().set_evaluation("u1", {.f1 = 0.5, .recall = 0.25, .precision = 1}, {"b", "m"}, {"b", "r"}, at(9));
+  work->models().set_evaluation("u1", Performance{.f1 = 0.5, .recall = 0.25, .precision = 1}, {"b", "m"}, {"b", "r"},
+                                at(9));
   work->models().set_units("u1", 1, std::nullopt);
   work->commit();
   const auto found = store_->read()->models().find_latest(kScope, "p");
@@ -96,6 +97,11 @@ TEST_P(Metadata, StatusChangesAreCompareAndSet) {
   EXPECT_EQ(*found->min_inference_units, 1);
   EXPECT_FALSE(found->max_inference_units);
   EXPECT_EQ(store_->read()->models().list_in_states({ModelStatus::trained}).at(0).scope, kScope);
+
+  work = store_->write();
+  work->models().set_evaluation("u1", std::nullopt, {"b", "m"}, {"b", "r"}, at(9));
+  work->commit();
+  EXPECT_FALSE(store_->read()->models().find_latest(kScope, "p")->performance);
 }
 
 TEST_P(Metadata, EntriesAreFilteredAndGoWithTheirDataset) {

@@ -97,7 +97,9 @@ Result<void> Rebasing::load_pictures() {
         picture, {}, m.image_height, m.image_width, job_.letterbox_mixed_sizes, {m.input_height, m.input_width},
         {.formats = job_.takes_all_formats ? kAllFormats : kServedFormats, .sample_bits = m.sample_bits});
     if (!loaded) {
-      if (loaded.error().code != kUnreadable) return loaded.error();
+      if (loaded.error().code != kUnreadable)  // its size is wrong
+        return invalid_input(fmt::format("{}. The model judges pictures of {}x{} pixels.", loaded.error().message,
+                                         m.image_width, m.image_height));
       evaluation_.skipped.push_back(skipped_picture(picture, loaded.error()));
       continue;
     }

@@ -83,14 +83,15 @@ class Models : public ModelRepository {
                .bind(to_text(in_state))
                .execute() > 0;
   }
-  void set_evaluation(const std::string& uid, const Performance& p, const ObjectLocation& manifest,
+  void set_evaluation(const std::string& uid, const std::optional<Performance>& p, const ObjectLocation& manifest,
                       const ObjectLocation& result, Timestamp end) override {
+    const auto figure = [&](double Performance::*member) { return p ? std::optional((*p).*member) : std::nullopt; };
     c_.prepare(
           "UPDATE models SET f1 = ?, recall = ?, precision = ?, evaluation_bucket = ?, evaluation_manifest = ?, "
           "evaluation_result = ?, evaluation_end = ? WHERE uid = ?")
-        .bind(p.f1)
-        .bind(p.recall)
-        .bind(p.precision)
+        .bind(figure(&Performance::f1))
+        .bind(figure(&Performance::recall))
+        .bind(figure(&Performance::precision))
         .bind(manifest.bucket)
         .bind(manifest.key)
         .bind(result.key)
