@@ -105,7 +105,7 @@ void make_data(const fs::path& data) {
   model.output = {"pictures", "out/"};
   model.tags = {{"stage", "production"}};
   work->models().insert(kScope, model);
-  work->models().set_evaluation(model.uid, {.f1 = 0.9, .recall = 0.9, .precision = 0.9}, {"pictures", "m"},
+  work->models().set_evaluation(model.uid, Performance{.f1 = 0.9, .recall = 0.9, .precision = 0.9}, {"pictures", "m"},
                                 {"pictures", "r"}, clock.now());
   work->commit();
 }

@@ -176,13 +176,14 @@ std::vector<Lesson> lessons_of(const std::string& product, const std::vector<std
     if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) continue;
     auto split = split_of(product, kind, seed, places);
     if (!split) continue;
+    const bool needs_other = kind == "batch" || kind == "rebased" || kind == "kept";
+    auto other = needs_other ? split_of(product, "batch", seed, places) : std::nullopt;
+    if (needs_other && !other) continue;
     auto train = training_set(kind, *split, seed);
     auto same = std::find_if(out.begin(), out.end(), [&](const Lesson& l) { return are_the_same(l.train, train); });
     if (same == out.end()) same = out.insert(out.end(), {std::move(train), {}});
     Exam exam{kind, std::move(split->test)};
-    if (kind == "batch" || kind == "rebased" || kind == "kept") {
-      auto other = split_of(product, "batch", seed, places);
-      if (!other) continue;
+    if (other) {
       auto good = other->test;
       std::erase_if(good, [](const auto& s) { return *s.is_anomalous; });
       const auto moving = drawn(std::move(good), kRebasing, Random(seed).fork(3));

@@ -227,7 +227,7 @@ std::vector<json> run(const std::string& product, const Lesson& lesson, std::uin
       if (c.score_weight() > 0 || c.map_weight > 0) result["choice"][c.name] = {c.score_weight(), c.map_weight};
     if (options.with_contest) result["contest"] = contest(pooled_scores(*judge, exam.test));
     if (options.with_robustness) {
-      result["robustness"] = robustness(*engine, exam.test);
+      result["robustness"] = robustness(*judge, exam.test);
       if (&exam == &lesson.exams.front()) result["mislabelled"] = mislabelled(*engine, lesson, seed, options.plan);
     }
     out.push_back(std::move(result));

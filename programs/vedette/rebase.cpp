@@ -33,7 +33,8 @@ void add_rebase(CLI::App& app, int& status) {
   auto* command = app.add_subcommand(
       "rebase", "Move a model to another batch (other light, material, camera) with ten good pictures of it");
   auto options = std::make_shared<RebaseOptions>();
-  command->add_option("MODEL_DIR", options->model, "Folder of the model, which stays as it is")
+  command
+      ->add_option("MODEL_DIR", options->model, "Folder of the model, which stays as it is unless --out names it, too")
       ->required()
       ->check(CLI::ExistingDirectory);
   auto* normal = command->add_option("--normal", options->pictures.normal, "Folder of good pictures of the new batch")

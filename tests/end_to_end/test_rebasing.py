@@ -126,8 +126,15 @@ class Rebasing(unittest.TestCase):
         self.api.stop_model(ProjectName="p", ModelVersion="1")
         self.assertEqual(self.wait("1", "STOPPING_HOSTING")["Status"], "TRAINED")
         again = self.rebase("2", Images={"Bucket": "parts", "Keys": [f"new batch/{i}.png" for i in range(6)]})
-        self.assertEqual(self.wait(again["ModelVersion"])["Status"], "TRAINED")
-        self.api.delete_model(ProjectName="p", ModelVersion=again["ModelVersion"])
+        failed = self.wait(again["ModelVersion"])
+        self.assertEqual(failed["Status"], "TRAINING_FAILED")
+        self.assertIn("has learned from 6 others already", failed["StatusMessage"])
+        for i, picture in enumerate(self.good[10:16]):
+            self.s3.put_object(Bucket="parts", Key=f"next batch/{i}.png", Body=picture)
+        once_more = self.rebase("2", Images={"Bucket": "parts", "Prefix": "next batch/"})
+        self.assertEqual(self.wait(once_more["ModelVersion"])["Status"], "TRAINED")
+        for model in (again, once_more):
+            self.api.delete_model(ProjectName="p", ModelVersion=model["ModelVersion"])
         target = {"S3OutputLocation": {"Bucket": "parts", "Prefix": "out/"}, "TargetDevice": "jetson_xavier", "ComponentName": "moved"}
         self.api.start_model_packaging_job(ProjectName="p", ModelVersion="2", JobName="moved", Configuration={"Greengrass": target})
         job = wait_while(lambda: self.api.describe_model_packaging_job(ProjectName="p", JobName="moved")["ModelPackagingDescription"], ["CREATED", "RUNNING"], 0.05)

@@ -47,8 +47,8 @@ struct Pool {
   double fraction = 1;        ///< The share of the cells that counts, > 0 and at most 1.
   double level_exponent = 0;  ///< The power of the mean of all cells, 0 … 1.
   double location = 0;        ///< The mean of the number over good pictures, out of fold.
-  double scale = 1;           ///< Its standard deviation over good pictures, out of fold, > 0.
-  double weight = 0;          ///< The weight of the standardised number in the fused score.
+  double scale = 1;   ///< Its standard deviation over good pictures, out of fold, > 0; a moved model has a mean of two.
+  double weight = 0;  ///< The weight of the standardised number in the fused score.
 };
 
 /// One member of the detector ensemble. For each cross-fitting fold it has one anomaly map of the graph. Maps of

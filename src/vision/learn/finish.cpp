@@ -7,12 +7,11 @@
 #include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/infer/graph.hpp"
+#include "vision/learn/precisions.hpp"
 #include "vision/learn/steps.hpp"
 
 namespace vedette {
 namespace {
-
-constexpr double kLeastOverlap = 0.9;  // The least IoU of what two precisions draw.
 
 /// Judges the test set with the model so far.
 Result<Evaluation> judge_test_set(const Workshop& w) {
@@ -99,52 +98,7 @@ Result<void> compare_precisions(Workshop& w, std::vector<Prediction> judged) {
   });
   for (const auto& failure : failures)
     if (failure) return *failure;
-  using Detections = std::vector<std::optional<Detection>>;
-  const auto judge = [&](Precision precision) -> Result<Detections> {
-    auto engine = Engine::create(w.artifact, precision);
-    if (!engine) return internal_error(engine.error().message);
-    Detections out(judged.size());
-    w.for_pictures(judged.size(), [&](std::size_t i) {
-      auto detection = (*engine)->detect(images[i]);
-      if (detection) {
-        out[i] = std::move(*detection);
-      } else {
-        failures[i] = detection.error();
-      }
-    });
-    for (const auto& failure : failures)
-      if (failure) return *failure;
-    return out;
-  };
-  auto exact = judge(Precision::fp32);
-  if (!exact) return exact.error();
-  const auto agrees = [&](Precision precision) -> Result<bool> {
-    auto other = judge(precision);
-    if (!other) return other.error();
-    OverlapCounts overlap;
-    for (std::size_t i = 0; i < judged.size(); ++i) {
-      const auto &x = *(*exact)[i], &y = *(*other)[i];
-      if (x.is_anomalous != y.is_anomalous) return false;
-      if (!x.label_map || !y.label_map) continue;
-      for (std::size_t p = 0; p < x.label_map->values.size(); ++p) {
-        const auto truth = x.label_map->values[p], drawn = y.label_map->values[p];
-        overlap.truth += truth != 0 ? 1 : 0;
-        overlap.predicted += drawn != 0 ? 1 : 0;
-        overlap.intersection += truth != 0 && truth == drawn ? 1 : 0;
-      }
-    }
-    return overlap.iou() >= kLeastOverlap;
-  };
-  const auto ask = [&](Precision precision, std::optional<bool>& answer) -> Result<void> {
-    auto found = agrees(precision);
-    if (!found) return found.error();
-    answer = *found;
-    return {};
-  };
-  if (best_precision() == Precision::bf16)
-    if (auto ok = ask(Precision::bf16, manifest.bf16_agrees); !ok) return ok;
-  if (multiplies_int8())
-    if (auto ok = ask(Precision::int8, manifest.int8_agrees); !ok) return ok;
+  if (auto ok = compare_precisions(w.artifact, images, w.strands()); !ok) return ok;
   if (quickest_precision(manifest) == Precision::fp32)
     w.evaluation.warnings.push_back(
         "The model is run in fp32, which takes more time: with fewer digits it decides otherwise on pictures near its "

@@ -262,7 +262,7 @@ PositionSubspace move_position_subspace(const PositionSubspace& subspace,
                                         std::span<const std::span<const float>> pictures, int threads) {
   const auto cells = subspace.mean.size(0), components = subspace.mean.size(1), rank = subspace.basis.size(1);
   const auto count = static_cast<Eigen::Index>(pictures.size());
-  const Eigen::Index added = std::min<Eigen::Index>(kMovedDirections, count);
+  const Eigen::Index added = std::clamp<Eigen::Index>(components - rank, 0, std::min(kMovedDirections, count));
   const auto n = static_cast<float>(count);
   std::vector<float> means = subspace.mean.copy(), bases(static_cast<std::size_t>(cells * (rank + added) * components));
   run_parallel(static_cast<std::size_t>(cells), threads, [&](std::size_t cell) {
@@ -270,7 +270,7 @@ PositionSubspace move_position_subspace(const PositionSubspace& subspace,
     Eigen::Map<Eigen::RowVectorXf> mean(means.data() + c * components, components);
     const Eigen::Map<const RowMatrix> old(subspace.basis.data() + c * rank * components, rank, components);
     const double weight = subspace.weight.data()[cell];
-    // Rows whose squares add up to what varies more than the rest does: the old directions, the deviations from the new
+    // Rows whose squares add up to what varies: the old directions beyond the rest, the deviations from the new
     // mean, and the way back to the old one.
     Eigen::MatrixXf x = Eigen::MatrixXf::Zero(rank + count + 1, components);
     for (Eigen::Index k = 0; k < rank; ++k) {

@@ -59,7 +59,7 @@ PositionSubspace fit_position_subspace(std::span<const float> rows, std::int64_t
                                        std::span<const std::size_t> pictures, int threads);
 
 /// Moves subspaces to good pictures of another batch, each [cells, components]; there must be at least one. The mean of
-/// each cell moves to theirs; few pictures move it less than all the way. The way back to the old mean and what the new
+/// each cell moves to theirs, by n/(n + 1) of the way with n pictures. The way back to the old mean and what the new
 /// pictures differ by become directions in which good pictures may vary, so that neither batch is odd: the basis gets
 /// up to eight more rows.
 PositionSubspace move_position_subspace(const PositionSubspace& subspace,

@@ -56,10 +56,7 @@ void decide(Workshop& w, std::span<const OutOfFold> measured, std::span<const Da
 /// Chooses which maps draw masks, and their thresholds (segmentation.cpp).
 void fit_segmentation(Workshop& w, std::span<const OutOfFold> measured);
 
-/// The number of pictures on which precisions are compared, and the number on which ranges are measured. More pictures
-/// than the first number are not needed, since fewer digits move scores by less than the distance between so many
-/// pictures.
-inline constexpr std::size_t kMostCompared = 16, kMostRanged = 16;
+inline constexpr std::size_t kMostRanged = 16;  ///< The number of pictures on which ranges are measured.
 // These steps end a training (finish.cpp).
 /// Judges the test set with the whole model.
 Result<void> evaluate_test_set(Workshop& w);

@@ -1,6 +1,5 @@
 #include "vision/learn/workshop.hpp"
 
-#include "base/parallel.hpp"
 #include "vision/infer/graph.hpp"
 
 namespace vedette {
@@ -9,11 +8,6 @@ namespace {
 constexpr const char* kInPlace = ".in_place";
 
 }  // namespace
-
-void Workshop::for_pictures(std::size_t count, const std::function<void(std::size_t)>& work) const {
-  if (strands() > 1) return run_parallel(count, strands(), work);
-  for (std::size_t i = 0; i < count; ++i) work(i);
-}
 
 Result<void> Workshop::for_each_normal(
     const char* stage, double from, double to,

@@ -13,6 +13,7 @@
 #include "vision/assess/assess.hpp"
 #include "vision/learn/features.hpp"
 #include "vision/learn/learn.hpp"
+#include "vision/learn/precisions.hpp"
 
 /// What all steps of one training share. Only files of vision/learn include this header.
 namespace vedette {
@@ -106,9 +107,7 @@ struct Workshop {
     return load_picture(*picture.sample, names, image_height, image_width, job.letterbox_mixed_sizes,
                         {input.height, input.width}, rules());
   }
-  /// Returns how many pictures run through a graph side by side, each on one thread. A large picture runs alone on all
-  /// threads, since its values take gigabytes.
-  [[nodiscard]] int strands() const { return input.pixels() > 8 * kInputPixels ? 1 : threads; }
+  [[nodiscard]] int strands() const { return strands_of(input, threads); }
   /// Returns how many pictures are in memory at once, with their feature maps.
   [[nodiscard]] std::size_t chunk() const {
     return std::max(static_cast<std::size_t>(strands()),
@@ -119,7 +118,9 @@ struct Workshop {
     return static_cast<std::size_t>(static_cast<double>(count) * std::clamp(kInputPixels / input.pixels(), 0.25, 1.0));
   }
   /// Calls work(i) for i in [0, count) on strands() strands.
-  void for_pictures(std::size_t count, const std::function<void(std::size_t)>& work) const;
+  void for_pictures(std::size_t count, const std::function<void(std::size_t)>& work) const {
+    side_by_side(count, strands(), work);
+  }
   /// Runs the feature graph over the good pictures in chunks. `use` is called with each chunk's values, in order, on the
   /// calling thread. Progress goes from the fraction `from` to `to`.
   Result<void> for_each_normal(const char* stage, double from, double to,

@@ -71,6 +71,9 @@ Result<DecoderSample> load_for_decoder(const Workshop& w, const Picture& picture
 
 Result<void> DefectDecoders::fit(Workshop& w) {
   if (!w.is_segmentation) return {};
+  if (w.entered.size() != static_cast<std::size_t>(kDistanceMaps))
+    return internal_error(
+        fmt::format("Decoders read {} distances, but there are {}.", kDistanceMaps, w.entered.size()));
   DecoderJob job;
   std::vector<std::size_t> chosen;
   std::size_t good = 0, masked = 0;

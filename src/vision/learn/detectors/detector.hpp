@@ -6,7 +6,8 @@
 #include "vision/learn/workshop.hpp"
 
 /// The members of the ensemble. To add one, write a class in a file of its own and name it in detectors.cpp; what serves
-/// needs no change as long as the operations of the graph suffice (infer/graph.hpp).
+/// needs no change as long as the operations of the graph suffice (infer/graph.hpp). One more kind of distance also
+/// counts in kDistanceMaps, which the decoders read, and has to say in learn/rebase how it moves to another batch.
 namespace vedette {
 
 /// Something that learns from the pictures of a training and then says of any picture how odd it is. It becomes a

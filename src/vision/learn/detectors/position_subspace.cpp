@@ -35,8 +35,8 @@ class Positions final : public Detector {
  private:
   std::vector<float> samples_;  // Rows drawn from all good pictures.
   std::int64_t channels_ = 0;
-  // All rows of every n-th good picture. It is empty if they would take too much memory; then the pictures are described
-  // again.
+  // All rows of every n-th good picture, rounded to bf16. It is empty if they would take too much memory; then the
+  // pictures are described again, and nothing is rounded.
   std::vector<std::vector<Half>> rows_;
 };
 
@@ -46,7 +46,7 @@ void Positions::see(const Workshop& w, std::size_t normal, const PictureFeatures
   Random random = w.random.fork(1'000'000 + normal);
   draw_rows(rows, w.features.coarse_grid.cells(), sampled_rows(w) / 4, random, samples_);
   const std::size_t every = stride_of(w.normals.size());
-  if (normal % every == 0 && w.normals.size() / every * rows.size() * sizeof(Half) <= kMostKeptBytes)
+  if (normal % every == 0 && (w.normals.size() + every - 1) / every * rows.size() * sizeof(Half) <= kMostKeptBytes)
     std::transform(rows.begin(), rows.end(), std::back_inserter(rows_.emplace_back()), narrow);
 }
 
