@@ -33,11 +33,13 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   job.minimum.train_per_label = 20;
   job.plan.false_alarm_budget = 0.01;
   job.plan.backbone = "/abs/net.onnx";
+  job.base = "base";
   ASSERT_TRUE(write_job(folder.path(), job));
   const auto back = read_job(folder.path());
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->plan.false_alarm_budget, 0.01);
   EXPECT_EQ(back->plan.backbone, "/abs/net.onnx");
+  EXPECT_EQ(back->base, folder.path() / "base");
   EXPECT_EQ(back->train[0].source_ref, "s3://b/ü.jpg");
   EXPECT_EQ(back->train[0].image, folder.path() / "images/1");
   EXPECT_EQ(back->train[0].mask_colors[0].color, "#23A436");
