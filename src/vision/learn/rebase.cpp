@@ -15,123 +15,28 @@
 #include "vision/infer/decide.hpp"
 #include "vision/infer/infer.hpp"
 #include "vision/learn/decision.hpp"
-#include "vision/learn/features.hpp"
-#include "vision/learn/normality.hpp"
-#include "vision/learn/precisions.hpp"
+#include "vision/learn/model_move.hpp"
 
 namespace vedette {
 namespace {
 
-constexpr std::size_t kMostRowsOfPicture = 5'000;  // More rows of one picture say little that is new to a bank.
-constexpr double kBankGrowth = 0.5;                // The rows that a bank gets, as a share of those it has.
-constexpr std::size_t kMostBankRows = 4'800;       // The most rows of all groups together, however often it is moved.
-constexpr double kLevelPower = 4;                  // As in calibrate_cells().
-constexpr double kPriorPictures = 4;
-constexpr std::uint64_t kSeed = 50'000;
 constexpr double kMostAlarms = 0.34;  // More false alarms than this share say that moving was not enough.
-
-/// The contestant and the fold whose map is computed from a value of the graph.
-struct Reader {
-  std::size_t contestant = 0, fold = 0;
-};
-
-/// Returns which map needs the value: the one of the contestant of which only one fold needs it. (Decoders read the maps
-/// of all folds.) Empty if nobody needs the value, or if all folds of all contestants do.
-std::optional<Reader> reader_of(const Manifest& m, const std::string& value) {
-  std::set<std::string> reached = {value};
-  for (const auto& node : m.graph)
-    if (std::any_of(node.inputs.begin(), node.inputs.end(), [&](const auto& in) { return reached.contains(in); }))
-      reached.insert(node.output);
-  for (std::size_t c = 0; c < m.contestants.size(); ++c) {
-    std::vector<std::size_t> folds;
-    for (std::size_t f = 0; f < m.contestants[c].maps.size(); ++f)
-      if (reached.contains(m.contestants[c].maps[f])) folds.push_back(f);
-    if (folds.size() == 1) return Reader{c, folds[0]};
-  }
-  return {};
-}
-
-/// What a picture's own fold of the model says of it.
-struct Measured {
-  std::vector<std::vector<double>> scores;  // [contestant][pool]
-  PictureStatistics statistics;
-};
 
 /// The mean of a pool's number over pictures, and its variance.
 struct Moments {
   double mean = 0, variance = 0;
 };
 
-class Rebasing {
- public:
-  Rebasing(const TrainingJob& job, Artifact artifact, int threads, const ProgressSink& sink)
-      : job_(job),
-        threads_(threads),
-        sink_(sink),
-        artifact_(std::move(artifact)),
-        folds_(static_cast<std::size_t>(artifact_.manifest.folds)),
-        input_{artifact_.manifest.input_height, artifact_.manifest.input_width} {}
+}  // namespace
 
-  /// `before` is the evaluation of the base model, if it is known.
-  Result<Evaluation> run(const std::filesystem::path& folder, const std::optional<Evaluation>& before);
-
- private:
-  void report(const char* stage, double fraction) const {
-    if (sink_) sink_({stage, fraction, {}});
-  }
-  [[nodiscard]] std::size_t fold_of(std::size_t picture) const { return picture % folds_; }
-  [[nodiscard]] int strands() const { return strands_of(input_, threads_); }
-  /// Returns the numbers of all pictures, or of those of all folds but one.
-  [[nodiscard]] std::vector<std::size_t> pictures_without(std::optional<std::size_t> fold) const;
-  Result<void> check_model() const;
-  Result<void> load_pictures(const std::optional<Evaluation>& before);
-  /// Calls work(i) for every picture, side by side, and returns the first failure.
-  Result<void> for_pictures(const std::function<Result<void>(std::size_t)>& work) const;
-  /// Runs a part of the graph over every picture. `use` is called side by side.
-  Result<void> run_graph(const std::vector<std::string>& outputs,
-                         const std::function<void(std::size_t picture, const Graph&)>& use) const;
-  /// Finds the models of good pictures in the graph, and the ranges of what products read.
-  Result<void> move_models();
-  Result<void> extend_bank(const Node& node);
-  void move_subspace(const Node& node, std::size_t fold);
-  void move_probe(const Node& node, std::size_t fold);
-  Result<void> widen_ranges();
-  Result<void> level_cells();
-  Result<std::vector<Measured>> measure() const;
-  Result<void> move_pools();
-  /// Writes locations, scales and limits into a manifest, from these pictures.
-  void set_pools(Manifest& m, const std::vector<Measured>& measured, const std::vector<std::size_t>& pictures) const;
-  /// Widens the ranges of values, and finds out whether fewer digits decide alike on the pictures next to the threshold.
-  Result<void> compare();
-  Result<void> remember_golden();
-  Result<void> write(const std::filesystem::path& folder);
-  /// Returns how many of the pictures the model calls anomalous, as a whole.
-  Result<std::int64_t> count_alarms() const;
-
-  const TrainingJob& job_;
-  const int threads_;
-  const ProgressSink& sink_;
-  Artifact artifact_;
-  const std::size_t folds_;
-  const InputSize input_;
-  std::vector<const TrainingPicture*> used_;
-  std::vector<RgbImage> images_;
-  // What the models of good pictures compare, by the name of the value: for each picture its rows, of banks at most
-  // kMostRowsOfPicture.
-  std::map<std::string, std::vector<std::vector<float>>> rows_;
-  std::map<std::string, std::size_t> stride_;  // Each n-th row of the value was taken.
-  std::int64_t letterboxed_ = 0;
-  Evaluation evaluation_;
-};
-
-std::vector<std::size_t> Rebasing::pictures_without(std::optional<std::size_t> fold) const {
+std::vector<std::size_t> ModelMove::pictures_without(std::optional<std::size_t> fold) const {
   std::vector<std::size_t> out;
   for (std::size_t i = 0; i < images_.size(); ++i)
     if (!fold || fold_of(i) != *fold) out.push_back(i);
   return out;
 }
 
-Result<void> Rebasing::for_pictures(const std::function<Result<void>(std::size_t)>& work) const {
+Result<void> ModelMove::for_pictures(const std::function<Result<void>(std::size_t)>& work) const {
   std::vector<std::optional<Error>> failures(images_.size());
   side_by_side(images_.size(), strands(), [&](std::size_t i) {
     if (auto ok = work(i); !ok) failures[i] = ok.error();
@@ -141,8 +46,8 @@ Result<void> Rebasing::for_pictures(const std::function<Result<void>(std::size_t
   return {};
 }
 
-Result<void> Rebasing::run_graph(const std::vector<std::string>& outputs,
-                                 const std::function<void(std::size_t picture, const Graph&)>& use) const {
+Result<void> ModelMove::run_graph(const std::vector<std::string>& outputs,
+                                  const std::function<void(std::size_t picture, const Graph&)>& use) const {
   const auto& m = artifact_.manifest;
   GraphPool graphs(m.graph, artifact_.tensors, outputs);
   return for_pictures([&](std::size_t i) -> Result<void> {
@@ -155,14 +60,14 @@ Result<void> Rebasing::run_graph(const std::vector<std::string>& outputs,
   });
 }
 
-Result<void> Rebasing::check_model() const {
+Result<void> ModelMove::check_model() const {
   if (folds_ < 2) return invalid_input("The model has a single fold, so that it cannot be moved.");
   // Whatever else may be wrong with the model shows here and not in the midst of the work.
   if (auto engine = Engine::create(artifact_); !engine) return engine.error();
   return {};
 }
 
-Result<void> Rebasing::load_pictures(const std::optional<Evaluation>& before) {
+Result<void> ModelMove::load_pictures(const std::optional<Evaluation>& before) {
   const auto& m = artifact_.manifest;
   std::set<std::string> known, seen;
   if (before)
@@ -218,227 +123,10 @@ Result<void> Rebasing::load_pictures(const std::optional<Evaluation>& before) {
   return invalid_input(message);
 }
 
-Result<void> Rebasing::extend_bank(const Node& node) {
-  auto& bank = artifact_.tensors.at(node.tensors.at("bank"));
-  auto& groups = artifact_.tensors.at(node.tensors.at("groups"));
-  if (groups.count != folds_ + 1)
-    return invalid_input(
-        fmt::format("The bank of the model has {} groups, but the model has {} folds.", groups.count - 1, folds_));
-  const auto components = bank.size(1);
-  const auto width = static_cast<std::size_t>(components);
-  // `vedette report` shows where rows come from, if the model tells it.
-  auto& sources = evaluation_.bank_sources;
-  if (sources.size() != static_cast<std::size_t>(bank.size(0))) sources.clear();
-  const int columns = std::max(1, static_cast<int>(node.numbers.at("width")));
-  const auto& rows_of = rows_.at(node.inputs[0]);
-  const int stride = static_cast<int>(stride_.at(node.inputs[0]));
-  std::vector<std::vector<float>> parts(folds_);
-  std::vector<std::vector<BankSource>> sources_of(folds_);
-  run_parallel(folds_, threads_, [&](std::size_t f) {
-    const auto first = static_cast<std::size_t>(groups.data()[f]), end = static_cast<std::size_t>(groups.data()[f + 1]);
-    const auto known = bank.values().subspan(first * width, (end - first) * width);
-    std::vector<float> rows;
-    std::vector<BankSource> source_of;
-    for (std::size_t i = f; i < rows_of.size(); i += folds_) {
-      rows.insert(rows.end(), rows_of[i].begin(), rows_of[i].end());
-      for (int row = 0; static_cast<std::size_t>(row) < rows_of[i].size() / width; ++row)
-        source_of.push_back({used_[i]->image.string(), row * stride / columns, row * stride % columns});
-    }
-    const auto add = [&](std::span<const float> values, const std::vector<BankSource>& from, std::size_t row) {
-      const auto own = values.subspan(row * width, width);
-      parts[f].insert(parts[f].end(), own.begin(), own.end());
-      if (!sources.empty()) sources_of[f].push_back(from[row]);
-    };
-    std::vector<BankSource> known_from;
-    if (!sources.empty())
-      known_from.assign(sources.begin() + static_cast<std::ptrdiff_t>(first),
-                        sources.begin() + static_cast<std::ptrdiff_t>(end));
-    // A bank that has been moved often keeps its size: then some rows must go before others come.
-    const std::size_t most = std::max(kMostBankRows / folds_, std::size_t{2});
-    const auto added =
-        rows.empty() ? 0 : static_cast<std::size_t>(std::ceil(kBankGrowth * static_cast<double>(end - first)));
-    const std::size_t kept = std::min(end - first, most - std::min(added, most / 2));
-    if (kept == end - first) {
-      for (std::size_t row = 0; row < kept; ++row) add(known, known_from, row);
-    } else {
-      for (const auto row : select_coreset(known, components, kept, kSeed + f)) add(known, known_from, row);
-    }
-    for (const auto row : select_coreset(rows, components, std::min(added, most - kept), kSeed + f))
-      add(rows, source_of, row);
-  });
-  std::vector<float> values, offsets = {0};
-  for (const auto& part : parts) {
-    values.insert(values.end(), part.begin(), part.end());
-    const auto so_far = static_cast<std::int64_t>(values.size()) / components;
-    offsets.push_back(static_cast<float>(so_far));
-  }
-  sources.clear();
-  for (auto& own : sources_of) sources.insert(sources.end(), own.begin(), own.end());
-  const auto entries = static_cast<std::int64_t>(values.size()) / components;
-  bank = Tensor::make({entries, components}, std::move(values));
-  groups = Tensor::make(groups.shape, std::move(offsets));
-  return {};
-}
-
-void Rebasing::move_subspace(const Node& node, std::size_t fold) {
-  auto& mean = artifact_.tensors.at(node.tensors.at("mean"));
-  auto& basis = artifact_.tensors.at(node.tensors.at("basis"));
-  const auto& weight = artifact_.tensors.at(node.tensors.at("weight"));
-  std::vector<std::span<const float>> pictures;
-  for (const auto i : pictures_without(fold)) pictures.emplace_back(rows_.at(node.inputs[0])[i]);
-  auto moved = move_position_subspace({mean, basis, weight}, pictures, threads_);
-  mean = std::move(moved.mean);
-  basis = std::move(moved.basis);
-}
-
-void Rebasing::move_probe(const Node& node, std::size_t fold) {
-  auto& center = artifact_.tensors.at(node.tensors.at("center"));
-  std::vector<double> sum(center.count);
-  const auto pictures = pictures_without(fold);
-  for (const auto i : pictures)
-    for (std::size_t c = 0; c < sum.size(); ++c) sum[c] += rows_.at(node.inputs[0])[i][c];
-  std::vector<float> moved;
-  for (const double v : sum) moved.push_back(static_cast<float>(v / static_cast<double>(pictures.size())));
-  center = Tensor::make(center.shape, std::move(moved));
-}
-
-Result<void> Rebasing::move_models() {
-  // Nodes that no map needs were never checked, and a tensor is moved once, whoever shares it.
-  struct Move {
-    const Node* node;
-    std::optional<std::size_t> fold;
-  };
-  std::vector<Move> moves;
-  std::set<std::string> moved;
-  for (const auto& node : artifact_.manifest.graph) {
-    const bool is_bank = node.op == "nearest_distance";
-    if (!is_bank && node.op != "position_subspace" && node.op != "probe") continue;
-    const auto& tensor = node.tensors.at(is_bank ? "bank" : node.op == "probe" ? "center" : "mean");
-    if (is_bank) {
-      const bool is_read =
-          std::any_of(artifact_.manifest.graph.begin(), artifact_.manifest.graph.end(), [&](const auto& n) {
-            return n.op == "nearest_other_group" && n.inputs == std::vector{node.output} &&
-                   reader_of(artifact_.manifest, n.output);
-          });
-      if (is_read && moved.insert(tensor).second) moves.push_back({&node, {}});
-    } else if (const auto reader = reader_of(artifact_.manifest, node.output); reader && moved.insert(tensor).second) {
-      moves.push_back({&node, reader->fold});
-    }
-  }
-  std::vector<std::string> names;
-  for (const auto& move : moves) {
-    const auto& name = move.node->inputs[0];
-    if (rows_.contains(name)) continue;
-    names.push_back(name);
-    rows_[name].resize(images_.size());
-    const bool is_bank = !move.fold;
-    const auto cells =
-        is_bank ? static_cast<std::size_t>(move.node->numbers.at("width") * move.node->numbers.at("height")) : 1;
-    stride_[name] = (cells + kMostRowsOfPicture - 1) / kMostRowsOfPicture;
-  }
-  auto ok = run_graph(names, [&](std::size_t i, const Graph& graph) {
-    for (const auto& name : names) {
-      const auto& value = graph.output(name);
-      const auto stride = stride_.at(name);
-      auto& own = rows_.at(name)[i];
-      if (stride <= 1 || value.shape.size() != 2) {
-        own = value.copy();
-        continue;
-      }
-      const auto width = static_cast<std::size_t>(value.shape[1]);
-      for (std::size_t row = 0; row < static_cast<std::size_t>(value.shape[0]); row += stride)
-        own.insert(own.end(), value.data.begin() + static_cast<std::ptrdiff_t>(row * width),
-                   value.data.begin() + static_cast<std::ptrdiff_t>((row + 1) * width));
-    }
-  });
-  if (!ok) return ok;
-  for (const auto& [node, fold] : moves) {
-    if (!fold) {
-      if (auto extended = extend_bank(*node); !extended) return extended;
-    } else if (node->op == "probe") {
-      move_probe(*node, *fold);
-    } else {
-      move_subspace(*node, *fold);
-    }
-  }
-  rows_.clear();
-  return {};
-}
-
-Result<void> Rebasing::widen_ranges() {
-  auto& m = artifact_.manifest;
-  std::vector<std::string> ranged;
-  for (const auto& node : m.graph)
-    if (node.numbers.contains("range")) ranged.push_back(node.output);
-  if (ranged.empty()) return {};
-  // One graph suffices: all of its values stay in memory.
-  auto graph = Graph::plan(m.graph, artifact_.tensors, ranged, m.input_height, m.input_width);
-  if (!graph) return graph.error();
-  for (const auto& image : images_) {
-    graph->run(resize_to_planes(image, m.input_height, m.input_width));
-    for (auto& node : m.graph)
-      if (node.numbers.contains("range")) {
-        const auto& values = graph->output(node.output).data;
-        widen_range(node, *std::max_element(values.begin(), values.end()));
-      }
-  }
-  return {};
-}
-
-Result<void> Rebasing::level_cells() {
-  const auto& m = artifact_.manifest;
-  // [contestant][fold]; empty where the cells of a contestant have no levels (decoders). Levels belong to places on the
-  // part, so the maps are taken before they are warped back.
-  std::vector<std::vector<const Node*>> scaled(m.contestants.size(), std::vector<const Node*>(folds_));
-  std::vector<std::string> names;
-  for (const auto& node : m.graph) {
-    if (node.op != "scale_cells") continue;
-    if (const auto reader = reader_of(m, node.output)) {
-      scaled[reader->contestant][reader->fold] = &node;
-      names.push_back(node.output);
-    }
-  }
-  if (names.empty()) return {};
-  std::vector<std::vector<std::vector<float>>> maps(images_.size());  // [picture][contestant], by the own fold's models
-  auto ok = run_graph(names, [&](std::size_t i, const Graph& graph) {
-    for (const auto& nodes : scaled) {
-      auto& map = maps[i].emplace_back();
-      if (const auto* node = nodes[fold_of(i)]) map = graph.output(node->output).copy();
-    }
-  });
-  if (!ok) return ok;
-  for (std::size_t c = 0; c < scaled.size(); ++c)
-    for (std::size_t f = 0; f < folds_; ++f) {
-      if (scaled[c][f] == nullptr) continue;
-      auto& factors = artifact_.tensors.at(scaled[c][f]->tensors.at("factors"));
-      std::vector<double> sums(factors.count);
-      double count = 0, total = 0;
-      for (const auto i : pictures_without(f)) {
-        if (maps[i][c].size() != sums.size())
-          return invalid_input("The maps of the model's folds differ in size, so that it cannot be moved.");
-        for (std::size_t k = 0; k < sums.size(); ++k) {
-          const double power = std::pow(static_cast<double>(maps[i][c][k]), kLevelPower);
-          sums[k] += power;
-          total += power;
-        }
-        count += 1;
-      }
-      const double average = std::max(total / count / static_cast<double>(sums.size()), 1e-9);
-      std::vector<float> values = factors.copy();
-      // The old batch counts as much as the new one, so that a cell stays as restless as it was in either.
-      for (std::size_t k = 0; k < sums.size(); ++k) {
-        const double level = (sums[k] + kPriorPictures * average) / (count + kPriorPictures);
-        values[k] *= static_cast<float>(std::pow(0.5 + 0.5 * level, -1 / kLevelPower));
-      }
-      factors = Tensor::make(factors.shape, std::move(values));
-    }
-  return {};
-}
-
-Result<std::vector<Measured>> Rebasing::measure() const {
+Result<std::vector<OwnFoldMeasurement>> ModelMove::measure() const {
   auto engine = Engine::create(artifact_);
   if (!engine) return engine.error();
-  std::vector<Measured> out(images_.size());
+  std::vector<OwnFoldMeasurement> out(images_.size());
   auto ok = for_pictures([&](std::size_t i) -> Result<void> {
     auto measured = (*engine)->measure(images_[i]);
     if (!measured) return measured.error();
@@ -451,8 +139,8 @@ Result<std::vector<Measured>> Rebasing::measure() const {
   return out;
 }
 
-void Rebasing::set_pools(Manifest& m, const std::vector<Measured>& measured,
-                         const std::vector<std::size_t>& pictures) const {
+void ModelMove::set_pools(Manifest& m, const std::vector<OwnFoldMeasurement>& measured,
+                          const std::vector<std::size_t>& pictures) const {
   const auto count = static_cast<double>(pictures.size());
   for (std::size_t c = 0; c < m.contestants.size(); ++c)
     for (std::size_t p = 0; p < m.contestants[c].pools.size(); ++p) {
@@ -475,7 +163,7 @@ void Rebasing::set_pools(Manifest& m, const std::vector<Measured>& measured,
   p.highest_level = std::max(p.highest_level, limits.highest_level);
 }
 
-Result<void> Rebasing::move_pools() {
+Result<void> ModelMove::move_pools() {
   const auto measured = measure();
   if (!measured) return measured.error();
   // Each picture is judged with numbers that were chosen without its fold.
@@ -514,7 +202,7 @@ Result<void> Rebasing::move_pools() {
   return {};
 }
 
-Result<void> Rebasing::compare() {
+Result<void> ModelMove::compare() {
   auto& m = artifact_.manifest;
   if (auto ok = widen_ranges(); !ok) return ok;
   std::vector<std::size_t> order(images_.size());
@@ -529,7 +217,7 @@ Result<void> Rebasing::compare() {
   return compare_precisions(artifact_, nearest, strands());
 }
 
-Result<void> Rebasing::remember_golden() {
+Result<void> ModelMove::remember_golden() {
   const auto& m = artifact_.manifest;
   for (auto& golden : artifact_.manifest.golden) {
     const auto& picture = artifact_.tensors.at(golden.image);
@@ -559,7 +247,7 @@ Result<void> Rebasing::remember_golden() {
   return {};
 }
 
-Result<std::int64_t> Rebasing::count_alarms() const {
+Result<std::int64_t> ModelMove::count_alarms() const {
   auto engine = Engine::create(artifact_);
   if (!engine) return engine.error();
   std::vector<char> is_alarm(images_.size());
@@ -573,7 +261,7 @@ Result<std::int64_t> Rebasing::count_alarms() const {
   return std::count(is_alarm.begin(), is_alarm.end(), 1);
 }
 
-Result<void> Rebasing::write(const std::filesystem::path& folder) {
+Result<void> ModelMove::write(const std::filesystem::path& folder) {
   std::map<std::string, std::vector<std::string>> by_blob;
   for (const auto& [tensor, blob] : artifact_.manifest.tensors) by_blob[blob].push_back(tensor);
   std::vector<std::vector<std::string>> blobs;
@@ -583,7 +271,7 @@ Result<void> Rebasing::write(const std::filesystem::path& folder) {
   return {};
 }
 
-Result<Evaluation> Rebasing::run(const std::filesystem::path& folder, const std::optional<Evaluation>& before) {
+Result<Evaluation> ModelMove::run(const std::filesystem::path& folder, const std::optional<Evaluation>& before) {
   const auto start = std::chrono::steady_clock::now();
   if (before) evaluation_.bank_sources = before->bank_sources;
   report("reading pictures", 0.05);
@@ -626,15 +314,13 @@ Result<Evaluation> Rebasing::run(const std::filesystem::path& folder, const std:
   return std::move(evaluation_);
 }
 
-}  // namespace
-
 Result<Evaluation> rebase(const TrainingJob& job, const std::filesystem::path& base,
                           const std::filesystem::path& model_folder, int threads, const ProgressSink& progress) {
   const ThreadCount count(threads);
   auto artifact = read_artifact(base);
   if (!artifact) return artifact.error();
   auto evaluation = read_evaluation(base);
-  return Rebasing(job, std::move(*artifact), ThreadCount::current(), progress)
+  return ModelMove(job, std::move(*artifact), ThreadCount::current(), progress)
       .run(model_folder, evaluation ? std::optional(std::move(*evaluation)) : std::nullopt);
 }
 
