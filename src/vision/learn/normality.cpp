@@ -269,7 +269,7 @@ PositionSubspace move_position_subspace(const PositionSubspace& subspace,
     const auto c = static_cast<Eigen::Index>(cell);
     Eigen::Map<Eigen::RowVectorXf> mean(means.data() + c * components, components);
     const Eigen::Map<const RowMatrix> old(subspace.basis.data() + c * rank * components, rank, components);
-    const double weight = subspace.weight.data()[cell];
+    const double weight = std::max(1e-9F, subspace.weight.data()[cell]);
     // Rows whose squares add up to what varies: the old directions beyond the rest, the deviations from the new
     // mean, and the way back to the old one.
     Eigen::MatrixXf x = Eigen::MatrixXf::Zero(rank + count + 1, components);
