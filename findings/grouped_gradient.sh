@@ -35,8 +35,10 @@ learn(1, torch.bfloat16, torch.contiguous_format, "one-bf16-contiguous")
 learn(4, torch.float32, torch.contiguous_format, "groups-fp32-contiguous")
 learn(4, torch.bfloat16, torch.channels_last, "groups-bf16-channels-last")
 PY
-seen=$(cd "$folder/root/usr/lib/python3/dist-packages" && LD_LIBRARY_PATH="$folder/root/usr/lib/x86_64-linux-gnu:$folder/root/lib/x86_64-linux-gnu:$folder/root/usr/lib/x86_64-linux-gnu/blas:$folder/root/usr/lib/x86_64-linux-gnu/lapack" \
-  PYTHONHOME="$folder/root/usr" PYTHONPATH="$folder/root/usr/lib/python3/dist-packages" DNNL_VERBOSE=1 "$folder/root/usr/bin/python3.11" "$folder/convolve.py" 2>/dev/null |
+site=$(dirname "$(find "$folder/root" -type d -path '*-packages/torch' | head -1)")
+libraries=$(find "$folder/root" -name '*.so.*' -not -path '*-packages/*' -printf '%h\n' | sort -u | paste -sd:)
+python=$(find "$folder/root" -path '*bin/python3.11' | head -1)
+seen=$(LD_LIBRARY_PATH="$libraries" PYTHONHOME="$(dirname "$(dirname "$python")")" PYTHONPATH="$site" DNNL_VERBOSE=1 "$python" "$folder/convolve.py" 2>/dev/null |
   awk -F, '/^case/ { name = substr($0, 6) } /,convolution,/ { print name, $6, $5 }')
 echo "$seen"
 kernel() { awk -v name="$1" -v step="$2" '$1 == name && $2 == step { print $3 }' <<<"$seen"; }
