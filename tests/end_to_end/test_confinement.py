@@ -31,13 +31,21 @@ def status_of(process):
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
 
 
+def environment_of(process):
+    with open(f"/proc/{process}/environ", "rb") as file:
+        return file.read()
+
+
 def find_trainer(server):
-    """Waits until the trainer that the server has started executes its program, and returns its process id."""
+    """Waits until the trainer that the server has started executes its program, and returns its process id.
+
+    The kernel names the new program before it has laid out the environment. Until then /proc shows an empty one, which is not the trainer's."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for name in filter(str.isdigit, os.listdir("/proc")):
             try:
-                if int(status_of(name)["PPid"]) == server.process.pid and os.path.basename(os.readlink(f"/proc/{name}/exe")) == "vedette-trainer":
+                is_trainer = int(status_of(name)["PPid"]) == server.process.pid and os.path.basename(os.readlink(f"/proc/{name}/exe")) == "vedette-trainer"
+                if is_trainer and environment_of(name):
                     return int(name)
             except (OSError, KeyError):
                 continue  # it has disappeared meanwhile
@@ -75,15 +83,13 @@ class Confinement(unittest.TestCase):
         server = self.start()
 
         def look(trainer):
-            with open(f"/proc/{trainer}/environ", "rb") as file:
-                environment = file.read()
             files = {}
             for name in os.listdir(f"/proc/{trainer}/fd"):
                 try:
                     files[int(name)] = os.readlink(f"/proc/{trainer}/fd/{name}")
                 except FileNotFoundError:
                     continue  # the file was closed meanwhile
-            return status_of(trainer), environment, files, readable_by_others(server.data)
+            return status_of(trainer), environment_of(trainer), files, readable_by_others(server.data)
 
         (status, environment, files, open_to_others), api = self.train(server, look)
         self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
