@@ -6,6 +6,7 @@
 
 #include "base/files.hpp"
 #include "contest.hpp"
+#include "figure.hpp"
 #include "plant.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/evaluate/evaluate.hpp"
@@ -211,6 +212,7 @@ std::vector<json> run(const std::string& product, const Lesson& lesson, std::uin
   const auto engine = required(Engine::load(model));
   const double load_seconds = seconds_since(start);
   if (!options.dump.empty()) dump(options.dump / (name + ".json"), *engine, lesson, trained.out_of_fold);
+  if (!options.figures.empty()) draw_figure(options.figures / (name + ".jpg"), *engine, lesson.exams.front().test);
   std::vector<json> out;
   for (const auto& exam : lesson.exams) {
     json result = {{"product", product}, {"kind", exam.kind}, {"seed", seed}};

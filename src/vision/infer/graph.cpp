@@ -49,6 +49,7 @@ void Planner::plan(const Node& node) {
       {"warp_to_reference", &Planner::warp_to},
       {"warp_from_reference", &Planner::warp_from},
       {"light_normalize", &Planner::light_normalize},
+      {"edge_energies", &Planner::edge_energies},
       {"softplus", &Planner::softplus},
       {"affine", &Planner::affine},
       {"logarithm", &Planner::logarithm},

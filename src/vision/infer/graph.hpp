@@ -58,6 +58,11 @@ struct PackedWeights;
 ///                        [C,H,W] or [H,W], and a transform → same shape; scale: pixels here per pixel of the reference
 ///   light_normalize      [C,H,W] → same; sigma; (x − mean) / (deviation + 0.05), over a Gaussian neighbourhood of
 ///                        sigma pixels
+///   edge_energies        [3,H,W] → [H/s·W/s, 44]; cell s, a multiple of 8 that divides both sides; of each cell the mean
+///                        size of the steps across, down and along both diagonals and of the difference from a
+///                        smoothed picture, at four octaves of the grey picture (Burt & Adelson 1983), each divided by
+///                        its mean over the picture; red − green and blue − green; then the same 22 numbers averaged
+///                        over the cell and its neighbours
 ///   softplus             element-wise
 ///   affine               element-wise scale · x + offset
 ///   logarithm            element-wise log(1 + x), x ≥ 0

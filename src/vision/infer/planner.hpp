@@ -16,7 +16,7 @@
 
 /// Turns a model's nodes into steps. Internal to vision/infer: graph.cpp holds the table of operations and the small
 /// operations, networks.cpp the convolutions, channels_last.cpp what joins their maps, distances.cpp the comparisons
-/// with what good pictures look like, and summary.cpp what judges pictures as a whole.
+/// with what good pictures look like, edges.cpp the energies of edges, and summary.cpp what judges pictures as a whole.
 namespace vedette {
 
 using Value = Graph::Value;
@@ -123,6 +123,9 @@ class Planner {
   void channels(const Node& node);
   void scale_cells(const Node& node);
   void blur(const Node& node);
+
+  // This method is defined in edges.cpp.
+  void edge_energies(const Node& node);
 
   // These methods are defined in summary.cpp.
   void summarize_rows(const Node& node);

@@ -67,6 +67,7 @@ FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const
   if (input.coarse_cell > kCoarseCell)
     wide = add("average_pool", "widest_features", {wide}, {{"size", input.coarse_cell / kCoarseCell}});
   out.coarse_rows = add("tokens", "coarse_tokens", {wide});
+  out.edge_rows = add("edge_energies", "edge_energies", {"light"}, {{"cell", input.coarse_cell}});
   out.grid = {input.height / kFineCell, input.width / kFineCell};
   out.coarse_grid = {input.height / input.coarse_cell, input.width / input.coarse_cell};
   return out;

@@ -35,6 +35,7 @@ struct FeatureGraph {
   /// The output with the same values averaged over coarse cells, and with what the backbone says of the picture at half
   /// its size.
   std::string coarse_rows;
+  std::string edge_rows;  ///< The output [coarse cells, 44]: the energies of edges (Graph, edge_energies).
   CellGrid grid, coarse_grid;
 };
 

@@ -136,6 +136,7 @@ void decide(Workshop& w, std::span<const OutOfFold> out_of_fold, std::span<const
     auto& contestant = m.contestants[c];
     auto& entrant = entrants.emplace_back();
     entrant.learned_from_labels = w.entered[c]->learned_from_labels();
+    entrant.share = w.entered[c]->share();
     for (auto& row : rows) row.emplace_back();
     for (std::size_t p = 0; p < contestant.pools.size(); ++p) {
       auto& pool = contestant.pools[p];

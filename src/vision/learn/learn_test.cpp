@@ -232,6 +232,13 @@ TEST(Fusion, WithoutDefectsTheDefaultPoolsOfAllContestantsCountAlike) {
   EXPECT_EQ(choice.cross_fitted_logits, (std::vector<double>{2.5, 2}));
 }
 
+TEST(Fusion, WithoutDefectsAContestantCountsByItsShare) {
+  const std::vector<ScoreRow> rows = {{{1}, {2}}, {{2}, {0}}};
+  const std::vector<Entrant> entrants = {{{true}}, {{true}, false, 0.25}};
+  const auto choice = choose_fusion(rows, Labels{0, 0}, std::vector<std::int64_t>{0, 1}, 2, entrants, 1);
+  EXPECT_EQ(choice.fusion.weights, (std::vector<std::vector<double>>{{0.8}, {0.2}}));
+}
+
 TEST(LinearProbe, LearnsADirectionFromFewPicturesAndIgnoresWhatNeverVaries) {
   constexpr std::int64_t kWidth = 60;
   Random random(7);

@@ -14,8 +14,8 @@ Result<void> Workshop::for_each_normal(
     const std::function<void(std::size_t first, const std::vector<PictureFeatures>&)>& use) {
   std::vector<std::unique_ptr<Graph>> graphs;
   for (int t = 0; t < strands(); ++t) {
-    auto graph =
-        Graph::plan(features.nodes, features.tensors, {features.rows, features.coarse_rows}, input.height, input.width);
+    auto graph = Graph::plan(features.nodes, features.tensors,
+                             {features.rows, features.coarse_rows, features.edge_rows}, input.height, input.width);
     if (!graph) return internal_error(graph.error().message);
     graphs.push_back(std::make_unique<Graph>(std::move(*graph)));
   }
@@ -33,7 +33,8 @@ Result<void> Workshop::for_each_normal(
           continue;
         }
         graphs[t]->run(resize_to_planes(loaded->image, input.height, input.width));
-        values[i] = {graphs[t]->output(features.rows).copy(), graphs[t]->output(features.coarse_rows).copy()};
+        values[i] = {graphs[t]->output(features.rows).copy(), graphs[t]->output(features.coarse_rows).copy(),
+                     graphs[t]->output(features.edge_rows).copy()};
       }
     });
     for (const auto& failure : failures)

@@ -62,7 +62,8 @@ struct Picture {
 
 /// The outputs of the feature graph for one picture.
 struct PictureFeatures {
-  std::vector<float> rows, coarse_rows;  ///< [fine cells, channels] and [coarse cells, channels]
+  std::vector<float> rows;                    ///< [fine cells, channels]
+  std::vector<float> coarse_rows, edge_rows;  ///< [coarse cells, channels]
 };
 
 /// The pictures, the settings and the model so far. One step after the other fills it (steps.hpp), on one thread; the

@@ -26,6 +26,8 @@ class Detector {
   [[nodiscard]] virtual bool is_default(const Pool& pool, const InputSize& input) const = 0;
   /// Whether it learned from labels alone what anomalous pictures look like (Entrant).
   [[nodiscard]] virtual bool learned_from_labels() const { return false; }
+  /// How much it counts beside detectors with a share of 1, unless the pictures say otherwise.
+  [[nodiscard]] virtual double share() const { return 1; }
   /// Whether its maps say where something is odd. Otherwise it judges pictures as a whole, and its maps have one cell.
   [[nodiscard]] virtual bool says_where() const { return true; }
 
@@ -51,6 +53,10 @@ Detectors make_detectors();
 std::unique_ptr<Detector> make_memory_bank();
 /// How far each cell is from what good pictures show at the same place (PositionSubspace).
 std::unique_ptr<Detector> make_position_subspace();
+/// How far the edges of each cell, their directions and scales, are from what good pictures show at the same place
+/// (PositionSubspace on the graph's edge_energies). It needs no backbone, and it knows other things than one: how rough
+/// a place is, which way its grain runs, and what colour it has beside its neighbourhood.
+std::unique_ptr<Detector> make_edge_subspace();
 /// Networks that draw what was marked with masks (vision/decoder).
 std::unique_ptr<Detector> make_decoders();
 /// A logistic model of the picture as a whole, which learns from labels alone (learn/linear_probe).
