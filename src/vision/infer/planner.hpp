@@ -16,7 +16,8 @@
 
 /// Turns a model's nodes into steps. Internal to vision/infer: graph.cpp holds the table of operations and the small
 /// operations, networks.cpp the convolutions, channels_last.cpp what joins their maps, distances.cpp the comparisons
-/// with what good pictures look like, and summary.cpp what judges pictures as a whole.
+/// with what good pictures look like, summary.cpp what judges pictures as a whole, and
+/// patches.cpp what looks at small patches of pixels.
 namespace vedette {
 
 using Value = Graph::Value;
@@ -123,6 +124,12 @@ class Planner {
   void channels(const Node& node);
   void scale_cells(const Node& node);
   void blur(const Node& node);
+
+  static constexpr std::int64_t kLargestSide = 4096;  // Of the close picture.
+  void close_picture(const Node& node);
+
+  // This method is defined in patches.cpp.
+  void patch_mixture(const Node& node);
 
   // These methods are defined in summary.cpp.
   void summarize_rows(const Node& node);
