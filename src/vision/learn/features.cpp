@@ -20,9 +20,9 @@ InputSize choose_input_size(int image_height, int image_width, std::optional<dou
   const double all = static_cast<double>(image_height) * image_width;
   double wanted = all >= kLargePicture ? kLargePixels : kInputPixels;
   if (small_defect) wanted = all * std::pow(kSeenAcross / std::max(*small_defect, 1e-3), 2);
-  const bool has_close_look = all >= kCloseFrom;
-  const double most = has_close_look ? kLargePixels : kCloseFrom;
-  const double scale = std::min(1.0, std::sqrt(std::clamp(wanted, kInputPixels, most) / all));
+  const bool has_close_look = all >= kCloseFrom && wanted >= kLargePixels;
+  if (has_close_look) wanted = kLargePixels;
+  const double scale = std::min(1.0, std::sqrt(std::max(wanted, kInputPixels) / all));
   int coarse_cell = kCoarseCell;
   while (scale * scale * all > kCoarseCells * coarse_cell * coarse_cell) coarse_cell *= 2;
   const int unit = std::max(kPixelUnit, 2 * coarse_cell);

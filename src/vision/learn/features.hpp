@@ -21,7 +21,7 @@ inline constexpr int kSmallestInput = 64;
 
 /// The neighbourhood in which a close look normalises the light, in pixels of its own size.
 inline constexpr double kCloseLightSigma = 28;
-/// Pictures of so many pixels and more get a close look, at a size of about kClosePixels.
+/// Pictures of so many pixels and more may get a close look, at a size of about kClosePixels.
 inline constexpr double kCloseFrom = 8 * kInputPixels, kClosePixels = 1536.0 * 1536;
 
 /// The rows and columns of cells.
@@ -57,8 +57,8 @@ struct InputSize {
 /// Returns the size at which the network works. It has the picture's aspect and never exceeds the picture's own size.
 /// It has about kInputPixels; or as many more as the small ones of the marked defects need, which are `small_defect`
 /// pixels across in the original; or, without marks, twice as many for pictures of 1.2 megapixels and more. Pictures of
-/// kCloseFrom pixels and more get a close look; for them twice as many are the most, because the close look is there
-/// for tiny defects.
+/// kCloseFrom pixels and more that have no marks, or whose marks need more than twice as many, get twice as many and a
+/// close look.
 InputSize choose_input_size(int image_height, int image_width, std::optional<double> small_defect);
 
 /// Makes the graph of the backbone on the light-normalised picture. Because normalising removes absolute brightness,

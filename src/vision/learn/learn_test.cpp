@@ -413,7 +413,7 @@ TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   EXPECT_NEAR(pixels(choose_input_size(1200, 1600, 17)), 960'000, 0.05 * 960'000);
   EXPECT_FALSE(tiny.has_close_look());
   const auto cells = make_feature_graph(shipped_backbone(), tiny, std::nullopt, std::nullopt).coarse_grid.cells();
-  EXPECT_GT(cells, 600);
+  EXPECT_GT(cells, 330);
   EXPECT_LT(cells, 1400);
 }
 
@@ -427,6 +427,9 @@ TEST(Features, AVeryLargePictureGetsACloseLookInsteadOfManyPixels) {
     EXPECT_NEAR(size.close_height * size.close_width, kClosePixels, 0.01 * kClosePixels);
     EXPECT_NEAR(static_cast<double>(size.close_width) / size.close_height, 4.0 / 3, 0.01);
   }
+  // Where the marked defects are large, it is not needed.
+  EXPECT_FALSE(choose_input_size(3072, 4096, 400).has_close_look());
+  EXPECT_EQ(pixels(choose_input_size(3072, 4096, 400)), 640 * 480);
   // It never has more pixels than the picture.
   const auto least = choose_input_size(1500, 1640, {});
   EXPECT_TRUE(least.has_close_look());
