@@ -120,13 +120,17 @@ PatchMixture fit_patch_mixture(std::span<const float> patches, std::int64_t chan
   std::vector<std::vector<std::vector<float>>> distances(static_cast<std::size_t>(clusters));
   run_parallel(static_cast<std::size_t>(clusters), threads, [&](std::size_t k) {
     const auto row = static_cast<Eigen::Index>(k);
-    std::vector<Eigen::MatrixXd> squares(static_cast<std::size_t>(folds), Eigen::MatrixXd::Zero(channels, channels));
+    std::vector<Eigen::MatrixXd> squares;
     Eigen::VectorXd counts = Eigen::VectorXd::Zero(folds);
-    for (const auto i : members[k]) {
-      const auto fold = fold_of[static_cast<std::size_t>(i)];
-      const Eigen::VectorXd e = white.row(i).cast<double>();
-      squares[static_cast<std::size_t>(fold)].selfadjointView<Eigen::Lower>().rankUpdate(e);
-      counts[fold] += 1;
+    for (std::int64_t f = 0; f < folds; ++f) {
+      std::vector<Eigen::Index> own;
+      for (const auto i : members[k])
+        if (fold_of[static_cast<std::size_t>(i)] == f) own.push_back(i);
+      counts[f] = static_cast<double>(own.size());
+      RowMatrix rows(static_cast<Eigen::Index>(own.size()), channels);
+      for (std::size_t j = 0; j < own.size(); ++j) rows.row(static_cast<Eigen::Index>(j)) = white.row(own[j]);
+      squares.push_back(own.empty() ? Eigen::MatrixXd::Zero(channels, channels)
+                                    : Eigen::MatrixXd(product(rows, true, rows, false).cast<double>()));
     }
     for (std::int64_t f = 0; f < folds; ++f) {
       const double prior = kPriorPatches * static_cast<double>(channels);
