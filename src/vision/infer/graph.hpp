@@ -100,7 +100,7 @@ inline constexpr const char* kClosePicture = "close_picture";  ///< The operatio
 ///   patch_mixture        [1,H,W] → [F,(H−side)/stride+1,(W−side)/stride+1]; centers [K,P], P = side², whitening [P,P],
 ///                        basis [K,P,F·R], weight, scale, offset [K,F]; side, stride; of each patch, with the center
 ///                        that is nearest, e = (patch − center) · whitening, and B the columns f·R … of its basis:
-///                        offset + scale · sqrt(max(0, weight·|e|² − |e·B|²) / P), at least 0
+///                        offset + scale · sqrt(max(0, weight·|e|² − |e·B|²) / P), at least 0; at most 4096 centers
 class Graph {
  public:
   struct Value {

@@ -11,6 +11,7 @@ namespace vedette {
 namespace {
 
 constexpr std::int64_t kBandRows = 8;
+constexpr std::int64_t kMostClusters = 4096, kMostColumns = 16'384;
 
 /// Finds the place of the largest value, the first one of several; 0 if none is a number.
 VEDETTE_TARGET_CLONES void find_largest(const float* values, std::int64_t n, std::int64_t* place) {
@@ -94,7 +95,9 @@ void Planner::patch_mixture(const Node& node) {
   const auto& offset = tensor(node, "offset", {clusters, folds});
   const auto& basis = tensor(node, "basis", {clusters, channels, -1});
   const auto columns = basis.size(2);
-  if (clusters < 1 || folds < 1 || columns < 1 || columns % folds != 0)
+  // The bounds keep a hostile model from taking much memory for each patch.
+  if (clusters < 1 || clusters > kMostClusters || folds < 1 || columns < 1 || columns > kMostColumns ||
+      columns % folds != 0)
     throw PlanFailure{node.output + " has tensors that do not fit each other"};
   const auto rank = columns / folds, width = in.shape[2];
   auto& out = make_output(node, {folds, (in.shape[1] - side) / stride + 1, (width - side) / stride + 1});

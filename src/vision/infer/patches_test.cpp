@@ -116,6 +116,15 @@ TEST(PatchMixtureOperation, RefusesWhatDoesNotFit) {
   e = example();
   e.nodes[1].numbers["width"] = 1e9;
   EXPECT_TRUE(fails(e));
+  e = example();
+  constexpr int kMany = 5000;
+  e.tensors = {{"centers", drawn(random, {kMany, kChannels}, 1)},
+               {"whitening", drawn(random, {kChannels, kChannels}, 1)},
+               {"basis", drawn(random, {kMany, kChannels, kFolds}, 1)},
+               {"weight", drawn(random, {kMany, kFolds}, 1)},
+               {"scale", drawn(random, {kMany, kFolds}, 1)},
+               {"offset", drawn(random, {kMany, kFolds}, 1)}};
+  EXPECT_TRUE(fails(e));
   // A graph has one close picture.
   e = example();
   e.nodes.push_back({"close_picture", "closer", {}, {}, {{"height", kHeight}, {"width", kWidth}}});
