@@ -72,8 +72,7 @@ int detect(const DetectOptions& options) {
     TrainingPicture sample;
     sample.source_ref = path;
     sample.image = pictures[i];
-    auto loaded = load_picture(sample, {}, manifest.image_height, manifest.image_width, true,
-                               {manifest.input_height, manifest.input_width},
+    auto loaded = load_picture(sample, {}, manifest.image_height, manifest.image_width, true, least_size(manifest),
                                {.formats = kAllFormats, .sample_bits = manifest.sample_bits});
     const auto verdict =
         loaded ? judge(*engine, loaded->image, {.with_mask_png = !targets.empty()}) : Result<Verdict>(loaded.error());

@@ -280,15 +280,15 @@ Result<Evaluation> evaluate_model(
     if (!sample.is_anomalous) continue;
     // A classification model can still be judged by pixels where masks exist: any label counts.
     const auto set_labels = labels.empty() ? collect_labels(std::span(&sample, 1)) : labels;
-    auto loaded = load_picture(sample, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
-                               {m.input_height, m.input_width}, rules);
+    auto loaded =
+        load_picture(sample, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes, least_size(m), rules);
     if (!loaded && loaded.error().code != kUnreadable && sample.mask) {
       // A wrong mask is no reason not to judge the picture.
       const auto fault = loaded.error().message;
       auto plain = sample;
       plain.mask.reset();
-      loaded = load_picture(plain, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
-                            {m.input_height, m.input_width}, rules);
+      loaded =
+          load_picture(plain, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes, least_size(m), rules);
       if (loaded) without_mask.push_back(fault);
     }
     if (!loaded) {

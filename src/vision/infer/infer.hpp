@@ -82,6 +82,12 @@ Grid<int> find_regions(const Grid<float>& map, double threshold, double peak, in
 std::vector<std::uint8_t> classify_regions(const Grid<float>& map, const Grid<int>& regions, int count,
                                            std::span<const Planes> class_maps, std::optional<std::int64_t> fold);
 
+/// Returns the least size to which a picture may be reduced for this model, while it is decoded: the working size, or
+/// the size of the close picture (Graph) if the model has one.
+LeastSize least_size(const Manifest& manifest);
+/// Writes the brightness of a picture at another size, 0 … 1, into `out` [height, width].
+void close_picture(const RgbImage& image, int height, int width, float* out);
+
 /// Returns the quickest precision of those that the processor has and with which, as the training found, the model
 /// decides as in fp32. bf16 is also returned if the training did not compare it.
 Precision quickest_precision(const Manifest& manifest);

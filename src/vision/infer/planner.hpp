@@ -16,7 +16,8 @@
 
 /// Turns a model's nodes into steps. Internal to vision/infer: graph.cpp holds the table of operations and the small
 /// operations, networks.cpp the convolutions, channels_last.cpp what joins their maps, distances.cpp the comparisons
-/// with what good pictures look like, edges.cpp the energies of edges, and summary.cpp what judges pictures as a whole.
+/// with what good pictures look like, edges.cpp the energies of edges, patches.cpp what looks at small patches of pixels,
+/// and summary.cpp what judges pictures as a whole.
 namespace vedette {
 
 using Value = Graph::Value;
@@ -126,6 +127,12 @@ class Planner {
 
   // This method is defined in edges.cpp.
   void edge_energies(const Node& node);
+
+  static constexpr std::int64_t kLargestSide = 4096;  // Of the close picture.
+  void close_picture(const Node& node);
+
+  // This method is defined in patches.cpp.
+  void patch_mixture(const Node& node);
 
   // These methods are defined in summary.cpp.
   void summarize_rows(const Node& node);

@@ -88,8 +88,8 @@ Result<void> compare_precisions(Workshop& w, std::vector<Prediction> judged) {
     TrainingPicture sample;
     sample.source_ref = judged[i].source_ref;
     sample.image = judged[i].image;
-    auto loaded = load_picture(sample, {}, w.image_height, w.image_width, w.job.letterbox_mixed_sizes,
-                               {w.input.height, w.input.width}, w.rules());
+    auto loaded =
+        load_picture(sample, {}, w.image_height, w.image_width, w.job.letterbox_mixed_sizes, w.least_size(), w.rules());
     if (loaded) {
       images[i] = std::move(loaded->image);
     } else {

@@ -17,6 +17,7 @@ constexpr double kMostMapPixels =
 constexpr double kSuspectConfidence = 0.9;
 constexpr std::size_t kMostDamaged = 120;
 constexpr double kSmallestDamage = 0.02, kLargestDamage = 0.6;  // sizes as shares of the picture's shorter side
+constexpr double kTiniestDamage = 0.004;                        // The smallest one where the models look closely.
 constexpr double kFaintestDamage = 0.1;
 // How much rendered damage says about real defects, if so many good pictures carry it; fewer say less.
 constexpr double kWorthOfDamage = 0.3, kEnoughNormals = 24;
@@ -68,18 +69,21 @@ Result<std::vector<OutOfFold>> measure_out_of_fold(Workshop& w) {
 }
 
 Result<std::vector<Damaged>> measure_damaged(Workshop& w) {
-  Artifact at_input_size = w.artifact;
-  at_input_size.manifest.image_height = w.input.height;
-  at_input_size.manifest.image_width = w.input.width;
-  auto engine = Engine::create(std::move(at_input_size));
+  // Damage is rendered at the size at which the models look, so that it may be as small as what they can see.
+  const int height = w.least_size().height, width = w.least_size().width;
+  Artifact at_damaged_size = w.artifact;
+  at_damaged_size.manifest.image_height = height;
+  at_damaged_size.manifest.image_width = width;
+  auto engine = Engine::create(std::move(at_damaged_size));
   if (!engine) return internal_error(engine.error().message);
   const std::size_t count = std::min(kMostDamaged, w.normals.size());
   std::vector<Damaged> results(count);
   std::vector<std::optional<Error>> failures(count);
+  const double smallest = w.input.has_close_look() ? kTiniestDamage : kSmallestDamage;
   const auto load_small = [&](std::size_t normal) -> Result<RgbImage> {
     auto loaded = w.load(w.pictures[w.normals[normal]]);
     if (!loaded) return loaded.error();
-    return to_image(resize_to_planes(loaded->image, w.input.height, w.input.width));
+    return to_image(resize_to_planes(loaded->image, height, width));
   };
   w.for_pictures(count, [&](std::size_t i) {
     const std::size_t normal = i * w.normals.size() / count;
@@ -89,13 +93,13 @@ Result<std::vector<Damaged>> measure_damaged(Workshop& w) {
       return;
     }
     Random r = w.random.fork(2'000'000 + i);
-    const double side = std::min(w.input.height, w.input.width);
+    const double side = std::min(height, width);
     for (int attempt = 0; attempt < 20; ++attempt) {
       const render::Damage damage{render::kFills[r.below(render::kFills.size())],
                                   render::kOutlines[r.below(render::kOutlines.size())],
-                                  r.uniform(0.05, 0.95) * w.input.height,
-                                  r.uniform(0.05, 0.95) * w.input.width,
-                                  side * std::exp(r.uniform(std::log(kSmallestDamage), std::log(kLargestDamage))),
+                                  r.uniform(0.05, 0.95) * height,
+                                  r.uniform(0.05, 0.95) * width,
+                                  side * std::exp(r.uniform(std::log(smallest), std::log(kLargestDamage))),
                                   r.uniform(kFaintestDamage, 1)};
       const auto mask = render::damage(*image, damage, *foreign, r.fork(1));
       if (std::any_of(mask.values.begin(), mask.values.end(), [](auto v) { return v != 0; })) break;

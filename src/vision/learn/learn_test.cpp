@@ -410,16 +410,38 @@ TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   const auto graph = make_feature_graph(shipped_backbone(), size, std::nullopt, std::nullopt);
   EXPECT_EQ(graph.grid.height, 60);
   EXPECT_EQ(graph.coarse_grid.cells() * 4, graph.grid.cells());
-  // A large picture gets more pixels the smaller its defects are, within bounds.
+  EXPECT_FALSE(size.has_close_look());
+  // A large picture gets more pixels the smaller its defects are.
   const auto pixels = [](const InputSize& s) { return s.height * s.width; };
-  EXPECT_EQ(pixels(choose_input_size(3072, 4096, 400)), pixels(size));
-  const auto none = choose_input_size(3072, 4096, {}), tiny = choose_input_size(3072, 4096, 8);
+  EXPECT_EQ(pixels(choose_input_size(1200, 1600, 400)), pixels(size));
+  const auto none = choose_input_size(1200, 1600, {}), tiny = choose_input_size(1200, 1600, 8);
   EXPECT_NEAR(pixels(none), 2 * pixels(size), 0.1 * pixels(size));
-  EXPECT_EQ(pixels(tiny), 3072 * 4096);
-  EXPECT_EQ(pixels(choose_input_size(3072, 4096, 24)), 1536 * 2048);
+  EXPECT_NEAR(pixels(tiny), 1200 * 1600, 0.05 * 1200 * 1600);
+  EXPECT_NEAR(pixels(choose_input_size(1200, 1600, 17)), 960'000, 0.05 * 960'000);
+  EXPECT_FALSE(tiny.has_close_look());
   const auto cells = make_feature_graph(shipped_backbone(), tiny, std::nullopt, std::nullopt).coarse_grid.cells();
-  EXPECT_GT(cells, 600);
+  EXPECT_GT(cells, 330);
   EXPECT_LT(cells, 1400);
+}
+
+TEST(Features, AVeryLargePictureGetsACloseLookInsteadOfManyPixels) {
+  const auto pixels = [](const InputSize& s) { return s.height * s.width; };
+  const auto none = choose_input_size(3072, 4096, {}), tiny = choose_input_size(3072, 4096, 8);
+  EXPECT_EQ(pixels(tiny), pixels(none));
+  EXPECT_NEAR(pixels(tiny), 2 * 640 * 480, 0.1 * 640 * 480);
+  for (const auto& size : {none, tiny}) {
+    EXPECT_TRUE(size.has_close_look());
+    EXPECT_NEAR(size.close_height * size.close_width, kClosePixels, 0.01 * kClosePixels);
+    EXPECT_NEAR(static_cast<double>(size.close_width) / size.close_height, 4.0 / 3, 0.01);
+  }
+  // Where the marked defects are large, it is not needed.
+  EXPECT_FALSE(choose_input_size(3072, 4096, 400).has_close_look());
+  EXPECT_EQ(pixels(choose_input_size(3072, 4096, 400)), 640 * 480);
+  // It never has more pixels than the picture.
+  const auto least = choose_input_size(1500, 1640, {});
+  EXPECT_TRUE(least.has_close_look());
+  EXPECT_LE(least.close_height, 1500);
+  EXPECT_LE(least.close_width, 1640);
 }
 
 TEST(Train, TooFewPicturesAreRefused) {

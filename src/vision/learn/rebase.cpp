@@ -89,9 +89,9 @@ Result<void> ModelMove::load_pictures(const std::optional<Evaluation>& before) {
   const std::size_t every = std::max<std::size_t>(1, (good.size() + most - 1) / most);
   for (std::size_t k = 0; k < good.size(); k += every) {
     const auto& picture = *good[k];
-    auto loaded = load_picture(
-        picture, {}, m.image_height, m.image_width, job_.letterbox_mixed_sizes, {m.input_height, m.input_width},
-        {.formats = job_.takes_all_formats ? kAllFormats : kServedFormats, .sample_bits = m.sample_bits});
+    auto loaded =
+        load_picture(picture, {}, m.image_height, m.image_width, job_.letterbox_mixed_sizes, least_size(m),
+                     {.formats = job_.takes_all_formats ? kAllFormats : kServedFormats, .sample_bits = m.sample_bits});
     if (!loaded) {
       if (loaded.error().code != kUnreadable)  // Its size is wrong.
         return invalid_input(fmt::format("{}. The model judges pictures of {}x{} pixels.", loaded.error().message,

@@ -26,14 +26,15 @@ Result<void> load_backbone(Workshop& w, const std::filesystem::path& file) {
   return {};
 }
 
-/// Shows every good picture to the detectors that learn from good pictures, and lets them learn.
-Result<void> learn_good_pictures(Workshop& w, const std::vector<std::unique_ptr<Detector>>& detectors) {
+/// Shows every good picture to the detectors, and lets those learn that learn from good pictures.
+Result<void> learn_good_pictures(Workshop& w, const Detectors& detectors) {
   auto seen = w.for_each_normal("describing pictures", 0.05, 0.15, [&](std::size_t first, const auto& features) {
-    for (const auto& detector : detectors)
-      for (std::size_t i = 0; i < features.size(); ++i) detector->see(w, first + i, features[i]);
+    for (const auto* group : {&detectors.of_good_pictures, &detectors.of_details})
+      for (const auto& detector : *group)
+        for (std::size_t i = 0; i < features.size(); ++i) detector->see(w, first + i, features[i]);
   });
   if (!seen) return seen;
-  for (const auto& detector : detectors)
+  for (const auto& detector : detectors.of_good_pictures)
     if (auto ok = detector->fit(w); !ok) return ok;
   return calibrate_cells(w);
 }
@@ -53,9 +54,10 @@ Result<Evaluation> run(Workshop& w, const std::filesystem::path& folder) {
   if (auto ok = find_reference(w); !ok) return ok.error();
   begin_model(w);
   const auto detectors = make_detectors();
-  if (auto ok = learn_good_pictures(w, detectors.of_good_pictures); !ok) return ok.error();
-  for (const auto& detector : detectors.of_defects)
-    if (auto ok = detector->fit(w); !ok) return ok.error();
+  if (auto ok = learn_good_pictures(w, detectors); !ok) return ok.error();
+  for (const auto* group : {&detectors.of_defects, &detectors.of_details})
+    for (const auto& detector : *group)
+      if (auto ok = detector->fit(w); !ok) return ok.error();
   const auto measured = measure_out_of_fold(w);
   if (!measured) return measured.error();
   std::vector<Damaged> damaged;

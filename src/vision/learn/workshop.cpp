@@ -1,6 +1,7 @@
 #include "vision/learn/workshop.hpp"
 
-#include "vision/infer/graph.hpp"
+#include "vision/image/light.hpp"
+#include "vision/infer/infer.hpp"
 
 namespace vedette {
 namespace {
@@ -33,8 +34,16 @@ Result<void> Workshop::for_each_normal(
           continue;
         }
         graphs[t]->run(resize_to_planes(loaded->image, input.height, input.width));
-        values[i] = {graphs[t]->output(features.rows).copy(), graphs[t]->output(features.coarse_rows).copy(),
-                     graphs[t]->output(features.edge_rows).copy()};
+        values[i] = {graphs[t]->output(features.rows).copy(),
+                     graphs[t]->output(features.coarse_rows).copy(),
+                     graphs[t]->output(features.edge_rows).copy(),
+                     {}};
+        if (!input.has_close_look()) continue;
+        std::vector<float> close(static_cast<std::size_t>(input.close_height) *
+                                 static_cast<std::size_t>(input.close_width));
+        close_picture(loaded->image, input.close_height, input.close_width, close.data());
+        values[i].close.resize(close.size());
+        normalize_light(close.data(), values[i].close.data(), input.close_height, input.close_width, kCloseLightSigma);
       }
     });
     for (const auto& failure : failures)

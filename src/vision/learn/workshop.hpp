@@ -64,6 +64,8 @@ struct Picture {
 struct PictureFeatures {
   std::vector<float> rows;                    ///< [fine cells, channels]
   std::vector<float> coarse_rows, edge_rows;  ///< [coarse cells, channels]
+  /// The picture as a close look sees it, [close height, close width], light-normalised; empty without a close look.
+  std::vector<float> close;
 };
 
 /// The pictures, the settings and the model so far. One step after the other fills it (steps.hpp), on one thread; the
@@ -101,12 +103,16 @@ struct Workshop {
   double pass_seconds = 0;                                 ///< The seconds of one engine's pass over the good pictures.
   Evaluation evaluation;
 
+  /// Returns the least size to which pictures may be reduced while they are decoded.
+  [[nodiscard]] LeastSize least_size() const {
+    return {std::max(input.height, input.close_height), std::max(input.width, input.close_width)};
+  }
   [[nodiscard]] FormatSet formats() const { return job.takes_all_formats ? kAllFormats : kServedFormats; }
   [[nodiscard]] DecodeRules rules() const { return {.formats = formats(), .sample_bits = sample_bits}; }
   /// Loads a picture, with its mask if names of labels are given, no larger than the working size needs.
   [[nodiscard]] Result<LoadedPicture> load(const Picture& picture, std::span<const Label> names = {}) const {
-    return load_picture(*picture.sample, names, image_height, image_width, job.letterbox_mixed_sizes,
-                        {input.height, input.width}, rules());
+    return load_picture(*picture.sample, names, image_height, image_width, job.letterbox_mixed_sizes, least_size(),
+                        rules());
   }
   [[nodiscard]] int strands() const { return strands_of(input, threads); }
   /// Returns how many pictures are in memory at once, with their feature maps.

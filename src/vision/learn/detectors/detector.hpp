@@ -45,6 +45,9 @@ struct Detectors {
   std::vector<std::unique_ptr<Detector>> of_good_pictures;
   /// Those that learn from anomalous pictures. They learn when the distances have their levels.
   std::vector<std::unique_ptr<Detector>> of_defects;
+  /// Those that look at more pixels than the working size has. They are shown the good pictures, too, but learn last,
+  /// since their maps get no levels and no decoder reads them.
+  std::vector<std::unique_ptr<Detector>> of_details;
 };
 Detectors make_detectors();
 
@@ -61,5 +64,7 @@ std::unique_ptr<Detector> make_edge_subspace();
 std::unique_ptr<Detector> make_decoders();
 /// A logistic model of the picture as a whole, which learns from labels alone (learn/linear_probe).
 std::unique_ptr<Detector> make_linear_probe();
+/// How odd small patches of pixels are, in pictures that are much larger than the working size (PatchMixture).
+std::unique_ptr<Detector> make_close_look();
 
 }  // namespace vedette

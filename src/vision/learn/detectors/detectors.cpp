@@ -9,6 +9,7 @@ Detectors make_detectors() {
   out.of_good_pictures.push_back(make_edge_subspace());
   out.of_defects.push_back(make_decoders());
   out.of_defects.push_back(make_linear_probe());
+  out.of_details.push_back(make_close_look());
   return out;
 }
 
