@@ -5,6 +5,7 @@
 
 #include "vision/assess/assess.hpp"
 #include "vision/evaluate/evaluate.hpp"
+#include "vision/infer/drift.hpp"
 #include "vision/learn/decision.hpp"
 #include "vision/learn/steps.hpp"
 #include "vision/render/surfaces.hpp"
@@ -188,6 +189,9 @@ void decide(Workshop& w, std::span<const OutOfFold> out_of_fold, std::span<const
   std::vector<PictureStatistics> statistics;
   for (const auto& picture : out_of_fold) statistics.push_back(picture.statistics);
   m.plausibility = choose_plausibility(statistics);
+  std::vector<Look> good_looks;
+  for (auto i : w.normals) good_looks.push_back({anomaly_score_of(logits[i]), statistics[i]});
+  m.looks = summarize_looks(good_looks);
   std::int64_t alarms = 0;
   for (auto i : w.normals)
     alarms += vedette::decide(logits[i], decision_numbers(m), statistics[i]).is_anomalous ? 1 : 0;
