@@ -201,8 +201,8 @@ void decide(Workshop& w, std::span<const OutOfFold> out_of_fold, std::span<const
 
   w.evaluation.is_out_of_fold = true;
   fold.resize(w.pictures.size());
-  const auto verdicts = decide_out_of_fold({choice.cross_fitted_logits.data(), w.pictures.size()}, labels, fold,
-                                           statistics, decision, budget);
+  const auto verdicts =
+      decide_out_of_fold({choice.cross_fitted_logits.data(), w.pictures.size()}, labels, fold, statistics, budget);
   for (std::size_t i = 0; i < w.pictures.size(); ++i) {
     const auto& verdict = verdicts[i];
     const bool is_wrong = w.pictures[i].is_anomalous != verdict.is_anomalous;
