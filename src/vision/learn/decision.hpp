@@ -38,9 +38,8 @@ Plausibility choose_plausibility(std::span<const PictureStatistics> pictures);
 /// Returns the verdict on each picture by the rule that serves (infer/decide.hpp), with a threshold, a confidence and
 /// limits of plausibility that were chosen without the pictures of its fold. All arguments have one entry per picture.
 /// `logits` come from fusions that were fitted without the picture's fold, and `statistics` hold the level by the
-/// models of the picture's own fold. Folds are numbered from 0; there are at least two. Scores stay as they are, and are
-/// compared with the threshold of their own fold: a threshold depends on few pictures, so that scores which are moved by
-/// it are ranked by luck (how unlike pooled and true ROC curves then are: Forman & Scholz, SIGKDD Explorations 2010).
+/// models of the picture's own fold. Folds are numbered from 0; there are at least two. A score stays as
+/// it is and is compared with the threshold of its fold.
 std::vector<Decided> decide_out_of_fold(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
                                         std::span<const std::int64_t> fold,
                                         std::span<const PictureStatistics> statistics,

@@ -389,22 +389,6 @@ TEST(OutOfFold, VerdictsAreWhatInferSaysWithTheFoldsNumbers) {
   }
 }
 
-TEST(OutOfFold, ThresholdsOfFoldsDoNotChangeTheRankOfTheirPictures) {
-  // All scores tell the classes apart, but the anomalous pictures of fold 0 lie far higher than those of fold 1: the
-  // threshold for fold 1, which is chosen on fold 0, lies above fold 1's anomalous pictures.
-  OutOfFoldSet set(40);
-  for (std::size_t i = 0; i < set.logits.size(); ++i)
-    set.logits[i] = (set.labels[i] == 0 ? -2 : set.fold[i] == 0 ? 12 : 1) + 0.01 * static_cast<double>(i);
-  std::vector<double> scores;
-  int missed = 0;
-  for (const auto& d : set.decided()) {
-    missed += set.labels[scores.size()] != 0 && !d.is_anomalous ? 1 : 0;
-    scores.push_back(d.anomaly_score);
-  }
-  EXPECT_EQ(missed, 5);
-  EXPECT_EQ(auroc(scores, set.labels), 1);
-}
-
 TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   const auto size = choose_input_size(576, 768, {});
   EXPECT_EQ(size.height, 480);

@@ -33,8 +33,8 @@ Result<void> load_backbone(Workshop& w, const std::filesystem::path& file) {
 
 /// Shows every good picture to the detectors that learn from good pictures, and calls `choose_folds` with a description
 /// of each. Then all detectors learn.
-Result<void> learn(Workshop& w, const std::function<void(std::span<const std::vector<float>>)>& choose_folds) {
-  const auto detectors = make_detectors();
+Result<void> learn(Workshop& w, const Detectors& detectors,
+                   const std::function<void(std::span<const std::vector<float>>)>& choose_folds) {
   std::vector<std::vector<float>> descriptions;
   auto seen = w.for_each_normal("describing pictures", 0.05, 0.15, [&](std::size_t first, const auto& features) {
     for (const auto& detector : detectors.of_good_pictures)
@@ -59,7 +59,8 @@ Result<void> compare_with_known_batches(Workshop& w, Workshop start) {
   start.meter.silence();
   start.is_segmentation = false;
   begin_model(start);
-  if (auto ok = learn(start, [&](auto) { draw_folds(start); }); !ok) return ok;
+  const auto detectors = make_detectors();
+  if (auto ok = learn(start, detectors, [&](auto) { draw_folds(start); }); !ok) return ok;
   const auto measured = measure_out_of_fold(start);
   if (!measured) return measured.error();
   decide(start, *measured, {});
@@ -70,7 +71,7 @@ Result<void> compare_with_known_batches(Workshop& w, Workshop start) {
   e.warnings.push_back(fmt::format(
       "The good pictures come in batches by the order of their names. The figures (AUROC {:.2f}) are those of batches "
       "that the models have not seen. For pictures of the same batches as the training's the AUROC is {}{:.2f}{}.",
-      *e.image_auroc, w.is_segmentation ? "at least " : "", std::max(*start.evaluation.image_auroc, 0.0),
+      *e.image_auroc, w.is_segmentation ? "at least " : "", *start.evaluation.image_auroc,
       difference > kClearDifference ? ": the next batch will be judged worse than these" : ", which is about as much"));
   return {};
 }
@@ -89,7 +90,8 @@ Result<Evaluation> run(Workshop& w, const std::filesystem::path& folder) {
   if (auto ok = find_reference(w); !ok) return ok.error();
   const Workshop start = w;
   begin_model(w);
-  if (auto ok = learn(w, [&](auto descriptions) { find_batches(w, descriptions); }); !ok) return ok.error();
+  const auto detectors = make_detectors();
+  if (auto ok = learn(w, detectors, [&](auto descriptions) { find_batches(w, descriptions); }); !ok) return ok.error();
   const auto measured = measure_out_of_fold(w);
   if (!measured) return measured.error();
   std::vector<Damaged> damaged;
