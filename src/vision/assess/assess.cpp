@@ -190,16 +190,19 @@ namespace {
 
 /// Computes the figures of the ranks, with pictures of both classes. Models and fusions of different folds differ in
 /// where their scores lie, because each is fitted to a few pictures. So only pictures of the same fold are compared;
-/// comparing all would rank them by luck, and promise too little (Forman & Scholz, SIGKDD Explorations 2010).
-void rank_within_folds(Evaluation& e) {
+/// comparing all would rank them by luck, and promise too little (Forman & Scholz, SIGKDD Explorations 2010). But if
+/// the folds are batches, their scores differ because batches do, as those of later batches will, and one threshold has
+/// to suit them all: then all pictures are compared.
+void summarize_ranks(Evaluation& e) {
   struct Ranked {
     std::vector<double> scores;
     std::vector<std::uint8_t> truth;
   };
+  const bool are_batches = e.batches && e.batches->are_clear;
   std::map<std::int64_t, Ranked> folds;
   Ranked all;
   for (const auto& p : e.predictions)
-    for (auto* ranked : {&folds[p.fold.value_or(0)], &all}) {
+    for (auto* ranked : {&folds[are_batches ? 0 : p.fold.value_or(0)], &all}) {
       ranked->scores.push_back(p.anomaly_score);
       ranked->truth.push_back(p.is_anomalous ? 1 : 0);
     }
@@ -243,7 +246,7 @@ void summarize_predictions(Evaluation& e) {
   const auto keep = [&e](const char* name, const Interval& i) { e.intervals[name] = {i.low, i.high}; };
   e.image_auroc = e.average_precision = e.precision = e.recall = e.f1 = e.false_alarm_rate = std::nullopt;
   if (anomalous > 0 && good > 0) {
-    rank_within_folds(e);
+    summarize_ranks(e);
   }
   if (anomalous > 0) {
     e.recall = metrics.recall;

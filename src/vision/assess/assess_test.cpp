@@ -184,6 +184,11 @@ TEST(Summary, OnlyPicturesOfOneFoldAreRankedAgainstEachOther) {
   EXPECT_EQ(e.image_auroc, 1);
   EXPECT_EQ(e.average_precision, 1);
   const auto apart = e.intervals.at("image_auroc");
+  // If the folds are batches, their scores differ as those of the next batches will.
+  e.batches = BatchFinding{.are_clear = true, .share = 0.5, .known_auroc = {}, .known_f1 = {}};
+  summarize_predictions(e);
+  EXPECT_LT(*e.image_auroc, 0.8);
+  e.batches.reset();
   for (auto& p : e.predictions) p.fold.reset();
   summarize_predictions(e);
   EXPECT_LT(*e.image_auroc, 0.8);

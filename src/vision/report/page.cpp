@@ -176,7 +176,7 @@ std::string charts_of(const Report& report) {
     out +=
         figure(charts::plot({"share of good pictures called anomalous", "share of defects found"}, roc), "ROC.",
                "Each point is a threshold: it shows how many false alarms it costs to find more defects. All pictures "
-               "are drawn together, but the AUROC compares only pictures that the same models judged.");
+               "are drawn together; unless the folds are batches, the AUROC compares only those of the same fold.");
     const std::vector<charts::Line> precision = {{curves.precision, "curve"}};
     out += figure(charts::plot({"recall", "precision"}, precision), "Precision and recall.",
                   "The precision is the share of the pictures called anomalous that are anomalous.");
