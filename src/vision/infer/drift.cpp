@@ -81,7 +81,8 @@ std::string describe(const StreamState& state) {
   std::string how;
   for (const auto& difference : state.differences) how += (how.empty() ? "" : ", ") + difference;
   return fmt::format(
-      "The latest {} pictures no longer look like those of the training: they are {}. Move the model with good pictures "
+      "The latest {} pictures no longer look like those of the training: they are {}. Move the model with good "
+      "pictures "
       "of this kind (vedette rebase, or RebaseModel), or train again with them.",
       state.pictures, how);
 }
