@@ -207,7 +207,10 @@ std::vector<json> run(const std::string& product, const Lesson& lesson, std::uin
   const auto trained = train_in(work.path(), lesson.train, seed, options.plan);
   const auto model = work.path() / "model";
   const auto name = product + "-" + lesson.exams.front().kind + "-" + std::to_string(seed);
-  if (!options.keep.empty()) fs::copy(model, options.keep / name, fs::copy_options::recursive);
+  if (!options.keep.empty()) {
+    fs::copy(model, options.keep / name, fs::copy_options::recursive);
+    required(write_evaluation(options.keep / name, trained.out_of_fold));
+  }
   const auto start = std::chrono::steady_clock::now();
   const auto engine = required(Engine::load(model));
   const double load_seconds = seconds_since(start);

@@ -94,6 +94,14 @@ struct Plausibility {
   double highest_level = 1e30;  ///< The highest mean of the position-aware contestant's map.
 };
 
+/// How the good training pictures look to models that had not seen them. Each list holds quantiles at equal steps of
+/// probability, from the lowest value to the highest, so it rises; it has at least two. A stream of pictures is compared
+/// with them (infer/drift.hpp).
+struct TrainingLooks {
+  std::int64_t pictures = 0;  ///< The number of good pictures, at least one.
+  std::vector<double> anomaly_score, level, brightness, sharpness;
+};
+
 /// A picture and what the trained model said about it. It is checked whenever the model is loaded.
 struct GoldenSample {
   std::string image;  ///< The name of the tensor [height, width, 3], values 0 … 255, at the model's input size.
@@ -118,6 +126,7 @@ struct Manifest {
   double confidence_slope = 1;  ///< The logit of the confidence per unit of fused logit beyond the threshold, > 0.
   double confidence_limit = 1;  ///< The highest confidence that so few pictures can support, < 1.
   Plausibility plausibility;
+  std::optional<TrainingLooks> looks;  ///< Models of earlier versions lack them.
   std::optional<Segmentation> segmentation;
   std::vector<GoldenSample> golden;
   /// Whether verdicts in these precisions equal those in fp32 on the pictures of the evaluation next to the threshold.

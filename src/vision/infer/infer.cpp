@@ -276,6 +276,7 @@ Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, 
   detection.confidence = decided.confidence;
   detection.is_anomalous = decided.is_anomalous;
   detection.reason = std::move(decided.reason);
+  detection.statistics = statistics;
   detection.anomaly_map = combine_maps(m, outputs, fold);
   if (m.segmentation) detection.label_map = draw_labels(m, detection.anomaly_map, class_maps, fold);
   return detection;

@@ -42,6 +42,7 @@ struct Detection {
   /// The label of each pixel, [picture height, picture width]: 0 is background, any other value is the label's index +
   /// 1. Only segmentation models have it.
   std::optional<Grid<std::uint8_t>> label_map;
+  PictureStatistics statistics;   ///< of the picture, with its level
   std::vector<StageTime> stages;  ///< the steps in their order
 
   /// Returns the probability of the anomalous class.

@@ -38,11 +38,11 @@ Plausibility choose_plausibility(std::span<const PictureStatistics> pictures);
 /// Returns the verdict on each picture by the rule that serves (infer/decide.hpp), with a threshold, a confidence and
 /// limits of plausibility that were chosen without the pictures of its fold. All arguments have one entry per picture.
 /// `logits` come from fusions that were fitted without the picture's fold, and `statistics` hold the level by the
-/// models of the picture's own fold. Folds are numbered from 0; there are at least two. The scores of each fold are
-/// shifted so that its threshold equals that of `model`, which makes the scores of different folds comparable.
+/// models of the picture's own fold. Folds are numbered from 0; there are at least two. A score stays as
+/// it is and is compared with the threshold of its fold.
 std::vector<Decided> decide_out_of_fold(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
                                         std::span<const std::int64_t> fold,
-                                        std::span<const PictureStatistics> statistics, const DecisionChoice& model,
+                                        std::span<const PictureStatistics> statistics,
                                         std::optional<double> false_alarm_budget);
 
 }  // namespace vedette

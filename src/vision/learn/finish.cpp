@@ -63,6 +63,7 @@ Result<void> evaluate_test_set(Workshop& w) {
   if (!tested) return tested.error();
   tested->bank_sources = std::move(w.evaluation.bank_sources);
   tested->intervals.insert(w.evaluation.intervals.begin(), w.evaluation.intervals.end());
+  tested->batches = w.evaluation.batches;
   tested->contest = std::move(w.evaluation.contest);
   tested->decoder_loss = std::move(w.evaluation.decoder_loss);
   tested->skipped.insert(tested->skipped.begin(), w.evaluation.skipped.begin(), w.evaluation.skipped.end());

@@ -5,6 +5,7 @@
 
 #include "vision/assess/assess.hpp"
 #include "vision/evaluate/evaluate.hpp"
+#include "vision/infer/drift.hpp"
 #include "vision/learn/decision.hpp"
 #include "vision/learn/steps.hpp"
 #include "vision/render/surfaces.hpp"
@@ -193,6 +194,9 @@ void decide(Workshop& w, std::span<const OutOfFold> out_of_fold, std::span<const
   std::vector<PictureStatistics> statistics;
   for (const auto& picture : out_of_fold) statistics.push_back(picture.statistics);
   m.plausibility = choose_plausibility(statistics);
+  std::vector<Look> good_looks;
+  for (auto i : w.normals) good_looks.push_back({anomaly_score_of(logits[i]), statistics[i]});
+  m.looks = summarize_looks(good_looks);
   std::int64_t alarms = 0;
   for (auto i : w.normals)
     alarms += vedette::decide(logits[i], decision_numbers(m), statistics[i]).is_anomalous ? 1 : 0;
@@ -202,8 +206,8 @@ void decide(Workshop& w, std::span<const OutOfFold> out_of_fold, std::span<const
 
   w.evaluation.is_out_of_fold = true;
   fold.resize(w.pictures.size());
-  const auto verdicts = decide_out_of_fold({choice.cross_fitted_logits.data(), w.pictures.size()}, labels, fold,
-                                           statistics, decision, budget);
+  const auto verdicts =
+      decide_out_of_fold({choice.cross_fitted_logits.data(), w.pictures.size()}, labels, fold, statistics, budget);
   for (std::size_t i = 0; i < w.pictures.size(); ++i) {
     const auto& verdict = verdicts[i];
     const bool is_wrong = w.pictures[i].is_anomalous != verdict.is_anomalous;

@@ -13,6 +13,7 @@
 #include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/infer/decide.hpp"
+#include "vision/infer/drift.hpp"
 #include "vision/infer/infer.hpp"
 #include "vision/learn/decision.hpp"
 #include "vision/learn/model_move.hpp"
@@ -166,18 +167,21 @@ void ModelMove::set_pools(Manifest& m, const std::vector<OwnFoldMeasurement>& me
 Result<void> ModelMove::move_pools() {
   const auto measured = measure();
   if (!measured) return measured.error();
+  const auto logit_of = [&](const Manifest& m, std::size_t i) {
+    double logit = m.fusion_bias;
+    for (std::size_t c = 0; c < m.contestants.size(); ++c)
+      for (std::size_t p = 0; p < m.contestants[c].pools.size(); ++p) {
+        const auto& pool = m.contestants[c].pools[p];
+        if (pool.weight != 0) logit += pool.weight * ((*measured)[i].scores[c][p] - pool.location) / pool.scale;
+      }
+    return logit;
+  };
   // Each picture is judged with numbers that were chosen without its fold.
   for (std::size_t f = 0; f < folds_; ++f) {
     Manifest m = artifact_.manifest;
     set_pools(m, *measured, pictures_without(f));
     for (std::size_t i = f; i < images_.size(); i += folds_) {
-      double logit = m.fusion_bias;
-      for (std::size_t c = 0; c < m.contestants.size(); ++c)
-        for (std::size_t p = 0; p < m.contestants[c].pools.size(); ++p) {
-          const auto& pool = m.contestants[c].pools[p];
-          if (pool.weight != 0) logit += pool.weight * ((*measured)[i].scores[c][p] - pool.location) / pool.scale;
-        }
-      const auto verdict = decide(logit, decision_numbers(m), (*measured)[i].statistics);
+      const auto verdict = decide(logit_of(m, i), decision_numbers(m), (*measured)[i].statistics);
       evaluation_.predictions.push_back({.source_ref = used_[i]->source_ref,
                                          .is_anomalous = false,
                                          .called_anomalous = verdict.is_anomalous,
@@ -191,6 +195,10 @@ Result<void> ModelMove::move_pools() {
   }
   auto& m = artifact_.manifest;
   set_pools(m, *measured, pictures_without({}));
+  std::vector<Look> looks;
+  for (std::size_t i = 0; i < images_.size(); ++i)
+    looks.push_back({anomaly_score_of(logit_of(m, i)), (*measured)[i].statistics});
+  m.looks = summarize_looks(looks);
   // The maps of distances are in the unit of what good pictures reach, as in a training. What decoders draw means the
   // same in every batch, and masks are cut by thresholds in this unit, so it stays.
   for (const auto& node : m.graph)

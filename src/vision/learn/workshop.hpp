@@ -33,8 +33,9 @@ class ProgressMeter {
     }
     Progress p{stage, fraction, {}};
     if (fraction > 0.05) p.seconds_left = now * (1 - fraction) / fraction;
-    if (sink_) sink_(p);
+    if (sink_ && !is_silent_) sink_(p);
   }
+  void silence() { is_silent_ = true; }  ///< From now on, report() only takes the time.
   /// Returns the seconds of each stage so far, without the stage that is in progress.
   [[nodiscard]] const std::vector<std::pair<std::string, double>>& stages() const { return stages_; }
   [[nodiscard]] double seconds() const {
@@ -46,6 +47,7 @@ class ProgressMeter {
   std::chrono::steady_clock::time_point start_;
   std::string stage_;
   double begun_ = 0;
+  bool is_silent_ = false;
   std::vector<std::pair<std::string, double>> stages_;
 };
 
