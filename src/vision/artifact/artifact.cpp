@@ -25,7 +25,7 @@ constexpr std::size_t kMostLabels =
     254;  // a byte per pixel says which label it has: 0 is the background, and 255 stays free
 constexpr std::size_t kMostPools = 64;  // of one contestant
 constexpr double kLargestNumber = 1e6;  // of those that scores are computed with
-constexpr int kVersion = 6;
+constexpr int kVersion = 7;
 // These versions are read, too. Up to 5 a contestant had one pool; 4 had no sample_bits: the upper byte of 16-bit
 // samples counted.
 constexpr int kVersionOfOnePool = 5, kOldestVersion = 4;
@@ -75,6 +75,7 @@ Json to_json(const Manifest& m) {
               {"golden", golden},
               {"training", {{"decoder_steps", m.decoder_steps}}},
               {"tensors", m.tensors}};
+  if (m.false_alarm_budget) out["training"]["false_alarm_budget"] = *m.false_alarm_budget;
   if (m.looks)
     out["looks"] = {{"pictures", m.looks->pictures},
                     {"anomaly_score", m.looks->anomaly_score},
@@ -144,6 +145,8 @@ Manifest from_json(const Json& j) {  // Throws Json::exception.
     if (agrees.contains("int8")) m.int8_agrees = agrees["int8"].get<bool>();
   }
   m.decoder_steps = j.at("training").at("decoder_steps");
+  if (j["training"].contains("false_alarm_budget"))
+    m.false_alarm_budget = j["training"]["false_alarm_budget"].get<double>();
   m.tensors = j.at("tensors").get<std::map<std::string, std::string>>();
   if (j.contains("segmentation")) {
     const auto& s = j["segmentation"];

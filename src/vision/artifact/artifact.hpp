@@ -133,6 +133,8 @@ struct Manifest {
   /// Unset if the processor of the training does not have the precision.
   std::optional<bool> bf16_agrees, int8_agrees;
   std::int64_t decoder_steps = 0;  ///< The number of steps that the training took; 0 without decoders.
+  /// The share of the good pictures that may be called anomalous, if the user gave one, 0 … 1. The threshold keeps it.
+  std::optional<double> false_alarm_budget;
   /// The SHA-256 of the blob that holds each tensor, by the tensor's name.
   std::map<std::string, std::string> tensors;
 };

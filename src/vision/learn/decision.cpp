@@ -102,6 +102,10 @@ DecisionChoice choose_decision(std::span<const double> logits, std::span<const s
   return d;
 }
 
+double moved_threshold(double old, std::span<const double> good_logits) {
+  return std::min(old, 0.5 * (old + tail_height(good_logits, kFalseAlarmBudget)));
+}
+
 Plausibility choose_plausibility(std::span<const PictureStatistics> pictures) {
   const auto extreme = [&](double PictureStatistics::*value, bool highest) {
     double out = pictures[0].*value;

@@ -188,6 +188,7 @@ void decide(Workshop& w, std::span<const OutOfFold> out_of_fold, std::span<const
     for (std::size_t c = 0; c < m.contestants.size(); ++c)
       m.contestants[c].map_weight = w.entered[c]->says_where() ? 1 : 0;
   m.fusion_bias = choice.fusion.bias;
+  m.false_alarm_budget = budget;
   m.threshold = anomaly_score_of(decision.threshold);
   m.confidence_slope = decision.confidence_slope;
   m.confidence_limit = decision.confidence_limit;

@@ -239,6 +239,14 @@ TEST(Fusion, WithoutDefectsAContestantCountsByItsShare) {
   EXPECT_EQ(choice.fusion.weights, (std::vector<std::vector<double>>{{0.8}, {0.2}}));
 }
 
+TEST(Decision, AMovedThresholdComesHalfwayToTheGoodPicturesAndNeverRises) {
+  const std::vector<double> good = {-5, -4, -4, -3, -5, -4, -3, -4};
+  const double moved = moved_threshold(3, good);
+  EXPECT_GT(moved, -0.5);
+  EXPECT_LT(moved, 0.5);
+  EXPECT_EQ(moved_threshold(-4, good), -4);
+}
+
 TEST(LinearProbe, LearnsADirectionFromFewPicturesAndIgnoresWhatNeverVaries) {
   constexpr std::int64_t kWidth = 60;
   Random random(7);

@@ -31,8 +31,8 @@ class CloseLook final : public Detector {
     return (static_cast<double>(input.close_height - kSide) / kStride + 1) *
            (static_cast<double>(input.close_width - kSide) / kStride + 1);
   }
-  std::vector<float> patches_;         // [patches, kChannels]
-  std::vector<std::int64_t> fold_of_;  // The fold of the picture of each patch.
+  std::vector<float> patches_;           // [patches, kChannels]
+  std::vector<std::size_t> picture_of_;  // The good picture of each patch; its fold is chosen later.
 };
 
 void CloseLook::see(const Workshop& w, std::size_t normal, const PictureFeatures& features) {
@@ -47,13 +47,15 @@ void CloseLook::see(const Workshop& w, std::size_t normal, const PictureFeatures
       const auto row = features.close.begin() + static_cast<std::ptrdiff_t>((top + y) * width + left);
       patches_.insert(patches_.end(), row, row + kSide);
     }
-    fold_of_.push_back(w.pictures[w.normals[normal]].fold);
+    picture_of_.push_back(normal);
   }
 }
 
 Result<void> CloseLook::fit(Workshop& w) {
   if (patches_.empty()) return {};
-  const auto mixture = fit_patch_mixture(patches_, kChannels, fold_of_, w.folds, w.random.fork(400).next(), w.threads);
+  std::vector<std::int64_t> fold_of;
+  for (const auto normal : picture_of_) fold_of.push_back(w.pictures[w.normals[normal]].fold);
+  const auto mixture = fit_patch_mixture(patches_, kChannels, fold_of, w.folds, w.random.fork(400).next(), w.threads);
   std::vector<float>().swap(patches_);
   auto& graph = w.artifact.manifest.graph;
   graph.push_back({kClosePicture, "close", {}, {}, {{"height", w.input.close_height}, {"width", w.input.close_width}}});

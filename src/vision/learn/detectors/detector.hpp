@@ -32,7 +32,7 @@ class Detector {
   [[nodiscard]] virtual bool says_where() const { return true; }
 
   /// Is shown the features of each good picture once, in order, before fit(); `normal` counts them. What it wants to
-  /// remember it must copy.
+  /// remember it must copy. The folds of the pictures are not known yet.
   virtual void see(const Workshop& /*w*/, std::size_t /*normal*/, const PictureFeatures& /*features*/) {}
   /// Learns, appends its nodes to the graph and enters its contestant. It enters none if these pictures cannot teach it
   /// anything.
