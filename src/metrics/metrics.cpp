@@ -83,7 +83,9 @@ void Metrics::add(const Scope& scope, const std::string& project, const std::str
 void Metrics::sample_hosting() {
   const auto hosted = store_.read()->models().list_in_states({ModelStatus::hosted});
   std::set<Series> live;
-  for (const auto& [scope, model] : hosted) {
+  for (const auto& entry : hosted) {
+    const auto& scope = entry.scope;
+    const auto& model = entry.model;
     const auto minimum = static_cast<double>(model.min_inference_units.value_or(1));
     const auto maximum = static_cast<double>(model.max_inference_units.value_or(model.min_inference_units.value_or(1)));
     const auto version = std::to_string(model.version);
