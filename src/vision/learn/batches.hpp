@@ -26,7 +26,7 @@ struct BatchEvidence {
   double chance = 1;  ///< How likely such a share is if the order means nothing.
   /// Whether the runs are batches. Random orders reach this once in a hundred times at most, and small effects do not
   /// count even if many pictures prove them.
-  [[nodiscard]] bool is_clear() const { return chance <= 0.01 && share >= 0.1; }
+  [[nodiscard]] bool is_clear() const { return chance <= 0.01 && share >= 0.2; }
 };
 /// Compares the variance between runs with that of random orders (PERMANOVA; Anderson, Austral Ecology 2001).
 /// `descriptions` are [pictures, width], of good pictures only, and are standardised per column. With fewer than
