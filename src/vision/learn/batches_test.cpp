@@ -45,7 +45,7 @@ BatchEvidence evidence(std::size_t pictures, double shift, std::uint64_t seed) {
 
 TEST(Batches, AreFoundWhereTheyDifferAndNowhereElse) {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    EXPECT_TRUE(evidence(40, 2, seed).is_clear()) << seed;
+    EXPECT_TRUE(evidence(40, 5, seed).is_clear()) << seed;
     EXPECT_FALSE(evidence(40, 0, seed).is_clear()) << seed;
     EXPECT_FALSE(evidence(300, 0.2, seed).is_clear()) << seed;  // It is certain, but too small to matter.
   }
