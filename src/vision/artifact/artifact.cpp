@@ -25,7 +25,7 @@ constexpr std::size_t kMostLabels =
     254;  // a byte per pixel says which label it has: 0 is the background, and 255 stays free
 constexpr std::size_t kMostPools = 64;  // of one contestant
 constexpr double kLargestNumber = 1e6;  // of those that scores are computed with
-constexpr int kVersion = 6;
+constexpr int kVersion = 7;
 // These versions are read, too. Up to 5 a contestant had one pool; 4 had no sample_bits: the upper byte of 16-bit
 // samples counted.
 constexpr int kVersionOfOnePool = 5, kOldestVersion = 4;
@@ -83,8 +83,10 @@ Json to_json(const Manifest& m) {
       labels.push_back({{"name", m.segmentation->labels[l].name},
                         {"color", m.segmentation->labels[l].color},
                         {"map_threshold", m.segmentation->thresholds[l].map},
-                        {"peak_threshold", m.segmentation->thresholds[l].peak}});
+                        {"peak_threshold", m.segmentation->thresholds[l].peak},
+                        {"pixel_threshold", m.segmentation->thresholds[l].pixel}});
     out["segmentation"] = {{"labels", labels}, {"class_maps", m.segmentation->class_maps}};
+    if (!m.segmentation->details.empty()) out["segmentation"]["details"] = m.segmentation->details;
   }
   return out;
 }
@@ -140,8 +142,10 @@ Manifest from_json(const Json& j) {  // Throws Json::exception.
     for (const auto& l : s.at("labels")) {
       segmentation.labels.push_back({l.at("name"), l.at("color")});
       segmentation.thresholds.push_back({l.at("map_threshold"), l.at("peak_threshold")});
+      if (l.contains("pixel_threshold")) segmentation.thresholds.back().pixel = l["pixel_threshold"];
     }
     segmentation.class_maps = s.at("class_maps").get<std::vector<std::string>>();
+    if (s.contains("details")) segmentation.details = s["details"].get<std::string>();
     m.segmentation = std::move(segmentation);
   }
   return m;
@@ -190,6 +194,8 @@ Result<void> check_references(const Artifact& a) {
     if (s.labels.size() > kMostLabels) return broken("the segmentation has more labels than a mask can tell apart");
     for (const auto& map : s.class_maps)
       if (!outputs.contains(map)) return broken("the segmentation names no output " + map);
+    if (!s.details.empty() && !outputs.contains(s.details))
+      return broken("the segmentation names no output " + s.details);
   }
   for (const auto& g : m.golden) {
     const auto it = a.tensors.find(g.image);

@@ -76,6 +76,7 @@ void Planner::plan(const Node& node) {
       {"scale_cells", &Planner::scale_cells},
       {"summarize_rows", &Planner::summarize_rows},
       {"probe", &Planner::probe},
+      {"refine", &Planner::refine},
       {"blur", &Planner::blur}};
   const auto it = operations.find(node.op);
   if (it == operations.end()) throw PlanFailure{"unknown operation " + node.op};

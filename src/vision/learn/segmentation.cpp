@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "base/parallel.hpp"
@@ -10,6 +11,8 @@ namespace vedette {
 namespace {
 
 constexpr std::size_t kThresholds = 40;
+constexpr std::array kPixelThresholds = {0.25, 0.35, 0.45, 0.55, 0.65};
+using PerPixelThreshold = std::array<float, kPixelThresholds.size()>;
 // All labels together count for so many pictures when a label's own thresholds are chosen.
 constexpr double kPriorPictures = 4;
 
@@ -20,33 +23,40 @@ struct Drawing {
   std::vector<double> marked;
   /// The shares of each cell that the truth covers, in the same order; empty where nothing is marked.
   std::vector<Grid<float>> coverage;
+  /// The share of each cell that is drawn if the cell lies in a region, by the threshold of pixels.
+  Grid<PerPixelThreshold> drawn;
+  /// The shares of each cell that are drawn and that the truth covers, as `coverage`.
+  std::vector<Grid<PerPixelThreshold>> hits;
+  Grid<std::uint8_t>
+      is_near;  ///< 1 if the cell was looked at pixel by pixel, so that regions beside it may reach into it
   const Planes* classes = nullptr;  ///< The logits of the labels.
 };
-/// Pairs of thresholds, one for cells and one for the peaks of regions, and how good each pair is.
+/// Thresholds of cells, of the peaks of regions and of pixels, and how good they are together.
 struct ThresholdTable {
   std::vector<double> thresholds;  ///< They are in rising order.
-  std::vector<double> quality;     ///< [threshold of cells][threshold of peaks]; 0 where the second is lower
-  double pictures = 0;             ///< The number of pictures that hold what shall be drawn.
+  /// [threshold of cells][threshold of peaks][threshold of pixels]; 0 where the second is lower than the first
+  std::vector<double> quality;
+  double pictures = 0;  ///< The number of pictures that hold what shall be drawn.
 };
 
-/// Returns the share of each cell that the truth covers with any label (0) or with one label.
-Grid<float> coverage(const Grid<std::uint8_t>& truth, std::uint8_t label, int height, int width) {
+/// Returns the share of each cell in which `is_marked(y, x)` holds, where y and x are pixels of a grid of this size.
+template <typename F>
+Grid<float> share_of_cells(int pixel_rows, int pixel_columns, int height, int width, F is_marked) {
   Grid<float> out(height, width), area(height, width);
-  for (int y = 0; y < truth.height; ++y)
-    for (int x = 0; x < truth.width; ++x) {
-      const int cy = y * out.height / truth.height, cx = x * out.width / truth.width;
-      const auto v = truth.at(y, x);
+  for (int y = 0; y < pixel_rows; ++y)
+    for (int x = 0; x < pixel_columns; ++x) {
+      const int cy = y * out.height / pixel_rows, cx = x * out.width / pixel_columns;
       area.at(cy, cx) += 1;
-      out.at(cy, cx) += (label == 0 ? v != 0 : v == label) ? 1.0F : 0.0F;
+      out.at(cy, cx) += is_marked(y, x) ? 1.0F : 0.0F;
     }
   for (std::size_t i = 0; i < out.values.size(); ++i) out.values[i] /= std::max(1.0F, area.values[i]);
   return out;
 }
 
 /// Rates thresholds by three measures together: the mean IoU over pictures with defects, so that small defects count;
-/// the IoU of the cells of all pictures together, so that false regions cost what they cover; and how well "something
+/// the IoU of all pictures together, so that false regions cost what they cover; and how well "something
 /// is marked" tells defective pictures, where it must touch the defect, from good ones. Cells are weighted by how far
-/// the truth covers them. All regions count (label 0), or only those that are called the label.
+/// they are drawn and how far the truth covers them. All regions count (label 0), or only those that are called the label.
 ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_t label, int threads) {
   std::vector<float> pooled;
   ThresholdTable table;
@@ -61,14 +71,15 @@ ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_
   for (std::size_t t = 0; t < kThresholds; ++t)
     table.thresholds.push_back(pooled[static_cast<std::size_t>(static_cast<double>(t) / kThresholds *
                                                                static_cast<double>(pooled.size() - 1))]);
-  table.quality.assign(kThresholds * kThresholds, 0);
+  table.quality.assign(kThresholds * kThresholds * kPixelThresholds.size(), 0);
   if (table.pictures == 0) return table;
   const double good = static_cast<double>(drawings.size()) - table.pictures;
   for (std::size_t low = 0; low < kThresholds; ++low) {
     const double threshold = table.thresholds[low];
     // Regions and their peaks do not depend on the second threshold, so they are found once.
     struct Region {
-      double peak, hit, cells;
+      double peak = 0;
+      PerPixelThreshold hit{}, cells{};
     };
     std::vector<std::vector<Region>> regions(drawings.size());
     run_parallel(drawings.size(), threads, [&](std::size_t k) {
@@ -79,21 +90,27 @@ ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_
       if (label != 0) label_of = classify_regions(d.map, marked, count, {d.classes, 1}, 0);
       regions[k].assign(static_cast<std::size_t>(count), {});
       for (std::size_t c = 0; c < marked.values.size(); ++c) {
-        const auto number = static_cast<std::size_t>(marked.values[c]);
+        auto number = static_cast<std::size_t>(marked.values[c]);
+        if (number == 0 && d.is_near.values[c] != 0)
+          number = static_cast<std::size_t>(
+              region_near(marked, static_cast<int>(c) / marked.width, static_cast<int>(c) % marked.width));
         if (number == 0 || (label != 0 && label_of[number] != label)) continue;
         auto& region = regions[k][number - 1];
         region.peak = std::max<double>(region.peak, d.map.values[c]);
-        if (d.marked[label] > 0) region.hit += d.coverage[label].values[c];
-        region.cells += 1;
+        for (std::size_t p = 0; p < kPixelThresholds.size(); ++p) {
+          if (d.marked[label] > 0) region.hit[p] += d.hits[label].values[c][p];
+          region.cells[p] += d.drawn.values[c][p];
+        }
       }
     });
-    for (std::size_t high = low; high < kThresholds; ++high) {
+    for (std::size_t i = low * kPixelThresholds.size(); i < kThresholds * kPixelThresholds.size(); ++i) {
+      const auto high = i / kPixelThresholds.size(), p = i % kPixelThresholds.size();
       double sum = 0, all_hit = 0, all_united = 0, found = 0, alarms = 0;
       for (std::size_t k = 0; k < drawings.size(); ++k) {
         const double marked = drawings[k].marked[label];
         double hit = 0, cells = 0;
         for (const auto& r : regions[k])
-          if (r.cells > 0 && r.peak >= table.thresholds[high]) hit += r.hit, cells += r.cells;
+          if (r.peak >= table.thresholds[high]) hit += r.hit[p], cells += r.cells[p];
         const double united = cells + marked - hit;
         if (marked > 0)
           sum += hit / united, found += hit > 0 ? 1 : 0;
@@ -102,7 +119,8 @@ ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_
         all_hit += hit, all_united += united;
       }
       const double told_apart = 0.5 * (found / table.pictures + (good > 0 ? 1 - alarms / good : 1));
-      table.quality[low * kThresholds + high] = 0.45 * (sum / table.pictures + all_hit / all_united) + 0.1 * told_apart;
+      table.quality[(low * kThresholds + high) * kPixelThresholds.size() + p] =
+          0.45 * (sum / table.pictures + all_hit / all_united) + 0.1 * told_apart;
     }
   }
   return table;
@@ -122,19 +140,47 @@ void fit_segmentation(Workshop& w, std::span<const OutOfFold> out_of_fold) {
     kept.push_back(i);
     auto& d = drawings.emplace_back();
     d.classes = &measured.class_maps[0];
-    const auto map = combine_maps(m, measured.maps, 0);  // This map is computed for its size alone.
+  }
+  run_parallel(kept.size(), w.threads, [&](std::size_t k) {
+    auto& d = drawings[k];
+    const auto& measured = out_of_fold[kept[k]];
+    const auto& truth = *measured.truth;
+    const auto cells = combine_maps(m, measured.maps, 0);  // This map is computed for its size alone.
+    const auto share = [&](auto is_marked) {
+      return share_of_cells(truth.height, truth.width, cells.height, cells.width, is_marked);
+    };
+    const auto pixels = resize_map(details_of(measured.details, 0), truth.height, truth.width);
+    const auto near = share([&](int y, int x) { return pixels.at(y, x) > 0; });
+    d.is_near = Grid<std::uint8_t>(cells.height, cells.width);
+    for (std::size_t c = 0; c < near.values.size(); ++c) d.is_near.values[c] = near.values[c] >= 0.5F ? 1 : 0;
+    // The share of each cell that is drawn, of all pixels or of those where `is_marked`. Where nobody looked at pixels,
+    // `all` says what a cell that is drawn as a whole has of them.
+    const auto drawn = [&](const Grid<float>& all, auto is_marked) {
+      Grid<PerPixelThreshold> out(cells.height, cells.width);
+      for (std::size_t p = 0; p < kPixelThresholds.size(); ++p) {
+        const auto own = share([&](int y, int x) { return pixels.at(y, x) >= kPixelThresholds[p] && is_marked(y, x); });
+        for (std::size_t c = 0; c < out.values.size(); ++c)
+          out.values[c][p] = d.is_near.values[c] != 0 ? own.values[c] : all.values[c];
+      }
+      return out;
+    };
+    d.drawn = drawn(Grid<float>(cells.height, cells.width, 1.0F), [](int, int) { return true; });
     std::vector<char> holds(w.labels.size() + 1);
-    for (auto v : measured.truth->values) holds[v] = 1;
+    for (auto v : truth.values) holds[v] = 1;
     holds[0] = 1;
     d.marked.resize(holds.size());
     d.coverage.resize(holds.size());
+    d.hits.resize(holds.size());
     for (std::size_t label = 0; label < holds.size(); ++label) {
       if (!holds[label]) continue;
-      auto share = coverage(*measured.truth, static_cast<std::uint8_t>(label), map.height, map.width);
-      d.marked[label] = std::accumulate(share.values.begin(), share.values.end(), 0.0);
-      if (d.marked[label] > 0) d.coverage[label] = std::move(share);
+      const auto is_marked = [&](int y, int x) { return label == 0 ? truth.at(y, x) != 0 : truth.at(y, x) == label; };
+      auto covered = share(is_marked);
+      d.marked[label] = std::accumulate(covered.values.begin(), covered.values.end(), 0.0);
+      if (d.marked[label] == 0) continue;
+      d.hits[label] = drawn(covered, is_marked);
+      d.coverage[label] = std::move(covered);
     }
-  }
+  });
   const auto draw = [&](const std::vector<double>& weights) {
     for (std::size_t c = 0; c < weights.size(); ++c) m.contestants[c].map_weight = weights[c];
     for (std::size_t k = 0; k < kept.size(); ++k) drawings[k].map = combine_maps(m, out_of_fold[kept[k]].maps, 0);
@@ -173,8 +219,10 @@ void fit_segmentation(Workshop& w, std::span<const OutOfFold> out_of_fold) {
       together.quality[i] = kPriorPictures * any.quality[i] + own.pictures * own.quality[i];
     const auto best = any.pictures > 0 ? best_of(together)
                                        // Nothing is marked at this size, so hardly anything shall be drawn.
-                                       : kThresholds * kThresholds - 1;
-    s.thresholds[l] = {any.thresholds[best / kThresholds], any.thresholds[best % kThresholds]};
+                                       : any.quality.size() - 1;
+    const auto pair = best / kPixelThresholds.size();
+    s.thresholds[l] = {any.thresholds[pair / kThresholds], any.thresholds[pair % kThresholds],
+                       kPixelThresholds[best % kPixelThresholds.size()]};
   }
 
   if (w.job.test) return;
@@ -186,7 +234,7 @@ void fit_segmentation(Workshop& w, std::span<const OutOfFold> out_of_fold) {
   std::vector<std::vector<std::uint8_t>> truths;
   for (std::size_t k = 0; k < kept.size(); ++k) {
     const auto& picture = out_of_fold[kept[k]];
-    const auto detection = combine(m, picture.maps, picture.class_maps, picture.statistics, 0);
+    const auto detection = combine(m, picture.maps, picture.class_maps, picture.details, picture.statistics, 0);
     tally.add(*detection.label_map, *picture.truth);
     maps.push_back(detection.anomaly_map.values);
     truths.emplace_back(maps.back().size());
