@@ -65,16 +65,13 @@ void Refiner::learn(const torch::Tensor& features, const torch::Tensor& logits, 
     const torch::NoGradGuard no_gradients;
     const auto crops = truth.size(0), height = truth.size(1) / kCell, width = truth.size(2) / kCell;
     // All views have the cell's place first: [crops, height, width, …].
-    const auto around = [](const torch::Tensor& x, std::int64_t margin, std::int64_t size, std::int64_t step) {
-      return F::pad(x, F::PadFuncOptions({margin, margin, margin, margin}).mode(torch::kReplicate))
-          .unfold(2, size, step)
-          .unfold(3, size, step);
-    };
-    const auto patches = around(light, kMargin, kPatch, kCell).permute({0, 2, 3, 1, 4, 5});
+    const auto patches = F::pad(light, F::PadFuncOptions({kMargin, kMargin, kMargin, kMargin}).mode(torch::kReplicate))
+                             .unfold(2, kPatch, kCell)
+                             .unfold(3, kPatch, kCell)
+                             .permute({0, 2, 3, 1, 4, 5});
     const auto pixels = truth.reshape({crops, height, kCell, width, kCell}).permute({0, 1, 3, 2, 4});
     const auto is_covered = widened(truth.reshape({crops, height, kCell, width, kCell}).amax({2, 4}) > 0);
     for (std::int64_t f = 0; f < folds_; ++f) {
-      const auto own = features.narrow(1, f * channels_, channels_).to(torch::kFloat);
       const auto chosen = (is_covered | widened(logits.select(1, f) >= kRefinedFrom)) &
                           (teaches.select(1, f) > 0).unsqueeze(1).unsqueeze(2);
       auto places = chosen.nonzero();
@@ -82,9 +79,13 @@ void Refiner::learn(const torch::Tensor& features, const torch::Tensor& logits, 
       places = places.slice(0, 0, places.size(0), every);
       const std::array<torch::Tensor, 3> at = {places.select(1, 0), places.select(1, 1), places.select(1, 2)};
       const auto count = places.size(0);
-      const auto seen =
-          around(own, 1, 3, 1).permute({0, 2, 3, 4, 5, 1}).index({at[0], at[1], at[2]}).reshape({count, 9, channels_});
-      inputs.push_back(seen);
+      const auto rows = features.narrow(1, f * channels_, channels_).permute({0, 2, 3, 1});
+      std::vector<torch::Tensor> neighbours;
+      for (int dy = -1; dy <= 1; ++dy)
+        for (int dx = -1; dx <= 1; ++dx)
+          neighbours.push_back(
+              rows.index({at[0], (at[1] + dy).clamp(0, height - 1), (at[2] + dx).clamp(0, width - 1)}));
+      inputs.push_back(torch::stack(neighbours, 1).to(torch::kFloat));
       seen_pixels.push_back(patches.index({at[0], at[1], at[2]}).reshape({count, -1}));
       targets.push_back(pixels.index({at[0], at[1], at[2]}).reshape({count, -1}));
     }
