@@ -56,7 +56,8 @@ Grid<float> share_of_cells(int pixel_rows, int pixel_columns, int height, int wi
 /// Rates thresholds by three measures together: the mean IoU over pictures with defects, so that small defects count;
 /// the IoU of all pictures together, so that false regions cost what they cover; and how well "something
 /// is marked" tells defective pictures, where it must touch the defect, from good ones. Cells are weighted by how far
-/// they are drawn and how far the truth covers them. All regions count (label 0), or only those that are called the label.
+/// they are drawn and how far the truth covers them. All regions count (label 0), or only those that are called the
+/// label.
 ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_t label, int threads) {
   std::vector<float> pooled;
   ThresholdTable table;
