@@ -91,6 +91,29 @@ class Network(torch.nn.Module):
         mean, gain = F.interpolate(torch.cat([mean, gain]), x.shape[2:], mode="bilinear", align_corners=False)
         return (inputs[0] - mean) * gain
 
+    def edge_energies(self, inputs, tensors, numbers):
+        cell, x = int(numbers["cell"]), inputs[0]
+        tap = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+        kernel = (tap[:, None] * tap[None, :])[None, None]
+
+        def smooth(plane):
+            return F.conv2d(F.pad(plane, (2, 2, 2, 2), mode="replicate"), kernel)
+
+        picture, energies = x.mean(0)[None, None], []
+        for octave in range(4):
+            fine = smooth(picture)
+            around = F.pad(fine, (1, 1, 1, 1), mode="replicate")
+            across, down = around[..., 1:-1, 2:] - around[..., 1:-1, :-2], around[..., 2:, 1:-1] - around[..., :-2, 1:-1]
+            half = 0.5**0.5
+            steps = [across, down, half * (across + down), half * (across - down), picture - smooth(fine)]
+            energies += [F.avg_pool2d(step.abs(), cell >> octave) for step in steps]
+            picture = F.avg_pool2d(fine, 2)
+        energies = torch.cat(energies, 1)
+        colors = F.avg_pool2d(torch.stack([x[0] - x[1], x[2] - x[1]])[None], cell)
+        numbers_of = torch.cat([energies / (energies.mean((2, 3), keepdim=True) + 1e-3), colors], 1)
+        wide = F.avg_pool2d(numbers_of, 3, 1, 1, count_include_pad=False)
+        return torch.cat([numbers_of, wide], 1)[0].permute(1, 2, 0).reshape(-1, 44)
+
     def block(self, inputs, tensors, numbers):
         weights = tensors["weights"]
         x = F.conv2d(inputs[0][None], weights, tensors["bias"], int(numbers["stride"]), int(weights.shape[2]) // 2, 1,

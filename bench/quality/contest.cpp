@@ -17,8 +17,8 @@ json pooled_scores(const Engine& engine, const Samples& samples) {
   const auto& m = engine.manifest();
   json out = {{"fractions", kFractions}, {"pictures", json::array()}};
   for (const auto& sample : samples) {
-    const auto loaded = required(load_picture(sample, {}, m.image_height, m.image_width, false,
-                                              {m.input_height, m.input_width}, {.sample_bits = m.sample_bits}));
+    const auto loaded = required(
+        load_picture(sample, {}, m.image_height, m.image_width, false, least_size(m), {.sample_bits = m.sample_bits}));
     const auto measured = required(engine.measure(loaded.image));
     json scores;
     for (std::size_t c = 0; c < m.contestants.size(); ++c)

@@ -125,7 +125,7 @@ std::optional<Split> split_of(const std::string& product, const std::string& kin
     if (!fs::exists(folder)) required(render::write_sample(folder, seed, 180, cores, {}));
     return from_manifests(folder);
   }
-  if (product == "tiny" && kind == "labelled") {
+  if (product == "tiny" && (kind == "labelled" || kind == "normal")) {
     auto all = render_tiny_defects(seed, work / std::to_string(seed));
     const auto half = all.begin() + std::ssize(all) / 2;
     return parted({all.begin(), half}, {half, all.end()});

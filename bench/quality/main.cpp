@@ -88,6 +88,8 @@ int main(int argc, char** argv) {
   app.add_option("--keep", options.keep, "Copy the models into this folder")->check(CLI::ExistingDirectory);
   app.add_option("--dump", options.dump, "Write every picture's scores by every contestant into this folder")
       ->check(CLI::ExistingDirectory);
+  app.add_option("--figures", options.figures, "Draw maps and masks of some test pictures into this folder")
+      ->check(CLI::ExistingDirectory);
   CLI11_PARSE(app, argc, argv);
   if (options.plan.backbone) options.plan.backbone = std::filesystem::absolute(*options.plan.backbone);
   try {

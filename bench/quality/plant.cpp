@@ -83,8 +83,8 @@ json robustness(const Engine& engine, const Samples& test) {
   std::vector<double> flips(changes.size()), refused(foreign.size());
   const auto share = 1.0 / static_cast<double>(test.size());
   for (const auto& sample : test) {
-    const auto loaded = required(load_picture(sample, {}, m.image_height, m.image_width, false,
-                                              {m.input_height, m.input_width}, {.sample_bits = m.sample_bits}));
+    const auto loaded = required(
+        load_picture(sample, {}, m.image_height, m.image_width, false, least_size(m), {.sample_bits = m.sample_bits}));
     const bool verdict = required(engine.detect(loaded.image)).is_anomalous;
     for (std::size_t k = 0; k < changes.size(); ++k)
       flips[k] += required(engine.detect(changes[k].second(loaded.image))).is_anomalous != verdict ? share : 0;

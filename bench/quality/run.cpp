@@ -6,6 +6,7 @@
 
 #include "base/files.hpp"
 #include "contest.hpp"
+#include "figure.hpp"
 #include "plant.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/evaluate/evaluate.hpp"
@@ -106,7 +107,9 @@ void report_pixels(json& out, const std::string& prefix, const Evaluation& e) {
     if (!l.f1 || !l.aiou) continue;
     ++held;
     mean += *l.aiou;
-    pooled += *l.f1 / (2 - *l.f1);  // IoU from F1, over all pixels
+    const double iou = *l.f1 / (2 - *l.f1);  // from F1, over all pixels
+    out[prefix + "label_iou"][l.name] = iou;
+    pooled += iou;
   }
   out[prefix + "iou"] = held > 0 ? json(pooled / held) : json();
   out[prefix + "mean_iou"] = held > 0 ? json(mean / held) : json();
@@ -206,11 +209,15 @@ std::vector<json> run(const std::string& product, const Lesson& lesson, std::uin
   const auto trained = train_in(work.path(), lesson.train, seed, options.plan);
   const auto model = work.path() / "model";
   const auto name = product + "-" + lesson.exams.front().kind + "-" + std::to_string(seed);
-  if (!options.keep.empty()) fs::copy(model, options.keep / name, fs::copy_options::recursive);
+  if (!options.keep.empty()) {
+    fs::copy(model, options.keep / name, fs::copy_options::recursive);
+    required(write_evaluation(options.keep / name, trained.out_of_fold));
+  }
   const auto start = std::chrono::steady_clock::now();
   const auto engine = required(Engine::load(model));
   const double load_seconds = seconds_since(start);
   if (!options.dump.empty()) dump(options.dump / (name + ".json"), *engine, lesson, trained.out_of_fold);
+  if (!options.figures.empty()) draw_figure(options.figures / (name + ".jpg"), *engine, lesson.exams.front().test);
   std::vector<json> out;
   for (const auto& exam : lesson.exams) {
     json result = {{"product", product}, {"kind", exam.kind}, {"seed", seed}};

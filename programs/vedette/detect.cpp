@@ -12,6 +12,7 @@
 #include "model_files.hpp"
 #include "pictures.hpp"
 #include "vision/assess/assess.hpp"
+#include "vision/infer/drift.hpp"
 #include "vision/verdict/verdict.hpp"
 
 namespace vedette {
@@ -67,13 +68,13 @@ int detect(const DetectOptions& options) {
   const auto& manifest = engine->manifest();
   if (!targets.empty()) fs::create_directories(options.masks_out);
   int failures = 0;
+  StreamMonitor stream(manifest.looks);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     const auto path = to_name(pictures[i]);
     TrainingPicture sample;
     sample.source_ref = path;
     sample.image = pictures[i];
-    auto loaded = load_picture(sample, {}, manifest.image_height, manifest.image_width, true,
-                               {manifest.input_height, manifest.input_width},
+    auto loaded = load_picture(sample, {}, manifest.image_height, manifest.image_width, true, least_size(manifest),
                                {.formats = kAllFormats, .sample_bits = manifest.sample_bits});
     const auto verdict =
         loaded ? judge(*engine, loaded->image, {.with_mask_png = !targets.empty()}) : Result<Verdict>(loaded.error());
@@ -82,6 +83,7 @@ int detect(const DetectOptions& options) {
       ++failures;
       continue;
     }
+    stream.add({verdict->anomaly_score, verdict->statistics});
     if (loaded->orientation != 1)
       std::fprintf(stderr, "warning: %s has an EXIF orientation (%d) that is not upright, which is ignored\n",
                    path.c_str(), loaded->orientation);
@@ -114,6 +116,8 @@ int detect(const DetectOptions& options) {
       if (auto ok = write_file_atomically(targets[i], as_text(mask_of(manifest, *verdict))); !ok)
         throw std::runtime_error(ok.error().message);
   }
+  if (const auto state = stream.state(); state.kind == StreamState::Kind::unlike_training)
+    std::fprintf(stderr, "warning: %s\n", describe(state).c_str());
   return failures > 0 ? 1 : 0;
 }
 

@@ -201,7 +201,7 @@ std::optional<ModelLease> Hosting::find(const Model& model, bool is_use) {
     const MutexLock lock(mutex_);
     const auto it = models_.find(model.uid);
     if (it == models_.end()) return std::nullopt;
-    found = {it->second.engine, it->second.lane};
+    found = {it->second.engine, it->second.lane, it->second.stream};
     if (found->engine && is_use) it->second.last_used = ++uses_;
   }
   pool_.set_units(*found->lane, units_of(model));
@@ -223,10 +223,12 @@ Result<ModelLease> Hosting::lease(const Model& model) {
     if (const auto it = models_.find(model.uid); it != models_.end() && !it->second.engine) models_.erase(it);
     return internal_error(loaded.error().message);
   }
-  ModelLease lease{*loaded, found ? found->lane : pool_.open(units_of(model), (*loaded)->seconds_per_picture())};
+  ModelLease lease{*loaded, found ? found->lane : pool_.open(units_of(model), (*loaded)->seconds_per_picture()),
+                   found ? found->stream : std::make_shared<StreamMonitor>((*loaded)->manifest().looks)};
   Hosted hosted;
   hosted.engine = lease.engine;
   hosted.lane = lease.lane;
+  hosted.stream = lease.stream;
   hosted.precision = lease.engine->precision();
   {
     const MutexLock lock(mutex_);
@@ -285,6 +287,12 @@ std::optional<ComputePool::LaneState> Hosting::state(const std::string& uid) {
     lane = it->second.lane;
   }
   return pool_.state(*lane);
+}
+
+std::optional<StreamState> Hosting::stream(const std::string& uid) {
+  const MutexLock lock(mutex_);
+  const auto it = models_.find(uid);
+  return it == models_.end() ? std::nullopt : std::optional(it->second.stream->state());
 }
 
 void Hosting::forget(const std::string& uid) {

@@ -21,6 +21,7 @@
 #include "store/metadata/metadata.hpp"
 #include "store/model_files/model_files.hpp"
 #include "store/objects/objects.hpp"
+#include "vision/infer/drift.hpp"
 #include "vision/infer/infer.hpp"
 
 /// Keeps models in memory: it starts, leases and stops them, and admits pictures to them. The metadata hold the desired
@@ -35,6 +36,7 @@ struct Verdict;  // vision/verdict/verdict.hpp
 struct ModelLease {
   std::shared_ptr<const Engine> engine;
   std::shared_ptr<ComputePool::Lane> lane;
+  std::shared_ptr<StreamMonitor> stream;  ///< Compares what this node judges with the model's training.
 };
 
 struct HostingOptions {
@@ -70,6 +72,9 @@ class Hosting {
   void forget(const std::string& model_uid);
   /// Returns what the model's units are doing, or nothing if this node does not host the model.
   std::optional<ComputePool::LaneState> state(const std::string& model_uid);
+  /// Returns whether the pictures that this node judged of late look like the model's training, or nothing if this node
+  /// does not host the model.
+  std::optional<StreamState> stream(const std::string& model_uid);
   /// Makes one pass over the desired state. Only tests and the thread of start() call it.
   void reconcile();
 
@@ -77,6 +82,7 @@ class Hosting {
   struct Hosted {
     std::shared_ptr<const Engine> engine;  ///< null while the model gives way to others
     std::shared_ptr<ComputePool::Lane> lane;
+    std::shared_ptr<StreamMonitor> stream;
     std::uint64_t last_used = 0;
     Precision precision = Precision::fp32;  ///< the precision that the first loading of the model chose
   };

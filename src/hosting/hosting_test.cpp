@@ -79,7 +79,9 @@ TEST_F(HostedModels, FollowTheDesiredStateAndJudgePictures) {
   const auto model = add("one", 0.9);
   Hosting hosting(*metadata_, *objects_, {folder_.path() / "cache", {}, 0});
   EXPECT_FALSE(hosting.state("one"));
+  EXPECT_FALSE(hosting.stream("one"));
   hosting.reconcile();
+  EXPECT_EQ(hosting.stream("one")->kind, StreamState::Kind::unknown);  // The model was trained before looks were kept.
   EXPECT_EQ(status(model), ModelStatus::hosted);
   EXPECT_TRUE(std::filesystem::exists(folder_.path() / "cache" / "one"));
   ASSERT_TRUE(hosting.state("one"));

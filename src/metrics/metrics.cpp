@@ -22,7 +22,7 @@ struct Description {
   std::string_view name, help;
   bool is_gauge;
 };
-constexpr std::array<Description, 11> kDescriptions = {{
+constexpr std::array<Description, 12> kDescriptions = {{
     {Metric::detected_anomaly_count, "DetectedAnomalyCount", "Pictures found anomalous", false},
     {Metric::processed_image_count, "ProcessedImageCount", "Pictures judged", false},
     {Metric::invalid_image_count, "InvalidImageCount", "Pictures that could not be judged", false},
@@ -34,6 +34,8 @@ constexpr std::array<Description, 11> kDescriptions = {{
     {Metric::max_inference_units, "MaxInferenceUnits", "Inference units allowed at most", true},
     {Metric::desired_inference_units, "DesiredInferenceUnits", "Inference units that scaling aims at", true},
     {Metric::in_service_inference_units, "InServiceInferenceUnits", "Inference units in service", true},
+    {Metric::stream_unlike_training, "StreamUnlikeTraining",
+     "Whether the latest pictures no longer look like those of the training", true},
 }};
 
 const Description& description_of(Metric metric) {
@@ -85,15 +87,16 @@ void Metrics::sample_hosting() {
     const auto minimum = static_cast<double>(model.min_inference_units.value_or(1));
     const auto maximum = static_cast<double>(model.max_inference_units.value_or(model.min_inference_units.value_or(1)));
     const auto version = std::to_string(model.version);
-    const auto units = units_ ? units_(model.uid) : std::nullopt;
-    const double desired = units ? units->first : minimum, in_service = units ? units->second : minimum;
-    for (const auto& [metric, value] :
-         {std::pair{Metric::min_inference_units, minimum}, std::pair{Metric::max_inference_units, maximum},
-          std::pair{Metric::desired_inference_units, desired},
-          std::pair{Metric::in_service_inference_units, in_service}}) {
+    const auto state = states_ ? states_(model.uid) : std::nullopt;
+    const auto sample = [&](Metric metric, double value) {
       add(scope, model.project, version, metric, value);
       live.insert({scope, model.project, version, metric});
-    }
+    };
+    sample(Metric::min_inference_units, minimum);
+    sample(Metric::max_inference_units, maximum);
+    sample(Metric::desired_inference_units, state ? state->desired_units : minimum);
+    sample(Metric::in_service_inference_units, state ? state->units_in_service : minimum);
+    if (state && state->is_unlike_training) sample(Metric::stream_unlike_training, *state->is_unlike_training ? 1 : 0);
   }
   // The gauge of a model that is no longer hosted must not stand still at its last value.
   const MutexLock lock(mutex_);

@@ -32,16 +32,23 @@ enum class Metric {
   max_inference_units,
   desired_inference_units,
   in_service_inference_units,
+  stream_unlike_training,  ///< 1 if the latest pictures no longer look like those of the training, otherwise 0.
 };
 std::string_view to_text(Metric metric);  ///< Returns a text such as "DetectedAnomalyCount".
 
 class Metrics {
  public:
-  /// Returns the inference units that the demand asks for, and those in service, or nothing if this node does not host
-  /// the model.
-  using Units = std::function<std::optional<std::pair<int, int>>(const std::string& model_uid)>;
-  Metrics(MetadataStore& store, const Clock& clock, Units units = {})
-      : store_(store), clock_(clock), units_(std::move(units)) {}
+  /// What this node knows of a model that it hosts.
+  struct HostedState {
+    int desired_units = 0;  ///< The inference units that the demand asks for.
+    int units_in_service = 0;
+    /// Whether the latest pictures no longer look like those of the training; empty if that cannot be told.
+    std::optional<bool> is_unlike_training = {};
+  };
+  /// Returns nothing if this node does not host the model.
+  using States = std::function<std::optional<HostedState>(const std::string& model_uid)>;
+  Metrics(MetadataStore& store, const Clock& clock, States states = {})
+      : store_(store), clock_(clock), states_(std::move(states)) {}
   ~Metrics();  ///< Calls stop().
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
@@ -49,7 +56,8 @@ class Metrics {
   /// Adds a value. `version` may be empty: the call then concerns no model. Only existing projects and versions should
   /// be named, since each makes a series of its own.
   void add(const Scope& scope, const std::string& project, const std::string& version, Metric metric, double value);
-  /// Records the inference units that every hosted model has at this moment.
+  /// Records the inference units that every hosted model has at this moment, and whether its pictures are unlike the
+  /// training.
   void sample_hosting();
   /// Writes to the store what was added since the last flush.
   void flush();
@@ -86,7 +94,7 @@ class Metrics {
 
   MetadataStore& store_;
   const Clock& clock_;
-  const Units units_;
+  const States states_;
   mutable Mutex mutex_;
   std::map<Series, Sum> totals_ GUARDED_BY(mutex_);
   std::map<std::pair<std::int64_t, Series>, Sum> pending_

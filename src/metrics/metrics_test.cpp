@@ -80,5 +80,30 @@ TEST_F(MetricsTest, UnitsOfHostedModelsAreSampledAndGoWhenTheyStop) {
   EXPECT_EQ(metrics_.to_prometheus().find("InferenceUnits"), std::string::npos);
 }
 
+TEST_F(MetricsTest, AStreamThatLeftTheTrainingIsShownOnlyWhereThatCanBeTold) {
+  auto work = store_->write();
+  work->projects().insert(kScope, {"p", clock_.now()});
+  for (const auto* uid : {"a", "b", "c"}) {
+    Model model;
+    model.project = "p";
+    model.version = uid[0] - 'a' + 1;
+    model.uid = uid;
+    model.status = ModelStatus::hosted;
+    model.output = {"b", ""};
+    work->models().insert(kScope, model);
+  }
+  work->commit();
+  work.reset();
+  Metrics metrics(*store_, clock_, [](const std::string& uid) -> std::optional<Metrics::HostedState> {
+    return Metrics::HostedState{1, 1, uid == "c" ? std::nullopt : std::optional(uid == "a")};
+  });
+  metrics.sample_hosting();
+  const auto text = metrics.to_prometheus();
+  EXPECT_NE(text.find("StreamUnlikeTraining{project=\"p\",version=\"1\",region=\"us-east-1\"} 1\n"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("StreamUnlikeTraining{project=\"p\",version=\"2\",region=\"us-east-1\"} 0\n"), std::string::npos);
+  EXPECT_EQ(text.find("StreamUnlikeTraining{project=\"p\",version=\"3\""), std::string::npos);
+}
+
 }  // namespace
 }  // namespace vedette

@@ -147,9 +147,15 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
                .compute = compute_options(settings),
                .memory = static_cast<std::size_t>(settings.model_memory_mib) << 20}),
       metrics(stores.metadata(), clock,
-              [this](const std::string& uid) -> std::optional<std::pair<int, int>> {
-                const auto state = hosting.state(uid);
-                return state ? std::optional(std::pair(state->desired, state->in_service)) : std::nullopt;
+              [this](const std::string& uid) -> std::optional<Metrics::HostedState> {
+                const auto units = hosting.state(uid);
+                const auto stream = hosting.stream(uid);
+                if (!units || !stream) return std::nullopt;
+                Metrics::HostedState state{units->desired, units->in_service};
+                using Kind = StreamState::Kind;
+                if (stream->kind == Kind::like_training || stream->kind == Kind::unlike_training)
+                  state.is_unlike_training = stream->kind == Kind::unlike_training;
+                return state;
               }),
       audit(stores.folder().audit(), clock, settings.audit_days),
       lookout_vision(stores.metadata(), stores.objects(), hosting, metrics, clock, settings.quotas,

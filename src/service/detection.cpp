@@ -1,3 +1,4 @@
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "service/service.hpp"
 #include "vision/image/image.hpp"
@@ -55,6 +56,11 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
   count(Metric::time, elapsed.count());
   count(Metric::processed_image_count, 1);
   count(Metric::detected_anomaly_count, verdict->is_anomalous ? 1 : 0);
+  if (const auto change = lease->stream->add({verdict->anomaly_score, verdict->statistics})) {
+    const bool has_left = change->kind == StreamState::Kind::unlike_training;
+    log::warning(has_left ? "pictures unlike the training" : "pictures like the training again",
+                 {{"model", model_arn(call.scope, model->project, model->version)}, {"reason", describe(*change)}});
+  }
   lookoutvision::DetectionResult result;
   result.is_anomalous = verdict->is_anomalous;
   result.confidence = static_cast<float>(verdict->confidence);

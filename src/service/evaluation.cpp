@@ -37,6 +37,7 @@ extension::Evaluation to_wire(const Evaluation& e) {
                  {"BrierScore", e.brier},
                  {"PixelROCAUC", e.pixel_auroc},
                  {"PixelAveragePrecision", e.pixel_average_precision}};
+  if (e.batches) out.batches = {e.batches->are_clear, e.batches->share, e.batches->known_auroc, e.batches->known_f1};
   for (const auto& [name, interval] : e.intervals)
     if (const char* known = interval_name(name)) out.intervals.push_back({known, interval.first, interval.second});
   for (const auto& l : e.labels) out.classes.push_back({l.name, l.precision, l.recall, l.f1, l.aiou});
@@ -47,6 +48,24 @@ extension::Evaluation to_wire(const Evaluation& e) {
     out.contest.push_back({c.name, c.auroc, share(c.score_weight, verdict), share(c.map_weight, map)});
   out.warnings = e.warnings;
   return out;
+}
+
+extension::Evaluation::Stream to_wire(const StreamState& stream) {
+  const auto* state = "UNKNOWN";
+  switch (stream.kind) {
+    case StreamState::Kind::unknown:
+      break;
+    case StreamState::Kind::too_few:
+      state = "TOO_FEW_IMAGES";
+      break;
+    case StreamState::Kind::like_training:
+      state = "LIKE_TRAINING";
+      break;
+    case StreamState::Kind::unlike_training:
+      state = "UNLIKE_TRAINING";
+      break;
+  }
+  return {state, stream.pictures, stream.differences};
 }
 
 /// Returns the picture at a place in the list that begins with the judged pictures and ends with the skipped ones.
@@ -84,6 +103,7 @@ Result<EvaluationPage> describe_evaluation(ExtensionServices& services, const Ca
   const auto first = std::min(static_cast<std::size_t>(after->empty() ? 0 : parse_integer(*after).value_or(0)), all);
   const auto last = std::min(first + static_cast<std::size_t>(page.max_results), all);
   EvaluationPage out{std::move(*model), to_wire(*evaluation), ""};
+  if (const auto stream = services.lookout_vision.stream(out.model)) out.evaluation.stream = to_wire(*stream);
   for (auto place = first; place < last; ++place) out.evaluation.pictures.push_back(picture_at(*evaluation, place));
   if (last < all) out.next_token = make_page_token(query, std::to_string(last));
   return out;

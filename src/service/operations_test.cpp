@@ -334,6 +334,7 @@ TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {
   e.image_auroc = 0.5;
   e.intervals = {{"image_auroc", {0.25, 0.75}}, {"of a later version", {0, 1}}};
   e.labels = {{"crack", {}, 0.5, 0.25, 0.125}};
+  e.batches = BatchFinding{.are_clear = true, .share = 0.5, .known_auroc = 0.75, .known_f1 = {}};
   e.contest = {{"bank", 0.5, 3, 1}, {"decoder", {}, 1, 0}};
   store(e);
   end_training();
@@ -342,6 +343,11 @@ TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {
   EXPECT_EQ(first->evaluation.suspects, 1);
   EXPECT_EQ(first->evaluation.skipped, 1);
   EXPECT_EQ(first->evaluation.warnings, e.warnings);
+  ASSERT_TRUE(first->evaluation.batches);
+  EXPECT_TRUE(first->evaluation.batches->are_clear);
+  EXPECT_EQ(first->evaluation.batches->known_auroc, 0.75);
+  EXPECT_FALSE(first->evaluation.batches->known_f1);
+  EXPECT_FALSE(first->evaluation.stream);  // The model is not in service.
   ASSERT_EQ(first->evaluation.pictures.size(), 2U);
   const auto json = extension::encode_evaluation(kScope, first->model, first->evaluation, first->next_token);
   EXPECT_EQ(json["Pictures"][0], (Json{{"SourceRef", "s3://b/1"},

@@ -96,6 +96,9 @@ class LookoutVision {
 
   Result<Model> create_model(const CallContext& call, const lookoutvision::CreateModelRequest& request);
   Result<Model> describe_model(const CallContext& call, const lookoutvision::ModelRequest& request);
+  /// Returns whether the pictures that this node judged of late look like the model's training, or nothing if this node
+  /// does not host the model.
+  std::optional<StreamState> stream(const Model& model) { return hosting_.stream(model.uid); }
   Result<Page<Model>> list_models(const CallContext& call, const lookoutvision::ListModelsRequest& request);
   Result<std::int64_t> delete_model(const CallContext& call,
                                     const lookoutvision::ModelRequest& request);  ///< returns the version

@@ -81,6 +81,11 @@ Json to_json(const Evaluation& e, bool with_predictions) {
               {"seconds", e.seconds}};
   if (e.pixel_auroc) out["pixel_auroc"] = *e.pixel_auroc;
   if (e.pixel_average_precision) out["pixel_average_precision"] = *e.pixel_average_precision;
+  if (e.batches)
+    out["batches"] = {{"clear", e.batches->are_clear},
+                      {"share", e.batches->share},
+                      {"known_auroc", figure(e.batches->known_auroc)},
+                      {"known_f1", figure(e.batches->known_f1)}};
   if (!e.labels.empty()) {
     Json labels = Json::array();
     for (const auto& l : e.labels)
@@ -219,6 +224,10 @@ Result<Evaluation> parse_evaluation(std::string_view text) {
     if (json.contains("pixel_auroc")) e.pixel_auroc = json["pixel_auroc"].get<double>();
     if (json.contains("pixel_average_precision"))
       e.pixel_average_precision = json["pixel_average_precision"].get<double>();
+    if (json.contains("batches")) {
+      const auto& b = json["batches"];
+      e.batches = {b.at("clear"), b.at("share"), figure_from(b, "known_auroc"), figure_from(b, "known_f1")};
+    }
     for (const auto& l : json.value("labels", Json::array()))
       e.labels.push_back({l.at("name"), figure_from(l, "precision"), figure_from(l, "recall"), figure_from(l, "f1"),
                           figure_from(l, "aiou")});

@@ -117,6 +117,16 @@ struct BankSource {
   int row = 0, column = 0;
 };
 
+/// Whether the good training pictures come in batches (vision/learn/batches). If they do, and there are defective ones,
+/// too, each fold is a run of them, so that the figures out of fold are those of batches that the models have not seen.
+struct BatchFinding {
+  bool are_clear = false;
+  double share = 0;  ///< How much of what the pictures differ by goes with their place in the order of names, up to 1.
+  /// What the same methods reach with random folds, whose models have seen pictures of every batch; without decoders,
+  /// so it may be less than with them. Empty unless batches are clear and there are good and defective pictures.
+  std::optional<double> known_auroc, known_f1;
+};
+
 /// The figures of one label. A figure is empty where it is not defined: the precision if no pixel is given the label,
 /// the others if no test picture holds it.
 struct LabelMetrics {
@@ -140,7 +150,8 @@ struct Evaluation {
   /// ranks of those seen.
   std::map<std::string, std::pair<double, double>> intervals;
   std::optional<double> pixel_auroc, pixel_average_precision;
-  std::vector<LabelMetrics> labels;  ///< Segmentation models only.
+  std::optional<BatchFinding> batches;  ///< Empty if the pictures are too few, or the model was moved and not trained.
+  std::vector<LabelMetrics> labels;     ///< Segmentation models only.
   std::vector<Prediction> predictions;
   std::vector<ContestEntry> contest;  ///< Filled by a training, in the order of the model's manifest.
   std::vector<SkippedPicture> skipped;

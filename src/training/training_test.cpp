@@ -59,6 +59,7 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   e.contest = {{"bank", 0.75, 0.5, 0.25}, {"decoder", {}, 0, 1}};
   e.skipped = {{"s3://b/3.jpg", "the file is empty"}};
   e.warnings = {"few pictures"};
+  e.batches = BatchFinding{.are_clear = true, .share = 0.5, .known_auroc = 0.75, .known_f1 = {}};
   e.bank_sources = {{"/b.jpg", 3, 4}};
   e.predictions = {{"a", true, false, 0.6, 1.5, "/a.jpg", 2, true, "It is out of focus."}};
   ASSERT_TRUE(write_evaluation(folder.path(), e));
@@ -78,6 +79,11 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   EXPECT_EQ(e2->skipped.at(0).source_ref, "s3://b/3.jpg");
   EXPECT_EQ(e2->skipped.at(0).text(), "s3://b/3.jpg: the file is empty");
   EXPECT_EQ(e2->warnings, e.warnings);
+  ASSERT_TRUE(e2->batches);
+  EXPECT_TRUE(e2->batches->are_clear);
+  EXPECT_EQ(e2->batches->share, 0.5);
+  EXPECT_EQ(e2->batches->known_auroc, 0.75);
+  EXPECT_FALSE(e2->batches->known_f1);
   EXPECT_EQ(e2->bank_sources.at(0).column, 4);
 }
 

@@ -77,6 +77,9 @@ class Rebasing(unittest.TestCase):
     def count_anomalous(self, version, pictures):
         return sum(self.api.detect_anomalies(ProjectName="p", ModelVersion=version, ContentType="image/png", Body=body)["DetectAnomalyResult"]["IsAnomalous"] for body in pictures)
 
+    def stream(self, version):
+        return self.vedette.describe_model_evaluation(ProjectName="p", ModelVersion=version)["ModelEvaluation"]["Stream"]
+
     def refused(self, code, **members):
         with self.assertRaises(ClientError) as caught:
             self.rebase(**members)
@@ -86,6 +89,12 @@ class Rebasing(unittest.TestCase):
     def test_1_a_hosted_model_is_moved_and_the_new_version_is_a_model_like_any_other(self):
         self.host("1")
         self.assertGreater(self.count_anomalous("1", self.good[10:]), 5)
+        # The server notices that the pictures no longer look like those of the training.
+        self.assertEqual(self.stream("1"), {"State": "TOO_FEW_IMAGES", "ImageCount": 10, "Differences": []})
+        self.count_anomalous("1", self.good[:10])
+        stream = self.stream("1")
+        self.assertEqual((stream["State"], stream["ImageCount"]), ("UNLIKE_TRAINING", 20))
+        self.assertIn("odder as a whole", stream["Differences"])
         self.s3.put_object(Bucket="parts", Key="new batch/notes.txt", Body=b"taken at noon")
         made = self.rebase("1", Description="shifted-camera", Tags=[{"Key": "camera", "Value": "shifted"}], ClientToken="once")
         self.assertEqual((made["ModelVersion"], made["Status"], made["Description"]), ("2", "TRAINING", "shifted-camera"))
@@ -113,6 +122,7 @@ class Rebasing(unittest.TestCase):
         answer = self.vedette.describe_model_evaluation(ProjectName="p", ModelVersion="2")
         self.assertEqual((answer["ModelEvaluation"]["EvaluatedOn"], answer["ModelEvaluation"]["SkippedCount"], len(answer["Pictures"])), ("OUT_OF_FOLD", 1, 11))
         self.assertNotIn("Recall", answer["ModelEvaluation"]["Metrics"])
+        self.assertNotIn("Stream", answer["ModelEvaluation"])  # Nothing streams through a model that is not in service.
         self.assertEqual({p["Label"] for p in answer["Pictures"] if "Label" in p}, {"normal"})
         self.assertEqual(self.vedette.get_training_progress(ProjectName="p", ModelVersion="2")["TrainingProgress"]["FractionDone"], 1)
 

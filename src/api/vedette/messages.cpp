@@ -96,6 +96,14 @@ Json encode_evaluation(const Scope& scope, const Model& model, const Evaluation&
                      {"Intervals", std::move(intervals)},
                      {"Contest", std::move(contest)},
                      {"Warnings", e.warnings}};
+  if (e.batches) {
+    evaluation["Batches"] = {{"AreClear", e.batches->are_clear}, {"Share", e.batches->share}};
+    set(evaluation["Batches"], "KnownROCAUC", e.batches->known_auroc);
+    set(evaluation["Batches"], "KnownF1Score", e.batches->known_f1);
+  }
+  if (e.stream)
+    evaluation["Stream"] = {
+        {"State", e.stream->state}, {"ImageCount", e.stream->images}, {"Differences", e.stream->differences}};
   if (!e.classes.empty()) {
     Json classes = Json::array();
     for (const auto& c : e.classes) {

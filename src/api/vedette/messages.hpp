@@ -75,7 +75,21 @@ struct Evaluation {
     std::string metric;  ///< "ROCAUC", …
     double low = 0, high = 0;
   };
+  /// Whether the training pictures come in batches, and what the models reach on batches that they know.
+  struct Batches {
+    bool are_clear = false;
+    double share = 0;
+    std::optional<double> known_auroc, known_f1;
+  };
+  /// Whether the pictures that are judged of late look like those of the training.
+  struct Stream {
+    std::string state;  ///< a value of the enum StreamState of the API model
+    std::int64_t images = 0;
+    std::vector<std::string> differences;
+  };
   bool is_out_of_fold = false;
+  std::optional<Batches> batches;
+  std::optional<Stream> stream;  ///< Only of a model in service.
   std::int64_t training_images = 0, testing_images = 0, suspects = 0, skipped = 0;
   double seconds = 0;
   std::vector<std::pair<std::string, std::optional<double>>> metrics;  ///< by the names that the API model gives them

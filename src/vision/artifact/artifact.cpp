@@ -75,6 +75,13 @@ Json to_json(const Manifest& m) {
               {"golden", golden},
               {"training", {{"decoder_steps", m.decoder_steps}}},
               {"tensors", m.tensors}};
+  if (m.false_alarm_budget) out["training"]["false_alarm_budget"] = *m.false_alarm_budget;
+  if (m.looks)
+    out["looks"] = {{"pictures", m.looks->pictures},
+                    {"anomaly_score", m.looks->anomaly_score},
+                    {"level", m.looks->level},
+                    {"brightness", m.looks->brightness},
+                    {"sharpness", m.looks->sharpness}};
   if (m.bf16_agrees) out["agrees_with_fp32"]["bf16"] = *m.bf16_agrees;
   if (m.int8_agrees) out["agrees_with_fp32"]["int8"] = *m.int8_agrees;
   if (m.segmentation) {
@@ -125,6 +132,11 @@ Manifest from_json(const Json& j) {  // Throws Json::exception.
   m.confidence_limit = j.at("decision").at("confidence_limit");
   const auto& p = j.at("plausibility");
   m.plausibility = {p.at("darkest"), p.at("brightest"), p.at("least_sharpness"), p.at("highest_level")};
+  if (j.contains("looks")) {
+    const auto& looks = j["looks"];
+    const auto list = [&](const char* name) { return looks.at(name).get<std::vector<double>>(); };
+    m.looks = {looks.at("pictures"), list("anomaly_score"), list("level"), list("brightness"), list("sharpness")};
+  }
   for (const auto& g : j.at("golden")) {
     m.golden.push_back({g.at("image"), g.at("anomaly_score")});
     if (g.contains("int8_score")) m.golden.back().int8_score = g["int8_score"].get<double>();
@@ -135,6 +147,8 @@ Manifest from_json(const Json& j) {  // Throws Json::exception.
     if (agrees.contains("int8")) m.int8_agrees = agrees["int8"].get<bool>();
   }
   m.decoder_steps = j.at("training").at("decoder_steps");
+  if (j["training"].contains("false_alarm_budget"))
+    m.false_alarm_budget = j["training"]["false_alarm_budget"].get<double>();
   m.tensors = j.at("tensors").get<std::map<std::string, std::string>>();
   if (j.contains("segmentation")) {
     const auto& s = j["segmentation"];
@@ -197,6 +211,10 @@ Result<void> check_references(const Artifact& a) {
     if (!s.details.empty() && !outputs.contains(s.details))
       return broken("the segmentation names no output " + s.details);
   }
+  if (m.looks)
+    for (const auto* list : {&m.looks->anomaly_score, &m.looks->level, &m.looks->brightness, &m.looks->sharpness})
+      if (m.looks->pictures < 1 || list->size() < 2 || !std::is_sorted(list->begin(), list->end()))
+        return broken("what the training pictures look like is not valid");
   for (const auto& g : m.golden) {
     const auto it = a.tensors.find(g.image);
     if (it == a.tensors.end() || it->second.shape != std::vector<std::int64_t>{m.input_height, m.input_width, 3})

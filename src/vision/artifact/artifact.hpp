@@ -98,6 +98,14 @@ struct Plausibility {
   double highest_level = 1e30;  ///< The highest mean of the position-aware contestant's map.
 };
 
+/// How the good training pictures look to models that had not seen them. Each list holds quantiles at equal steps of
+/// probability, from the lowest value to the highest, so it rises; it has at least two. A stream of pictures is compared
+/// with them (infer/drift.hpp).
+struct TrainingLooks {
+  std::int64_t pictures = 0;  ///< The number of good pictures, at least one.
+  std::vector<double> anomaly_score, level, brightness, sharpness;
+};
+
 /// A picture and what the trained model said about it. It is checked whenever the model is loaded.
 struct GoldenSample {
   std::string image;  ///< The name of the tensor [height, width, 3], values 0 … 255, at the model's input size.
@@ -122,12 +130,15 @@ struct Manifest {
   double confidence_slope = 1;  ///< The logit of the confidence per unit of fused logit beyond the threshold, > 0.
   double confidence_limit = 1;  ///< The highest confidence that so few pictures can support, < 1.
   Plausibility plausibility;
+  std::optional<TrainingLooks> looks;  ///< Models of earlier versions lack them.
   std::optional<Segmentation> segmentation;
   std::vector<GoldenSample> golden;
   /// Whether verdicts in these precisions equal those in fp32 on the pictures of the evaluation next to the threshold.
   /// Unset if the processor of the training does not have the precision.
   std::optional<bool> bf16_agrees, int8_agrees;
   std::int64_t decoder_steps = 0;  ///< The number of steps that the training took; 0 without decoders.
+  /// The share of the good pictures that may be called anomalous, if the user gave one, 0 … 1. The threshold keeps it.
+  std::optional<double> false_alarm_budget;
   /// The SHA-256 of the blob that holds each tensor, by the tensor's name.
   std::map<std::string, std::string> tensors;
 };

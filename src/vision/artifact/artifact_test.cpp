@@ -46,6 +46,28 @@ TEST(Artifact, WhatIsWrittenIsReadAndTheSameInputGivesTheSameBytes) {
   EXPECT_EQ(back->manifest.graph[0].numbers.at("stride"), 1);
 }
 
+TEST(Artifact, LooksOfTheTrainingAreReadIfTheyAreThereAndValid) {
+  auto m = small_manifest();
+  const auto written = [&m] {
+    TemporaryFolder folder;
+    EXPECT_TRUE(write_artifact(folder.path(), m, kTensors, {{"w"}, {"g", "p"}}));
+    return read_artifact(folder.path());
+  };
+  EXPECT_FALSE(written()->manifest.looks);
+  m.looks = TrainingLooks{40, {1, 2}, {1, 2, 2.5}, {0.25, 0.5}, {3, 4}};
+  const auto back = written();
+  ASSERT_TRUE(back && back->manifest.looks);
+  EXPECT_EQ(back->manifest.looks->pictures, 40);
+  EXPECT_EQ(back->manifest.looks->anomaly_score, m.looks->anomaly_score);
+  EXPECT_EQ(back->manifest.looks->level, m.looks->level);
+  EXPECT_EQ(back->manifest.looks->brightness, m.looks->brightness);
+  EXPECT_EQ(back->manifest.looks->sharpness, m.looks->sharpness);
+  for (const auto& level : {std::vector<double>{2, 1}, std::vector<double>{1}}) {
+    m.looks->level = level;
+    EXPECT_FALSE(written());
+  }
+}
+
 TEST(Artifact, OlderModelsHaveOnePool) {
   TemporaryFolder folder;
   ASSERT_TRUE(write_artifact(folder.path(), small_manifest(), kTensors, {{"w"}, {"g", "p"}}));

@@ -186,11 +186,52 @@ ConfusionCounts count_confusion(const Evaluation& e) {
   return counts;
 }
 
+namespace {
+
+/// Computes the figures of the ranks, with pictures of both classes. Models and fusions of different folds differ in
+/// where their scores lie, because each is fitted to a few pictures. So only pictures of the same fold are compared;
+/// comparing all would rank them by luck, and promise too little (Forman & Scholz, SIGKDD Explorations 2010). But if
+/// the folds are batches, their scores differ because batches do, as those of later batches will, and one threshold has
+/// to suit them all: then all pictures are compared.
+void summarize_ranks(Evaluation& e) {
+  struct Ranked {
+    std::vector<double> scores;
+    std::vector<std::uint8_t> truth;
+  };
+  const bool are_batches = e.batches && e.batches->are_clear;
+  std::map<std::int64_t, Ranked> folds;
+  Ranked all;
+  for (const auto& p : e.predictions)
+    for (auto* ranked : {&folds[are_batches ? 0 : p.fold.value_or(0)], &all}) {
+      ranked->scores.push_back(p.anomaly_score);
+      ranked->truth.push_back(p.is_anomalous ? 1 : 0);
+    }
+  const auto is_comparable = [](const Ranked& r) {
+    const auto bad = std::count(r.truth.begin(), r.truth.end(), 1);
+    return bad > 0 && bad < std::ssize(r.truth);
+  };
+  std::erase_if(folds, [&](const auto& fold) { return !is_comparable(fold.second); });
+  if (folds.empty()) folds[0] = all;  // No fold has both classes.
+  double won = 0, pairs = 0, precision = 0, positives = 0, negatives = 0;
+  for (const auto& [number, fold] : folds) {
+    const auto bad = static_cast<double>(std::count(fold.truth.begin(), fold.truth.end(), 1));
+    const double good = static_cast<double>(fold.truth.size()) - bad;
+    won += bad * good * auroc(fold.scores, fold.truth);
+    precision += bad * average_precision(fold.scores, fold.truth);
+    pairs += bad * good, positives += bad, negatives += good;
+  }
+  e.image_auroc = won / pairs;
+  e.average_precision = precision / positives;
+  const auto interval = auroc_interval(*e.image_auroc, positives, negatives, static_cast<double>(folds.size()));
+  e.intervals["image_auroc"] = {interval.low, interval.high};
+}
+
+}  // namespace
+
 void summarize_predictions(Evaluation& e) {
-  std::vector<double> scores, probability;
+  std::vector<double> probability;
   std::vector<std::uint8_t> truth;
   for (const auto& p : e.predictions) {
-    scores.push_back(p.anomaly_score);
     probability.push_back(p.called_anomalous ? p.confidence : 1.0 - p.confidence);
     truth.push_back(p.is_anomalous ? 1 : 0);
   }
@@ -205,9 +246,7 @@ void summarize_predictions(Evaluation& e) {
   const auto keep = [&e](const char* name, const Interval& i) { e.intervals[name] = {i.low, i.high}; };
   e.image_auroc = e.average_precision = e.precision = e.recall = e.f1 = e.false_alarm_rate = std::nullopt;
   if (anomalous > 0 && good > 0) {
-    e.image_auroc = auroc(scores, truth);
-    e.average_precision = average_precision(scores, truth);
-    keep("image_auroc", auroc_interval(*e.image_auroc, anomalous, good));
+    summarize_ranks(e);
   }
   if (anomalous > 0) {
     e.recall = metrics.recall;
@@ -280,15 +319,15 @@ Result<Evaluation> evaluate_model(
     if (!sample.is_anomalous) continue;
     // A classification model can still be judged by pixels where masks exist: any label counts.
     const auto set_labels = labels.empty() ? collect_labels(std::span(&sample, 1)) : labels;
-    auto loaded = load_picture(sample, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
-                               {m.input_height, m.input_width}, rules);
+    auto loaded =
+        load_picture(sample, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes, least_size(m), rules);
     if (!loaded && loaded.error().code != kUnreadable && sample.mask) {
       // A wrong mask is no reason not to judge the picture.
       const auto fault = loaded.error().message;
       auto plain = sample;
       plain.mask.reset();
-      loaded = load_picture(plain, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes,
-                            {m.input_height, m.input_width}, rules);
+      loaded =
+          load_picture(plain, set_labels, m.image_height, m.image_width, letterbox_mixed_sizes, least_size(m), rules);
       if (loaded) without_mask.push_back(fault);
     }
     if (!loaded) {

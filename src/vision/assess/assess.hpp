@@ -55,7 +55,8 @@ std::vector<std::string> describe_orientations(std::span<const int> orientations
 ConfusionCounts count_confusion(const Evaluation& evaluation);
 
 /// Computes the classification figures from the predictions, as far as they are defined. `probability` is that of the
-/// anomalous class.
+/// anomalous class. Where folds judged the pictures, and the folds are no batches,
+/// only pictures of the same fold are ranked against each other.
 void summarize_predictions(Evaluation& evaluation);
 
 /// Counts the pixels of each label over a set, and computes the metrics from the counts.

@@ -170,6 +170,52 @@ TEST_F(Assess, APictureThatCannotBeReadSaysWhy) {
   EXPECT_EQ(why(left_out), "the object does not exist any more");
 }
 
+TEST(Summary, OnlyPicturesOfOneFoldAreRankedAgainstEachOther) {
+  // In each fold the anomalous pictures have the highest scores, but all scores of fold 1 lie above those of fold 0.
+  Evaluation e;
+  for (int i = 0; i < 40; ++i) {
+    Prediction p;
+    p.fold = i % 2;
+    p.is_anomalous = i < 12;
+    p.anomaly_score = 100.0 * (i % 2) + (p.is_anomalous ? 2 : 1) + 0.01 * i;
+    e.predictions.push_back(p);
+  }
+  summarize_predictions(e);
+  EXPECT_EQ(e.image_auroc, 1);
+  EXPECT_EQ(e.average_precision, 1);
+  const auto apart = e.intervals.at("image_auroc");
+  // If the folds are batches, their scores differ as those of the next batches will.
+  e.batches = BatchFinding{.are_clear = true, .share = 0.5, .known_auroc = {}, .known_f1 = {}};
+  summarize_predictions(e);
+  EXPECT_LT(*e.image_auroc, 0.8);
+  e.batches.reset();
+  for (auto& p : e.predictions) p.fold.reset();
+  summarize_predictions(e);
+  EXPECT_LT(*e.image_auroc, 0.8);
+  // Fewer pairs say less.
+  for (auto& p : e.predictions) p.anomaly_score = p.is_anomalous ? 2 : 1;
+  summarize_predictions(e);
+  EXPECT_EQ(e.image_auroc, 1);
+  EXPECT_LT(apart.first, e.intervals.at("image_auroc").first);
+}
+
+TEST(Summary, FoldsWithoutBothClassesSayNothingOfRanks) {
+  Evaluation e;
+  const auto add = [&](std::int64_t fold, bool is_anomalous, double score) {
+    Prediction p;
+    p.fold = fold;
+    p.is_anomalous = is_anomalous;
+    p.anomaly_score = score;
+    e.predictions.push_back(p);
+  };
+  add(0, false, 5), add(0, false, 6), add(1, true, 1);
+  summarize_predictions(e);
+  EXPECT_EQ(e.image_auroc, 0);  // Then all pictures are compared.
+  add(2, false, 1), add(2, true, 2);
+  summarize_predictions(e);
+  EXPECT_EQ(e.image_auroc, 1);
+}
+
 TEST(SegmentationTally, FiguresOfALabelThatNoTestPictureHoldsAreUndefined) {
   SegmentationTally tally({"scratch", "spot"});
   Grid<std::uint8_t> clean(8, 8), drawn(8, 8), truth(8, 8);

@@ -34,7 +34,7 @@ struct DecoderPicture {
 };
 
 /// The number of distance maps that a decoder sees beside the backbone's maps.
-inline constexpr int kDistanceMaps = 2;
+inline constexpr int kDistanceMaps = 3;
 
 struct DecoderSample {
   RgbImage image;  ///< The picture at the model's input size.

@@ -78,11 +78,11 @@ Interval wilson_interval(double hits, double count) {
   return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
 }
 
-Interval auroc_interval(double auroc, double positives, double negatives) {
+Interval auroc_interval(double auroc, double positives, double negatives, double folds) {
   if (!(positives > 0 && negatives > 0)) return {};
-  const double average = (positives + negatives) / 2 - 1;
+  const double average = std::max(0.0, (positives + negatives) / folds / 2 - 1);
   const double growth = 1 + average * (1 - auroc) / (2 - auroc) + average * auroc / (1 + auroc);
-  const double count = positives * negatives / growth;
+  const double count = positives * negatives / folds / growth;
   return wilson_interval(auroc * count, count);
 }
 

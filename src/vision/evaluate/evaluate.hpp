@@ -42,8 +42,9 @@ struct Interval {
 Interval wilson_interval(double hits, double count);
 /// Returns the interval of an AUROC: Wilson's interval for the number of pictures that has the variance of Hanley and
 /// McNeil as Newcombe modified it (Statistics in Medicine 2006, 25:559, method 4), so that 1.0 on few pictures is no
-/// certainty.
-Interval auroc_interval(double auroc, double positives, double negatives);
+/// certainty. If only pictures of the same fold were compared, there are fewer pairs, and `folds` says how many folds the
+/// pictures are in.
+Interval auroc_interval(double auroc, double positives, double negatives, double folds = 1);
 
 /// Returns the interval of the rate at which new good pictures exceed a threshold that `above` of `count` good pictures
 /// exceeded. The new pictures are seen as exchangeable with those, so their rank decides, whatever the distribution

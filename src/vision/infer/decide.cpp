@@ -20,6 +20,10 @@ double anomaly_score_of(double logit) {
   return logit > 30 ? logit : std::log1p(std::exp(logit));
 }
 
+double logit_of(double anomaly_score) {
+  return anomaly_score > 30 ? anomaly_score : std::log(std::expm1(std::max(anomaly_score, 1e-12)));
+}
+
 Decided decide(double logit, const DecisionNumbers& numbers, const PictureStatistics& statistics) {
   Decided out;
   out.anomaly_score = anomaly_score_of(logit);

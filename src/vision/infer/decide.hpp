@@ -31,6 +31,8 @@ struct Decided {
 
 /// Returns the anomaly score of a fused logit, log(1 + exp(logit)). It is > 0 and rises with the logit.
 double anomaly_score_of(double logit);
+/// Returns the logit of an anomaly score > 0: the inverse of anomaly_score_of().
+double logit_of(double anomaly_score);
 
 /// Decides on a picture. `logit` is the fusion of the contestants' scores. The picture is anomalous if its score
 /// reaches the threshold. If the model cannot judge the picture (plausibility.hpp), it is anomalous whatever its score

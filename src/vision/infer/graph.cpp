@@ -49,6 +49,7 @@ void Planner::plan(const Node& node) {
       {"warp_to_reference", &Planner::warp_to},
       {"warp_from_reference", &Planner::warp_from},
       {"light_normalize", &Planner::light_normalize},
+      {"edge_energies", &Planner::edge_energies},
       {"softplus", &Planner::softplus},
       {"affine", &Planner::affine},
       {"logarithm", &Planner::logarithm},
@@ -77,7 +78,9 @@ void Planner::plan(const Node& node) {
       {"summarize_rows", &Planner::summarize_rows},
       {"probe", &Planner::probe},
       {"refine", &Planner::refine},
-      {"blur", &Planner::blur}};
+      {"blur", &Planner::blur},
+      {kClosePicture, &Planner::close_picture},
+      {"patch_mixture", &Planner::patch_mixture}};
   const auto it = operations.find(node.op);
   if (it == operations.end()) throw PlanFailure{"unknown operation " + node.op};
   op_ = node.op;
@@ -87,6 +90,11 @@ void Planner::plan(const Node& node) {
 
 void Planner::start(int height, int width) {
   make_output({"", "image", {}, {}, {}}, {3, height, width});
+}
+
+void Planner::close_picture(const Node& node) {
+  const auto height = integer(node, "height", 8, kLargestSide), width = integer(node, "width", 8, kLargestSide);
+  make_output(node, {1, height, width});
 }
 
 void Planner::release(const std::string& name) {
@@ -325,9 +333,16 @@ Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::st
       for (const auto& input : nodes[i].inputs) last_reader.emplace(input, i);
   try {
     planner.start(input_height, input_width);
+    // Both inputs get their memory first, because values that are made before they are read must not share it.
+    for (const auto& node : nodes) {
+      if (node.op != kClosePicture || !last_reader.contains(node.output)) continue;
+      if (!graph.close_picture_.empty()) throw PlanFailure{"it has two close pictures"};
+      planner.plan(node);
+      graph.close_picture_ = node.output;
+    }
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       if (!last_reader.contains(nodes[i].output)) continue;
-      planner.plan(nodes[i]);
+      if (nodes[i].op != kClosePicture) planner.plan(nodes[i]);
       for (const auto& input : nodes[i].inputs)
         if (last_reader.at(input) == i) planner.release(input);
     }

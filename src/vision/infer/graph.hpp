@@ -44,6 +44,8 @@ class BufferPool {
 
 struct PackedWeights;
 
+inline constexpr const char* kClosePicture = "close_picture";  ///< The operation that makes a graph's second input.
+
 /// Executes an artifact's graph on one picture with oneDNN. Planned once for a fixed input size: memory, layouts and
 /// primitives are made in plan(), run() allocates nothing large. Not thread-safe; make one per thread (weights are
 /// shared). Planning and running use the threads that the calling thread may use (base/parallel.hpp, ThreadCount); a
@@ -52,12 +54,19 @@ struct PackedWeights;
 /// Networks' operations (`block` to `upsample`) keep values in oneDNN's own layout between them.
 ///
 /// The input is the value "image" [3, height, width], 0 … 1. Operations (inputs → output; tensors; numbers):
+///   close_picture        → [1,height,width]; height, width; a second input: the brightness of the picture at another
+///                        size; a graph has one at most
 ///   register             [3,H,W] → [3]; reference [H/r,W/r]; reduction r; the result is the transform dy, dx, angle
 ///                        (registration.hpp)
 ///   warp_to_reference, warp_from_reference
 ///                        [C,H,W] or [H,W], and a transform → same shape; scale: pixels here per pixel of the reference
 ///   light_normalize      [C,H,W] → same; sigma; (x − mean) / (deviation + 0.05), over a Gaussian neighbourhood of
 ///                        sigma pixels
+///   edge_energies        [3,H,W] → [H/s·W/s, 44]; cell s, a multiple of 8 that divides both sides; of each cell the mean
+///                        size of the steps across, down and along both diagonals and of the difference from a
+///                        smoothed picture, at four octaves of the grey picture (Burt & Adelson 1983), each divided by
+///                        its mean over the picture; red − green and blue − green; then the same 22 numbers averaged
+///                        over the cell and its neighbours
 ///   softplus             element-wise
 ///   affine               element-wise scale · x + offset
 ///   logarithm            element-wise log(1 + x), x ≥ 0
@@ -100,6 +109,10 @@ struct PackedWeights;
 ///                        row, then 8 × 8 pixels of the picture around the cell, channel by channel; beyond the edges
 ///                        lies what lies at them. Only cells are computed where the first of the group's K channels of
 ///                        the second input reaches the limit, and their neighbours; all others are 0.
+///   patch_mixture        [1,H,W] → [F,(H−side)/stride+1,(W−side)/stride+1]; centers [K,P], P = side², whitening [P,P],
+///                        basis [K,P,F·R], weight, scale, offset [K,F]; side, stride; of each patch, with the center
+///                        that is nearest, e = (patch − center) · whitening, and B the columns f·R … of its basis:
+///                        offset + scale · sqrt(max(0, weight·|e|² − |e·B|²) / P), at least 0; at most 4096 centers
 class Graph {
  public:
   struct Value {
@@ -127,6 +140,11 @@ class Graph {
   };
   /// Returns the memory for the picture. It must be filled before each run(), which may write over it.
   [[nodiscard]] std::span<float> input() { return values_.at("image")->data; }
+  /// Returns the brightness of the picture at another size [1, height, width], if some operation reads it (operation
+  /// close_picture), else null. It must be filled like input().
+  [[nodiscard]] const Value* close_picture() const {
+    return close_picture_.empty() ? nullptr : values_.at(close_picture_).get();
+  }
   /// Runs all steps. If `seconds` is given, it gets one entry per step.
   void run(std::vector<double>* seconds = nullptr);
   /// Runs all steps on a picture, which must have the planned size.
@@ -145,6 +163,7 @@ class Graph {
   std::map<std::string, std::unique_ptr<Value>> values_;
   std::vector<std::shared_ptr<const PackedWeights>> packed_;
   std::vector<Step> steps_;
+  std::string close_picture_;
   int threads_ = 1;
 };
 

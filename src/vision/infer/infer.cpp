@@ -148,9 +148,44 @@ Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, 
   detection.confidence = decided.confidence;
   detection.is_anomalous = decided.is_anomalous;
   detection.reason = std::move(decided.reason);
+  detection.statistics = statistics;
   detection.anomaly_map = combine_maps(m, outputs, fold);
   if (m.segmentation) detection.label_map = draw_labels(m, detection.anomaly_map, class_maps, details, fold);
   return detection;
+}
+
+LeastSize least_size(const Manifest& m) {
+  LeastSize least{m.input_height, m.input_width};
+  for (const auto& node : m.graph)
+    if (node.op == kClosePicture)
+      // Whether the numbers are there and in their range shows when the graph is planned.
+      for (const auto& [name, value] : node.numbers) {
+        const int side = value >= 1 && value <= 16384 ? static_cast<int>(value) : 1;
+        if (name == "height") least.height = std::max(least.height, side);
+        if (name == "width") least.width = std::max(least.width, side);
+      }
+  return least;
+}
+
+void close_picture(const RgbImage& image, int height, int width, float* out) {
+  const auto size = static_cast<std::int64_t>(height) * width;
+  if (image.height == height && image.width == width) {
+#pragma omp parallel for
+    for (std::int64_t i = 0; i < size; ++i) {
+      const auto* p = image.pixels.data() + 3 * i;
+      out[i] = static_cast<float>(p[0] + 2 * p[1] + p[2]) / (4 * 255.0F);
+    }
+    return;
+  }
+  std::vector<float> planes(3 * static_cast<std::size_t>(size));
+  const int bands = std::max(1, height / kBand);
+#pragma omp parallel for
+  for (int b = 0; b < bands; ++b)
+    resize_rows(image, height, width, b * height / bands, (b + 1) * height / bands, planes.data());
+#pragma omp parallel for
+  for (std::int64_t i = 0; i < size; ++i)
+    out[i] = 0.25F * (planes[static_cast<std::size_t>(i)] + 2 * planes[static_cast<std::size_t>(size + i)] +
+                      planes[static_cast<std::size_t>(2 * size + i)]);
 }
 
 struct Engine::State {
@@ -170,6 +205,11 @@ struct Engine::State {
 #pragma omp parallel for
     for (int b = 0; b < bands; ++b)
       resize_rows(image, height, width, b * height / bands, (b + 1) * height / bands, graph.input().data());
+    fill_close_picture(image, graph);
+  }
+  static void fill_close_picture(const RgbImage& image, Graph& graph) {
+    if (const auto* close = graph.close_picture())
+      close_picture(image, static_cast<int>(close->shape[1]), static_cast<int>(close->shape[2]), close->data.data());
   }
 
   /// Measures the picture that is in the graph's input.
@@ -231,6 +271,12 @@ struct Engine::State {
     const std::size_t plane = input.size() / 3;
     for (std::size_t i = 0; i < plane; ++i)
       for (std::size_t c = 0; c < 3; ++c) input[c * plane + i] = image.data()[3 * i + c] / 255.0F;
+    if ((*graph)->close_picture()) {
+      RgbImage picture{artifact.manifest.input_height, artifact.manifest.input_width, {}};
+      for (const float v : image.values())
+        picture.pixels.push_back(static_cast<std::uint8_t>(std::lround(v >= 0 ? std::min(v, 255.0F) : 0.0F)));
+      fill_close_picture(picture, **graph);
+    }
     const auto start = std::chrono::steady_clock::now();
     auto measurement = run(**graph);
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
@@ -359,8 +405,7 @@ Result<RgbImage> Engine::decode(std::span<const std::uint8_t> bytes, std::stop_t
                            std::max(header->height, header->width) <= limits.maximum_side;
   if (is_possible && (header->height != m.image_height || header->width != m.image_width))
     return wrong_size(m, header->height, header->width, header->orientation);
-  return decode_image(bytes, limits, {m.input_height, m.input_width},
-                      {.sample_bits = m.sample_bits, .abandoned = std::move(abandoned)});
+  return decode_image(bytes, limits, least_size(m), {.sample_bits = m.sample_bits, .abandoned = std::move(abandoned)});
 }
 
 Result<Engine::Measurement> Engine::measure(const RgbImage& image) const {

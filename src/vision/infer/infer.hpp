@@ -49,6 +49,7 @@ struct Detection {
   /// The label of each pixel, [picture height, picture width]: 0 is background, any other value is the label's index +
   /// 1. Only segmentation models have it.
   std::optional<Grid<std::uint8_t>> label_map;
+  PictureStatistics statistics;   ///< of the picture, with its level
   std::vector<StageTime> stages;  ///< the steps in their order
 
   /// Returns the probability of the anomalous class.
@@ -103,6 +104,11 @@ Grid<float> details_of(const PixelMaps& details, std::optional<std::int64_t> fol
 /// drawn.
 Grid<std::uint8_t> draw_labels(const Manifest& manifest, const Grid<float>& map, std::span<const Planes> class_maps,
                                const PixelMaps& details, std::optional<std::int64_t> fold);
+/// Returns the least size to which a picture may be reduced for this model, while it is decoded: the working size, or
+/// the size of the close picture (Graph) if the model has one.
+LeastSize least_size(const Manifest& manifest);
+/// Writes the brightness of a picture at another size, 0 … 1, into `out` [height, width].
+void close_picture(const RgbImage& image, int height, int width, float* out);
 
 /// Returns the quickest precision of those that the processor has and with which, as the training found, the model
 /// decides as in fp32. bf16 is also returned if the training did not compare it.

@@ -16,8 +16,8 @@
 
 /// Turns a model's nodes into steps. Internal to vision/infer: graph.cpp holds the table of operations and the small
 /// operations, networks.cpp the convolutions, channels_last.cpp what joins their maps, distances.cpp the comparisons
-/// with what good pictures look like, summary.cpp what judges pictures as a whole, and
-/// refine.cpp what draws single pixels.
+/// with what good pictures look like, edges.cpp the energies of edges, patches.cpp what looks at small patches of pixels,
+/// summary.cpp what judges pictures as a whole, and refine.cpp what draws single pixels.
 namespace vedette {
 
 using Value = Graph::Value;
@@ -124,6 +124,15 @@ class Planner {
   void channels(const Node& node);
   void scale_cells(const Node& node);
   void blur(const Node& node);
+
+  // This method is defined in edges.cpp.
+  void edge_energies(const Node& node);
+
+  static constexpr std::int64_t kLargestSide = 4096;  // Of the close picture.
+  void close_picture(const Node& node);
+
+  // This method is defined in patches.cpp.
+  void patch_mixture(const Node& node);
 
   // These methods are defined in summary.cpp.
   void summarize_rows(const Node& node);

@@ -102,6 +102,10 @@ DecisionChoice choose_decision(std::span<const double> logits, std::span<const s
   return d;
 }
 
+double moved_threshold(double old, std::span<const double> good_logits) {
+  return std::min(old, 0.5 * (old + tail_height(good_logits, kFalseAlarmBudget)));
+}
+
 Plausibility choose_plausibility(std::span<const PictureStatistics> pictures) {
   const auto extreme = [&](double PictureStatistics::*value, bool highest) {
     double out = pictures[0].*value;
@@ -122,7 +126,7 @@ Plausibility choose_plausibility(std::span<const PictureStatistics> pictures) {
 
 std::vector<Decided> decide_out_of_fold(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
                                         std::span<const std::int64_t> fold,
-                                        std::span<const PictureStatistics> statistics, const DecisionChoice& model,
+                                        std::span<const PictureStatistics> statistics,
                                         std::optional<double> false_alarm_budget) {
   std::vector<Decided> out(logits.size());
   const auto folds = *std::max_element(fold.begin(), fold.end()) + 1;
@@ -137,12 +141,12 @@ std::vector<Decided> decide_out_of_fold(std::span<const double> logits, std::spa
         other_statistics.push_back(statistics[i]);
       }
     const auto choice = choose_decision(other_logits, other_labels, false_alarm_budget);
-    const DecisionNumbers numbers{.threshold = anomaly_score_of(model.threshold),
+    const DecisionNumbers numbers{.threshold = anomaly_score_of(choice.threshold),
                                   .confidence_slope = choice.confidence_slope,
                                   .confidence_limit = choice.confidence_limit,
                                   .plausibility = choose_plausibility(other_statistics)};
     for (std::size_t i = 0; i < logits.size(); ++i)
-      if (fold[i] == f) out[i] = decide(logits[i] - choice.threshold + model.threshold, numbers, statistics[i]);
+      if (fold[i] == f) out[i] = decide(logits[i], numbers, statistics[i]);
   }
   return out;
 }

@@ -35,14 +35,21 @@ DecisionChoice choose_decision(std::span<const double> logits, std::span<const s
 /// bad, and leave some room beyond. There must be at least one picture.
 Plausibility choose_plausibility(std::span<const PictureStatistics> pictures);
 
+/// Returns the threshold of a model that was moved to another batch, given the logits of good pictures of that batch by
+/// models that had not seen them; there must be two or more. A moved model knows more good pictures, so that anomalous
+/// ones stand out less than its old threshold expects. The new one lies halfway between the old one and the height that
+/// one in eight of these good pictures would pass; it is never above the old one. (Halfway was chosen on six products:
+/// lower ones gain little where the old one is far too high, and cost false alarms where it is right.)
+double moved_threshold(double old, std::span<const double> good_logits);
+
 /// Returns the verdict on each picture by the rule that serves (infer/decide.hpp), with a threshold, a confidence and
 /// limits of plausibility that were chosen without the pictures of its fold. All arguments have one entry per picture.
 /// `logits` come from fusions that were fitted without the picture's fold, and `statistics` hold the level by the
-/// models of the picture's own fold. Folds are numbered from 0; there are at least two. The scores of each fold are
-/// shifted so that its threshold equals that of `model`, which makes the scores of different folds comparable.
+/// models of the picture's own fold. Folds are numbered from 0; there are at least two. A score stays as
+/// it is and is compared with the threshold of its fold.
 std::vector<Decided> decide_out_of_fold(std::span<const double> logits, std::span<const std::uint8_t> is_anomalous,
                                         std::span<const std::int64_t> fold,
-                                        std::span<const PictureStatistics> statistics, const DecisionChoice& model,
+                                        std::span<const PictureStatistics> statistics,
                                         std::optional<double> false_alarm_budget);
 
 }  // namespace vedette

@@ -6,7 +6,7 @@
 namespace vedette {
 namespace {
 
-constexpr double kMostPixels = 4096.0 * 4096, kLargePixels = 2 * kInputPixels;
+constexpr double kLargePixels = 2 * kInputPixels;
 constexpr double kLargePicture = 4 * kInputPixels;
 constexpr double kCoarseCells = 1'320;  // The most coarse cells: what is kept per cell decides how large a model is.
 constexpr int kPixelUnit = 32;
@@ -20,14 +20,23 @@ InputSize choose_input_size(int image_height, int image_width, std::optional<dou
   const double all = static_cast<double>(image_height) * image_width;
   double wanted = all >= kLargePicture ? kLargePixels : kInputPixels;
   if (small_defect) wanted = all * std::pow(kSeenAcross / std::max(*small_defect, 1e-3), 2);
-  const double scale = std::min(1.0, std::sqrt(std::clamp(wanted, kInputPixels, kMostPixels) / all));
+  const bool has_close_look = all >= kCloseFrom && wanted >= kLargePixels;
+  if (has_close_look) wanted = kLargePixels;
+  const double scale = std::min(1.0, std::sqrt(std::max(wanted, kInputPixels) / all));
   int coarse_cell = kCoarseCell;
   while (scale * scale * all > kCoarseCells * coarse_cell * coarse_cell) coarse_cell *= 2;
   const int unit = std::max(kPixelUnit, 2 * coarse_cell);
   const auto side = [&](int pixels) {
     return std::max(kSmallestInput, static_cast<int>(std::lround(pixels * scale / unit)) * unit);
   };
-  return {side(image_height), side(image_width), coarse_cell};
+  InputSize out{side(image_height), side(image_width), coarse_cell};
+  if (has_close_look) {
+    // The light is evened out fastest at sides that are multiples of 4.
+    const double close = std::min(1.0, std::sqrt(kClosePixels / all));
+    out.close_height = std::max(kSmallestInput, static_cast<int>(image_height * close) / 4 * 4);
+    out.close_width = std::max(kSmallestInput, static_cast<int>(image_width * close) / 4 * 4);
+  }
+  return out;
 }
 
 FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const std::optional<Tensor>& reference,
@@ -67,6 +76,7 @@ FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const
   if (input.coarse_cell > kCoarseCell)
     wide = add("average_pool", "widest_features", {wide}, {{"size", input.coarse_cell / kCoarseCell}});
   out.coarse_rows = add("tokens", "coarse_tokens", {wide});
+  out.edge_rows = add("edge_energies", "edge_energies", {"light"}, {{"cell", input.coarse_cell}});
   out.grid = {input.height / kFineCell, input.width / kFineCell};
   out.coarse_grid = {input.height / input.coarse_cell, input.width / input.coarse_cell};
   return out;

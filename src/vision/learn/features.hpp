@@ -19,6 +19,11 @@ inline constexpr double kInputPixels = 307'200;
 /// half its size.
 inline constexpr int kSmallestInput = 64;
 
+/// The neighbourhood in which a close look normalises the light, in pixels of its own size.
+inline constexpr double kCloseLightSigma = 28;
+/// Pictures of so many pixels and more may get a close look, at a size of about kClosePixels.
+inline constexpr double kCloseFrom = 8 * kInputPixels, kClosePixels = 1536.0 * 1536;
+
 /// The rows and columns of cells.
 struct CellGrid {
   int height = 0, width = 0;
@@ -36,20 +41,26 @@ struct FeatureGraph {
   /// The output with the same values averaged over coarse cells, and with what the backbone says of the picture at half
   /// its size.
   std::string coarse_rows;
+  std::string edge_rows;  ///< The output [coarse cells, 44]: the energies of edges (Graph, edge_energies).
   CellGrid grid, coarse_grid;
 };
 
 struct InputSize {
   int height, width;
   int coarse_cell = kCoarseCell;  ///< It is larger in large pictures, so that there are about as many cells.
+  /// The size at which small patches are looked at closely, in pixels; 0 unless the picture has many more pixels than
+  /// the working size.
+  int close_height = 0, close_width = 0;
+  [[nodiscard]] bool has_close_look() const { return close_height > 0; }
   /// How many pixels of the working size one pixel of the map has on which registration works.
   [[nodiscard]] int reduction() const { return coarse_cell / 4; }
   [[nodiscard]] double pixels() const { return static_cast<double>(height) * width; }
 };
 /// Returns the size at which the network works. It has the picture's aspect and never exceeds the picture's own size.
 /// It has about kInputPixels; or as many more as the small ones of the marked defects need, which are `small_defect`
-/// pixels across in the original, up to 4096 × 4096; or, without marks, twice as many for pictures of 1.2 megapixels
-/// and more.
+/// pixels across in the original; or, without marks, twice as many for pictures of 1.2 megapixels and more. Pictures of
+/// kCloseFrom pixels and more that have no marks, or whose marks need more than twice as many, get twice as many and a
+/// close look.
 InputSize choose_input_size(int image_height, int image_width, std::optional<double> small_defect);
 
 /// Makes the graph of the backbone on the light-normalised picture. Because normalising removes absolute brightness,

@@ -63,6 +63,7 @@ Result<void> evaluate_test_set(Workshop& w) {
   if (!tested) return tested.error();
   tested->bank_sources = std::move(w.evaluation.bank_sources);
   tested->intervals.insert(w.evaluation.intervals.begin(), w.evaluation.intervals.end());
+  tested->batches = w.evaluation.batches;
   tested->contest = std::move(w.evaluation.contest);
   tested->decoder_loss = std::move(w.evaluation.decoder_loss);
   tested->skipped.insert(tested->skipped.begin(), w.evaluation.skipped.begin(), w.evaluation.skipped.end());
@@ -88,8 +89,8 @@ Result<void> compare_precisions(Workshop& w, std::vector<Prediction> judged) {
     TrainingPicture sample;
     sample.source_ref = judged[i].source_ref;
     sample.image = judged[i].image;
-    auto loaded = load_picture(sample, {}, w.image_height, w.image_width, w.job.letterbox_mixed_sizes,
-                               {w.input.height, w.input.width}, w.rules());
+    auto loaded =
+        load_picture(sample, {}, w.image_height, w.image_width, w.job.letterbox_mixed_sizes, w.least_size(), w.rules());
     if (loaded) {
       images[i] = std::move(loaded->image);
     } else {

@@ -22,15 +22,25 @@ double softplus(double x) {
   return x > 30 ? x : std::log1p(std::exp(x));
 }
 
-/// Returns weights that sum to 1: equal ones where `is_default` is set, and those that are in proportion to `strengths`,
-/// mixed by how many anomalous pictures speak for the latter.
-std::vector<double> blend(const std::vector<bool>& is_default, std::span<const double> strengths, double anomalies) {
+/// Returns weights that sum to 1: those that are in proportion to `shares`, and those in proportion to `strengths`, mixed
+/// by how many anomalous pictures speak for the latter.
+std::vector<double> blend(const std::vector<double>& shares, std::span<const double> strengths, double anomalies) {
   const double all = std::accumulate(strengths.begin(), strengths.end(), 0.0);
-  const auto defaults = static_cast<double>(std::count(is_default.begin(), is_default.end(), true));
+  const double shared = std::accumulate(shares.begin(), shares.end(), 0.0);
   const double trust = all > 0 ? anomalies / (anomalies + kPriorAnomalies) : 0;
   std::vector<double> out;
   for (std::size_t i = 0; i < strengths.size(); ++i)
-    out.push_back((is_default[i] ? (1 - trust) / defaults : 0) + (all > 0 ? trust * strengths[i] / all : 0));
+    out.push_back((1 - trust) * shares[i] / shared + (all > 0 ? trust * strengths[i] / all : 0));
+  return out;
+}
+
+std::vector<double> shares_of_pools(const Entrant& entrant) {
+  return {entrant.is_default.begin(), entrant.is_default.end()};
+}
+
+std::vector<double> shares_of(std::span<const Entrant> entrants) {
+  std::vector<double> out;
+  for (const auto& entrant : entrants) out.push_back(entrant.share);
   return out;
 }
 
@@ -60,7 +70,7 @@ Fitted fit(std::span<const ScoreRow> rows, std::span<const std::uint8_t> labels,
       for (std::size_t i = 0; i < rows.size(); ++i) scores[i] = rows[i][c][p];
       known.push_back(strength());
     }
-    pools[c] = blend(entrants[c].is_default, known, worth * anomalies);
+    pools[c] = blend(shares_of_pools(entrants[c]), known, worth * anomalies);
     double squares = 0, mean = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) scores[i] = weighted_sum(pools[c], rows[i][c]);
     const double good = static_cast<double>(rows.size()) - anomalies;
@@ -73,7 +83,7 @@ Fitted fit(std::span<const ScoreRow> rows, std::span<const std::uint8_t> labels,
     for (std::size_t i = 0; i < rows.size(); ++i) columns[i][c] = scores[i] * scale;
     strengths.push_back(strength());
   }
-  const auto shares = blend(std::vector<bool>(contestants, true), strengths, worth * anomalies);
+  const auto shares = blend(shares_of(entrants), strengths, worth * anomalies);
   std::vector<std::vector<double>> fused;
   for (const auto& column : columns) fused.push_back({weighted_sum(shares, column)});
   auto one = fit_logistic(fused, labels);
@@ -143,9 +153,11 @@ FusionChoice choose_fusion(std::span<const ScoreRow> rows, std::span<const std::
                            double worth) {
   FusionChoice choice;
   if (!has_both_classes(is_anomalous)) {
-    for (const auto& entrant : entrants) {
-      choice.fusion.weights.push_back(blend(entrant.is_default, std::vector<double>(entrant.is_default.size()), 0));
-      for (auto& w : choice.fusion.weights.back()) w /= static_cast<double>(entrants.size());
+    const auto shares = blend(shares_of(entrants), std::vector<double>(entrants.size()), 0);
+    for (std::size_t c = 0; c < entrants.size(); ++c) {
+      const auto own = shares_of_pools(entrants[c]);
+      choice.fusion.weights.push_back(blend(own, std::vector<double>(own.size()), 0));
+      for (auto& w : choice.fusion.weights.back()) w *= shares[c];
     }
     for (const auto& row : rows) choice.cross_fitted_logits.push_back(choice.fusion.logit(row));
     return choice;

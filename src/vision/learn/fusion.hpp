@@ -38,13 +38,14 @@ struct Entrant {
   /// Whether it learned from labels alone what an anomalous picture looks like. Then it tells apart what it was shown,
   /// and later pictures show other defects: it takes more pictures to believe it.
   bool learned_from_labels = false;
+  double share = 1;  ///< How much it counts beside others with a share of 1, unless the pictures say otherwise.
 };
 
 /// Weighs contestants, and the pools of each, by their evidence: the more anomalous pictures there are, the less counts
-/// a contestant that does not tell them apart. With few anomalous pictures the weights are drawn towards equal ones
-/// over the pools that count by default. A logistic model of the contestants takes the place of these weights if its
+/// a contestant that does not tell them apart. With few anomalous pictures the weights are drawn towards the
+/// shares of the contestants, and equal ones of the pools that count by default. A logistic model of the contestants takes the place of these weights if its
 /// loss on pictures of folds that took no part in the fit is clearly less. With only one class nothing is fitted, and
-/// the equal weights are taken. fold[i] is the fold of picture i. `worth` says how much an anomalous picture counts: 1,
+/// these are taken. fold[i] is the fold of picture i. `worth` says how much an anomalous picture counts: 1,
 /// or less if it stands in for real ones; then the logistic model takes no part.
 struct FusionChoice {
   Fusion fusion;

@@ -5,6 +5,7 @@
 
 #include "vision/assess/assess.hpp"
 #include "vision/evaluate/evaluate.hpp"
+#include "vision/infer/drift.hpp"
 #include "vision/learn/decision.hpp"
 #include "vision/learn/steps.hpp"
 #include "vision/render/surfaces.hpp"
@@ -17,6 +18,7 @@ constexpr double kMostMapPixels =
 constexpr double kSuspectConfidence = 0.9;
 constexpr std::size_t kMostDamaged = 120;
 constexpr double kSmallestDamage = 0.02, kLargestDamage = 0.6;  // sizes as shares of the picture's shorter side
+constexpr double kTiniestDamage = 0.004;                        // The smallest one where the models look closely.
 constexpr double kFaintestDamage = 0.1;
 // How much rendered damage says about real defects, if so many good pictures carry it; fewer say less.
 constexpr double kWorthOfDamage = 0.3, kEnoughNormals = 24;
@@ -73,18 +75,21 @@ Result<std::vector<OutOfFold>> measure_out_of_fold(Workshop& w) {
 }
 
 Result<std::vector<Damaged>> measure_damaged(Workshop& w) {
-  Artifact at_input_size = w.artifact;
-  at_input_size.manifest.image_height = w.input.height;
-  at_input_size.manifest.image_width = w.input.width;
-  auto engine = Engine::create(std::move(at_input_size));
+  // Damage is rendered at the size at which the models look, so that it may be as small as what they can see.
+  const int height = w.least_size().height, width = w.least_size().width;
+  Artifact at_damaged_size = w.artifact;
+  at_damaged_size.manifest.image_height = height;
+  at_damaged_size.manifest.image_width = width;
+  auto engine = Engine::create(std::move(at_damaged_size));
   if (!engine) return internal_error(engine.error().message);
   const std::size_t count = std::min(kMostDamaged, w.normals.size());
   std::vector<Damaged> results(count);
   std::vector<std::optional<Error>> failures(count);
+  const double smallest = w.input.has_close_look() ? kTiniestDamage : kSmallestDamage;
   const auto load_small = [&](std::size_t normal) -> Result<RgbImage> {
     auto loaded = w.load(w.pictures[w.normals[normal]]);
     if (!loaded) return loaded.error();
-    return to_image(resize_to_planes(loaded->image, w.input.height, w.input.width));
+    return to_image(resize_to_planes(loaded->image, height, width));
   };
   w.for_pictures(count, [&](std::size_t i) {
     const std::size_t normal = i * w.normals.size() / count;
@@ -94,13 +99,13 @@ Result<std::vector<Damaged>> measure_damaged(Workshop& w) {
       return;
     }
     Random r = w.random.fork(2'000'000 + i);
-    const double side = std::min(w.input.height, w.input.width);
+    const double side = std::min(height, width);
     for (int attempt = 0; attempt < 20; ++attempt) {
       const render::Damage damage{render::kFills[r.below(render::kFills.size())],
                                   render::kOutlines[r.below(render::kOutlines.size())],
-                                  r.uniform(0.05, 0.95) * w.input.height,
-                                  r.uniform(0.05, 0.95) * w.input.width,
-                                  side * std::exp(r.uniform(std::log(kSmallestDamage), std::log(kLargestDamage))),
+                                  r.uniform(0.05, 0.95) * height,
+                                  r.uniform(0.05, 0.95) * width,
+                                  side * std::exp(r.uniform(std::log(smallest), std::log(kLargestDamage))),
                                   r.uniform(kFaintestDamage, 1)};
       const auto mask = render::damage(*image, damage, *foreign, r.fork(1));
       if (std::any_of(mask.values.begin(), mask.values.end(), [](auto v) { return v != 0; })) break;
@@ -141,6 +146,7 @@ void decide(Workshop& w, std::span<const OutOfFold> out_of_fold, std::span<const
     auto& contestant = m.contestants[c];
     auto& entrant = entrants.emplace_back();
     entrant.learned_from_labels = w.entered[c]->learned_from_labels();
+    entrant.share = w.entered[c]->share();
     for (auto& row : rows) row.emplace_back();
     for (std::size_t p = 0; p < contestant.pools.size(); ++p) {
       auto& pool = contestant.pools[p];
@@ -187,12 +193,16 @@ void decide(Workshop& w, std::span<const OutOfFold> out_of_fold, std::span<const
     for (std::size_t c = 0; c < m.contestants.size(); ++c)
       m.contestants[c].map_weight = w.entered[c]->says_where() ? 1 : 0;
   m.fusion_bias = choice.fusion.bias;
+  m.false_alarm_budget = budget;
   m.threshold = anomaly_score_of(decision.threshold);
   m.confidence_slope = decision.confidence_slope;
   m.confidence_limit = decision.confidence_limit;
   std::vector<PictureStatistics> statistics;
   for (const auto& picture : out_of_fold) statistics.push_back(picture.statistics);
   m.plausibility = choose_plausibility(statistics);
+  std::vector<Look> good_looks;
+  for (auto i : w.normals) good_looks.push_back({anomaly_score_of(logits[i]), statistics[i]});
+  m.looks = summarize_looks(good_looks);
   std::int64_t alarms = 0;
   for (auto i : w.normals)
     alarms += vedette::decide(logits[i], decision_numbers(m), statistics[i]).is_anomalous ? 1 : 0;
@@ -202,8 +212,8 @@ void decide(Workshop& w, std::span<const OutOfFold> out_of_fold, std::span<const
 
   w.evaluation.is_out_of_fold = true;
   fold.resize(w.pictures.size());
-  const auto verdicts = decide_out_of_fold({choice.cross_fitted_logits.data(), w.pictures.size()}, labels, fold,
-                                           statistics, decision, budget);
+  const auto verdicts =
+      decide_out_of_fold({choice.cross_fitted_logits.data(), w.pictures.size()}, labels, fold, statistics, budget);
   for (std::size_t i = 0; i < w.pictures.size(); ++i) {
     const auto& verdict = verdicts[i];
     const bool is_wrong = w.pictures[i].is_anomalous != verdict.is_anomalous;

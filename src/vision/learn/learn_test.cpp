@@ -232,6 +232,21 @@ TEST(Fusion, WithoutDefectsTheDefaultPoolsOfAllContestantsCountAlike) {
   EXPECT_EQ(choice.cross_fitted_logits, (std::vector<double>{2.5, 2}));
 }
 
+TEST(Fusion, WithoutDefectsAContestantCountsByItsShare) {
+  const std::vector<ScoreRow> rows = {{{1}, {2}}, {{2}, {0}}};
+  const std::vector<Entrant> entrants = {{{true}}, {{true}, false, 0.25}};
+  const auto choice = choose_fusion(rows, Labels{0, 0}, std::vector<std::int64_t>{0, 1}, 2, entrants, 1);
+  EXPECT_EQ(choice.fusion.weights, (std::vector<std::vector<double>>{{0.8}, {0.2}}));
+}
+
+TEST(Decision, AMovedThresholdComesHalfwayToTheGoodPicturesAndNeverRises) {
+  const std::vector<double> good = {-5, -4, -4, -3, -5, -4, -3, -4};
+  const double moved = moved_threshold(3, good);
+  EXPECT_GT(moved, -0.5);
+  EXPECT_LT(moved, 0.5);
+  EXPECT_EQ(moved_threshold(-4, good), -4);
+}
+
 TEST(LinearProbe, LearnsADirectionFromFewPicturesAndIgnoresWhatNeverVaries) {
   constexpr std::int64_t kWidth = 60;
   Random random(7);
@@ -333,7 +348,7 @@ struct OutOfFoldSet {
     }
   }
   [[nodiscard]] std::vector<Decided> decided() const {
-    return decide_out_of_fold(logits, labels, fold, statistics, choose_decision(logits, labels), {});
+    return decide_out_of_fold(logits, labels, fold, statistics, {});
   }
 };
 
@@ -381,17 +396,12 @@ TEST(OutOfFold, VerdictsAreWhatInferSaysWithTheFoldsNumbers) {
       EXPECT_EQ(decided[i].is_anomalous, said.is_anomalous);
       EXPECT_NEAR(decided[i].confidence, said.confidence, 1e-9);
       EXPECT_EQ(decided[i].reason, said.reason);
+      EXPECT_NEAR(decided[i].anomaly_score, said.anomaly_score, 1e-9);
       EXPECT_EQ(said.reason.empty(), i != 9);
       wrong += said.is_anomalous != (set.labels[i] != 0) ? 1 : 0;
     }
     EXPECT_LT(wrong, 10);
   }
-}
-
-TEST(OutOfFold, ScoresOfAllFoldsHaveTheModelsThreshold) {
-  const OutOfFoldSet set(60);
-  const auto model = choose_decision(set.logits, set.labels);
-  for (const auto& d : set.decided()) EXPECT_EQ(d.is_anomalous, d.anomaly_score >= anomaly_score_of(model.threshold));
 }
 
 TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
@@ -403,16 +413,38 @@ TEST(Features, TheInputKeepsTheAspectAndTheGridFitsIt) {
   const auto graph = make_feature_graph(shipped_backbone(), size, std::nullopt, std::nullopt);
   EXPECT_EQ(graph.grid.height, 60);
   EXPECT_EQ(graph.coarse_grid.cells() * 4, graph.grid.cells());
-  // A large picture gets more pixels the smaller its defects are, within bounds.
+  EXPECT_FALSE(size.has_close_look());
+  // A large picture gets more pixels the smaller its defects are.
   const auto pixels = [](const InputSize& s) { return s.height * s.width; };
-  EXPECT_EQ(pixels(choose_input_size(3072, 4096, 400)), pixels(size));
-  const auto none = choose_input_size(3072, 4096, {}), tiny = choose_input_size(3072, 4096, 8);
+  EXPECT_EQ(pixels(choose_input_size(1200, 1600, 400)), pixels(size));
+  const auto none = choose_input_size(1200, 1600, {}), tiny = choose_input_size(1200, 1600, 8);
   EXPECT_NEAR(pixels(none), 2 * pixels(size), 0.1 * pixels(size));
-  EXPECT_EQ(pixels(tiny), 3072 * 4096);
-  EXPECT_EQ(pixels(choose_input_size(3072, 4096, 24)), 1536 * 2048);
+  EXPECT_NEAR(pixels(tiny), 1200 * 1600, 0.05 * 1200 * 1600);
+  EXPECT_NEAR(pixels(choose_input_size(1200, 1600, 17)), 960'000, 0.05 * 960'000);
+  EXPECT_FALSE(tiny.has_close_look());
   const auto cells = make_feature_graph(shipped_backbone(), tiny, std::nullopt, std::nullopt).coarse_grid.cells();
-  EXPECT_GT(cells, 600);
+  EXPECT_GT(cells, 330);
   EXPECT_LT(cells, 1400);
+}
+
+TEST(Features, AVeryLargePictureGetsACloseLookInsteadOfManyPixels) {
+  const auto pixels = [](const InputSize& s) { return s.height * s.width; };
+  const auto none = choose_input_size(3072, 4096, {}), tiny = choose_input_size(3072, 4096, 8);
+  EXPECT_EQ(pixels(tiny), pixels(none));
+  EXPECT_NEAR(pixels(tiny), 2 * 640 * 480, 0.1 * 640 * 480);
+  for (const auto& size : {none, tiny}) {
+    EXPECT_TRUE(size.has_close_look());
+    EXPECT_NEAR(size.close_height * size.close_width, kClosePixels, 0.01 * kClosePixels);
+    EXPECT_NEAR(static_cast<double>(size.close_width) / size.close_height, 4.0 / 3, 0.01);
+  }
+  // Where the marked defects are large, it is not needed.
+  EXPECT_FALSE(choose_input_size(3072, 4096, 400).has_close_look());
+  EXPECT_EQ(pixels(choose_input_size(3072, 4096, 400)), 640 * 480);
+  // It never has more pixels than the picture.
+  const auto least = choose_input_size(1500, 1640, {});
+  EXPECT_TRUE(least.has_close_look());
+  EXPECT_LE(least.close_height, 1500);
+  EXPECT_LE(least.close_width, 1640);
 }
 
 TEST(Train, TooFewPicturesAreRefused) {

@@ -10,6 +10,7 @@
 #include "vision/assess/assess.hpp"
 #include "vision/image/mask_file.hpp"
 #include "vision/infer/registration.hpp"
+#include "vision/learn/batches.hpp"
 #include "vision/learn/steps.hpp"
 
 namespace vedette {
@@ -84,6 +85,20 @@ void choose_sample_bits(Workshop& w, std::span<const int> used_bits) {
         "{} pictures use only the lowest {} of 16 bits: values are scaled by this range, in training and "
         "detection",
         std::count_if(used_bits.begin(), used_bits.end(), [](int bits) { return bits > 0; }), w.sample_bits));
+}
+
+/// Returns the good or the defective pictures that are no copies.
+std::vector<std::size_t> originals(const Workshop& w, bool anomalous) {
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < w.pictures.size(); ++i)
+    if (w.pictures[i].is_anomalous == anomalous && w.pictures[i].original == i) out.push_back(i);
+  return out;
+}
+
+/// Puts each copy into the fold of its original, because a model must not judge a picture that it has seen under another
+/// name.
+void place_copies(Workshop& w) {
+  for (auto& picture : w.pictures) picture.fold = w.pictures[picture.original].fold;
 }
 
 }  // namespace
@@ -194,26 +209,53 @@ Result<void> select_pictures(Workshop& w) {
   if (w.is_segmentation && *std::max_element(alone.begin(), alone.end()) < w.job.minimum.train_per_label)
     return invalid_input(fmt::format("At least {} training images must show only one anomaly label; \"{}\" has {}.",
                                      w.job.minimum.train_per_label, w.labels[0].name, alone[0]));
+  w.folds = kFolds;
+  for (std::size_t i = 0; i < w.pictures.size(); ++i)
+    if (!w.pictures[i].is_anomalous) w.normals.push_back(i);
   return {};
 }
 
-void assign_folds(Workshop& w) {
-  w.folds = kFolds;
+void draw_folds(Workshop& w) {
   for (const bool anomalous : {false, true}) {
-    std::vector<std::size_t> members;
-    for (std::size_t i = 0; i < w.pictures.size(); ++i)
-      if (w.pictures[i].is_anomalous == anomalous && w.pictures[i].original == i) members.push_back(i);
+    auto members = originals(w, anomalous);
     Random random = w.random.fork(anomalous ? 2 : 1);
     for (std::size_t i = members.size(); i > 1; --i) std::swap(members[i - 1], members[random.below(i)]);
     for (std::size_t i = 0; i < members.size(); ++i)
       w.pictures[members[i]].fold = static_cast<std::int64_t>(i) % w.folds;
   }
-  // A copy goes into the fold of its original, because a model must not judge a picture that it has seen under another
-  // name.
-  for (std::size_t i = 0; i < w.pictures.size(); ++i) {
-    w.pictures[i].fold = w.pictures[w.pictures[i].original].fold;
-    if (!w.pictures[i].is_anomalous) w.normals.push_back(i);
+  place_copies(w);
+}
+
+void find_batches(Workshop& w, std::span<const std::vector<float>> descriptions) {
+  draw_folds(w);
+  const auto good = originals(w, false);
+  if (good.size() < kLeastForBatches) return;
+  const auto runs_of = [&](const std::vector<std::size_t>& members) {
+    std::vector<std::string> names;
+    for (const auto i : members) names.push_back(w.pictures[i].sample->source_ref);
+    return cut_into_runs(names, w.folds);
+  };
+  const auto runs = runs_of(good);
+  std::vector<float> rows;
+  for (std::size_t normal = 0; normal < w.normals.size(); ++normal)
+    if (w.pictures[w.normals[normal]].original == w.normals[normal])
+      rows.insert(rows.end(), descriptions[normal].begin(), descriptions[normal].end());
+  const auto evidence = evidence_of_batches(rows, runs, w.random.fork(3));
+  w.evaluation.batches = {evidence.is_clear(), evidence.share, {}, {}};
+  if (!evidence.is_clear()) return;
+  if (w.normals.size() == w.pictures.size()) {
+    w.evaluation.warnings.emplace_back(
+        "The good pictures come in batches by the order of their names: good pictures of the next batch may be called "
+        "anomalous more often than these.");
+    return;
   }
+  for (std::size_t i = 0; i < good.size(); ++i) w.pictures[good[i]].fold = runs[i];
+  // Defective pictures are put in order by themselves, as they have names of their own; each fold gets some.
+  if (const auto bad = originals(w, true); std::ssize(bad) >= w.folds) {
+    const auto runs_of_bad = runs_of(bad);
+    for (std::size_t i = 0; i < bad.size(); ++i) w.pictures[bad[i]].fold = runs_of_bad[i];
+  }
+  place_copies(w);
 }
 
 Result<void> find_reference(Workshop& w) {

@@ -13,6 +13,7 @@
 #include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/infer/decide.hpp"
+#include "vision/infer/drift.hpp"
 #include "vision/infer/infer.hpp"
 #include "vision/learn/decision.hpp"
 #include "vision/learn/model_move.hpp"
@@ -89,9 +90,9 @@ Result<void> ModelMove::load_pictures(const std::optional<Evaluation>& before) {
   const std::size_t every = std::max<std::size_t>(1, (good.size() + most - 1) / most);
   for (std::size_t k = 0; k < good.size(); k += every) {
     const auto& picture = *good[k];
-    auto loaded = load_picture(
-        picture, {}, m.image_height, m.image_width, job_.letterbox_mixed_sizes, {m.input_height, m.input_width},
-        {.formats = job_.takes_all_formats ? kAllFormats : kServedFormats, .sample_bits = m.sample_bits});
+    auto loaded =
+        load_picture(picture, {}, m.image_height, m.image_width, job_.letterbox_mixed_sizes, least_size(m),
+                     {.formats = job_.takes_all_formats ? kAllFormats : kServedFormats, .sample_bits = m.sample_bits});
     if (!loaded) {
       if (loaded.error().code != kUnreadable)  // Its size is wrong.
         return invalid_input(fmt::format("{}. The model judges pictures of {}x{} pixels.", loaded.error().message,
@@ -166,18 +167,33 @@ void ModelMove::set_pools(Manifest& m, const std::vector<OwnFoldMeasurement>& me
 Result<void> ModelMove::move_pools() {
   const auto measured = measure();
   if (!measured) return measured.error();
+  const auto fused = [&](const Manifest& m, std::size_t i) {
+    double logit = m.fusion_bias;
+    for (std::size_t c = 0; c < m.contestants.size(); ++c)
+      for (std::size_t p = 0; p < m.contestants[c].pools.size(); ++p) {
+        const auto& pool = m.contestants[c].pools[p];
+        if (pool.weight != 0) logit += pool.weight * ((*measured)[i].scores[c][p] - pool.location) / pool.scale;
+      }
+    return logit;
+  };
   // Each picture is judged with numbers that were chosen without its fold.
+  std::vector<Manifest> numbers;  // by fold
+  std::vector<double> logits(images_.size());
   for (std::size_t f = 0; f < folds_; ++f) {
-    Manifest m = artifact_.manifest;
-    set_pools(m, *measured, pictures_without(f));
+    numbers.push_back(artifact_.manifest);
+    set_pools(numbers[f], *measured, pictures_without(f));
+    for (std::size_t i = f; i < images_.size(); i += folds_) logits[i] = fused(numbers[f], i);
+  }
+  const auto set_threshold = [&](Manifest& m, const std::vector<std::size_t>& pictures) {
+    if (m.false_alarm_budget) return;  // The user said how many false alarms there may be.
+    std::vector<double> good;
+    for (const auto i : pictures) good.push_back(logits[i]);
+    m.threshold = anomaly_score_of(moved_threshold(logit_of(m.threshold), good));
+  };
+  for (std::size_t f = 0; f < folds_; ++f) {
+    set_threshold(numbers[f], pictures_without(f));
     for (std::size_t i = f; i < images_.size(); i += folds_) {
-      double logit = m.fusion_bias;
-      for (std::size_t c = 0; c < m.contestants.size(); ++c)
-        for (std::size_t p = 0; p < m.contestants[c].pools.size(); ++p) {
-          const auto& pool = m.contestants[c].pools[p];
-          if (pool.weight != 0) logit += pool.weight * ((*measured)[i].scores[c][p] - pool.location) / pool.scale;
-        }
-      const auto verdict = decide(logit, decision_numbers(m), (*measured)[i].statistics);
+      const auto verdict = decide(logits[i], decision_numbers(numbers[f]), (*measured)[i].statistics);
       evaluation_.predictions.push_back({.source_ref = used_[i]->source_ref,
                                          .is_anomalous = false,
                                          .called_anomalous = verdict.is_anomalous,
@@ -191,6 +207,11 @@ Result<void> ModelMove::move_pools() {
   }
   auto& m = artifact_.manifest;
   set_pools(m, *measured, pictures_without({}));
+  set_threshold(m, pictures_without({}));
+  std::vector<Look> looks;
+  for (std::size_t i = 0; i < images_.size(); ++i)
+    looks.push_back({anomaly_score_of(fused(m, i)), (*measured)[i].statistics});
+  m.looks = summarize_looks(looks);
   // The maps of distances are in the unit of what good pictures reach, as in a training. What decoders draw means the
   // same in every batch, and masks are cut by thresholds in this unit, so it stays.
   for (const auto& node : m.graph)

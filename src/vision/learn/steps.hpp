@@ -13,10 +13,14 @@ namespace vedette {
 
 // These steps choose the pictures (pictures.cpp).
 Result<void> select_pictures(Workshop& w);
-void assign_folds(Workshop& w);
 /// Finds out whether the good pictures show one part in slightly different places. If so, everything is compared in the
 /// frame of their mean. Then makes the feature graph.
 Result<void> find_reference(Workshop& w);
+/// Puts every picture into a fold, by chance.
+void draw_folds(Workshop& w);
+/// Puts every picture into a fold: if the good pictures come in batches (batches.hpp), into that of its run, otherwise
+/// by chance. `descriptions` has one row per good picture (summarize_cells). Says in the evaluation what was found.
+void find_batches(Workshop& w, std::span<const std::vector<float>> descriptions);
 
 /// Begins the model with the size of its pictures and the feature graph (levels.cpp).
 void begin_model(Workshop& w);

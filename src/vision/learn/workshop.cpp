@@ -1,6 +1,7 @@
 #include "vision/learn/workshop.hpp"
 
-#include "vision/infer/graph.hpp"
+#include "vision/image/light.hpp"
+#include "vision/infer/infer.hpp"
 
 namespace vedette {
 namespace {
@@ -14,8 +15,8 @@ Result<void> Workshop::for_each_normal(
     const std::function<void(std::size_t first, const std::vector<PictureFeatures>&)>& use) {
   std::vector<std::unique_ptr<Graph>> graphs;
   for (int t = 0; t < strands(); ++t) {
-    auto graph =
-        Graph::plan(features.nodes, features.tensors, {features.rows, features.coarse_rows}, input.height, input.width);
+    auto graph = Graph::plan(features.nodes, features.tensors,
+                             {features.rows, features.coarse_rows, features.edge_rows}, input.height, input.width);
     if (!graph) return internal_error(graph.error().message);
     graphs.push_back(std::make_unique<Graph>(std::move(*graph)));
   }
@@ -33,7 +34,16 @@ Result<void> Workshop::for_each_normal(
           continue;
         }
         graphs[t]->run(resize_to_planes(loaded->image, input.height, input.width));
-        values[i] = {graphs[t]->output(features.rows).copy(), graphs[t]->output(features.coarse_rows).copy()};
+        values[i] = {graphs[t]->output(features.rows).copy(),
+                     graphs[t]->output(features.coarse_rows).copy(),
+                     graphs[t]->output(features.edge_rows).copy(),
+                     {}};
+        if (!input.has_close_look()) continue;
+        std::vector<float> close(static_cast<std::size_t>(input.close_height) *
+                                 static_cast<std::size_t>(input.close_width));
+        close_picture(loaded->image, input.close_height, input.close_width, close.data());
+        values[i].close.resize(close.size());
+        normalize_light(close.data(), values[i].close.data(), input.close_height, input.close_width, kCloseLightSigma);
       }
     });
     for (const auto& failure : failures)

@@ -33,8 +33,9 @@ class ProgressMeter {
     }
     Progress p{stage, fraction, {}};
     if (fraction > 0.05) p.seconds_left = now * (1 - fraction) / fraction;
-    if (sink_) sink_(p);
+    if (sink_ && !is_silent_) sink_(p);
   }
+  void silence() { is_silent_ = true; }  ///< From now on, report() only takes the time.
   /// Returns the seconds of each stage so far, without the stage that is in progress.
   [[nodiscard]] const std::vector<std::pair<std::string, double>>& stages() const { return stages_; }
   [[nodiscard]] double seconds() const {
@@ -46,6 +47,7 @@ class ProgressMeter {
   std::chrono::steady_clock::time_point start_;
   std::string stage_;
   double begun_ = 0;
+  bool is_silent_ = false;
   std::vector<std::pair<std::string, double>> stages_;
 };
 
@@ -62,7 +64,10 @@ struct Picture {
 
 /// The outputs of the feature graph for one picture.
 struct PictureFeatures {
-  std::vector<float> rows, coarse_rows;  ///< [fine cells, channels] and [coarse cells, channels]
+  std::vector<float> rows;                    ///< [fine cells, channels]
+  std::vector<float> coarse_rows, edge_rows;  ///< [coarse cells, channels]
+  /// The picture as a close look sees it, [close height, close width], light-normalised; empty without a close look.
+  std::vector<float> close;
 };
 
 /// The pictures, the settings and the model so far. One step after the other fills it (steps.hpp), on one thread; the
@@ -100,12 +105,16 @@ struct Workshop {
   double pass_seconds = 0;                                 ///< The seconds of one engine's pass over the good pictures.
   Evaluation evaluation;
 
+  /// Returns the least size to which pictures may be reduced while they are decoded.
+  [[nodiscard]] LeastSize least_size() const {
+    return {std::max(input.height, input.close_height), std::max(input.width, input.close_width)};
+  }
   [[nodiscard]] FormatSet formats() const { return job.takes_all_formats ? kAllFormats : kServedFormats; }
   [[nodiscard]] DecodeRules rules() const { return {.formats = formats(), .sample_bits = sample_bits}; }
   /// Loads a picture, with its mask if names of labels are given, no larger than the working size needs.
   [[nodiscard]] Result<LoadedPicture> load(const Picture& picture, std::span<const Label> names = {}) const {
-    return load_picture(*picture.sample, names, image_height, image_width, job.letterbox_mixed_sizes,
-                        {input.height, input.width}, rules());
+    return load_picture(*picture.sample, names, image_height, image_width, job.letterbox_mixed_sizes, least_size(),
+                        rules());
   }
   [[nodiscard]] int strands() const { return strands_of(input, threads); }
   /// Returns how many pictures are in memory at once, with their feature maps.

@@ -205,7 +205,7 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
     sample.source_ref = p.source_ref;
     sample.image = p.image;
     auto clock = std::chrono::steady_clock::now();
-    const auto loaded = load_picture(sample, {}, m.image_height, m.image_width, true, {m.input_height, m.input_width},
+    const auto loaded = load_picture(sample, {}, m.image_height, m.image_width, true, least_size(m),
                                      {.formats = kAllFormats, .sample_bits = m.sample_bits});
     if (loaded) {
       times["1 read and decode"].push_back(milliseconds_since(clock));

@@ -114,6 +114,10 @@ std::string cards(const Report& report) {
     card(figure_of(e.image_auroc), "AUROC" + interval("image_auroc"));
     card(figure_of(e.f1), "F1 at the model’s threshold");
   }
+  if (e.batches && e.batches->known_auroc) {
+    card(figure_of(e.batches->known_auroc), "AUROC on batches that the models know");
+    card(figure_of(e.batches->known_f1), "F1 on batches that the models know");
+  }
   if (anomalous > 0)
     card(fmt::format("{} of {}", counts.true_positive, anomalous), "defects found" + interval("recall"));
   if (good > 0)
@@ -121,6 +125,20 @@ std::string cards(const Report& report) {
   if (anomalous > 0 && good > 0) card(fmt::format("{:.3f}", e.ece), "calibration error (ECE)");
   if (e.pixel_average_precision) card(fmt::format("{:.3f}", *e.pixel_average_precision), "pixel average precision");
   return out + "</div>";
+}
+
+/// Says of which pictures the figures are.
+std::string scope(const Evaluation& e) {
+  if (!e.batches) return {};
+  if (!e.batches->are_clear)
+    return "<p>The good pictures show no batches: the figures hold for more pictures like these. Another batch may be "
+           "judged worse.</p>";
+  if (!e.batches->known_auroc) return "<p>The good pictures come in batches by the order of their names.</p>";
+  return fmt::format(
+      "<p>The good pictures come in batches by the order of their names, which goes with {:.0f} % of what they differ "
+      "by. So each quarter of that order was judged by models that had not seen it, as the next batch will be. The "
+      "figures on batches that the models know are of methods without masks.</p>",
+      100 * e.batches->share);
 }
 
 std::string confusion(const Evaluation& e) {
@@ -155,8 +173,10 @@ std::string charts_of(const Report& report) {
     thin(curves.roc);
     thin(curves.precision);
     const std::vector<charts::Line> roc = {{diagonal, "ideal"}, {curves.roc, "curve"}};
-    out += figure(charts::plot({"share of good pictures called anomalous", "share of defects found"}, roc), "ROC.",
-                  "Each point is a threshold: it shows how many false alarms it costs to find more defects.");
+    out +=
+        figure(charts::plot({"share of good pictures called anomalous", "share of defects found"}, roc), "ROC.",
+               "Each point is a threshold: it shows how many false alarms it costs to find more defects. All pictures "
+               "are drawn together; unless the folds are batches, the AUROC compares only those of the same fold.");
     const std::vector<charts::Line> precision = {{curves.precision, "curve"}};
     out += figure(charts::plot({"recall", "precision"}, precision), "Precision and recall.",
                   "The precision is the share of the pictures called anomalous that are anomalous.");
@@ -241,7 +261,7 @@ std::string to_html(const Report& report) {
       "in brackets.</p>",
       e.predictions.size(), e.is_out_of_fold ? " out of fold: each by models that had not seen it" : "", m.image_width,
       m.image_height, m.input_width, m.input_height, m.folds);
-  out += cards(report);
+  out += cards(report) + scope(e);
   if (!e.warnings.empty() || !e.skipped.empty()) {
     out += "<h2>Notices</h2><ul>";
     for (const auto& text : e.warnings) out += "<li>" + xml_escape(text) + "</li>";

@@ -53,6 +53,17 @@ TEST(Report, OneClassHasNoCurves) {
   EXPECT_EQ(page.find("nan"), std::string::npos);
 }
 
+TEST(Report, TellsKnownBatchesFromUnknownOnes) {
+  auto r = some_report();
+  EXPECT_EQ(to_html(r).find("The good pictures"), std::string::npos);
+  r.evaluation.batches = BatchFinding{.are_clear = false, .share = 0.02, .known_auroc = {}, .known_f1 = {}};
+  EXPECT_NE(to_html(r).find("show no batches"), std::string::npos);
+  r.evaluation.batches = BatchFinding{.are_clear = true, .share = 0.24, .known_auroc = 0.906, .known_f1 = 0.83};
+  const auto page = to_html(r);
+  for (const auto* part : {"<b>0.906</b>AUROC on batches that the models know", "<b>0.830</b>F1 on", "24 % of what"})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+}
+
 TEST(Report, AContestantsFigureThatIsNotDefinedIsADash) {
   auto r = some_report();
   r.contest = {{"memory_bank", 0.0, 1, 0}};

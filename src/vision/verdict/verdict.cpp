@@ -44,6 +44,7 @@ Result<Verdict> judge_decoded(const Engine& engine, const RgbImage& picture, boo
   out.reason = std::move(detection->reason);
   out.anomaly_map = std::move(detection->anomaly_map);
   out.label_map = std::move(detection->label_map);
+  out.statistics = detection->statistics;
   out.stages = std::move(stages);
   out.stages.insert(out.stages.end(), detection->stages.begin(), detection->stages.end());
   if (!out.label_map) return out;

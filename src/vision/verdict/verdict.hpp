@@ -45,6 +45,7 @@ struct Verdict {
   std::vector<LabelArea> areas;
   std::optional<Grid<std::uint8_t>>
       label_map;                  ///< [picture height, width]; 0 is background, else index of the model's label + 1
+  PictureStatistics statistics;   ///< of the picture, for a StreamMonitor (vision/infer/drift.hpp)
   Bytes mask_png;                 ///< the label map in the labels' colours on white: PNG, RGB, 8 bit
   std::vector<StageTime> stages;  ///< how long each step took, in order: decode resize network mask encode
 };

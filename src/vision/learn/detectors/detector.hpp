@@ -26,11 +26,13 @@ class Detector {
   [[nodiscard]] virtual bool is_default(const Pool& pool, const InputSize& input) const = 0;
   /// Whether it learned from labels alone what anomalous pictures look like (Entrant).
   [[nodiscard]] virtual bool learned_from_labels() const { return false; }
+  /// How much it counts beside detectors with a share of 1, unless the pictures say otherwise.
+  [[nodiscard]] virtual double share() const { return 1; }
   /// Whether its maps say where something is odd. Otherwise it judges pictures as a whole, and its maps have one cell.
   [[nodiscard]] virtual bool says_where() const { return true; }
 
   /// Is shown the features of each good picture once, in order, before fit(); `normal` counts them. What it wants to
-  /// remember it must copy.
+  /// remember it must copy. The folds of the pictures are not known yet.
   virtual void see(const Workshop& /*w*/, std::size_t /*normal*/, const PictureFeatures& /*features*/) {}
   /// Learns, appends its nodes to the graph and enters its contestant. It enters none if these pictures cannot teach it
   /// anything.
@@ -43,6 +45,9 @@ struct Detectors {
   std::vector<std::unique_ptr<Detector>> of_good_pictures;
   /// Those that learn from anomalous pictures. They learn when the distances have their levels.
   std::vector<std::unique_ptr<Detector>> of_defects;
+  /// Those that look at more pixels than the working size has. They are shown the good pictures, too, but learn last,
+  /// since their maps get no levels and no decoder reads them.
+  std::vector<std::unique_ptr<Detector>> of_details;
 };
 Detectors make_detectors();
 
@@ -51,9 +56,15 @@ Detectors make_detectors();
 std::unique_ptr<Detector> make_memory_bank();
 /// How far each cell is from what good pictures show at the same place (PositionSubspace).
 std::unique_ptr<Detector> make_position_subspace();
+/// How far the edges of each cell, their directions and scales, are from what good pictures show at the same place
+/// (PositionSubspace on the graph's edge_energies). It needs no backbone, and it knows other things than one: how rough
+/// a place is, which way its grain runs, and what colour it has beside its neighbourhood.
+std::unique_ptr<Detector> make_edge_subspace();
 /// Networks that draw what was marked with masks (vision/decoder).
 std::unique_ptr<Detector> make_decoders();
 /// A logistic model of the picture as a whole, which learns from labels alone (learn/linear_probe).
 std::unique_ptr<Detector> make_linear_probe();
+/// How odd small patches of pixels are, in pictures that are much larger than the working size (PatchMixture).
+std::unique_ptr<Detector> make_close_look();
 
 }  // namespace vedette

@@ -23,9 +23,25 @@ std::size_t stride_of(std::size_t normals) {
   return (normals + kMostPictures - 1) / kMostPictures;
 }
 
+/// What one kind of subspaces describes cells with.
+struct Description {
+  const char* contestant;
+  const char* prefix;  ///< of the names of its values and tensors
+  std::string FeatureGraph::*output;
+  std::vector<float> PictureFeatures::*rows;
+  double share;
+};
+constexpr Description kByBackbone = {kLevelContestant, "subspace.", &FeatureGraph::coarse_rows,
+                                     &PictureFeatures::coarse_rows, 1};
+// Its share was chosen over products, on good pictures alone: more costs products whose defects are fine.
+constexpr Description kByEdges = {"edge_subspace", "edges.", &FeatureGraph::edge_rows, &PictureFeatures::edge_rows,
+                                  0.3};
+
 class Positions final : public Detector {
  public:
-  [[nodiscard]] const char* name() const override { return kLevelContestant; }
+  explicit Positions(const Description& description) : of_(description) {}
+  [[nodiscard]] const char* name() const override { return of_.contestant; }
+  [[nodiscard]] double share() const override { return of_.share; }
   [[nodiscard]] bool is_default(const Pool& pool, const InputSize& input) const override {
     return is_default_of_distances(pool, input);
   }
@@ -33,6 +49,7 @@ class Positions final : public Detector {
   Result<void> fit(Workshop& w) override;
 
  private:
+  const Description& of_;
   std::vector<float> samples_;  // Rows drawn from all good pictures.
   std::int64_t channels_ = 0;
   // All rows of every n-th good picture, rounded to bf16. It is empty if they would take too much memory; then the
@@ -41,7 +58,7 @@ class Positions final : public Detector {
 };
 
 void Positions::see(const Workshop& w, std::size_t normal, const PictureFeatures& features) {
-  const auto& rows = features.coarse_rows;
+  const auto& rows = features.*of_.rows;
   channels_ = static_cast<std::int64_t>(rows.size()) / w.features.coarse_grid.cells();
   Random random = w.random.fork(1'000'000 + normal);
   draw_rows(rows, w.features.coarse_grid.cells(), sampled_rows(w) / 4, random, samples_);
@@ -69,7 +86,7 @@ Result<void> Positions::fit(Workshop& w) {
                                            run_parallel(values.size(), w.threads, [&](std::size_t i) {
                                              if ((first + i) % every == 0)
                                                embedded[(first + i) / every] =
-                                                   apply_whitening(principal, values[i].coarse_rows);
+                                                   apply_whitening(principal, values[i].*of_.rows);
                                            });
                                          });
              !ok) {
@@ -87,7 +104,8 @@ Result<void> Positions::fit(Workshop& w) {
   const auto whitening = compose(principal, within);
   coarse_rows = apply_whitening(within, coarse_rows);
   auto& graph = w.artifact.manifest.graph;
-  const auto embeddings = append_projection(w, "coarse_embeddings", w.features.coarse_rows, whitening);
+  const auto embeddings =
+      append_projection(w, std::string(of_.prefix) + "embeddings", w.features.*of_.output, whitening);
   std::vector<std::string> maps;
   for (std::int64_t f = 0; f < w.folds; ++f) {
     w.meter.report("learning positions", 0.3 + 0.06 * static_cast<double>(f) / static_cast<double>(w.folds));
@@ -95,7 +113,7 @@ Result<void> Positions::fit(Workshop& w) {
     for (std::size_t i = 0; i < coarse_fold.size(); ++i)
       if (coarse_fold[i] != f) pictures.push_back(i);
     const auto subspace = fit_position_subspace(coarse_rows, cells, directions, pictures, w.threads);
-    const auto own = fmt::format("subspace.{}", f);
+    const auto own = fmt::format("{}{}", of_.prefix, f);
     graph.push_back({"position_subspace",
                      own,
                      {embeddings},
@@ -114,7 +132,11 @@ Result<void> Positions::fit(Workshop& w) {
 }  // namespace
 
 std::unique_ptr<Detector> make_position_subspace() {
-  return std::make_unique<Positions>();
+  return std::make_unique<Positions>(kByBackbone);
+}
+
+std::unique_ptr<Detector> make_edge_subspace() {
+  return std::make_unique<Positions>(kByEdges);
 }
 
 }  // namespace vedette
