@@ -91,7 +91,8 @@ Json to_json(const Manifest& m) {
                         {"color", m.segmentation->labels[l].color},
                         {"map_threshold", m.segmentation->thresholds[l].map},
                         {"peak_threshold", m.segmentation->thresholds[l].peak},
-                        {"pixel_threshold", m.segmentation->thresholds[l].pixel}});
+                        {"pixel_threshold", m.segmentation->thresholds[l].pixel},
+                        {"pixel_peak_threshold", m.segmentation->thresholds[l].pixel_peak}});
     out["segmentation"] = {{"labels", labels}, {"class_maps", m.segmentation->class_maps}};
     if (!m.segmentation->details.empty()) out["segmentation"]["details"] = m.segmentation->details;
   }
@@ -156,7 +157,9 @@ Manifest from_json(const Json& j) {  // Throws Json::exception.
     for (const auto& l : s.at("labels")) {
       segmentation.labels.push_back({l.at("name"), l.at("color")});
       segmentation.thresholds.push_back({l.at("map_threshold"), l.at("peak_threshold")});
-      if (l.contains("pixel_threshold")) segmentation.thresholds.back().pixel = l["pixel_threshold"];
+      auto& thresholds = segmentation.thresholds.back();
+      if (l.contains("pixel_threshold")) thresholds.pixel = l["pixel_threshold"];
+      if (l.contains("pixel_peak_threshold")) thresholds.pixel_peak = l["pixel_peak_threshold"];
     }
     segmentation.class_maps = s.at("class_maps").get<std::vector<std::string>>();
     if (s.contains("details")) segmentation.details = s["details"].get<std::string>();

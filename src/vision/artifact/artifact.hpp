@@ -73,10 +73,9 @@ struct Label {
 };
 
 /// Says which cells are drawn: those at or above `map` whose connected region reaches `peak` somewhere (hysteresis;
-/// Canny, PAMI 1986). Of the cells that were looked at pixel by pixel, those pixels are drawn that are at or above
-/// `pixel` (0 … 1).
+/// Canny, PAMI 1986). Pixels (0 … 1) are drawn likewise, by `pixel` and `pixel_peak`; above 1 none are.
 struct MaskThresholds {
-  double map = 0, peak = 0, pixel = 0.5;
+  double map = 0, peak = 0, pixel = 2, pixel_peak = 2;
 };
 
 /// How regions of the map become labelled areas. Only segmentation models have it.

@@ -48,6 +48,16 @@ Grid<float> details_of(const PixelMaps& details, std::optional<std::int64_t> fol
   return out;
 }
 
+Grid<float> highest_pixels(const Grid<float>& pixels, int height, int width) {
+  Grid<float> out(height, width);
+  for (int y = 0; y < pixels.height; ++y)
+    for (int x = 0; x < pixels.width; ++x) {
+      auto& cell = out.at(y * height / pixels.height, x * width / pixels.width);
+      cell = std::max(cell, pixels.at(y, x));
+    }
+  return out;
+}
+
 int region_near(const Grid<int>& regions, int y, int x) {
   if (regions.at(y, x) != 0) return regions.at(y, x);
   for (int ny = std::max(0, y - 1); ny <= std::min(regions.height - 1, y + 1); ++ny)
@@ -120,40 +130,46 @@ Grid<std::uint8_t> draw_labels(const Manifest& m, const Grid<float>& map, std::s
                                const PixelMaps& details, std::optional<std::int64_t> fold) {
   const auto& s = *m.segmentation;
   // The strictest thresholds come first, and labels with equal thresholds share a pass.
-  std::map<std::array<double, 3>, std::vector<bool>, std::greater<>> passes;
+  std::map<std::array<double, 4>, std::vector<bool>, std::greater<>> passes;
   for (std::size_t l = 0; l < s.labels.size(); ++l) {
-    auto& members = passes[{s.thresholds[l].map, s.thresholds[l].peak, s.thresholds[l].pixel}];
+    const auto& t = s.thresholds[l];
+    auto& members = passes[{t.map, t.peak, t.pixel, t.pixel_peak}];
     members.resize(s.labels.size() + 1);
     members[l + 1] = true;
   }
   Grid<std::uint8_t> out(m.image_height, m.image_width);
-  Grid<float> pixels;  // It is computed once there is a region.
-  for (const auto& [thresholds, members] : passes) {
+  // Draws what `enlarged` shows of the regions of `cells`, but not in the regions `taken` and the cells beside them.
+  const auto draw = [&](const Grid<float>& cells, const Grid<float>& enlarged, double threshold, double peak,
+                        const std::vector<bool>& members, const Grid<int>* taken) {
     int count = 0;
-    const auto regions = find_regions(map, thresholds[0], thresholds[1], count);
-    if (count == 0) continue;
-    const auto label_of = classify_regions(map, regions, count, class_maps, fold);
-    if (pixels.values.empty() && !details.values.empty()) pixels = details_of(details, fold);
-    // Most of a picture lies in no region, so the map is enlarged only where there is one.
+    auto regions = find_regions(cells, threshold, peak, count);
+    if (count == 0) return regions;
+    const auto label_of = classify_regions(cells, regions, count, class_maps, fold);
+    // Most of a picture lies in no region, so maps are enlarged only where there is one.
     for (const auto& part : region_windows(regions, count, out.height, out.width)) {
-      const auto enlarged = resize_map(map, out.height, out.width, part);
-      const auto near = pixels.values.empty() ? Grid<float>(part.height, part.width)
-                                              : resize_map(pixels, out.height, out.width, part);
+      const auto seen = resize_map(enlarged, out.height, out.width, part);
       for (int y = part.top; y < part.top + part.height; ++y) {
-        const int cy = y * map.height / out.height;
+        const int cy = y * cells.height / out.height;
         for (int x = part.left; x < part.left + part.width; ++x) {
-          if (out.at(y, x) != 0) continue;
-          const float pixel = near.at(y - part.top, x - part.left);
-          const bool is_drawn =
-              pixel > 0 ? pixel >= thresholds[2] : enlarged.at(y - part.top, x - part.left) >= thresholds[0];
-          if (!is_drawn) continue;
+          if (!(seen.at(y - part.top, x - part.left) >= threshold) || out.at(y, x) != 0) continue;
+          const int cx = x * cells.width / out.width;
+          if (taken && region_near(*taken, cy, cx) != 0) continue;
           // Edges may lie up to a cell beyond the region, so the neighbours are asked, too.
-          const int region = region_near(regions, cy, x * map.width / out.width);
-          if (const auto label = label_of[static_cast<std::size_t>(region)]; label != 0 && members[label])
+          if (const auto label = label_of[static_cast<std::size_t>(region_near(regions, cy, cx))];
+              label != 0 && members[label])
             out.at(y, x) = label;
         }
       }
     }
+    return regions;
+  };
+  const bool has_pixels = !details.values.empty();
+  const auto pixels = has_pixels ? details_of(details, fold) : Grid<float>();
+  const auto highest = highest_pixels(pixels, map.height, map.width);
+  for (const auto& [thresholds, members] : passes) {
+    const auto taken = has_pixels ? draw(highest, pixels, thresholds[2], thresholds[3], members, nullptr)
+                                  : Grid<int>(map.height, map.width);
+    draw(map, map, thresholds[0], thresholds[1], members, &taken);
   }
   return out;
 }

@@ -98,12 +98,17 @@ std::vector<std::uint8_t> classify_regions(const Grid<float>& map, const Grid<in
 /// Returns the pixels of one fold or, if `fold` is empty, the mean of all folds, 0 … 1; 0 where no fold looked.
 Grid<float> details_of(const PixelMaps& details, std::optional<std::int64_t> fold);
 
+/// Returns the highest of the pixels in each cell of a map of this size.
+Grid<float> highest_pixels(const Grid<float>& pixels, int height, int width);
+
 /// Draws the labels at the picture's size. A label is drawn in those regions, found with its own thresholds, whose
-/// cells the class maps assign to it. The pixels say where their edges are, up to one cell beyond the region; where
-/// nobody looked at pixels, the enlarged map does. Where regions of two labels meet, the one that stands out more is
+/// cells the class maps assign to it. Regions are sought among the cells' highest pixels first, and the pixels say where
+/// their edges are, up to one cell beyond the region. Then they are sought in the map, and where no region of pixels
+/// is, the enlarged map says where their edges are. Where regions of two labels meet, the one that stands out more is
 /// drawn.
 Grid<std::uint8_t> draw_labels(const Manifest& manifest, const Grid<float>& map, std::span<const Planes> class_maps,
                                const PixelMaps& details, std::optional<std::int64_t> fold);
+
 /// Returns the least size to which a picture may be reduced for this model, while it is decoded: the working size, or
 /// the size of the close picture (Graph) if the model has one.
 LeastSize least_size(const Manifest& manifest);

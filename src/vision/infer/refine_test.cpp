@@ -141,16 +141,16 @@ TEST(Refine, WhatDoesNotFitIsRefused) {
   EXPECT_TRUE(refused([](Node&, Tensors& t) { t["pb"] = random_tensor({1, 16}, 1, 1); }));
 }
 
-TEST(Draw, PixelsSayWhereTheEdgesOfARegionAre) {
+TEST(Draw, PixelsAreDrawnWhereTheyReachTheirPeakAndTheMapElsewhere) {
   Manifest m;
   m.image_height = m.input_height = 24, m.image_width = m.input_width = 48;
   m.folds = 2;
-  m.segmentation = Segmentation{{{"scratch", "#ff0000"}}, {{1, 2, 0.5}}, {"classes"}, "pixels"};
+  m.segmentation = Segmentation{{{"scratch", "#ff0000"}}, {{1, 2, 0.5, 0.75}}, {"classes"}, "pixels"};
   Grid<float> map(6, 12);
   for (int x = 3; x < 9; ++x) map.at(2, x) = 2.5F;
   Planes classes{1, 6, 12, std::vector<float>(6 * 12)};
-  // Both folds see a line of three pixels, of which one row lies in the cells beside the region. One fold alone sees
-  // another line, and both see a spot where there is no region.
+  // Both folds see a line of three pixels where the map has a region, and one fold alone sees another line. Both see a
+  // spot where the map has no region, and another one that does not reach the peak.
   PixelMaps details{2, 24, 48, std::vector<std::uint8_t>(2 * 24 * 48, 1)};
   const auto mark = [&](int fold, int y, int x, std::uint8_t value) {
     details.values[static_cast<std::size_t>((fold * 24 + y) * 48 + x)] = value;
@@ -159,19 +159,27 @@ TEST(Draw, PixelsSayWhereTheEdgesOfARegionAre) {
     for (int y = 7; y < 10; ++y) mark(0, y, x, 250), mark(1, y, x, 200);
     mark(0, 11, x, 240);
   }
-  mark(0, 20, 40, 255), mark(1, 20, 40, 255);
+  for (int fold = 0; fold < 2; ++fold) mark(fold, 20, 40, 255), mark(fold, 20, 4, 190);
   const std::vector class_maps = {classes, classes};
   const auto drawn = draw_labels(m, map, class_maps, details, std::nullopt);
   for (int y = 0; y < 24; ++y)
     for (int x = 0; x < 48; ++x)
-      EXPECT_EQ(drawn.at(y, x), y >= 7 && y < 10 && x >= 12 && x < 36 ? 1 : 0) << y << " " << x;
+      EXPECT_EQ(drawn.at(y, x), (y >= 7 && y < 10 && x >= 12 && x < 36) || (y == 20 && x == 40) ? 1 : 0)
+          << y << " " << x;
   EXPECT_EQ(draw_labels(m, map, class_maps, details, 0).at(11, 20), 1);
   EXPECT_EQ(draw_labels(m, map, class_maps, details, 1).at(11, 20), 0);
-  // Where nobody looked at pixels, the enlarged map says where the edges are, as in models without pixels.
-  std::fill(details.values.begin(), details.values.end(), std::uint8_t{0});
-  EXPECT_EQ(draw_labels(m, map, class_maps, details, std::nullopt).values,
-            draw_labels(m, map, class_maps, {}, std::nullopt).values);
-  EXPECT_EQ(draw_labels(m, map, class_maps, {}, std::nullopt).at(9, 20), 1);
+  // A second region of the map, where there are no pixels, is drawn as in models without pixels.
+  map.at(5, 1) = 2.5F;
+  const auto with = draw_labels(m, map, class_maps, details, std::nullopt),
+             without = draw_labels(m, map, class_maps, {}, std::nullopt);
+  EXPECT_EQ(with.at(23, 5), 1);
+  for (int x = 0; x < 24; ++x) EXPECT_EQ(with.at(23, x), without.at(23, x)) << x;
+  EXPECT_EQ(with.at(8, 20), 1);
+  EXPECT_EQ(with.at(11, 20), 0);
+  EXPECT_EQ(without.at(11, 20), 1);
+  // Labels for which pixels do no good are drawn from the map alone.
+  m.segmentation->thresholds[0].pixel = m.segmentation->thresholds[0].pixel_peak = 2;
+  EXPECT_EQ(draw_labels(m, map, class_maps, details, std::nullopt).values, without.values);
 }
 
 TEST(Draw, PixelsThatDoNotFitTheModelAreRefused) {
@@ -183,7 +191,7 @@ TEST(Draw, PixelsThatDoNotFitTheModelAreRefused) {
              {"channels", "fitting", {"image"}, {}, {{"first", 0}, {"count", 1}}},
              {"average_pool", "small", {"fitting"}, {}, {{"size", 2}}}};
   m.contestants = {{.name = "one", .maps = {"map"}, .pools = {{.fraction = 0.5, .weight = 1}}, .map_weight = 1}};
-  m.segmentation = Segmentation{{{"a", "#ff0000"}}, {{1, 2, 0.5}}, {"fitting"}, "fitting"};
+  m.segmentation = Segmentation{{{"a", "#ff0000"}}, {{1, 2, 0.5, 0.5}}, {"fitting"}, "fitting"};
   EXPECT_TRUE(Engine::create(a));
   for (const char* name : {"image", "small", "map"}) {
     m.segmentation->details = name;

@@ -12,10 +12,40 @@ namespace {
 
 constexpr std::size_t kThresholds = 40;
 constexpr std::array kPixelThresholds = {0.25, 0.35, 0.45, 0.55, 0.65};
-using PerPixelThreshold = std::array<float, kPixelThresholds.size()>;
+/// Which pixels are drawn: those of the threshold with this number, in regions that reach the peak.
+struct PixelChoice {
+  std::size_t layer = 0;
+  double peak = 2;
+};
+/// In the first choice there are none, and the map alone draws.
+constexpr std::array<PixelChoice, 16> kPixelChoices = {{{},
+                                                        {0, 0.25},
+                                                        {0, 0.6},
+                                                        {0, 0.85},
+                                                        {1, 0.35},
+                                                        {1, 0.6},
+                                                        {1, 0.85},
+                                                        {2, 0.45},
+                                                        {2, 0.6},
+                                                        {2, 0.85},
+                                                        {3, 0.55},
+                                                        {3, 0.7},
+                                                        {3, 0.85},
+                                                        {4, 0.65},
+                                                        {4, 0.8},
+                                                        {4, 0.9}}};
+using PerChoice = std::array<float, kPixelChoices.size()>;
 // All labels together count for so many pictures when a label's own thresholds are chosen.
 constexpr double kPriorPictures = 4;
 
+/// The regions of pixels at or above a threshold.
+struct PixelLayer {
+  Grid<int> near;                      ///< The number of the region that the cell is in or beside, or 0.
+  std::vector<float> peaks;            ///< One per region, after one of region 0.
+  std::vector<std::uint8_t> label_of;  ///< As classify_regions returns it.
+  Grid<float> drawn;                   ///< The share of each cell that is drawn if the cell is near a region.
+  std::vector<Grid<float>> hits;       ///< The shares that are drawn and that the truth covers, as Drawing::coverage.
+};
 /// A picture and its map, from which a mask is to be drawn.
 struct Drawing {
   Grid<float> map;
@@ -23,18 +53,18 @@ struct Drawing {
   std::vector<double> marked;
   /// The shares of each cell that the truth covers, in the same order; empty where nothing is marked.
   std::vector<Grid<float>> coverage;
-  /// The share of each cell that is drawn if the cell lies in a region, by the threshold of pixels.
-  Grid<PerPixelThreshold> drawn;
-  /// The shares of each cell that are drawn and that the truth covers, as `coverage`.
-  std::vector<Grid<PerPixelThreshold>> hits;
-  Grid<std::uint8_t>
-      is_near;  ///< 1 if the cell was looked at pixel by pixel, so that regions beside it may reach into it
+  std::array<PixelLayer, kPixelThresholds.size()> layers;
   const Planes* classes = nullptr;  ///< The logits of the labels.
+  [[nodiscard]] int region_of_pixels(const PixelChoice& choice, std::size_t cell) const {
+    const auto& layer = layers[choice.layer];
+    const int region = choice.peak > 1 ? 0 : layer.near.values[cell];
+    return layer.peaks[static_cast<std::size_t>(region)] >= choice.peak ? region : 0;
+  }
 };
-/// Thresholds of cells, of the peaks of regions and of pixels, and how good they are together.
+/// Thresholds of cells and of the peaks of regions, with choices of pixels, and how good they are together.
 struct ThresholdTable {
-  std::vector<double> thresholds;  ///< They are in rising order.
-  /// [threshold of cells][threshold of peaks][threshold of pixels]; 0 where the second is lower than the first
+  std::vector<double> thresholds;  ///< They are in rising order; nothing reaches the last.
+  /// [threshold of cells][threshold of peaks][choice of pixels]; 0 where the second is lower than the first
   std::vector<double> quality;
   double pictures = 0;  ///< The number of pictures that hold what shall be drawn.
 };
@@ -69,19 +99,38 @@ ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_
     for (std::size_t rank = 0; rank < values.size() / 4; rank += 1 + rank / 8) pooled.push_back(values[rank]);
   }
   std::sort(pooled.begin(), pooled.end());
-  for (std::size_t t = 0; t < kThresholds; ++t)
-    table.thresholds.push_back(pooled[static_cast<std::size_t>(static_cast<double>(t) / kThresholds *
+  for (std::size_t t = 0; t + 1 < kThresholds; ++t)
+    table.thresholds.push_back(pooled[static_cast<std::size_t>(static_cast<double>(t) / (kThresholds - 1) *
                                                                static_cast<double>(pooled.size() - 1))]);
-  table.quality.assign(kThresholds * kThresholds * kPixelThresholds.size(), 0);
+  table.thresholds.push_back(2.0 * pooled.back() + 1);
+  constexpr auto kChoices = kPixelChoices.size();
+  table.quality.assign(kThresholds * kThresholds * kChoices, 0);
   if (table.pictures == 0) return table;
   const double good = static_cast<double>(drawings.size()) - table.pictures;
+  struct Region {
+    double peak = 0;
+    PerChoice hit{}, cells{};
+  };
+  // What is drawn pixel by pixel does not depend on the thresholds of the map.
+  std::vector<Region> by_pixels(drawings.size());
+  std::vector<Grid<std::uint32_t>> taken(drawings.size());
+  run_parallel(drawings.size(), threads, [&](std::size_t k) {
+    const auto& d = drawings[k];
+    taken[k] = Grid<std::uint32_t>(d.map.height, d.map.width);
+    for (std::size_t c = 0; c < taken[k].values.size(); ++c)
+      for (std::size_t p = 0; p < kChoices; ++p) {
+        const auto number = static_cast<std::size_t>(d.region_of_pixels(kPixelChoices[p], c));
+        if (number == 0) continue;
+        taken[k].values[c] |= 1U << p;
+        const auto& layer = d.layers[kPixelChoices[p].layer];
+        if (label != 0 && layer.label_of[number] != label) continue;
+        by_pixels[k].cells[p] += layer.drawn.values[c];
+        if (d.marked[label] > 0) by_pixels[k].hit[p] += layer.hits[label].values[c];
+      }
+  });
   for (std::size_t low = 0; low < kThresholds; ++low) {
     const double threshold = table.thresholds[low];
     // Regions and their peaks do not depend on the second threshold, so they are found once.
-    struct Region {
-      double peak = 0;
-      PerPixelThreshold hit{}, cells{};
-    };
     std::vector<std::vector<Region>> regions(drawings.size());
     run_parallel(drawings.size(), threads, [&](std::size_t k) {
       const auto& d = drawings[k];
@@ -91,25 +140,23 @@ ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_
       if (label != 0) label_of = classify_regions(d.map, marked, count, {d.classes, 1}, 0);
       regions[k].assign(static_cast<std::size_t>(count), {});
       for (std::size_t c = 0; c < marked.values.size(); ++c) {
-        auto number = static_cast<std::size_t>(marked.values[c]);
-        if (number == 0 && d.is_near.values[c] != 0)
-          number = static_cast<std::size_t>(
-              region_near(marked, static_cast<int>(c) / marked.width, static_cast<int>(c) % marked.width));
+        const auto number = static_cast<std::size_t>(marked.values[c]);
         if (number == 0 || (label != 0 && label_of[number] != label)) continue;
         auto& region = regions[k][number - 1];
         region.peak = std::max<double>(region.peak, d.map.values[c]);
-        for (std::size_t p = 0; p < kPixelThresholds.size(); ++p) {
-          if (d.marked[label] > 0) region.hit[p] += d.hits[label].values[c][p];
-          region.cells[p] += d.drawn.values[c][p];
+        for (std::size_t p = 0; p < kChoices; ++p) {
+          if ((taken[k].values[c] >> p & 1U) != 0) continue;
+          if (d.marked[label] > 0) region.hit[p] += d.coverage[label].values[c];
+          region.cells[p] += 1;
         }
       }
     });
-    for (std::size_t i = low * kPixelThresholds.size(); i < kThresholds * kPixelThresholds.size(); ++i) {
-      const auto high = i / kPixelThresholds.size(), p = i % kPixelThresholds.size();
+    for (std::size_t i = low * kChoices; i < kThresholds * kChoices; ++i) {
+      const auto high = i / kChoices, p = i % kChoices;
       double sum = 0, all_hit = 0, all_united = 0, found = 0, alarms = 0;
       for (std::size_t k = 0; k < drawings.size(); ++k) {
         const double marked = drawings[k].marked[label];
-        double hit = 0, cells = 0;
+        double hit = by_pixels[k].hit[p], cells = by_pixels[k].cells[p];
         for (const auto& r : regions[k])
           if (r.peak >= table.thresholds[high]) hit += r.hit[p], cells += r.cells[p];
         const double united = cells + marked - hit;
@@ -120,7 +167,7 @@ ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_
         all_hit += hit, all_united += united;
       }
       const double told_apart = 0.5 * (found / table.pictures + (good > 0 ? 1 - alarms / good : 1));
-      table.quality[(low * kThresholds + high) * kPixelThresholds.size() + p] =
+      table.quality[(low * kThresholds + high) * kChoices + p] =
           0.45 * (sum / table.pictures + all_hit / all_united) + 0.1 * told_apart;
     }
   }
@@ -150,36 +197,43 @@ void fit_segmentation(Workshop& w, std::span<const OutOfFold> out_of_fold) {
     const auto share = [&](auto is_marked) {
       return share_of_cells(truth.height, truth.width, cells.height, cells.width, is_marked);
     };
-    const auto pixels = resize_map(details_of(measured.details, 0), truth.height, truth.width);
-    const auto near = share([&](int y, int x) { return pixels.at(y, x) > 0; });
-    d.is_near = Grid<std::uint8_t>(cells.height, cells.width);
-    for (std::size_t c = 0; c < near.values.size(); ++c) d.is_near.values[c] = near.values[c] >= 0.5F ? 1 : 0;
-    // The share of each cell that is drawn, of all pixels or of those where `is_marked`. Where nobody looked at pixels,
-    // `all` says what a cell that is drawn as a whole has of them.
-    const auto drawn = [&](const Grid<float>& all, auto is_marked) {
-      Grid<PerPixelThreshold> out(cells.height, cells.width);
-      for (std::size_t p = 0; p < kPixelThresholds.size(); ++p) {
-        const auto own = share([&](int y, int x) { return pixels.at(y, x) >= kPixelThresholds[p] && is_marked(y, x); });
-        for (std::size_t c = 0; c < out.values.size(); ++c)
-          out.values[c][p] = d.is_near.values[c] != 0 ? own.values[c] : all.values[c];
-      }
-      return out;
-    };
-    d.drawn = drawn(Grid<float>(cells.height, cells.width, 1.0F), [](int, int) { return true; });
     std::vector<char> holds(w.labels.size() + 1);
     for (auto v : truth.values) holds[v] = 1;
     holds[0] = 1;
     d.marked.resize(holds.size());
     d.coverage.resize(holds.size());
-    d.hits.resize(holds.size());
     for (std::size_t label = 0; label < holds.size(); ++label) {
       if (!holds[label]) continue;
       const auto is_marked = [&](int y, int x) { return label == 0 ? truth.at(y, x) != 0 : truth.at(y, x) == label; };
       auto covered = share(is_marked);
       d.marked[label] = std::accumulate(covered.values.begin(), covered.values.end(), 0.0);
       if (d.marked[label] == 0) continue;
-      d.hits[label] = drawn(covered, is_marked);
       d.coverage[label] = std::move(covered);
+    }
+    const auto details = details_of(measured.details, 0);
+    const auto highest = highest_pixels(details, cells.height, cells.width);
+    const auto pixels = resize_map(details, truth.height, truth.width);
+    for (std::size_t p = 0; p < kPixelThresholds.size(); ++p) {
+      auto& layer = d.layers[p];
+      const double threshold = kPixelThresholds[p];
+      int count = 0;
+      const auto regions = find_regions(highest, threshold, threshold, count);
+      layer.label_of = classify_regions(highest, regions, count, {d.classes, 1}, 0);
+      layer.peaks.resize(static_cast<std::size_t>(count) + 1);
+      layer.near = Grid<int>(cells.height, cells.width);
+      for (int y = 0; y < cells.height; ++y)
+        for (int x = 0; x < cells.width; ++x) {
+          layer.near.at(y, x) = region_near(regions, y, x);
+          auto& peak = layer.peaks[static_cast<std::size_t>(regions.at(y, x))];
+          if (regions.at(y, x) != 0) peak = std::max(peak, highest.at(y, x));
+        }
+      layer.drawn = share([&](int y, int x) { return pixels.at(y, x) >= threshold; });
+      layer.hits.resize(holds.size());
+      for (std::size_t label = 0; label < holds.size(); ++label)
+        if (d.marked[label] > 0)
+          layer.hits[label] = share([&](int y, int x) {
+            return pixels.at(y, x) >= threshold && (label == 0 ? truth.at(y, x) != 0 : truth.at(y, x) == label);
+          });
     }
   });
   const auto draw = [&](const std::vector<double>& weights) {
@@ -220,10 +274,11 @@ void fit_segmentation(Workshop& w, std::span<const OutOfFold> out_of_fold) {
       together.quality[i] = kPriorPictures * any.quality[i] + own.pictures * own.quality[i];
     const auto best = any.pictures > 0 ? best_of(together)
                                        // Nothing is marked at this size, so hardly anything shall be drawn.
-                                       : any.quality.size() - 1;
-    const auto pair = best / kPixelThresholds.size();
+                                       : any.quality.size() - kPixelChoices.size();
+    const auto pair = best / kPixelChoices.size();
+    const auto& choice = kPixelChoices[best % kPixelChoices.size()];
     s.thresholds[l] = {any.thresholds[pair / kThresholds], any.thresholds[pair % kThresholds],
-                       kPixelThresholds[best % kPixelThresholds.size()]};
+                       choice.peak > 1 ? choice.peak : kPixelThresholds[choice.layer], choice.peak};
   }
 
   if (w.job.test) return;
