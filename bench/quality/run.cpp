@@ -107,7 +107,9 @@ void report_pixels(json& out, const std::string& prefix, const Evaluation& e) {
     if (!l.f1 || !l.aiou) continue;
     ++held;
     mean += *l.aiou;
-    pooled += *l.f1 / (2 - *l.f1);  // IoU from F1, over all pixels
+    const double iou = *l.f1 / (2 - *l.f1);  // from F1, over all pixels
+    out[prefix + "label_iou"][l.name] = iou;
+    pooled += iou;
   }
   out[prefix + "iou"] = held > 0 ? json(pooled / held) : json();
   out[prefix + "mean_iou"] = held > 0 ? json(mean / held) : json();

@@ -90,8 +90,11 @@ Json to_json(const Manifest& m) {
       labels.push_back({{"name", m.segmentation->labels[l].name},
                         {"color", m.segmentation->labels[l].color},
                         {"map_threshold", m.segmentation->thresholds[l].map},
-                        {"peak_threshold", m.segmentation->thresholds[l].peak}});
+                        {"peak_threshold", m.segmentation->thresholds[l].peak},
+                        {"pixel_threshold", m.segmentation->thresholds[l].pixel},
+                        {"pixel_peak_threshold", m.segmentation->thresholds[l].pixel_peak}});
     out["segmentation"] = {{"labels", labels}, {"class_maps", m.segmentation->class_maps}};
+    if (!m.segmentation->details.empty()) out["segmentation"]["details"] = m.segmentation->details;
   }
   return out;
 }
@@ -154,8 +157,12 @@ Manifest from_json(const Json& j) {  // Throws Json::exception.
     for (const auto& l : s.at("labels")) {
       segmentation.labels.push_back({l.at("name"), l.at("color")});
       segmentation.thresholds.push_back({l.at("map_threshold"), l.at("peak_threshold")});
+      auto& thresholds = segmentation.thresholds.back();
+      if (l.contains("pixel_threshold")) thresholds.pixel = l["pixel_threshold"];
+      if (l.contains("pixel_peak_threshold")) thresholds.pixel_peak = l["pixel_peak_threshold"];
     }
     segmentation.class_maps = s.at("class_maps").get<std::vector<std::string>>();
+    if (s.contains("details")) segmentation.details = s["details"].get<std::string>();
     m.segmentation = std::move(segmentation);
   }
   return m;
@@ -204,6 +211,8 @@ Result<void> check_references(const Artifact& a) {
     if (s.labels.size() > kMostLabels) return broken("the segmentation has more labels than a mask can tell apart");
     for (const auto& map : s.class_maps)
       if (!outputs.contains(map)) return broken("the segmentation names no output " + map);
+    if (!s.details.empty() && !outputs.contains(s.details))
+      return broken("the segmentation names no output " + s.details);
   }
   if (m.looks)
     for (const auto* list : {&m.looks->anomaly_score, &m.looks->level, &m.looks->brightness, &m.looks->sharpness})

@@ -73,9 +73,9 @@ struct Label {
 };
 
 /// Says which cells are drawn: those at or above `map` whose connected region reaches `peak` somewhere (hysteresis;
-/// Canny, PAMI 1986).
+/// Canny, PAMI 1986). Pixels (0 … 1) are drawn likewise, by `pixel` and `pixel_peak`; above 1 none are.
 struct MaskThresholds {
-  double map = 0, peak = 0;
+  double map = 0, peak = 0, pixel = 2, pixel_peak = 2;
 };
 
 /// How regions of the map become labelled areas. Only segmentation models have it.
@@ -84,6 +84,9 @@ struct Segmentation {
   /// One per label, since thin scratches and wide stains differ in how they stand out.
   std::vector<MaskThresholds> thresholds;
   std::vector<std::string> class_maps;  ///< One graph output per fold, [labels, height, width], logits.
+  /// The graph output [folds, input height, input width] that says of each pixel how probably it belongs to a defect.
+  /// Empty in models whose masks are drawn from the anomaly map alone.
+  std::string details = {};
 };
 
 /// The range that the training pictures had, good and bad, with room to spare (infer/plausibility.hpp). A picture

@@ -250,23 +250,32 @@ Result<CropBatch> CropSource::draw(const Random& random, int count, int threads,
   const std::size_t colors = plane / (kColorStride * kColorStride);
   batch.colors.resize(n * 3 * colors);
   batch.distances.resize(n * kDistanceMaps * colors);
+  batch.light.resize(n * 3 * plane);
+  batch.truth.resize(n * plane);
+  batch.is_real.assign(n, 1);
   batch.coverage.resize(n * cells);
   batch.labels.assign(n * cells, -1);
   batch.teaches.assign(n * static_cast<std::size_t>(folds_), 1);
   std::vector<std::optional<Error>> failures(n);
-  std::vector<FeatureMaps> described(n);
+  std::vector<Description> described(n);
   run_parallel(n, threads, [&](std::size_t i) {
     std::vector<std::int64_t> folds;
     const auto crop = draw_one(random.fork(i), static_cast<double>(i) < kDefectShare * count, folds);
+    if (folds.size() > 1) batch.is_real[i] = 0;  // It was put together of two pictures.
     for (auto fold : folds) batch.teaches[i * static_cast<std::size_t>(folds_) + static_cast<std::size_t>(fold)] = 0;
     std::transform(crop.distances.values.begin(), crop.distances.values.end(),
                    batch.distances.begin() + static_cast<std::ptrdiff_t>(i * kDistanceMaps * colors),
                    [](float d) { return std::log1p(d); });
-    if (auto maps = describe(crop.image)) {
-      described[i] = std::move(*maps);
+    if (auto description = describe(crop.image)) {
+      described[i] = std::move(*description);
+      std::copy(described[i].light.values.begin(), described[i].light.values.end(),
+                batch.light.begin() + static_cast<std::ptrdiff_t>(i * 3 * plane));
     } else {
-      failures[i] = maps.error();
+      failures[i] = description.error();
     }
+    std::transform(crop.truth.values.begin(), crop.truth.values.end(),
+                   batch.truth.begin() + static_cast<std::ptrdiff_t>(i * plane),
+                   [](auto v) { return v != 0 ? 1.0F : 0.0F; });
     float* color = batch.colors.data() + 3 * i * colors;
     for (std::size_t p = 0; p < plane; ++p) {
       const auto cell = p / static_cast<std::size_t>(batch.width) / kColorStride *
@@ -291,9 +300,11 @@ Result<CropBatch> CropSource::draw(const Random& random, int count, int threads,
   for (const auto& failure : failures)
     if (failure) return *failure;
   for (std::size_t m = 0; m < batch.maps.size(); ++m) {
-    batch.channels[m] = described[0][m].channels;
-    for (const auto& maps : described)
-      batch.maps[m].insert(batch.maps[m].end(), maps[m].values.begin(), maps[m].values.end());
+    batch.channels[m] = described[0].maps[m].channels;
+    for (const auto& description : described) {
+      const auto& values = description.maps[m].values;
+      batch.maps[m].insert(batch.maps[m].end(), values.begin(), values.end());
+    }
   }
   return batch;
 }

@@ -18,6 +18,9 @@ struct CropBatch {
   std::array<std::int64_t, 3> channels = {};  ///< The number of channels of each map.
   std::vector<float> colors;                  ///< [count, 3, height / 8, width / 8]: means, 0 … 1
   std::vector<float> distances;               ///< [count, kDistanceMaps, height / 8, width / 8]: log(1 + distance)
+  std::vector<float> light;                   ///< [count, 3, height, width]
+  std::vector<float> truth;                   ///< [count, height, width]: 1 where there is a defect
+  std::vector<float> is_real;                 ///< [count]: 0 if the crop shows a picture that was put together
   std::vector<float> coverage;  ///< [count, height / 4, width / 4]: share of the cell that a defect covers
   /// [count, height / 4, width / 4]: label of cells that a defect covers to a quarter, else −1.
   std::vector<std::int64_t> labels;

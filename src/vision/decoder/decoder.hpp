@@ -13,12 +13,19 @@
 
 /// Decoders that draw defects: small feature pyramids (Lin et al., CVPR 2017) on the frozen backbone's maps, one per
 /// fold. They are trained side by side on the same pictures, each without those of its fold. They also see how far each
-/// place is from what good pictures look like. They learn from masks, from real defects pasted onto good pictures, and
+/// place is from what good pictures look like. Where they suspect a defect, further small networks look at the picture
+/// itself and draw the pixels. They learn from masks, from real defects pasted onto good pictures, and
 /// from rendered damage of the real defects' size.
 namespace vedette {
 
 /// The backbone's maps at strides 4, 8 and 16.
 using FeatureMaps = std::array<Planes, 3>;
+
+/// What is known of a picture's content.
+struct Description {
+  FeatureMaps maps;
+  Planes light;  ///< [3, height, width]: the light-normalised picture, as the backbone sees it but for its gain
+};
 
 /// What a decoder job knows of a picture before the picture is loaded.
 struct DecoderPicture {
@@ -44,8 +51,8 @@ struct DecoderJob {
   std::function<Result<DecoderSample>(std::size_t)> load;
   /// Returns the distances of a composed picture by the models of a fold.
   std::function<Result<Planes>(const RgbImage& image, std::int64_t fold)> measure;
-  /// Returns the backbone's maps. Height and width may be any multiples of 16; all pictures have one size.
-  std::function<Result<FeatureMaps>(const RgbImage&)> describe;
+  /// Describes a picture. Height and width may be any multiples of 16; all pictures have one size.
+  std::function<Result<Description>(const RgbImage&)> describe;
   std::int64_t folds = 0, labels = 0;
   std::uint64_t seed = 0;
   int threads = 1;
@@ -56,7 +63,7 @@ struct DecoderJob {
 };
 
 struct Decoders {
-  std::map<std::string, Tensor> tensors;  ///< The names are "decoder.<layer>.weight" and "decoder.<layer>.bias".
+  std::map<std::string, Tensor> tensors;  ///< The names are "decoder.<layer>.<role>".
   int steps = 0;                          ///< The number of steps that were taken.
   /// Pairs of a step and the loss per fold, averaged since the entry before.
   std::vector<std::pair<int, double>> loss;
@@ -67,11 +74,18 @@ struct Decoders {
 /// internal if LibTorch does.
 Result<Decoders> train_decoders(const DecoderJob& job);
 
+/// Cells whose logit of a defect is at least this high are looked at pixel by pixel, with their neighbours.
+inline constexpr double kRefinedFrom = -2;
+
+struct DecoderOutputs {
+  std::string logits;   ///< [folds · (1 + labels), H/4, W/4]: for each fold the logit of a defect, then its labels'
+  std::string details;  ///< [folds, H, W]: how probably a pixel belongs to a defect, 0 where no cell is suspicious
+};
 /// Appends the nodes that run all folds' decoders. `maps` are the backbone's maps at strides 4, 8 and 16, `color` is
-/// the mean colours [3, H/8, W/8], and `distances` is [folds · kDistanceMaps, H/8, W/8]: log(1 + distance), fold by
-/// fold. Returns the name of the value [folds · (1 + labels), H/4, W/4]: for each fold the logit of a defect, then the
-/// logits of its labels.
-std::string append_decoders(std::vector<Node>& nodes, const std::array<std::string, 3>& maps, const std::string& color,
-                            const std::string& distances, std::int64_t folds);
+/// the mean colours [3, H/8, W/8], `light` is the light-normalised picture [3, H, W], and `distances` is
+/// [folds · kDistanceMaps, H/8, W/8]: log(1 + distance), fold by fold. Returns the names of what they say.
+DecoderOutputs append_decoders(std::vector<Node>& nodes, const std::array<std::string, 3>& maps,
+                               const std::string& color, const std::string& light, const std::string& distances,
+                               std::int64_t folds);
 
 }  // namespace vedette

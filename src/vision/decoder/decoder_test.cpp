@@ -41,10 +41,11 @@ DecoderJob job(int steps) {
   };
   j.measure = [](const RgbImage&, std::int64_t) -> Result<Planes> { return no_distances(); };
   // Mean colours stand for a backbone.
-  j.describe = [](const RgbImage& image) -> Result<FeatureMaps> {
-    return FeatureMaps{resize_to_planes(image, image.height / 4, image.width / 4),
-                       resize_to_planes(image, image.height / 8, image.width / 8),
-                       resize_to_planes(image, image.height / 16, image.width / 16)};
+  j.describe = [](const RgbImage& image) -> Result<Description> {
+    return Description{{resize_to_planes(image, image.height / 4, image.width / 4),
+                        resize_to_planes(image, image.height / 8, image.width / 8),
+                        resize_to_planes(image, image.height / 16, image.width / 16)},
+                       resize_to_planes(image, image.height, image.width)};
   };
   j.folds = 2;
   j.labels = 2;
@@ -59,7 +60,7 @@ TEST(Decoder, WeightsFitTheNodesAndRepeat) {
   ASSERT_TRUE(first) << first.error().message;
   ASSERT_TRUE(second);
   std::vector<Node> nodes;
-  append_decoders(nodes, {"a", "b", "c"}, "color", "distances", 2);
+  append_decoders(nodes, {"a", "b", "c"}, "color", "light", "distances", 2);
   for (const auto& node : nodes)
     for (const auto& [role, name] : node.tensors) {
       ASSERT_TRUE(first->tensors.contains(name)) << name;
@@ -81,7 +82,7 @@ TEST(Decoder, ATrainingThatFitsABudgetEqualsOneWithTheStepsItTook) {
 
 TEST(Decoder, APictureThatCannotBeDescribedEndsTheTraining) {
   auto j = job(2);
-  j.describe = [](const RgbImage&) -> Result<FeatureMaps> { return invalid_input("undescribed"); };
+  j.describe = [](const RgbImage&) -> Result<Description> { return invalid_input("undescribed"); };
   EXPECT_EQ(train_decoders(j).error().message, "undescribed");
 }
 

@@ -2,8 +2,9 @@
 
 namespace vedette {
 
-std::string append_decoders(std::vector<Node>& nodes, const std::array<std::string, 3>& maps, const std::string& color,
-                            const std::string& distances, std::int64_t folds) {
+DecoderOutputs append_decoders(std::vector<Node>& nodes, const std::array<std::string, 3>& maps,
+                               const std::string& color, const std::string& light, const std::string& distances,
+                               std::int64_t folds) {
   const auto layer = [&](const std::string& name, std::vector<std::string> inputs, bool is_grouped, bool has_relu) {
     auto output = "decoder." + name;
     nodes.push_back(
@@ -25,7 +26,16 @@ std::string append_decoders(std::vector<Node>& nodes, const std::array<std::stri
   x = layer("merge8", {x}, true, true);
   x = layer("lateral4", {maps[0], enlarged(x)}, false, true);
   x = layer("merge4", {x}, true, true);
-  return layer("out", {x}, true, false);
+  const auto logits = layer("out", {x}, true, false);
+  nodes.push_back({"refine",
+                   "decoder.pixels",
+                   {x, logits, light},
+                   {{"weights", "decoder.refine.weights"},
+                    {"bias", "decoder.refine.bias"},
+                    {"pixel_weights", "decoder.refine.pixel_weights"},
+                    {"pixel_bias", "decoder.refine.pixel_bias"}},
+                   {{"groups", static_cast<double>(folds)}, {"limit", kRefinedFrom}}});
+  return {logits, "decoder.pixels"};
 }
 
 }  // namespace vedette

@@ -11,6 +11,7 @@
 #include "base/parallel.hpp"
 #include "vision/decoder/crops.hpp"
 #include "vision/decoder/decoder.hpp"
+#include "vision/decoder/refiner.hpp"
 
 namespace vedette {
 namespace {
@@ -25,7 +26,8 @@ constexpr int kNewCrops = 8;
 constexpr int kDistances = 3;  // The place of the distances among the maps.
 constexpr int kWarmUp = 20, kTimedFrom = 6, kLeastSteps = 10, kMostSteps = 4'000;
 constexpr int kLossSteps = 10;
-constexpr int kLooks = 4;  // The number of draws from which the scale of the inputs is taken.
+constexpr int kLooks = 4;              // The number of draws from which the scale of the inputs is taken.
+constexpr double kRefinedAfter = 0.6;  // The share of the steps after which the refiner begins to learn.
 constexpr double kRate = 4e-3, kDecay = 1e-3, kDropout = 0.1;
 constexpr double kDefectWeight = 1.5;  // The weight of a defect's pixels in the cross-entropy.
 constexpr double kClassWeight = 0.5;   // The weight of the labels' loss.
@@ -43,7 +45,7 @@ torch::Dtype precision() {
 struct Batch {
   /// The backbone's maps at strides 4, 8 (joined with the mean colours) and 16, then the distances.
   std::vector<torch::Tensor> maps;
-  torch::Tensor coverage, teaches, labels;  ///< As in CropBatch.
+  torch::Tensor coverage, teaches, labels, light, truth, is_real;  ///< As in CropBatch.
 };
 
 Batch to_batch(CropBatch& crops) {
@@ -60,6 +62,9 @@ Batch to_batch(CropBatch& crops) {
   out.teaches = torch::from_blob(crops.teaches.data(),
                                  {crops.count, static_cast<std::int64_t>(crops.teaches.size()) / crops.count})
                     .clone();
+  out.light = view(crops.light, 3, 1).clone();
+  out.is_real = torch::from_blob(crops.is_real.data(), {crops.count, 1}).clone();
+  out.truth = torch::from_blob(crops.truth.data(), {crops.count, crops.height, crops.width}).clone();
   out.labels = torch::from_blob(crops.labels.data(), {crops.count, crops.height / kMapStride, crops.width / kMapStride},
                                 torch::kLong)
                    .clone();
@@ -72,6 +77,9 @@ Batch joined(const Batch& first, const Batch& second) {
   out.coverage = torch::cat({first.coverage, second.coverage});
   out.teaches = torch::cat({first.teaches, second.teaches});
   out.labels = torch::cat({first.labels, second.labels});
+  out.light = torch::cat({first.light, second.light});
+  out.is_real = torch::cat({first.is_real, second.is_real});
+  out.truth = torch::cat({first.truth, second.truth});
   return out;
 }
 
@@ -137,7 +145,10 @@ struct FoldDecodersImpl : nn::Module {
       scales.push_back(1 / (all.std({0, 2, 3}, true, true) + 1e-3));
     }
   }
-  torch::Tensor forward(const std::vector<torch::Tensor>& maps) {
+  struct Output {
+    torch::Tensor features, logits;  // The last layer turns features into logits, whose channels are fold by fold.
+  };
+  Output forward(const std::vector<torch::Tensor>& maps) {
     const auto enlarged = [](const torch::Tensor& x) {
       return F::interpolate(x, F::InterpolateFuncOptions()
                                    .scale_factor(std::vector<double>{2, 2})
@@ -152,7 +163,7 @@ struct FoldDecodersImpl : nn::Module {
     x = applied(distance8, seen(kDistances)) + enlarged(x);
     x = torch::relu(applied_by_fold(merge8, torch::relu(applied(lateral8, seen(1)) + x)));
     x = torch::relu(applied_by_fold(merge4, torch::relu(applied(lateral4, seen(0)) + enlarged(x))));
-    return applied_at_once(out, x).to(torch::kFloat, false, false, torch::MemoryFormat::Contiguous);
+    return {x, applied_at_once(out, x).to(torch::kFloat, false, false, torch::MemoryFormat::Contiguous)};
   }
   std::vector<torch::Tensor> means, scales;  // There is one tensor per stage.
   nn::Conv2d lateral16{nullptr}, distance8{nullptr}, lateral8{nullptr}, lateral4{nullptr}, merge8{nullptr},
@@ -255,6 +266,7 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
     }
     FoldDecoders decoders(channels, job.folds, 1 + job.labels);
     decoders->set_scales(looks);
+    Refiner refiner(job.folds, kWidth, Random(job.seed).fork(2ULL << 40).next());
     auto before = std::move(looks.back());
     looks.clear();
     torch::optim::AdamW optimizer(decoders->parameters(), torch::optim::AdamWOptions(kRate).weight_decay(kDecay));
@@ -283,9 +295,15 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
       auto fresh = to_batch(*crops);
       const auto batch = joined(before, fresh);
       before = std::move(fresh);
-      const auto loss = loss_of(decoders->forward(batch.maps), batch, job.labels);
+      const auto output = decoders->forward(batch.maps);
+      const auto loss = loss_of(output.logits, batch, job.labels);
       loss.backward();
       optimizer.step();
+      // What is drawn pixel by pixel rests on decoders that know something. People mark other edges than those of
+      // pictures that were put together.
+      if (const int refined = step - static_cast<int>(kRefinedAfter * steps); refined >= 0)
+        refiner.learn(output.features.detach(), output.logits.detach().slice(1, 0, {}, 1 + job.labels), batch.light,
+                      batch.truth, batch.teaches * batch.is_real, refined / ((1 - kRefinedAfter) * steps));
       sum += loss.item<double>() / static_cast<double>(job.folds), ++count;
       if (count == kLossSteps || step + 1 == steps) {
         curve.emplace_back(step + 1, sum / count);
@@ -294,7 +312,9 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
       }
       if (job.progress) job.progress(static_cast<double>(step + 1) / steps);
     }
-    return Decoders{exported(decoders), steps, std::move(curve)};
+    auto tensors = exported(decoders);
+    tensors.merge(refiner.exported());
+    return Decoders{std::move(tensors), steps, std::move(curve)};
   } catch (const c10::Error& e) {
     return internal_error(std::string("LibTorch: ") + e.what_without_backtrace());
   }

@@ -77,6 +77,7 @@ void Planner::plan(const Node& node) {
       {"scale_cells", &Planner::scale_cells},
       {"summarize_rows", &Planner::summarize_rows},
       {"probe", &Planner::probe},
+      {"refine", &Planner::refine},
       {"blur", &Planner::blur},
       {kClosePicture, &Planner::close_picture},
       {"patch_mixture", &Planner::patch_mixture}};

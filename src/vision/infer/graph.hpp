@@ -102,6 +102,13 @@ inline constexpr const char* kClosePicture = "close_picture";  ///< The operatio
 ///   probe                [C] → [1,1]; center [C], scale [C], weights [C], bias [1]; limit; with z = (x − center) ·
 ///                        scale, cut off at ± limit: exp(bias + Σ weights · z), the odds of a logistic model
 ///   blur                 [H,W] → same; sigma, in cells
+///   refine               [G·C,H,W], [G·K,H,W], picture [3,4H,4W] → [G,4H,4W]; weights [G,9·C+192,N], bias [G,N],
+///                        pixel_weights [G,N,16], pixel_bias [G,16], N a multiple of 16 up to 256; groups G, limit;
+///                        the probabilities of the 4 × 4 pixels of each cell, row by row, from a network of its own
+///                        per group. Its inputs are the group's C features of the cell and its eight neighbours, row by
+///                        row, then 8 × 8 pixels of the picture around the cell, channel by channel; beyond the edges
+///                        lies what lies at them. Only cells are computed where the first of the group's K channels of
+///                        the second input reaches the limit, and their neighbours; all others are 0.
 ///   patch_mixture        [1,H,W] → [F,(H−side)/stride+1,(W−side)/stride+1]; centers [K,P], P = side², whitening [P,P],
 ///                        basis [K,P,F·R], weight, scale, offset [K,F]; side, stride; of each patch, with the center
 ///                        that is nearest, e = (patch − center) · whitening, and B the columns f·R … of its basis:

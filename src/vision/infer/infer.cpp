@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <map>
 #include <optional>
 
 #include "base/parallel.hpp"
@@ -46,73 +45,6 @@ std::vector<std::size_t> chosen_folds(const ContestantOutput& output, std::optio
   std::vector<std::size_t> all(output.maps.size());
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
   return all;
-}
-
-/// Returns for each region the part of the picture that its cells and their neighbours cover.
-std::vector<Window> region_windows(const Grid<int>& regions, int count, int height, int width) {
-  struct Bounds {
-    int top = 1 << 30, left = 1 << 30, bottom = -1, right = -1;
-  };
-  std::vector<Bounds> bounds(static_cast<std::size_t>(count));
-  for (int y = 0; y < regions.height; ++y)
-    for (int x = 0; x < regions.width; ++x) {
-      if (regions.at(y, x) == 0) continue;
-      auto& b = bounds[static_cast<std::size_t>(regions.at(y, x) - 1)];
-      b = {std::min(b.top, y), std::min(b.left, x), std::max(b.bottom, y), std::max(b.right, x)};
-    }
-  std::vector<Window> out;
-  for (const auto& b : bounds) {
-    // Pixel p lies in cell p · cells / pixels, rounded down, so the first pixel of a cell is cell · pixels / cells,
-    // rounded up.
-    const auto first = [](int cell, int cells, int pixels) { return (cell * pixels + cells - 1) / cells; };
-    const int top = first(std::max(0, b.top - 1), regions.height, height),
-              left = first(std::max(0, b.left - 1), regions.width, width);
-    out.push_back({top, left, first(std::min(regions.height, b.bottom + 2), regions.height, height) - top,
-                   first(std::min(regions.width, b.right + 2), regions.width, width) - left});
-  }
-  return out;
-}
-
-/// Draws the labels at the picture's size. A label is drawn in those regions, found with its own thresholds, whose
-/// cells the class maps assign to it. The enlarged map gives the edges of the regions. Where regions of two labels
-/// meet, the one that stands out more is drawn.
-Grid<std::uint8_t> draw_labels(const Manifest& m, const Grid<float>& map, std::span<const Planes> class_maps,
-                               std::optional<std::int64_t> fold) {
-  const auto& s = *m.segmentation;
-  // The strictest thresholds come first, and labels with equal thresholds share a pass.
-  std::map<std::pair<double, double>, std::vector<bool>, std::greater<>> passes;
-  for (std::size_t l = 0; l < s.labels.size(); ++l) {
-    auto& members = passes[{s.thresholds[l].map, s.thresholds[l].peak}];
-    members.resize(s.labels.size() + 1);
-    members[l + 1] = true;
-  }
-  Grid<std::uint8_t> out(m.image_height, m.image_width);
-  for (const auto& [thresholds, members] : passes) {
-    int count = 0;
-    const auto regions = find_regions(map, thresholds.first, thresholds.second, count);
-    if (count == 0) continue;
-    const auto label_of = classify_regions(map, regions, count, class_maps, fold);
-    // Most of a picture lies in no region, so the map is enlarged only where there is one.
-    for (const auto& part : region_windows(regions, count, out.height, out.width)) {
-      const auto enlarged = resize_map(map, out.height, out.width, part);
-      for (int y = part.top; y < part.top + part.height; ++y) {
-        const int cy = y * map.height / out.height;
-        for (int x = part.left; x < part.left + part.width; ++x) {
-          if (!(enlarged.at(y - part.top, x - part.left) >= thresholds.first) || out.at(y, x) != 0) continue;
-          const int cx = x * map.width / out.width;
-          int region = regions.at(cy, cx);
-          // Interpolation may reach half a cell beyond the region, so the neighbours are asked, too.
-          for (int dy = -1; dy <= 1 && region == 0; ++dy)
-            for (int dx = -1; dx <= 1 && region == 0; ++dx)
-              if (cy + dy >= 0 && cy + dy < map.height && cx + dx >= 0 && cx + dx < map.width)
-                region = regions.at(cy + dy, cx + dx);
-          if (const auto label = label_of[static_cast<std::size_t>(region)]; label != 0 && members[label])
-            out.at(y, x) = label;
-        }
-      }
-    }
-  }
-  return out;
 }
 
 }  // namespace
@@ -195,68 +127,8 @@ Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOut
   return map;
 }
 
-Grid<int> find_regions(const Grid<float>& map, double threshold, double peak, int& count) {
-  Grid<int> regions(map.height, map.width);
-  count = 0;
-  // The cells of one region; the neighbours of those from `next` on are still to be looked at.
-  std::vector<std::pair<int, int>> region;
-  for (int y = 0; y < map.height; ++y)
-    for (int x = 0; x < map.width; ++x) {
-      if (regions.at(y, x) != 0 || !(map.at(y, x) >= threshold)) continue;
-      region = {{y, x}};
-      regions.at(y, x) = count + 1;
-      double highest = map.at(y, x);
-      for (std::size_t next = 0; next < region.size(); ++next) {
-        const auto [cy, cx] = region[next];
-        for (int ny = std::max(0, cy - 1); ny <= std::min(map.height - 1, cy + 1); ++ny)
-          for (int nx = std::max(0, cx - 1); nx <= std::min(map.width - 1, cx + 1); ++nx)
-            if (regions.at(ny, nx) == 0 && map.at(ny, nx) >= threshold) {
-              regions.at(ny, nx) = count + 1;
-              highest = std::max<double>(highest, map.at(ny, nx));
-              region.emplace_back(ny, nx);
-            }
-      }
-      if (highest >= peak) {
-        ++count;
-      } else {
-        // These cells were looked at and belong to no region.
-        for (const auto& [cy, cx] : region) regions.at(cy, cx) = -1;
-      }
-    }
-  for (auto& r : regions.values) r = std::max(r, 0);
-  return regions;
-}
-
-std::vector<std::uint8_t> classify_regions(const Grid<float>& map, const Grid<int>& regions, int count,
-                                           std::span<const Planes> class_maps, std::optional<std::int64_t> fold) {
-  const auto labels = static_cast<std::size_t>(class_maps[0].channels);
-  std::vector<std::vector<double>> votes(static_cast<std::size_t>(count) + 1, std::vector<double>(labels));
-  for (std::size_t f = 0; f < class_maps.size(); ++f) {
-    if (fold && static_cast<std::size_t>(*fold) != f) continue;
-    const auto& logits = class_maps[f];
-    const auto plane = static_cast<std::size_t>(logits.height) * static_cast<std::size_t>(logits.width);
-    std::vector<double> shares(labels);
-    for (int y = 0; y < regions.height; ++y)
-      for (int x = 0; x < regions.width; ++x) {
-        const int region = regions.at(y, x);
-        if (region == 0) continue;
-        const auto cell = static_cast<std::size_t>(y * logits.height / regions.height * logits.width +
-                                                   x * logits.width / regions.width);
-        const double weight = static_cast<double>(map.at(y, x)) * map.at(y, x);
-        double highest = -HUGE_VAL, sum = 0;
-        for (std::size_t l = 0; l < labels; ++l) highest = std::max<double>(highest, logits.values[l * plane + cell]);
-        for (std::size_t l = 0; l < labels; ++l) sum += shares[l] = std::exp(logits.values[l * plane + cell] - highest);
-        for (std::size_t l = 0; l < labels; ++l) votes[static_cast<std::size_t>(region)][l] += weight * shares[l] / sum;
-      }
-  }
-  std::vector<std::uint8_t> out = {0};
-  for (auto v = votes.begin() + 1; v != votes.end(); ++v)
-    out.push_back(static_cast<std::uint8_t>(std::max_element(v->begin(), v->end()) - v->begin() + 1));
-  return out;
-}
-
 Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, std::span<const Planes> class_maps,
-                  PictureStatistics statistics, std::optional<std::int64_t> fold) {
+                  const PixelMaps& details, PictureStatistics statistics, std::optional<std::int64_t> fold) {
   double fused = m.fusion_bias;
   for (std::size_t c = 0; c < outputs.size(); ++c) {
     const auto& contestant = m.contestants[c];
@@ -278,7 +150,7 @@ Detection combine(const Manifest& m, std::span<const ContestantOutput> outputs, 
   detection.reason = std::move(decided.reason);
   detection.statistics = statistics;
   detection.anomaly_map = combine_maps(m, outputs, fold);
-  if (m.segmentation) detection.label_map = draw_labels(m, detection.anomaly_map, class_maps, fold);
+  if (m.segmentation) detection.label_map = draw_labels(m, detection.anomaly_map, class_maps, details, fold);
   return detection;
 }
 
@@ -372,6 +244,18 @@ struct Engine::State {
         measurement.class_maps.push_back({static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]),
                                           static_cast<int>(value.shape[2]), value.copy()});
       }
+    if (artifact.manifest.segmentation && !artifact.manifest.segmentation->details.empty()) {
+      const auto& value = graph.output(artifact.manifest.segmentation->details);
+      auto& details = measurement.details;
+      details = {static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]), static_cast<int>(value.shape[2]),
+                 std::vector<std::uint8_t>(value.data.size())};
+#pragma omp parallel for
+      for (std::size_t i = 0; i < value.data.size(); ++i) {
+        // A hostile model's values need not be numbers.
+        const float v = value.data[i] > 0 ? 254 * value.data[i] + 1.5F : 0.0F;
+        details.values[i] = static_cast<std::uint8_t>(static_cast<int>(v < 255 ? v : 255));
+      }
+    }
     return measurement;
   }
 
@@ -406,8 +290,8 @@ struct Engine::State {
       if (!done) return done.error();
       const auto& measurement = done->measurement;
       seconds_per_picture = done->seconds * ThreadCount::current();
-      const auto detection =
-          combine(artifact.manifest, measurement.outputs, measurement.class_maps, measurement.statistics, std::nullopt);
+      const auto detection = combine(artifact.manifest, measurement.outputs, measurement.class_maps,
+                                     measurement.details, measurement.statistics, std::nullopt);
       const bool is_int8 = precision == Precision::int8;
       const double expected = is_int8 ? golden.int8_score.value_or(golden.anomaly_score) : golden.anomaly_score;
       if (!(std::abs(detection.anomaly_score - expected) <=
@@ -469,6 +353,7 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, std::opt
     outputs.insert(outputs.end(), contestant.maps.begin(), contestant.maps.end());
   if (m.segmentation)
     outputs.insert(outputs.end(), m.segmentation->class_maps.begin(), m.segmentation->class_maps.end());
+  if (m.segmentation && !m.segmentation->details.empty()) outputs.push_back(m.segmentation->details);
   state->graphs.emplace(m.graph, state->artifact.tensors, std::move(outputs), state->precision);
   auto graph = state->take();
   if (!graph) return graph.error();
@@ -482,6 +367,10 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, std::opt
       if (const auto& shape = (*graph)->output(name).shape;
           shape.size() != 3 || shape[0] != static_cast<std::int64_t>(m.segmentation->labels.size()))
         return invalid_input("The model cannot run: " + name + " does not fit the labels.");
+  if (m.segmentation && !m.segmentation->details.empty() &&
+      (*graph)->output(m.segmentation->details).shape !=
+          std::vector<std::int64_t>{m.folds, m.input_height, m.input_width})
+    return invalid_input("The model cannot run: " + m.segmentation->details + " does not fit the pixels.");
   state->weights = (*graph)->packed_weights();
   for (const auto& [name, tensor] : state->artifact.tensors)
     state->weights[tensor.data()] = tensor.count * sizeof(float);
@@ -560,7 +449,8 @@ Result<Detection> Engine::detect(const RgbImage& image) const {
   state_->graphs->give_back(std::move(*graph));
   measurement.statistics.beyond_range = image.beyond_range;
   const auto network = watch.lap("network");
-  auto detection = combine(m, measurement.outputs, measurement.class_maps, measurement.statistics, std::nullopt);
+  auto detection = combine(m, measurement.outputs, measurement.class_maps, measurement.details, measurement.statistics,
+                           std::nullopt);
   detection.stages = {resize, network, watch.lap("mask")};
   return detection;
 }

@@ -24,6 +24,13 @@ struct ContestantOutput {
   std::vector<std::vector<double>> scores;  ///< for each fold the numbers of the pools (Pool), in their order
 };
 
+/// Holds for each pixel of a model's input how probably it belongs to a defect, 1 … 255, by each fold. Only what stands
+/// out at all is looked at pixel by pixel; everywhere else the values are 0.
+struct PixelMaps {
+  int folds = 0, height = 0, width = 0;
+  std::vector<std::uint8_t> values;  ///< [folds, height, width]; empty if the model has none
+};
+
 /// Says how long one step of a detection took.
 struct StageTime {
   const char* name;  ///< a string literal
@@ -65,9 +72,11 @@ double level_of(const Manifest& manifest, std::span<const ContestantOutput> outp
 
 /// Combines what the contestants found by the numbers of the manifest, and decides (decide.hpp). It uses the maps of
 /// one fold or, if `fold` is empty, of all folds. `class_maps` are the values that the manifest's segmentation names,
-/// one per fold; models without segmentation do not use them. The function sets the level in `statistics`.
+/// one per fold, and `details` are its pixels; models without segmentation do not use them. The function sets the level
+/// in `statistics`.
 Detection combine(const Manifest& manifest, std::span<const ContestantOutput> outputs,
-                  std::span<const Planes> class_maps, PictureStatistics statistics, std::optional<std::int64_t> fold);
+                  std::span<const Planes> class_maps, const PixelMaps& details, PictureStatistics statistics,
+                  std::optional<std::int64_t> fold);
 
 /// Returns only the anomaly map, combined with the given map weights, at the size of the largest of all maps.
 Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOutput> outputs,
@@ -77,11 +86,28 @@ Grid<float> combine_maps(const Manifest& manifest, std::span<const ContestantOut
 /// the result 0 means no region; any other value is the number of the region, from 1.
 Grid<int> find_regions(const Grid<float>& map, double threshold, double peak, int& count);
 
+/// Returns the region of a cell, or else a region that one of its eight neighbours lies in, or 0.
+int region_near(const Grid<int>& regions, int y, int x);
+
 /// Returns for each region the index of its label + 1, and 0 for region 0. The class probabilities of the region's
 /// cells decide, weighted by the square of the map, because the cells that are most surely defective know the class
 /// best. `class_maps` has one element per fold (Engine::Measurement).
 std::vector<std::uint8_t> classify_regions(const Grid<float>& map, const Grid<int>& regions, int count,
                                            std::span<const Planes> class_maps, std::optional<std::int64_t> fold);
+
+/// Returns the pixels of one fold or, if `fold` is empty, the mean of all folds, 0 … 1; 0 where no fold looked.
+Grid<float> details_of(const PixelMaps& details, std::optional<std::int64_t> fold);
+
+/// Returns the highest of the pixels in each cell of a map of this size.
+Grid<float> highest_pixels(const Grid<float>& pixels, int height, int width);
+
+/// Draws the labels at the picture's size. A label is drawn in those regions, found with its own thresholds, whose
+/// cells the class maps assign to it. Regions are sought among the cells' highest pixels first, and the pixels say where
+/// their edges are, up to one cell beyond the region. Then they are sought in the map, and where no region of pixels
+/// is, the enlarged map says where their edges are. Where regions of two labels meet, the one that stands out more is
+/// drawn.
+Grid<std::uint8_t> draw_labels(const Manifest& manifest, const Grid<float>& map, std::span<const Planes> class_maps,
+                               const PixelMaps& details, std::optional<std::int64_t> fold);
 
 /// Returns the least size to which a picture may be reduced for this model, while it is decoded: the working size, or
 /// the size of the close picture (Graph) if the model has one.
@@ -126,6 +152,7 @@ class Engine {
   struct Measurement {
     std::vector<ContestantOutput> outputs;
     std::vector<Planes> class_maps;  ///< one per fold, [labels, height, width]; empty without segmentation
+    PixelMaps details;               ///< those of all folds, if the model has them
     PictureStatistics statistics;    ///< statistics of the picture, in which the level is not set
   };
   Result<Measurement> measure(const RgbImage& image) const;

@@ -271,14 +271,14 @@ TEST(Infer, OnlyRegionsThatReachThePeakAreLabelled) {
   Manifest m;
   m.image_height = 24, m.image_width = 48;
   m.contestants = {{.name = "one", .maps = {"map"}, .pools = {{.fraction = 0.01, .weight = 1}}, .map_weight = 1}};
-  m.segmentation = Segmentation{{{"a", "#ff0000"}, {"b", "#00ff00"}}, {{1, 2}, {1, 2}}, {"classes"}};
+  m.segmentation = Segmentation{{{"a", "#ff0000"}, {"b", "#00ff00"}}, {{1, 2}, {1, 2}}, {"classes"}, {}};
   Grid<float> map(6, 12);
   map.at(2, 2) = 1.5F;  // this cell reaches the threshold but not the peak
   map.at(2, 9) = 2.5F;
   Planes classes{2, 6, 12, std::vector<float>(2 * 6 * 12)};
   for (std::size_t i = 6 * 12; i < classes.values.size(); ++i) classes.values[i] = 1;  // the class is "b" everywhere
   const auto detection =
-      combine(m, std::vector<ContestantOutput>{{{map}, {{0.0}}}}, std::vector{classes}, {}, std::nullopt);
+      combine(m, std::vector<ContestantOutput>{{{map}, {{0.0}}}}, std::vector{classes}, {}, {}, std::nullopt);
   std::set<int> left, right;
   for (int y = 0; y < 24; ++y)
     for (int x = 0; x < 48; ++x) (x < 24 ? left : right).insert(detection.label_map->at(y, x));

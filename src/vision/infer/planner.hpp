@@ -17,7 +17,7 @@
 /// Turns a model's nodes into steps. Internal to vision/infer: graph.cpp holds the table of operations and the small
 /// operations, networks.cpp the convolutions, channels_last.cpp what joins their maps, distances.cpp the comparisons
 /// with what good pictures look like, edges.cpp the energies of edges, patches.cpp what looks at small patches of pixels,
-/// and summary.cpp what judges pictures as a whole.
+/// summary.cpp what judges pictures as a whole, and refine.cpp what draws single pixels.
 namespace vedette {
 
 using Value = Graph::Value;
@@ -137,6 +137,9 @@ class Planner {
   // These methods are defined in summary.cpp.
   void summarize_rows(const Node& node);
   void probe(const Node& node);
+
+  // This method is defined in refine.cpp.
+  void refine(const Node& node);
 
   // These methods are defined in channels_last.cpp.
   /// A value [C,H,W] in any form; it is not changed into another form.

@@ -61,7 +61,7 @@ FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const
     const auto light = add("light_normalize", own + "light", {picture}, {{"sigma", kLightSigma}});
     const auto entered = add("affine", own + "entered", {light}, {{"scale", backbone.gain}, {"offset", 0}});
     const auto strides = backbone.append(out.nodes, own + "deep.", entered);
-    if (maps) *maps = strides;
+    if (maps) *maps = strides, out.light = light;
     return std::vector<std::string>{add("average_pool", own + "fine", {strides[0]}, {{"size", 2}}), strides[1],
                                     add("upsample", own + "coarse", {strides[2]}, {{"factor", 2}})};
   };
@@ -86,6 +86,7 @@ DescriptionGraph make_description_graph(const Backbone& backbone) {
   DescriptionGraph out;
   out.nodes = {{"light_normalize", "light", {"image"}, {}, {{"sigma", kLightSigma}}},
                {"affine", "entered", {"light"}, {}, {{"scale", backbone.gain}, {"offset", 0}}}};
+  out.light = "light";
   out.maps = backbone.append(out.nodes, "deep.", "entered");
   return out;
 }

@@ -35,6 +35,7 @@ struct FeatureGraph {
   std::vector<Node> nodes;
   std::map<std::string, Tensor> tensors;
   std::array<std::string, 3> maps;  ///< The outputs of the backbone at strides 4, 8 and 16, [channels, …].
+  std::string light;                ///< The output [3, input size]: the light-normalised picture.
   std::string color;                ///< The output [3, fine cells]: the mean colour, not normalised.
   std::string rows;                 ///< The output [fine cells, channels]: strides 4, 8, 16 and the colour, joined.
   /// The output with the same values averaged over coarse cells, and with what the backbone says of the picture at half
@@ -71,6 +72,7 @@ FeatureGraph make_feature_graph(const Backbone& backbone, InputSize input, const
 /// The graph of the backbone alone on the light-normalised picture.
 struct DescriptionGraph {
   std::vector<Node> nodes;
+  std::string light;                ///< The output [3, size of the picture]: the light-normalised picture.
   std::array<std::string, 3> maps;  ///< The outputs at strides 4, 8 and 16.
 };
 DescriptionGraph make_description_graph(const Backbone& backbone);

@@ -60,6 +60,11 @@ Result<std::vector<OutOfFold>> measure_out_of_fold(Workshop& w) {
       }
       if (keep_maps[i]) {
         out.class_maps = {std::move(measurement->class_maps[static_cast<std::size_t>(picture.fold)])};
+        const auto& all = measurement->details;
+        const auto plane = static_cast<std::ptrdiff_t>(all.height) * all.width;
+        out.details = {1, all.height, all.width, {}};
+        out.details.values.assign(all.values.begin() + picture.fold * plane,
+                                  all.values.begin() + (picture.fold + 1) * plane);
         out.truth = loaded->truth.value_or(Grid<std::uint8_t>(w.image_height, w.image_width));
       }
     });

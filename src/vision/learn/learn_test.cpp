@@ -392,7 +392,7 @@ TEST(OutOfFold, VerdictsAreWhatInferSaysWithTheFoldsNumbers) {
       if (set.fold[i] != f) continue;
       const std::vector<ContestantOutput> seen = {
           {{Grid<float>(2, 2, static_cast<float>(set.statistics[i].level))}, {{set.logits[i]}}}};
-      const auto said = combine(m, seen, {}, set.statistics[i], 0);
+      const auto said = combine(m, seen, {}, {}, set.statistics[i], 0);
       EXPECT_EQ(decided[i].is_anomalous, said.is_anomalous);
       EXPECT_NEAR(decided[i].confidence, said.confidence, 1e-9);
       EXPECT_EQ(decided[i].reason, said.reason);

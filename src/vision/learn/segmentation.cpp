@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "base/parallel.hpp"
@@ -10,9 +11,41 @@ namespace vedette {
 namespace {
 
 constexpr std::size_t kThresholds = 40;
+constexpr std::array kPixelThresholds = {0.25, 0.35, 0.45, 0.55, 0.65};
+/// Which pixels are drawn: those of the threshold with this number, in regions that reach the peak.
+struct PixelChoice {
+  std::size_t layer = 0;
+  double peak = 2;
+};
+/// In the first choice there are none, and the map alone draws.
+constexpr std::array<PixelChoice, 16> kPixelChoices = {{{},
+                                                        {0, 0.25},
+                                                        {0, 0.6},
+                                                        {0, 0.85},
+                                                        {1, 0.35},
+                                                        {1, 0.6},
+                                                        {1, 0.85},
+                                                        {2, 0.45},
+                                                        {2, 0.6},
+                                                        {2, 0.85},
+                                                        {3, 0.55},
+                                                        {3, 0.7},
+                                                        {3, 0.85},
+                                                        {4, 0.65},
+                                                        {4, 0.8},
+                                                        {4, 0.9}}};
+using PerChoice = std::array<float, kPixelChoices.size()>;
 // All labels together count for so many pictures when a label's own thresholds are chosen.
 constexpr double kPriorPictures = 4;
 
+/// The regions of pixels at or above a threshold.
+struct PixelLayer {
+  Grid<int> near;                      ///< The number of the region that the cell is in or beside, or 0.
+  std::vector<float> peaks;            ///< One per region, after one of region 0.
+  std::vector<std::uint8_t> label_of;  ///< As classify_regions returns it.
+  Grid<float> drawn;                   ///< The share of each cell that is drawn if the cell is near a region.
+  std::vector<Grid<float>> hits;       ///< The shares that are drawn and that the truth covers, as Drawing::coverage.
+};
 /// A picture and its map, from which a mask is to be drawn.
 struct Drawing {
   Grid<float> map;
@@ -20,33 +53,41 @@ struct Drawing {
   std::vector<double> marked;
   /// The shares of each cell that the truth covers, in the same order; empty where nothing is marked.
   std::vector<Grid<float>> coverage;
+  std::array<PixelLayer, kPixelThresholds.size()> layers;
   const Planes* classes = nullptr;  ///< The logits of the labels.
+  [[nodiscard]] int region_of_pixels(const PixelChoice& choice, std::size_t cell) const {
+    const auto& layer = layers[choice.layer];
+    const int region = choice.peak > 1 ? 0 : layer.near.values[cell];
+    return layer.peaks[static_cast<std::size_t>(region)] >= choice.peak ? region : 0;
+  }
 };
-/// Pairs of thresholds, one for cells and one for the peaks of regions, and how good each pair is.
+/// Thresholds of cells and of the peaks of regions, with choices of pixels, and how good they are together.
 struct ThresholdTable {
-  std::vector<double> thresholds;  ///< They are in rising order.
-  std::vector<double> quality;     ///< [threshold of cells][threshold of peaks]; 0 where the second is lower
-  double pictures = 0;             ///< The number of pictures that hold what shall be drawn.
+  std::vector<double> thresholds;  ///< They are in rising order; nothing reaches the last.
+  /// [threshold of cells][threshold of peaks][choice of pixels]; 0 where the second is lower than the first
+  std::vector<double> quality;
+  double pictures = 0;  ///< The number of pictures that hold what shall be drawn.
 };
 
-/// Returns the share of each cell that the truth covers with any label (0) or with one label.
-Grid<float> coverage(const Grid<std::uint8_t>& truth, std::uint8_t label, int height, int width) {
+/// Returns the share of each cell in which `is_marked(y, x)` holds, where y and x are pixels of a grid of this size.
+template <typename F>
+Grid<float> share_of_cells(int pixel_rows, int pixel_columns, int height, int width, F is_marked) {
   Grid<float> out(height, width), area(height, width);
-  for (int y = 0; y < truth.height; ++y)
-    for (int x = 0; x < truth.width; ++x) {
-      const int cy = y * out.height / truth.height, cx = x * out.width / truth.width;
-      const auto v = truth.at(y, x);
+  for (int y = 0; y < pixel_rows; ++y)
+    for (int x = 0; x < pixel_columns; ++x) {
+      const int cy = y * out.height / pixel_rows, cx = x * out.width / pixel_columns;
       area.at(cy, cx) += 1;
-      out.at(cy, cx) += (label == 0 ? v != 0 : v == label) ? 1.0F : 0.0F;
+      out.at(cy, cx) += is_marked(y, x) ? 1.0F : 0.0F;
     }
   for (std::size_t i = 0; i < out.values.size(); ++i) out.values[i] /= std::max(1.0F, area.values[i]);
   return out;
 }
 
 /// Rates thresholds by three measures together: the mean IoU over pictures with defects, so that small defects count;
-/// the IoU of the cells of all pictures together, so that false regions cost what they cover; and how well "something
+/// the IoU of all pictures together, so that false regions cost what they cover; and how well "something
 /// is marked" tells defective pictures, where it must touch the defect, from good ones. Cells are weighted by how far
-/// the truth covers them. All regions count (label 0), or only those that are called the label.
+/// they are drawn and how far the truth covers them. All regions count (label 0), or only those that are called the
+/// label.
 ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_t label, int threads) {
   std::vector<float> pooled;
   ThresholdTable table;
@@ -58,18 +99,38 @@ ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_
     for (std::size_t rank = 0; rank < values.size() / 4; rank += 1 + rank / 8) pooled.push_back(values[rank]);
   }
   std::sort(pooled.begin(), pooled.end());
-  for (std::size_t t = 0; t < kThresholds; ++t)
-    table.thresholds.push_back(pooled[static_cast<std::size_t>(static_cast<double>(t) / kThresholds *
+  for (std::size_t t = 0; t + 1 < kThresholds; ++t)
+    table.thresholds.push_back(pooled[static_cast<std::size_t>(static_cast<double>(t) / (kThresholds - 1) *
                                                                static_cast<double>(pooled.size() - 1))]);
-  table.quality.assign(kThresholds * kThresholds, 0);
+  table.thresholds.push_back(2.0 * pooled.back() + 1);
+  constexpr auto kChoices = kPixelChoices.size();
+  table.quality.assign(kThresholds * kThresholds * kChoices, 0);
   if (table.pictures == 0) return table;
   const double good = static_cast<double>(drawings.size()) - table.pictures;
+  struct Region {
+    double peak = 0;
+    PerChoice hit{}, cells{};
+  };
+  // What is drawn pixel by pixel does not depend on the thresholds of the map.
+  std::vector<Region> by_pixels(drawings.size());
+  std::vector<Grid<std::uint32_t>> taken(drawings.size());
+  run_parallel(drawings.size(), threads, [&](std::size_t k) {
+    const auto& d = drawings[k];
+    taken[k] = Grid<std::uint32_t>(d.map.height, d.map.width);
+    for (std::size_t c = 0; c < taken[k].values.size(); ++c)
+      for (std::size_t p = 0; p < kChoices; ++p) {
+        const auto number = static_cast<std::size_t>(d.region_of_pixels(kPixelChoices[p], c));
+        if (number == 0) continue;
+        taken[k].values[c] |= 1U << p;
+        const auto& layer = d.layers[kPixelChoices[p].layer];
+        if (label != 0 && layer.label_of[number] != label) continue;
+        by_pixels[k].cells[p] += layer.drawn.values[c];
+        if (d.marked[label] > 0) by_pixels[k].hit[p] += layer.hits[label].values[c];
+      }
+  });
   for (std::size_t low = 0; low < kThresholds; ++low) {
     const double threshold = table.thresholds[low];
     // Regions and their peaks do not depend on the second threshold, so they are found once.
-    struct Region {
-      double peak, hit, cells;
-    };
     std::vector<std::vector<Region>> regions(drawings.size());
     run_parallel(drawings.size(), threads, [&](std::size_t k) {
       const auto& d = drawings[k];
@@ -83,17 +144,21 @@ ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_
         if (number == 0 || (label != 0 && label_of[number] != label)) continue;
         auto& region = regions[k][number - 1];
         region.peak = std::max<double>(region.peak, d.map.values[c]);
-        if (d.marked[label] > 0) region.hit += d.coverage[label].values[c];
-        region.cells += 1;
+        for (std::size_t p = 0; p < kChoices; ++p) {
+          if ((taken[k].values[c] >> p & 1U) != 0) continue;
+          if (d.marked[label] > 0) region.hit[p] += d.coverage[label].values[c];
+          region.cells[p] += 1;
+        }
       }
     });
-    for (std::size_t high = low; high < kThresholds; ++high) {
+    for (std::size_t i = low * kChoices; i < kThresholds * kChoices; ++i) {
+      const auto high = i / kChoices, p = i % kChoices;
       double sum = 0, all_hit = 0, all_united = 0, found = 0, alarms = 0;
       for (std::size_t k = 0; k < drawings.size(); ++k) {
         const double marked = drawings[k].marked[label];
-        double hit = 0, cells = 0;
+        double hit = by_pixels[k].hit[p], cells = by_pixels[k].cells[p];
         for (const auto& r : regions[k])
-          if (r.cells > 0 && r.peak >= table.thresholds[high]) hit += r.hit, cells += r.cells;
+          if (r.peak >= table.thresholds[high]) hit += r.hit[p], cells += r.cells[p];
         const double united = cells + marked - hit;
         if (marked > 0)
           sum += hit / united, found += hit > 0 ? 1 : 0;
@@ -102,7 +167,8 @@ ThresholdTable rate_thresholds(const std::vector<Drawing>& drawings, std::uint8_
         all_hit += hit, all_united += united;
       }
       const double told_apart = 0.5 * (found / table.pictures + (good > 0 ? 1 - alarms / good : 1));
-      table.quality[low * kThresholds + high] = 0.45 * (sum / table.pictures + all_hit / all_united) + 0.1 * told_apart;
+      table.quality[(low * kThresholds + high) * kChoices + p] =
+          0.45 * (sum / table.pictures + all_hit / all_united) + 0.1 * told_apart;
     }
   }
   return table;
@@ -122,19 +188,54 @@ void fit_segmentation(Workshop& w, std::span<const OutOfFold> out_of_fold) {
     kept.push_back(i);
     auto& d = drawings.emplace_back();
     d.classes = &measured.class_maps[0];
-    const auto map = combine_maps(m, measured.maps, 0);  // This map is computed for its size alone.
+  }
+  run_parallel(kept.size(), w.threads, [&](std::size_t k) {
+    auto& d = drawings[k];
+    const auto& measured = out_of_fold[kept[k]];
+    const auto& truth = *measured.truth;
+    const auto cells = combine_maps(m, measured.maps, 0);  // This map is computed for its size alone.
+    const auto share = [&](auto is_marked) {
+      return share_of_cells(truth.height, truth.width, cells.height, cells.width, is_marked);
+    };
     std::vector<char> holds(w.labels.size() + 1);
-    for (auto v : measured.truth->values) holds[v] = 1;
+    for (auto v : truth.values) holds[v] = 1;
     holds[0] = 1;
     d.marked.resize(holds.size());
     d.coverage.resize(holds.size());
     for (std::size_t label = 0; label < holds.size(); ++label) {
       if (!holds[label]) continue;
-      auto share = coverage(*measured.truth, static_cast<std::uint8_t>(label), map.height, map.width);
-      d.marked[label] = std::accumulate(share.values.begin(), share.values.end(), 0.0);
-      if (d.marked[label] > 0) d.coverage[label] = std::move(share);
+      const auto is_marked = [&](int y, int x) { return label == 0 ? truth.at(y, x) != 0 : truth.at(y, x) == label; };
+      auto covered = share(is_marked);
+      d.marked[label] = std::accumulate(covered.values.begin(), covered.values.end(), 0.0);
+      if (d.marked[label] == 0) continue;
+      d.coverage[label] = std::move(covered);
     }
-  }
+    const auto details = details_of(measured.details, 0);
+    const auto highest = highest_pixels(details, cells.height, cells.width);
+    const auto pixels = resize_map(details, truth.height, truth.width);
+    for (std::size_t p = 0; p < kPixelThresholds.size(); ++p) {
+      auto& layer = d.layers[p];
+      const double threshold = kPixelThresholds[p];
+      int count = 0;
+      const auto regions = find_regions(highest, threshold, threshold, count);
+      layer.label_of = classify_regions(highest, regions, count, {d.classes, 1}, 0);
+      layer.peaks.resize(static_cast<std::size_t>(count) + 1);
+      layer.near = Grid<int>(cells.height, cells.width);
+      for (int y = 0; y < cells.height; ++y)
+        for (int x = 0; x < cells.width; ++x) {
+          layer.near.at(y, x) = region_near(regions, y, x);
+          auto& peak = layer.peaks[static_cast<std::size_t>(regions.at(y, x))];
+          if (regions.at(y, x) != 0) peak = std::max(peak, highest.at(y, x));
+        }
+      layer.drawn = share([&](int y, int x) { return pixels.at(y, x) >= threshold; });
+      layer.hits.resize(holds.size());
+      for (std::size_t label = 0; label < holds.size(); ++label)
+        if (d.marked[label] > 0)
+          layer.hits[label] = share([&](int y, int x) {
+            return pixels.at(y, x) >= threshold && (label == 0 ? truth.at(y, x) != 0 : truth.at(y, x) == label);
+          });
+    }
+  });
   const auto draw = [&](const std::vector<double>& weights) {
     for (std::size_t c = 0; c < weights.size(); ++c) m.contestants[c].map_weight = weights[c];
     for (std::size_t k = 0; k < kept.size(); ++k) drawings[k].map = combine_maps(m, out_of_fold[kept[k]].maps, 0);
@@ -173,8 +274,11 @@ void fit_segmentation(Workshop& w, std::span<const OutOfFold> out_of_fold) {
       together.quality[i] = kPriorPictures * any.quality[i] + own.pictures * own.quality[i];
     const auto best = any.pictures > 0 ? best_of(together)
                                        // Nothing is marked at this size, so hardly anything shall be drawn.
-                                       : kThresholds * kThresholds - 1;
-    s.thresholds[l] = {any.thresholds[best / kThresholds], any.thresholds[best % kThresholds]};
+                                       : any.quality.size() - kPixelChoices.size();
+    const auto pair = best / kPixelChoices.size();
+    const auto& choice = kPixelChoices[best % kPixelChoices.size()];
+    s.thresholds[l] = {any.thresholds[pair / kThresholds], any.thresholds[pair % kThresholds],
+                       choice.peak > 1 ? choice.peak : kPixelThresholds[choice.layer], choice.peak};
   }
 
   if (w.job.test) return;
@@ -186,7 +290,7 @@ void fit_segmentation(Workshop& w, std::span<const OutOfFold> out_of_fold) {
   std::vector<std::vector<std::uint8_t>> truths;
   for (std::size_t k = 0; k < kept.size(); ++k) {
     const auto& picture = out_of_fold[kept[k]];
-    const auto detection = combine(m, picture.maps, picture.class_maps, picture.statistics, 0);
+    const auto detection = combine(m, picture.maps, picture.class_maps, picture.details, picture.statistics, 0);
     tally.add(*detection.label_map, *picture.truth);
     maps.push_back(detection.anomaly_map.values);
     truths.emplace_back(maps.back().size());

@@ -40,6 +40,7 @@ struct OutOfFold {
   ScoreRow scores;                     ///< not standardised
   std::vector<ContestantOutput> maps;  ///< One map per contestant; empty if they are not kept.
   std::vector<Planes> class_maps;      ///< One element, or none if it is not kept.
+  PixelMaps details;                   ///< Of the own fold alone, or empty if they are not kept.
   std::optional<Grid<std::uint8_t>> truth;
   PictureStatistics statistics;
 };

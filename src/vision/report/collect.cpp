@@ -214,7 +214,8 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
       if (!measured) return measured.error();
       times["2 resize, network, scores"].push_back(milliseconds_since(clock));
       clock = std::chrono::steady_clock::now();
-      const auto detection = combine(m, measured->outputs, measured->class_maps, measured->statistics, p.fold);
+      const auto detection =
+          combine(m, measured->outputs, measured->class_maps, measured->details, measured->statistics, p.fold);
       times["3 verdict, mask"].push_back(milliseconds_since(clock));
       labels.push_back(p.is_anomalous ? 1 : 0);
       for (std::size_t c = 0; c < scores.size(); ++c) {

@@ -36,7 +36,7 @@ Artifact bright_model(const std::string& red, const std::string& green) {
   m.threshold = 0.4;
   m.confidence_slope = 3;
   m.confidence_limit = 0.95;
-  m.segmentation = Segmentation{{{"red", red}, {"green", green}}, {{0.5, 0.5}, {0.5, 0.5}}, {"classes"}};
+  m.segmentation = Segmentation{{{"red", red}, {"green", green}}, {{0.5, 0.5}, {0.5, 0.5}}, {"classes"}, {}};
   return a;
 }
 

@@ -86,19 +86,23 @@ Result<void> DefectDecoders::fit(Workshop& w) {
     job.pictures.push_back({p.fold, p.has_mask});
   }
   const auto description = make_description_graph(*w.backbone);
-  GraphPool graphs(description.nodes, w.backbone->tensors, {description.maps.begin(), description.maps.end()});
-  job.describe = [&](const RgbImage& image) -> Result<FeatureMaps> {
+  std::vector<std::string> outputs(description.maps.begin(), description.maps.end());
+  outputs.push_back(description.light);
+  GraphPool graphs(description.nodes, w.backbone->tensors, std::move(outputs));
+  job.describe = [&](const RgbImage& image) -> Result<Description> {
     auto graph = graphs.take(image.height, image.width);
     if (!graph) return internal_error(graph.error().message);
     (*graph)->run(resize_to_planes(image, image.height, image.width));
-    FeatureMaps maps;
-    for (std::size_t m = 0; m < maps.size(); ++m) {
-      const auto& value = (*graph)->output(description.maps[m]);
-      maps[m] = {static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]), static_cast<int>(value.shape[2]),
-                 value.copy()};
-    }
+    const auto copied = [&](const std::string& name) {
+      const auto& value = (*graph)->output(name);
+      return Planes{static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]),
+                    static_cast<int>(value.shape[2]), value.copy()};
+    };
+    Description out;
+    for (std::size_t m = 0; m < out.maps.size(); ++m) out.maps[m] = copied(description.maps[m]);
+    out.light = copied(description.light);
     graphs.give_back(std::move(*graph));
-    return maps;
+    return out;
   };
   // Composed pictures are as the reference sees them already; registering them again changes next to nothing.
   auto at_input_size = w.seen_from_reference();
@@ -161,17 +165,21 @@ Result<void> DefectDecoders::fit(Workshop& w) {
   m.graph.push_back(
       {"stack", "distances", maps, {}, {{"height", w.features.grid.height}, {"width", w.features.grid.width}}});
   m.graph.push_back({"logarithm", "log_distances", {"distances"}, {}, {}});
-  const auto out = append_decoders(m.graph, w.features.maps, w.features.color, "log_distances", w.folds);
-  Segmentation segmentation{w.labels, std::vector<MaskThresholds>(w.labels.size()), {}};
+  const auto out =
+      append_decoders(m.graph, w.features.maps, w.features.color, w.features.light, "log_distances", w.folds);
+  Segmentation segmentation{w.labels, std::vector<MaskThresholds>(w.labels.size()), {}, w.in_place(out.details, 1)};
   Contestant contestant{.name = name(), .maps = {}, .pools = all_pools(w.input)};
   for (std::int64_t fold = 0; fold < w.folds; ++fold) {
     const auto own = fmt::format("decoder.{}.", fold);
     const auto first = static_cast<double>(fold * (1 + job.labels));
-    m.graph.push_back({"slice", own + "logit", {out}, {}, {{"channel", first}}});
+    m.graph.push_back({"slice", own + "logit", {out.logits}, {}, {{"channel", first}}});
     m.graph.push_back({"softplus", own + "map", {own + "logit"}, {}, {}});
     contestant.maps.push_back(w.in_place(own + "map", kCell));
-    m.graph.push_back(
-        {"channels", own + "classes", {out}, {}, {{"first", first + 1}, {"count", static_cast<double>(job.labels)}}});
+    m.graph.push_back({"channels",
+                       own + "classes",
+                       {out.logits},
+                       {},
+                       {{"first", first + 1}, {"count", static_cast<double>(job.labels)}}});
     segmentation.class_maps.push_back(w.in_place(own + "classes", kCell));
   }
   w.enter(*this, std::move(contestant));
