@@ -89,6 +89,10 @@ std::string describe(const StreamState& state) {
 
 std::optional<StreamState> StreamMonitor::add(const Look& look) {
   if (!training_) return std::nullopt;
+  // Only a broken model makes other numbers, and they have no order.
+  for (const double value :
+       {look.anomaly_score, look.statistics.level, look.statistics.brightness, look.statistics.sharpness})
+    if (!std::isfinite(value)) return std::nullopt;
   {
     const MutexLock lock(mutex_);
     if (window_.size() < kWindow)

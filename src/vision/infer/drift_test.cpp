@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/random.hpp"
 
 namespace vedette {
@@ -95,6 +97,10 @@ TEST(StreamMonitor, SaysWhenItCannotTell) {
   }
   EXPECT_EQ(monitor.state().kind, Kind::too_few);
   EXPECT_EQ(blind.state().kind, Kind::unknown);
+  Look broken = good(random, 10);
+  broken.statistics.level = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_FALSE(monitor.add(broken));
+  EXPECT_EQ(monitor.state().kind, Kind::too_few);
   EXPECT_TRUE(monitor.add(good(random, 10)));
 }
 

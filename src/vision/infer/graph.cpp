@@ -351,6 +351,8 @@ Result<Graph> Graph::plan(const std::vector<Node>& nodes, const std::map<std::st
     return invalid_input("The model cannot run: " + failure.message + ".");
   } catch (const dnnl::error& error) {
     return invalid_input(std::string("The model cannot run: oneDNN says ") + error.what() + ".");
+  } catch (const std::bad_alloc&) {
+    return invalid_input("The model cannot run: it needs more memory than there is.");
   }
   return graph;
 }

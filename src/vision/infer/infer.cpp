@@ -15,6 +15,8 @@
 namespace vedette {
 namespace {
 
+constexpr std::int64_t kLargestMapSide = 16'384;  // The largest side of a working size.
+
 constexpr int kBand = 64;               // rows of a picture that one thread resizes at a time
 constexpr double kLeastHeight = 1e-12;  // of a map whose logarithm is taken
 
@@ -357,15 +359,21 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, std::opt
   state->graphs.emplace(m.graph, state->artifact.tensors, std::move(outputs), state->precision);
   auto graph = state->take();
   if (!graph) return graph.error();
+  // Drawing computes with the products of two sides, which must fit into an int.
+  const auto is_drawable = [](const std::vector<std::int64_t>& shape) {
+    return std::max(shape[shape.size() - 1], shape[shape.size() - 2]) <= kLargestMapSide;
+  };
   for (const auto& contestant : m.contestants)
     for (const auto& name : contestant.maps)
       if ((*graph)->output(name).shape.size() != 2 ||
-          (*graph)->output(name).shape != (*graph)->output(contestant.maps[0]).shape)
+          (*graph)->output(name).shape != (*graph)->output(contestant.maps[0]).shape ||
+          !is_drawable((*graph)->output(name).shape))
         return invalid_input("The model cannot run: " + name + " is no map like its folds'.");
   if (m.segmentation)
     for (const auto& name : m.segmentation->class_maps)
       if (const auto& shape = (*graph)->output(name).shape;
-          shape.size() != 3 || shape[0] != static_cast<std::int64_t>(m.segmentation->labels.size()))
+          shape.size() != 3 || shape[0] != static_cast<std::int64_t>(m.segmentation->labels.size()) ||
+          !is_drawable(shape))
         return invalid_input("The model cannot run: " + name + " does not fit the labels.");
   if (m.segmentation && !m.segmentation->details.empty() &&
       (*graph)->output(m.segmentation->details).shape !=

@@ -111,6 +111,8 @@ void Planner::patch_mixture(const Node& node) {
     }
   // A band of patches at a time stays in the cache.
   const auto band = std::min(kBandRows, height_out), patches_of_band = band * width_out;
+  if (patches_of_band * std::max(clusters, channels) > kLargestValue)
+    throw PlanFailure{node.output + " compares too much at once"};
   const auto transient = [&](std::int64_t width_of_row) {
     return buffer(kTransient, static_cast<std::size_t>(patches_of_band * width_of_row) * sizeof(float));
   };

@@ -125,6 +125,28 @@ TEST(PatchMixtureOperation, RefusesWhatDoesNotFit) {
                {"scale", drawn(random, {kMany, kFolds}, 1)},
                {"offset", drawn(random, {kMany, kFolds}, 1)}};
   EXPECT_TRUE(fails(e));
+  // Clusters that are possible alone may be too many for a wide row of patches.
+  constexpr int kPossible = 4096;
+  e.tensors = {{"centers", drawn(random, {kPossible, 4}, 1)},       {"whitening", drawn(random, {4, 4}, 1)},
+               {"basis", drawn(random, {kPossible, 4, kFolds}, 1)}, {"weight", drawn(random, {kPossible, kFolds}, 1)},
+               {"scale", drawn(random, {kPossible, kFolds}, 1)},    {"offset", drawn(random, {kPossible, kFolds}, 1)}};
+  e.nodes = {{"upsample", "wide", {"image"}, {}, {{"factor", 16}}},
+             {"upsample", "wider", {"wide"}, {}, {{"factor", 16}}},
+             {"upsample", "widest", {"wider"}, {}, {{"factor", 2}}},
+             {"channels", "bright", {"widest"}, {}, {{"first", 0}, {"count", 1}}},
+             {"patch_mixture",
+              "odd",
+              {"bright"},
+              {{"centers", "centers"},
+               {"whitening", "whitening"},
+               {"basis", "basis"},
+               {"weight", "weight"},
+               {"scale", "scale"},
+               {"offset", "offset"}},
+              {{"side", 2}, {"stride", 1}}}};
+  const auto refused = Graph::plan(e.nodes, e.tensors, {"odd"}, 8, 40);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("too much at once"), std::string::npos) << refused.error().message;
   // A graph has one close picture.
   e = example();
   e.nodes.push_back({"close_picture", "closer", {}, {}, {{"height", kHeight}, {"width", kWidth}}});

@@ -199,5 +199,19 @@ TEST(Draw, PixelsThatDoNotFitTheModelAreRefused) {
   }
 }
 
+TEST(Draw, MapsWithSidesBeyondAnyPictureAreRefused) {
+  Artifact a;
+  auto& m = a.manifest;
+  m.image_height = m.image_width = m.input_height = m.input_width = 256;
+  m.folds = 1;
+  m.graph = {{"channels", "one", {"image"}, {}, {{"first", 0}, {"count", 1}}},
+             {"slice", "map", {"image"}, {}, {{"channel", 0}}},
+             {"tokens", "column", {"one"}, {}, {}}};  // [65536, 1]
+  m.contestants = {{.name = "one", .maps = {"map"}, .pools = {{.fraction = 0.5, .weight = 1}}, .map_weight = 1}};
+  EXPECT_TRUE(Engine::create(a));
+  m.contestants[0].maps = {"column"};
+  EXPECT_FALSE(Engine::create(a));
+}
+
 }  // namespace
 }  // namespace vedette

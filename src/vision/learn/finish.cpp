@@ -79,8 +79,9 @@ Result<void> compare_precisions(Workshop& w, std::vector<Prediction> judged) {
   if (auto ok = set_ranges(w); !ok) return ok;
   // A picture that no model can judge is anomalous in every precision, whatever its score is.
   std::erase_if(judged, [](const Prediction& p) { return !p.reason.empty(); });
-  const auto distance = [&](const Prediction& p) { return std::abs(p.anomaly_score - manifest.threshold); };
-  std::sort(judged.begin(), judged.end(), [&](const auto& x, const auto& y) { return distance(x) < distance(y); });
+  // The less sure a verdict is, the nearer the picture is to the threshold that judged it, which is that of its fold.
+  std::stable_sort(judged.begin(), judged.end(),
+                   [](const auto& x, const auto& y) { return x.confidence < y.confidence; });
   judged.resize(std::min(judged.size(), w.fewer_if_large(kMostCompared)));
   // What is judged is loaded once and not for each precision.
   std::vector<RgbImage> images(judged.size());

@@ -33,7 +33,9 @@ Result<std::vector<OutOfFold>> measure_out_of_fold(Workshop& w) {
   std::vector<bool> keep_maps(w.pictures.size());
   std::size_t kept_normals = 0, kept_masked = 0;
   const auto most =
-      static_cast<std::size_t>(kMostMapPixels / (static_cast<double>(w.input.height) * w.input.width)) + 1;
+      static_cast<std::size_t>(kMostMapPixels / std::max(w.input.pixels(), static_cast<double>(w.input.close_height) *
+                                                                               w.input.close_width)) +
+      1;
   for (std::size_t i = 0; i < w.pictures.size() && w.is_segmentation; ++i) {
     if (w.pictures[i].has_mask) keep_maps[i] = kept_masked++ < most;
     if (!w.pictures[i].is_anomalous) keep_maps[i] = kept_normals++ < most;

@@ -224,12 +224,11 @@ Result<void> ModelMove::move_pools() {
 }
 
 Result<void> ModelMove::compare() {
-  auto& m = artifact_.manifest;
   if (auto ok = widen_ranges(); !ok) return ok;
   std::vector<std::size_t> order(images_.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::map<std::string, double> distance;
-  for (const auto& p : evaluation_.predictions) distance[p.image] = std::abs(p.anomaly_score - m.threshold);
+  for (const auto& p : evaluation_.predictions) distance[p.image] = p.confidence;
   std::sort(order.begin(), order.end(), [&](auto x, auto y) {
     return std::pair(distance[used_[x]->image.string()], x) < std::pair(distance[used_[y]->image.string()], y);
   });

@@ -74,7 +74,7 @@ Result<void> compare_with_known_batches(Workshop& w, Workshop start) {
       "The good pictures come in batches by the order of their names. The figures (AUROC {:.2f}) are those of batches "
       "that the models have not seen. For pictures of the same batches as the training's the AUROC is {}{:.2f}{}.",
       *e.image_auroc, w.is_segmentation ? "at least " : "", *start.evaluation.image_auroc,
-      difference > kClearDifference ? ": the next batch will be judged worse than these" : ", which is about as much"));
+      difference > kClearDifference ? ": the next batch may be judged worse than these" : ", which is about as much"));
   return {};
 }
 
@@ -94,7 +94,7 @@ Result<Evaluation> run(Workshop& w, const std::filesystem::path& folder) {
   begin_model(w);
   const auto detectors = make_detectors();
   if (auto ok = learn(w, detectors, [&](auto descriptions) { find_batches(w, descriptions); }); !ok) return ok.error();
-  const auto measured = measure_out_of_fold(w);
+  auto measured = measure_out_of_fold(w);
   if (!measured) return measured.error();
   std::vector<Damaged> damaged;
   if (w.normals.size() == w.pictures.size()) {
@@ -104,6 +104,7 @@ Result<Evaluation> run(Workshop& w, const std::filesystem::path& folder) {
   }
   decide(w, *measured, damaged);
   if (w.is_segmentation) fit_segmentation(w, *measured);
+  measured->clear();  // The maps of all pictures take memory that the next steps need.
   // It takes as long as a training without masks, which a budget has no room for.
   if (w.evaluation.batches && w.evaluation.batches->are_clear && w.evaluation.image_auroc && !w.job.plan.budget_seconds)
     if (auto ok = compare_with_known_batches(w, start); !ok) return ok.error();

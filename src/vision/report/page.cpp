@@ -166,7 +166,9 @@ std::string charts_of(const Report& report) {
   out += figure(
       charts::score_histogram(good, anomalous, report.manifest.threshold), "Scores.",
       "<span class=\"legend\"><i class=\"good\"></i>good <i class=\"bad\"></i>anomalous.</span> The dashed line is the "
-      "threshold.");
+      "threshold of the model. Out of fold, each picture was compared with the threshold of its fold, which may lie a "
+      "little "
+      "elsewhere.");
   const std::vector<std::pair<double, double>> diagonal = {{0, 0}, {1, 1}};
   if (!good.empty() && !anomalous.empty()) {
     auto curves = curves_of(e);
