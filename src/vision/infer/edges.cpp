@@ -15,8 +15,9 @@ constexpr std::int64_t kOctaves = 4;   // Each sees the picture at half the size
 constexpr std::int64_t kEnergies = 5;  // four directions, and the difference from the neighbourhood
 constexpr std::int64_t kColors = 2;    // red − green and blue − green
 constexpr std::int64_t kNumbers = kOctaves * kEnergies + kColors;
-constexpr float kLeastEnergy = 1e-3F;     // What a picture without any edge is divided by.
-constexpr float kDiagonal = 0.70710678F;  // A step along a diagonal is so much smaller in each direction.
+constexpr std::int64_t kRow = 2 * kNumbers;  // a cell and its neighbourhood
+constexpr float kLeastEnergy = 1e-3F;        // What a picture without any edge is divided by.
+constexpr float kDiagonal = 0.70710678F;     // A step along a diagonal is so much smaller in each direction.
 
 /// Smooths a row with the binomial kernel 1 4 6 4 1, whose variance is 1 (Burt & Adelson 1983). The ends are replicated.
 VEDETTE_TARGET_CLONES void smooth_row(const float* in, float* __restrict out, std::int64_t width) {
@@ -91,13 +92,13 @@ void Planner::edge_energies(const Node& node) {
   const auto cell = integer(node, "cell", 1 << (kOctaves - 1), 4096);
   if (in.shape[0] != 3 || cell % (1 << (kOctaves - 1)) != 0 || height % cell != 0 || width % cell != 0)
     throw PlanFailure{node.output + " needs a picture of three channels that cells divide"};
-  const auto rows = height / cell, columns = width / cell, stride = 2 * kNumbers;
+  const auto rows = height / cell, columns = width / cell;
   const auto plane = static_cast<std::size_t>(height * width);
-  auto& out = make_output(node, {rows * columns, stride});
+  auto& out = make_output(node, {rows * columns, kRow});
   std::array<float*, 4> planes{};
   for (auto& p : planes) p = buffer(kTransient, plane * sizeof(float));
-  add_step([&in, &out, planes, height, width, cell, rows, columns, stride, plane] {
-    auto [picture, smooth, smoother, scratch] = planes;
+  add_step([&in, &out, planes, height, width, cell, rows, columns, plane] {
+    float *picture = planes[0], *smooth = planes[1], *smoother = planes[2], *scratch = planes[3];
     const float *red = in.data.data(), *green = red + plane, *blue = green + plane;
 #pragma omp parallel for
     for (std::size_t i = 0; i < plane; ++i) picture[i] = (red[i] + green[i] + blue[i]) * (1.0F / 3);
@@ -113,7 +114,7 @@ void Planner::edge_energies(const Node& node) {
                        smooth + std::min(y + 1, h - 1) * w, smoother + y * w, sums.data(), w);
         for (std::int64_t e = 0; e < kEnergies; ++e)
           mean_of_cells(sums.data() + e * w, columns, side,
-                        out.data.data() + r * columns * stride + octave * kEnergies + e, stride);
+                        out.data.data() + r * columns * kRow + octave * kEnergies + e, kRow);
       }
       if (octave + 1 == kOctaves) break;
 #pragma omp parallel for
@@ -131,23 +132,23 @@ void Planner::edge_energies(const Node& node) {
         }
       for (std::int64_t c = 0; c < kColors; ++c)
         mean_of_cells(sums.data() + c * width, columns, cell,
-                      out.data.data() + r * columns * stride + kOctaves * kEnergies + c, stride);
+                      out.data.data() + r * columns * kRow + kOctaves * kEnergies + c, kRow);
     }
     const auto cells = rows * columns;
     for (std::int64_t e = 0; e < kOctaves * kEnergies; ++e) {
       double sum = 0;
-      for (std::int64_t i = 0; i < cells; ++i) sum += out.data[static_cast<std::size_t>(i * stride + e)];
+      for (std::int64_t i = 0; i < cells; ++i) sum += out.data[static_cast<std::size_t>(i * kRow + e)];
       const float share = 1 / (static_cast<float>(sum / static_cast<double>(cells)) + kLeastEnergy);
-      for (std::int64_t i = 0; i < cells; ++i) out.data[static_cast<std::size_t>(i * stride + e)] *= share;
+      for (std::int64_t i = 0; i < cells; ++i) out.data[static_cast<std::size_t>(i * kRow + e)] *= share;
     }
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t c = 0; c < columns; ++c) {
-        float* wide = out.data.data() + (r * columns + c) * stride + kNumbers;
+        float* wide = out.data.data() + (r * columns + c) * kRow + kNumbers;
         std::fill_n(wide, kNumbers, 0.0F);
         float count = 0;
         for (auto y = std::max<std::int64_t>(r - 1, 0); y <= std::min(r + 1, rows - 1); ++y)
           for (auto x = std::max<std::int64_t>(c - 1, 0); x <= std::min(c + 1, columns - 1); ++x, count += 1) {
-            const float* own = out.data.data() + (y * columns + x) * stride;
+            const float* own = out.data.data() + (y * columns + x) * kRow;
             for (std::int64_t n = 0; n < kNumbers; ++n) wide[n] += own[n];
           }
         for (std::int64_t n = 0; n < kNumbers; ++n) wide[n] /= count;
