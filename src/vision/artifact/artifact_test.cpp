@@ -46,7 +46,7 @@ TEST(Artifact, WhatIsWrittenIsReadAndTheSameInputGivesTheSameBytes) {
   EXPECT_EQ(back->manifest.graph[0].numbers.at("stride"), 1);
 }
 
-TEST(Artifact, LooksOfTheTrainingAreReadIfTheyAreThereAndValid) {
+TEST(Artifact, LooksAndBudgetAreReadIfTheyAreThereAndValid) {
   auto m = small_manifest();
   const auto written = [&m] {
     TemporaryFolder folder;
@@ -54,6 +54,9 @@ TEST(Artifact, LooksOfTheTrainingAreReadIfTheyAreThereAndValid) {
     return read_artifact(folder.path());
   };
   EXPECT_FALSE(written()->manifest.looks);
+  EXPECT_FALSE(written()->manifest.false_alarm_budget);
+  m.false_alarm_budget = 0.005;
+  EXPECT_EQ(written()->manifest.false_alarm_budget, 0.005);
   m.looks = TrainingLooks{40, {1, 2}, {1, 2, 2.5}, {0.25, 0.5}, {3, 4}};
   const auto back = written();
   ASSERT_TRUE(back && back->manifest.looks);

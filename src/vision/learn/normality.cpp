@@ -1,16 +1,14 @@
 #include "vision/learn/normality.hpp"
 
-#include <dnnl.h>
-
 #include <Eigen/Dense>
 #include <algorithm>
-#include <cassert>
 #include <cmath>
 #include <limits>
 
 #include "base/parallel.hpp"
 #include "base/random.hpp"
 #include "base/target_clones.hpp"
+#include "vision/learn/matrix.hpp"
 
 namespace vedette {
 namespace {
@@ -25,22 +23,6 @@ constexpr double kShrinkagePictures = 6, kLeastShrinkage = 0.03;
 
 constexpr double kLeastOwnWeight = 1e-4;      // The least weight of a direction, as a share of the typical one.
 constexpr Eigen::Index kMovedDirections = 8;  // The most directions that a moved subspace gets.
-
-using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-/// Returns a · b, where either may be transposed first. oneDNN multiplies, because it chooses the instruction set at run
-/// time and uses all threads (ThreadCount).
-RowMatrix product(const Eigen::Ref<const RowMatrix>& a, bool transposes_a, const Eigen::Ref<const RowMatrix>& b,
-                  bool transposes_b) {
-  const auto rows = transposes_a ? a.cols() : a.rows(), inner = transposes_a ? a.rows() : a.cols(),
-             columns = transposes_b ? b.rows() : b.cols();
-  RowMatrix out(rows, columns);
-  [[maybe_unused]] const auto status =
-      dnnl_sgemm(transposes_a ? 'T' : 'N', transposes_b ? 'T' : 'N', rows, columns, inner, 1, a.data(), a.outerStride(),
-                 b.data(), b.outerStride(), 0, out.data(), columns);
-  assert(status == dnnl_success);
-  return out;
-}
 
 /// Lowers each row's distance to the chosen set to its distance to one new row, if that is less.
 VEDETTE_TARGET_CLONES void lower_distances(const float* rows, const float* centre, float* nearest, std::size_t count,

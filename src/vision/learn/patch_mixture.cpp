@@ -1,15 +1,13 @@
 #include "vision/learn/patch_mixture.hpp"
 
-#include <dnnl.h>
-
 #include <Eigen/Dense>
 #include <algorithm>
-#include <cassert>
 #include <cmath>
 #include <vector>
 
 #include "base/parallel.hpp"
 #include "base/random.hpp"
+#include "vision/learn/matrix.hpp"
 
 namespace vedette {
 namespace {
@@ -24,20 +22,6 @@ constexpr double kFloor = 1e-4;      // Of the mean variance; what hardly varies
 constexpr double kHigh = 0.998;
 constexpr double kLeastReach = 0.01;
 constexpr double kPriorDistances = 200;  // The average cluster counts for so many patches.
-
-using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-RowMatrix product(const Eigen::Ref<const RowMatrix>& a, bool transposes_a, const Eigen::Ref<const RowMatrix>& b,
-                  bool transposes_b) {
-  const auto rows = transposes_a ? a.cols() : a.rows(), inner = transposes_a ? a.rows() : a.cols(),
-             columns = transposes_b ? b.rows() : b.cols();
-  RowMatrix out(rows, columns);
-  [[maybe_unused]] const auto status =
-      dnnl_sgemm(transposes_a ? 'T' : 'N', transposes_b ? 'T' : 'N', rows, columns, inner, 1, a.data(), a.outerStride(),
-                 b.data(), b.outerStride(), 0, out.data(), columns);
-  assert(status == dnnl_success);
-  return out;
-}
 
 /// Returns the nearest center of each patch.
 std::vector<Eigen::Index> assign(const Eigen::Ref<const RowMatrix>& patches, const RowMatrix& centers) {
