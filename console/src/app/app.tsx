@@ -1,0 +1,43 @@
+import { lazy, Suspense } from 'react';
+import Spinner from '@cloudscape-design/components/spinner';
+import { Route, Router, Switch } from 'wouter';
+import { useHashLocation } from 'wouter/use-hash-location';
+import { DashboardPage } from '../pages/dashboard.tsx';
+import { ProjectsPage } from '../pages/projects.tsx';
+import { ProjectPage } from '../pages/project.tsx';
+import { SignInPage } from '../pages/sign_in.tsx';
+import { useSessionControl } from '../session/session.tsx';
+import { Layout } from './layout.tsx';
+import { NotFound } from './not_found.tsx';
+
+// Pages that are seldom the first one are loaded when they are opened.
+const CreateDatasetPage = lazy(() => import('../pages/create_dataset.tsx'));
+const ModelsPage = lazy(() => import('../pages/models.tsx'));
+const ModelPage = lazy(() => import('../pages/model.tsx'));
+const TrainPage = lazy(() => import('../pages/train.tsx'));
+
+export function App() {
+  const { state } = useSessionControl();
+  if (state.phase === 'starting') return <Spinner size="large" />;
+  if (state.phase === 'signedOut') return <SignInPage reason={state.reason} />;
+  return (
+    <Router hook={useHashLocation}>
+      <Layout>
+        <Suspense fallback={<Spinner size="large" />}>
+          <Switch>
+            <Route path="/">{() => <DashboardPage />}</Route>
+            <Route path="/projects">{() => <ProjectsPage />}</Route>
+            <Route path="/projects/:project">{({ project }) => <ProjectPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/create-dataset">{({ project }) => <CreateDatasetPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/train">{({ project }) => <TrainPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/models">{({ project }) => <ModelsPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/models/:version">
+              {({ project, version }) => <ModelPage project={decodeURIComponent(project)} version={version} />}
+            </Route>
+            <Route>{() => <NotFound />}</Route>
+          </Switch>
+        </Suspense>
+      </Layout>
+    </Router>
+  );
+}

@@ -1,0 +1,1 @@
+export function ProjectPage(_: { project: string }) { return null; }
