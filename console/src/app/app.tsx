@@ -12,6 +12,7 @@ import { NotFound } from './not_found.tsx';
 
 // Pages that are seldom the first one are loaded when they are opened.
 const CreateDatasetPage = lazy(() => import('../pages/create_dataset.tsx'));
+const DatasetPage = lazy(() => import('../pages/dataset.tsx'));
 const ModelsPage = lazy(() => import('../pages/models.tsx'));
 const ModelPage = lazy(() => import('../pages/model.tsx'));
 const TrainPage = lazy(() => import('../pages/train.tsx'));
@@ -29,6 +30,9 @@ export function App() {
             <Route path="/projects">{() => <ProjectsPage />}</Route>
             <Route path="/projects/:project">{({ project }) => <ProjectPage project={decodeURIComponent(project)} />}</Route>
             <Route path="/projects/:project/create-dataset">{({ project }) => <CreateDatasetPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/dataset/:type">
+              {({ project, type }) => <DatasetPage project={decodeURIComponent(project)} type={type === 'test' ? 'test' : 'train'} />}
+            </Route>
             <Route path="/projects/:project/train">{({ project }) => <TrainPage project={decodeURIComponent(project)} />}</Route>
             <Route path="/projects/:project/models">{({ project }) => <ModelsPage project={decodeURIComponent(project)} />}</Route>
             <Route path="/projects/:project/models/:version">

@@ -1,6 +1,6 @@
 // The pictures of a dataset as the source of a gallery.
 import type { Client } from '../api/client.ts';
-import { kAnomaly, kNormal, kUnlabelled, nameOf, type GallerySource, type Thumbnail } from './rows.ts';
+import { kAnomaly, kNormal, kUnlabelled, nameOf, type GalleryRow, type GallerySource, type Thumbnail } from './rows.ts';
 import type { DatasetType } from './saving.ts';
 
 /** Thumbnails of objects, for every gallery whose pictures lie in buckets. */
@@ -23,7 +23,7 @@ export function datasetSource(client: Client, project: string, type: DatasetType
     async list(offset, count, signal) {
       const input = { ProjectName: project, DatasetType: type, Offset: offset, MaxResults: count };
       const { TotalCount, Images } = await client.call('ListDatasetImages', input, { signal });
-      const rows = (Images ?? []).map((image) => ({
+      const rows = (Images ?? []).map((image): GalleryRow => ({
         sourceRef: image.SourceRef!,
         name: nameOf(image.SourceRef!),
         label: image.Label === 'NORMAL' ? kNormal : image.Label === 'ANOMALY' ? kAnomaly : kUnlabelled,

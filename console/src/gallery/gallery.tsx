@@ -8,9 +8,9 @@ import SegmentedControl from '@cloudscape-design/components/segmented-control';
 import Select, { type SelectProps } from '@cloudscape-design/components/select';
 import Spinner from '@cloudscape-design/components/spinner';
 import { sentenceOf } from '../api/errors.ts';
+import { count, duration } from '../app/format.ts';
 import { bindKeys } from '../keys/keys.ts';
 import { showKeys } from '../keys/keys_help.tsx';
-import { describeTime } from './labelling.ts';
 import { LargeView, type LoadPicture } from './large_view.tsx';
 import { useGallery, type GalleryModel } from './model.ts';
 import { kAnomaly, kNormal, kUnlabelled, type Label } from './rows.ts';
@@ -153,7 +153,7 @@ export function Gallery({ model, loadPicture, name, canLabel, whyNot, onDraw, on
       </div>
       <div className="gallery-bar" role="toolbar" aria-label="Labels">
         <Button onClick={back(act(() => (chosen > 0 ? model.selection.clear() : model.selection.chooseAll())))} disabled={model.view.length === 0}>
-          {chosen > 0 ? `Clear choice (${chosen.toLocaleString('en')})` : 'Select all'}
+          {chosen > 0 ? `Clear choice (${count(chosen)})` : 'Select all'}
         </Button>
         <Button {...disabled} onClick={back(label(kNormal, true))}>
           Normal (N)
@@ -205,7 +205,7 @@ function NoMatch({ model }: { model: GalleryModel }) {
 function Progress({ model, canLabel }: { model: GalleryModel; canLabel: boolean }) {
   const { unlabelled } = model.labels.counts();
   const { outdated } = model;
-  const time = model.pace.timeFor(unlabelled);
+  const seconds = model.pace.secondsFor(unlabelled);
   return (
     <>
       {canLabel && model.isComplete && (
@@ -214,14 +214,14 @@ function Progress({ model, canLabel }: { model: GalleryModel; canLabel: boolean 
             'All are labelled'
           ) : (
             <>
-              <strong>{unlabelled.toLocaleString('en')}</strong> left{time !== undefined && `, ${describeTime(time)}`}
+              <strong>{count(unlabelled)}</strong> left{seconds !== undefined && `, about ${duration(seconds)}`}
             </>
           )}
         </span>
       )}
       {outdated > 0 && (
         <Button variant="inline-link" onClick={() => model.arrange()}>
-          Hide {outdated.toLocaleString('en')} that no longer match
+          Hide {count(outdated)} that no longer match
         </Button>
       )}
     </>
@@ -232,7 +232,7 @@ function FilterChoice({ model }: { model: GalleryModel }) {
   const counts = model.labels.counts();
   const labels = useMemo(() => anomalyLabelsOf(model.rows), [model, model.rows.length]);
   const isJudged = model.rows[0]?.verdict !== undefined;
-  const option = (value: Filter, text: string, number?: number) => ({ value, label: number === undefined ? text : `${text} (${number.toLocaleString('en')})` });
+  const option = (value: Filter, text: string, number?: number) => ({ value, label: number === undefined ? text : `${text} (${count(number)})` });
   const states = [
     option('all', 'All pictures', counts.total),
     option('unlabelled', 'Unlabelled', counts.unlabelled),

@@ -3,7 +3,7 @@
 // The tiles lie on a stage that stands still within the scrolled area (position: sticky) and are moved by hand to where the
 // scroll position is. The browser scrolls before scripts run; without the stage it would show places that nothing was drawn
 // to yet, while with it a fast scroll shows the tiles of the last frame until the next ones are drawn.
-import { kLabelNames, kUnlabelled, type GalleryRow } from './rows.ts';
+import { kAnomaly, kLabelNames, type GalleryRow } from './rows.ts';
 import type { GalleryModel } from './model.ts';
 import { Thumbnails } from './thumbnails.ts';
 
@@ -229,7 +229,7 @@ export class TileGrid {
     this.drawPicture(tile, number);
     const label = model.labels.labelOf(number);
     const isEdited = model.labels.isEdited(number);
-    const names = label !== kUnlabelled && row.anomalyLabels.length ? row.anomalyLabels.join(', ') : '';
+    const names = label === kAnomaly ? row.anomalyLabels.join(', ') : '';
     setText(tile.state, names ? `${kLabelNames[label]}: ${names}` : kLabelNames[label]);
     setText(tile.verdict, describeVerdict(row));
     tile.cell.dataset.label = kLabelNames[label];
