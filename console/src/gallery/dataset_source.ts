@@ -7,15 +7,8 @@ import type { DatasetType } from './saving.ts';
 export async function fetchThumbnails(client: Client, sourceRefs: string[], signal: AbortSignal): Promise<Thumbnail[]> {
   const { Thumbnails } = await client.call('GetThumbnails', { SourceRefs: sourceRefs }, { signal });
   return (Thumbnails ?? []).map(({ SourceRef, Jpeg, Reason }) =>
-    Jpeg ? { sourceRef: SourceRef!, jpeg: new Blob([bytesOf(Jpeg)], { type: 'image/jpeg' }) } : { sourceRef: SourceRef!, reason: Reason || 'There is no thumbnail of this picture.' },
+    Jpeg ? { sourceRef: SourceRef!, jpeg: Jpeg } : { sourceRef: SourceRef!, reason: Reason || 'There is no thumbnail of this picture.' },
   );
-}
-
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
 }
 
 export function datasetSource(client: Client, project: string, type: DatasetType): GallerySource {

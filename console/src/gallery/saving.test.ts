@@ -54,12 +54,14 @@ function fakeServer(lines: Map<string, string>, refused = '') {
 
 const unlabelled = (count: number) => new Map(Array.from({ length: count }, (_, i) => [`s3://b/${i}.png`, `{"source-ref":"s3://b/${i}.png","station":${i}}`]));
 
+const labelled = (lines: Map<string, string>, label: Label) => new Map([...lines.keys()].map((sourceRef) => [sourceRef, label]));
+
 for (const count of [3, 4500])
   test(`${count} labels are saved on top of the lines that the dataset has`, async () => {
     const lines = unlabelled(count);
     const { client, updates } = fakeServer(lines);
     const saved: string[] = [];
-    await saveLabels(client, 'p', 'train', new Map([...lines.keys()].map((sourceRef) => [sourceRef, kNormal])), (sourceRefs) => saved.push(...sourceRefs));
+    await saveLabels(client, 'p', 'train', labelled(lines, kNormal), (sourceRefs) => saved.push(...sourceRefs));
     assert.equal(saved.length, count);
     assert.equal(updates.length, Math.ceil(count / 2000));
     for (const [i, text] of [...lines.values()].entries()) {
@@ -72,8 +74,7 @@ test('A failure names the picture, and what was saved before counts', async () =
   const lines = unlabelled(2500);
   const { client } = fakeServer(lines, 's3://b/2004.png');
   const saved: string[] = [];
-  const labels = new Map([...lines.keys()].map((sourceRef) => [sourceRef, kAnomaly]));
-  await assert.rejects(saveLabels(client, 'p', 'train', labels, (sourceRefs) => saved.push(...sourceRefs)), (error) => {
+  await assert.rejects(saveLabels(client, 'p', 'train', labelled(lines, kAnomaly), (sourceRefs) => saved.push(...sourceRefs)), (error) => {
     assert.ok(error instanceof SaveError && error.cause instanceof ApiError);
     assert.deepEqual(error.pictures, ['s3://b/2004.png']);
     assert.match(error.message, /does not exist/);

@@ -32,6 +32,11 @@ export class ThumbnailQueue {
     this.pump();
   }
 
+  /** Whether a row is wanted at present. */
+  isWanted(row: number): boolean {
+    return this.wanted.visible.includes(row) || this.wanted.ahead.includes(row);
+  }
+
   close() {
     this.closed = true;
     clearTimeout(this.timer);

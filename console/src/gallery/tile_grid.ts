@@ -62,7 +62,7 @@ export class TileGrid {
       (row) => model.rows[row]!.sourceRef,
       (sourceRefs, signal) => model.source.thumbnails(sourceRefs, signal),
       () => this.schedule(),
-      (colour) => scroller.style.setProperty('--typical', colour),
+      (address) => scroller.style.setProperty('--typical', `url("${address}")`),
     );
     scroller.addEventListener('scroll', this.onScroll, { passive: true });
     this.layer.addEventListener('click', this.onClick);
@@ -184,16 +184,19 @@ export class TileGrid {
     const row = this.drawn.get(Math.floor(focused / columns));
     if (focused >= 0 && row) this.scroller.setAttribute('aria-activedescendant', row.tiles[focused % columns]!.cell.id);
     else this.scroller.removeAttribute('aria-activedescendant');
-    this.wantThumbnails(firstVisible, lastVisible, top >= this.lastTop);
+    this.wantThumbnails(firstVisible, lastVisible, top - this.lastTop);
     this.lastTop = top;
   }
 
-  private wantThumbnails(first: number, last: number, isDownwards: boolean) {
+  /** `step` is how far the tiles have been scrolled since the last time. */
+  private wantThumbnails(first: number, last: number, step: number) {
     const { view } = this.model;
     const slice = (from: number, to: number) => view.slice(Math.max(0, from) * this.columns, (to + 1) * this.columns);
     const screen = last - first + 1;
     const [below, above] = [slice(last + 1, last + 2 * screen), slice(first - 2 * screen, first - 1).reverse()];
-    this.thumbnails.want(slice(first, last), isDownwards ? [...below, ...above] : [...above, ...below]);
+    // A jump goes past what lies around, so that loading it would only be in the way.
+    const ahead = Math.abs(step) > this.scroller.clientHeight ? [] : step >= 0 ? [...below, ...above] : [...above, ...below];
+    this.thumbnails.want(slice(first, last), ahead);
   }
 
   private makeRow(): TileRow {
