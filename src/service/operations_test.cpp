@@ -136,6 +136,49 @@ TEST_F(Operations, EntryPagesStayWholeWhileTheDatasetIsUpdatedAndEndWithIt) {
   EXPECT_EQ(page_of(first->next_token).error().kind, ErrorKind::invalid_input);
 }
 
+TEST_F(Operations, PicturesOfADatasetAreListedByTheirPlaceAndDescribedByTheirLines) {
+  make_dataset();
+  ASSERT_TRUE(put_bytes(*objects_, "bucket", "bad", "x", "image/png"));
+  ASSERT_TRUE(put_bytes(*objects_, "bucket", "mask", "x", "image/png"));
+  const Json bad = {{"source-ref", "s3://bucket/bad"},
+                    {"l", 1},
+                    {"l-metadata",
+                     {{"class-name", "anomaly"},
+                      {"type", "groundtruth/image-classification"},
+                      {"creation-date", "2022-03-01T10:00:00.500"}}},
+                    {"m-ref", "s3://bucket/mask"},
+                    {"m-ref-metadata",
+                     {{"type", "groundtruth/semantic-segmentation"},
+                      {"internal-color-map",
+                       {{"0", {{"class-name", "BACKGROUND"}, {"hex-color", "#ffffff"}}},
+                        {"1", {{"class-name", "scratch"}, {"hex-color", "#23A436"}}},
+                        {"2", {{"class-name", "dent"}, {"hex-color", "#2ca02c"}}}}}}}};
+  ASSERT_TRUE(put_bytes(*objects_, "bucket", "plain", "x", "image/png"));
+  ASSERT_TRUE(update(call_, line("1", "normal") + bad.dump() + "\n" + R"({"source-ref":"s3://bucket/plain"})" + "\n"));
+  run_updates();
+  const auto list = [&](Json members) {
+    members.update({{"ProjectName", "p"}, {"DatasetType", "train"}});
+    return service_.list_dataset_images(call_, extension::ListDatasetImagesRequest(members));
+  };
+  const auto all = list({});
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->total, 3);
+  const auto json = extension::encode_dataset_images(all->total, all->images);
+  EXPECT_EQ(json["Images"], Json::parse(R"([
+    {"SourceRef": "s3://bucket/1", "Label": "NORMAL"},
+    {"SourceRef": "s3://bucket/bad", "Label": "ANOMALY", "MaskRef": "s3://bucket/mask", "AnomalyLabels": ["scratch", "dent"],
+     "CreationDate": 1646128800.5},
+    {"SourceRef": "s3://bucket/plain"}])"));
+  const auto part = list({{"Offset", 1}, {"MaxResults", 1}});
+  ASSERT_EQ(part->images.size(), 1U);
+  EXPECT_EQ(part->images[0].source_ref, "s3://bucket/bad");
+  EXPECT_EQ(part->total, 3);
+  EXPECT_TRUE(list({{"Offset", 3}})->images.empty());
+  const Json other = {{"ProjectName", "p"}, {"DatasetType", "test"}};
+  EXPECT_EQ(service_.list_dataset_images(call_, extension::ListDatasetImagesRequest(other)).error().resource_type,
+            "DATASET");
+}
+
 TEST_F(Operations, QuotasCountInAllRegionsTogether) {
   Quotas quotas;
   quotas.projects = 2;

@@ -427,7 +427,7 @@ class Errors(unittest.TestCase):
         self.assertEqual(succeed("DescribeModelPackagingJob", ProjectName="job", JobName="package-1")["ModelPackagingDescription"]["Status"], "SUCCEEDED")
         succeed("TagResource", ResourceArn=arn, Tags=[{"Key": "stage", "Value": "production"}])
         succeed("UntagResource", ResourceArn=arn, TagKeys=["stage", "never there"])
-        for name, members in (("ListMetrics", {}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),
+        for name, members in (("ListDatasetImages", {"ProjectName": "job", "DatasetType": "train", "MaxResults": 3}), ("ListMetrics", {}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),
                               ("ListUsers", {}), ("ListPolicies", {}), ("GetUser", {"UserName": "admin"}), ("ListAccessKeys", {"UserName": "admin"}),
                               ("GetPolicy", {"PolicyName": "AdministratorAccess"}), ("CreateUser", {"UserName": "ann"}), ("CreateAccessKey", {"UserName": "ann"}),
                               ("PutPolicy", {"PolicyName": "mine"}), ("AttachUserPolicy", {"UserName": "ann", "PolicyName": "mine"})):

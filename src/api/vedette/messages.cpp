@@ -31,6 +31,24 @@ RebaseModelRequest::RebaseModelRequest(const Json& m)
   keys = images.value("Keys", std::vector<std::string>());
 }
 
+RangeRequest::RangeRequest(const Json& m)
+    : offset(m.value("Offset", std::int64_t{0})), max_results(m.value("MaxResults", std::int64_t{1000})) {}
+
+ListDatasetImagesRequest::ListDatasetImagesRequest(const Json& m) : dataset(m), range(m) {}
+
+Json encode_dataset_images(std::int64_t total, const std::vector<DatasetImage>& images) {
+  Json list = Json::array();
+  for (const auto& image : images) {
+    Json entry = {{"SourceRef", image.source_ref}};
+    if (image.is_anomalous) entry["Label"] = *image.is_anomalous ? "ANOMALY" : "NORMAL";
+    if (!image.anomaly_labels.empty()) entry["AnomalyLabels"] = image.anomaly_labels;
+    if (image.mask_ref) entry["MaskRef"] = *image.mask_ref;
+    if (image.creation_date) entry["CreationDate"] = seconds(*image.creation_date);
+    list.push_back(std::move(entry));
+  }
+  return {{"TotalCount", total}, {"Images", std::move(list)}};
+}
+
 Json encode_datapoints(const std::string& metric, const std::vector<Datapoint>& points) {
   Json list = Json::array();
   for (const auto& p : points)
