@@ -176,6 +176,7 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
       extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision, limiter,
                         nullptr),
       s3_service(stores.buckets(), s3_options(settings)),
+      sts_service(stores.keys()),
       open_paths(
           {&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
           [this] { return metrics.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string()); },
