@@ -12,6 +12,7 @@
 #include "service/service.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
+#include "vision/image/image.hpp"
 
 namespace vedette {
 namespace {
@@ -365,8 +366,37 @@ class Evaluations : public Operations {
   }
   Identities identities_{*metadata_, clock_};
   KeyRing keys_{*metadata_, clock_, folder_.path() / "master-key"};
-  ExtensionServices services_{service_, *metadata_, metrics_, identities_, keys_, ModelFiles(*objects_)};
+  Thumbnails thumbnails_{*objects_, {.cache_folder = folder_.path() / "thumbnails"}};
+  ExtensionServices services_{service_, *metadata_, metrics_, identities_, keys_, ModelFiles(*objects_), thumbnails_};
 };
+
+TEST_F(Evaluations, AThumbnailOfAPictureThatMayNotBeReadDoesNotTellWhetherThereIsOne) {
+  const RgbImage picture{64, 96, std::vector<std::uint8_t>(64UL * 96 * 3, 90)};
+  for (const char* key : {"mine/a", "theirs/a"})
+    ASSERT_TRUE(put_bytes(*objects_, "bucket", key, as_text(*encode_png(picture)), "image/png"));
+  auto call = call_;
+  const auto policy = Policy::parse(
+      R"({"Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/mine/*"}})");
+  ASSERT_TRUE(policy);
+  call.caller.policies = std::make_shared<const std::vector<Policy>>(std::vector{*policy});
+  const Json members = {{"SourceRefs",
+                         {"s3://bucket/theirs/a", "s3://bucket/theirs/none", "s3://bucket/mine/a",
+                          "s3://bucket/mine/none", "mine/a", "s3://.vedette/models/x/manifest.json"}}};
+  const auto made = get_thumbnails(services_, call, extension::GetThumbnailsRequest(members));
+  ASSERT_TRUE(made);
+  ASSERT_EQ(made->size(), 6U);
+  const auto without_key = [](std::string text) { return text.substr(0, text.rfind('/')); };
+  EXPECT_NE((*made)[0].reason.find("is not authorized to perform: s3:GetObject"), std::string::npos);
+  EXPECT_EQ(without_key((*made)[0].reason), without_key((*made)[1].reason));
+  EXPECT_EQ((*made)[2].reason, "");
+  EXPECT_EQ((*made)[2].width, 96);
+  EXPECT_EQ((*made)[3].reason, "The image s3://bucket/mine/none does not exist.");
+  EXPECT_EQ((*made)[4].reason, "The name is not of the form s3://bucket/key.");
+  EXPECT_NE((*made)[5].reason.find("is not authorized"), std::string::npos);
+  const auto json = extension::encode_thumbnails(*made)["Thumbnails"];
+  EXPECT_FALSE(json[0].contains("Jpeg"));
+  EXPECT_EQ(from_base64(json[2]["Jpeg"].get<std::string>())->at(1), 0xD8);
+}
 
 TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {
   Evaluation e;

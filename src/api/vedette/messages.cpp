@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/members.hpp"
+#include "base/text.hpp"
 
 namespace vedette::embedded {
 extern const std::string_view vedette_model;
@@ -47,6 +48,22 @@ Json encode_dataset_images(std::int64_t total, const std::vector<DatasetImage>& 
     list.push_back(std::move(entry));
   }
   return {{"TotalCount", total}, {"Images", std::move(list)}};
+}
+
+GetThumbnailsRequest::GetThumbnailsRequest(const Json& m)
+    : source_refs(m.at("SourceRefs").get<std::vector<std::string>>()) {}
+
+Json encode_thumbnails(const std::vector<Thumbnail>& thumbnails) {
+  Json list = Json::array();
+  for (const auto& t : thumbnails) {
+    Json entry = {{"SourceRef", t.source_ref}};
+    if (t.reason.empty())
+      entry.update({{"Jpeg", to_base64(as_bytes(t.jpeg))}, {"Width", t.width}, {"Height", t.height}});
+    else
+      entry["Reason"] = t.reason;
+    list.push_back(std::move(entry));
+  }
+  return {{"Thumbnails", std::move(list)}};
 }
 
 Json encode_datapoints(const std::string& metric, const std::vector<Datapoint>& points) {

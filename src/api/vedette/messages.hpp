@@ -58,6 +58,20 @@ struct DatasetImage {
 };
 Json encode_dataset_images(std::int64_t total, const std::vector<DatasetImage>& images);
 
+struct GetThumbnailsRequest {
+  explicit GetThumbnailsRequest(const Json& members);
+  std::vector<std::string> source_refs;
+};
+
+/// A small picture of a picture, or why there is none.
+struct Thumbnail {
+  std::string source_ref;
+  std::string jpeg;           ///< bytes
+  int height = 0, width = 0;  ///< of the original picture
+  std::string reason;         ///< if it is not empty, only the name beside it holds
+};
+Json encode_thumbnails(const std::vector<Thumbnail>& thumbnails);
+
 struct Datapoint {
   Timestamp time;
   double sum = 0, minimum = 0, maximum = 0;
