@@ -57,6 +57,16 @@ JsonOperations extension_operations(ExtensionServices& s) {
                           return Json{{"ModelMetadata", lookoutvision::encode_model_metadata(i.context.scope, model)}};
                         });
        }},
+      {"ListDatasetImages",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.list_dataset_images(i.context, extension::ListDatasetImagesRequest(i.members)),
+                        [](const auto& page) { return extension::encode_dataset_images(page.total, page.images); });
+       }},
+      {"GetThumbnails",
+       [&](const Invocation& i) {
+         return encoded(get_thumbnails(s, i.context, extension::GetThumbnailsRequest(i.members)),
+                        extension::encode_thumbnails);
+       }},
       {"ListMetrics",
        [&](const Invocation& i) {
          return encoded(list_metrics(s, i.context, lookoutvision::PageRequest(i.members)), [](const auto& page) {

@@ -10,6 +10,7 @@
 #include "auth/identities.hpp"
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "domain/limits.hpp"
 #include "hosting/hosting.hpp"
 #include "http/json_service.hpp"
 #include "http/pipeline.hpp"
@@ -25,6 +26,7 @@
 #include "service/job_handlers.hpp"
 #include "service/service.hpp"
 #include "store/model_files/model_files.hpp"
+#include "thumbnails/thumbnails.hpp"
 #include "training/training.hpp"
 #include "upkeep/upkeep.hpp"
 #include "vision/infer/code_memory.hpp"
@@ -128,6 +130,7 @@ struct Server::Parts {
   AuditLog audit;
   LookoutVision lookout_vision;
   Identities identities;
+  Thumbnails thumbnails;
   ExtensionServices extension_services;
   RateLimiter limiter;
   JsonService lookoutvision_service, extension_service;
@@ -163,8 +166,12 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
       lookout_vision(stores.metadata(), stores.objects(), hosting, metrics, clock, settings.quotas,
                      [this] { workers.wake(); }),
       identities(stores.metadata(), clock),
+      thumbnails(
+          stores.objects(),
+          {.cache_folder = stores.folder().thumbnails(), .cores = settings.cores, .largest_image = kLargestImage}),
       extension_services{lookout_vision, stores.metadata(), metrics,
-                         identities,     stores.keys(),     ModelFiles(stores.objects())},
+                         identities,     stores.keys(),     ModelFiles(stores.objects()),
+                         thumbnails},
       limiter(settings.requests_per_second),
       lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
                             limiter, &metrics),

@@ -7,6 +7,7 @@ import { ProjectsPage } from '../pages/projects.tsx';
 import { ProjectPage } from '../pages/project.tsx';
 import { SignInPage } from '../pages/sign_in.tsx';
 import { useSessionControl } from '../session/session.tsx';
+import { UploadsProvider } from '../upload/uploads.tsx';
 import { Layout } from './layout.tsx';
 import { NotFound } from './not_found.tsx';
 
@@ -14,7 +15,9 @@ import { NotFound } from './not_found.tsx';
 const CreateDatasetPage = lazy(() => import('../pages/create_dataset.tsx'));
 const ModelsPage = lazy(() => import('../pages/models.tsx'));
 const ModelPage = lazy(() => import('../pages/model.tsx'));
+const PackagesPage = lazy(() => import('../pages/packages.tsx'));
 const TrainPage = lazy(() => import('../pages/train.tsx'));
+const UsersPage = lazy(() => import('../pages/users.tsx'));
 
 export function App() {
   const { state } = useSessionControl();
@@ -22,7 +25,8 @@ export function App() {
   if (state.phase === 'signedOut') return <SignInPage reason={state.reason} />;
   return (
     <Router hook={useHashLocation}>
-      <Layout>
+      <UploadsProvider>
+        <Layout>
         <Suspense fallback={<Spinner size="large" />}>
           <Switch>
             <Route path="/">{() => <DashboardPage />}</Route>
@@ -34,10 +38,13 @@ export function App() {
             <Route path="/projects/:project/models/:version">
               {({ project, version }) => <ModelPage project={decodeURIComponent(project)} version={version} />}
             </Route>
+            <Route path="/projects/:project/packages">{({ project }) => <PackagesPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/users">{() => <UsersPage />}</Route>
             <Route>{() => <NotFound />}</Route>
           </Switch>
         </Suspense>
-      </Layout>
+        </Layout>
+      </UploadsProvider>
     </Router>
   );
 }

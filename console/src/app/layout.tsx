@@ -5,6 +5,7 @@ import Flashbar from '@cloudscape-design/components/flashbar';
 import SideNavigation, { type SideNavigationProps } from '@cloudscape-design/components/side-navigation';
 import TopNavigation from '@cloudscape-design/components/top-navigation';
 import { useHashLocation } from 'wouter/use-hash-location';
+import { KeysHelp } from '../keys/keys_help.tsx';
 import { readProfiles } from '../session/profiles.ts';
 import { useSession } from '../session/session.tsx';
 import { useMessages } from './messages.tsx';
@@ -113,6 +114,7 @@ export function Layout({ children }: { children: ReactNode }) {
         content={children}
         ariaLabels={{ navigation: 'Navigation', navigationClose: 'Close the navigation', navigationToggle: 'Open the navigation', notifications: 'Messages' }}
       />
+      <KeysHelp />
     </>
   );
 }
