@@ -56,9 +56,9 @@ for (const model of models)
 lines.push('', 'export interface Operations {');
 for (const model of models)
   for (const operation of model.operations) {
-    const members = (list) =>
-      list.map((m) => `${m.name}${m.required ? '' : '?'}: ${m.in === 'payload' ? 'Uint8Array | string' : scriptType(model, m.type)}`).join('; ');
-    lines.push(`  ${operation.name}: { input: { ${members(operation.input ?? [])} }; output: { ${members(operation.output ?? [])} } };`);
+    const member = (m) => `${m.name}${m.required ? '' : '?'}: ${m.in === 'payload' ? 'Uint8Array | string' : scriptType(model, m.type)}`;
+    const members = (list) => (list?.length ? `{ ${list.map(member).join('; ')} }` : 'Record<string, never>');
+    lines.push(`  ${operation.name}: { input: ${members(operation.input)}; output: ${members(operation.output)} };`);
   }
 lines.push('}', '', "export type Place = 'path' | 'query' | 'header' | 'body' | 'payload';");
 lines.push('export interface OperationShape { service: string; method: string; path: string; action: string; members: Record<string, [Place, string]> }');

@@ -57,6 +57,16 @@ JsonOperations extension_operations(ExtensionServices& s) {
                           return Json{{"ModelMetadata", lookoutvision::encode_model_metadata(i.context.scope, model)}};
                         });
        }},
+      {"ListDatasetImages",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.list_dataset_images(i.context, extension::ListDatasetImagesRequest(i.members)),
+                        [](const auto& page) { return extension::encode_dataset_images(page.total, page.images); });
+       }},
+      {"GetThumbnails",
+       [&](const Invocation& i) {
+         return encoded(get_thumbnails(s, i.context, extension::GetThumbnailsRequest(i.members)),
+                        extension::encode_thumbnails);
+       }},
       {"ListMetrics",
        [&](const Invocation& i) {
          return encoded(list_metrics(s, i.context, lookoutvision::PageRequest(i.members)), [](const auto& page) {
@@ -142,6 +152,16 @@ JsonOperations extension_operations(ExtensionServices& s) {
       {"DetachUserPolicy",
        [&](const Invocation& i) {
          return empty(ids.detach(i.context.scope.account, text(i, "UserName"), text(i, "PolicyName")));
+       }},
+      {"SimulatePolicy",
+       [](const Invocation& i) -> Result<Json> {
+         Json decisions = Json::array();
+         for (const auto& asked : i.members.at("Actions")) {
+           const auto action = asked.at("Action").get<std::string>(), resource = asked.value("Resource", "*");
+           const bool is_allowed = authorize(i.context.caller, action, resource).has_value();
+           decisions.push_back({{"Action", action}, {"Resource", resource}, {"Allowed", is_allowed}});
+         }
+         return Json{{"Decisions", std::move(decisions)}};
        }},
   };
 }

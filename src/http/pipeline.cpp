@@ -310,6 +310,7 @@ class PipelineExchange : public Exchange {
     event.user = caller.user;
     event.user_arn = caller.arn();
     event.access_key_id = caller.access_key_id;
+    event.source_key_id = caller.source_key_id;
     event.region = identity_.scope.region;
     event.source_ip = head_.remote_address;
     event.user_agent = std::string(header_value(head_.headers, "user-agent").substr(0, kLongestUserAgent));

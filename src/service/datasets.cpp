@@ -1,4 +1,7 @@
+#include "api/vedette/messages.hpp"
 #include "base/digest.hpp"
+#include "base/text.hpp"
+#include "manifest/manifest.hpp"
 #include "service/job_payloads.hpp"
 #include "service/pagination.hpp"
 #include "service/service.hpp"
@@ -15,6 +18,20 @@ std::string dataset_id(const std::string& project, DatasetType type) {
 Error no_dataset(const std::string& project, DatasetType type) {
   return not_found("DATASET", dataset_id(project, type),
                    "The project " + project + " has no " + std::string(to_text(type)) + " dataset.");
+}
+
+/// Describes an entry by its manifest line, which was checked when it was stored.
+extension::DatasetImage describe_image(const DatasetEntry& entry) {
+  extension::DatasetImage image;
+  image.source_ref = entry.source_ref;
+  image.is_anomalous = entry.is_anomalous;
+  auto line = parse_manifest_line(entry.line);
+  if (!line) return image;
+  image.mask_ref = std::move(line->mask_ref);
+  image.creation_date = line->creation_date;
+  for (auto& color : line->mask_colors)
+    if (!equals_ignore_case(color.name, "background")) image.anomaly_labels.push_back(std::move(color.name));
+  return image;
 }
 
 }  // namespace
@@ -103,6 +120,24 @@ Result<Page<std::string>> LookoutVision::list_dataset_entries(const CallContext&
     page.items.push_back(e.entry.line);
   }
   return page;
+}
+
+Result<LookoutVision::DatasetImages> LookoutVision::list_dataset_images(
+    const CallContext& call, const extension::ListDatasetImagesRequest& request) {
+  const auto& d = request.dataset;
+  std::vector<DatasetEntry> entries;
+  DatasetImages out;
+  {
+    auto work = metadata_.read();
+    if (!work->projects().find(call.scope, d.project_name)) return no_project(d.project_name);
+    const auto dataset = work->datasets().find(call.scope, d.project_name, d.dataset_type);
+    if (!dataset) return no_dataset(d.project_name, d.dataset_type);
+    out.total = dataset->stats.total;
+    entries = work->datasets().entries_at(dataset->uid, request.range.offset, request.range.max_results);
+  }
+  out.images.reserve(entries.size());
+  for (const auto& entry : entries) out.images.push_back(describe_image(entry));
+  return out;
 }
 
 Result<DatasetStatus> LookoutVision::update_dataset_entries(const CallContext& call,

@@ -12,6 +12,7 @@
 #include "service/service.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
+#include "vision/image/image.hpp"
 
 namespace vedette {
 namespace {
@@ -134,6 +135,49 @@ TEST_F(Operations, EntryPagesStayWholeWhileTheDatasetIsUpdatedAndEndWithIt) {
   ASSERT_TRUE(service_.create_dataset(call_, CreateDatasetRequest(members)));
   // The token belongs to a list of another dataset.
   EXPECT_EQ(page_of(first->next_token).error().kind, ErrorKind::invalid_input);
+}
+
+TEST_F(Operations, PicturesOfADatasetAreListedByTheirPlaceAndDescribedByTheirLines) {
+  make_dataset();
+  ASSERT_TRUE(put_bytes(*objects_, "bucket", "bad", "x", "image/png"));
+  ASSERT_TRUE(put_bytes(*objects_, "bucket", "mask", "x", "image/png"));
+  const Json bad = {{"source-ref", "s3://bucket/bad"},
+                    {"l", 1},
+                    {"l-metadata",
+                     {{"class-name", "anomaly"},
+                      {"type", "groundtruth/image-classification"},
+                      {"creation-date", "2022-03-01T10:00:00.500"}}},
+                    {"m-ref", "s3://bucket/mask"},
+                    {"m-ref-metadata",
+                     {{"type", "groundtruth/semantic-segmentation"},
+                      {"internal-color-map",
+                       {{"0", {{"class-name", "BACKGROUND"}, {"hex-color", "#ffffff"}}},
+                        {"1", {{"class-name", "scratch"}, {"hex-color", "#23A436"}}},
+                        {"2", {{"class-name", "dent"}, {"hex-color", "#2ca02c"}}}}}}}};
+  ASSERT_TRUE(put_bytes(*objects_, "bucket", "plain", "x", "image/png"));
+  ASSERT_TRUE(update(call_, line("1", "normal") + bad.dump() + "\n" + R"({"source-ref":"s3://bucket/plain"})" + "\n"));
+  run_updates();
+  const auto list = [&](Json members) {
+    members.update({{"ProjectName", "p"}, {"DatasetType", "train"}});
+    return service_.list_dataset_images(call_, extension::ListDatasetImagesRequest(members));
+  };
+  const auto all = list({});
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->total, 3);
+  const auto json = extension::encode_dataset_images(all->total, all->images);
+  EXPECT_EQ(json["Images"], Json::parse(R"([
+    {"SourceRef": "s3://bucket/1", "Label": "NORMAL"},
+    {"SourceRef": "s3://bucket/bad", "Label": "ANOMALY", "MaskRef": "s3://bucket/mask", "AnomalyLabels": ["scratch", "dent"],
+     "CreationDate": 1646128800.5},
+    {"SourceRef": "s3://bucket/plain"}])"));
+  const auto part = list({{"Offset", 1}, {"MaxResults", 1}});
+  ASSERT_EQ(part->images.size(), 1U);
+  EXPECT_EQ(part->images[0].source_ref, "s3://bucket/bad");
+  EXPECT_EQ(part->total, 3);
+  EXPECT_TRUE(list({{"Offset", 3}})->images.empty());
+  const Json other = {{"ProjectName", "p"}, {"DatasetType", "test"}};
+  EXPECT_EQ(service_.list_dataset_images(call_, extension::ListDatasetImagesRequest(other)).error().resource_type,
+            "DATASET");
 }
 
 TEST_F(Operations, QuotasCountInAllRegionsTogether) {
@@ -322,8 +366,37 @@ class Evaluations : public Operations {
   }
   Identities identities_{*metadata_, clock_};
   KeyRing keys_{*metadata_, clock_, folder_.path() / "master-key"};
-  ExtensionServices services_{service_, *metadata_, metrics_, identities_, keys_, ModelFiles(*objects_)};
+  Thumbnails thumbnails_{*objects_, {.cache_folder = folder_.path() / "thumbnails"}};
+  ExtensionServices services_{service_, *metadata_, metrics_, identities_, keys_, ModelFiles(*objects_), thumbnails_};
 };
+
+TEST_F(Evaluations, AThumbnailOfAPictureThatMayNotBeReadDoesNotTellWhetherThereIsOne) {
+  const RgbImage picture{64, 96, std::vector<std::uint8_t>(64UL * 96 * 3, 90)};
+  for (const char* key : {"mine/a", "theirs/a"})
+    ASSERT_TRUE(put_bytes(*objects_, "bucket", key, as_text(*encode_png(picture)), "image/png"));
+  auto call = call_;
+  const auto policy = Policy::parse(
+      R"({"Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/mine/*"}})");
+  ASSERT_TRUE(policy);
+  call.caller.policies = std::make_shared<const std::vector<Policy>>(std::vector{*policy});
+  const Json members = {{"SourceRefs",
+                         {"s3://bucket/theirs/a", "s3://bucket/theirs/none", "s3://bucket/mine/a",
+                          "s3://bucket/mine/none", "mine/a", "s3://.vedette/models/x/manifest.json"}}};
+  const auto made = get_thumbnails(services_, call, extension::GetThumbnailsRequest(members));
+  ASSERT_TRUE(made);
+  ASSERT_EQ(made->size(), 6U);
+  const auto without_key = [](std::string text) { return text.substr(0, text.rfind('/')); };
+  EXPECT_NE((*made)[0].reason.find("is not authorized to perform: s3:GetObject"), std::string::npos);
+  EXPECT_EQ(without_key((*made)[0].reason), without_key((*made)[1].reason));
+  EXPECT_EQ((*made)[2].reason, "");
+  EXPECT_EQ((*made)[2].width, 96);
+  EXPECT_EQ((*made)[3].reason, "The image s3://bucket/mine/none does not exist.");
+  EXPECT_EQ((*made)[4].reason, "The name is not of the form s3://bucket/key.");
+  EXPECT_NE((*made)[5].reason.find("is not authorized"), std::string::npos);
+  const auto json = extension::encode_thumbnails(*made)["Thumbnails"];
+  EXPECT_FALSE(json[0].contains("Jpeg"));
+  EXPECT_EQ(from_base64(json[2]["Jpeg"].get<std::string>())->at(1), 0xD8);
+}
 
 TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {
   Evaluation e;

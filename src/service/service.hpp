@@ -21,8 +21,10 @@
 /// disk.
 namespace vedette {
 namespace extension {
+struct DatasetImage;
+struct ListDatasetImagesRequest;
 struct RebaseModelRequest;
-}
+}  // namespace extension
 struct Rebasing;
 
 /// Says who calls, in which account and region, and with which client token. The call is already authorised, except for
@@ -90,6 +92,14 @@ class LookoutVision {
   Result<Dataset> describe_dataset(const CallContext& call, const lookoutvision::DatasetRequest& request);
   Result<Page<std::string>> list_dataset_entries(const CallContext& call,
                                                  const lookoutvision::ListDatasetEntriesRequest& request);
+  /// The pictures at some places of a dataset, in the order of list_dataset_entries().
+  struct DatasetImages {
+    std::int64_t total = 0;  ///< of the dataset
+    std::vector<extension::DatasetImage> images;
+  };
+  /// An offset beyond the end gives no pictures.
+  Result<DatasetImages> list_dataset_images(const CallContext& call,
+                                            const extension::ListDatasetImagesRequest& request);
   Result<DatasetStatus> update_dataset_entries(const CallContext& call,
                                                const lookoutvision::UpdateDatasetEntriesRequest& request);
   Result<void> delete_dataset(const CallContext& call, const lookoutvision::DatasetRequest& request);

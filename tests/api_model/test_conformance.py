@@ -60,8 +60,8 @@ def defaults(model, operation):
         if not m.get("required") or m["in"] == "payload":
             continue
         members[m["name"]] = {"ProjectName": "conformance-none", "ContentType": "image/jpeg", "UserName": "conformance-none", "PolicyName": "conformance-none",
-                              "ResourceArn": "arn:aws:lookoutvision:us-east-1:123456789012:model/conformance-none/1", "TagKeys": ["k"],
-                              "EndTime": "2022-03-02T10:00:00Z", "Configuration": {"Greengrass": GREENGRASS}}.get(m["name"]) or model.sample(m["type"])
+                              "ResourceArn": "arn:aws:lookoutvision:us-east-1:123456789012:model/conformance-none/1", "TagKeys": ["k"], "SourceRefs": ["s3://conformance-none/x"],
+                              "EndTime": "2022-03-02T10:00:00Z", "Configuration": {"Greengrass": GREENGRASS}, "Actions": [{"Action": "s3:GetObject"}]}.get(m["name"]) or model.sample(m["type"])
     return members
 
 
@@ -258,6 +258,9 @@ class Errors(unittest.TestCase):
         keys = dict(line.split(" = ") for line in run("key", "create", "--user", "nobody", "--data", server.data).splitlines()[1:])
         for model, name, operation, members in self.each():
             answer = Wire(server, keys, model.service).call(operation, members)
+            if not operation["action"]:
+                self.assertEqual(answer.status, operation["status"], name)  # it needs no right
+                continue
             self.expect(model, name, "AccessDeniedException", answer)
             self.assertRegex(answer.message(), rf"^User: arn:aws:iam::123456789012:user/nobody is not authorized to perform: {operation['action']} on resource: ")
 
@@ -284,7 +287,8 @@ class Errors(unittest.TestCase):
             database.commit()
 
         break_tables("projects", "datasets", "models", "packaging_jobs", "client_tokens", "metric_points", "metric_series", "training_progress")
-        identities = ("User", "AccessKey", "Policy", "Policies", "Users", "AccessKeys")
+        # GetThumbnails needs no table but those that say who calls.
+        identities = ("Thumbnails", "User", "AccessKey", "Policy", "Policies", "Users", "AccessKeys")
         for model, name, operation, members in self.each():
             if not name.endswith(identities):
                 answer = wires[model.service].call(operation, members)
@@ -427,7 +431,9 @@ class Errors(unittest.TestCase):
         self.assertEqual(succeed("DescribeModelPackagingJob", ProjectName="job", JobName="package-1")["ModelPackagingDescription"]["Status"], "SUCCEEDED")
         succeed("TagResource", ResourceArn=arn, Tags=[{"Key": "stage", "Value": "production"}])
         succeed("UntagResource", ResourceArn=arn, TagKeys=["stage", "never there"])
-        for name, members in (("ListMetrics", {}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),
+        good_picture = next(os.path.relpath(path, sample) for path, is_anomalous in labelled_pictures(sample, "test.manifest") if not is_anomalous)
+        for name, members in (("ListDatasetImages", {"ProjectName": "job", "DatasetType": "train", "MaxResults": 3}),
+                              ("GetThumbnails", {"SourceRefs": [f"s3://conformance/{good_picture}", "s3://conformance/none", "conformance"]}), ("ListMetrics", {}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),
                               ("ListUsers", {}), ("ListPolicies", {}), ("GetUser", {"UserName": "admin"}), ("ListAccessKeys", {"UserName": "admin"}),
                               ("GetPolicy", {"PolicyName": "AdministratorAccess"}), ("CreateUser", {"UserName": "ann"}), ("CreateAccessKey", {"UserName": "ann"}),
                               ("PutPolicy", {"PolicyName": "mine"}), ("AttachUserPolicy", {"UserName": "ann", "PolicyName": "mine"})):

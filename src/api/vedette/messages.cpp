@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/members.hpp"
+#include "base/text.hpp"
 
 namespace vedette::embedded {
 extern const std::string_view vedette_model;
@@ -29,6 +30,40 @@ RebaseModelRequest::RebaseModelRequest(const Json& m)
   bucket = images.at("Bucket");
   prefix = images.value("Prefix", "");
   keys = images.value("Keys", std::vector<std::string>());
+}
+
+RangeRequest::RangeRequest(const Json& m)
+    : offset(m.value("Offset", std::int64_t{0})), max_results(m.value("MaxResults", std::int64_t{1000})) {}
+
+ListDatasetImagesRequest::ListDatasetImagesRequest(const Json& m) : dataset(m), range(m) {}
+
+Json encode_dataset_images(std::int64_t total, const std::vector<DatasetImage>& images) {
+  Json list = Json::array();
+  for (const auto& image : images) {
+    Json entry = {{"SourceRef", image.source_ref}};
+    if (image.is_anomalous) entry["Label"] = *image.is_anomalous ? "ANOMALY" : "NORMAL";
+    if (!image.anomaly_labels.empty()) entry["AnomalyLabels"] = image.anomaly_labels;
+    if (image.mask_ref) entry["MaskRef"] = *image.mask_ref;
+    if (image.creation_date) entry["CreationDate"] = seconds(*image.creation_date);
+    list.push_back(std::move(entry));
+  }
+  return {{"TotalCount", total}, {"Images", std::move(list)}};
+}
+
+GetThumbnailsRequest::GetThumbnailsRequest(const Json& m)
+    : source_refs(m.at("SourceRefs").get<std::vector<std::string>>()) {}
+
+Json encode_thumbnails(const std::vector<Thumbnail>& thumbnails) {
+  Json list = Json::array();
+  for (const auto& t : thumbnails) {
+    Json entry = {{"SourceRef", t.source_ref}};
+    if (t.reason.empty())
+      entry.update({{"Jpeg", to_base64(as_bytes(t.jpeg))}, {"Width", t.width}, {"Height", t.height}});
+    else
+      entry["Reason"] = t.reason;
+    list.push_back(std::move(entry));
+  }
+  return {{"Thumbnails", std::move(list)}};
 }
 
 Json encode_datapoints(const std::string& metric, const std::vector<Datapoint>& points) {

@@ -36,6 +36,42 @@ struct RebaseModelRequest {
   std::vector<Tag> tags;
 };
 
+/// A part of a list whose items are numbered from 0.
+struct RangeRequest {
+  explicit RangeRequest(const Json& members);
+  std::int64_t offset = 0;
+  std::int64_t max_results = 1000;
+};
+struct ListDatasetImagesRequest {
+  explicit ListDatasetImagesRequest(const Json& members);
+  lookoutvision::DatasetRequest dataset;
+  RangeRequest range;
+};
+
+/// A picture of a dataset, as its manifest line describes it.
+struct DatasetImage {
+  std::string source_ref;
+  std::optional<bool> is_anomalous;         ///< empty if the picture is unlabelled
+  std::vector<std::string> anomaly_labels;  ///< the names in the mask's colour map, without the background
+  std::optional<std::string> mask_ref;
+  std::optional<Timestamp> creation_date;  ///< of the label
+};
+Json encode_dataset_images(std::int64_t total, const std::vector<DatasetImage>& images);
+
+struct GetThumbnailsRequest {
+  explicit GetThumbnailsRequest(const Json& members);
+  std::vector<std::string> source_refs;
+};
+
+/// A small picture of a picture, or why there is none.
+struct Thumbnail {
+  std::string source_ref;
+  std::string jpeg;           ///< bytes
+  int height = 0, width = 0;  ///< of the original picture
+  std::string reason;         ///< if it is not empty, only the name beside it holds
+};
+Json encode_thumbnails(const std::vector<Thumbnail>& thumbnails);
+
 struct Datapoint {
   Timestamp time;
   double sum = 0, minimum = 0, maximum = 0;

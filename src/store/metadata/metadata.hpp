@@ -137,6 +137,8 @@ class DatasetRepository {
   virtual void update_entries(const std::string& uid, const std::vector<DatasetEntry>& entries) = 0;
   virtual std::vector<NumberedEntry> list_entries(const std::string& uid, const EntryFilter& filter,
                                                   std::int64_t after_position, std::int64_t limit) = 0;
+  /// Returns up to `limit` entries in the same order, without the first `offset` ones.
+  virtual std::vector<DatasetEntry> entries_at(const std::string& uid, std::int64_t offset, std::int64_t limit) = 0;
 };
 
 class ModelRepository {

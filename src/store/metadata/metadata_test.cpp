@@ -140,10 +140,21 @@ TEST_P(Metadata, UpdatedEntriesKeepTheirPlaceAndNewOnesFollow) {
   std::string lines;
   for (const auto& e : work->datasets().list_entries("d1", {}, 0, 10)) lines += e.entry.line;
   EXPECT_EQ(lines, "423");
+  // The positions of entries have gaps; places have none.
+  work->datasets().update_entries("d1", {{"a", true, at(2), "4"}, {"d", true, at(2), "5"}});
+  const auto at_places = [&](std::int64_t offset, std::int64_t limit) {
+    std::string found;
+    for (const auto& e : work->datasets().entries_at("d1", offset, limit)) found += e.line;
+    return found;
+  };
+  EXPECT_EQ(at_places(0, 10), "4235");
+  EXPECT_EQ(at_places(1, 2), "23");
+  EXPECT_EQ(at_places(3, 2), "5");
+  EXPECT_EQ(at_places(4, 2), "");
   const auto stats = work->datasets().find(kScope, "p", DatasetType::train)->stats;
-  EXPECT_EQ(stats.total, 3);
+  EXPECT_EQ(stats.total, 4);
   EXPECT_EQ(stats.normal, 1);
-  EXPECT_EQ(stats.anomaly, 1);
+  EXPECT_EQ(stats.anomaly, 2);
 }
 
 TEST_P(Metadata, TagsAndProgressBelongToTheirModel) {

@@ -3,6 +3,13 @@
 namespace vedette::sqlite {
 namespace {
 
+/// Reads an entry from the columns source_ref, is_anomalous, created and line, which come first.
+DatasetEntry entry_of(const Statement& q) {
+  std::optional<bool> label;
+  if (const auto stored_label = q.optional_integer(1)) label = *stored_label != 0;
+  return {q.text(0), label, loaded(q.integer(2)), q.text(3)};
+}
+
 class Datasets : public DatasetRepository {
  public:
   explicit Datasets(Connection& c) : c_(c) {}
@@ -96,7 +103,7 @@ class Datasets : public DatasetRepository {
     };
     const auto time = [](const std::optional<Timestamp>& t) { return t ? std::optional(stored(*t)) : std::nullopt; };
     auto q = c_.prepare(
-        "SELECT position, source_ref, is_anomalous, created, line FROM dataset_entries WHERE dataset_uid = ?1 AND "
+        "SELECT source_ref, is_anomalous, created, line, position FROM dataset_entries WHERE dataset_uid = ?1 AND "
         "position > ?2 "
         "AND (?3 IS NULL OR (is_anomalous IS NOT NULL) = ?3) AND (?4 IS NULL OR is_anomalous = ?4) "
         "AND (?5 IS NULL OR created < ?5) AND (?6 IS NULL OR created > ?6) AND (?7 IS NULL OR instr(source_ref, ?7) > "
@@ -110,11 +117,16 @@ class Datasets : public DatasetRepository {
         .bind(f.source_ref_contains)
         .bind(limit);
     std::vector<NumberedEntry> out;
-    while (q.step()) {
-      std::optional<bool> label;
-      if (const auto stored_label = q.optional_integer(2)) label = *stored_label != 0;
-      out.push_back({q.integer(0), {q.text(1), label, loaded(q.integer(3)), q.text(4)}});
-    }
+    while (q.step()) out.push_back({q.integer(4), entry_of(q)});
+    return out;
+  }
+  std::vector<DatasetEntry> entries_at(const std::string& uid, std::int64_t offset, std::int64_t limit) override {
+    auto q = c_.prepare(
+        "SELECT source_ref, is_anomalous, created, line FROM dataset_entries WHERE dataset_uid = ? "
+        "ORDER BY position LIMIT ? OFFSET ?");
+    q.bind(uid).bind(limit).bind(offset);
+    std::vector<DatasetEntry> out;
+    while (q.step()) out.push_back(entry_of(q));
     return out;
   }
 
