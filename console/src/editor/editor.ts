@@ -121,6 +121,7 @@ export class Editor {
     const observer = new ResizeObserver(() => this.resize());
     observer.observe(top);
     this.ending.signal.addEventListener('abort', () => observer.disconnect());
+    if (settings.tool === 'wand' || settings.tool === 'livewire') this.prepare();
     this.wake();
   }
 
@@ -129,6 +130,11 @@ export class Editor {
     cancelAnimationFrame(this.frame);
     this.outline?.cancel();
     this.renderer.close();
+  }
+
+  /** Gives the keys to the picture. */
+  focus(): void {
+    this.canvases.tools.focus({ preventScroll: true });
   }
 
   subscribe = (listener: () => void) => {
@@ -140,7 +146,10 @@ export class Editor {
   set(change: Partial<EditorState>): void {
     const before = this.state;
     this.state = { ...before, ...change };
-    if (change.tool && change.tool !== before.tool) this.cancelOutline();
+    if (change.tool && change.tool !== before.tool) {
+      this.cancelOutline();
+      if (change.tool === 'wand' || change.tool === 'livewire') this.prepare();
+    }
     if (change.tool === 'brush' || change.tool === 'eraser') this.lastPaint = change.tool;
     if (change.radius !== undefined) this.state.radius = Math.min(kMaxRadius, Math.max(0.5, change.radius));
     if (change.tolerance !== undefined) this.state.tolerance = Math.min(1, Math.max(0.02, change.tolerance));
@@ -166,6 +175,13 @@ export class Editor {
   /** Whether the picture is drawn in its full sharpness. */
   get isComplete(): boolean {
     return this.renderer.isComplete;
+  }
+
+  /** Lets the thread read the picture's values before a tool asks for them. */
+  private prepare(): void {
+    this.thread.call('prepare', []).catch(() => {
+      // The tool itself tells what is wrong.
+    });
   }
 
   // --- What keys and controls do ---
@@ -324,7 +340,7 @@ export class Editor {
   }
 
   private onDown = (event: PointerEvent) => {
-    this.canvases.tools.focus({ preventScroll: true });
+    this.focus();
     const screen = this.at(event);
     this.pointer = screen;
     if (event.pointerType === 'touch') {

@@ -80,7 +80,7 @@ export class Plane {
     const step: Step = new Map();
     for (const [tile, before] of this.open ?? []) {
       const after = this.copy(tile);
-      if (after.some((value, i) => value !== before[i])) step.set(tile, { before, after });
+      if (!isEqual(before, after)) step.set(tile, { before, after });
     }
     this.open = null;
     if (step.size === 0) return false;
@@ -145,6 +145,16 @@ export class Plane {
     for (let y = y0; y < y1; ++y) this.data.set(pixels.subarray((y - y0) * (x1 - x0), (y - y0 + 1) * (x1 - x0)), y * this.width + x0);
     this.dirty.add(tile);
   }
+}
+
+/** Compares two arrays of one length that start at their buffers' beginnings, eight bytes at a time. */
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  const words = a.length >> 3;
+  const left = new BigUint64Array(a.buffer, 0, words);
+  const right = new BigUint64Array(b.buffer, 0, words);
+  for (let i = 0; i < words; ++i) if (left[i] !== right[i]) return false;
+  for (let i = words << 3; i < a.length; ++i) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 function bytesOf(step: Step): number {

@@ -39,7 +39,7 @@ export class Suggestion {
   /** The grey value from which pixels are marked, 1 … 255. */
   threshold: number;
   /** The map as it lies on the screen, rounded to grey values; made anew when the view changes. */
-  private shown: { values: Uint8Array; inside: Uint8Array; image: ImageData; view: string } | null = null;
+  private shown: { values: Uint8Array; image: ImageData; view: string } | null = null;
 
   constructor(
     readonly map: GreyMap,
@@ -60,18 +60,24 @@ export class Suggestion {
   draw(context: CanvasRenderingContext2D, view: View, colour: string): void {
     const { width, height } = view.screenSize;
     const key = `${view.x}/${view.y}/${view.scale}/${width}/${height}`;
-    if (this.shown?.view !== key) this.shown = { values: this.sample(view), inside: new Uint8Array(width * height), image: new ImageData(width, height), view: key };
-    const { values, inside, image } = this.shown;
-    const pixels = new Uint32Array(image.data.buffer);
+    if (this.shown?.view !== key) this.shown = { values: this.sample(view), image: new ImageData(width, height), view: key };
+    const { values, image } = this.shown;
+    const above = new Uint8Array(width);
+    // Small integers with a sign keep this loop, which runs for every pixel of the screen, free of floating point.
+    const pixels = new Int32Array(image.data.buffer);
     const [r, g, b] = rgbOf(colour);
-    const fill = (0x60000000 | (b << 16) | (g << 8) | r) >>> 0;
-    const contour = 0xffffffff;
-    const threshold = this.threshold;
-    for (let i = 0; i < values.length; ++i) inside[i] = values[i]! >= threshold ? 1 : 0;
-    for (let i = 0; i < values.length; ++i) {
-      const here = inside[i];
-      // A pixel whose left or upper neighbour is on the other side belongs to the contour.
-      pixels[i] = (i >= width && inside[i - width] !== here) || (i > 0 && inside[i - 1] !== here) ? contour : here ? fill : 0;
+    const fill = (0x60000000 | (b << 16) | (g << 8) | r) | 0;
+    const white = -1;
+    const below = this.threshold - 1;
+    for (let y = 0, i = 0; y < height; ++y) {
+      let left = 0;
+      for (let x = 0; x < width; ++x, ++i) {
+        const here = (below - values[i]!) >>> 31;
+        // A pixel whose left or upper neighbour is on the other side belongs to the contour.
+        pixels[i] = here !== left || here !== above[x] ? white : here === 1 ? fill : 0;
+        above[x] = here;
+        left = here;
+      }
     }
     context.putImageData(image, 0, 0);
   }
