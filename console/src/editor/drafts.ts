@@ -19,20 +19,27 @@ export interface Draft {
   packed: Uint8Array<ArrayBuffer>;
 }
 
-export const draftKey = (region: string, project: string, type: string, sourceRef: string) => `${region}/${project}/${type}/${sourceRef}`;
+/** The drafts of other modules have other first parts. */
+const kKind = 'masks';
+const kAll = () => IDBKeyRange.bound([kKind], [kKind, []]);
 
-export async function readDraft(key: string): Promise<Draft | undefined> {
+export type DraftKey = [kind: typeof kKind, scope: string, sourceRef: string];
+
+/** `scope` says whose drafts of which dataset these are. */
+export const draftKey = (scope: string, sourceRef: string): DraftKey => [kKind, scope, sourceRef];
+
+export async function readDraft(key: DraftKey): Promise<Draft | undefined> {
   return (await (await openDatabase()).get('drafts', key)) as Draft | undefined;
 }
 
-export async function removeDraft(key: string): Promise<void> {
+export async function removeDraft(key: DraftKey): Promise<void> {
   await (await openDatabase()).delete('drafts', key);
 }
 
 /** Forgets drafts that nobody came back to. */
 export async function removeOldDrafts(now = Date.now()): Promise<void> {
   const db = await openDatabase();
-  for (const key of await db.getAllKeys('drafts')) {
+  for (const key of await db.getAllKeys('drafts', kAll())) {
     const draft = (await db.get('drafts', key)) as Partial<Draft> | undefined;
     if (!(typeof draft?.at === 'number' && draft.at > now - kOldestDays * 86_400_000)) await db.delete('drafts', key);
   }
@@ -55,8 +62,8 @@ export class DraftKeeper {
   onFailure: (error: unknown) => void = () => {};
 
   constructor(
-    private readonly key: string,
-    private readonly editor: Editor,
+    private readonly key: DraftKey,
+    readonly editor: Editor,
     private readonly thread: PictureThread,
     private readonly labels: () => Label[],
   ) {

@@ -38,6 +38,8 @@ export interface EditorState {
   threshold: number | null;
   /** Changes with each change of the mask. */
   revision: number;
+  /** Whether anything is marked. */
+  hasMarks: boolean;
   /** What a tool has to say. */
   note: string;
 }
@@ -106,6 +108,7 @@ export class Editor {
       corners: 0,
       threshold: null,
       revision: plane.revision,
+      hasMarks: !plane.isEmpty,
       note: '',
     };
     const options = { signal: this.ending.signal };
@@ -209,6 +212,13 @@ export class Editor {
     if (this.plane.redo()) this.changed();
   }
 
+  /** Goes back to the mask with which the editor was opened, as far as undo remembers. */
+  undoAll(): void {
+    this.reject();
+    while (this.plane.undo());
+    this.changed();
+  }
+
   fit(): void {
     this.view.fit();
     this.viewChanged();
@@ -307,7 +317,8 @@ export class Editor {
     else this.outline.add(inside);
   }
 
-  private async closeOutline() {
+  /** Closes the outline that is drawn, if there is one, and paints its inside. */
+  async closeOutline(): Promise<void> {
     const outline = this.outline;
     if (!outline) return;
     this.outline = null;
@@ -497,7 +508,7 @@ export class Editor {
 
   private changed() {
     const { canUndo, canRedo, revision } = this.plane;
-    this.set({ canUndo, canRedo, revision });
+    this.set({ canUndo, canRedo, revision, hasMarks: !this.plane.isEmpty });
   }
 
   private measure() {

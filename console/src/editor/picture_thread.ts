@@ -7,6 +7,7 @@ export class PictureThread {
   private readonly waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   private next = 0;
   private closed = false;
+  private closing = false;
 
   constructor() {
     this.worker.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
@@ -14,6 +15,7 @@ export class PictureThread {
       this.waiting.delete(data.id);
       if (data.error === undefined) call?.resolve(data.result);
       else call?.reject(new PictureError(data.error));
+      if (this.closing) this.closeIfDone();
     });
     this.worker.addEventListener('error', () => this.fail('The part of the editor that reads pictures could not be loaded. Reload the page.'));
   }
@@ -34,6 +36,19 @@ export class PictureThread {
     this.closed = true;
     this.worker.terminate();
     this.fail('The editor was closed.');
+  }
+
+  /** Ends the thread when everything that was asked, up to the end of the current task, is answered. */
+  closeWhenDone(): void {
+    this.closing = true;
+    window.setTimeout(() => this.closeIfDone());
+  }
+
+  private closeIfDone() {
+    // An answer may lead to the next question.
+    window.setTimeout(() => {
+      if (this.waiting.size === 0 && !this.closed) this.close();
+    });
   }
 
   private fail(reason: string) {

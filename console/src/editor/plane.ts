@@ -32,13 +32,15 @@ export class Plane {
   private bytes = 0;
   /** Rises with each change that is done, undone or done again. */
   revision = 0;
+  /** The revision that is saved; the mask with which the plane was made is. */
+  savedRevision = 0;
 
   constructor(
     readonly width: number,
     readonly height: number,
     data?: Uint8Array<ArrayBuffer>,
   ) {
-    if (data && data.length !== width * height) throw new Error('The mask does not have the size of its picture.');
+    if (data && (data.length !== width * height || data.byteOffset !== 0)) throw new Error('The mask does not have the size of its picture.');
     this.data = data ?? new Uint8Array(width * height);
     this.columns = Math.ceil(width / kTile);
     this.rows = Math.ceil(height / kTile);
@@ -49,6 +51,13 @@ export class Plane {
   }
   get canRedo() {
     return this.undone.length > 0;
+  }
+
+  /** Whether nothing is marked. */
+  get isEmpty(): boolean {
+    const words = new BigUint64Array(this.data.buffer, 0, this.data.length >> 3);
+    for (let i = 0; i < words.length; ++i) if (words[i] !== 0n) return false;
+    return this.data.subarray(words.length << 3).every((value) => value === 0);
   }
 
   /** The pixels of a tile. */
