@@ -22,6 +22,8 @@ interface Tile {
   name: HTMLElement;
   state: HTMLElement;
   verdict: HTMLElement;
+  /** For screen readers, which read all texts of a tile. */
+  note: HTMLElement;
   row: number;
 }
 
@@ -203,10 +205,12 @@ export class TileGrid {
     const element = div('gallery-row');
     element.setAttribute('role', 'row');
     const tiles = Array.from({ length: this.columns }, (_, column): Tile => {
-      const tile = { cell: div('gallery-tile'), picture: div('gallery-picture'), name: div('gallery-name'), state: div('gallery-state'), verdict: div('gallery-verdict'), row: -1 };
+      const [cell, picture, name] = [div('gallery-tile'), div('gallery-picture'), div('gallery-name')];
+      const [state, verdict, note] = [div('gallery-state'), div('gallery-verdict'), div('gallery-note')];
+      const tile = { cell, picture, name, state, verdict, note, row: -1 };
       tile.cell.setAttribute('role', 'gridcell');
       tile.cell.setAttribute('aria-colindex', String(column + 1));
-      tile.cell.append(tile.picture, div('gallery-check'), tile.name, tile.state, tile.verdict);
+      tile.cell.append(picture, div('gallery-check'), name, state, verdict, note);
       element.append(tile.cell);
       return tile;
     });
@@ -241,9 +245,7 @@ export class TileGrid {
     tile.cell.classList.toggle('is-focused', number === model.selection.focus);
     const isChosen = model.selection.chosen.has(number);
     if (tile.cell.getAttribute('aria-selected') !== String(isChosen)) tile.cell.setAttribute('aria-selected', String(isChosen));
-    const problem = tile.picture.classList.contains('is-failed') ? tile.picture.textContent : '';
-    const spoken = [row.name, tile.state.textContent, isEdited ? 'not saved' : '', tile.verdict.textContent, problem].filter(Boolean).join(', ');
-    if (tile.cell.ariaLabel !== spoken) tile.cell.ariaLabel = spoken;
+    setText(tile.note, isEdited ? 'Not saved' : '');
   }
 
   private drawPicture(tile: Tile, number: number) {
