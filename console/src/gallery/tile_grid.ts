@@ -101,7 +101,8 @@ export class TileGrid {
   /** Scrolls as little as needed to show the picture with the focus. */
   reveal() {
     const position = this.model.selection.positionOf(this.model.selection.focus);
-    if (position < 0) return;
+    if (position < 0 || !this.columns) return;
+    this.resizeSpacer();
     const top = Math.floor(position / this.columns) * this.pitch;
     const { scrollTop, clientHeight } = this.scroller;
     if (top < scrollTop) this.scroller.scrollTop = top;
@@ -157,6 +158,10 @@ export class TileGrid {
     const { model, columns, pitch } = this;
     if ((model.rows[0]?.verdict !== undefined) !== this.height > kSizes[this.size].picture + kCaption) return this.measure();
     this.resizeSpacer();
+    if (model.mustReveal) {
+      model.mustReveal = false;
+      return this.reveal();
+    }
     const top = this.scroller.scrollTop;
     const rowCount = Math.ceil(model.view.length / columns);
     const firstVisible = Math.max(0, Math.floor((top - kGap) / pitch));
