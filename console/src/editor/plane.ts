@@ -32,13 +32,15 @@ export class Plane {
   private bytes = 0;
   /** Rises with each change that is done, undone or done again. */
   revision = 0;
+  /** The revision that is saved; the mask with which the plane was made is. */
+  savedRevision = 0;
 
   constructor(
     readonly width: number,
     readonly height: number,
     data?: Uint8Array<ArrayBuffer>,
   ) {
-    if (data && data.length !== width * height) throw new Error('The mask does not have the size of its picture.');
+    if (data && (data.length !== width * height || data.byteOffset !== 0)) throw new Error('The mask does not have the size of its picture.');
     this.data = data ?? new Uint8Array(width * height);
     this.columns = Math.ceil(width / kTile);
     this.rows = Math.ceil(height / kTile);
@@ -49,6 +51,13 @@ export class Plane {
   }
   get canRedo() {
     return this.undone.length > 0;
+  }
+
+  /** Whether nothing is marked. */
+  get isEmpty(): boolean {
+    const words = new BigUint64Array(this.data.buffer, 0, this.data.length >> 3);
+    for (let i = 0; i < words.length; ++i) if (words[i] !== 0n) return false;
+    return this.data.subarray(words.length << 3).every((value) => value === 0);
   }
 
   /** The pixels of a tile. */
@@ -80,7 +89,7 @@ export class Plane {
     const step: Step = new Map();
     for (const [tile, before] of this.open ?? []) {
       const after = this.copy(tile);
-      if (after.some((value, i) => value !== before[i])) step.set(tile, { before, after });
+      if (!isEqual(before, after)) step.set(tile, { before, after });
     }
     this.open = null;
     if (step.size === 0) return false;
@@ -145,6 +154,16 @@ export class Plane {
     for (let y = y0; y < y1; ++y) this.data.set(pixels.subarray((y - y0) * (x1 - x0), (y - y0 + 1) * (x1 - x0)), y * this.width + x0);
     this.dirty.add(tile);
   }
+}
+
+/** Compares two arrays of one length that start at their buffers' beginnings, eight bytes at a time. */
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  const words = a.length >> 3;
+  const left = new BigUint64Array(a.buffer, 0, words);
+  const right = new BigUint64Array(b.buffer, 0, words);
+  for (let i = 0; i < words; ++i) if (left[i] !== right[i]) return false;
+  for (let i = words << 3; i < a.length; ++i) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 function bytesOf(step: Step): number {

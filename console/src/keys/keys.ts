@@ -101,6 +101,9 @@ const matches = (entry: KeyEntry, chord: string) => entry.keys.some((key) => key
 /** The entry of a scope that a chord belongs to. */
 export const findKey = (scope: KeyScope, chord: string) => kKeys.find((entry) => entry.scope === scope && matches(entry, chord));
 
+/** The entry of a scope with an id. */
+export const findEntry = (scope: KeyScope, id: string) => kKeys.find((entry) => entry.scope === scope && entry.id === id);
+
 /** Chords as people read them, such as `Ctrl + Z` and `←`. */
 export function showChord(chord: string): string {
   if (chord === '1-9') return '1 … 9';
