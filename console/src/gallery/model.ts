@@ -154,7 +154,8 @@ export class GalleryModel {
       if (label !== undefined && !this.labels.isEdited(number)) byRow.set(number, label);
     });
     const changed = this.labels.change(byRow, this.selection.focus);
-    this.onLabels(changed);
+    // Also of those that the source has by now, so that their drafts go away.
+    this.onLabels([...byRow.keys()]);
     this.changed();
     return changed.length;
   }
