@@ -1,4 +1,5 @@
 // The thumbnails of a gallery as images that are loaded and decoded, so that a tile shows one in the frame in which it gets it.
+import { isDenied } from '../api/errors.ts';
 import type { Thumbnail } from './rows.ts';
 import { ThumbnailQueue } from './thumbnail_queue.ts';
 
@@ -49,7 +50,12 @@ export class Thumbnails {
   }
 
   private async load(rows: number[]): Promise<void> {
-    const answers = new Map((await this.fetchPack(rows.map(this.sourceRefOf), this.abort.signal)).map((answer) => [answer.sourceRef, answer]));
+    const sourceRefs = rows.map(this.sourceRefOf);
+    const thumbnails = await this.fetchPack(sourceRefs, this.abort.signal).catch((error: unknown): Thumbnail[] => {
+      if (!isDenied(error)) throw error;
+      return sourceRefs.map((sourceRef) => ({ sourceRef, reason: 'Your user may not see this picture.' })); // Asking again would not help.
+    });
+    const answers = new Map(thumbnails.map((answer) => [answer.sourceRef, answer]));
     // What was scrolled past meanwhile is not decoded, so that it does not keep what is on the screen waiting.
     const wanted = rows.filter((row) => this.queue.isWanted(row));
     await Promise.all(wanted.map((row) => this.keep(row, answers.get(this.sourceRefOf(row)))));
