@@ -15,6 +15,8 @@ const kVerdict = 18;
 const kGap = 8;
 /** Rows beyond the screen that exist, and that have their thumbnails loaded. */
 const kSpareRows = 2;
+/** A fast scroll has ended when nothing moved for so long. */
+const kSettleMilliseconds = 40;
 
 interface Tile {
   cell: HTMLElement;
@@ -47,6 +49,7 @@ export class TileGrid {
   private height = 0;
   private lastTop = 0;
   private frame = 0;
+  private settling = 0;
   private size: TileSize = 'M';
   private readonly unsubscribe: () => void;
 
@@ -77,6 +80,7 @@ export class TileGrid {
 
   close() {
     cancelAnimationFrame(this.frame);
+    clearTimeout(this.settling);
     this.unsubscribe();
     this.resized.disconnect();
     this.thumbnails.close();
@@ -197,13 +201,18 @@ export class TileGrid {
 
   /** `step` is how far the tiles have been scrolled since the last time. */
   private wantThumbnails(first: number, last: number, step: number) {
+    clearTimeout(this.settling);
+    if (Math.abs(step) > this.scroller.clientHeight) {
+      // What is on the screen for one frame is gone before its thumbnails come, and loading them would be in the way of those
+      // of the place where the scrolling ends.
+      this.settling = window.setTimeout(() => this.draw(), kSettleMilliseconds);
+      return;
+    }
     const { view } = this.model;
     const slice = (from: number, to: number) => view.slice(Math.max(0, from) * this.columns, (to + 1) * this.columns);
     const screen = last - first + 1;
     const [below, above] = [slice(last + 1, last + 2 * screen), slice(first - 2 * screen, first - 1).reverse()];
-    // A jump goes past what lies around, so that loading it would only be in the way.
-    const ahead = Math.abs(step) > this.scroller.clientHeight ? [] : step >= 0 ? [...below, ...above] : [...above, ...below];
-    this.thumbnails.want(slice(first, last), ahead);
+    this.thumbnails.want(slice(first, last), step >= 0 ? [...below, ...above] : [...above, ...below]);
   }
 
   private makeRow(): TileRow {
