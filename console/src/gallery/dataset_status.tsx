@@ -12,6 +12,7 @@ export function DatasetStatus({ dataset, deleteButton }: { dataset: DatasetDescr
       return (
         <Alert type="info" header="The pictures are being imported">
           <StatusIndicator type="in-progress">{reason || 'The manifest is being read.'}</StatusIndicator>
+          <Box variant="p">The pictures are shown when all are there. You may leave this page; the import goes on.</Box>
         </Alert>
       );
     case 'CREATE_FAILED':

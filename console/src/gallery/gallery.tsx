@@ -161,7 +161,7 @@ export function Gallery({ model, loadPicture, name, canLabel, whyNot, onDraw, on
         {(canLabel || whyNot) && (
           <>
             <Button onClick={back(act(() => (chosen > 0 ? model.selection.clear() : model.selection.chooseAll())))} disabled={model.view.length === 0}>
-              {chosen > 0 ? `Clear choice (${count(chosen)})` : 'Select all'}
+              {chosen > 0 ? `Clear (${count(chosen)})` : 'Select all'}
             </Button>
             <Button {...disabled} onClick={back(label(kNormal, true))}>
               Normal (N)
@@ -176,7 +176,6 @@ export function Gallery({ model, loadPicture, name, canLabel, whyNot, onDraw, on
           </>
         )}
         <Button iconName="zoom-in" ariaLabel="Show large (Enter)" disabled={nothing} onClick={openLarge} />
-        {onDraw && <Button iconName="edit" ariaLabel="Draw a mask (D)" {...disabled} onClick={() => draw()} />}
         <span className="space" />
         {actions}
       </div>

@@ -132,10 +132,12 @@ test('Discarding goes back to the saved labels and can be undone', async () => {
 });
 
 test('A draft is restored by picture, but not over newer labels', async () => {
-  const model = await open([kUnlabelled, kUnlabelled, kNormal]);
+  const told: number[][] = [];
+  const model = await open([kUnlabelled, kUnlabelled, kNormal], (rows) => told.push([...rows]));
   model.label(kNormal, { advance: false });
   const draft = new Map<string, Label>([['s3://b/0.png', kAnomaly], ['s3://b/1.png', kAnomaly], ['s3://b/2.png', kNormal], ['s3://b/gone.png', kNormal]]);
   assert.equal(model.restore(draft), 1);
+  assert.deepEqual(told.at(-1), [1, 2], 'the draft of what is saved by now can go');
   assert.deepEqual([0, 1, 2].map((row) => model.labels.labelOf(row)), [kNormal, kAnomaly, kNormal]);
 });
 

@@ -20,6 +20,8 @@ export class GalleryModel {
   /** The number of rows at the source; undefined until it has answered. */
   total: number | undefined;
   error: unknown;
+  /** Whether the picture with the focus must still be scrolled to. */
+  mustReveal = false;
   /** Grows with each change. */
   version = 0;
   private readonly listeners = new Set<() => void>();
@@ -74,11 +76,12 @@ export class GalleryModel {
     }
   }
 
-  /** Goes to a picture, if it is shown. */
+  /** Goes to a picture, if it is shown, and has it scrolled to. */
   goTo(sourceRef: string) {
     const number = this.view.find((row) => this.rows[row]!.sourceRef === sourceRef);
     if (number === undefined) return;
     this.selection.moveTo(this.selection.positionOf(number));
+    this.mustReveal = true;
     this.changed();
   }
 
@@ -151,7 +154,8 @@ export class GalleryModel {
       if (label !== undefined && !this.labels.isEdited(number)) byRow.set(number, label);
     });
     const changed = this.labels.change(byRow, this.selection.focus);
-    this.onLabels(changed);
+    // Also of those that the source has by now, so that their drafts go away.
+    this.onLabels([...byRow.keys()]);
     this.changed();
     return changed.length;
   }

@@ -1,4 +1,5 @@
 // The thumbnails of a gallery as images that are loaded and decoded, so that a tile shows one in the frame in which it gets it.
+import { isDenied } from '../api/errors.ts';
 import type { Thumbnail } from './rows.ts';
 import { ThumbnailQueue } from './thumbnail_queue.ts';
 
@@ -11,6 +12,7 @@ export type Shown = HTMLImageElement | string;
 export class Thumbnails {
   /** By row number; the ones used last stand at the end. */
   private readonly kept = new Map<number, Shown>();
+  private readonly decoding = new Set<number>();
   private readonly queue: ThumbnailQueue;
   private readonly abort = new AbortController();
   private hasTypical = false;
@@ -25,6 +27,7 @@ export class Thumbnails {
   ) {
     this.queue = new ThumbnailQueue(
       (rows) => this.load(rows),
+      (row) => this.kept.has(row) || this.decoding.has(row),
       (row) => this.kept.has(row),
     );
   }
@@ -48,15 +51,16 @@ export class Thumbnails {
     this.kept.clear();
   }
 
+  /** Is done when the server has answered; the queue need not wait for the decoding. */
   private async load(rows: number[]): Promise<void> {
-    const answers = new Map((await this.fetchPack(rows.map(this.sourceRefOf), this.abort.signal)).map((answer) => [answer.sourceRef, answer]));
+    const sourceRefs = rows.map(this.sourceRefOf);
+    const thumbnails = await this.fetchPack(sourceRefs, this.abort.signal).catch((error: unknown): Thumbnail[] => {
+      if (!isDenied(error)) throw error;
+      return sourceRefs.map((sourceRef) => ({ sourceRef, reason: 'Your user may not see this picture.' })); // Asking again would not help.
+    });
     // What was scrolled past meanwhile is not decoded, so that it does not keep what is on the screen waiting.
-    const wanted = rows.filter((row) => this.queue.isWanted(row));
-    await Promise.all(wanted.map((row) => this.keep(row, answers.get(this.sourceRefOf(row)))));
-    const image = this.hasTypical ? undefined : wanted.map((row) => this.kept.get(row)).find((shown) => shown instanceof HTMLImageElement);
-    if (!image) return;
-    this.hasTypical = true;
-    this.onTypical(blurred(image));
+    const answers = new Map(thumbnails.map((answer) => [answer.sourceRef, answer]));
+    for (const row of rows) if (this.queue.isWanted(row)) void this.keep(row, answers.get(this.sourceRefOf(row)));
   }
 
   private async keep(row: number, answer: Thumbnail | undefined): Promise<void> {
@@ -67,14 +71,20 @@ export class Thumbnails {
       image.draggable = false;
       image.decoding = 'sync';
       image.src = `data:image/jpeg;base64,${answer.jpeg}`;
+      this.decoding.add(row);
       shown = await image.decode().then(
         () => image,
         () => 'The thumbnail cannot be shown.',
       );
+      this.decoding.delete(row);
     }
     if (this.abort.signal.aborted) return;
     this.kept.set(row, shown);
     if (this.kept.size > kMostKept) this.kept.delete(this.kept.keys().next().value!);
+    if (shown instanceof HTMLImageElement && !this.hasTypical) {
+      this.hasTypical = true;
+      this.onTypical(blurred(shown));
+    }
     this.onArrival();
   }
 }

@@ -142,7 +142,7 @@ function Dataset({ project, type, dataset, train, test }: DatasetProps) {
           void exportManifest(session.client, project, type).catch((error: unknown) => messages.fail('The dataset could not be exported', error))
         }
       />
-      <DatasetStatus dataset={dataset} deleteButton={deleteButton} />
+      {!gallery.saving && !gallery.failure && <DatasetStatus dataset={dataset} deleteButton={deleteButton} />}
       <Notes gallery={gallery} />
       {hasPictures && !model && <Spinner size="large" />}
       {model && (
@@ -330,12 +330,17 @@ function SaveActions({ gallery, model }: { gallery: DatasetGallery; model: Galle
 
 function Notes({ gallery: { model, restored, failure, save } }: { gallery: DatasetGallery }) {
   const [hidden, setHidden] = useState(false);
+  const others = failure ? failure.pictures.map(nameOf).filter((name) => !failure.message.includes(name)) : [];
   return (
     <>
       {failure && (
         <Alert type="error" header="The labels could not be saved" action={<Button onClick={save}>Try again</Button>}>
-          {failure.message}
-          {failure.pictures.length > 0 && ` This is about ${failure.pictures.map(nameOf).join(', ')}.`} The labels are still here; those that were not taken keep their mark.
+          <Box variant="p">
+            {failure.message}
+            {others.length > 0 && ` This is about ${others.join(', ')}.`}
+          </Box>
+          All labels are still here, and those that were not saved keep their mark.
+          {failure.pictures.length > 0 && ' Mend what the reason names, or take back the labels of these pictures, and save again.'}
         </Alert>
       )}
       {restored > 0 && !hidden && model && (
