@@ -1,5 +1,6 @@
 // Measures the mask editor in Chromium and prints JSON: how long a picture takes to open, and how busy the page's main thread is
 // in each frame of a stroke. Run it with `node bench/editor.mjs` in console/, after `npm ci`.
+import { createServer } from 'node:net';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,15 @@ const root = new URL('..', import.meta.url).pathname;
 const outDir = mkdtempSync(join(tmpdir(), 'vedette-editor-bench-'));
 const quantile = (values, share) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(share * values.length))];
 const round = (value) => Math.round(10 * value) / 10;
+
+/** A port that the system chooses. */
+const freePort = () =>
+  new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
 
 /** The milliseconds that the page's main thread was busy in each frame, from a trace. */
 function busyPerFrame(events) {
@@ -46,7 +56,7 @@ let browser;
 let server;
 try {
   await build({ root, logLevel: 'error', build: { outDir, emptyOutDir: true, rollupOptions: { input: join(root, 'bench/editor.html') } } });
-  server = await preview({ root, logLevel: 'error', build: { outDir }, preview: { port: 0 } });
+  server = await preview({ root, logLevel: 'error', build: { outDir }, preview: { port: await freePort() } });
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
   const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } });
   await page.goto(`${server.resolvedUrls.local[0]}bench/editor.html`);
