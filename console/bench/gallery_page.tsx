@@ -34,7 +34,10 @@ async function picture(seed: number, width: number, height: number): Promise<Blo
   context.fillStyle = gradient;
   context.beginPath();
   context.arc(80 + random() * 6, 60 + random() * 6, 48, 0, 7);
-  context.arc(80, 60, 15, 0, 7, true);
+  context.fill();
+  context.fillStyle = '#2d3238';
+  context.beginPath();
+  context.arc(82, 62, 15, 0, 7);
   context.fill();
   context.strokeStyle = seed % 3 ? 'rgb(255 255 255 / 12%)' : '#2b1d14';
   for (let i = 0; i < 5; i++) {

@@ -32,11 +32,11 @@ const char* type_of(std::string_view path) {
   return "application/octet-stream";
 }
 
-/// Returns whether a list of codings (RFC 9110, 12.5.3) names brotli and does not exclude it with q=0.
-bool takes_brotli(std::string_view codings) {
+/// Returns whether a list of codings (RFC 9110, 12.5.3) names this one and does not exclude it with q=0.
+bool takes(std::string_view codings, std::string_view name) {
   for (const auto coding : split(codings, ',')) {
     const auto parts = split(coding, ';');
-    if (!equals_ignore_case(trim(parts[0]), "br")) continue;
+    if (!equals_ignore_case(trim(parts[0]), name)) continue;
     return parts.size() < 2 || to_lower(trim(parts[1])).find_first_not_of("q=0.") != std::string::npos;
   }
   return false;
@@ -75,9 +75,10 @@ Response answer_file(const ConsoleFile& file, const std::string& etag, const Req
   r.headers.emplace_back("etag", etag);
   if (is_unchanged) return r;
   r.headers.emplace_back("content-type", type_of(file.path));
-  const bool is_compressed = takes_brotli(header_value(head.headers, "accept-encoding"));
-  if (is_compressed) r.headers.emplace_back("content-encoding", "br");
-  r.body = std::string(is_compressed ? file.brotli : file.content);
+  const auto codings = header_value(head.headers, "accept-encoding");
+  const char* coding = takes(codings, "br") ? "br" : takes(codings, "gzip") ? "gzip" : nullptr;
+  if (coding) r.headers.emplace_back("content-encoding", coding);
+  r.body = std::string(!coding ? file.content : coding[0] == 'b' ? file.brotli : file.gzip);
   return r;
 }
 
@@ -100,7 +101,7 @@ std::vector<OpenRoute> console_routes(std::span<const ConsoleFile> files) {
     std::string etag;
   };
   std::map<std::string, Entry, std::less<>> entries;
-  // The tag is weak, because it is the same for both codings.
+  // The tag is weak, because it is the same for all codings.
   for (const auto& file : files)
     entries[std::string(file.path)] = {file, "W/\"" + sha256_hex(file.content).substr(0, 32) + "\""};
   return {{"/console", redirect},

@@ -14,6 +14,7 @@ struct ConsoleFile {
   std::string_view path;     ///< below /console/, such as "index.html" or "assets/main-4f2a.js"
   std::string_view content;  ///< the file as it was built
   std::string_view brotli;   ///< the same, compressed with brotli
+  std::string_view gzip;     ///< the same, compressed with gzip, for browsers that take brotli over TLS only
 };
 
 /// Returns the routes of the console: /console/ with the files below it, and /console and, for browsers, "/", which lead

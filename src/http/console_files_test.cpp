@@ -5,9 +5,9 @@
 namespace vedette {
 namespace {
 
-const ConsoleFile kFiles[] = {{"index.html", "<!doctype html>", "small page"},
-                              {"icon.svg", "<svg/>", "small icon"},
-                              {"assets/main-4f2a.js", "export {}", "small script"}};
+const ConsoleFile kFiles[] = {{"index.html", "<!doctype html>", "small page", "page in gzip"},
+                              {"icon.svg", "<svg/>", "small icon", "icon in gzip"},
+                              {"assets/main-4f2a.js", "export {}", "small script", "script in gzip"}};
 
 std::optional<Response> ask(const OpenPaths& paths, const std::string& path, HeaderList headers = {},
                             const char* method = "GET") {
@@ -40,7 +40,12 @@ TEST_F(Console, SendsItsFilesPlainOrCompressed) {
     EXPECT_EQ(header(small, "content-encoding"), "br") << codings;
     EXPECT_EQ(header(small, "content-type"), "text/html; charset=utf-8");
   }
-  for (const char* codings : {"", "gzip", "br;q=0", "br; q=0.000, gzip", "*", "brotli", "identity"}) {
+  for (const char* codings : {"gzip, deflate", "br;q=0, gzip"}) {
+    const auto small = ask(paths_, "/console/index.html", {{"accept-encoding", codings}});
+    EXPECT_EQ(small->body, "page in gzip") << codings;
+    EXPECT_EQ(header(small, "content-encoding"), "gzip") << codings;
+  }
+  for (const char* codings : {"", "gzip;q=0", "br;q=0", "br; q=0.000, gzip;q=0", "*", "brotli", "identity"}) {
     const auto plain = ask(paths_, "/console/index.html", {{"accept-encoding", codings}});
     EXPECT_EQ(plain->body, "<!doctype html>") << codings;
     EXPECT_EQ(header(plain, "content-encoding"), "") << codings;

@@ -17,6 +17,11 @@ Json encode(const User& user) {
 Json encode(const AccessKey& key) {
   return extension::encode_access_key(key.access_key_id, key.user, key.is_active, key.created);
 }
+Json encode(const LookoutVision::ModelThreshold& threshold) {
+  std::optional<extension::ThresholdMove> moved;
+  if (threshold.moved) moved = {threshold.moved->threshold, threshold.moved->user, threshold.moved->time};
+  return extension::encode_threshold(threshold.trained, moved);
+}
 Json encode(const PolicyDescription& policy) {
   return extension::encode_policy(policy.name, policy.document, policy.is_managed);
 }
@@ -56,6 +61,21 @@ JsonOperations extension_operations(ExtensionServices& s) {
                         [&](const Model& model) {
                           return Json{{"ModelMetadata", lookoutvision::encode_model_metadata(i.context.scope, model)}};
                         });
+       }},
+      {"DescribeModelThreshold",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.describe_threshold(i.context, lookoutvision::ModelRequest(i.members)),
+                        [](const auto& threshold) { return encode(threshold); });
+       }},
+      {"UpdateModelThreshold",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.update_threshold(i.context, extension::UpdateThresholdRequest(i.members)),
+                        [](const auto& threshold) { return encode(threshold); });
+       }},
+      {"ComputeAnomalyMap",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.compute_anomaly_map(i.context, extension::AnomalyMapRequest(i.members)),
+                        extension::encode_anomaly_map);
        }},
       {"ListDatasetImages",
        [&](const Invocation& i) {

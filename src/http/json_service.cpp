@@ -15,6 +15,9 @@ namespace {
 
 using Json = nlohmann::json;
 
+/// The one operation without a payload that judges a picture.
+constexpr std::string_view kMapOperation = "ComputeAnomalyMap";
+
 constexpr std::uint64_t kJsonLimit = 1 << 20;
 constexpr std::uint64_t kChangesLimit = 15 << 20;  // a body of 10 MiB as base64, and the JSON around it
 
@@ -45,7 +48,7 @@ Result<OperationInput> input_of(const ApiModel::Route& route, const RequestHead&
 
 bool is_reader(const std::string& operation) {
   return operation.starts_with("Describe") || operation.starts_with("List") || operation.starts_with("Get") ||
-         operation.starts_with("Simulate");
+         operation.starts_with("Simulate") || operation == kMapOperation;
 }
 
 }  // namespace
@@ -217,7 +220,7 @@ JsonService::JsonService(const ApiModel& model, JsonOperations operations, Looko
 
 bool JsonService::waits_for_model(const RequestHead& head) const {
   const auto route = model_.route(head.method, head.path);
-  return route && route->operation->has_payload();
+  return route && (route->operation->has_payload() || route->operation->name == kMapOperation);
 }
 
 Result<std::unique_ptr<PendingCall>> JsonService::open(const RequestHead& head, const CallIdentity& identity) {

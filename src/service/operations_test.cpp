@@ -12,6 +12,7 @@
 #include "service/service.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
+#include "vision/artifact/artifact.hpp"
 #include "vision/image/image.hpp"
 
 namespace vedette {
@@ -396,6 +397,42 @@ TEST_F(Evaluations, AThumbnailOfAPictureThatMayNotBeReadDoesNotTellWhetherThereI
   const auto json = extension::encode_thumbnails(*made)["Thumbnails"];
   EXPECT_FALSE(json[0].contains("Jpeg"));
   EXPECT_EQ(from_base64(json[2]["Jpeg"].get<std::string>())->at(1), 0xD8);
+}
+
+TEST_F(Evaluations, AThresholdIsMovedByAUserAndGivenBack) {
+  const auto request = [](Json members) {
+    members.update({{"ProjectName", "p"}, {"ModelVersion", "1"}});
+    return extension::UpdateThresholdRequest(members);
+  };
+  const ModelRequest model(Json{{"ProjectName", "p"}, {"ModelVersion", "latest"}});
+  EXPECT_EQ(service_.describe_threshold(call_, model).error().kind, ErrorKind::conflict);
+  EXPECT_EQ(service_.update_threshold(call_, request({{"Threshold", 0.5}})).error().kind, ErrorKind::conflict);
+  const auto folder = folder_.path() / "model";
+  Manifest manifest;
+  manifest.threshold = 0.7;
+  ASSERT_TRUE(write_artifact(folder, manifest, {}, {}));
+  ASSERT_TRUE(ModelFiles(*objects_).put("uid", folder));
+  end_training();
+  const auto told = [&](const Result<LookoutVision::ModelThreshold>& t) {
+    EXPECT_TRUE(t);
+    std::optional<extension::ThresholdMove> moved;
+    if (t->moved) moved = {t->moved->threshold, t->moved->user, t->moved->time};
+    return extension::encode_threshold(t->trained, moved);
+  };
+  const Json trained = {{"Threshold", 0.7}, {"TrainedThreshold", 0.7}};
+  EXPECT_EQ(told(service_.describe_threshold(call_, model)), trained);
+  const Json moved = {
+      {"Threshold", 0.25}, {"TrainedThreshold", 0.7}, {"ChangedBy", "admin"}, {"ChangedAt", 1'800'000'000.0}};
+  EXPECT_EQ(told(service_.update_threshold(call_, request({{"Threshold", 0.25}}))), moved);
+  clock_.advance(std::chrono::hours(1));
+  EXPECT_EQ(told(service_.describe_threshold(call_, model)), moved);
+  for (const double wrong : {0.0, -1.0, 2e6, std::numeric_limits<double>::infinity()})
+    EXPECT_EQ(service_.update_threshold(call_, request({{"Threshold", wrong}})).error().kind, ErrorKind::invalid_input);
+  EXPECT_EQ(told(service_.describe_threshold(call_, model)), moved);
+  EXPECT_EQ(told(service_.update_threshold(call_, request({}))), trained);
+  EXPECT_EQ(told(service_.describe_threshold(call_, model)), trained);
+  // The trained threshold is nobody's choice, also if somebody names it.
+  EXPECT_EQ(told(service_.update_threshold(call_, request({{"Threshold", 0.7}}))), trained);
 }
 
 TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {

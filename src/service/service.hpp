@@ -21,9 +21,12 @@
 /// disk.
 namespace vedette {
 namespace extension {
+struct AnomalyMap;
+struct AnomalyMapRequest;
 struct DatasetImage;
 struct ListDatasetImagesRequest;
 struct RebaseModelRequest;
+struct UpdateThresholdRequest;
 }  // namespace extension
 struct Rebasing;
 
@@ -121,11 +124,26 @@ class LookoutVision {
   /// with invalid_input unless there are 5 to 60 pictures and all of them exist, and with conflict if the named model
   /// has no files, because it is not trained.
   Result<Model> rebase_model(const CallContext& call, const extension::RebaseModelRequest& request);
+  struct ModelThreshold {
+    double trained = 0;                   ///< the one that the training chose
+    std::optional<MovedThreshold> moved;  ///< the one in force, if a user moved it
+  };
+  /// Fails with conflict if the model has no threshold, because it is not trained.
+  Result<ModelThreshold> describe_threshold(const CallContext& call, const lookoutvision::ModelRequest& request);
+  /// Moves the threshold of a model, which works at once in all calls that begin afterwards; without a threshold in the
+  /// request the trained one is in force again. Fails with invalid_input unless the threshold is a possible score.
+  Result<ModelThreshold> update_threshold(const CallContext& call, const extension::UpdateThresholdRequest& request);
   Result<ModelStatus> stop_model(const CallContext& call, const lookoutvision::ModelRequest& request);
   Result<lookoutvision::DetectionResult> detect_anomalies(const CallContext& call,
                                                           const lookoutvision::ModelRequest& request,
                                                           std::string_view content_type,
                                                           std::span<const std::uint8_t> image);
+
+  /// Judges a picture in a bucket as detect_anomalies() does, and returns the anomaly map. The call counts neither in
+  /// the metrics nor in the model's stream. Fails with invalid_input if there is no such picture or the model cannot
+  /// take it, and with conflict if the model is not hosted.
+  Result<extension::AnomalyMap> compute_anomaly_map(const CallContext& call,
+                                                    const extension::AnomalyMapRequest& request);
 
   Result<void> tag_resource(const CallContext& call, const lookoutvision::TagsRequest& request);
   Result<void> untag_resource(const CallContext& call, const lookoutvision::TagsRequest& request);
@@ -173,6 +191,10 @@ class LookoutVision {
   static Error no_project(const std::string& name);
   static Result<Model> find_tagged(UnitOfWork& work, const Scope& scope, const std::string& arn);
   Result<Model> find_model(UnitOfWork& work, const Scope& scope, const lookoutvision::ModelRequest& request);
+  /// Fails with conflict if the model is not trained.
+  Result<Model> find_with_files(UnitOfWork& work, const Scope& scope, const lookoutvision::ModelRequest& request);
+  Result<double> trained_threshold(const Model& model);
+  static Error not_hosted(const Model& model);
   void remove_model(const Model& model);
 
   MetadataStore& metadata_;

@@ -364,6 +364,8 @@ class Errors(unittest.TestCase):
         expect("DeleteModel", "ConflictException", ProjectName="job")
         expect("StartModel", "ConflictException", ProjectName="job")
         expect("UpdateModelUnits", "ConflictException", ProjectName="job")
+        for name in ("DescribeModelThreshold", "UpdateModelThreshold", "ComputeAnomalyMap"):
+            expect(name, "ConflictException", ProjectName="job")
         expect("RebaseModel", "ConflictException", ProjectName="job", Images={"Bucket": "conformance"})
         expect("StopModel", "ConflictException", ProjectName="job")
         expect("DetectAnomalies", "ConflictException", ProjectName="job")
@@ -432,6 +434,11 @@ class Errors(unittest.TestCase):
         succeed("TagResource", ResourceArn=arn, Tags=[{"Key": "stage", "Value": "production"}])
         succeed("UntagResource", ResourceArn=arn, TagKeys=["stage", "never there"])
         good_picture = next(os.path.relpath(path, sample) for path, is_anomalous in labelled_pictures(sample, "test.manifest") if not is_anomalous)
+        succeed("DescribeModelThreshold", ProjectName="job")
+        expect("UpdateModelThreshold", "ValidationException", ProjectName="job", Threshold=0)
+        succeed("UpdateModelThreshold", ProjectName="job", Threshold=0.25)
+        expect("ComputeAnomalyMap", "ValidationException", ProjectName="job", SourceRef="s3://conformance/none")
+        succeed("ComputeAnomalyMap", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
         for name, members in (("ListDatasetImages", {"ProjectName": "job", "DatasetType": "train", "MaxResults": 3}),
                               ("GetThumbnails", {"SourceRefs": [f"s3://conformance/{good_picture}", "s3://conformance/none", "conformance"]}), ("ListMetrics", {}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),
                               ("ListUsers", {}), ("ListPolicies", {}), ("GetUser", {"UserName": "admin"}), ("ListAccessKeys", {"UserName": "admin"}),

@@ -23,7 +23,7 @@ function TopBar() {
   return (
     <div id="top-bar">
       <TopNavigation
-        identity={{ href: href(paths.dashboard()), title: 'Vedette', logo: { src: `${import.meta.env.BASE_URL}icon.svg`, alt: '' } }}
+        identity={{ href: href(paths.dashboard()), logo: { src: `${import.meta.env.BASE_URL}wordmark.svg`, alt: 'Vedette' } }}
         utilities={[
           {
             type: 'menu-dropdown',
@@ -105,7 +105,7 @@ export function Layout({ children }: { children: ReactNode }) {
       <TopBar />
       <AppLayout
         headerSelector="#top-bar"
-        navigation={<SideNavigation activeHref={href(active)} header={{ href: href(paths.dashboard()), text: 'Vedette' }} items={navigationItems(project)} />}
+        navigation={<SideNavigation activeHref={href(active)} items={navigationItems(project)} />}
         navigationOpen={navigationOpen}
         onNavigationChange={({ detail }) => setNavigationOpen(detail.open)}
         toolsHide

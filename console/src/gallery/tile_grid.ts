@@ -241,7 +241,8 @@ export class TileGrid {
     tile.cell.classList.toggle('is-focused', number === model.selection.focus);
     const isChosen = model.selection.chosen.has(number);
     if (tile.cell.getAttribute('aria-selected') !== String(isChosen)) tile.cell.setAttribute('aria-selected', String(isChosen));
-    const spoken = [row.name, tile.state.textContent, isEdited ? 'not saved' : '', tile.verdict.textContent].filter(Boolean).join(', ');
+    const problem = tile.picture.classList.contains('is-failed') ? tile.picture.textContent : '';
+    const spoken = [row.name, tile.state.textContent, isEdited ? 'not saved' : '', tile.verdict.textContent, problem].filter(Boolean).join(', ');
     if (tile.cell.ariaLabel !== spoken) tile.cell.ariaLabel = spoken;
   }
 

@@ -25,12 +25,11 @@ import { DatasetStatus } from '../gallery/dataset_status.tsx';
 import { exportManifest } from '../gallery/export_manifest.ts';
 import { Gallery } from '../gallery/gallery.tsx';
 import { useGallery, type GalleryModel } from '../gallery/model.ts';
+import { pictureLoader } from '../gallery/picture_loader.ts';
 import { aloneByLabel, missingForTraining } from '../gallery/readiness.ts';
 import { nameOf } from '../gallery/rows.ts';
 import type { DatasetType } from '../gallery/saving.ts';
 import { useDatasetGallery, type DatasetGallery } from '../gallery/use_dataset_gallery.ts';
-import { decodePicture } from '../pictures/decode.ts';
-import { fetchObject } from '../pictures/load.ts';
 import { useSession } from '../session/session.tsx';
 import { UploadPanel } from '../upload/upload_panel.tsx';
 
@@ -152,7 +151,7 @@ function Dataset({ project, type, dataset, train, test }: DatasetProps) {
           name={`Pictures of the ${name}`}
           canLabel={canLabel}
           whyNot={kNoRight}
-          loadPicture={async (sourceRef, signal) => decodePicture(await fetchObject(session.s3, sourceRef, { signal }))}
+          loadPicture={pictureLoader(session.s3)}
           onDraw={(sourceRef, label) => navigate(paths.editor(project, type, sourceRef), { state: { label } })}
           onSave={gallery.save}
           actions={<SaveActions gallery={gallery} model={model} />}
@@ -210,40 +209,52 @@ function PageHeader({ project, type, dataset, train, test, model, onAdd, onDelet
   const isEmpty = !dataset.ImageStats?.Total;
   return (
     <div className="dataset-header">
-      <Box variant="h1">{test && train ? 'Datasets' : 'Dataset'}</Box>
-      {test && train && (
-        <SegmentedControl
-          label="Dataset"
-          selectedId={type}
-          options={(['train', 'test'] as const).map((id) => ({ id, text: kNames[id] }))}
-          onChange={({ detail }) => navigate(paths.dataset(project, detail.selectedId as DatasetType))}
-        />
-      )}
-      {model ? <LiveCounters model={model} dataset={dataset} /> : <Counters {...countersOf(dataset)} edited={0} />}
-      <span className="space" />
-      <ButtonDropdown
-        items={[
-          { id: 'add', text: 'Add pictures', iconName: 'upload', ...rights(may('lookoutvision:UpdateDatasetEntries')) },
-          ...(test ? [] : [{ id: 'test', text: 'Add a test dataset', iconName: 'add-plus' as const, ...rights(may('lookoutvision:CreateDataset')) }]),
-          { id: 'export', text: 'Export as a manifest', iconName: 'download', disabled: isEmpty, disabledReason: 'There is nothing to export yet.' },
-          { id: 'delete', text: test ? `Delete ${kNames[type].toLowerCase()} dataset` : 'Delete dataset', iconName: 'remove', ...rights(may('lookoutvision:DeleteDataset')) },
-        ]}
-        onItemClick={({ detail: { id } }) => {
-          if (id === 'add') onAdd();
-          else if (id === 'test') navigate(paths.createDataset(project));
-          else if (id === 'export') onExport();
-          else onDelete();
-        }}
-      >
-        Actions
-      </ButtonDropdown>
-      <TrainButton project={project} train={train} test={test} model={type === 'train' ? model : undefined} />
+      <div>
+        <Box variant="h1">{test && train ? 'Datasets' : 'Dataset'}</Box>
+        {test && train && (
+          <SegmentedControl
+            label="Dataset"
+            selectedId={type}
+            options={(['train', 'test'] as const).map((id) => ({ id, text: kNames[id] }))}
+            onChange={({ detail }) => navigate(paths.dataset(project, detail.selectedId as DatasetType))}
+          />
+        )}
+        {model ? <LiveCounters model={model} dataset={dataset} /> : <Counters {...countersOf(dataset)} edited={0} />}
+      </div>
+      <div>
+        <ButtonDropdown
+          items={[
+            { id: 'add', text: 'Add pictures', iconName: 'upload', ...rights(may('lookoutvision:UpdateDatasetEntries')) },
+            ...(test ? [] : [{ id: 'test', text: 'Add a test dataset', iconName: 'add-plus' as const, ...rights(may('lookoutvision:CreateDataset')) }]),
+            { id: 'export', text: 'Export as a manifest', iconName: 'download', disabled: isEmpty, disabledReason: 'There is nothing to export yet.' },
+            { id: 'delete', text: test ? `Delete ${kNames[type].toLowerCase()} dataset` : 'Delete dataset', iconName: 'remove', ...rights(may('lookoutvision:DeleteDataset')) },
+          ]}
+          onItemClick={({ detail: { id } }) => {
+            if (id === 'add') onAdd();
+            else if (id === 'test') navigate(paths.createDataset(project));
+            else if (id === 'export') onExport();
+            else onDelete();
+          }}
+        >
+          Actions
+        </ButtonDropdown>
+        {type === 'train' && model ? <TrainButtonOf model={model} {...{ project, train, test }} /> : <TrainButton {...{ project, train, test }} />}
+      </div>
     </div>
   );
 }
 
-function TrainButton({ project, train, test, model }: { project: string; train: DatasetDescription | null; test: DatasetDescription | null; model: GalleryModel | undefined }) {
-  const alone = model?.isComplete ? aloneByLabel(model.rows) : undefined;
+interface TrainProps extends Pick<DatasetProps, 'project' | 'train' | 'test'> {
+  alone?: ReadonlyMap<string, number>;
+}
+
+/** The same with what the pictures tell about their masks. */
+function TrainButtonOf({ model, ...props }: TrainProps & { model: GalleryModel }) {
+  useGallery(model);
+  return <TrainButton {...props} alone={model.isComplete ? aloneByLabel(model.rows) : undefined} />;
+}
+
+function TrainButton({ project, train, test, alone }: TrainProps) {
   const missing = missingForTraining(train && (train.ImageStats ?? {}), test && (test.ImageStats ?? {}), alone);
   const isBusy = [train, test].some((one) => one?.Status?.endsWith('_IN_PROGRESS'));
   const reasons = isBusy ? ['The dataset is just being changed.'] : missing;
@@ -274,6 +285,7 @@ function LiveCounters({ model, dataset }: { model: GalleryModel; dataset: Datase
 }
 
 function Counters(counts: Record<'total' | 'labelled' | 'unlabelled' | 'normal' | 'anomaly' | 'edited', number>) {
+  if (counts.total === 0) return null;
   const shown = [
     ['total', plural(counts.total, 'picture')],
     ['labelled', `${count(counts.labelled)} labelled`],
@@ -308,12 +320,9 @@ function SaveActions({ gallery, model }: { gallery: DatasetGallery; model: Galle
   if (edited === 0) return null;
   return (
     <>
-      <span className="gallery-unsaved" role="status">
-        {count(edited)} not saved
-      </span>
       <Button onClick={() => model.discard()}>Discard changes</Button>
       <Button variant="primary" onClick={gallery.save}>
-        Save changes
+        Save changes ({count(edited)})
       </Button>
     </>
   );

@@ -66,6 +66,31 @@ Json encode_thumbnails(const std::vector<Thumbnail>& thumbnails) {
   return {{"Thumbnails", std::move(list)}};
 }
 
+UpdateThresholdRequest::UpdateThresholdRequest(const Json& m) : model(m) {
+  if (m.contains("Threshold")) threshold = m["Threshold"].get<double>();
+}
+
+Json encode_threshold(double trained, const std::optional<ThresholdMove>& moved) {
+  Json out = {{"Threshold", moved ? moved->threshold : trained}, {"TrainedThreshold", trained}};
+  if (moved) out.update({{"ChangedBy", moved->user}, {"ChangedAt", seconds(moved->time)}});
+  return out;
+}
+
+AnomalyMapRequest::AnomalyMapRequest(const Json& m) : model(m), source_ref(m.at("SourceRef")) {}
+
+Json encode_anomaly_map(const AnomalyMap& m) {
+  return {{"Width", m.width},
+          {"Height", m.height},
+          {"MapWidth", m.map_width},
+          {"MapHeight", m.map_height},
+          {"Map", to_base64(as_bytes(m.png))},
+          {"MapThreshold", m.map_threshold},
+          {"IsAnomalous", m.is_anomalous},
+          {"Confidence", m.confidence},
+          {"Score", m.anomaly_score},
+          {"Threshold", m.threshold}};
+}
+
 Json encode_datapoints(const std::string& metric, const std::vector<Datapoint>& points) {
   Json list = Json::array();
   for (const auto& p : points)

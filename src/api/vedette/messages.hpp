@@ -72,6 +72,34 @@ struct Thumbnail {
 };
 Json encode_thumbnails(const std::vector<Thumbnail>& thumbnails);
 
+struct UpdateThresholdRequest {
+  explicit UpdateThresholdRequest(const Json& members);
+  lookoutvision::ModelRequest model;
+  std::optional<double> threshold;  ///< If empty, the model gets back its trained threshold.
+};
+/// Says who moved a threshold and when.
+struct ThresholdMove {
+  double threshold = 0;
+  std::string user;
+  Timestamp time;
+};
+Json encode_threshold(double trained, const std::optional<ThresholdMove>& moved);
+
+struct AnomalyMapRequest {
+  explicit AnomalyMapRequest(const Json& members);
+  lookoutvision::ModelRequest model;
+  std::string source_ref;
+};
+struct AnomalyMap {
+  int height = 0, width = 0;          ///< of the picture
+  int map_height = 0, map_width = 0;  ///< of the map
+  std::string png;                    ///< bytes: the map as a grey picture
+  int map_threshold = 0;              ///< the grey level from which the model's masks mark
+  bool is_anomalous = false;
+  double confidence = 0, anomaly_score = 0, threshold = 0;
+};
+Json encode_anomaly_map(const AnomalyMap& map);
+
 struct Datapoint {
   Timestamp time;
   double sum = 0, minimum = 0, maximum = 0;

@@ -82,6 +82,13 @@ struct TrainingProgress {
   std::optional<double> seconds_left;
 };
 
+/// A threshold of the anomaly score that a user chose for a model, in place of the one that the training chose.
+struct MovedThreshold {
+  double threshold = 0;
+  std::string user;  ///< who chose it
+  Timestamp time{};
+};
+
 /// The values of one metric in [start, start + period).
 struct MetricPoint {
   Scope scope;
@@ -165,6 +172,9 @@ class ModelRepository {
   /// If a start is stored already, it is kept.
   virtual void set_progress(const std::string& uid, const TrainingProgress& progress) = 0;
   virtual std::optional<TrainingProgress> progress(const std::string& uid) = 0;
+  /// Without a value the model gets back the threshold that its training chose.
+  virtual void set_threshold(const std::string& uid, const std::optional<MovedThreshold>& threshold) = 0;
+  virtual std::optional<MovedThreshold> threshold(const std::string& uid) = 0;
   virtual std::int64_t count(const Scope& scope, const std::string& project) = 0;
   virtual bool remove(const std::string& uid) = 0;
 };

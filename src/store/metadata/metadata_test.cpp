@@ -157,6 +157,29 @@ TEST_P(Metadata, UpdatedEntriesKeepTheirPlaceAndNewOnesFollow) {
   EXPECT_EQ(stats.anomaly, 2);
 }
 
+TEST_P(Metadata, AThresholdIsReplacedForgottenAndGoesWithItsModel) {
+  auto work = store_->write();
+  work->projects().insert(kScope, {"p", at(0)});
+  Model m;
+  m.project = "p";
+  m.version = 1;
+  m.uid = "u";
+  work->models().insert(kScope, m);
+  EXPECT_FALSE(work->models().threshold("u"));
+  work->models().set_threshold("u", MovedThreshold{0.5, "ann", at(1)});
+  work->models().set_threshold("u", MovedThreshold{0.1, "bob", at(2)});
+  const auto moved = work->models().threshold("u");
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->threshold, 0.1);
+  EXPECT_EQ(moved->user, "bob");
+  EXPECT_EQ(moved->time, at(2));
+  work->models().set_threshold("u", {});
+  EXPECT_FALSE(work->models().threshold("u"));
+  work->models().set_threshold("u", MovedThreshold{0.5, "ann", at(1)});
+  EXPECT_TRUE(work->models().remove("u"));
+  EXPECT_FALSE(work->models().threshold("u"));
+}
+
 TEST_P(Metadata, TagsAndProgressBelongToTheirModel) {
   auto work = store_->write();
   Model m;

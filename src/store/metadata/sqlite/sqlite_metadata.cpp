@@ -5,7 +5,7 @@
 #include "store/metadata/sqlite/repositories.hpp"
 
 namespace vedette::embedded {
-extern const std::string_view migration_0001, migration_0002, migration_0003;
+extern const std::string_view migration_0001, migration_0002, migration_0003, migration_0004;
 }
 
 namespace vedette {
@@ -58,8 +58,10 @@ class SqliteMetadata : public MetadataStore {
   explicit SqliteMetadata(const std::filesystem::path& path) : pool_(path) {
     sqlite::Connection connection(path);
     sqlite::check(connection);
-    sqlite::migrate(connection,
-                    {{1, embedded::migration_0001}, {2, embedded::migration_0002}, {3, embedded::migration_0003}});
+    sqlite::migrate(connection, {{1, embedded::migration_0001},
+                                 {2, embedded::migration_0002},
+                                 {3, embedded::migration_0003},
+                                 {4, embedded::migration_0004}});
   }
   std::unique_ptr<UnitOfWork> read() override {
     return std::make_unique<SqliteUnitOfWork>(pool_, sqlite::Transaction::Access::read);
