@@ -89,6 +89,7 @@ function Page({ thread, plane }: { thread: PictureThread; plane: Plane }) {
   (window as unknown as { editor: Editor | null }).editor = editor;
   const suggest = () => editor?.suggest(new Suggestion(drawMap(), 128, plane));
   return (
+    <div className="draw-frame">
     <div className="draw-page">
       <MaskEditor
         plane={plane}
@@ -106,6 +107,7 @@ function Page({ thread, plane }: { thread: PictureThread; plane: Plane }) {
         </div>
       )}
       <KeysHelp />
+    </div>
     </div>
   );
 }

@@ -1,10 +1,9 @@
 // Asks the newest hosted model of a project for the anomaly map of a picture.
-import type { Client, OperationName } from '../api/client.ts';
-import { operations } from '../api/generated.ts';
+import type { Client } from '../api/client.ts';
 import { bytesOfBase64 } from '../pictures/base64.ts';
 import { PictureError } from '../pictures/decode.ts';
 import { decodePng } from '../pictures/png.ts';
-import { Suggestion, type AnomalyMap, type GreyMap } from './suggestion.ts';
+import { Suggestion, type GreyMap } from './suggestion.ts';
 import type { Size } from './view.ts';
 
 export async function greyMapOf(base64: string): Promise<GreyMap> {
@@ -17,8 +16,6 @@ export async function askSuggestion(client: Client, project: string, sourceRef: 
   const models = await client.all('ListModels', 'Models', { ProjectName: project, MaxResults: 100 });
   const hosted = models.filter((model) => model.Status === 'HOSTED').sort((a, b) => Number(b.ModelVersion) - Number(a.ModelVersion))[0];
   if (!hosted) throw new PictureError('No model of this project is hosted. Start one on the page Models to get suggestions.');
-  const name = 'ComputeAnomalyMap' as OperationName;
-  if (!(name in operations)) throw new PictureError('This server makes no suggestions.');
-  const answer = (await client.call(name, { ProjectName: project, ModelVersion: hosted.ModelVersion, SourceRef: sourceRef } as never)) as AnomalyMap;
+  const answer = await client.call('ComputeAnomalyMap', { ProjectName: project, ModelVersion: hosted.ModelVersion!, SourceRef: sourceRef });
   return new Suggestion(await greyMapOf(answer.Map ?? ''), answer.MapThreshold ?? 128, picture);
 }

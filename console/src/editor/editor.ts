@@ -47,7 +47,7 @@ export interface EditorState {
 /** What stays as the person set it when the next picture is opened. */
 export type EditorSettings = Pick<EditorState, 'tool' | 'label' | 'radius' | 'tolerance' | 'closeStrokes' | 'opacity' | 'filters'>;
 
-export const kSettings: EditorSettings = { tool: 'brush', label: 1, radius: 12, tolerance: 0.35, closeStrokes: false, opacity: 0.55, filters: kNoFilters };
+export const kSettings: EditorSettings = { tool: 'brush', label: 1, radius: 12, tolerance: 0.2, closeStrokes: false, opacity: 0.55, filters: kNoFilters };
 
 export interface EditorCanvases {
   picture: HTMLCanvasElement;

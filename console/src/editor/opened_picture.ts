@@ -55,8 +55,8 @@ export async function openPicture(client: Client, s3: S3, { project, type, sourc
       return { mask: null, problem: sentenceOf(error) };
     }
   });
-  const bytes = await fetchObject(s3, sourceRef, { signal });
-  const [size, entry, read, draft] = await Promise.all([threads.picture.call('open', [bytes], [bytes.buffer]), finding, reading, readDraft(draftKey).catch(() => undefined)]);
+  const opening = fetchObject(s3, sourceRef, { signal }).then((bytes) => threads.picture.call('open', [bytes], [bytes.buffer]));
+  const [size, entry, read, draft] = await Promise.all([opening, finding, reading, readDraft(draftKey).catch(() => undefined)]);
   signal.throwIfAborted();
   if (!entry) throw new PictureError('The dataset has no such picture. It may have been made anew without it.');
   let problem = read?.problem ?? '';

@@ -83,12 +83,11 @@ export class Outline {
     })();
   }
 
-  /** Connects the last corner with the first and returns the whole outline. */
+  /** Returns the outline, whose last corner a straight line connects with the first: a live-wire would run back along the edge on which it came. */
   async close(): Promise<Point[]> {
     await this.busy;
-    const last = this.corners.length > 1 ? await this.connect(this.corners.at(-1)!, this.start) : [];
     this.closed = true;
-    return [...this.points, ...last];
+    return this.points;
   }
 
   cancel(): void {

@@ -37,7 +37,7 @@ export const LabelPanel = memo(function LabelPanel({ editor, labels, chosen, onA
     setName('');
   };
   return (
-    <Container header={<Header variant="h3">Anomaly labels</Header>}>
+    <Container header={<Header variant="h3" headingTagOverride="h2">Anomaly labels</Header>}>
       <SpaceBetween size="s">
         {labels.length === 0 && <Box color="text-body-secondary">A label names a kind of defect, such as scratch. Add one to draw with.</Box>}
         <div role="radiogroup" aria-label="Anomaly label to draw" className="label-choices">
@@ -82,7 +82,7 @@ export const ViewPanel = memo(function ViewPanel({ editor, filters, opacity }: V
   return (
     <Container
       header={
-        <Header variant="h3" actions={<Button variant="inline-link" disabled={isPlain} onClick={() => editor.set({ filters: kNoFilters })}>Reset</Button>}>
+        <Header variant="h3" headingTagOverride="h2" actions={<Button variant="inline-link" disabled={isPlain} onClick={() => editor.set({ filters: kNoFilters })}>Reset</Button>}>
           View
         </Header>
       }

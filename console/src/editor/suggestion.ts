@@ -3,22 +3,6 @@ import { rgbOf } from '../labels/colours.ts';
 import type { Plane } from './plane.ts';
 import type { Size, View } from './view.ts';
 
-/** What ComputeAnomalyMap answers. */
-export interface AnomalyMap {
-  Width?: number;
-  Height?: number;
-  MapWidth?: number;
-  MapHeight?: number;
-  /** A grey PNG of 8 bit, in base64. */
-  Map?: string;
-  /** The grey value from which the model's own mask marks. */
-  MapThreshold?: number;
-  IsAnomalous?: boolean;
-  Confidence?: number;
-  Score?: number;
-  Threshold?: number;
-}
-
 export interface GreyMap extends Size {
   values: Uint8Array;
 }

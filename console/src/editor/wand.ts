@@ -5,7 +5,7 @@ import type { Pixels } from './pixels.ts';
 import type { Rect } from './plane.ts';
 
 /** Contrast is measured within this many pixels of the place. */
-const kNeighbourhood = 48;
+const kNeighbourhood = 32;
 /** At most this many pixels are marked, so that a slip of the pointer does not stop the page. */
 const kMostPixels = 6_000_000;
 

@@ -120,6 +120,7 @@ function belongsToControl(event: KeyboardEvent): boolean {
   if (!(target instanceof Element)) return false;
   if (target.closest('textarea, select, [contenteditable="true"], [role="dialog"], [role="menu"], [role="listbox"], [role="combobox"]')) return true;
   if (target instanceof HTMLInputElement && !['checkbox', 'radio', 'range', 'button'].includes(target.type)) return true;
+  if (event.ctrlKey || event.metaKey || event.altKey) return false;
   if ((event.key === 'Enter' || event.key === ' ') && target.closest('button, a, summary, input, [role="button"]')) return true;
   return /^(Arrow|Page|Home|End)/.test(event.key) && target.closest('input, [role="toolbar"], [role="slider"], [role="radiogroup"], [role="tablist"]') !== null;
 }
