@@ -90,24 +90,24 @@ function Page({ thread, plane }: { thread: PictureThread; plane: Plane }) {
   const suggest = () => editor?.suggest(new Suggestion(drawMap(), 128, plane));
   return (
     <div className="draw-frame">
-    <div className="draw-page">
-      <MaskEditor
-        plane={plane}
-        thread={thread}
-        labels={labels}
-        settings={settings}
-        name="plate.jpg"
-        actions={{ save: nothing, saveAndNext: nothing, previous: nothing, next: nothing, leave: nothing, repeat: nothing, suggest }}
-        onEditor={setEditor}
-      />
-      {editor && state && (
-        <div className="draw-panels">
-          <LabelPanel editor={editor} labels={labels} chosen={state.label} onAdd={nothing} />
-          <ViewPanel editor={editor} filters={state.filters} opacity={state.opacity} />
-        </div>
-      )}
-      <KeysHelp />
-    </div>
+      <div className="draw-page">
+        <MaskEditor
+          plane={plane}
+          thread={thread}
+          labels={labels}
+          settings={settings}
+          name="plate.jpg"
+          actions={{ save: nothing, saveAndNext: nothing, previous: nothing, next: nothing, leave: nothing, repeat: nothing, suggest }}
+          onEditor={setEditor}
+        />
+        {editor && state && (
+          <div className="draw-panels">
+            <LabelPanel editor={editor} labels={labels} chosen={state.label} onAdd={nothing} />
+            <ViewPanel editor={editor} filters={state.filters} opacity={state.opacity} />
+          </div>
+        )}
+        <KeysHelp />
+      </div>
     </div>
   );
 }

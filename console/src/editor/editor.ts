@@ -2,13 +2,15 @@
 // changed. Controls read `state` and call `set` and the other functions.
 import type { Label } from '../labels/colours.ts';
 import { kNoFilters, type Filters } from './filters.ts';
-import { fillAt, fillHoles, fillInside } from './flood.ts';
+import { fillAt, fillHoles } from './flood.ts';
 import { Outline, straight } from './outline.ts';
 import type { PictureThread } from './picture_thread.ts';
-import { Plane } from './plane.ts';
+import type { Plane } from './plane.ts';
 import { Renderer } from './renderer.ts';
 import { paintCapsule, paintPolygon, type Point } from './shapes.ts';
+import { fillStroke, paintRegion } from './strokes.ts';
 import type { Suggestion } from './suggestion.ts';
+import { drawTools } from './tool_overlay.ts';
 import { View } from './view.ts';
 import type { Region } from './wand.ts';
 
@@ -441,7 +443,7 @@ export class Editor {
     }
     this.gesture = null;
     if (gesture?.kind !== 'stroke') return;
-    if (this.state.closeStrokes && gesture.value !== 0) this.fillStroke(gesture.points, gesture.value);
+    if (this.state.closeStrokes && gesture.value !== 0) fillStroke(this.plane, gesture.points, this.state.radius, gesture.value);
     this.finish();
   };
 
@@ -452,22 +454,6 @@ export class Editor {
     this.wake();
   };
 
-  /** Fills what a stroke went around: the stroke is painted once more on a plane of its own. */
-  private fillStroke(points: readonly Point[], value: number) {
-    const { radius } = this.state;
-    const reach = radius + 2;
-    const xs = points.map((p) => p.x);
-    const ys = points.map((p) => p.y);
-    const lowest = (values: number[]) => values.reduce((a, b) => Math.min(a, b));
-    const highest = (values: number[]) => values.reduce((a, b) => Math.max(a, b));
-    const rect = this.plane.clip({ x0: lowest(xs) - reach, y0: lowest(ys) - reach, x1: highest(xs) + reach, y1: highest(ys) + reach });
-    if (rect.x1 - rect.x0 < 3 || rect.y1 - rect.y0 < 3) return;
-    const stroke = new Plane(rect.x1 - rect.x0, rect.y1 - rect.y0);
-    const moved = points.map(({ x, y }) => ({ x: x - rect.x0, y: y - rect.y0 }));
-    moved.forEach((p, i) => paintCapsule(stroke, moved[Math.max(0, i - 1)]!, p, radius, 1));
-    fillInside(this.plane, stroke.data, rect, value);
-  }
-
   private async wandAt(at: Point, value: number) {
     let region: Region | null;
     try {
@@ -476,11 +462,7 @@ export class Editor {
       return;
     }
     if (!region || this.ending.signal.aborted) return;
-    const { rect, bits } = region;
-    this.plane.touch(rect);
-    const columns = rect.x1 - rect.x0;
-    for (let y = rect.y0; y < rect.y1; ++y)
-      for (let x = rect.x0; x < rect.x1; ++x) if (bits[(y - rect.y0) * columns + x - rect.x0]) this.plane.data[y * this.plane.width + x] = value;
+    paintRegion(this.plane, region, value);
     this.finish();
   }
 
@@ -556,43 +538,13 @@ export class Editor {
   }
 
   private drawTools() {
-    const { context, ratio, view, state } = this;
-    const { width, height } = view.screenSize;
-    context.clearRect(0, 0, width, height);
-    // Two strokes, dark and light, are seen on every picture.
-    const twice = (draw: () => void, thickness = 1) => {
-      context.lineWidth = (thickness + 2) * ratio;
-      context.strokeStyle = 'rgba(0, 0, 0, 0.55)';
-      draw();
-      context.lineWidth = thickness * ratio;
-      context.strokeStyle = '#ffffff';
-      draw();
-    };
-    if (this.outline) {
-      const points = [...this.outline.points, ...this.outline.tail].map((p) => view.toScreen(p));
-      twice(() => {
-        context.beginPath();
-        points.forEach(({ x, y }, i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
-        context.stroke();
-      }, 1.5);
-      for (const corner of this.outline.cornerPoints) {
-        const { x, y } = view.toScreen(corner);
-        context.fillStyle = this.colours[state.label - 1]?.colour ?? '#ffffff';
-        context.beginPath();
-        context.arc(x, y, 4 * ratio, 0, 2 * Math.PI);
-        context.fill();
-        twice(() => context.stroke());
-      }
-    }
+    const { state } = this;
     const paints = state.tool === 'brush' || state.tool === 'eraser' || this.gesture?.kind === 'stroke';
-    if (this.pointer && paints && !state.isPanning && this.gesture?.kind !== 'pan') {
-      const { x, y } = this.pointer;
-      const radius = Math.max(1.5 * ratio, state.radius * view.scale);
-      twice(() => {
-        context.beginPath();
-        context.arc(x, y, radius, 0, 2 * Math.PI);
-        context.stroke();
-      });
-    }
+    const showsBrush = paints && !state.isPanning && this.gesture?.kind !== 'pan';
+    drawTools(this.context, this.view, this.ratio, {
+      outline: this.outline,
+      colour: this.colours[state.label - 1]?.colour ?? '#ffffff',
+      brush: showsBrush && this.pointer ? { at: this.pointer, radius: state.radius } : null,
+    });
   }
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { fillAt, fillHoles, fillInside } from './flood.ts';
 import { Plane } from './plane.ts';
 import { paintCapsule, paintPolygon } from './shapes.ts';
+import { fillStroke } from './strokes.ts';
 import { lastLevel, levelSize, View } from './view.ts';
 
 /** A plane of rows such as '..1.'; a dot is background. */
@@ -178,6 +179,20 @@ test('A closed stroke fills its inside, an open one does not', () => {
   const open = new Plane(5, 4);
   fillInside(open, stroke(['.111.', '1...1', '1....', '.111.']), { x0: 0, y0: 0, x1: 5, y1: 4 }, 4);
   assert.ok(open.data.every((v) => v === 0));
+});
+
+test('A stroke that goes around fills its inside, a half one does not, and neither does one outside the picture', () => {
+  const around = (share: number, x: number) => Array.from({ length: 41 }, (_, i) => ({ x: x + 20 * Math.cos((share * i * Math.PI) / 20), y: 30 + 20 * Math.sin((share * i * Math.PI) / 20) }));
+  const plane = new Plane(100, 60);
+  fillStroke(plane, around(1, 50), 2, 1);
+  assert.equal(plane.data[30 * 100 + 50], 1);
+  assert.equal(plane.data[30 * 100 + 75], 0);
+  const half = new Plane(100, 60);
+  fillStroke(half, around(0.5, 50), 2, 1);
+  assert.ok(half.isEmpty);
+  const outside = new Plane(100, 60);
+  fillStroke(outside, around(1, -200), 2, 1);
+  assert.ok(outside.isEmpty);
 });
 
 test('Zooming keeps the point under the pointer, and fitting shows the whole picture', () => {
