@@ -375,8 +375,9 @@ export class Editor {
       this.gesture = { kind: 'pan', last: screen };
       return;
     }
-    if (event.button !== 0 && event.button !== 2) return;
-    const erases = event.button === 2;
+    // Button 5 is the eraser of a pen.
+    if (event.button !== 0 && event.button !== 2 && event.button !== 5) return;
+    const erases = event.button !== 0;
     const at = this.view.toPicture(screen);
     const { tool } = this.state;
     if (this.state.note) this.set({ note: '' });

@@ -18,7 +18,7 @@ export interface Listed {
   anomalyLabels: readonly string[];
 }
 
-const kPage = 1000;
+const kPage = 5000;
 
 /** All pictures of a dataset in its order; none if there is no such dataset. */
 export async function listPictures(client: Client, project: string, type: DatasetType, signal?: AbortSignal): Promise<Listed[]> {
