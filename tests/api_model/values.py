@@ -107,6 +107,8 @@ class Model:
         """Items of a list that differ."""
         if name == "Tag":
             return {"Key": f"k{number}", "Value": "v"}
+        if name == "TrialVerification":
+            return {"SourceRef": f"s3://conformance/{number}"}
         return f"k{number}"
 
     def bad(self, name, in_text):
