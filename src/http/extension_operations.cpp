@@ -207,6 +207,16 @@ JsonOperations extension_operations(ExtensionServices& s) {
        [&](const Invocation& i) {
          return empty(ids.detach(i.context.scope.account, text(i, "UserName"), text(i, "PolicyName")));
        }},
+      {"SimulatePolicy",
+       [](const Invocation& i) -> Result<Json> {
+         Json decisions = Json::array();
+         for (const auto& asked : i.members.at("Actions")) {
+           const auto action = asked.at("Action").get<std::string>(), resource = asked.value("Resource", "*");
+           const bool is_allowed = authorize(i.context.caller, action, resource).has_value();
+           decisions.push_back({{"Action", action}, {"Resource", resource}, {"Allowed", is_allowed}});
+         }
+         return Json{{"Decisions", std::move(decisions)}};
+       }},
   };
 }
 

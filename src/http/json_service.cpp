@@ -48,7 +48,7 @@ Result<OperationInput> input_of(const ApiModel::Route& route, const RequestHead&
 
 bool is_reader(const std::string& operation) {
   return operation.starts_with("Describe") || operation.starts_with("List") || operation.starts_with("Get") ||
-         operation == kMapOperation;
+         operation.starts_with("Simulate") || operation == kMapOperation;
 }
 
 }  // namespace
@@ -68,6 +68,7 @@ class JsonCall : public PendingCall {
     audit.name = operation;
     audit.source = service_.model_.service() + ".amazonaws.com";
     audit.is_read_only = is_reader(operation);
+    audit.needs_no_right = route_.operation->action.empty();
     Subject subject;
     auto answer = guarded_operation(body, subject, audit);
     // If a call cannot be counted, that changes neither the answer nor the audit record of what was done.
@@ -114,10 +115,11 @@ class JsonCall : public PendingCall {
     if (const auto it = members->find("TagKeys"); it != members->end())
       tags.untags = it->get<std::vector<std::string>>();
     const auto& action = route_.operation->action;
-    if (auto ok = authorize(identity_.caller, action, subject.arn, tags); !ok) return ok.error();
+    if (!action.empty())
+      if (auto ok = authorize(identity_.caller, action, subject.arn, tags); !ok) return ok.error();
     if (!route_.operation->has_payload()) {  // a model's inference units limit the operations that have a payload
       // The key does not contain the region, because callers choose the region as they like.
-      const auto key = identity_.scope.account + "/" + action;
+      const auto key = identity_.scope.account + "/" + operation;
       if (auto ok = service_.limiter_.admit(key, std::chrono::steady_clock::now()); !ok) return ok.error();
     }
     CallContext context{identity_.caller,    identity_.scope,     members->value("ClientToken", ""), "",

@@ -118,7 +118,8 @@ class Workers {
 /// Holds the parts of the server in the order in which they are built; each part uses only the parts above it. They are
 /// destroyed in the opposite order.
 struct Server::Parts {
-  Parts(const ServerSettings& given, const ServerOptions& http, const MetricsAccess& metrics_access);
+  Parts(const ServerSettings& given, const ServerOptions& http, const MetricsAccess& metrics_access,
+        std::span<const ConsoleFile> console);
 
   const ServerSettings settings;
   const SystemClock clock;
@@ -142,7 +143,8 @@ struct Server::Parts {
   bool is_running = false;
 };
 
-Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, const MetricsAccess& metrics_access)
+Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, const MetricsAccess& metrics_access,
+                     std::span<const ConsoleFile> console)
     : settings(given),
       stores(settings, clock),
       workers(settings, stores, clock, training_plan(settings)),
@@ -177,10 +179,11 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
       extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision, limiter,
                         nullptr),
       s3_service(stores.buckets(), s3_options(settings)),
+      sts_service(stores.keys()),
       open_paths(
           {&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
           [this] { return metrics.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string()); },
-          metrics_access, [this] { return stores.answer(); }),
+          metrics_access, [this] { return stores.answer(); }, console_routes(console)),
       pipeline(stores.keys(), clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service},
                open_paths, audit, settings.regions),
       http_server(pipeline, http) {
@@ -188,7 +191,7 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
   lookout_vision.finish_deletions();
 }
 
-Server::Server(const ServerSettings& settings) {
+Server::Server(const ServerSettings& settings, std::span<const ConsoleFile> console) {
   check_options(settings);
   auto http = http_options(settings);
   const auto metrics = metrics_access(settings);
@@ -199,7 +202,7 @@ Server::Server(const ServerSettings& settings) {
   // thread only for a moment.
   const auto compute = compute_options(settings);
   http.detection_threads = 2 * (compute.most_waiting + static_cast<std::size_t>(compute.cores));
-  parts_ = std::make_unique<Parts>(settings, http, metrics);
+  parts_ = std::make_unique<Parts>(settings, http, metrics, console);
 }
 
 Server::~Server() {

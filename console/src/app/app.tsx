@@ -1,0 +1,58 @@
+import { lazy, Suspense } from 'react';
+import Spinner from '@cloudscape-design/components/spinner';
+import { Route, Router, Switch } from 'wouter';
+import { useHashLocation } from 'wouter/use-hash-location';
+import { DashboardPage } from '../pages/dashboard.tsx';
+import { ProjectsPage } from '../pages/projects.tsx';
+import { ProjectPage } from '../pages/project.tsx';
+import { SignInPage } from '../pages/sign_in.tsx';
+import { useSessionControl } from '../session/session.tsx';
+import { UploadsProvider } from '../upload/uploads.tsx';
+import { Layout } from './layout.tsx';
+import { NotFound } from './not_found.tsx';
+
+// Pages that are seldom the first one are loaded when they are opened.
+const CreateDatasetPage = lazy(() => import('../pages/create_dataset.tsx'));
+const DatasetPage = lazy(() => import('../pages/dataset.tsx'));
+const DrawPage = lazy(() => import('../pages/draw.tsx'));
+const ModelsPage = lazy(() => import('../pages/models.tsx'));
+const ModelPage = lazy(() => import('../pages/model.tsx'));
+const PackagesPage = lazy(() => import('../pages/packages.tsx'));
+const TrainPage = lazy(() => import('../pages/train.tsx'));
+const UsersPage = lazy(() => import('../pages/users.tsx'));
+
+export function App() {
+  const { state } = useSessionControl();
+  if (state.phase === 'starting') return <Spinner size="large" />;
+  if (state.phase === 'signedOut') return <SignInPage reason={state.reason} />;
+  return (
+    <Router hook={useHashLocation}>
+      <UploadsProvider>
+        <Layout>
+        <Suspense fallback={<Spinner size="large" />}>
+          <Switch>
+            <Route path="/">{() => <DashboardPage />}</Route>
+            <Route path="/projects">{() => <ProjectsPage />}</Route>
+            <Route path="/projects/:project">{({ project }) => <ProjectPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/create-dataset">{({ project }) => <CreateDatasetPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/dataset/:type">
+              {({ project, type }) => <DatasetPage project={decodeURIComponent(project)} type={type === 'test' ? 'test' : 'train'} />}
+            </Route>
+            <Route path="/projects/:project/dataset/:type/draw/:source">
+              {({ project, type, source }) => <DrawPage project={decodeURIComponent(project)} type={type === 'test' ? 'test' : 'train'} sourceRef={decodeURIComponent(source)} />}
+            </Route>
+            <Route path="/projects/:project/train">{({ project }) => <TrainPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/models">{({ project }) => <ModelsPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/models/:version">
+              {({ project, version }) => <ModelPage project={decodeURIComponent(project)} version={version} />}
+            </Route>
+            <Route path="/projects/:project/packages">{({ project }) => <PackagesPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/users">{() => <UsersPage />}</Route>
+            <Route>{() => <NotFound />}</Route>
+          </Switch>
+        </Suspense>
+        </Layout>
+      </UploadsProvider>
+    </Router>
+  );
+}

@@ -1,0 +1,153 @@
+// The session of the person who is signed in: everything below <SessionProvider> calls the server through it.
+import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
+import { useQueryClient } from '@tanstack/react-query';
+import { Client } from '../api/client.ts';
+import { S3 } from '../api/s3.ts';
+import { getCallerIdentity, getSessionToken } from '../api/sts.ts';
+import { loadPermissions, type Permissions, type SimulatedAction } from './permissions.ts';
+import { rememberRegion } from './profiles.ts';
+import { forgetSession, readSession, writeSession, type StoredSession } from './storage.ts';
+
+const kSessionSeconds = 12 * 3600;
+/** Without a click or a key for this long, the page signs out. */
+const kIdleMilliseconds = 45 * 60_000;
+
+export interface Session {
+  client: Client;
+  s3: S3;
+  region: string;
+  user: string;
+  account: string;
+  arn: string;
+  permissions: Permissions;
+  /** Whether the person may do this somewhere; pages grey out what they may not. */
+  may(action: SimulatedAction): boolean;
+  signOut(reason?: string): void;
+  changeRegion(region: string): void;
+}
+
+export type SessionState =
+  | { phase: 'starting' }
+  | { phase: 'signedOut'; reason?: string }
+  | { phase: 'signedIn'; session: Session };
+
+interface SessionControl {
+  state: SessionState;
+  signIn(accessKeyId: string, secretAccessKey: string, region: string): Promise<void>;
+}
+
+const Context = createContext<SessionControl | null>(null);
+
+export function SessionProvider({ children }: { children: ReactNode }) {
+  const [state, setState] = useState<SessionState>({ phase: 'starting' });
+  const queries = useQueryClient();
+  const stored = useRef<StoredSession>();
+
+  const signOut = useCallback(
+    (reason?: string) => {
+      stored.current = undefined;
+      queries.clear();
+      setState({ phase: 'signedOut', reason });
+      void forgetSession();
+    },
+    [queries],
+  );
+
+  const open = useCallback(
+    async (kept: StoredSession) => {
+      const expired = () => signOut('Your session has ended. Sign in again to go on.');
+      const credentials = { accessKeyId: kept.accessKeyId, secret: kept.secret, sessionToken: kept.sessionToken };
+      const client = new Client(credentials, kept.region, expired);
+      const permissions = await loadPermissions(client);
+      stored.current = kept;
+      await writeSession(kept);
+      const session: Session = {
+        client,
+        s3: new S3(client),
+        region: kept.region,
+        user: kept.user,
+        account: kept.account,
+        arn: kept.arn,
+        permissions,
+        may: (action) => permissions[action] ?? false,
+        signOut,
+        changeRegion: (region) => {
+          rememberRegion(region);
+          queries.clear();
+          void open({ ...kept, region });
+        },
+      };
+      setState({ phase: 'signedIn', session });
+    },
+    [queries, signOut],
+  );
+
+  useEffect(() => {
+    void (async () => {
+      try {
+        const kept = await readSession();
+        if (!kept) return setState({ phase: 'signedOut' });
+        if (kept.expires <= Date.now()) return signOut('Your session has ended. Sign in again to go on.');
+        if (kept.lastUsed + kIdleMilliseconds <= Date.now()) return signOut('You were signed out because the console was not used for a while.');
+        await open(kept);
+      } catch {
+        signOut();
+      }
+    })();
+  }, [open, signOut]);
+
+  // Signs out after idle time, in all tabs: each use is written down, and the last one counts.
+  useEffect(() => {
+    if (state.phase !== 'signedIn') return;
+    let written = Date.now();
+    const used = () => {
+      if (stored.current && Date.now() - written > 30_000) {
+        written = Date.now();
+        stored.current = { ...stored.current, lastUsed: written };
+        void writeSession(stored.current);
+      }
+    };
+    const check = async () => {
+      const kept = await readSession().catch(() => undefined);
+      if (!kept) signOut();
+      else if (kept.lastUsed + kIdleMilliseconds <= Date.now()) signOut('You were signed out because the console was not used for a while.');
+      else if (kept.expires <= Date.now()) signOut('Your session has ended. Sign in again to go on.');
+    };
+    const timer = window.setInterval(() => void check(), 20_000);
+    window.addEventListener('pointerdown', used);
+    window.addEventListener('keydown', used);
+    return () => {
+      window.clearInterval(timer);
+      window.removeEventListener('pointerdown', used);
+      window.removeEventListener('keydown', used);
+    };
+  }, [state.phase, signOut]);
+
+  const control = useMemo<SessionControl>(
+    () => ({
+      state,
+      async signIn(accessKeyId, secretAccessKey, region) {
+        const temporary = await getSessionToken(accessKeyId, secretAccessKey, region, kSessionSeconds);
+        const client = new Client({ accessKeyId: temporary.accessKeyId, secret: temporary.secret, sessionToken: temporary.sessionToken }, region);
+        const identity = await getCallerIdentity(client);
+        rememberRegion(region);
+        await open({ ...temporary, lastUsed: Date.now(), region, ...identity });
+      },
+    }),
+    [state, open],
+  );
+  return <Context.Provider value={control}>{children}</Context.Provider>;
+}
+
+export function useSessionControl(): SessionControl {
+  const control = useContext(Context);
+  if (!control) throw new Error('There is no SessionProvider above this component.');
+  return control;
+}
+
+/** The session of the person who is signed in; only for components that are shown after the sign-in. */
+export function useSession(): Session {
+  const { state } = useSessionControl();
+  if (state.phase !== 'signedIn') throw new Error('Nobody is signed in.');
+  return state.session;
+}
