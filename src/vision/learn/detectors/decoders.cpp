@@ -104,24 +104,32 @@ Result<void> DefectDecoders::fit(Workshop& w) {
     graphs.give_back(std::move(*graph));
     return out;
   };
-  // Composed pictures are as the reference sees them already; registering them again changes next to nothing.
-  auto at_input_size = w.seen_from_reference();
-  at_input_size.manifest.image_height = w.input.height;
-  at_input_size.manifest.image_width = w.input.width;
-  const auto engine = Engine::create(std::move(at_input_size));
-  if (!engine) return internal_error(engine.error().message);
+  // Pictures are as the reference sees them already. A picture is measured by the models of one fold.
+  const auto seen = w.seen_from_reference();
+  std::vector<std::unique_ptr<GraphPool>> measures;
+  for (std::size_t fold = 0; fold < static_cast<std::size_t>(w.folds); ++fold) {
+    std::vector<std::string> maps;
+    for (const auto& contestant : seen.manifest.contestants) maps.push_back(contestant.maps[fold]);
+    measures.push_back(std::make_unique<GraphPool>(seen.manifest.graph, seen.tensors, std::move(maps)));
+  }
   Mutex measuring;  // It guards no data: a large picture is measured alone, on all threads.
   job.measure = [&](const RgbImage& image, std::int64_t fold) -> Result<Planes> {
     std::optional<MutexLock> alone;
     if (w.strands() == 1) alone.emplace(measuring);
     const ThreadCount count(w.strands() > 1 ? 1 : w.threads);
-    auto measured = (*engine)->measure(image);
-    if (!measured) return measured.error();
+    auto& graphs_of_fold = *measures[static_cast<std::size_t>(fold)];
+    auto graph = graphs_of_fold.take(w.input.height, w.input.width);
+    if (!graph) return internal_error(graph.error().message);
+    (*graph)->run(resize_to_planes(image, w.input.height, w.input.width));
     Planes out{kDistanceMaps, w.features.grid.height, w.features.grid.width, {}};
-    for (const auto& contestant : measured->outputs) {
-      const auto map = resize_map(contestant.maps[static_cast<std::size_t>(fold)], out.height, out.width);
+    for (const auto& contestant : seen.manifest.contestants) {
+      const auto& value = (*graph)->output(contestant.maps[static_cast<std::size_t>(fold)]);
+      Grid<float> map(static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]));
+      map.values = value.copy();
+      map = resize_map(map, out.height, out.width);
       out.values.insert(out.values.end(), map.values.begin(), map.values.end());
     }
+    graphs_of_fold.give_back(std::move(*graph));
     return out;
   };
   job.load = [&](std::size_t i) -> Result<DecoderSample> {
@@ -159,7 +167,6 @@ Result<void> DefectDecoders::fit(Workshop& w) {
   }
   auto& m = w.artifact.manifest;
   std::vector<std::string> maps;  // The maps come fold by fold, as the reference sees the part.
-  const auto seen = w.seen_from_reference();
   for (std::size_t fold = 0; fold < static_cast<std::size_t>(w.folds); ++fold)
     for (const auto& contestant : seen.manifest.contestants) maps.push_back(contestant.maps[fold]);
   m.graph.push_back(
