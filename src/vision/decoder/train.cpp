@@ -49,7 +49,7 @@ struct FoldLesson {
 
 }  // namespace
 
-Result<Decoders> train_decoders(const DecoderJob& job) {
+Result<Decoders> train_decoders(DecoderJob job) {
   try {
     const ThreadCount limit(job.threads);  // what LibTorch sets for this thread ends with it
     torch::set_num_threads(1);             // Each fold learns on a thread of its own.
@@ -68,6 +68,7 @@ Result<Decoders> train_decoders(const DecoderJob& job) {
       if (failure) return *failure;
     CropSource source(std::move(samples), job.pictures, job.folds, job.labels);
     if (auto ok = source.compose(Random(job.seed).fork(1ULL << 40), job.threads, job.measure); !ok) return ok.error();
+    job.load = {}, job.measure = {};  // What they hold takes memory, and they are not needed any more.
     const Random random(job.seed);
     auto looks = source.draw(random.fork(1ULL << 41), kLooks, job.threads, job.describe);
     if (!looks) return looks.error();
