@@ -14,7 +14,7 @@ namespace vedette {
 namespace {
 
 constexpr int kLargestCrop = 256;
-constexpr double kDefectShare = 0.6;                        // This share of the crops lies around a real defect.
+constexpr double kDefectShare = 0.6;  // This share of the crops lies around a real defect, rounded up.
 constexpr double kPastedShare = 0.35, kDamagedShare = 0.3;  // These are shares of the other crops.
 // A cell's label is not learnt from if less than this share of the cell is labelled: cracks are thin.
 constexpr float kLabelledShare = 0.25F;
@@ -286,8 +286,7 @@ Result<std::vector<Crop>> CropSource::draw(const Random& random, int count, int 
   std::vector<Crop> crops(static_cast<std::size_t>(count));
   std::vector<std::optional<Error>> failures(crops.size());
   run_parallel(crops.size(), threads, [&](std::size_t i) {
-    const auto own = random.fork(i);
-    auto crop = draw_crop(own, own.fork(1).uniform() < kDefectShare, describe);
+    auto crop = draw_crop(random.fork(i), static_cast<double>(i) < kDefectShare * count, describe);
     if (crop) {
       crops[i] = std::move(*crop);
     } else {
