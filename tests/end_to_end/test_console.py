@@ -90,6 +90,17 @@ class Console(unittest.TestCase):
             moved = self.threshold()
             self.assertGreater(moved["Threshold"], moved["TrainedThreshold"])
             self.assertEqual(moved["ChangedBy"], "admin")
+        elif name == "trial":
+            trial = self.vedette.describe_trial_detection(ProjectName=PROJECT, TrialName="first")["TrialDetection"]
+            self.assertEqual((trial["Status"], trial["ModelVersion"], trial["JudgedCount"]), ("COMPLETED", "1", 2))
+        elif name == "verified":
+            images = self.vedette.list_trial_detection_images(ProjectName=PROJECT, TrialName="first")["Images"]
+            self.assertEqual([image["Verification"] for image in images], ["CORRECT"] * 2)
+            self.verdicts = sorted("anomaly" if image["IsAnomalous"] else "normal" for image in images)
+        elif name == "taught":
+            self.assertEqual(self.stats()["Labeled"], 43)
+            lines = self.lookout.list_dataset_entries(ProjectName=PROJECT, DatasetType="train", SourceRefContains="/trials/first/")["DatasetEntries"]
+            self.assertEqual(sorted(json.loads(line)["anomaly-label-metadata"]["class-name"] for line in lines), self.verdicts)
         elif name == "tried":
             self.assertEqual(self.status(), "HOSTED")
         elif name == "stopped":
@@ -104,6 +115,9 @@ class Console(unittest.TestCase):
         # The script labels these six by key, in the order of their names: anomalous ones first.
         self.copy("unsorted", normal[23:26] + anomaly[12:15])
         shutil.copy(pictures_of("test.manifest", "anomaly")[0], os.path.join(self.folder, "try.jpg"))
+        os.mkdir(os.path.join(self.folder, "trial"))
+        for kind in ("normal", "anomaly"):
+            shutil.copy(pictures_of("test.manifest", kind)[1], os.path.join(self.folder, "trial"))
         script = browser("main_job.mjs", self.folder)
         checked = []
         try:
