@@ -1,5 +1,3 @@
-#include <sys/stat.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <stdexcept>
@@ -23,7 +21,7 @@ namespace {
 struct ConvertOptions {
   std::string source, out, from, to = "dataset", images_root, bucket, unannotated = "unlabelled", boxes = "mask",
                                  shapes = "polygons";
-  std::vector<std::string> normal = {"normal", "good"};
+  std::vector<std::string> normal;
   bool is_strict = false;
 };
 
@@ -45,7 +43,6 @@ class OutputFolder {
     return write_file_atomically(path, content);
   }
   void finish() {
-    if (::chmod(gathered_->path().c_str(), 0755) != 0) throw std::runtime_error("cannot change the mode of a folder");
     fs::rename(gathered_->path(), place_);
     if (auto ok = sync_path(place_.parent_path()); !ok) throw std::runtime_error(ok.error().message);
   }
@@ -72,7 +69,7 @@ DatasetRules rules_of(const ConvertOptions& options) {
                       : options.unannotated == "skip" ? Unannotated::skip
                                                       : Unannotated::unlabelled;
   rules.boxes_are_masks = options.boxes == "mask";
-  rules.normal_labels = options.normal;
+  rules.normal_labels.insert(rules.normal_labels.end(), options.normal.begin(), options.normal.end());
   if (!options.bucket.empty()) {
     auto prefix = options.bucket + (options.bucket.ends_with('/') ? "" : "/");
     if (!parse_s3_uri(prefix + "x"))
@@ -114,7 +111,8 @@ int to_dataset(const ConvertOptions& options) {
   if (summary->has_test) print_counts("test", summary->test);
   for (const auto& label : summary->labels) {
     std::printf("%-18s %s %s", "label", label.color.c_str(), label.name.c_str());
-    std::printf(label.source == label.name ? "\n" : " (from \"%s\")\n", label.source.c_str());
+    if (label.source != label.name) std::printf(" (from \"%s\")", printable(label.source).c_str());
+    std::printf("\n");
   }
   for (const auto& note : summary->notes) std::fprintf(stderr, "note: %s\n", note.c_str());
   if (options.bucket.empty())
@@ -248,7 +246,10 @@ void add_convert(CLI::App& app, int& status) {
                    "Draw boxes as filled rectangles, or take only from them that the picture is anomalous")
       ->capture_default_str()
       ->check(CLI::IsMember({"mask", "class"}));
-  command->add_option("--normal", options->normal, "Labels that mean a good part")->capture_default_str();
+  command
+      ->add_option("--normal", options->normal,
+                   "A label that means a good part, beside normal and good; it may be given again")
+      ->allow_extra_args(false);
   command
       ->add_option("--shapes", options->shapes,
                    "How COCO says which pixels are marked: by polygons, or by runs of pixels (RLE)")

@@ -6,7 +6,6 @@
 #include <array>
 
 #include "annotations/readers.hpp"
-#include "base/listing.hpp"
 
 namespace vedette {
 namespace {
@@ -71,7 +70,7 @@ Result<std::size_t> read_files(const AnnotationFiles& files, AnnotationFormat fo
     if (!has_suffix(name, is_xml ? ".xml" : ".json")) continue;
     // Beside annotations a folder may hold other JSON and XML files.
     if (!is_single && (is_xml ? format_of_xml(files, name) : format_of_json(files, name)) != format) continue;
-    const auto bytes = files.read(name, kAnnotationFileLimit);
+    const auto bytes = files.read(name, is_xml ? kXmlFileLimit : kAnnotationFileLimit);
     if (!bytes) return bytes.error();
     auto text = as_text(*bytes);
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
@@ -100,12 +99,21 @@ std::optional<AnnotationFormat> parse_annotation_format(std::string_view text) {
   return std::nullopt;
 }
 
-void Problems::add(std::string text) {
-  // What a message quotes from a file may be of any length.
+std::string printable(std::string_view text) {
   constexpr std::size_t kLongest = 400;
-  if (text.size() > kLongest) text.resize(kLongest);
-  while (!is_utf8(text)) text.pop_back();
-  if (++count_ <= kMostListed) first_.push_back(std::move(text));
+  std::string out(text.substr(0, kLongest));
+  // A cut within a character leaves at most three bytes of it.
+  for (int i = 0; i < 3 && text.size() > kLongest && !is_utf8(out); ++i) out.pop_back();
+  const bool is_text = is_utf8(out);
+  for (auto& c : out)
+    if (const auto byte = static_cast<unsigned char>(c); byte < 0x20 || byte == 0x7F || (!is_text && byte >= 0x80))
+      c = '?';
+  return out;
+}
+
+void Problems::add(std::string_view text) {
+  if (wants_text()) first_.push_back(printable(text));
+  ++count_;
 }
 
 Split split_of(std::string_view name) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/listing.hpp"
 #include "base/result.hpp"
 #include "base/text.hpp"
 
@@ -24,6 +25,7 @@ std::optional<AnnotationFormat> parse_annotation_format(std::string_view text);
 
 /// The most bytes of one file of annotations. Reading one takes memory of about twice its size.
 inline constexpr std::uint64_t kAnnotationFileLimit = 1'000'000'000;
+inline constexpr std::uint64_t kXmlFileLimit = 300'000'000;  ///< The same of XML, whose tree is several times as large.
 inline constexpr double kMostCoordinate = 1e6;           ///< Coordinates lie between this and its negative, in pixels.
 inline constexpr int kMostSide = 16384;                  ///< The longest side of a picture, in pixels.
 inline constexpr std::size_t kMostPictures = 2'000'000;  ///< The most pictures of a set.
@@ -78,10 +80,15 @@ struct AnnotatedPicture {
   bool is_in_shares = false;  ///< The points of its regions are in shares of the picture's sides and not in pixels.
 };
 
+/// Returns a text from outside so that a terminal may show it: at most 400 bytes of UTF-8 without control characters.
+std::string printable(std::string_view text);
+
 /// Bad entries of a source: they are counted, and the first ones are described.
 class Problems {
  public:
-  void add(std::string text);
+  void add(std::string_view text);
+  /// Whether the next problem will be described; otherwise its text need not be made.
+  [[nodiscard]] bool wants_text() const { return count_ < kMostListed; }
   [[nodiscard]] std::size_t count() const { return count_; }
   /// The first problems, at most kMostListed.
   [[nodiscard]] const std::vector<std::string>& first() const { return first_; }

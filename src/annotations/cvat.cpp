@@ -108,8 +108,8 @@ AnnotatedPicture read_image(const pugi::xml_node& image, std::string_view text, 
     }
     Region region;
     if (const auto fault = read_shape(node, region); !fault.empty()) {
-      problems.add(fmt::format("{}: <{}> of {}: {}", place_of(node, text, file),
-                               std::string_view(node.name()).substr(0, 40), picture.name, fault));
+      report(node, text, file,
+             fmt::format("<{}> of {}: {}", std::string_view(node.name()).substr(0, 40), picture.name, fault), problems);
       picture.has_bad_entry = true;
       continue;
     }
@@ -137,7 +137,7 @@ Result<void> read_cvat(std::string_view text, const std::string& file, Annotatio
   for (const auto& image : root.children("image")) {
     auto picture = read_image(image, text, file, set.problems);
     if (picture.name.empty() || set.pictures.size() >= kMostPictures) {
-      set.problems.add(place_of(image, text, file) + ": an <image> has no name");
+      report(image, text, file, "an <image> has no name", set.problems);
       continue;
     }
     set.pictures.push_back(std::move(picture));

@@ -209,7 +209,7 @@ class DatasetWriter {
         continue;
       }
       has_defect |= !is_background_label(region.label);
-      tally_.boxes += region.is_box ? 1 : 0;
+      tally_.boxes += region.is_box && !picture.label_file ? 1 : 0;
       if (!region.is_box || rules_.boxes_are_masks) areas.push_back(std::move(region));
     }
     picture.regions = std::move(areas);

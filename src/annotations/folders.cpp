@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "annotations/readers.hpp"
@@ -85,14 +86,14 @@ Result<void> read_mask_folder(const AnnotationFiles& annotations, const Annotati
   for (const auto& name : annotations.names())
     if (is_picture_name(name)) possible.emplace_back(name);
   const auto told = tell_masks_from_pictures("", named, "", possible);
-  std::vector<fs::path> mask_files, mask_names, picture_names;
+  std::vector<fs::path> mask_names, picture_names;
   std::vector<std::size_t> owners;
+  const std::set<fs::path> told_pictures(told.pictures.begin(), told.pictures.end());
+  std::map<fs::path, fs::path> file_of;  // The file of each name; the first counts.
   for (const auto& mask : told.masks) {
     const auto kind = kind_of(mask.generic_string());
-    const bool is_picture = std::find(told.pictures.begin(), told.pictures.end(), mask) != told.pictures.end();
-    if (is_picture && !kind.is_mask) continue;
-    mask_files.push_back(mask);
-    mask_names.push_back(mask_root / kind.name);
+    if (told_pictures.contains(mask) && !kind.is_mask) continue;
+    if (file_of.emplace(mask_root / kind.name, mask).second) mask_names.push_back(mask_root / kind.name);
   }
   for (const auto& file : told.pictures) {
     if (set.pictures.size() >= kMostPictures) break;
@@ -115,9 +116,8 @@ Result<void> read_mask_folder(const AnnotationFiles& annotations, const Annotati
   std::size_t count = 0;
   for (std::size_t i = 0; i < owners.size(); ++i) {
     if (!matched.of_picture[i]) continue;
-    const auto at = std::find(mask_names.begin(), mask_names.end(), *matched.of_picture[i]) - mask_names.begin();
     set.pictures[owners[i]].label_file =
-        LabelFile{mask_files[static_cast<std::size_t>(at)].generic_string(), {}, kAnomaly, false};
+        LabelFile{file_of.at(*matched.of_picture[i]).generic_string(), {}, kAnomaly, false};
     ++count;
   }
   if (count == 0)

@@ -120,7 +120,7 @@ Result<void> read_voc(std::string_view text, const std::string& file, Annotation
     if (box && (!left || !top || !right || !bottom)) fault = "its bndbox lacks a number";
     if (box && fault.empty() && (*right < *left || *bottom < *top)) fault = "its bndbox ends before it begins";
     if (!fault.empty()) {
-      set.problems.add(place_of(object, text, file) + ": <object>: " + fault);
+      report(object, text, file, "<object>: " + fault, set.problems);
       picture.has_bad_entry = true;
     } else if (box) {
       // The first pixel has the number 1, and the last one belongs to the box.

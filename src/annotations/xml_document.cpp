@@ -23,8 +23,11 @@ Result<void> parse_xml(std::string_view text, const std::string& file, pugi::xml
                                    line_of(text, parsed.offset), parsed.description()));
 }
 
-std::string place_of(const pugi::xml_node& node, std::string_view text, const std::string& file) {
-  return fmt::format("{}, line {}", file, line_of(text, node.offset_debug()));
+void report(const pugi::xml_node& node, std::string_view text, const std::string& file, const std::string& reason,
+            Problems& problems) {
+  // To find a line takes time in proportion to the text.
+  problems.add(problems.wants_text() ? fmt::format("{}, line {}: {}", file, line_of(text, node.offset_debug()), reason)
+                                     : std::string());
 }
 
 std::optional<double> parse_coordinate(std::string_view text) {

@@ -13,8 +13,9 @@ namespace vedette {
 
 /// Fails with invalid_input, naming file and line, if the text is no XML.
 Result<void> parse_xml(std::string_view text, const std::string& file, pugi::xml_document& out);
-/// Returns "FILE, line N" for a node, for messages.
-std::string place_of(const pugi::xml_node& node, std::string_view text, const std::string& file);
+/// Adds a problem "FILE, line N: REASON" of a node.
+void report(const pugi::xml_node& node, std::string_view text, const std::string& file, const std::string& reason,
+            Problems& problems);
 
 /// Reads a decimal number within ± kMostCoordinate, with white space around it.
 std::optional<double> parse_coordinate(std::string_view text);

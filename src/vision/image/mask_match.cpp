@@ -93,10 +93,10 @@ MatchedMasks match_masks(const fs::path& picture_folder, std::span<const fs::pat
         !is_used[it->second[0]])
       (void)take(i, it->second[0]);
   }
+  std::set<fs::path> listed;
+  for (const auto& picture : pictures) listed.insert(picture.lexically_normal());
   for (std::size_t i = 0; i < masks.size(); ++i) {
-    const bool is_picture = std::any_of(pictures.begin(), pictures.end(), [&](const auto& p) {
-      return p.lexically_normal() == masks[i].lexically_normal();
-    });
+    const bool is_picture = listed.contains(masks[i].lexically_normal());
     const bool is_beside_label = masks[i].parent_path().filename().string().ends_with("_json");
     if (!is_used[i] && !is_picture && !is_beside_label) out.unused.push_back(masks[i]);
   }
