@@ -199,6 +199,18 @@ TEST(PictureIndex, FindsPicturesByTheEndsOfTheirNames) {
   EXPECT_EQ(find(""), "no: there is no picture  among the pictures");
 }
 
+TEST(Problems, AreCountedAndShownSafely) {
+  Problems problems;
+  for (int i = 0; i < 25; ++i) problems.add(i == 0 ? "red \x1B[31m\n" : "x");
+  EXPECT_EQ(problems.count(), 25U);
+  EXPECT_EQ(problems.first().size(), kMostListed);
+  EXPECT_EQ(problems.first()[0], "red ?[31m?");
+  EXPECT_EQ(printable("\xFF\xC3\xA9"), "???");
+  EXPECT_EQ(printable("gr\xC3\xBC\xC3\x9F"), "gr\xC3\xBC\xC3\x9F");
+  // 400 bytes would end within the last letter.
+  EXPECT_EQ(printable("a" + std::string(398, 'b') + "\xC3\xA9").size(), 399U);
+}
+
 TEST(FolderFiles, AreThoseOfAFolderOrOneFile) {
   const TemporaryFolder folder;
   std::filesystem::create_directories(folder.path() / "a");

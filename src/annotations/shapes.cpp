@@ -13,8 +13,12 @@ constexpr std::uint8_t kMarked = 1, kCrossing = 2;
 constexpr std::int64_t kMostSteps = 400;  // per pixel; see Canvas::fill()
 constexpr int kEllipseCorners = 720;
 
+/// Rounds as COCO's tools do: halves go up, and negative numbers are cut off towards zero after that.
+std::int64_t rounded(double value) {
+  return static_cast<std::int64_t>(std::trunc(value + 0.5));
+}
 std::int64_t scaled(double value) {
-  return static_cast<std::int64_t>(kScale * value + 0.5);
+  return rounded(kScale * value);
 }
 
 }  // namespace
@@ -49,8 +53,8 @@ void Canvas::walk(Point from, Point to) {
   std::int64_t u_before = 0, v_before = 0;
   for (std::int64_t t = 0; t <= length; ++t) {
     const auto along = static_cast<double>(t);
-    const auto u = is_flat ? xs + t : static_cast<std::int64_t>(static_cast<double>(xs) + slope * along + 0.5);
-    const auto v = is_flat ? static_cast<std::int64_t>(static_cast<double>(ys) + slope * along + 0.5) : ys + t;
+    const auto u = is_flat ? xs + t : rounded(static_cast<double>(xs) + slope * along);
+    const auto v = is_flat ? rounded(static_cast<double>(ys) + slope * along) : ys + t;
     if (t > 0 && u != u_before) {
       const auto low = std::min(u, u_before);
       if (low >= 2 && (low - 2) % kScale == 0 && (low - 2) / kScale < pixels_.width) {
