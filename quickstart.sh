@@ -11,7 +11,8 @@ case "${1:-}" in
   *) echo "usage: ./quickstart.sh [--exit]" >&2; exit 2 ;;
 esac
 
-install_packages "${build_packages[@]}" "${client_packages[@]}"
+install_build_packages
+install_packages "${client_packages[@]}"
 build vedette vedette-trainer
 
 vedette=build/release/vedette

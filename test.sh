@@ -16,9 +16,6 @@ configure_and_build() {  # PRESET TARGET…
 }
 
 fetch_javascript_client() {  # FOLDER
-  # Node may come from elsewhere.
-  command -v node >/dev/null || install_packages nodejs
-  command -v npm >/dev/null || install_packages npm
   local client=$1/js-client
   mkdir -p "$client"
   if ! cmp -s tests/end_to_end/js/package.json "$client/package.json"; then
@@ -36,12 +33,14 @@ run_tests() {  # FOLDER OPTION…
 
 case $tier in
   unit)
-    install_packages "${build_packages[@]}" python3 clang-format-14
+    install_build_packages
+    install_packages python3 clang-format-14
     build unit_tests
     run_tests build/release -L unit
     ;;
   all)
-    install_packages "${build_packages[@]}" "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light clang-format-14 clang-14 libomp-14-dev
+    install_build_packages
+    install_packages "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light clang-format-14 clang-14 libomp-14-dev
     build
     fetch_javascript_client build/release
     run_tests build/release
@@ -56,7 +55,8 @@ case $tier in
     run-clang-tidy-14 -quiet -p build/lint -j "$cores" "^$PWD/(src/(?!vision/pretrain/|vision/decoder/train.cpp)|programs/|bench/|tests/)"
     ;;
   sanitizers)
-    install_packages "${build_packages[@]}" "${client_packages[@]}" python3-pil openssl clang-14 libclang-rt-14-dev libomp-14-dev
+    install_build_packages
+    install_packages "${client_packages[@]}" python3-pil openssl clang-14 libclang-rt-14-dev libomp-14-dev
     configure_and_build asan all
     fetch_javascript_client build/asan
     run_tests build/asan

@@ -9,8 +9,11 @@ install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTE
 
 # An SPDX document says what the programs consist of. `cmake --build … --target sbom` writes it, and it is installed with them.
 find_program(SBOM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+if(VEDETTE_CONSOLE)
+  set(SBOM_NPM --npm-lock vedette=${PROJECT_SOURCE_DIR}/console/package-lock.json)
+endif()
 set(SBOM_COMMAND ${SBOM_PYTHON} ${PROJECT_SOURCE_DIR}/tools/sbom.py ${CMAKE_BINARY_DIR}/vedette.spdx.json --version ${PROJECT_VERSION}
-  --header-package nlohmann-json3-dev --header-package libboost1.81-dev --header-package libeigen3-dev --header-package libcli11-dev
+  --header-package nlohmann-json3-dev --header-package libboost1.81-dev --header-package libeigen3-dev --header-package libcli11-dev ${SBOM_NPM}
   ${CMAKE_BINARY_DIR}/vedette ${CMAKE_BINARY_DIR}/vedette-trainer)
 if(SBOM_PYTHON)
   add_custom_target(sbom COMMAND ${SBOM_COMMAND} DEPENDS vedette vedette-trainer COMMENT "Writing vedette.spdx.json" VERBATIM)

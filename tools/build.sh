@@ -26,6 +26,13 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# Installs what the build needs. Node may come from elsewhere.
+install_build_packages() {
+  install_packages "${build_packages[@]}"
+  command -v node >/dev/null || install_packages nodejs
+  command -v npm >/dev/null || install_packages npm
+}
+
 # build [TARGET…] builds these targets, or everything if none is named. CI treats warnings as errors, but the compilers of users may know
 # more warnings than ours.
 build() {
@@ -44,6 +51,6 @@ build() {
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
-  install_packages "${build_packages[@]}"
+  install_build_packages
   build "$@"
 fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes an SPDX 2.3 document (JSON) that says what built programs consist of.
 
-usage: sbom.py OUT --version V [--header-package PACKAGE]… [--npm-lock FILE] PROGRAM…
+usage: sbom.py OUT --version V [--header-package PACKAGE]… [--npm-lock PROGRAM=FILE] PROGRAM…
 
 The script finds shared libraries with ldd; --header-package names static libraries and header-only packages. dpkg's record says to
 which package and version each belongs, and /usr/share/doc/PACKAGE/copyright names its licences where that file is machine-readable.
@@ -115,7 +115,8 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--version", required=True)
     parser.add_argument("--header-package", action="append", default=[], help="a Debian package whose headers or static library are compiled in")
-    parser.add_argument("--npm-lock", help="the package-lock.json of the parts that are built from npm packages")
+    parser.add_argument("--npm-lock", type=lambda text: text.split("=", 1), default=[None, None], metavar="PROGRAM=FILE",
+                        help="the package-lock.json of the part of this program that is built from npm packages")
     parser.add_argument("program", nargs="+")
     options = parser.parse_args()
 
@@ -136,8 +137,8 @@ def main():
                 entry = system_package(package)
                 packages[entry["SPDXID"]] = entry
                 relations.append((own, kind, entry["SPDXID"]))
-        if options.npm_lock:
-            for entry in npm_packages(options.npm_lock):
+        if name == options.npm_lock[0]:
+            for entry in npm_packages(options.npm_lock[1]):
                 packages[entry["SPDXID"]] = entry
                 relations.append((own, "CONTAINS", entry["SPDXID"]))
 

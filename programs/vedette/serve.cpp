@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "commands.hpp"
+#include "http/console_files.hpp"
 #include "server/options.hpp"
 #include "server/server.hpp"
 
@@ -18,7 +19,7 @@ void serve(const ServerSettings& settings) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  Server server(settings);
+  Server server(settings, embedded::console_files());
   server.start();
   int received = 0;
   sigwait(&signals, &received);

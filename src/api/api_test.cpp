@@ -24,7 +24,7 @@ const Operation& operation(const std::string& name) {
 
 TEST(ApiModel, AllOperationsAreThereAndRoute) {
   EXPECT_EQ(model().operations().size(), 22U);
-  EXPECT_EQ(extension::api_model().operations().size(), 20U);
+  EXPECT_EQ(extension::api_model().operations().size(), 32U);
   for (const auto& op : model().operations()) {
     std::string path;
     for (const auto& segment : op.path) path += "/" + (segment.starts_with('{') ? "x1" : segment);
@@ -163,6 +163,8 @@ TEST(Errors, EveryKindHasItsNameAndStatus) {
   EXPECT_EQ(wire(fail(ErrorKind::not_found, "m", "UnknownOperationException")).name, "UnknownOperationException");
   EXPECT_EQ(wire(fail(ErrorKind::unauthenticated, "m", "InvalidAccessKeyId")).name, "UnrecognizedClientException");
   EXPECT_EQ(wire(fail(ErrorKind::unauthenticated, "m", "InvalidToken")).name, "InvalidClientTokenId");
+  EXPECT_EQ(wire(fail(ErrorKind::unauthenticated, "m", "ExpiredToken")).name, "ExpiredTokenException");
+  EXPECT_EQ(s3::encode_error(fail(ErrorKind::unauthenticated, "m", "ExpiredToken"), "/", "id").status, 400);
   EXPECT_EQ(wire(internal_error("m")).name, "InternalServerException");
 }
 
@@ -176,15 +178,44 @@ TEST(Messages, NumbersAreFloat32Exact) {
   EXPECT_NE(lookoutvision::encode_detection(r).dump().find("0.018102575093507767"), std::string::npos);
 }
 
-TEST(Sts, OnlyGetCallerIdentityIsOffered) {
-  EXPECT_TRUE(sts::parse_action("Version=2011-06-15&Action=GetCallerIdentity"));
-  EXPECT_EQ(sts::parse_action("Action=AssumeRole&Version=2011-06-15").error().code, "InvalidAction");
-  EXPECT_EQ(sts::parse_action("").error().code, "MissingAction");
+TEST(Sts, OnlyTwoActionsAreOffered) {
+  using Action = sts::Request::Action;
+  EXPECT_EQ(sts::parse_request("Version=2011-06-15&Action=GetCallerIdentity")->action, Action::get_caller_identity);
+  EXPECT_EQ(sts::parse_request("Action=Get%53essionToken&Version=2011-06-15")->action, Action::get_session_token);
+  EXPECT_EQ(sts::parse_request("Action=AssumeRole&Version=2011-06-15").error().code, "InvalidAction");
+  EXPECT_EQ(sts::parse_request("").error().code, "MissingAction");
+  EXPECT_EQ(sts::parse_request("Action").error().code, "MissingAction");
+  EXPECT_FALSE(sts::parse_request("Action=%zz"));
   EXPECT_NE(sts::encode_caller_identity("1", "a<b", "arn:x", "id").find("<UserId>a&lt;b</UserId>"), std::string::npos);
   EXPECT_EQ(sts::encode_error(fail(ErrorKind::unauthenticated, "m", "InvalidAccessKeyId"), "id").status, 403);
   EXPECT_NE(sts::encode_error(fail(ErrorKind::unauthenticated, "m", "InvalidToken"), "id")
                 .body.find("<Code>InvalidClientTokenId</Code>"),
             std::string::npos);
+  EXPECT_EQ(sts::encode_error(fail(ErrorKind::unauthenticated, "m", "ExpiredToken"), "id").code, "ExpiredToken");
+}
+
+TEST(Sts, ASessionLasts15MinutesTo36Hours) {
+  const auto parse = [](const std::string& more) { return sts::parse_request("Action=GetSessionToken" + more); };
+  EXPECT_EQ(parse("")->duration, std::chrono::hours(12));
+  EXPECT_EQ(parse("&DurationSeconds=900")->duration, std::chrono::seconds(900));
+  EXPECT_EQ(parse("&DurationSeconds=129600")->duration, std::chrono::hours(36));
+  for (const char* bad : {"899", "129601", "-900", "", "1h", "99999999999999999999"})
+    EXPECT_EQ(parse(std::string("&DurationSeconds=") + bad).error().code, "ValidationError") << bad;
+  for (const char* mfa : {"&SerialNumber=arn%3Aaws%3Aiam", "&TokenCode=123456"}) {
+    const auto refused = parse(mfa);
+    ASSERT_FALSE(refused) << mfa;
+    EXPECT_NE(refused.error().message.find("multi-factor"), std::string::npos) << refused.error().message;
+  }
+}
+
+TEST(Sts, ASessionIsWrittenAsClientsReadIt) {
+  const auto text =
+      sts::encode_session_token({"ASIAX", "s/1", "t+/=", Timestamp(std::chrono::milliseconds(1'500))}, "id");
+  EXPECT_EQ(text,
+            "<GetSessionTokenResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetSessionTokenResult>"
+            "<Credentials><AccessKeyId>ASIAX</AccessKeyId><SecretAccessKey>s/1</SecretAccessKey><SessionToken>t+/="
+            "</SessionToken><Expiration>1970-01-01T00:00:01Z</Expiration></Credentials></GetSessionTokenResult>"
+            "<ResponseMetadata><RequestId>id</RequestId></ResponseMetadata></GetSessionTokenResponse>");
 }
 
 TEST(S3, PathsAreSplitAndReservedNamesRefused) {

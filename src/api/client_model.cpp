@@ -232,8 +232,8 @@ Json openapi_operation(const Json& model, const Json& op) {
   }
   Json out = {{"operationId", component(model, op["name"])},
               {"tags", Json::array({model["service_id"]})},
-              {"summary", op["summary"]},
-              {"x-iam-action", op["action"]}};
+              {"summary", op["summary"]}};
+  if (op["action"] != "") out["x-iam-action"] = op["action"];
   if (!parameters.empty()) out["parameters"] = std::move(parameters);
   if (!body.is_null()) out["requestBody"] = std::move(body);
   out["responses"] = std::move(responses);

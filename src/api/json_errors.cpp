@@ -54,6 +54,7 @@ constexpr Code kCodes[] = {
     {"XAmzContentSHA256Mismatch", {"InvalidSignatureException", 403}},
     {"InvalidAccessKeyId", {"UnrecognizedClientException", 403}},
     {"InvalidToken", {"InvalidClientTokenId", 403}},
+    {"ExpiredToken", {"ExpiredTokenException", 403}},
     {"UnknownOperationException", {"UnknownOperationException", 404}},
     {"SerializationException", {"SerializationException", 400}},
     {"IncompleteBody", {"SerializationException", 400}},

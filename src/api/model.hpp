@@ -53,7 +53,7 @@ struct Operation {
   std::string method;
   std::vector<std::string> path;  ///< The segments of the path; "{label}" stands for a value.
   int success_status = 200;
-  std::string action;    ///< The IAM action that a caller needs.
+  std::string action;    ///< The IAM action that a caller needs; empty if none is needed.
   std::string resource;  ///< "project", "model", "arn" or "any": what resource the action is checked for
   std::vector<InputMember> input;
   std::vector<std::string> errors;

@@ -118,6 +118,7 @@ Json line_of(const AuditEvent& e, const std::string& time) {
                {"managementEvent", true},
                {"recipientAccountId", e.account},
                {"eventCategory", "Management"}};
+  if (!e.source_key_id.empty()) line["userIdentity"]["sessionContext"] = {{"sourceAccessKeyId", e.source_key_id}};
   if (!e.error_code.empty()) {
     line["errorCode"] = e.error_code;
     line["errorMessage"] = e.error_message;

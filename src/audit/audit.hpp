@@ -17,6 +17,7 @@ struct AuditEvent {
   std::string source;  ///< The service: "lookoutvision.amazonaws.com".
   std::string name;    ///< The name of the operation.
   std::string account, user, user_arn, access_key_id;
+  std::string source_key_id;  ///< The permanent key that temporary credentials came from, else empty.
   std::string region, source_ip, user_agent, request_id;
   std::string error_code, error_message;  ///< Empty if the call succeeded.
   std::string request_parameters;         ///< A JSON object, or empty.

@@ -18,6 +18,7 @@ namespace vedette {
 struct Caller {
   std::string account, user, access_key_id;
   std::shared_ptr<const std::vector<Policy>> policies;
+  std::string source_key_id = {};  ///< the permanent key that temporary credentials came from, else empty
   std::string source_ip = {};
   bool is_secure = false, is_via_service = false;
   [[nodiscard]] std::string arn() const { return user_arn(account, user); }

@@ -6,6 +6,7 @@
 
 #include "auth/identities.hpp"
 #include "auth/key_ring.hpp"
+#include "auth/session_token.hpp"
 #include "base/files.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 
@@ -46,6 +47,102 @@ TEST_F(Auth, APermanentKeyWithASessionTokenIsRefused) {
   EXPECT_EQ(refused.error().kind, ErrorKind::unauthenticated);
   EXPECT_EQ(refused.error().code, "InvalidToken");
   EXPECT_EQ(ring_.authenticate({"AKIANONE", "FwoGZXIvYXdzEXAMPLE"}).error().code, "InvalidAccessKeyId");
+}
+
+class Sessions : public Auth {
+ protected:
+  Sessions() {
+    EXPECT_TRUE(identities_.create_user(kAccount, "ann"));
+    EXPECT_TRUE(identities_.attach(kAccount, "ann", "VedetteReadOnlyAccess"));
+    key_ = ring_.create_key(kAccount, "ann")->access_key_id;
+    made_ = *ring_.create_session(ring_.authenticate({key_})->caller, kDuration);
+  }
+  Result<Authenticated> enter() { return ring_.authenticate({made_.access_key_id, made_.session_token}); }
+
+  static constexpr std::chrono::seconds kDuration{900};
+  std::string key_;
+  KeyRing::TemporaryCredentials made_;
+};
+
+TEST_F(Sessions, AreTheUserUntilTheyExpire) {
+  EXPECT_TRUE(made_.access_key_id.starts_with("ASIA"));
+  EXPECT_EQ(made_.access_key_id.size(), 20U);
+  EXPECT_EQ(made_.expires, clock_.now() + kDuration);
+  KeyRing other_node(*store_, clock_, folder_.path() / "master-key");
+  const auto owner = other_node.authenticate({made_.access_key_id, made_.session_token});
+  ASSERT_TRUE(owner);
+  EXPECT_EQ(owner->signing_secret, made_.secret);
+  EXPECT_EQ(owner->caller.user, "ann");
+  EXPECT_EQ(owner->caller.access_key_id, made_.access_key_id);
+  EXPECT_EQ(owner->caller.source_key_id, key_);
+  clock_.advance(kDuration - std::chrono::milliseconds(1));
+  EXPECT_TRUE(enter());
+  clock_.advance(std::chrono::milliseconds(1));
+  const auto refused = enter();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::unauthenticated);
+  EXPECT_EQ(refused.error().code, "ExpiredToken");
+}
+
+TEST_F(Sessions, HaveTheRightsThatTheUserHasNow) {
+  EXPECT_TRUE(authorize(enter()->caller, "lookoutvision:ListProjects", "*"));
+  EXPECT_FALSE(authorize(enter()->caller, "lookoutvision:CreateProject", "*"));
+  EXPECT_TRUE(identities_.detach(kAccount, "ann", "VedetteReadOnlyAccess"));
+  EXPECT_FALSE(authorize(enter()->caller, "lookoutvision:ListProjects", "*"));
+}
+
+TEST_F(Sessions, EndWithTheKeyTheyCameFrom) {
+  ASSERT_TRUE(ring_.create_key(kAccount, "ann"));
+  EXPECT_TRUE(identities_.revoke_key(kAccount, "ann", key_));
+  EXPECT_EQ(enter().error().code, "InvalidAccessKeyId");
+}
+
+TEST_F(Sessions, EndWithTheUserAlsoIfTheNameComesAgain) {
+  EXPECT_TRUE(identities_.delete_user(kAccount, "ann"));
+  EXPECT_TRUE(identities_.create_user(kAccount, "ann"));
+  EXPECT_EQ(enter().error().code, "InvalidAccessKeyId");
+}
+
+TEST_F(Sessions, MakeNoFurtherSessions) {
+  const auto refused = ring_.create_session(enter()->caller, kDuration);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::access_denied);
+}
+
+TEST_F(Sessions, NeedTheirOwnUnalteredToken) {
+  EXPECT_EQ(ring_.authenticate({made_.access_key_id}).error().code, "InvalidAccessKeyId");
+  const auto code = [&](const std::string& token) {
+    const auto entered = ring_.authenticate({made_.access_key_id, token});
+    return entered ? std::string("let in") : entered.error().code;
+  };
+  const auto& token = made_.session_token;
+  for (std::size_t i = 0; i < token.size(); ++i)
+    for (int bit = 0; bit < 8; ++bit) {
+      auto altered = token;
+      altered[i] = static_cast<char>(altered[i] ^ (1 << bit));
+      EXPECT_EQ(code(altered), "InvalidToken") << i << " " << bit;
+    }
+  for (const auto& bad : {std::string("x"), std::string("===="), token.substr(4), token + "AAAA",
+                          std::string(kLongestSessionToken + 4, 'A'), std::string(1 << 20, 'A')})
+    EXPECT_EQ(code(bad), "InvalidToken") << bad.size();
+  const auto other = ring_.create_session(ring_.authenticate({key_})->caller, kDuration);
+  EXPECT_EQ(code(other->session_token), "InvalidToken");
+}
+
+// The token was computed by another implementation, from the master key 00 01 … 1f and the nonce 00 01 … 0b.
+TEST(SessionToken, IsReadAsItWasWrittenBefore) {
+  Bytes master_key(32);
+  for (std::size_t i = 0; i < master_key.size(); ++i) master_key[i] = static_cast<std::uint8_t>(i);
+  const Session session{"AKIA0000000000000000", "secret", Timestamp(std::chrono::seconds(1'800'000'000))};
+  const std::string token = "AAECAwQFBgcICQoL3uRGxwsHiiFpd3GNC2UMBuneDf0GLOvi4CqeSxcXOWTcUMWK4SutlaPcnNkNGbqTWMluC2gy";
+  const auto read = open_session(master_key, "ASIA0000000000000000", token);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->source_key_id, session.source_key_id);
+  EXPECT_EQ(read->secret, session.secret);
+  EXPECT_EQ(read->expires, session.expires);
+  auto other = master_key;
+  other[31] ^= 1;
+  EXPECT_EQ(open_session(other, "ASIA0000000000000000", token).error().code, "InvalidToken");
 }
 
 TEST_F(Auth, RightsFollowThePoliciesAttachedAtTheMomentOfTheCall) {

@@ -24,8 +24,9 @@ struct Authenticated {
 class Authenticator {
  public:
   virtual ~Authenticator() = default;
-  /// Fails with unauthenticated and the code InvalidAccessKeyId if the key is unknown, or InvalidToken if the session
-  /// token does not belong to the key.
+  /// Fails with unauthenticated and the code InvalidAccessKeyId if the key is unknown or revoked, or if the credentials
+  /// are temporary and came from such a key; with InvalidToken if the session token does not belong to the key; and
+  /// with ExpiredToken if the temporary credentials have expired.
   virtual Result<Authenticated> authenticate(const Credential& credential) = 0;
 };
 

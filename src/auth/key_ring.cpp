@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "auth/identities.hpp"
+#include "auth/session_token.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
 
@@ -11,6 +12,24 @@ namespace vedette {
 namespace {
 
 constexpr std::size_t kMasterKeyBytes = 32;
+constexpr std::string_view kPermanent = "AKIA", kTemporary = "ASIA";
+
+/// Returns an id as clients expect it: 20 characters, which are the prefix and then upper-case letters and digits.
+std::string new_key_id(std::string_view prefix) {
+  std::string id(prefix);
+  for (char c : random_id(16)) id += static_cast<char>(c >= 'a' ? c - 32 : c);
+  return id;
+}
+
+/// Returns a secret as clients expect it: 40 base64 characters.
+std::string new_secret() {
+  return to_base64(random_bytes(30));
+}
+
+Error unknown_key() {
+  return fail(ErrorKind::unauthenticated, "The security token included in the request is invalid.",
+              "InvalidAccessKeyId");
+}
 
 }  // namespace
 
@@ -57,11 +76,8 @@ bool KeyRing::opens(MetadataStore& store, const Clock& clock, const std::filesys
 
 Result<KeyRing::NewKey> KeyRing::create_key(const std::string& account, const std::string& user) {
   NewKey key;
-  // Clients expect keys in these forms: the id has 20 characters, which are AKIA and then upper-case letters and
-  // digits; the secret has 40 base64 characters.
-  key.access_key_id = "AKIA";
-  for (char c : random_id(16)) key.access_key_id += static_cast<char>(c >= 'a' ? c - 32 : c);
-  key.secret = to_base64(random_bytes(30));
+  key.access_key_id = new_key_id(kPermanent);
+  key.secret = new_secret();
   const auto sealed = seal(master_key_, key.secret, key.access_key_id);
   auto work = store_.write();
   if (!work->users().find(account, user)) return not_found("USER", user, "There is no user " + user + ".");
@@ -71,16 +87,36 @@ Result<KeyRing::NewKey> KeyRing::create_key(const std::string& account, const st
   return key;
 }
 
+Result<KeyRing::TemporaryCredentials> KeyRing::create_session(const Caller& caller, std::chrono::seconds duration) {
+  if (!caller.source_key_id.empty())
+    return fail(ErrorKind::access_denied, "Cannot call GetSessionToken with session credentials", "AccessDenied");
+  TemporaryCredentials made{
+      new_key_id(kTemporary), new_secret(), {}, std::chrono::floor<std::chrono::seconds>(clock_.now()) + duration};
+  made.session_token = seal_session(master_key_, made.access_key_id, {caller.access_key_id, made.secret, made.expires});
+  return made;
+}
+
+Result<Authenticated> KeyRing::authenticate_session(const Credential& credential) {
+  auto session = open_session(master_key_, credential.access_key_id, credential.session_token);
+  if (!session) return session.error();
+  if (clock_.now() >= session->expires)
+    return fail(ErrorKind::unauthenticated, "The security token included in the request is expired", "ExpiredToken");
+  auto owner = authenticate({session->source_key_id});
+  if (!owner) return owner.error();
+  owner->caller.access_key_id = credential.access_key_id;
+  owner->caller.source_key_id = std::move(session->source_key_id);
+  owner->signing_secret = std::move(session->secret);
+  return owner;
+}
+
 Result<Authenticated> KeyRing::authenticate(const Credential& credential) {
-  const auto unknown = [] {
-    return fail(ErrorKind::unauthenticated, "The security token included in the request is invalid.",
-                "InvalidAccessKeyId");
-  };
+  if (credential.access_key_id.starts_with(kTemporary) && !credential.session_token.empty())
+    return authenticate_session(credential);
   auto work = store_.read();
   const auto key = work->users().find_key(credential.access_key_id);
-  if (!key || !key->is_active) return unknown();
+  if (!key || !key->is_active) return unknown_key();
   const auto user = work->users().find(key->account, key->user);
-  if (!user) return unknown();
+  if (!user) return unknown_key();
   if (!credential.session_token.empty())
     return fail(
         ErrorKind::unauthenticated,

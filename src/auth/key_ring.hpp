@@ -10,7 +10,8 @@
 
 namespace vedette {
 
-/// Keeps the access keys in the metadata. These keys are permanent, so that none has a session token.
+/// Keeps the access keys in the metadata, which are permanent, and makes temporary credentials of them, which are kept
+/// nowhere (auth/session_token.hpp).
 class KeyRing : public Authenticator {
  public:
   /// Reads the master key from the file, or makes the file (mode 0600) if it is missing. Throws std::runtime_error if
@@ -27,11 +28,23 @@ class KeyRing : public Authenticator {
   /// Makes a key for the user. This is the only time that its secret is told. Fails with not_found USER.
   Result<NewKey> create_key(const std::string& account, const std::string& user);
 
+  struct TemporaryCredentials {
+    std::string access_key_id, secret, session_token;
+    Timestamp expires;
+  };
+  /// Makes temporary credentials of the caller, who has the same rights with them. They end after `duration`, and at
+  /// once when the key that the caller signed with is revoked or the user is deleted. Fails with access_denied if the
+  /// caller signed with temporary credentials.
+  Result<TemporaryCredentials> create_session(const Caller& caller, std::chrono::seconds duration);
+
   /// Finds the owner of a key. Reads the store on every call, so that a revoked key or a changed policy takes effect at
-  /// once.
+  /// once, also for temporary credentials that came from the key.
   Result<Authenticated> authenticate(const Credential& credential) override;
 
  private:
+  /// Returns the owner of temporary credentials.
+  Result<Authenticated> authenticate_session(const Credential& credential);
+
   MetadataStore& store_;
   const Clock& clock_;
   Bytes master_key_;

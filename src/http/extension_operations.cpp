@@ -17,6 +17,14 @@ Json encode(const User& user) {
 Json encode(const AccessKey& key) {
   return extension::encode_access_key(key.access_key_id, key.user, key.is_active, key.created);
 }
+Json encode(const LookoutVision::ModelThreshold& threshold) {
+  std::optional<extension::ThresholdMove> moved;
+  if (threshold.moved) moved = {threshold.moved->threshold, threshold.moved->user, threshold.moved->time};
+  return extension::encode_threshold(threshold.trained, moved);
+}
+Json encode_one(const TrialDetection& trial) {
+  return {{"TrialDetection", extension::encode_trial(trial)}};
+}
 Json encode(const PolicyDescription& policy) {
   return extension::encode_policy(policy.name, policy.document, policy.is_managed);
 }
@@ -57,10 +65,61 @@ JsonOperations extension_operations(ExtensionServices& s) {
                           return Json{{"ModelMetadata", lookoutvision::encode_model_metadata(i.context.scope, model)}};
                         });
        }},
+      {"DescribeModelThreshold",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.describe_threshold(i.context, lookoutvision::ModelRequest(i.members)),
+                        [](const auto& threshold) { return encode(threshold); });
+       }},
+      {"UpdateModelThreshold",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.update_threshold(i.context, extension::UpdateThresholdRequest(i.members)),
+                        [](const auto& threshold) { return encode(threshold); });
+       }},
+      {"ComputeAnomalyMap",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.compute_anomaly_map(i.context, extension::AnomalyMapRequest(i.members)),
+                        extension::encode_anomaly_map);
+       }},
       {"ListDatasetImages",
        [&](const Invocation& i) {
          return encoded(s.lookout_vision.list_dataset_images(i.context, extension::ListDatasetImagesRequest(i.members)),
                         [](const auto& page) { return extension::encode_dataset_images(page.total, page.images); });
+       }},
+      {"GetThumbnails",
+       [&](const Invocation& i) {
+         return encoded(get_thumbnails(s, i.context, extension::GetThumbnailsRequest(i.members)),
+                        extension::encode_thumbnails);
+       }},
+      {"StartTrialDetection",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.start_trial(i.context, extension::StartTrialRequest(i.members)), encode_one);
+       }},
+      {"DescribeTrialDetection",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.describe_trial(i.context, extension::TrialRequest(i.members)), encode_one);
+       }},
+      {"ListTrialDetections",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.list_trials(i.context, lookoutvision::ListModelsRequest(i.members)),
+                        [](const auto& page) { return encode_page(page, "TrialDetections", extension::encode_trial); });
+       }},
+      {"ListTrialDetectionImages",
+       [&](const Invocation& i) {
+         return encoded(
+             s.lookout_vision.list_trial_images(i.context, extension::ListTrialImagesRequest(i.members)),
+             [](const auto& page) { return extension::encode_trial_images(page.bucket, page.total, page.images); });
+       }},
+      {"VerifyTrialDetectionImages",
+       [&](const Invocation& i) {
+         return empty(s.lookout_vision.verify_trial_images(i.context, extension::VerifyTrialImagesRequest(i.members)));
+       }},
+      {"StopTrialDetection",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.stop_trial(i.context, extension::TrialRequest(i.members)), encode_one);
+       }},
+      {"DeleteTrialDetection",
+       [&](const Invocation& i) {
+         return empty(s.lookout_vision.delete_trial(i.context, extension::TrialRequest(i.members)));
        }},
       {"ListMetrics",
        [&](const Invocation& i) {
@@ -147,6 +206,16 @@ JsonOperations extension_operations(ExtensionServices& s) {
       {"DetachUserPolicy",
        [&](const Invocation& i) {
          return empty(ids.detach(i.context.scope.account, text(i, "UserName"), text(i, "PolicyName")));
+       }},
+      {"SimulatePolicy",
+       [](const Invocation& i) -> Result<Json> {
+         Json decisions = Json::array();
+         for (const auto& asked : i.members.at("Actions")) {
+           const auto action = asked.at("Action").get<std::string>(), resource = asked.value("Resource", "*");
+           const bool is_allowed = authorize(i.context.caller, action, resource).has_value();
+           decisions.push_back({{"Action", action}, {"Resource", resource}, {"Allowed", is_allowed}});
+         }
+         return Json{{"Decisions", std::move(decisions)}};
        }},
   };
 }

@@ -15,6 +15,9 @@ namespace {
 
 using Json = nlohmann::json;
 
+/// The one operation without a payload that judges a picture.
+constexpr std::string_view kMapOperation = "ComputeAnomalyMap";
+
 constexpr std::uint64_t kJsonLimit = 1 << 20;
 constexpr std::uint64_t kChangesLimit = 15 << 20;  // a body of 10 MiB as base64, and the JSON around it
 
@@ -44,7 +47,8 @@ Result<OperationInput> input_of(const ApiModel::Route& route, const RequestHead&
 }
 
 bool is_reader(const std::string& operation) {
-  return operation.starts_with("Describe") || operation.starts_with("List") || operation.starts_with("Get");
+  return operation.starts_with("Describe") || operation.starts_with("List") || operation.starts_with("Get") ||
+         operation.starts_with("Simulate") || operation == kMapOperation;
 }
 
 }  // namespace
@@ -64,6 +68,7 @@ class JsonCall : public PendingCall {
     audit.name = operation;
     audit.source = service_.model_.service() + ".amazonaws.com";
     audit.is_read_only = is_reader(operation);
+    audit.needs_no_right = route_.operation->action.empty();
     Subject subject;
     auto answer = guarded_operation(body, subject, audit);
     // If a call cannot be counted, that changes neither the answer nor the audit record of what was done.
@@ -110,10 +115,11 @@ class JsonCall : public PendingCall {
     if (const auto it = members->find("TagKeys"); it != members->end())
       tags.untags = it->get<std::vector<std::string>>();
     const auto& action = route_.operation->action;
-    if (auto ok = authorize(identity_.caller, action, subject.arn, tags); !ok) return ok.error();
+    if (!action.empty())
+      if (auto ok = authorize(identity_.caller, action, subject.arn, tags); !ok) return ok.error();
     if (!route_.operation->has_payload()) {  // a model's inference units limit the operations that have a payload
       // The key does not contain the region, because callers choose the region as they like.
-      const auto key = identity_.scope.account + "/" + action;
+      const auto key = identity_.scope.account + "/" + operation;
       if (auto ok = service_.limiter_.admit(key, std::chrono::steady_clock::now()); !ok) return ok.error();
     }
     CallContext context{identity_.caller,    identity_.scope,     members->value("ClientToken", ""), "",
@@ -214,7 +220,7 @@ JsonService::JsonService(const ApiModel& model, JsonOperations operations, Looko
 
 bool JsonService::waits_for_model(const RequestHead& head) const {
   const auto route = model_.route(head.method, head.path);
-  return route && route->operation->has_payload();
+  return route && (route->operation->has_payload() || route->operation->name == kMapOperation);
 }
 
 Result<std::unique_ptr<PendingCall>> JsonService::open(const RequestHead& head, const CallIdentity& identity) {

@@ -49,8 +49,8 @@ std::map<std::string, std::string> client_models(const std::vector<const ApiMode
 
 std::vector<OpenRoute> open_routes(const std::vector<const ApiModel*>& models, const std::string& version,
                                    std::function<std::string()> metrics, const MetricsAccess& access,
-                                   std::function<bool()> is_ready) {
-  return {
+                                   std::function<bool()> is_ready, std::vector<OpenRoute> routes) {
+  const std::vector<OpenRoute> others = {
       {"/healthz", [](const RequestHead&) { return text(200, "ok\n"); }},
       {"/readyz",
        [is_ready = std::move(is_ready)](const RequestHead&) {
@@ -70,12 +70,14 @@ std::vector<OpenRoute> open_routes(const std::vector<const ApiModel*>& models, c
       // not look as if it had succeeded.
       {"/",
        [](const RequestHead& head) -> std::optional<Response> {
-         if (header_value(head.headers, "accept").find("text/html") == std::string_view::npos) return std::nullopt;
+         if (!is_browser(head)) return std::nullopt;
          return text(200,
                      "Vedette is running. Point an AWS client for lookoutvision and s3 at this address.\n"
                      "The API: /openapi.json; models for SDKs: vedette client-model install.\n");
        }},
   };
+  routes.insert(routes.end(), others.begin(), others.end());
+  return routes;
 }
 
 bool is_at(const OpenRoute& route, std::string_view path) {
@@ -93,10 +95,15 @@ bool is_signed(const RequestHead& head) {
 
 }  // namespace
 
+bool is_browser(const RequestHead& head) {
+  return header_value(head.headers, "accept").find("text/html") != std::string_view::npos;
+}
+
 OpenPaths::OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version,
                      std::function<std::string()> metrics, const MetricsAccess& metrics_access,
-                     std::function<bool()> is_ready)
-    : OpenPaths(open_routes(models, version, std::move(metrics), metrics_access, std::move(is_ready))) {}
+                     std::function<bool()> is_ready, std::vector<OpenRoute> console)
+    : OpenPaths(
+          open_routes(models, version, std::move(metrics), metrics_access, std::move(is_ready), std::move(console))) {}
 
 OpenPaths::OpenPaths(std::vector<OpenRoute> routes) : routes_(std::move(routes)) {
   for (const auto& route : routes_)

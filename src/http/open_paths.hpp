@@ -26,14 +26,18 @@ struct OpenRoute {
   std::function<std::optional<Response>(const RequestHead&)> answer;
 };
 
-/// The one table of paths that clients can read without a signature: health, metrics, and descriptions of the API. It
-/// is thread-safe.
+/// Returns whether a request may come from a browser that opens a page.
+bool is_browser(const RequestHead& head);
+
+/// The one table of paths that clients can read without a signature: the console, health, metrics, and descriptions of
+/// the API. It is thread-safe.
 class OpenPaths {
  public:
-  /// `is_ready` returns whether this node can serve, which means that its database answers. Throws std::logic_error if
+  /// The routes of the console (console_files.hpp) come before the others. `is_ready` returns whether this node can serve, which means that its database answers. Throws std::logic_error if
   /// a bucket could have the name of a route, because unsigned requests for the bucket's objects would not reach it.
   OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version,
-            std::function<std::string()> metrics, const MetricsAccess& metrics_access, std::function<bool()> is_ready);
+            std::function<std::string()> metrics, const MetricsAccess& metrics_access, std::function<bool()> is_ready,
+            std::vector<OpenRoute> console);
   /// Makes a table of other routes.
   explicit OpenPaths(std::vector<OpenRoute> routes);
   /// Returns the answer to a GET or HEAD request that is not signed and whose path is in the table; otherwise returns

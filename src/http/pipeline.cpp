@@ -210,9 +210,12 @@ class PipelineExchange : public Exchange {
   Error wrong_signature() { return failed_signature(wrong_signature_error()); }
 
   /// Returns the error, or that the key has had too many errors: errors are counted for each key in each network of
-  /// callers, and all keys that do not exist share one count per network. Wrong signatures never delay right ones.
+  /// callers, and all keys that do not exist share one count per network. Temporary keys count as the key that they came
+  /// from. Wrong signatures never delay right ones.
   Error failed_signature(Error error) {
-    const auto key = identity_.caller.access_key_id + "@" + network_of(head_.remote_address);
+    const auto& caller = identity_.caller;
+    const auto key = (caller.source_key_id.empty() ? caller.access_key_id : caller.source_key_id) + "@" +
+                     network_of(head_.remote_address);
     const auto ok = pipeline_.failures_.admit(key, std::chrono::steady_clock::now());
     if (ok) return error;
     auto slow = ok.error();
@@ -310,6 +313,7 @@ class PipelineExchange : public Exchange {
     event.user = caller.user;
     event.user_arn = caller.arn();
     event.access_key_id = caller.access_key_id;
+    event.source_key_id = caller.source_key_id;
     event.region = identity_.scope.region;
     event.source_ip = head_.remote_address;
     event.user_agent = std::string(header_value(head_.headers, "user-agent").substr(0, kLongestUserAgent));

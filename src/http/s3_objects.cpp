@@ -34,6 +34,22 @@ void override_headers(Response& r, const s3::Request& request) {
   }
 }
 
+/// Sees to it that a browser which opens the object's URL runs nothing that is in the object, because objects come from
+/// the same origin as the console. Only JPEG and PNG may be shown; everything else is saved to a file. A client that
+/// signs in a header is no browser that opens a URL: it gets the stored disposition as it is.
+void guard_browsers(Response& r, bool is_opened_by_url) {
+  r.headers.emplace_back("x-content-type-options", "nosniff");
+  r.headers.emplace_back("content-security-policy", "sandbox; default-src 'none'");
+  const auto type = to_lower(trim(split(header_value(r.headers, "content-type"), ';').front()));
+  if (type == "image/jpeg" || type == "image/png") return;
+  const std::string stored(trim(header_value(r.headers, "content-disposition")));
+  if (!stored.empty() && !is_opened_by_url) return;
+  const auto end = std::min(stored.find(';'), stored.size());
+  const bool is_safe = equals_ignore_case(trim(std::string_view(stored).substr(0, end)), "attachment");
+  std::erase_if(r.headers, [](const auto& header) { return header.first == "content-disposition"; });
+  r.headers.emplace_back("content-disposition", is_safe ? stored : "attachment" + stored.substr(end));
+}
+
 /// Checks the conditional headers of a read (RFC 9110 section 13). Returns the answer that is sent instead of the
 /// object, or nothing.
 Result<std::optional<Response>> check_read_conditions(const HeaderList& headers, const ObjectInfo& info) {
@@ -97,6 +113,7 @@ Result<Response> read_object(S3Call& call, bool is_head) {
   Response r;
   add_object_headers(r, info);
   override_headers(r, call.request);
+  guard_browsers(r, header_value(call.headers, "authorization").empty());
   r.length = info.size_bytes;
   auto header = header_value(call.headers, "range");
   // If If-Range does not match the object, the client has a part of something else, and a range of this object is of no

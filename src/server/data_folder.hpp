@@ -23,6 +23,7 @@ struct DataFolder {
   [[nodiscard]] std::filesystem::path spool() const { return root / "spool"; }
   [[nodiscard]] std::filesystem::path jobs() const { return root / "jobs"; }
   [[nodiscard]] std::filesystem::path model_cache() const { return root / "model-cache"; }
+  [[nodiscard]] std::filesystem::path thumbnails() const { return root / "thumbnails"; }
   [[nodiscard]] std::filesystem::path audit() const { return root / "audit"; }
   [[nodiscard]] std::filesystem::path lock() const { return root / "lock"; }
   /// This file holds the node's id while the first backup into this folder is under way.

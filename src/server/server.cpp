@@ -10,6 +10,7 @@
 #include "auth/identities.hpp"
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "domain/limits.hpp"
 #include "hosting/hosting.hpp"
 #include "http/json_service.hpp"
 #include "http/pipeline.hpp"
@@ -25,6 +26,7 @@
 #include "service/job_handlers.hpp"
 #include "service/service.hpp"
 #include "store/model_files/model_files.hpp"
+#include "thumbnails/thumbnails.hpp"
 #include "training/training.hpp"
 #include "upkeep/upkeep.hpp"
 #include "vision/infer/code_memory.hpp"
@@ -82,6 +84,7 @@ class Workers {
     add(kTrainingJob, train);
     add(kRebasingJob, train);
     add(kPackagingJob, make_packaging_handler(metadata_, objects, clock, jobs_folder));
+    add(kTrialJob, make_trial_handler(metadata_, objects, clock, jobs_folder, settings.cores));
   }
   void start() {
     for (auto& worker : workers_) worker->start();
@@ -115,7 +118,8 @@ class Workers {
 /// Holds the parts of the server in the order in which they are built; each part uses only the parts above it. They are
 /// destroyed in the opposite order.
 struct Server::Parts {
-  Parts(const ServerSettings& given, const ServerOptions& http, const MetricsAccess& metrics_access);
+  Parts(const ServerSettings& given, const ServerOptions& http, const MetricsAccess& metrics_access,
+        std::span<const ConsoleFile> console);
 
   const ServerSettings settings;
   const SystemClock clock;
@@ -127,6 +131,7 @@ struct Server::Parts {
   AuditLog audit;
   LookoutVision lookout_vision;
   Identities identities;
+  Thumbnails thumbnails;
   ExtensionServices extension_services;
   RateLimiter limiter;
   JsonService lookoutvision_service, extension_service;
@@ -138,7 +143,8 @@ struct Server::Parts {
   bool is_running = false;
 };
 
-Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, const MetricsAccess& metrics_access)
+Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, const MetricsAccess& metrics_access,
+                     std::span<const ConsoleFile> console)
     : settings(given),
       stores(settings, clock),
       workers(settings, stores, clock, training_plan(settings)),
@@ -161,18 +167,23 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
       lookout_vision(stores.metadata(), stores.objects(), hosting, metrics, clock, settings.quotas,
                      [this] { workers.wake(); }),
       identities(stores.metadata(), clock),
+      thumbnails(
+          stores.objects(),
+          {.cache_folder = stores.folder().thumbnails(), .cores = settings.cores, .largest_image = kLargestImage}),
       extension_services{lookout_vision, stores.metadata(), metrics,
-                         identities,     stores.keys(),     ModelFiles(stores.objects())},
+                         identities,     stores.keys(),     ModelFiles(stores.objects()),
+                         thumbnails},
       limiter(settings.requests_per_second),
       lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
                             limiter, &metrics),
       extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision, limiter,
                         nullptr),
       s3_service(stores.buckets(), s3_options(settings)),
+      sts_service(stores.keys()),
       open_paths(
           {&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
           [this] { return metrics.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string()); },
-          metrics_access, [this] { return stores.answer(); }),
+          metrics_access, [this] { return stores.answer(); }, console_routes(console)),
       pipeline(stores.keys(), clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service},
                open_paths, audit, settings.regions),
       http_server(pipeline, http) {
@@ -180,7 +191,7 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
   lookout_vision.finish_deletions();
 }
 
-Server::Server(const ServerSettings& settings) {
+Server::Server(const ServerSettings& settings, std::span<const ConsoleFile> console) {
   check_options(settings);
   auto http = http_options(settings);
   const auto metrics = metrics_access(settings);
@@ -191,7 +202,7 @@ Server::Server(const ServerSettings& settings) {
   // thread only for a moment.
   const auto compute = compute_options(settings);
   http.detection_threads = 2 * (compute.most_waiting + static_cast<std::size_t>(compute.cores));
-  parts_ = std::make_unique<Parts>(settings, http, metrics);
+  parts_ = std::make_unique<Parts>(settings, http, metrics, console);
 }
 
 Server::~Server() {

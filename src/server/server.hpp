@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "http/console_files.hpp"
 #include "server/settings.hpp"
 
 /// Wires the whole server together in one object.
@@ -14,8 +15,9 @@ namespace vedette {
 class Server {
  public:
   /// Checks the settings, opens the stores and binds the port, in this order. Changes the process as server/process.hpp
-  /// says. Throws std::runtime_error with a sentence for the user if one of these steps fails.
-  explicit Server(const ServerSettings& settings);
+  /// says. Throws std::runtime_error with a sentence for the user if one of these steps fails. `console` are the files
+  /// of the web console, which must outlive the server; without them it serves no console.
+  explicit Server(const ServerSettings& settings, std::span<const ConsoleFile> console = {});
   ~Server();  ///< stops the server
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

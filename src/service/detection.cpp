@@ -26,20 +26,28 @@ Result<void> check_picture(ImageFormat format, std::span<const std::uint8_t> ima
 
 }  // namespace
 
+Error LookoutVision::not_hosted(const Model& model) {
+  return conflict("MODEL", std::to_string(model.version),
+                  "The model is " + std::string(to_text(model.status)) + "; start it first.");
+}
+
 Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const CallContext& call,
                                                                        const lookoutvision::ModelRequest& request,
                                                                        std::string_view content_type,
                                                                        std::span<const std::uint8_t> image) {
   const auto format = parse_content_type(content_type);
   if (!format) return format.error();
-  auto model = find_model(*metadata_.read(), call.scope, request);
+  auto work = metadata_.read();
+  auto model = find_model(*work, call.scope, request);
   if (!model) return model.error();
+  // The metadata are asked in each call, so a moved threshold works at once on every node.
+  const auto moved = work->models().threshold(model->uid);
+  work.reset();
   const auto version = std::to_string(model->version);
   const auto count = [&](Metric metric, double value) {
     metrics_.add(call.scope, model->project, version, metric, value);
   };
-  if (model->status != ModelStatus::hosted)
-    return conflict("MODEL", version, "The model is " + std::string(to_text(model->status)) + "; start it first.");
+  if (model->status != ModelStatus::hosted) return not_hosted(*model);
   if (auto ok = check_picture(*format, image); !ok) {
     count(Metric::invalid_image_count, 1);
     return ok.error();
@@ -55,12 +63,13 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   count(Metric::time, elapsed.count());
   count(Metric::processed_image_count, 1);
-  count(Metric::detected_anomaly_count, verdict->is_anomalous ? 1 : 0);
   if (const auto change = lease->stream->add({verdict->anomaly_score, verdict->statistics})) {
     const bool has_left = change->kind == StreamState::Kind::unlike_training;
     log::warning(has_left ? "pictures unlike the training" : "pictures like the training again",
                  {{"model", model_arn(call.scope, model->project, model->version)}, {"reason", describe(*change)}});
   }
+  if (moved) move_threshold(*verdict, lease->engine->manifest(), moved->threshold);
+  count(Metric::detected_anomaly_count, verdict->is_anomalous ? 1 : 0);
   lookoutvision::DetectionResult result;
   result.is_anomalous = verdict->is_anomalous;
   result.confidence = static_cast<float>(verdict->confidence);

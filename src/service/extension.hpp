@@ -9,6 +9,7 @@
 #include "metrics/metrics.hpp"
 #include "service/service.hpp"
 #include "store/model_files/model_files.hpp"
+#include "thumbnails/thumbnails.hpp"
 
 /// Implements the operations of the service `vedette` that need more than one call of auth/identities.hpp or
 /// metrics/metrics.hpp. All functions are thread-safe and block on the database.
@@ -21,6 +22,7 @@ struct ExtensionServices {
   Identities& identities;
   KeyRing& keys;
   ModelFiles models;
+  Thumbnails& thumbnails;
 };
 
 struct TrainingState {
@@ -42,6 +44,11 @@ struct EvaluationPage {
 Result<EvaluationPage> describe_evaluation(ExtensionServices& services, const CallContext& call,
                                            const lookoutvision::ModelRequest& request,
                                            const lookoutvision::PageRequest& page);
+
+/// Returns for each named picture, in the same order, a thumbnail or why there is none. Whoever may not read a picture
+/// is not told whether it exists. Fails as Thumbnails::make does.
+Result<std::vector<extension::Thumbnail>> get_thumbnails(ExtensionServices& services, const CallContext& call,
+                                                         const extension::GetThumbnailsRequest& request);
 
 /// Fails with invalid_input if the time frame is empty, if the period is not a multiple of a minute, or if the answer
 /// would have more than 100,000 points.

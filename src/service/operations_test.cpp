@@ -12,6 +12,8 @@
 #include "service/service.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
+#include "vision/artifact/artifact.hpp"
+#include "vision/image/image.hpp"
 
 namespace vedette {
 namespace {
@@ -365,8 +367,133 @@ class Evaluations : public Operations {
   }
   Identities identities_{*metadata_, clock_};
   KeyRing keys_{*metadata_, clock_, folder_.path() / "master-key"};
-  ExtensionServices services_{service_, *metadata_, metrics_, identities_, keys_, ModelFiles(*objects_)};
+  Thumbnails thumbnails_{*objects_, {.cache_folder = folder_.path() / "thumbnails"}};
+  ExtensionServices services_{service_, *metadata_, metrics_, identities_, keys_, ModelFiles(*objects_), thumbnails_};
 };
+
+TEST_F(Evaluations, AThumbnailOfAPictureThatMayNotBeReadDoesNotTellWhetherThereIsOne) {
+  const RgbImage picture{64, 96, std::vector<std::uint8_t>(64UL * 96 * 3, 90)};
+  for (const char* key : {"mine/a", "theirs/a"})
+    ASSERT_TRUE(put_bytes(*objects_, "bucket", key, as_text(*encode_png(picture)), "image/png"));
+  auto call = call_;
+  const auto policy = Policy::parse(
+      R"({"Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/mine/*"}})");
+  ASSERT_TRUE(policy);
+  call.caller.policies = std::make_shared<const std::vector<Policy>>(std::vector{*policy});
+  const Json members = {{"SourceRefs",
+                         {"s3://bucket/theirs/a", "s3://bucket/theirs/none", "s3://bucket/mine/a",
+                          "s3://bucket/mine/none", "mine/a", "s3://.vedette/models/x/manifest.json"}}};
+  const auto made = get_thumbnails(services_, call, extension::GetThumbnailsRequest(members));
+  ASSERT_TRUE(made);
+  ASSERT_EQ(made->size(), 6U);
+  const auto without_key = [](std::string text) { return text.substr(0, text.rfind('/')); };
+  EXPECT_NE((*made)[0].reason.find("is not authorized to perform: s3:GetObject"), std::string::npos);
+  EXPECT_EQ(without_key((*made)[0].reason), without_key((*made)[1].reason));
+  EXPECT_EQ((*made)[2].reason, "");
+  EXPECT_EQ((*made)[2].width, 96);
+  EXPECT_EQ((*made)[3].reason, "The image s3://bucket/mine/none does not exist.");
+  EXPECT_EQ((*made)[4].reason, "The name is not of the form s3://bucket/key.");
+  EXPECT_NE((*made)[5].reason.find("is not authorized"), std::string::npos);
+  const auto json = extension::encode_thumbnails(*made)["Thumbnails"];
+  EXPECT_FALSE(json[0].contains("Jpeg"));
+  EXPECT_EQ(from_base64(json[2]["Jpeg"].get<std::string>())->at(1), 0xD8);
+}
+
+TEST_F(Evaluations, AThresholdIsMovedByAUserAndGivenBack) {
+  const auto request = [](Json members) {
+    members.update({{"ProjectName", "p"}, {"ModelVersion", "1"}});
+    return extension::UpdateThresholdRequest(members);
+  };
+  const ModelRequest model(Json{{"ProjectName", "p"}, {"ModelVersion", "latest"}});
+  EXPECT_EQ(service_.describe_threshold(call_, model).error().kind, ErrorKind::conflict);
+  EXPECT_EQ(service_.update_threshold(call_, request({{"Threshold", 0.5}})).error().kind, ErrorKind::conflict);
+  const auto folder = folder_.path() / "model";
+  Manifest manifest;
+  manifest.threshold = 0.7;
+  ASSERT_TRUE(write_artifact(folder, manifest, {}, {}));
+  ASSERT_TRUE(ModelFiles(*objects_).put("uid", folder));
+  end_training();
+  const auto told = [&](const Result<LookoutVision::ModelThreshold>& t) {
+    EXPECT_TRUE(t);
+    std::optional<extension::ThresholdMove> moved;
+    if (t->moved) moved = {t->moved->threshold, t->moved->user, t->moved->time};
+    return extension::encode_threshold(t->trained, moved);
+  };
+  const Json trained = {{"Threshold", 0.7}, {"TrainedThreshold", 0.7}};
+  EXPECT_EQ(told(service_.describe_threshold(call_, model)), trained);
+  const Json moved = {
+      {"Threshold", 0.25}, {"TrainedThreshold", 0.7}, {"ChangedBy", "admin"}, {"ChangedAt", 1'800'000'000.0}};
+  EXPECT_EQ(told(service_.update_threshold(call_, request({{"Threshold", 0.25}}))), moved);
+  clock_.advance(std::chrono::hours(1));
+  EXPECT_EQ(told(service_.describe_threshold(call_, model)), moved);
+  for (const double wrong : {0.0, -1.0, 2e6, std::numeric_limits<double>::infinity()})
+    EXPECT_EQ(service_.update_threshold(call_, request({{"Threshold", wrong}})).error().kind, ErrorKind::invalid_input);
+  EXPECT_EQ(told(service_.describe_threshold(call_, model)), moved);
+  EXPECT_EQ(told(service_.update_threshold(call_, request({}))), trained);
+  EXPECT_EQ(told(service_.describe_threshold(call_, model)), trained);
+  // The trained threshold is nobody's choice, also if somebody names it.
+  EXPECT_EQ(told(service_.update_threshold(call_, request({{"Threshold", 0.7}}))), trained);
+}
+
+TEST_F(Evaluations, ATrialTakesThePicturesThatExistWhenItBegins) {
+  const auto start = [&](const std::string& name, const Json& images, const CallContext& call) {
+    return service_.start_trial(
+        call, extension::StartTrialRequest(
+                  Json{{"ProjectName", "p"}, {"TrialName", name}, {"ModelVersion", "1"}, {"Images", images}}));
+  };
+  const Json all = {{"Bucket", "bucket"}};
+  EXPECT_EQ(start("t", all, call_).error().kind, ErrorKind::conflict);  // The model is not trained.
+  end_training();
+  EXPECT_EQ(start("t", all, call_).error().message, "Images names no image.");
+  for (const char* key : {"b", "a", "folder/", "trial-detection-masks/p/t/0.png"})
+    ASSERT_TRUE(put_bytes(*objects_, "bucket", key, "x", "image/png"));
+  const auto begun = start("t", all, with_token("once"));
+  ASSERT_TRUE(begun) << begun.error().message;
+  ASSERT_TRUE(put_bytes(*objects_, "bucket", "c", "x", "image/png"));
+  const auto again = start("t", all, with_token("once"));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->uid, begun->uid);
+  EXPECT_EQ(start("t", all, call_).error().resource_type, "TRIAL");
+  EXPECT_EQ(start("u", {{"Bucket", "bucket"}, {"Prefix", "a"}, {"Keys", {"a"}}}, call_).error().kind,
+            ErrorKind::invalid_input);
+  EXPECT_EQ(start("u", {{"Bucket", "none"}}, call_).error().message, "The bucket none does not exist.");
+  const Json named = {{"ProjectName", "p"}, {"TrialName", "t"}};
+  const auto images = service_.list_trial_images(call_, extension::ListTrialImagesRequest(named));
+  ASSERT_TRUE(images);
+  EXPECT_EQ(
+      extension::encode_trial_images(images->bucket, images->total, images->images),
+      (Json{{"TotalCount", 2}, {"Images", {{{"SourceRef", "s3://bucket/a"}}, {{"SourceRef", "s3://bucket/b"}}}}}));
+  const extension::TrialRequest request(named);
+  EXPECT_EQ(service_.stop_trial(call_, request)->status, TrialStatus::stopped);
+  EXPECT_EQ(service_.stop_trial(call_, request).error().kind, ErrorKind::conflict);
+  // The job of a trial that was stopped has nothing to do.
+  JobWorker worker(*metadata_, clock_, kTrialJob, "w",
+                   make_trial_handler(*metadata_, *objects_, clock_, folder_.path() / "jobs", 1));
+  EXPECT_TRUE(worker.run_one());
+  EXPECT_FALSE(worker.run_one());
+  EXPECT_EQ(service_.describe_trial(call_, request)->status, TrialStatus::stopped);
+  EXPECT_TRUE(service_.delete_trial(call_, request));
+  EXPECT_EQ(service_.describe_trial(call_, request).error().resource_type, "TRIAL");
+}
+
+TEST_F(Evaluations, ATrialWhoseModelWasDeletedFailsAndSaysWhy) {
+  end_training();
+  ASSERT_TRUE(put_bytes(*objects_, "bucket", "a", "x", "image/png"));
+  ASSERT_TRUE(service_.start_trial(
+      call_, extension::StartTrialRequest(Json{{"ProjectName", "p"},
+                                               {"TrialName", "t"},
+                                               {"ModelVersion", "1"},
+                                               {"Images", {{"Bucket", "bucket"}, {"Keys", {"a"}}}}})));
+  JobWorker worker(*metadata_, clock_, kTrialJob, "w",
+                   make_trial_handler(*metadata_, *objects_, clock_, folder_.path() / "jobs", 1));
+  EXPECT_TRUE(worker.run_one());  // The model has no files in the object store.
+  const auto ended =
+      service_.describe_trial(call_, extension::TrialRequest(Json{{"ProjectName", "p"}, {"TrialName", "t"}}));
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status, TrialStatus::failed);
+  EXPECT_EQ(ended->status_message, "The model was deleted before the images were judged.");
+  EXPECT_EQ(ended->counts.judged, 0);
+}
 
 TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {
   Evaluation e;

@@ -6,6 +6,7 @@
 #include "service/job_payloads.hpp"
 #include "store/model_files/model_files.hpp"
 #include "vision/artifact/archive.hpp"
+#include "vision/artifact/artifact.hpp"
 
 namespace vedette {
 namespace fs = std::filesystem;
@@ -36,6 +37,9 @@ Result<std::string> package(MetadataStore& metadata, ObjectStore& objects, const
   if (auto ok = ModelFiles(objects).fetch(model.uid, folder / "model"); !ok)
     return ok.error().kind == ErrorKind::not_found ? invalid_input("The model was deleted before it was packaged.")
                                                    : ok.error();
+  // Whoever packages a model wants the one that the server offers, with the threshold that is in force now.
+  if (const auto moved = metadata.read()->models().threshold(model.uid))
+    if (auto ok = move_threshold(folder / "model", moved->threshold); !ok) return internal_error(ok.error().message);
   if (auto ok = write_archive(folder / "model", folder / "model.zip"); !ok) return ok.error();
   if (auto ok = put_file(objects, bucket, key, folder / "model.zip"); !ok)
     return ok.error().kind == ErrorKind::not_found ? invalid_input("The output bucket " + bucket + " does not exist.")

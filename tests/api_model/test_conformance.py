@@ -60,8 +60,9 @@ def defaults(model, operation):
         if not m.get("required") or m["in"] == "payload":
             continue
         members[m["name"]] = {"ProjectName": "conformance-none", "ContentType": "image/jpeg", "UserName": "conformance-none", "PolicyName": "conformance-none",
-                              "ResourceArn": "arn:aws:lookoutvision:us-east-1:123456789012:model/conformance-none/1", "TagKeys": ["k"],
-                              "EndTime": "2022-03-02T10:00:00Z", "Configuration": {"Greengrass": GREENGRASS}}.get(m["name"]) or model.sample(m["type"])
+                              "ResourceArn": "arn:aws:lookoutvision:us-east-1:123456789012:model/conformance-none/1", "TagKeys": ["k"], "SourceRefs": ["s3://conformance-none/x"],
+                              "Verifications": [{"SourceRef": "s3://conformance-none/x"}],
+                              "EndTime": "2022-03-02T10:00:00Z", "Configuration": {"Greengrass": GREENGRASS}, "Actions": [{"Action": "s3:GetObject"}]}.get(m["name"]) or model.sample(m["type"])
     return members
 
 
@@ -258,6 +259,9 @@ class Errors(unittest.TestCase):
         keys = dict(line.split(" = ") for line in run("key", "create", "--user", "nobody", "--data", server.data).splitlines()[1:])
         for model, name, operation, members in self.each():
             answer = Wire(server, keys, model.service).call(operation, members)
+            if not operation["action"]:
+                self.assertEqual(answer.status, operation["status"], name)  # it needs no right
+                continue
             self.expect(model, name, "AccessDeniedException", answer)
             self.assertRegex(answer.message(), rf"^User: arn:aws:iam::123456789012:user/nobody is not authorized to perform: {operation['action']} on resource: ")
 
@@ -284,7 +288,8 @@ class Errors(unittest.TestCase):
             database.commit()
 
         break_tables("projects", "datasets", "models", "packaging_jobs", "client_tokens", "metric_points", "metric_series", "training_progress")
-        identities = ("User", "AccessKey", "Policy", "Policies", "Users", "AccessKeys")
+        # GetThumbnails needs no table but those that say who calls.
+        identities = ("Thumbnails", "User", "AccessKey", "Policy", "Policies", "Users", "AccessKeys")
         for model, name, operation, members in self.each():
             if not name.endswith(identities):
                 answer = wires[model.service].call(operation, members)
@@ -360,6 +365,10 @@ class Errors(unittest.TestCase):
         expect("DeleteModel", "ConflictException", ProjectName="job")
         expect("StartModel", "ConflictException", ProjectName="job")
         expect("UpdateModelUnits", "ConflictException", ProjectName="job")
+        for name in ("DescribeModelThreshold", "UpdateModelThreshold", "ComputeAnomalyMap"):
+            expect(name, "ConflictException", ProjectName="job")
+        trial = {"ProjectName": "job", "TrialName": "t"}
+        expect("StartTrialDetection", "ConflictException", **trial, Images={"Bucket": "conformance"})
         expect("RebaseModel", "ConflictException", ProjectName="job", Images={"Bucket": "conformance"})
         expect("StopModel", "ConflictException", ProjectName="job")
         expect("DetectAnomalies", "ConflictException", ProjectName="job")
@@ -427,7 +436,22 @@ class Errors(unittest.TestCase):
         self.assertEqual(succeed("DescribeModelPackagingJob", ProjectName="job", JobName="package-1")["ModelPackagingDescription"]["Status"], "SUCCEEDED")
         succeed("TagResource", ResourceArn=arn, Tags=[{"Key": "stage", "Value": "production"}])
         succeed("UntagResource", ResourceArn=arn, TagKeys=["stage", "never there"])
-        for name, members in (("ListDatasetImages", {"ProjectName": "job", "DatasetType": "train", "MaxResults": 3}), ("ListMetrics", {}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),
+        good_picture = next(os.path.relpath(path, sample) for path, is_anomalous in labelled_pictures(sample, "test.manifest") if not is_anomalous)
+        expect("StartTrialDetection", "ValidationException", **trial, Images={"Bucket": "conformance", "Prefix": "nothing"})
+        succeed("StartTrialDetection", **trial, ModelVersion="latest", Images={"Bucket": "conformance", "Keys": [good_picture]})
+        wait_while(lambda: succeed("DescribeTrialDetection", **trial)["TrialDetection"], ["RUNNING"], 0.05)
+        succeed("ListTrialDetections", ProjectName="job")
+        self.assertEqual(succeed("ListTrialDetectionImages", **trial)["TotalCount"], 1)
+        succeed("VerifyTrialDetectionImages", **trial, Verifications=[{"SourceRef": f"s3://conformance/{good_picture}", "Verification": "CORRECT"}])
+        expect("StopTrialDetection", "ConflictException", **trial)
+        succeed("DeleteTrialDetection", **trial)
+        succeed("DescribeModelThreshold", ProjectName="job")
+        expect("UpdateModelThreshold", "ValidationException", ProjectName="job", Threshold=0)
+        succeed("UpdateModelThreshold", ProjectName="job", Threshold=0.25)
+        expect("ComputeAnomalyMap", "ValidationException", ProjectName="job", SourceRef="s3://conformance/none")
+        succeed("ComputeAnomalyMap", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
+        for name, members in (("ListDatasetImages", {"ProjectName": "job", "DatasetType": "train", "MaxResults": 3}),
+                              ("GetThumbnails", {"SourceRefs": [f"s3://conformance/{good_picture}", "s3://conformance/none", "conformance"]}), ("ListMetrics", {}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),
                               ("ListUsers", {}), ("ListPolicies", {}), ("GetUser", {"UserName": "admin"}), ("ListAccessKeys", {"UserName": "admin"}),
                               ("GetPolicy", {"PolicyName": "AdministratorAccess"}), ("CreateUser", {"UserName": "ann"}), ("CreateAccessKey", {"UserName": "ann"}),
                               ("PutPolicy", {"PolicyName": "mine"}), ("AttachUserPolicy", {"UserName": "ann", "PolicyName": "mine"})):

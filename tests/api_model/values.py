@@ -9,6 +9,7 @@ SERVICES = os.path.join(os.path.dirname(__file__), "..", "..", "src", "api")
 SHAPES = {
     "AnomalyClassFilter": ["normal"], "DatasetType": ["train", "test"], "Color": ["#a1B2c3"], "ComponentVersion": ["1.0.0", "123456.123456.123456"],
     "ModelVersion": ["1", "latest", "1234567890"], "ModelVersionNoLatest": ["1", "1234567890"], "MetricName": ["Time"],
+    "ActionName": ["s3:GetObject", "a:b", "s3:" + "A" * 125],
 }
 
 
@@ -107,7 +108,7 @@ class Model:
         """Items of a list that differ."""
         if name == "Tag":
             return {"Key": f"k{number}", "Value": "v"}
-        return f"k{number}"
+        return self.sample(name) if self.types[name]["type"] == "structure" else f"k{number}"
 
     def bad(self, name, in_text):
         """(why, value, error) that must fail; `in_text`: not in a JSON body, where types cannot be wrong."""

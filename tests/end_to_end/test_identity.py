@@ -96,6 +96,19 @@ class Identity(unittest.TestCase):
             with refused.exception as answer:
                 self.assertIn("AWS_SESSION_TOKEN", answer.read().decode())
 
+    def test_users_learn_what_they_may_do(self):
+        keys = self.user("curious", allow("lookoutvision:*"), allow("s3:GetObject", resource="arn:aws:s3:::line7/*"),
+                         {"Effect": "Deny", "Action": "lookoutvision:Delete*", "Resource": "arn:aws:lookoutvision:*:*:project/kept"})
+        asked = [("lookoutvision:CreateModel", None, True), ("lookoutvision:DeleteProject", None, True),
+                 ("lookoutvision:DeleteProject", f"arn:aws:lookoutvision:{REGION}:123456789012:project/kept", False), ("s3:GetObject", None, False), ("s3:GetObject", "arn:aws:s3:::line7/a", True),
+                 ("vedette:ListUsers", None, False), ("no-such:Action", None, False)]
+        decisions = extension(keys).simulate_policy(Actions=[{"Action": action, **({"Resource": resource} if resource else {})} for action, resource, _ in asked])["Decisions"]
+        self.assertEqual([(d["Action"], d["Resource"], d["Allowed"]) for d in decisions], [(action, resource or "*", allowed) for action, resource, allowed in asked])
+        for actions in ([{"Action": "s3:GetObject"}] * 101, [{"Action": "s3:*"}]):
+            with self.assertRaises(ClientError) as caught:
+                extension(keys).simulate_policy(Actions=actions)
+            self.assertEqual(caught.exception.response["Error"]["Code"], "ValidationException", actions)
+
     def test_resources_with_wildcards_and_an_explicit_deny(self):
         keys = self.user("line7", allow("lookoutvision:*", resource="arn:aws:lookoutvision:*:*:project/line7*"),
                          {"Effect": "Deny", "Action": "lookoutvision:Delete*", "Resource": "*"})

@@ -1,15 +1,15 @@
 """Tests the operations of the service `vedette` that show the pictures of a dataset, as a gallery calls them."""
+import io
 import json
 import os
 import shutil
 import tempfile
 import unittest
 
-import boto3
-from botocore.config import Config
+from PIL import Image
 from botocore.exceptions import ClientError
 
-from harness import REGION, Server, run, upload_lines, wait_while, write_tiny_set
+from harness import Server, upload_lines, wait_while, write_tiny_set
 
 GOOD, BAD = 12, 6
 SERVER = FOLDER = LINES = None
@@ -19,7 +19,6 @@ def setUpModule():
     global SERVER, FOLDER, LINES
     SERVER = Server()
     FOLDER = tempfile.mkdtemp(prefix="vedette-pictures-")
-    run("client-model", "install", "--dir", os.path.join(FOLDER, "models"))
     lines = write_tiny_set(FOLDER, normal=GOOD, anomaly=BAD, masks=True)
     LINES = upload_lines(SERVER.client("s3"), FOLDER, "parts", lines, "train.manifest")
     api = SERVER.client("lookoutvision")
@@ -36,8 +35,7 @@ def tearDownModule():
 
 
 def vedette(keys=None):
-    os.environ["AWS_DATA_PATH"] = os.path.join(FOLDER, "models")
-    return boto3.Session().client("vedette", endpoint_url=SERVER.url, region_name=REGION, config=Config(retries={"max_attempts": 1}), **(keys or SERVER.credentials()))
+    return SERVER.client("vedette", keys)
 
 
 def user_with(name, *policies):
@@ -82,6 +80,42 @@ class Listing(unittest.TestCase):
         self.assertEqual(code_of(api.list_dataset_images, ProjectName="p", DatasetType="test"), "ResourceNotFoundException")
         other = vedette(user_with("camera", "VedetteDetectOnlyAccess"))
         self.assertEqual(code_of(other.list_dataset_images, ProjectName="p", DatasetType="train"), "AccessDeniedException")
+
+
+class Thumbnails(unittest.TestCase):
+    def test_pictures_are_shown_small_and_changed_ones_anew(self):
+        api, s3 = vedette(), SERVER.client("s3")
+        out = io.BytesIO()
+        Image.effect_noise((800, 600), 40).convert("RGB").save(out, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0")
+        s3.put_object(Bucket="parts", Key="turned.jpg", Body=out.getvalue())
+        s3.put_object(Bucket="parts", Key="notes.txt", Body=b"taken at noon")
+        refs = ["s3://parts/turned.jpg", LINES[0]["source-ref"], "s3://parts/none.png", "s3://parts/notes.txt", "nonsense"]
+        shown = api.get_thumbnails(SourceRefs=refs)["Thumbnails"]
+        self.assertEqual([entry["SourceRef"] for entry in shown], refs)
+        small = Image.open(io.BytesIO(shown[0]["Jpeg"]))
+        # The orientation is ignored: the thumbnail has the grid of the picture, and nothing that would turn it.
+        self.assertEqual((small.format, small.size, len(small.getexif())), ("JPEG", (160, 120), 0))
+        self.assertEqual((shown[0]["Width"], shown[0]["Height"]), (800, 600))
+        self.assertEqual(Image.open(io.BytesIO(shown[1]["Jpeg"])).size, (96, 96))
+        self.assertEqual([entry["Reason"] for entry in shown[2:]], ["The image s3://parts/none.png does not exist.", "The bytes are neither a JPEG nor a PNG image.",
+                                                                    "The name is not of the form s3://bucket/key."])
+        self.assertEqual(api.get_thumbnails(SourceRefs=refs)["Thumbnails"], shown)
+        out = io.BytesIO()
+        Image.new("RGB", (200, 100), "red").save(out, "PNG")
+        s3.put_object(Bucket="parts", Key="turned.jpg", Body=out.getvalue())
+        self.assertEqual(api.get_thumbnails(SourceRefs=refs[:1])["Thumbnails"][0]["Width"], 200)
+        # The cache may be deleted while the server runs.
+        shutil.rmtree(os.path.join(SERVER.data, "thumbnails"))
+        self.assertEqual(api.get_thumbnails(SourceRefs=refs[1:])["Thumbnails"], shown[1:])
+
+    def test_each_picture_needs_the_right_to_read_it(self):
+        allowed = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::parts/images/good*"}
+        api = vedette(user_with("half", [{"Effect": "Allow", "Action": "vedette:GetThumbnails", "Resource": "*"}, allowed]))
+        good, bad = LINES[0]["source-ref"], LINES[GOOD]["source-ref"]
+        shown = api.get_thumbnails(SourceRefs=[good, bad])["Thumbnails"]
+        self.assertEqual(["Jpeg" in entry for entry in shown], [True, False])
+        self.assertIn("is not authorized to perform: s3:GetObject", shown[1]["Reason"])
+        self.assertEqual(code_of(vedette(user_with("none", [allowed])).get_thumbnails, SourceRefs=[good]), "AccessDeniedException")
 
 
 if __name__ == "__main__":

@@ -21,5 +21,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)verify(*authorization, presigned, "UNSIGNED-PAYLOAD", "secret");
   }
   (void)presigned_headers(text, presigned.headers);
+  (void)session_token(presigned);
   return 0;
 }

@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const bool is_copy : {false, true})
     if (const auto request = s3::parse_request(method, path, query, is_copy))
       if (!request->bucket.empty() && !s3::is_bucket_name(request->bucket)) std::abort();
-  (void)sts::parse_action(query);
+  (void)sts::parse_request(query);
   const SignableRequest request{method, path, query, {{"host", "h"}}};
   for (const auto style : {PathStyle::s3, PathStyle::normalized})
     (void)canonical_request(request, {"host"}, "x", style, false);

@@ -75,6 +75,20 @@ class Sbom(unittest.TestCase):
         declared = {p["name"]: p["licenseDeclared"] for p in self.document["packages"]}
         self.assertEqual(declared["libbrotli1"], "MIT")
 
+    def test_names_what_the_console_is_made_of_in_the_program_that_holds_it(self):
+        lock = ROOT / "console/package-lock.json"
+        packages = {place.rsplit("node_modules/", 1)[-1]: entry for place, entry in json.loads(lock.read_text(encoding="utf-8"))["packages"].items() if place}
+        self.assertIn("react", packages)
+        document = json.loads(make_sbom(self.program, "--npm-lock", f"vedette={lock}"))
+        listed = {p["name"]: p for p in document["packages"] if p["SPDXID"].startswith("SPDXRef-npm-")}
+        self.assertEqual(listed["react"]["versionInfo"], packages["react"]["version"])
+        self.assertTrue(packages["vite"]["dev"])
+        self.assertNotIn("vite", listed)  # it only builds
+        held = [r for r in document["relationships"] if r["relationshipType"] == "CONTAINS"]
+        self.assertEqual({r["spdxElementId"] for r in held}, {"SPDXRef-program-vedette"})
+        other = json.loads(make_sbom(self.program, "--npm-lock", f"vedette-trainer={lock}"))
+        self.assertFalse([p for p in other["packages"] if p["SPDXID"].startswith("SPDXRef-npm-")])
+
     def test_is_the_same_for_the_same_inputs(self):
         self.assertEqual(self.bytes, make_sbom(self.program, "--header-package", "nlohmann-json3-dev"))
 

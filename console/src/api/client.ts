@@ -11,6 +11,9 @@ export interface SendOptions {
   signal?: AbortSignal;
 }
 
+/** What the services answer when a session has expired, or when the key behind it was revoked. */
+const kEndsOfSessions = new Set(['ExpiredToken', 'ExpiredTokenException', 'InvalidToken', 'InvalidClientTokenId', 'UnrecognizedClientException', 'InvalidAccessKeyId']);
+
 export class Client {
   /** `onExpired` is called when the server no longer takes the session. */
   constructor(
@@ -78,7 +81,7 @@ export class Client {
     }
     if (response.ok || response.status === 304) return response;
     const error = await readError(response, request.method);
-    if (error.code === 'ExpiredToken' || error.code === 'ExpiredTokenException' || error.code === 'InvalidClientTokenId') this.onExpired();
+    if (kEndsOfSessions.has(error.code)) this.onExpired();
     throw error;
   }
 }

@@ -13,10 +13,14 @@ import { NotFound } from './not_found.tsx';
 
 // Pages that are seldom the first one are loaded when they are opened.
 const CreateDatasetPage = lazy(() => import('../pages/create_dataset.tsx'));
+const DatasetPage = lazy(() => import('../pages/dataset.tsx'));
+const DrawPage = lazy(() => import('../pages/draw.tsx'));
 const ModelsPage = lazy(() => import('../pages/models.tsx'));
 const ModelPage = lazy(() => import('../pages/model.tsx'));
 const PackagesPage = lazy(() => import('../pages/packages.tsx'));
 const TrainPage = lazy(() => import('../pages/train.tsx'));
+const TrialPage = lazy(() => import('../pages/trial.tsx'));
+const TrialsPage = lazy(() => import('../pages/trials.tsx'));
 const UsersPage = lazy(() => import('../pages/users.tsx'));
 
 export function App() {
@@ -33,12 +37,22 @@ export function App() {
             <Route path="/projects">{() => <ProjectsPage />}</Route>
             <Route path="/projects/:project">{({ project }) => <ProjectPage project={decodeURIComponent(project)} />}</Route>
             <Route path="/projects/:project/create-dataset">{({ project }) => <CreateDatasetPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/dataset/:type">
+              {({ project, type }) => <DatasetPage project={decodeURIComponent(project)} type={type === 'test' ? 'test' : 'train'} />}
+            </Route>
+            <Route path="/projects/:project/dataset/:type/draw/:source">
+              {({ project, type, source }) => <DrawPage project={decodeURIComponent(project)} type={type === 'test' ? 'test' : 'train'} sourceRef={decodeURIComponent(source)} />}
+            </Route>
             <Route path="/projects/:project/train">{({ project }) => <TrainPage project={decodeURIComponent(project)} />}</Route>
             <Route path="/projects/:project/models">{({ project }) => <ModelsPage project={decodeURIComponent(project)} />}</Route>
             <Route path="/projects/:project/models/:version">
               {({ project, version }) => <ModelPage project={decodeURIComponent(project)} version={version} />}
             </Route>
             <Route path="/projects/:project/packages">{({ project }) => <PackagesPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/trials">{({ project }) => <TrialsPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/trials/:name">
+              {({ project, name }) => <TrialPage project={decodeURIComponent(project)} name={decodeURIComponent(name)} />}
+            </Route>
             <Route path="/users">{() => <UsersPage />}</Route>
             <Route>{() => <NotFound />}</Route>
           </Switch>

@@ -23,7 +23,7 @@ function TopBar() {
   return (
     <div id="top-bar">
       <TopNavigation
-        identity={{ href: href(paths.dashboard()), title: 'Vedette', logo: { src: `${import.meta.env.BASE_URL}icon.svg`, alt: '' } }}
+        identity={{ href: href(paths.dashboard()), logo: { src: `${import.meta.env.BASE_URL}wordmark.svg`, alt: 'Vedette' } }}
         utilities={[
           {
             type: 'menu-dropdown',
@@ -99,13 +99,15 @@ export function Layout({ children }: { children: ReactNode }) {
   const [navigationOpen, setNavigationOpen] = useState(true);
   const match = /^\/projects\/([^/]+)/.exec(location);
   const project = match ? decodeURIComponent(match[1]!) : undefined;
-  const active = project && location.includes('/models/') ? paths.models(project) : project && location.includes('/dataset/') ? paths.dataset(project) : location;
+  // A page below another one lights up that one's link.
+  const parents = project ? [paths.models(project), paths.trials(project), paths.packages(project)] : [];
+  const active = parents.find((path) => location.startsWith(path)) ?? (project && location.includes('/dataset/') ? paths.dataset(project) : location);
   return (
     <>
       <TopBar />
       <AppLayout
         headerSelector="#top-bar"
-        navigation={<SideNavigation activeHref={href(active)} header={{ href: href(paths.dashboard()), text: 'Vedette' }} items={navigationItems(project)} />}
+        navigation={<SideNavigation activeHref={href(active)} items={navigationItems(project)} />}
         navigationOpen={navigationOpen}
         onNavigationChange={({ detail }) => setNavigationOpen(detail.open)}
         toolsHide

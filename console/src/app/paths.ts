@@ -7,7 +7,8 @@ export const paths = {
   project: (project: string) => `/projects/${part(project)}`,
   createDataset: (project: string) => `/projects/${part(project)}/create-dataset`,
   dataset: (project: string, type: 'train' | 'test' = 'train') => `/projects/${part(project)}/dataset/${type}`,
-  editor: (project: string, type: 'train' | 'test', sourceRef: string) => `/projects/${part(project)}/dataset/${type}/draw/${part(sourceRef)}`,
+  /** Keys may hold percent signs: the router undoes one encoding of the whole address, the page the other one. */
+  editor: (project: string, type: 'train' | 'test', sourceRef: string) => `/projects/${part(project)}/dataset/${type}/draw/${part(part(sourceRef))}`,
   train: (project: string) => `/projects/${part(project)}/train`,
   models: (project: string) => `/projects/${part(project)}/models`,
   model: (project: string, version: string) => `/projects/${part(project)}/models/${version}`,

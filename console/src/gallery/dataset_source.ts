@@ -1,21 +1,14 @@
 // The pictures of a dataset as the source of a gallery.
 import type { Client } from '../api/client.ts';
-import { kAnomaly, kNormal, kUnlabelled, nameOf, type GallerySource, type Thumbnail } from './rows.ts';
+import { kAnomaly, kNormal, kUnlabelled, nameOf, type GalleryRow, type GallerySource, type Thumbnail } from './rows.ts';
 import type { DatasetType } from './saving.ts';
 
 /** Thumbnails of objects, for every gallery whose pictures lie in buckets. */
 export async function fetchThumbnails(client: Client, sourceRefs: string[], signal: AbortSignal): Promise<Thumbnail[]> {
   const { Thumbnails } = await client.call('GetThumbnails', { SourceRefs: sourceRefs }, { signal });
   return (Thumbnails ?? []).map(({ SourceRef, Jpeg, Reason }) =>
-    Jpeg ? { sourceRef: SourceRef!, jpeg: new Blob([bytesOf(Jpeg)], { type: 'image/jpeg' }) } : { sourceRef: SourceRef!, reason: Reason || 'There is no thumbnail of this picture.' },
+    Jpeg ? { sourceRef: SourceRef!, jpeg: Jpeg } : { sourceRef: SourceRef!, reason: Reason || 'There is no thumbnail of this picture.' },
   );
-}
-
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
 }
 
 export function datasetSource(client: Client, project: string, type: DatasetType): GallerySource {
@@ -23,7 +16,7 @@ export function datasetSource(client: Client, project: string, type: DatasetType
     async list(offset, count, signal) {
       const input = { ProjectName: project, DatasetType: type, Offset: offset, MaxResults: count };
       const { TotalCount, Images } = await client.call('ListDatasetImages', input, { signal });
-      const rows = (Images ?? []).map((image) => ({
+      const rows = (Images ?? []).map((image): GalleryRow => ({
         sourceRef: image.SourceRef!,
         name: nameOf(image.SourceRef!),
         label: image.Label === 'NORMAL' ? kNormal : image.Label === 'ANOMALY' ? kAnomaly : kUnlabelled,

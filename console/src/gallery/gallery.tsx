@@ -8,9 +8,9 @@ import SegmentedControl from '@cloudscape-design/components/segmented-control';
 import Select, { type SelectProps } from '@cloudscape-design/components/select';
 import Spinner from '@cloudscape-design/components/spinner';
 import { sentenceOf } from '../api/errors.ts';
+import { count, duration, plural } from '../app/format.ts';
 import { bindKeys } from '../keys/keys.ts';
 import { showKeys } from '../keys/keys_help.tsx';
-import { describeTime } from './labelling.ts';
 import { LargeView, type LoadPicture } from './large_view.tsx';
 import { useGallery, type GalleryModel } from './model.ts';
 import { kAnomaly, kNormal, kUnlabelled, type Label } from './rows.ts';
@@ -25,7 +25,7 @@ export interface GalleryProps {
   name: string;
   /** Whether the labels may be changed here. */
   canLabel: boolean;
-  /** Why they may not, shown on the buttons. */
+  /** Why they may not, shown on the buttons. Without a reason the gallery is only for looking and has no such buttons. */
   whyNot?: string;
   /** Opens the mask editor; `label` is the number of the anomaly label to draw with, from 1 on. */
   onDraw?: (sourceRef: string, label?: number) => void;
@@ -34,6 +34,8 @@ export interface GalleryProps {
   actions?: ReactNode;
   /** What is shown if the source has no pictures. */
   empty: ReactNode;
+  /** The height of the tiles' frame in pixels; by default the rest of the window. */
+  height?: number;
 }
 
 const kSizeKey = 'vedette.tiles';
@@ -42,21 +44,23 @@ const readSize = (): TileSize => {
   return kept === 'S' || kept === 'L' ? kept : 'M';
 };
 
-export function Gallery({ model, loadPicture, name, canLabel, whyNot, onDraw, onSave, actions, empty }: GalleryProps) {
+export function Gallery({ model, loadPicture, name, canLabel, whyNot, onDraw, onSave, actions, empty, height }: GalleryProps) {
   useGallery(model);
   const frame = useRef<HTMLDivElement>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const grid = useRef<TileGrid>();
   const [size, setSize] = useState(readSize);
   const [isLarge, setLarge] = useState(false);
-  useFillWindow(frame);
 
+  const isShown = model.total !== 0;
+  useHeight(frame, height, isShown);
   useEffect(() => {
+    if (!isShown) return;
     const made = new TileGrid(scroller.current!, model, () => openLarge());
     grid.current = made;
     return () => made.close();
-  }, [model]);
-  useEffect(() => grid.current?.setSize(size), [model, size]);
+  }, [model, isShown]);
+  useEffect(() => grid.current?.setSize(size), [model, isShown, size]);
   const hasRows = model.rows.length > 0;
   useEffect(() => {
     if (hasRows && document.activeElement === document.body) scroller.current?.focus({ preventScroll: true });
@@ -124,7 +128,7 @@ export function Gallery({ model, loadPicture, name, canLabel, whyNot, onDraw, on
     ...labelling,
   });
 
-  if (model.total === 0) return <>{empty}</>;
+  if (!isShown) return <>{empty}</>;
   const back = (action: () => void) => () => {
     action();
     scroller.current?.focus({ preventScroll: true });
@@ -138,7 +142,9 @@ export function Gallery({ model, loadPicture, name, canLabel, whyNot, onDraw, on
         <div className="grows">
           <Input type="search" value={model.query.search} placeholder="Search by name" ariaLabel="Search by name" onChange={({ detail }) => model.ask({ search: detail.value })} />
         </div>
+        {canLabel && <Progress model={model} />}
         <FilterChoice model={model} />
+        <HideOutdated model={model} />
         <OrderChoice model={model} />
         <SegmentedControl
           label="Size of the pictures"
@@ -152,22 +158,24 @@ export function Gallery({ model, loadPicture, name, canLabel, whyNot, onDraw, on
         <Button iconName="keyboard" variant="icon" ariaLabel="Show the keys (?)" onClick={showKeys} />
       </div>
       <div className="gallery-bar" role="toolbar" aria-label="Labels">
-        <Button onClick={back(act(() => (chosen > 0 ? model.selection.clear() : model.selection.chooseAll())))} disabled={model.view.length === 0}>
-          {chosen > 0 ? `Clear choice (${chosen.toLocaleString('en')})` : 'Select all'}
-        </Button>
-        <Button {...disabled} onClick={back(label(kNormal, true))}>
-          Normal (N)
-        </Button>
-        <Button {...disabled} onClick={back(label(kAnomaly, true))}>
-          Anomaly (A)
-        </Button>
-        <Button {...disabled} onClick={back(label(kUnlabelled, false))}>
-          No label
-        </Button>
-        <Button iconName="undo" ariaLabel="Undo (U)" disabled={!canLabel || !model.labels.canUndo} onClick={back(act(() => model.undo()))} />
+        {(canLabel || whyNot) && (
+          <>
+            <Button onClick={back(act(() => (chosen > 0 ? model.selection.clear() : model.selection.chooseAll())))} disabled={model.view.length === 0}>
+              {chosen > 0 ? `Clear (${count(chosen)})` : 'Select all'}
+            </Button>
+            <Button {...disabled} onClick={back(label(kNormal, true))}>
+              Normal (N)
+            </Button>
+            <Button {...disabled} onClick={back(label(kAnomaly, true))}>
+              Anomaly (A)
+            </Button>
+            <Button {...disabled} onClick={back(label(kUnlabelled, false))}>
+              No label
+            </Button>
+            <Button iconName="undo" ariaLabel="Undo (U)" disabled={!canLabel || !model.labels.canUndo} onClick={back(act(() => model.undo()))} />
+          </>
+        )}
         <Button iconName="zoom-in" ariaLabel="Show large (Enter)" disabled={nothing} onClick={openLarge} />
-        {onDraw && <Button iconName="edit" ariaLabel="Draw a mask (D)" {...disabled} onClick={() => draw()} />}
-        <Progress model={model} canLabel={canLabel} />
         <span className="space" />
         {actions}
       </div>
@@ -202,29 +210,32 @@ function NoMatch({ model }: { model: GalleryModel }) {
 }
 
 /** "212 left, about 6 min" */
-function Progress({ model, canLabel }: { model: GalleryModel; canLabel: boolean }) {
+function Progress({ model }: { model: GalleryModel }) {
   const { unlabelled } = model.labels.counts();
-  const { outdated } = model;
-  const time = model.pace.timeFor(unlabelled);
+  const seconds = model.pace.secondsFor(unlabelled);
+  if (!model.isComplete) return null;
   return (
-    <>
-      {canLabel && model.isComplete && (
-        <span className="gallery-status" role="status">
-          {unlabelled === 0 ? (
-            'All are labelled'
-          ) : (
-            <>
-              <strong>{unlabelled.toLocaleString('en')}</strong> left{time !== undefined && `, ${describeTime(time)}`}
-            </>
-          )}
-        </span>
+    <span className="gallery-status" role="status">
+      {unlabelled === 0 ? (
+        'All are labelled'
+      ) : (
+        <>
+          <strong>{count(unlabelled)}</strong> left{seconds !== undefined && `, about ${duration(seconds)}`}
+        </>
       )}
-      {outdated > 0 && (
-        <Button variant="inline-link" onClick={() => model.arrange()}>
-          Hide {outdated.toLocaleString('en')} that no longer match
-        </Button>
-      )}
-    </>
+    </span>
+  );
+}
+
+/** Pictures that were labelled stay where they are until the person wants them away. */
+function HideOutdated({ model }: { model: GalleryModel }) {
+  const { outdated } = model;
+  if (outdated === 0) return null;
+  const text = `Hide ${plural(outdated, 'picture')} that the filter no longer matches`;
+  return (
+    <span title={text}>
+      <Button variant="icon" iconName="refresh" ariaLabel={text} onClick={() => model.arrange()} />
+    </span>
   );
 }
 
@@ -232,7 +243,7 @@ function FilterChoice({ model }: { model: GalleryModel }) {
   const counts = model.labels.counts();
   const labels = useMemo(() => anomalyLabelsOf(model.rows), [model, model.rows.length]);
   const isJudged = model.rows[0]?.verdict !== undefined;
-  const option = (value: Filter, text: string, number?: number) => ({ value, label: number === undefined ? text : `${text} (${number.toLocaleString('en')})` });
+  const option = (value: Filter, text: string, number?: number) => ({ value, label: number === undefined ? text : `${text} (${count(number)})` });
   const states = [
     option('all', 'All pictures', counts.total),
     option('unlabelled', 'Unlabelled', counts.unlabelled),
@@ -277,23 +288,28 @@ function OrderChoice({ model }: { model: GalleryModel }) {
 }
 
 const kLeastHeight = 320;
+const kMostBelow = 44;
 
-/** Makes an element as tall as the rest of the window below its top. */
-function useFillWindow(frame: React.RefObject<HTMLElement>) {
+/** Gives an element a height, by default that of the rest of the window below its top. */
+function useHeight(frame: React.RefObject<HTMLElement>, height: number | undefined, isShown: boolean) {
   useLayoutEffect(() => {
     const fill = () => {
       const element = frame.current;
       if (!element) return;
-      const top = element.getBoundingClientRect().top + window.scrollY;
-      element.style.height = `${Math.max(kLeastHeight, Math.floor(window.innerHeight - top - 20))}px`;
+      const { scrollHeight } = document.documentElement;
+      const { top, bottom } = element.getBoundingClientRect();
+      // What the page has below the frame, such as its padding, shall be on the screen, too.
+      const below = Math.max(20, Math.min(kMostBelow, scrollHeight - window.scrollY - bottom));
+      element.style.height = `${height ?? Math.max(kLeastHeight, Math.floor(window.innerHeight - window.scrollY - top - below))}px`;
     };
     fill();
+    // What comes or goes above changes the size of something around.
     const observer = new ResizeObserver(fill);
-    observer.observe(document.body);
+    for (let element: Element | null = frame.current; element; element = element.parentElement) observer.observe(element);
     window.addEventListener('resize', fill);
     return () => {
       observer.disconnect();
       window.removeEventListener('resize', fill);
     };
-  });
+  }, [frame, height, isShown]);
 }

@@ -129,18 +129,10 @@ export class Pace {
     this.last = now;
   }
 
-  /** The milliseconds that so many pictures will take; undefined before five labels. */
-  timeFor(pictures: number): number | undefined {
+  /** The seconds that so many pictures will take; undefined before five labels. */
+  secondsFor(pictures: number): number | undefined {
     if (this.steps.length < 4) return undefined;
     const sum = (of: 'milliseconds' | 'pictures') => this.steps.reduce((total, step) => total + step[of], 0);
-    return (sum('milliseconds') / sum('pictures')) * pictures;
+    return ((sum('milliseconds') / sum('pictures')) * pictures) / 1000;
   }
-}
-
-/** "about 6 min" */
-export function describeTime(milliseconds: number): string {
-  const minutes = milliseconds / 60_000;
-  if (minutes < 1) return 'less than a minute';
-  if (minutes < 90) return `about ${Math.round(minutes)} min`;
-  return `about ${Math.round(minutes / 60)} h`;
 }

@@ -4,6 +4,7 @@ import { createPortal } from 'react-dom';
 import Button from '@cloudscape-design/components/button';
 import Spinner from '@cloudscape-design/components/spinner';
 import { sentenceOf } from '../api/errors.ts';
+import { count } from '../app/format.ts';
 import { useGallery, type GalleryModel } from './model.ts';
 import { kAnomaly, kLabelNames, kNormal, type GalleryRow } from './rows.ts';
 
@@ -55,6 +56,7 @@ export function LargeView({
 
   if (!row) return null;
   const label = kLabelNames[model.labels.labelOf(model.selection.focus)];
+  const names = label === kLabelNames[kAnomaly] ? row.anomalyLabels.join(', ') : '';
   const go = (to: number) => {
     model.selection.moveTo(to);
     model.changed();
@@ -65,10 +67,10 @@ export function LargeView({
         <h2 title={row.sourceRef}>{row.name}</h2>
         <span className="large-label" data-label={label} role="status">
           {label}
-          {row.anomalyLabels.length > 0 && `: ${row.anomalyLabels.join(', ')}`}
+          {names && `: ${names}`}
         </span>
         <span className="gallery-status">
-          {(position + 1).toLocaleString('en')} of {model.view.length.toLocaleString('en')}
+          {count(position + 1)} of {count(model.view.length)}
         </span>
         <span className="space" />
         {canLabel && (
@@ -154,7 +156,7 @@ function Canvas({ shown, name, isCurrent }: { shown: Shown | undefined; name: st
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;
     canvas.getContext('2d')?.drawImage(bitmap, 0, 0);
-    drawMask(mask.current, shown.mask);
+    drawMask(mask.current, shown?.mask);
   }, [shown]);
   useLayoutEffect(() => {
     const [box, inner, bitmap] = [view.current, frame.current, shown?.picture];

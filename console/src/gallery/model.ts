@@ -2,7 +2,7 @@
 // subscribes to changes.
 import { useSyncExternalStore } from 'react';
 import { Labelling, Pace } from './labelling.ts';
-import { kUnlabelled, type GalleryRow, type GallerySource, type Label } from './rows.ts';
+import { kAnomaly, kUnlabelled, type GalleryRow, type GallerySource, type Label } from './rows.ts';
 import { Selection } from './selection.ts';
 import { arrange, kEverything, matches, type Query } from './view.ts';
 
@@ -20,6 +20,8 @@ export class GalleryModel {
   /** The number of rows at the source; undefined until it has answered. */
   total: number | undefined;
   error: unknown;
+  /** Whether the picture with the focus must still be scrolled to. */
+  mustReveal = false;
   /** Grows with each change. */
   version = 0;
   private readonly listeners = new Set<() => void>();
@@ -46,22 +48,25 @@ export class GalleryModel {
     return this.total !== undefined && this.rows.length >= this.total;
   }
 
-  /** Loads all rows: a few at first, which are shown at once, and then the rest. After an error it goes on where it stopped. */
+  /**
+   * Loads all rows: a few at first, which are shown at once, and then the rest. Called again, it loads what the source has more
+   * by then, and after an error it goes on where it stopped.
+   */
   async load(): Promise<void> {
     if (this.loading) return;
     this.loading = true;
     this.error = undefined;
     try {
-      while (!this.isComplete && !this.abort.signal.aborted) {
+      do {
         const count = this.rows.length === 0 ? kFirstPage : kPage;
         const { total, rows } = await this.source.list(this.rows.length, count, this.abort.signal);
         if (this.abort.signal.aborted) return;
-        // A dataset only grows. If it is another one by now, a page comes up short, and what was loaded counts.
+        // A source that promises more than it has would be asked for ever.
         this.total = rows.length === 0 ? this.rows.length : Math.max(total, this.rows.length + rows.length);
         for (const row of rows) this.rows.push(row);
         this.labels.add(rows);
         this.arrange();
-      }
+      } while (!this.isComplete);
     } catch (error) {
       if (this.abort.signal.aborted) return;
       this.error = error;
@@ -69,6 +74,15 @@ export class GalleryModel {
     } finally {
       this.loading = false;
     }
+  }
+
+  /** Goes to a picture, if it is shown, and has it scrolled to. */
+  goTo(sourceRef: string) {
+    const number = this.view.find((row) => this.rows[row]!.sourceRef === sourceRef);
+    if (number === undefined) return;
+    this.selection.moveTo(this.selection.positionOf(number));
+    this.mustReveal = true;
+    this.changed();
   }
 
   close() {
@@ -91,7 +105,7 @@ export class GalleryModel {
   /** The number of pictures shown that the filter would hide by now, because their labels were changed. */
   get outdated(): number {
     const { filter } = this.query;
-    if (filter === 'all' || (filter === 'edited' ? false : this.labels.counts().edited === 0 && !this.labels.canUndo)) return 0;
+    if (filter === 'all') return 0;
     return this.view.filter((row) => !matches(filter, this.rows[row]!, this.labels.labelOf(row), this.labels.isEdited(row))).length;
   }
 
@@ -140,13 +154,16 @@ export class GalleryModel {
       if (label !== undefined && !this.labels.isEdited(number)) byRow.set(number, label);
     });
     const changed = this.labels.change(byRow, this.selection.focus);
-    this.onLabels(changed);
+    // Also of those that the source has by now, so that their drafts go away.
+    this.onLabels([...byRow.keys()]);
     this.changed();
     return changed.length;
   }
 
+  /** Learns that the source holds these labels now. What is not anomalous has lost its mask. */
   markSaved(labels: ReadonlyMap<number, Label>) {
     this.labels.markSaved(labels);
+    for (const [number, label] of labels) if (label !== kAnomaly) this.rows[number] = { ...this.rows[number]!, label, maskRef: undefined, anomalyLabels: [] };
     this.onLabels([...labels.keys()]);
     this.changed();
   }

@@ -28,8 +28,8 @@ export interface GalleryRow {
 
 export const nameOf = (sourceRef: string) => sourceRef.slice(sourceRef.replace(/\/+$/, '').lastIndexOf('/') + 1);
 
-/** One thumbnail, or the reason why there is none. */
-export type Thumbnail = { sourceRef: string; jpeg: Blob } | { sourceRef: string; reason: string };
+/** One thumbnail as base64, or the reason why there is none. */
+export type Thumbnail = { sourceRef: string; jpeg: string } | { sourceRef: string; reason: string };
 
 /** Where a gallery has its pictures from: a dataset, a trial detection, the test results of a model. */
 export interface GallerySource {

@@ -1,14 +1,17 @@
-// Saves changed labels: as whole lines of the dataset, in batches, one after the other.
-import { clientToken, type Client } from '../api/client.ts';
-import { ApiError } from '../api/errors.ts';
+// Saves changed labels as whole lines of the dataset, in batches, one after the other.
+import type { Client } from '../api/client.ts';
+import { sentenceOf } from '../api/errors.ts';
+import { anomalyLine, normalLine, parseEntry, segmentationLine, unlabelledLine } from '../labels/lines.ts';
+import { updateEntries } from '../labels/update.ts';
+import { kAnomaly, kNormal, type Label } from './rows.ts';
 
 export type DatasetType = 'train' | 'test';
 
-/** Rows and bytes of one call; the API takes 10 MiB, and small batches show progress and fail for few lines. */
+/** Lines and bytes of one call. The API takes 10 MiB; small batches show progress, and a failure concerns few lines. */
 const kMostLines = 2000;
 const kMostBytes = 2 << 20;
 /** Up to so many pictures, each line is searched by its name; beyond, all lines of the dataset are read. */
-const kFewLines = 40;
+const kFewLines = 30;
 
 export interface Line {
   sourceRef: string;
@@ -35,105 +38,68 @@ export function batchesOf(lines: readonly Line[], mostLines = kMostLines, mostBy
   return batches;
 }
 
-/** Text as base64 of its UTF-8, in pieces, because functions take few arguments at once. */
-export function base64(text: string): string {
-  const bytes = encoder.encode(text);
-  const pieces: string[] = [];
-  for (let at = 0; at < bytes.length; at += 0x8000) pieces.push(String.fromCharCode(...bytes.subarray(at, at + 0x8000)));
-  return btoa(pieces.join(''));
-}
-
-/** The pictures of the lines whose numbers a message of the server names, such as "Line 12 …". */
+/** The lines that a message of the server names by their number, such as "Line 12 …". */
 export function linesNamedIn(message: string, batch: readonly Line[]): Line[] {
   const numbers = [...message.matchAll(/\blines? (\d+)/gi)].map((match) => Number(match[1]));
   return numbers.flatMap((number) => batch[number - 1] ?? []);
 }
 
-const sourceRefOf = (text: string) => String((JSON.parse(text) as Record<string, unknown>)['source-ref']);
+/** The line that gives a picture a label. An anomaly keeps the mask that its line has; what is normal or unlabelled has none. */
+export function relabelled(sourceRef: string, label: Label, previous: string | undefined): string {
+  if (label === kNormal) return normalLine(sourceRef, { previous });
+  if (label !== kAnomaly) return unlabelledLine(sourceRef, { previous });
+  const mask = previous === undefined ? undefined : parseEntry(previous)?.mask;
+  return mask ? segmentationLine(sourceRef, mask.maskRef, mask.labels, { previous }) : anomalyLine(sourceRef, { previous });
+}
 
 /** The lines of some pictures as the dataset has them now. */
-export async function currentLines(client: Client, project: string, type: DatasetType, sourceRefs: readonly string[], signal: AbortSignal): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  const dataset = { ProjectName: project, DatasetType: type, MaxResults: 100 };
-  if (sourceRefs.length <= kFewLines) {
-    for (const sourceRef of sourceRefs) {
-      const lines = await client.all('ListDatasetEntries', 'DatasetEntries', { ...dataset, SourceRefContains: sourceRef }, { signal });
-      for (const text of lines) if (sourceRefOf(text) === sourceRef) found.set(sourceRef, text);
-    }
-    return found;
-  }
+async function currentLines(client: Client, project: string, type: DatasetType, sourceRefs: readonly string[]): Promise<Map<string, string>> {
   const wanted = new Set(sourceRefs);
-  let token: string | undefined;
-  do {
-    const page = await client.call('ListDatasetEntries', { ...dataset, NextToken: token }, { signal });
-    for (const text of page.DatasetEntries ?? []) {
-      const sourceRef = sourceRefOf(text);
-      if (wanted.has(sourceRef)) found.set(sourceRef, text);
-    }
-    token = page.NextToken;
-  } while (token && found.size < wanted.size);
+  const found = new Map<string, string>();
+  const search = async (contained?: string) => {
+    let token: string | undefined;
+    do {
+      const input = { ProjectName: project, DatasetType: type, MaxResults: 100, SourceRefContains: contained, NextToken: token };
+      const page = await client.call('ListDatasetEntries', input);
+      for (const text of page.DatasetEntries ?? []) {
+        const sourceRef = parseEntry(text)?.sourceRef;
+        if (sourceRef !== undefined && wanted.has(sourceRef)) found.set(sourceRef, text);
+      }
+      token = page.NextToken;
+    } while (token && found.size < wanted.size);
+  };
+  if (sourceRefs.length > kFewLines) await search();
+  else for (const sourceRef of sourceRefs) if (!found.has(sourceRef)) await search(sourceRef);
   return found;
 }
 
-const isBusy = (status: string | undefined) => status !== undefined && status.endsWith('_IN_PROGRESS');
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    }, milliseconds);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-}
-
-/** Waits until no import or update of a dataset runs, and returns how it is then. */
-export async function settled(client: Client, project: string, type: DatasetType, signal: AbortSignal) {
-  for (let wait = 150; ; wait = Math.min(2000, wait * 1.5)) {
-    const { DatasetDescription } = await client.call('DescribeDataset', { ProjectName: project, DatasetType: type }, { signal });
-    if (!isBusy(DatasetDescription?.Status)) return DatasetDescription;
-    await pause(wait, signal);
-  }
-}
-
-/** What could not be saved, and why. */
+/** Labels that could not be saved, and why. */
 export class SaveError extends Error {
   constructor(
-    message: string,
+    readonly cause: unknown,
     /** The pictures that the server names; empty if it names none. */
     readonly pictures: string[],
-    readonly cause: unknown,
   ) {
-    super(message);
+    super(sentenceOf(cause));
   }
 }
 
-/** Sends lines in batches, each after the one before was taken. `onSaved` is called after each. Throws a SaveError at the first batch that fails. */
-export async function saveLines(
-  client: Client,
-  project: string,
-  type: DatasetType,
-  lines: readonly Line[],
-  onSaved: (batch: Line[]) => Promise<void> | void,
-  signal: AbortSignal,
-): Promise<void> {
-  for (const batch of batchesOf(lines)) {
-    const changes = { ProjectName: project, DatasetType: type, Changes: base64(batch.map((line) => line.text).join('\n')) };
-    try {
-      await settled(client, project, type, signal);
-      await client.call('UpdateDatasetEntries', { ...changes, ClientToken: clientToken() }, { signal });
-      const after = await settled(client, project, type, signal);
-      if (after?.Status !== 'UPDATE_COMPLETE') throw new ApiError('UpdateFailed', after?.StatusMessage || `The dataset is in the status ${after?.Status}.`, 200);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      const message = error instanceof Error ? error.message : String(error);
-      throw new SaveError(message, linesNamedIn(message, batch).map((line) => line.sourceRef), error);
+/** Saves labels by picture. `onSaved` is called after each batch that the dataset has taken. Throws a SaveError at the first that it has not. */
+export async function saveLabels(client: Client, project: string, type: DatasetType, labels: ReadonlyMap<string, Label>, onSaved: (sourceRefs: string[]) => void): Promise<void> {
+  let batch: Line[] = [];
+  try {
+    const before = await currentLines(client, project, type, [...labels.keys()]);
+    const lines = [...labels].map(([sourceRef, label]) => ({ sourceRef, text: relabelled(sourceRef, label, before.get(sourceRef)) }));
+    for (batch of batchesOf(lines)) {
+      await updateEntries(
+        client,
+        project,
+        type,
+        batch.map((line) => line.text),
+      );
+      onSaved(batch.map((line) => line.sourceRef));
     }
-    await onSaved(batch);
+  } catch (error) {
+    throw new SaveError(error, linesNamedIn(sentenceOf(error), batch).map((line) => line.sourceRef));
   }
 }

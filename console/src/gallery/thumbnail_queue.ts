@@ -17,12 +17,13 @@ export class ThumbnailQueue {
   private closed = false;
 
   /**
-   * `load` loads the thumbnails of some rows; `has` tells whether a row needs none. If `load` fails, the rows are asked for again
-   * after two seconds as long as they are wanted.
+   * `load` loads the thumbnails of some rows; `has` tells whether a row needs none, and `isReady` whether it can be shown. If
+   * `load` fails, the rows are asked for again after two seconds as long as they are wanted.
    */
   constructor(
     private readonly load: (rows: number[]) => Promise<void>,
     private readonly has: (row: number) => boolean,
+    private readonly isReady: (row: number) => boolean,
     private readonly now: () => number = () => performance.now(),
   ) {}
 
@@ -30,6 +31,11 @@ export class ThumbnailQueue {
   want(visible: readonly number[], ahead: readonly number[]) {
     this.wanted = { visible, ahead };
     this.pump();
+  }
+
+  /** Whether a row is wanted at present. */
+  isWanted(row: number): boolean {
+    return this.wanted.visible.includes(row) || this.wanted.ahead.includes(row);
   }
 
   close() {
@@ -46,9 +52,9 @@ export class ThumbnailQueue {
       return;
     }
     while (this.packs < kMostInFlight) {
-      // Room is left for what the next movement shows: only two of the three packs load what is not on the screen.
-      const visible = this.missing(this.wanted.visible, this.packSize);
-      const pack = visible.length || this.packs >= kMostInFlight - 1 ? visible : this.missing(this.wanted.ahead, this.packSize);
+      let pack = this.missing(this.wanted.visible, this.packSize);
+      // The rest waits until the screen is whole, and leaves room for what the next movement shows: it takes two of the three packs.
+      if (pack.length === 0 && this.packs < kMostInFlight - 1 && this.wanted.visible.every(this.isReady)) pack = this.missing(this.wanted.ahead, this.packSize);
       if (pack.length === 0) return;
       void this.send(pack);
     }

@@ -1,8 +1,9 @@
 // The thumbnails of a gallery as images that are loaded and decoded, so that a tile shows one in the frame in which it gets it.
+import { isDenied } from '../api/errors.ts';
 import type { Thumbnail } from './rows.ts';
 import { ThumbnailQueue } from './thumbnail_queue.ts';
 
-/** At 5 kB each, these are some 20 MB. */
+/** At 7 kB of base64 each, these are some 30 MB. */
 const kMostKept = 4000;
 
 /** An image, or the reason why a picture has none. */
@@ -11,19 +12,22 @@ export type Shown = HTMLImageElement | string;
 export class Thumbnails {
   /** By row number; the ones used last stand at the end. */
   private readonly kept = new Map<number, Shown>();
+  private readonly decoding = new Set<number>();
   private readonly queue: ThumbnailQueue;
   private readonly abort = new AbortController();
+  private hasTypical = false;
 
   constructor(
     private readonly sourceRefOf: (row: number) => string,
     private readonly fetchPack: (sourceRefs: string[], signal: AbortSignal) => Promise<Thumbnail[]>,
     /** Is called when thumbnails have arrived. */
     private readonly onArrival: () => void,
-    /** Is called with the mean colour of a picture, which tiles without a picture may show. */
-    private readonly onColour: (colour: string) => void,
+    /** Is called once, with a blurred picture of the kind that the gallery has, which tiles show until they have their own. */
+    private readonly onTypical: (address: string) => void,
   ) {
     this.queue = new ThumbnailQueue(
       (rows) => this.load(rows),
+      (row) => this.kept.has(row) || this.decoding.has(row),
       (row) => this.kept.has(row),
     );
   }
@@ -47,12 +51,16 @@ export class Thumbnails {
     this.kept.clear();
   }
 
+  /** Is done when the server has answered; the queue need not wait for the decoding. */
   private async load(rows: number[]): Promise<void> {
-    const answers = new Map((await this.fetchPack(rows.map(this.sourceRefOf), this.abort.signal)).map((answer) => [answer.sourceRef, answer]));
-    await Promise.all(rows.map((row) => this.keep(row, answers.get(this.sourceRefOf(row)))));
-    const image = rows.map((row) => this.kept.get(row)).find((shown) => shown instanceof HTMLImageElement);
-    if (image) this.onColour(meanColour(image));
-    this.onArrival();
+    const sourceRefs = rows.map(this.sourceRefOf);
+    const thumbnails = await this.fetchPack(sourceRefs, this.abort.signal).catch((error: unknown): Thumbnail[] => {
+      if (!isDenied(error)) throw error;
+      return sourceRefs.map((sourceRef) => ({ sourceRef, reason: 'Your user may not see this picture.' })); // Asking again would not help.
+    });
+    // What was scrolled past meanwhile is not decoded, so that it does not keep what is on the screen waiting.
+    const answers = new Map(thumbnails.map((answer) => [answer.sourceRef, answer]));
+    for (const row of rows) if (this.queue.isWanted(row)) void this.keep(row, answers.get(this.sourceRefOf(row)));
   }
 
   private async keep(row: number, answer: Thumbnail | undefined): Promise<void> {
@@ -62,29 +70,32 @@ export class Thumbnails {
       image.alt = '';
       image.draggable = false;
       image.decoding = 'sync';
-      const url = URL.createObjectURL(answer.jpeg);
-      image.src = url;
+      image.src = `data:image/jpeg;base64,${answer.jpeg}`;
+      this.decoding.add(row);
       shown = await image.decode().then(
         () => image,
         () => 'The thumbnail cannot be shown.',
       );
-      URL.revokeObjectURL(url); // The image keeps what it has loaded.
+      this.decoding.delete(row);
     }
     if (this.abort.signal.aborted) return;
     this.kept.set(row, shown);
     if (this.kept.size > kMostKept) this.kept.delete(this.kept.keys().next().value!);
+    if (shown instanceof HTMLImageElement && !this.hasTypical) {
+      this.hasTypical = true;
+      this.onTypical(blurred(shown));
+    }
     this.onArrival();
   }
 }
 
-const pixel = document.createElement('canvas');
-pixel.width = pixel.height = 1;
-const context = pixel.getContext('2d', { willReadFrequently: true });
-
-function meanColour(image: HTMLImageElement): string {
+/** A few blurred pixels of an image, as an address of their own. */
+function blurred(image: HTMLImageElement): string {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [8, 6];
+  const context = canvas.getContext('2d', { willReadFrequently: true });
   if (!context) return '';
   context.imageSmoothingQuality = 'high';
-  context.drawImage(image, 0, 0, 1, 1);
-  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
-  return `rgb(${red} ${green} ${blue})`;
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL();
 }

@@ -3,7 +3,7 @@
 // The tiles lie on a stage that stands still within the scrolled area (position: sticky) and are moved by hand to where the
 // scroll position is. The browser scrolls before scripts run; without the stage it would show places that nothing was drawn
 // to yet, while with it a fast scroll shows the tiles of the last frame until the next ones are drawn.
-import { kLabelNames, kUnlabelled, type GalleryRow } from './rows.ts';
+import { kAnomaly, kLabelNames, type GalleryRow } from './rows.ts';
 import type { GalleryModel } from './model.ts';
 import { Thumbnails } from './thumbnails.ts';
 
@@ -15,6 +15,8 @@ const kVerdict = 18;
 const kGap = 8;
 /** Rows beyond the screen that exist, and that have their thumbnails loaded. */
 const kSpareRows = 2;
+/** A fast scroll has ended when nothing moved for so long. */
+const kSettleMilliseconds = 40;
 
 interface Tile {
   cell: HTMLElement;
@@ -22,6 +24,8 @@ interface Tile {
   name: HTMLElement;
   state: HTMLElement;
   verdict: HTMLElement;
+  /** For screen readers, which read all texts of a tile. */
+  note: HTMLElement;
   row: number;
 }
 
@@ -45,6 +49,7 @@ export class TileGrid {
   private height = 0;
   private lastTop = 0;
   private frame = 0;
+  private settling = 0;
   private size: TileSize = 'M';
   private readonly unsubscribe: () => void;
 
@@ -62,7 +67,7 @@ export class TileGrid {
       (row) => model.rows[row]!.sourceRef,
       (sourceRefs, signal) => model.source.thumbnails(sourceRefs, signal),
       () => this.schedule(),
-      (colour) => scroller.style.setProperty('--typical', colour),
+      (address) => scroller.style.setProperty('--typical', `url("${address}")`),
     );
     scroller.addEventListener('scroll', this.onScroll, { passive: true });
     this.layer.addEventListener('click', this.onClick);
@@ -75,6 +80,7 @@ export class TileGrid {
 
   close() {
     cancelAnimationFrame(this.frame);
+    clearTimeout(this.settling);
     this.unsubscribe();
     this.resized.disconnect();
     this.thumbnails.close();
@@ -99,7 +105,8 @@ export class TileGrid {
   /** Scrolls as little as needed to show the picture with the focus. */
   reveal() {
     const position = this.model.selection.positionOf(this.model.selection.focus);
-    if (position < 0) return;
+    if (position < 0 || !this.columns) return;
+    this.resizeSpacer();
     const top = Math.floor(position / this.columns) * this.pitch;
     const { scrollTop, clientHeight } = this.scroller;
     if (top < scrollTop) this.scroller.scrollTop = top;
@@ -155,6 +162,10 @@ export class TileGrid {
     const { model, columns, pitch } = this;
     if ((model.rows[0]?.verdict !== undefined) !== this.height > kSizes[this.size].picture + kCaption) return this.measure();
     this.resizeSpacer();
+    if (model.mustReveal) {
+      model.mustReveal = false;
+      return this.reveal();
+    }
     const top = this.scroller.scrollTop;
     const rowCount = Math.ceil(model.view.length / columns);
     const firstVisible = Math.max(0, Math.floor((top - kGap) / pitch));
@@ -184,26 +195,36 @@ export class TileGrid {
     const row = this.drawn.get(Math.floor(focused / columns));
     if (focused >= 0 && row) this.scroller.setAttribute('aria-activedescendant', row.tiles[focused % columns]!.cell.id);
     else this.scroller.removeAttribute('aria-activedescendant');
-    this.wantThumbnails(firstVisible, lastVisible, top >= this.lastTop);
+    this.wantThumbnails(firstVisible, lastVisible, top - this.lastTop);
     this.lastTop = top;
   }
 
-  private wantThumbnails(first: number, last: number, isDownwards: boolean) {
+  /** `step` is how far the tiles have been scrolled since the last time. */
+  private wantThumbnails(first: number, last: number, step: number) {
+    clearTimeout(this.settling);
+    if (Math.abs(step) > this.scroller.clientHeight) {
+      // What is on the screen for one frame is gone before its thumbnails come, and loading them would be in the way of those
+      // of the place where the scrolling ends.
+      this.settling = window.setTimeout(() => this.draw(), kSettleMilliseconds);
+      return;
+    }
     const { view } = this.model;
     const slice = (from: number, to: number) => view.slice(Math.max(0, from) * this.columns, (to + 1) * this.columns);
     const screen = last - first + 1;
     const [below, above] = [slice(last + 1, last + 2 * screen), slice(first - 2 * screen, first - 1).reverse()];
-    this.thumbnails.want(slice(first, last), isDownwards ? [...below, ...above] : [...above, ...below]);
+    this.thumbnails.want(slice(first, last), step >= 0 ? [...below, ...above] : [...above, ...below]);
   }
 
   private makeRow(): TileRow {
     const element = div('gallery-row');
     element.setAttribute('role', 'row');
     const tiles = Array.from({ length: this.columns }, (_, column): Tile => {
-      const tile = { cell: div('gallery-tile'), picture: div('gallery-picture'), name: div('gallery-name'), state: div('gallery-state'), verdict: div('gallery-verdict'), row: -1 };
+      const [cell, picture, name] = [div('gallery-tile'), div('gallery-picture'), div('gallery-name')];
+      const [state, verdict, note] = [div('gallery-state'), div('gallery-verdict'), div('gallery-note')];
+      const tile = { cell, picture, name, state, verdict, note, row: -1 };
       tile.cell.setAttribute('role', 'gridcell');
       tile.cell.setAttribute('aria-colindex', String(column + 1));
-      tile.cell.append(tile.picture, div('gallery-check'), tile.name, tile.state, tile.verdict);
+      tile.cell.append(picture, div('gallery-check'), name, state, verdict, note);
       element.append(tile.cell);
       return tile;
     });
@@ -229,7 +250,7 @@ export class TileGrid {
     this.drawPicture(tile, number);
     const label = model.labels.labelOf(number);
     const isEdited = model.labels.isEdited(number);
-    const names = label !== kUnlabelled && row.anomalyLabels.length ? row.anomalyLabels.join(', ') : '';
+    const names = label === kAnomaly ? row.anomalyLabels.join(', ') : '';
     setText(tile.state, names ? `${kLabelNames[label]}: ${names}` : kLabelNames[label]);
     setText(tile.verdict, describeVerdict(row));
     tile.cell.dataset.label = kLabelNames[label];
@@ -238,8 +259,7 @@ export class TileGrid {
     tile.cell.classList.toggle('is-focused', number === model.selection.focus);
     const isChosen = model.selection.chosen.has(number);
     if (tile.cell.getAttribute('aria-selected') !== String(isChosen)) tile.cell.setAttribute('aria-selected', String(isChosen));
-    const spoken = [row.name, tile.state.textContent, isEdited ? 'not saved' : '', tile.verdict.textContent].filter(Boolean).join(', ');
-    if (tile.cell.ariaLabel !== spoken) tile.cell.ariaLabel = spoken;
+    setText(tile.note, isEdited ? 'Not saved' : '');
   }
 
   private drawPicture(tile: Tile, number: number) {

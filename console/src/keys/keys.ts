@@ -101,6 +101,9 @@ const matches = (entry: KeyEntry, chord: string) => entry.keys.some((key) => key
 /** The entry of a scope that a chord belongs to. */
 export const findKey = (scope: KeyScope, chord: string) => kKeys.find((entry) => entry.scope === scope && matches(entry, chord));
 
+/** The entry of a scope with an id. */
+export const findEntry = (scope: KeyScope, id: string) => kKeys.find((entry) => entry.scope === scope && entry.id === id);
+
 /** Chords as people read them, such as `Ctrl + Z` and `←`. */
 export function showChord(chord: string): string {
   if (chord === '1-9') return '1 … 9';
@@ -117,6 +120,7 @@ function belongsToControl(event: KeyboardEvent): boolean {
   if (!(target instanceof Element)) return false;
   if (target.closest('textarea, select, [contenteditable="true"], [role="dialog"], [role="menu"], [role="listbox"], [role="combobox"]')) return true;
   if (target instanceof HTMLInputElement && !['checkbox', 'radio', 'range', 'button'].includes(target.type)) return true;
+  if (event.ctrlKey || event.metaKey || event.altKey) return false;
   if ((event.key === 'Enter' || event.key === ' ') && target.closest('button, a, summary, input, [role="button"]')) return true;
   return /^(Arrow|Page|Home|End)/.test(event.key) && target.closest('input, [role="toolbar"], [role="slider"], [role="radiogroup"], [role="tablist"]') !== null;
 }

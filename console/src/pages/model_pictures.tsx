@@ -8,10 +8,14 @@ import SpaceBetween from '@cloudscape-design/components/space-between';
 import { plural } from '../app/format.ts';
 import { fetchThumbnails } from '../gallery/dataset_source.ts';
 import { kAnomaly, kNormal, kUnlabelled, nameOf, type GalleryRow, type GallerySource } from '../gallery/rows.ts';
+import { SourceGallery } from '../gallery/source_gallery.tsx';
 import { useSession } from '../session/session.tsx';
 import type { Evaluation } from './model_performance.tsx';
 
 const classOf = (name: 'normal' | 'anomaly' | undefined) => (name === 'normal' ? kNormal : name === 'anomaly' ? kAnomaly : kUnlabelled);
+
+/** What the model got wrong, and was surest of, comes first. */
+const kWorstFirst = { order: 'disagreement' } as const;
 
 export default function ModelPictures({ evaluation }: { project: string; version: string; evaluation: Evaluation }) {
   const { client } = useSession();
@@ -41,7 +45,6 @@ export default function ModelPictures({ evaluation }: { project: string; version
   const wrong = rows.filter((row) => !row.isCorrect).length;
   const skipped = evaluation.pictures.filter(({ SkippedReason }) => SkippedReason);
   const suspects = evaluation.pictures.filter(({ IsSuspect }) => IsSuspect);
-  void source;
   return (
     <Container
       header={
@@ -74,6 +77,7 @@ export default function ModelPictures({ evaluation }: { project: string; version
             </ul>
           </ExpandableSection>
         )}
+        <SourceGallery source={source} name="Test results" height={560} query={kWorstFirst} empty={<Box>No picture was judged.</Box>} />
       </SpaceBetween>
     </Container>
   );

@@ -13,7 +13,7 @@ import { useDataset, useModels } from '../api/queries.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { count, percent, time } from '../app/format.ts';
 import { href, paths } from '../app/paths.ts';
-import { missingForTraining } from '../labels/enough.ts';
+import { missingForTraining } from '../gallery/readiness.ts';
 import { DeleteModel } from './delete_model.tsx';
 import { ModelStatus } from './model_status.tsx';
 

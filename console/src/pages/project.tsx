@@ -17,7 +17,7 @@ import { ActionButton } from '../app/allowed.tsx';
 import { count, plural, time } from '../app/format.ts';
 import { NotFound } from '../app/not_found.tsx';
 import { href, paths } from '../app/paths.ts';
-import { missingForTraining } from '../labels/enough.ts';
+import { missingForTraining } from '../gallery/readiness.ts';
 import { ModelStatus } from './model_status.tsx';
 
 export function ProjectPage({ project }: { project: string }) {

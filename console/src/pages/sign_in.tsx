@@ -62,12 +62,6 @@ export function SignInPage({ reason }: { reason?: string }) {
               Sign in to Vedette
             </Header>
           }
-          actions={
-            <Button variant="primary" loading={busy} formAction="submit">
-              Sign in
-            </Button>
-          }
-          errorText={error}
         >
           <SpaceBetween size="l">
             {reason && <Alert type="info">{reason}</Alert>}
@@ -93,6 +87,10 @@ export function SignInPage({ reason }: { reason?: string }) {
                 <FormField label="Region" description="Projects of different regions do not see each other.">
                   <Input value={region} ariaLabel="Region" spellcheck={false} onChange={({ detail }) => setRegion(detail.value)} />
                 </FormField>
+                {error && <Alert type="error">{error}</Alert>}
+                <Button variant="primary" loading={busy} formAction="submit" fullWidth>
+                  Sign in
+                </Button>
               </SpaceBetween>
             </Container>
             <ExpandableSection headerText="Where do I find my key?" variant="footer">

@@ -20,7 +20,7 @@ import { keys, useDataset } from '../api/queries.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { count } from '../app/format.ts';
 import { paths } from '../app/paths.ts';
-import { missingForTraining } from '../labels/enough.ts';
+import { missingForTraining } from '../gallery/readiness.ts';
 import { useSession } from '../session/session.tsx';
 import { createConsoleBucket, findConsoleBucket, newBucketName } from '../upload/console_bucket.ts';
 

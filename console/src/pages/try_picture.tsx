@@ -9,7 +9,7 @@ import StatusIndicator from '@cloudscape-design/components/status-indicator';
 import { sentenceOf } from '../api/errors.ts';
 import type { DetectAnomalyResult } from '../api/generated.ts';
 import { percent } from '../app/format.ts';
-import { decodePicture } from '../pictures/load.ts';
+import { decodePicture } from '../pictures/decode.ts';
 import { PictureCanvas } from '../pictures/picture_canvas.tsx';
 import { overlayOfMask } from '../pictures/overlay.ts';
 import { useSession } from '../session/session.tsx';

@@ -1,16 +1,10 @@
 // Makes what is drawn over a picture: the marks of a mask, or the colours of an anomaly map.
+import { bytesOfBase64 } from './base64.ts';
 import { decodePng } from './png.ts';
-
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
 
 /** The marks of a mask as DetectAnomalies returns it (base64 of a PNG): its white background becomes transparent. */
 export async function overlayOfMask(base64: string): Promise<ImageBitmap> {
-  const png = await decodePng(bytesOf(base64), { maxSide: 16384 });
+  const png = await decodePng(bytesOfBase64(base64), { maxSide: 16384 });
   const pixels = new Uint32Array(png.width * png.height); // alpha, blue, green, red from the high byte down
   const put = (i: number, colour: number) => {
     if (colour !== 0xffffff) pixels[i] = (0xff000000 | colour) >>> 0;
@@ -28,7 +22,7 @@ export async function overlayOfMask(base64: string): Promise<ImageBitmap> {
  * the threshold, yellow around it, red above.
  */
 export async function overlayOfMap(base64: string, threshold: number): Promise<ImageBitmap> {
-  const png = await decodePng(bytesOf(base64), { maxSide: 16384 });
+  const png = await decodePng(bytesOfBase64(base64), { maxSide: 16384 });
   const grey = (i: number) => (png.indices && png.palette ? png.palette[png.indices[i]!]! & 255 : png.rgba![4 * i]!);
   const rgba = new Uint8ClampedArray(png.width * png.height * 4);
   for (let i = 0; i < png.width * png.height; i++) {

@@ -311,6 +311,7 @@ WireError encode_error(const Error& error, std::string_view resource, std::strin
                                   {"SignatureDoesNotMatch", 403},
                                   {"InvalidAccessKeyId", 403},
                                   {"InvalidToken", 400},
+                                  {"ExpiredToken", 400},
                                   {"RequestTimeTooSkewed", 403},
                                   {"AccessDenied", 403},
                                   {"AccessForbidden", 403},

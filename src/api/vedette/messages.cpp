@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/members.hpp"
+#include "base/text.hpp"
 
 namespace vedette::embedded {
 extern const std::string_view vedette_model;
@@ -44,6 +45,95 @@ Json encode_dataset_images(std::int64_t total, const std::vector<DatasetImage>& 
     if (!image.anomaly_labels.empty()) entry["AnomalyLabels"] = image.anomaly_labels;
     if (image.mask_ref) entry["MaskRef"] = *image.mask_ref;
     if (image.creation_date) entry["CreationDate"] = seconds(*image.creation_date);
+    list.push_back(std::move(entry));
+  }
+  return {{"TotalCount", total}, {"Images", std::move(list)}};
+}
+
+GetThumbnailsRequest::GetThumbnailsRequest(const Json& m)
+    : source_refs(m.at("SourceRefs").get<std::vector<std::string>>()) {}
+
+Json encode_thumbnails(const std::vector<Thumbnail>& thumbnails) {
+  Json list = Json::array();
+  for (const auto& t : thumbnails) {
+    Json entry = {{"SourceRef", t.source_ref}};
+    if (t.reason.empty())
+      entry.update({{"Jpeg", to_base64(as_bytes(t.jpeg))}, {"Width", t.width}, {"Height", t.height}});
+    else
+      entry["Reason"] = t.reason;
+    list.push_back(std::move(entry));
+  }
+  return {{"Thumbnails", std::move(list)}};
+}
+
+UpdateThresholdRequest::UpdateThresholdRequest(const Json& m) : model(m) {
+  if (m.contains("Threshold")) threshold = m["Threshold"].get<double>();
+}
+
+Json encode_threshold(double trained, const std::optional<ThresholdMove>& moved) {
+  Json out = {{"Threshold", moved ? moved->threshold : trained}, {"TrainedThreshold", trained}};
+  if (moved) out.update({{"ChangedBy", moved->user}, {"ChangedAt", seconds(moved->time)}});
+  return out;
+}
+
+AnomalyMapRequest::AnomalyMapRequest(const Json& m) : model(m), source_ref(m.at("SourceRef")) {}
+
+Json encode_anomaly_map(const AnomalyMap& m) {
+  return {{"Width", m.width},
+          {"Height", m.height},
+          {"MapWidth", m.map_width},
+          {"MapHeight", m.map_height},
+          {"Map", to_base64(as_bytes(m.png))},
+          {"MapThreshold", m.map_threshold},
+          {"IsAnomalous", m.is_anomalous},
+          {"Confidence", m.confidence},
+          {"Score", m.anomaly_score},
+          {"Threshold", m.threshold}};
+}
+
+StartTrialRequest::StartTrialRequest(const Json& m) : model(m), trial_name(m.at("TrialName")) {
+  const auto& images = m.at("Images");
+  bucket = images.at("Bucket");
+  prefix = images.value("Prefix", "");
+  keys = images.value("Keys", std::vector<std::string>());
+}
+TrialRequest::TrialRequest(const Json& m) : project_name(m.at("ProjectName")), trial_name(m.at("TrialName")) {}
+ListTrialImagesRequest::ListTrialImagesRequest(const Json& m) : trial(m), range(m) {}
+VerifyTrialImagesRequest::VerifyTrialImagesRequest(const Json& m) : trial(m) {
+  for (const auto& entry : m.at("Verifications")) {
+    std::optional<bool> is_correct;
+    if (entry.contains("Verification")) is_correct = entry["Verification"] == "CORRECT";
+    verifications.emplace_back(entry.at("SourceRef"), is_correct);
+  }
+}
+
+Json encode_trial(const TrialDetection& trial) {
+  return {{"TrialName", trial.name},
+          {"ModelVersion", std::to_string(trial.model_version)},
+          {"Status", to_text(trial.status)},
+          {"StatusMessage", trial.status_message},
+          {"ImageCount", trial.counts.images},
+          {"JudgedCount", trial.counts.judged},
+          {"AnomalyCount", trial.counts.anomalous},
+          {"SkippedCount", trial.counts.skipped},
+          {"CorrectCount", trial.counts.correct},
+          {"IncorrectCount", trial.counts.incorrect},
+          {"CreationTimestamp", seconds(trial.created)},
+          {"LastUpdatedTimestamp", seconds(trial.updated)}};
+}
+
+Json encode_trial_images(const std::string& bucket, std::int64_t total, const std::vector<TrialImage>& images) {
+  const auto uri = [&](const std::string& key) { return "s3://" + bucket + "/" + key; };
+  Json list = Json::array();
+  for (const auto& image : images) {
+    Json entry = {{"SourceRef", uri(image.key)}};
+    if (const auto& v = image.verdict) {
+      entry.update({{"IsAnomalous", v->is_anomalous}, {"Confidence", v->confidence}, {"Score", v->anomaly_score}});
+      if (!v->anomaly_labels.empty()) entry["AnomalyLabels"] = v->anomaly_labels;
+      if (v->mask_key) entry["MaskRef"] = uri(*v->mask_key);
+    }
+    if (image.skipped_reason) entry["SkippedReason"] = *image.skipped_reason;
+    if (image.is_correct) entry["Verification"] = *image.is_correct ? "CORRECT" : "INCORRECT";
     list.push_back(std::move(entry));
   }
   return {{"TotalCount", total}, {"Images", std::move(list)}};

@@ -9,6 +9,7 @@
 #include "api/lookoutvision/messages.hpp"
 #include "api/model.hpp"
 #include "domain/domain.hpp"
+#include "domain/trial_detection.hpp"
 
 /// The service `vedette` on the wire: what the original API lacks. The functions are pure. ../model.hpp has checked the
 /// members already.
@@ -57,6 +58,73 @@ struct DatasetImage {
   std::optional<Timestamp> creation_date;  ///< of the label
 };
 Json encode_dataset_images(std::int64_t total, const std::vector<DatasetImage>& images);
+
+struct GetThumbnailsRequest {
+  explicit GetThumbnailsRequest(const Json& members);
+  std::vector<std::string> source_refs;
+};
+
+/// A small picture of a picture, or why there is none.
+struct Thumbnail {
+  std::string source_ref;
+  std::string jpeg;           ///< bytes
+  int height = 0, width = 0;  ///< of the original picture
+  std::string reason;         ///< if it is not empty, only the name beside it holds
+};
+Json encode_thumbnails(const std::vector<Thumbnail>& thumbnails);
+
+struct UpdateThresholdRequest {
+  explicit UpdateThresholdRequest(const Json& members);
+  lookoutvision::ModelRequest model;
+  std::optional<double> threshold;  ///< If empty, the model gets back its trained threshold.
+};
+/// Says who moved a threshold and when.
+struct ThresholdMove {
+  double threshold = 0;
+  std::string user;
+  Timestamp time;
+};
+Json encode_threshold(double trained, const std::optional<ThresholdMove>& moved);
+
+struct AnomalyMapRequest {
+  explicit AnomalyMapRequest(const Json& members);
+  lookoutvision::ModelRequest model;
+  std::string source_ref;
+};
+struct AnomalyMap {
+  int height = 0, width = 0;          ///< of the picture
+  int map_height = 0, map_width = 0;  ///< of the map
+  std::string png;                    ///< bytes: the map as a grey picture
+  int map_threshold = 0;              ///< the grey level from which the model's masks mark
+  bool is_anomalous = false;
+  double confidence = 0, anomaly_score = 0, threshold = 0;
+};
+Json encode_anomaly_map(const AnomalyMap& map);
+
+struct StartTrialRequest {
+  explicit StartTrialRequest(const Json& members);
+  lookoutvision::ModelRequest model;
+  std::string trial_name;
+  std::string bucket, prefix;     ///< where the pictures are
+  std::vector<std::string> keys;  ///< If empty, the pictures are all objects whose keys begin with the prefix.
+};
+struct TrialRequest {
+  explicit TrialRequest(const Json& members);
+  std::string project_name, trial_name;
+};
+struct ListTrialImagesRequest {
+  explicit ListTrialImagesRequest(const Json& members);
+  TrialRequest trial;
+  RangeRequest range;
+};
+struct VerifyTrialImagesRequest {
+  explicit VerifyTrialImagesRequest(const Json& members);
+  TrialRequest trial;
+  /// For each picture whether its verdict is right; empty: nobody says so any more.
+  std::vector<std::pair<std::string, std::optional<bool>>> verifications;
+};
+Json encode_trial(const TrialDetection& trial);
+Json encode_trial_images(const std::string& bucket, std::int64_t total, const std::vector<TrialImage>& images);
 
 struct Datapoint {
   Timestamp time;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "domain/domain.hpp"
+#include "store/metadata/trial_detections.hpp"
 
 /// Everything that the server remembers, except objects. There is one interface, a folder beside this file for each
 /// backend, and one suite of tests for all backends. Expected outcomes are values (an optional, a bool); if the
@@ -80,6 +81,13 @@ struct TrainingProgress {
   std::string stage;
   double fraction = 0;  ///< 0 … 1
   std::optional<double> seconds_left;
+};
+
+/// A threshold of the anomaly score that a user chose for a model, in place of the one that the training chose.
+struct MovedThreshold {
+  double threshold = 0;
+  std::string user;  ///< who chose it
+  Timestamp time{};
 };
 
 /// The values of one metric in [start, start + period).
@@ -165,6 +173,9 @@ class ModelRepository {
   /// If a start is stored already, it is kept.
   virtual void set_progress(const std::string& uid, const TrainingProgress& progress) = 0;
   virtual std::optional<TrainingProgress> progress(const std::string& uid) = 0;
+  /// Without a value the model gets back the threshold that its training chose.
+  virtual void set_threshold(const std::string& uid, const std::optional<MovedThreshold>& threshold) = 0;
+  virtual std::optional<MovedThreshold> threshold(const std::string& uid) = 0;
   virtual std::int64_t count(const Scope& scope, const std::string& project) = 0;
   virtual bool remove(const std::string& uid) = 0;
 };
@@ -271,6 +282,7 @@ class UnitOfWork {
   virtual DatasetRepository& datasets() = 0;
   virtual ModelRepository& models() = 0;
   virtual PackagingJobRepository& packaging_jobs() = 0;
+  virtual TrialDetectionRepository& trial_detections() = 0;
   virtual JobRepository& jobs() = 0;
   virtual UserRepository& users() = 0;
   virtual TokenRepository& tokens() = 0;

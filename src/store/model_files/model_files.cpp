@@ -17,6 +17,7 @@ constexpr std::string_view kBlobs = "blobs/", kBlobEnding = ".safetensors";
 constexpr const char* kDigest = "sha256";  // the key of user metadata that holds the SHA-256 of the content
 constexpr std::int64_t kMostFiles = 4096;
 constexpr std::uint64_t kMostEvaluationBytes = 64ULL << 20;
+constexpr std::uint64_t kMostManifestBytes = 64ULL << 20;
 constexpr std::uint64_t kMostFileBytes = 4ULL << 30;
 
 std::string key_of(const std::string& uid, const std::string& name) {
@@ -161,6 +162,16 @@ Result<void> ModelFiles::fetch(const std::string& uid, const fs::path& folder) {
     if (code) return unwritten();
   }
   return {};
+}
+
+Result<std::string> ModelFiles::manifest(const std::string& uid) {
+  std::string text;
+  auto ok = read(uid, kManifest, kMostManifestBytes, [&](auto chunk) -> Result<void> {
+    text += as_text(chunk);
+    return {};
+  });
+  if (!ok) return ok.error();
+  return text;
 }
 
 Result<std::string> ModelFiles::evaluation(const std::string& uid) {

@@ -42,6 +42,10 @@ class ModelFiles {
   /// was stored without this file, and with internal if the file is damaged.
   Result<std::string> evaluation(const std::string& uid);
 
+  /// Returns the text of manifest.json. Fails with not_found if the model is not stored, and with internal if the file is
+  /// damaged.
+  Result<std::string> manifest(const std::string& uid);
+
   /// Lists the model's files in byte order of their names. The list is empty if the model is not stored.
   Result<std::vector<ModelFile>> list(const std::string& uid);
 

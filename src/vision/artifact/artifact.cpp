@@ -96,6 +96,7 @@ Json to_json(const Manifest& m) {
     out["segmentation"] = {{"labels", labels}, {"class_maps", m.segmentation->class_maps}};
     if (!m.segmentation->details.empty()) out["segmentation"]["details"] = m.segmentation->details;
   }
+  if (m.trained_threshold) out["decision"]["trained_threshold"] = *m.trained_threshold;
   return out;
 }
 
@@ -131,6 +132,8 @@ Manifest from_json(const Json& j) {  // Throws Json::exception.
   m.threshold = j.at("decision").at("threshold");
   m.confidence_slope = j.at("decision").at("confidence_slope");
   m.confidence_limit = j.at("decision").at("confidence_limit");
+  if (j.at("decision").contains("trained_threshold"))
+    m.trained_threshold = j["decision"]["trained_threshold"].get<double>();
   const auto& p = j.at("plausibility");
   m.plausibility = {p.at("darkest"), p.at("brightest"), p.at("least_sharpness"), p.at("highest_level")};
   if (j.contains("looks")) {
@@ -403,24 +406,47 @@ Result<Blob> read_blob(const fs::path& path, const std::string& hash, bool check
   return Blob(blob);
 }
 
+Result<Bytes> read_manifest(const fs::path& folder) {
+  auto text = read_file(folder / "manifest.json", kManifestLimit);
+  if (!text && text.error().kind == ErrorKind::not_found)
+    return invalid_input("There is no model in " + folder.string() + ".");
+  return text;
+}
+
 }  // namespace
 
-Result<Artifact> read_artifact(const fs::path& folder, bool check_hashes) {
-  auto text = read_file(folder / "manifest.json", kManifestLimit);
-  if (!text)
-    return text.error().kind == ErrorKind::not_found ? invalid_input("There is no model in " + folder.string() + ".")
-                                                     : text.error();
-  const Json json = Json::parse(as_text(*text), nullptr, false);
-  Artifact artifact;
+Result<Manifest> parse_manifest(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, false);
   try {
     if (json.at("format") != "vedette-model") return broken("it is not a Vedette model");
     const auto& version = json.at("version");
     if (!version.is_number_integer() || version < kOldestVersion || version > kVersion)
       return broken("it was written by another version of Vedette");
-    artifact.manifest = from_json(json);
+    return from_json(json);
   } catch (const Json::exception&) {
     return broken("manifest.json is incomplete");
   }
+}
+
+Result<void> move_threshold(const fs::path& folder, double threshold) {
+  const auto text = read_manifest(folder);
+  if (!text) return text.error();
+  if (auto ok = parse_manifest(as_text(*text)); !ok) return ok.error();
+  // The rest of the file stays as it is, also if an older version wrote it.
+  Json json = Json::parse(as_text(*text));
+  auto& decision = json["decision"];
+  if (!decision.contains("trained_threshold")) decision["trained_threshold"] = decision["threshold"];
+  decision["threshold"] = threshold;
+  return write_file_atomically(folder / "manifest.json", json.dump(1) + "\n");
+}
+
+Result<Artifact> read_artifact(const fs::path& folder, bool check_hashes) {
+  const auto text = read_manifest(folder);
+  if (!text) return text.error();
+  auto manifest = parse_manifest(as_text(*text));
+  if (!manifest) return manifest.error();
+  Artifact artifact;
+  artifact.manifest = std::move(*manifest);
   std::set<std::string> hashes;
   for (const auto& [name, hash] : artifact.manifest.tensors) {
     if (hash.size() != 64 || !from_hex(hash)) return broken("the name of a blob is not a SHA-256");

@@ -128,6 +128,9 @@ struct Manifest {
   double threshold = 0;         ///< A picture whose anomaly score is ≥ this threshold is anomalous.
   double confidence_slope = 1;  ///< The logit of the confidence per unit of fused logit beyond the threshold, > 0.
   double confidence_limit = 1;  ///< The highest confidence that so few pictures can support, < 1.
+  /// The threshold that the training chose, if a user moved `threshold` since then. Both verdicts are equally probable
+  /// at it, so the confidence is measured from it.
+  std::optional<double> trained_threshold;
   Plausibility plausibility;
   std::optional<TrainingLooks> looks;  ///< Models of earlier versions lack them.
   std::optional<Segmentation> segmentation;
@@ -160,6 +163,13 @@ Result<void> write_artifact(const std::filesystem::path& folder, Manifest manife
 /// false if this process has seen the folder before. Tensors stay in the blobs' bytes; blobs that several models have
 /// in common are in memory once. Fails with invalid_input and names what is wrong.
 Result<Artifact> read_artifact(const std::filesystem::path& folder, bool check_hashes = true);
+
+/// Reads the text of a manifest.json. Fails with invalid_input if it is none of a version that this program knows. What
+/// the manifest names need not exist.
+Result<Manifest> parse_manifest(std::string_view json);
+/// Writes another threshold into the manifest.json of a model's folder, and keeps the trained one beside it. Fails with
+/// invalid_input if the folder holds no model.
+Result<void> move_threshold(const std::filesystem::path& folder, double threshold);
 
 /// Writes safetensors (huggingface/safetensors, format 0.3), F32 and F16; a tensor is written as F16 if all its values
 /// are halves.

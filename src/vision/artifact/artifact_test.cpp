@@ -46,6 +46,24 @@ TEST(Artifact, WhatIsWrittenIsReadAndTheSameInputGivesTheSameBytes) {
   EXPECT_EQ(back->manifest.graph[0].numbers.at("stride"), 1);
 }
 
+TEST(Artifact, AMovedThresholdStandsBesideTheTrainedOne) {
+  TemporaryFolder folder;
+  ASSERT_TRUE(write_artifact(folder.path(), small_manifest(), kTensors, {{"w"}, {"g", "p"}}));
+  for (const double moved : {0.5, 1.5}) {
+    ASSERT_TRUE(move_threshold(folder.path(), moved));
+    const auto artifact = read_artifact(folder.path());
+    ASSERT_TRUE(artifact) << artifact.error().message;
+    EXPECT_EQ(artifact->manifest.threshold, moved);
+    EXPECT_EQ(artifact->manifest.trained_threshold, 0.7);
+  }
+  // A manifest with both thresholds is written as it was read.
+  const auto text = *read_file(folder.path() / "manifest.json", 1 << 20);
+  ASSERT_TRUE(write_artifact(folder.path() / "again", *parse_manifest(as_text(text)), kTensors, {{"w"}, {"g", "p"}}));
+  EXPECT_EQ(*read_file(folder.path() / "again/manifest.json", 1 << 20), text);
+  EXPECT_EQ(move_threshold(folder.path() / "none", 1).error().kind, ErrorKind::invalid_input);
+  EXPECT_FALSE(parse_manifest("{}"));
+}
+
 TEST(Artifact, LooksAndBudgetAreReadIfTheyAreThereAndValid) {
   auto m = small_manifest();
   const auto written = [&m] {

@@ -6,7 +6,9 @@
 #include <csetjmp>
 #include <cstdlib>
 #include <memory>
+#include <span>
 
+#include "vision/image/grey_png.hpp"
 #include "vision/image/image.hpp"
 
 namespace vedette {
@@ -21,19 +23,18 @@ struct JpegErrors {
   std::jmp_buf jump;
 };
 
-}  // namespace
-
-Result<Bytes> encode_png(const RgbImage& image) {
+/// Encodes rows of 8-bit samples.
+Result<Bytes> encode_samples(int height, int width, spng_color_type type, std::span<const std::uint8_t> samples) {
   const std::unique_ptr<spng_ctx, PngDeleter> context(spng_ctx_new(SPNG_CTX_ENCODER));
   spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1);
   spng_ihdr ihdr{};
-  ihdr.width = static_cast<std::uint32_t>(image.width);
-  ihdr.height = static_cast<std::uint32_t>(image.height);
-  ihdr.color_type = SPNG_COLOR_TYPE_TRUECOLOR;
+  ihdr.width = static_cast<std::uint32_t>(width);
+  ihdr.height = static_cast<std::uint32_t>(height);
+  ihdr.color_type = static_cast<std::uint8_t>(type);
   ihdr.bit_depth = 8;
   spng_set_ihdr(context.get(), &ihdr);
-  if (const int code = spng_encode_image(context.get(), image.pixels.data(), image.pixels.size(), SPNG_FMT_PNG,
-                                         SPNG_ENCODE_FINALIZE))
+  if (const int code =
+          spng_encode_image(context.get(), samples.data(), samples.size(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE))
     return internal_error(std::string("cannot encode PNG: ") + spng_strerror(code));
   std::size_t size = 0;
   int code = 0;
@@ -42,6 +43,16 @@ Result<Bytes> encode_png(const RgbImage& image) {
   if (!buffer) return internal_error(std::string("cannot encode PNG: ") + spng_strerror(code));
   const auto* begin = static_cast<const std::uint8_t*>(buffer.get());
   return Bytes(begin, begin + size);
+}
+
+}  // namespace
+
+Result<Bytes> encode_png(const RgbImage& image) {
+  return encode_samples(image.height, image.width, SPNG_COLOR_TYPE_TRUECOLOR, image.pixels);
+}
+
+Result<Bytes> encode_grey_png(const Grid<std::uint8_t>& grey) {
+  return encode_samples(grey.height, grey.width, SPNG_COLOR_TYPE_GRAYSCALE, grey.values);
 }
 
 Result<Bytes> encode_jpeg(const RgbImage& image, int quality) {

@@ -1,4 +1,5 @@
 #include "vision/image/image.hpp"
+#include "vision/image/grey_png.hpp"
 
 #include <gtest/gtest.h>
 
@@ -45,6 +46,18 @@ TEST(Image, PngIsLossless) {
   ASSERT_TRUE(header) << header.error().message;
   EXPECT_EQ(header->height, 70);
   EXPECT_EQ(header->width, 90);
+}
+
+TEST(Image, GreyPngIsLossless) {
+  Grid<std::uint8_t> grey(64, 100);
+  for (std::size_t i = 0; i < grey.values.size(); ++i) grey.values[i] = static_cast<std::uint8_t>(i * 7);
+  const auto png = encode_grey_png(grey);
+  ASSERT_TRUE(png);
+  const auto back = decode_image(*png);
+  ASSERT_TRUE(back) << back.error().message;
+  ASSERT_EQ(back->pixels.size(), 3 * grey.values.size());
+  for (std::size_t i = 0; i < grey.values.size(); ++i) ASSERT_EQ(back->pixels[3 * i + 1], grey.values[i]) << i;
+  EXPECT_EQ((*png)[25], 0);  // the colour type in IHDR: grey
 }
 
 TEST(Image, JpegKeepsColours) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace vedette {
 namespace {
@@ -13,7 +14,7 @@ double inverse_softplus(double y) {
 }  // namespace
 
 DecisionNumbers decision_numbers(const Manifest& m) {
-  return {m.threshold, m.confidence_slope, m.confidence_limit, m.plausibility};
+  return {m.threshold, m.confidence_slope, m.confidence_limit, m.plausibility, m.trained_threshold};
 }
 
 double anomaly_score_of(double logit) {
@@ -25,18 +26,25 @@ double logit_of(double anomaly_score) {
 }
 
 Decided decide(double logit, const DecisionNumbers& numbers, const PictureStatistics& statistics) {
+  return decide_by_score(anomaly_score_of(logit), numbers, implausible_because(numbers.plausibility, statistics));
+}
+
+Decided decide_by_score(double anomaly_score, const DecisionNumbers& numbers, std::string reason) {
   Decided out;
-  out.anomaly_score = anomaly_score_of(logit);
-  out.is_anomalous = out.anomaly_score >= numbers.threshold;
-  const double beyond =
-      numbers.confidence_slope * (inverse_softplus(out.anomaly_score) - inverse_softplus(numbers.threshold));
-  out.confidence = std::clamp(1.0 / (1.0 + std::exp(-std::abs(beyond))), 0.5, numbers.confidence_limit);
-  out.reason = implausible_because(numbers.plausibility, statistics);
+  out.reason = std::move(reason);
   if (!out.reason.empty()) {
     out.is_anomalous = true;
-    out.anomaly_score = std::max(out.anomaly_score, numbers.threshold);
+    out.anomaly_score = std::max(anomaly_score, numbers.threshold);
     out.confidence = numbers.confidence_limit;
+    return out;
   }
+  out.anomaly_score = anomaly_score;
+  out.is_anomalous = anomaly_score >= numbers.threshold;
+  const double even = numbers.even_score.value_or(numbers.threshold);
+  const double beyond = numbers.confidence_slope * (inverse_softplus(anomaly_score) - inverse_softplus(even));
+  const double least = numbers.even_score ? 1.0 - numbers.confidence_limit : 0.5;
+  out.confidence =
+      std::clamp(1.0 / (1.0 + std::exp(out.is_anomalous ? -beyond : beyond)), least, numbers.confidence_limit);
   return out;
 }
 

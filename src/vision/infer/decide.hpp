@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "vision/artifact/artifact.hpp"
@@ -17,6 +18,8 @@ struct DecisionNumbers {
   double confidence_slope = 1;  ///< logit of the confidence per unit of fused logit beyond the threshold, > 0
   double confidence_limit = 1;  ///< the highest confidence that the number of training pictures supports, 0.5 … 1
   Plausibility plausibility;
+  /// The score at which both verdicts are equally probable, if that is not the threshold because a user moved it.
+  std::optional<double> even_score = {};
 };
 /// Returns the numbers of the model itself.
 DecisionNumbers decision_numbers(const Manifest& manifest);
@@ -24,7 +27,9 @@ DecisionNumbers decision_numbers(const Manifest& manifest);
 /// Holds a verdict without its map and mask.
 struct Decided {
   double anomaly_score = 0;
-  double confidence = 0;  ///< confidence in the verdict, 0.5 … confidence_limit
+  /// The probability that the verdict is right: 0.5 … confidence_limit, and less than 0.5 only if the score lies between
+  /// the even score and the threshold.
+  double confidence = 0;
   bool is_anomalous = false;
   std::string reason;  ///< the text of implausible_because(); empty if the model can judge the picture
 };
@@ -38,6 +43,12 @@ double logit_of(double anomaly_score);
 /// reaches the threshold. If the model cannot judge the picture (plausibility.hpp), it is anomalous whatever its score
 /// is; its score is then raised to the threshold if it is lower, and its confidence is the highest possible. This is a
 /// pure function.
+///
+/// Where the threshold lies is a choice; how probably a picture with some score is anomalous is a fact that the training
+/// measured. So a moved threshold changes the verdict, but not the probability: between both scores the verdict is the
+/// less probable one, and its confidence, which says so, is below 0.5.
 Decided decide(double logit, const DecisionNumbers& numbers, const PictureStatistics& statistics);
+/// Decides by the score instead of the logit; `reason` is the text of implausible_because().
+Decided decide_by_score(double anomaly_score, const DecisionNumbers& numbers, std::string reason);
 
 }  // namespace vedette

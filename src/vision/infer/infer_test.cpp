@@ -349,6 +349,41 @@ TEST(Decide, ALogitBecomesAVerdictWithinTheLimit) {
   EXPECT_DOUBLE_EQ(decide(3, numbers, {.brightness = 0.9}).anomaly_score, anomaly_score_of(3));
 }
 
+TEST(Decide, AMovedThresholdChangesTheVerdictButNotTheProbability) {
+  const PictureStatistics usual{.brightness = 0.5, .sharpness = 1, .level = 1};
+  const DecisionNumbers trained{.threshold = anomaly_score_of(0.5),
+                                .confidence_slope = 2,
+                                .confidence_limit = 0.9,
+                                .plausibility = {0.2, 0.8, 0.1, 2}};
+  const auto probability = [](const Decided& d) { return d.is_anomalous ? d.confidence : 1 - d.confidence; };
+  for (const double moved : {-0.25, 1.25}) {
+    auto numbers = trained;
+    numbers.threshold = anomaly_score_of(moved);
+    numbers.even_score = trained.threshold;
+    for (double logit = -3; logit <= 3; logit += 0.125) {
+      const auto before = decide(logit, trained, usual), after = decide(logit, numbers, usual);
+      EXPECT_EQ(after.is_anomalous, logit >= moved) << logit;
+      EXPECT_EQ(after.anomaly_score, before.anomaly_score);
+      EXPECT_NEAR(probability(after), probability(before), 1e-12) << logit;
+      // At the even score itself both verdicts are equally probable.
+      if (logit != 0.5) {
+        EXPECT_EQ(after.confidence < 0.5, after.is_anomalous != before.is_anomalous) << logit;
+      }
+      const auto again = decide_by_score(before.anomaly_score, numbers, before.reason);
+      EXPECT_EQ(again.is_anomalous, after.is_anomalous);
+      EXPECT_EQ(again.confidence, after.confidence);
+    }
+    // Both limits hold far away, also for a verdict that the model itself would not have given.
+    auto extreme = numbers;
+    extreme.threshold = anomaly_score_of(50);
+    EXPECT_NEAR(decide(40, extreme, usual).confidence, 0.1, 1e-12);
+    const auto black = decide(-4, numbers, {.brightness = 0.1, .sharpness = 1, .level = 1});
+    EXPECT_TRUE(black.is_anomalous);
+    EXPECT_EQ(black.confidence, 0.9);
+    EXPECT_EQ(black.anomaly_score, numbers.threshold);
+  }
+}
+
 TEST(Infer, RegionsAreConnectedAcrossCorners) {
   Grid<float> map(3, 5);
   map.values = {1, 0, 0, 0, 1,  //

@@ -339,6 +339,9 @@ Result<Evaluation> rebase(const TrainingJob& job, const std::filesystem::path& b
   const ThreadCount count(threads);
   auto artifact = read_artifact(base);
   if (!artifact) return artifact.error();
+  // A threshold that a user moved belongs to the batch for which it was chosen.
+  if (auto& m = artifact->manifest; m.trained_threshold)
+    m.threshold = *std::exchange(m.trained_threshold, std::nullopt);
   auto evaluation = read_evaluation(base);
   return ModelMove(job, std::move(*artifact), ThreadCount::current(), progress)
       .run(model_folder, evaluation ? std::optional(std::move(*evaluation)) : std::nullopt);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/parallel.hpp"
+#include "vision/infer/decide.hpp"
 
 namespace vedette {
 namespace {
@@ -61,6 +62,16 @@ Result<Verdict> judge_decoded(const Engine& engine, const RgbImage& picture, boo
 }
 
 }  // namespace
+
+void move_threshold(Verdict& verdict, const Manifest& manifest, double threshold) {
+  auto numbers = decision_numbers(manifest);
+  if (!numbers.even_score) numbers.even_score = numbers.threshold;
+  numbers.threshold = threshold;
+  const auto decided = decide_by_score(verdict.anomaly_score, numbers, verdict.reason);
+  verdict.is_anomalous = decided.is_anomalous;
+  verdict.confidence = decided.confidence;
+  verdict.anomaly_score = decided.anomaly_score;
+}
 
 std::vector<LabelColor> label_colors(std::span<const Label> labels) {
   std::vector<LabelColor> out;

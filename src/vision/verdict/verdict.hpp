@@ -34,7 +34,7 @@ struct LabelArea {
 /// Holds what one model says about one picture. It is a plain value that may be copied, moved and kept.
 struct Verdict {
   bool is_anomalous = false;
-  double confidence = 0;     ///< calibrated confidence in the verdict, 0.5 … 1
+  double confidence = 0;     ///< calibrated confidence in the verdict, 0.5 … 1; 0 … 1 if the threshold was moved
   double anomaly_score = 0;  ///< > 0; a larger score is more anomalous; scores of two models cannot be compared
   /// If this text is not empty, the model cannot judge the picture (it is too dark, out of focus or shows another
   /// part), which therefore counts as anomalous; the text says why, in words for people.
@@ -68,6 +68,11 @@ Result<Verdict> judge(const Engine& engine, std::span<const std::uint8_t> pictur
 /// Judges a picture that is decoded already: 8-bit RGB at the size of the training pictures, or at the size that
 /// Engine::decode gives it.
 Result<Verdict> judge(const Engine& engine, const RgbImage& picture, const JudgeOptions& options = {});
+
+/// Decides once more by another threshold than that of the model which gave the verdict: changes is_anomalous,
+/// confidence, and the score of a picture that the model cannot judge. The map and the mask do not depend on the
+/// threshold.
+void move_threshold(Verdict& verdict, const Manifest& manifest, double threshold);
 
 /// The colour in which masks show a label of a model. It is the dataset's colour, unless that is white, which means the
 /// background, or an earlier label has it already; then the label gets another colour.

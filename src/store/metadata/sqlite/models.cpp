@@ -137,6 +137,25 @@ class Models : public ModelRepository {
     return TrainingProgress{loaded(q.integer(0)), loaded(q.integer(1)), q.text(2), q.real(3),
                             q.is_null(4) ? std::nullopt : std::optional(q.real(4))};
   }
+  void set_threshold(const std::string& uid, const std::optional<MovedThreshold>& t) override {
+    if (!t) {
+      c_.prepare("DELETE FROM model_thresholds WHERE model_uid = ?").bind(uid).execute();
+      return;
+    }
+    c_.prepare(
+          "INSERT OR REPLACE INTO model_thresholds (model_uid, threshold, changed_by, changed_at) VALUES (?, ?, ?, ?)")
+        .bind(uid)
+        .bind(t->threshold)
+        .bind(t->user)
+        .bind(stored(t->time))
+        .execute();
+  }
+  std::optional<MovedThreshold> threshold(const std::string& uid) override {
+    auto q = c_.prepare("SELECT threshold, changed_by, changed_at FROM model_thresholds WHERE model_uid = ?");
+    q.bind(uid);
+    if (!q.step()) return std::nullopt;
+    return MovedThreshold{q.real(0), q.text(1), loaded(q.integer(2))};
+  }
   std::int64_t count(const Scope& s, const std::string& project) override {
     auto q = c_.prepare("SELECT COUNT(*) FROM models WHERE account = ? AND region = ? AND project = ?");
     q.bind(s.account).bind(s.region).bind(project);

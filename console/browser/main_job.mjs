@@ -1,0 +1,108 @@
+// Does the whole job in the console as a person does it: node main_job.mjs FOLDER. The folder holds `good/`, `bad/` and
+// `unsorted/` with pictures, and the file `try.jpg` or `try.png`. After each step the script writes a line `CHECK name` and waits
+// for a line on its standard input, so that whoever started it can ask the server what it now holds.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { openBrowser, openPage, signIn } from './lib.mjs';
+
+const folder = process.argv[2];
+const picture = ['try.jpg', 'try.png'].map((name) => join(folder, name)).find((path) => existsSync(path));
+const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const shots = process.env.SCREENSHOTS;
+let shot = 0;
+
+async function check(page, name) {
+  if (shots) await page.screenshot({ path: join(shots, `${String(++shot).padStart(2, '0')}-${name}.png`) });
+  console.log(`CHECK ${name}`);
+  if ((await answers.next()).done) throw new Error(`Nobody answered the check ${name}.`);
+}
+
+const browser = await openBrowser();
+const { page, problems } = await openPage(browser);
+process.on('uncaughtException', async (error) => {
+  console.error(error);
+  if (shots) await page.screenshot({ path: join(shots, 'failure.png') });
+  process.exit(1);
+});
+const button = (name) => page.getByRole('button', { name, exact: true });
+const project = 'flanges';
+
+await signIn(page);
+await check(page, 'signed-in');
+
+// A project.
+await button('Create project').first().click();
+await page.getByLabel('Project name').fill(project);
+await page.getByRole('dialog').getByRole('button', { name: 'Create project' }).click();
+await page.getByRole('heading', { name: project, level: 1 }).waitFor();
+await check(page, 'project');
+
+// Its pictures, with labels from the names of folders.
+await button('Create dataset').click();
+await page.locator('input[type=file][webkitdirectory]').setInputFiles(join(folder, 'pictures'));
+await page.getByText('pictures/unsorted', { exact: true }).waitFor();
+await check(page, 'folders');
+await page.getByRole('button', { name: /^Upload \d+ pictures$/ }).click();
+await page.waitForURL(/dataset\/train/);
+await page.getByRole('gridcell').first().waitFor();
+await check(page, 'uploaded');
+
+// Labels by keyboard: the unlabelled pictures are those of the folder `unsorted`, whose names tell what they are.
+await page.getByRole('button', { name: /All pictures/ }).click();
+await page.getByRole('option', { name: /^Unlabelled/ }).click();
+const grid = page.getByRole('grid');
+await page.getByRole('gridcell', { name: /anomaly-13/ }).waitFor();
+await grid.focus();
+await page.keyboard.press('Home');
+for (const key of ['a', 'a', 'a', 'n', 'n']) await page.keyboard.press(key);
+await page.keyboard.press('n');
+await page.keyboard.press('u'); // One too quick: it is taken back, and given again.
+await page.keyboard.press('n');
+await page.getByRole('button', { name: /^Save/ }).click();
+await page.getByRole('button', { name: /^Save/ }).waitFor({ state: 'detached' });
+await check(page, 'labelled');
+
+// A model.
+await button('Train model').first().click();
+await page.getByRole('heading', { name: 'Train model' }).waitFor();
+await button('Train model').first().click();
+await page.getByRole('dialog').getByRole('button', { name: 'Train model' }).click();
+await page.getByRole('heading', { name: /Model 1/ }).waitFor();
+await check(page, 'training');
+await page.getByText('Training complete').waitFor({ timeout: 400_000 });
+await page.getByRole('heading', { name: 'Model performance metrics' }).waitFor();
+await page.getByRole('heading', { name: 'Test results overview' }).waitFor();
+await check(page, 'results');
+
+// Its threshold, a little higher.
+const slider = page.getByRole('slider', { name: 'Threshold' });
+await slider.focus();
+for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowRight');
+await button('Use this threshold').click();
+await page.getByText(/The threshold was moved by/).waitFor();
+await check(page, 'threshold');
+
+// In service, and tried with a picture.
+await button('Start').click();
+await page.getByText('Hosted').first().waitFor();
+await page.getByRole('tab', { name: 'Use model' }).click();
+await page.getByLabel('Picture to try').setInputFiles(picture);
+await page.getByText(/Confidence/).first().waitFor();
+await check(page, 'tried');
+await button('Stop').click();
+await page.getByText('Training complete').waitFor();
+await check(page, 'stopped');
+
+// Everything is deleted again.
+await page.goto(`${page.url().split('#')[0]}#/projects`);
+await page.getByRole('radio', { name: project }).click();
+await button('Delete').click();
+await page.getByText('Delete its datasets and models, too').click();
+await page.getByLabel('To confirm, type delete').fill('delete');
+await button('Delete project').click();
+await page.getByText(`The project ${project} was deleted.`).waitFor();
+await check(page, 'deleted');
+
+await browser.close();
+if (problems.length) throw new Error(`The page had problems: ${problems.join('\n')}`);
