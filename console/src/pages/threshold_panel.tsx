@@ -147,6 +147,8 @@ export function ThresholdPanel({ project, version, pictures }: { project: string
           </Alert>
         )}
         <Box color="text-body-secondary" fontSize="body-s">
+          These counts use one threshold for all pictures. For the figures above, each picture was judged with a threshold that was chosen without it, which is what new
+          pictures will meet.{' '}
           {stored.data?.ChangedBy
             ? `The threshold was moved by ${stored.data.ChangedBy}, ${time(stored.data.ChangedAt)}. The training had put it at ${trained.toPrecision(3)}; it is ${current.toPrecision(3)} now.`
             : `The training put the threshold at ${trained.toPrecision(3)}.`}
