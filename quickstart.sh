@@ -50,4 +50,6 @@ else
   trap - EXIT
   say "Done. The server runs on http://127.0.0.1:8420 (log: $log); keys: vedette-data/admin-credentials"
   [ -z "$started" ] || echo "Stop it with: kill $started"
+  say "The console: open http://127.0.0.1:8420/console/ in a browser, and paste this into the field “Access key”:"
+  cat vedette-data/admin-credentials
 fi

@@ -164,8 +164,13 @@ void add_projects(const fs::path& data, int count) {
 }
 
 Json call(ServiceClient& client, const char* method, const std::string& path, const std::string& query = "",
-          const std::string& body = "") {
-  ServiceClient::Call request{"lookoutvision", method, "/2020-11-20" + path, query, {}, body};
+          const std::string& body = "", bool is_extension = false) {
+  ServiceClient::Call request{is_extension ? "vedette" : "lookoutvision",
+                              method,
+                              (is_extension ? "/2026-11-01" : "/2020-11-20") + path,
+                              query,
+                              {},
+                              body};
   if (!body.empty()) request.headers.emplace_back("content-type", "application/json");
   const auto response = required(client.send(request));
   if (response.status >= 300) throw std::runtime_error(path + ": " + response.body);
@@ -270,6 +275,15 @@ int main(int argc, char** argv) {
       {"ListDatasetEntries, a filter that matches nothing", 1, 40,
        [&](ServiceClient& c, int) {
          call(c, "GET", project + "/datasets/train/entries", "sourceRefContains=nowhere");
+       }},
+      {"ListDatasetImages, all 16,000 in pages of 1,000", 1, 1,
+       [&](ServiceClient& c, int) {
+         std::size_t count = 0;
+         for (int offset = 0; offset < kEntries; offset += 1000)
+           count += call(c, "GET", project + "/datasets/train/images", "offset=" + std::to_string(offset), "",
+                         true)["Images"]
+                        .size();
+         if (count != kEntries) throw std::runtime_error("pictures are missing");
        }},
       {"CreateProject and DeleteProject", 1, 50,
        [&](ServiceClient& c, int n) {

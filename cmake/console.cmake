@@ -13,7 +13,7 @@ if(VEDETTE_CONSOLE)
     message(FATAL_ERROR "The web console is built with Node 18 or newer and npm, which are missing here. Install them (Debian 12: apt-get install "
       "nodejs npm), or build the server without the console: -DVEDETTE_CONSOLE=OFF")
   endif()
-  file(GLOB_RECURSE CONSOLE_INPUTS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/console/src/* ${PROJECT_SOURCE_DIR}/console/public/* ${PROJECT_SOURCE_DIR}/console/build/*)
+  file(GLOB_RECURSE CONSOLE_INPUTS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/console/src/* ${PROJECT_SOURCE_DIR}/console/public/* ${PROJECT_SOURCE_DIR}/console/build/* ${PROJECT_SOURCE_DIR}/console/browser/*)
   list(FILTER CONSOLE_INPUTS EXCLUDE REGEX "/generated\\.ts$")
   file(GLOB CONSOLE_SETTINGS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/console/*.json ${PROJECT_SOURCE_DIR}/console/*.ts ${PROJECT_SOURCE_DIR}/console/*.html
     ${PROJECT_SOURCE_DIR}/src/api/*/model.json)

@@ -1,19 +1,22 @@
 // Does the whole job in the console as a person does it: node main_job.mjs FOLDER. The folder holds `good/`, `bad/` and
-// `unsorted/` with pictures, and the file `try.jpg` or `try.png`. After each step the script writes a line `CHECK name` and waits
-// for a line on its standard input, so that whoever started it can ask the server what it now holds.
-import { existsSync } from 'node:fs';
+// `unsorted/` with pictures below `pictures/`, pictures for a trial in `trial/`, and the file `try.jpg`. After each step the script
+// writes a line `CHECK name` and waits for a line on its standard input, so that whoever started it can ask the server what it
+// now holds.
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { openBrowser, openPage, signIn } from './lib.mjs';
+import { openBrowser, openPage, seriousFindings, signIn } from './lib.mjs';
 
 const folder = process.argv[2];
-const picture = ['try.jpg', 'try.png'].map((name) => join(folder, name)).find((path) => existsSync(path));
+const picture = join(folder, 'try.jpg');
+const trial = readdirSync(join(folder, 'trial')).map((name) => join(folder, 'trial', name));
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const shots = process.env.SCREENSHOTS;
 let shot = 0;
 
 async function check(page, name) {
   if (shots) await page.screenshot({ path: join(shots, `${String(++shot).padStart(2, '0')}-${name}.png`) });
+  for (const finding of await seriousFindings(page)) problems.push(`${name}: ${finding}`);
   console.log(`CHECK ${name}`);
   if ((await answers.next()).done) throw new Error(`Nobody answered the check ${name}.`);
 }
@@ -83,7 +86,27 @@ await button('Use this threshold').click();
 await page.getByText(/The threshold was moved by/).waitFor();
 await check(page, 'threshold');
 
+// A trial with two pictures: the model's verdicts are verified and taught.
+await page.getByRole('link', { name: 'Trial detections' }).click();
+await button('Run trial detection').first().click();
+await page.getByLabel('Task name').fill('first');
+await page.getByLabel('Pictures of the trial').setInputFiles(trial);
+await page.getByRole('dialog').getByRole('button', { name: 'Run trial detection' }).click();
+await page.getByText('Complete').waitFor({ timeout: 60_000 });
+await page.getByRole('gridcell').first().waitFor();
+await check(page, 'trial');
+await button('Select all').click();
+await button('Verify as correct').click();
+await page.getByRole('button', { name: /^Save/ }).click();
+await page.getByRole('button', { name: /^Save/ }).waitFor({ state: 'detached' });
+await check(page, 'verified');
+await button('Add verified images to dataset').click();
+await page.getByText(/were added to the dataset/).waitFor();
+await check(page, 'taught');
+
 // In service, and tried with a picture.
+await page.getByRole('link', { name: 'Models' }).click();
+await page.getByRole('link', { name: 'Model 1' }).click();
 await button('Start').click();
 await page.getByText('Hosted').first().waitFor();
 await page.getByRole('tab', { name: 'Use model' }).click();
@@ -105,4 +128,5 @@ await page.getByText(`The project ${project} was deleted.`).waitFor();
 await check(page, 'deleted');
 
 await browser.close();
-if (problems.length) throw new Error(`The page had problems: ${problems.join('\n')}`);
+for (const problem of new Set(problems)) console.error(problem);
+process.exit(problems.length ? 1 : 0);

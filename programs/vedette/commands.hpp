@@ -13,6 +13,7 @@ void add_policy(CLI::App& app, int& status);
 void add_client_model(CLI::App& app, int& status);
 void add_import(CLI::App& app, int& status);
 void add_sample(CLI::App& app, int& status);
+void add_convert(CLI::App& app, int& status);
 void add_train(CLI::App& app, int& status);
 void add_rebase(CLI::App& app, int& status);
 void add_evaluate(CLI::App& app, int& status);

@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
   vedette::add_client_model(app, status);
   vedette::add_import(app, status);
   vedette::add_sample(app, status);
+  vedette::add_convert(app, status);
   vedette::add_train(app, status);
   vedette::add_rebase(app, status);
   vedette::add_evaluate(app, status);

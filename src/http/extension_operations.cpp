@@ -22,6 +22,9 @@ Json encode(const LookoutVision::ModelThreshold& threshold) {
   if (threshold.moved) moved = {threshold.moved->threshold, threshold.moved->user, threshold.moved->time};
   return extension::encode_threshold(threshold.trained, moved);
 }
+Json encode_one(const TrialDetection& trial) {
+  return {{"TrialDetection", extension::encode_trial(trial)}};
+}
 Json encode(const PolicyDescription& policy) {
   return extension::encode_policy(policy.name, policy.document, policy.is_managed);
 }
@@ -86,6 +89,37 @@ JsonOperations extension_operations(ExtensionServices& s) {
        [&](const Invocation& i) {
          return encoded(get_thumbnails(s, i.context, extension::GetThumbnailsRequest(i.members)),
                         extension::encode_thumbnails);
+       }},
+      {"StartTrialDetection",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.start_trial(i.context, extension::StartTrialRequest(i.members)), encode_one);
+       }},
+      {"DescribeTrialDetection",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.describe_trial(i.context, extension::TrialRequest(i.members)), encode_one);
+       }},
+      {"ListTrialDetections",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.list_trials(i.context, lookoutvision::ListModelsRequest(i.members)),
+                        [](const auto& page) { return encode_page(page, "TrialDetections", extension::encode_trial); });
+       }},
+      {"ListTrialDetectionImages",
+       [&](const Invocation& i) {
+         return encoded(
+             s.lookout_vision.list_trial_images(i.context, extension::ListTrialImagesRequest(i.members)),
+             [](const auto& page) { return extension::encode_trial_images(page.bucket, page.total, page.images); });
+       }},
+      {"VerifyTrialDetectionImages",
+       [&](const Invocation& i) {
+         return empty(s.lookout_vision.verify_trial_images(i.context, extension::VerifyTrialImagesRequest(i.members)));
+       }},
+      {"StopTrialDetection",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.stop_trial(i.context, extension::TrialRequest(i.members)), encode_one);
+       }},
+      {"DeleteTrialDetection",
+       [&](const Invocation& i) {
+         return empty(s.lookout_vision.delete_trial(i.context, extension::TrialRequest(i.members)));
        }},
       {"ListMetrics",
        [&](const Invocation& i) {

@@ -84,6 +84,7 @@ class Workers {
     add(kTrainingJob, train);
     add(kRebasingJob, train);
     add(kPackagingJob, make_packaging_handler(metadata_, objects, clock, jobs_folder));
+    add(kTrialJob, make_trial_handler(metadata_, objects, clock, jobs_folder, settings.cores));
   }
   void start() {
     for (auto& worker : workers_) worker->start();

@@ -37,4 +37,10 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
 JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
                                           std::filesystem::path jobs_folder);
 
+/// Makes the handler that has a model judge the pictures of a trial detection, in this process, on up to `threads`
+/// threads of low priority. The model is in memory only as long as that takes. A run that was cut off goes on where it
+/// was. The trial ends as COMPLETED, or as FAILED with a sentence for the user.
+JobWorker::Handler make_trial_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
+                                      std::filesystem::path jobs_folder, int threads);
+
 }  // namespace vedette

@@ -435,6 +435,66 @@ TEST_F(Evaluations, AThresholdIsMovedByAUserAndGivenBack) {
   EXPECT_EQ(told(service_.update_threshold(call_, request({{"Threshold", 0.7}}))), trained);
 }
 
+TEST_F(Evaluations, ATrialTakesThePicturesThatExistWhenItBegins) {
+  const auto start = [&](const std::string& name, const Json& images, const CallContext& call) {
+    return service_.start_trial(
+        call, extension::StartTrialRequest(
+                  Json{{"ProjectName", "p"}, {"TrialName", name}, {"ModelVersion", "1"}, {"Images", images}}));
+  };
+  const Json all = {{"Bucket", "bucket"}};
+  EXPECT_EQ(start("t", all, call_).error().kind, ErrorKind::conflict);  // The model is not trained.
+  end_training();
+  EXPECT_EQ(start("t", all, call_).error().message, "Images names no image.");
+  for (const char* key : {"b", "a", "folder/", "trial-detection-masks/p/t/0.png"})
+    ASSERT_TRUE(put_bytes(*objects_, "bucket", key, "x", "image/png"));
+  const auto begun = start("t", all, with_token("once"));
+  ASSERT_TRUE(begun) << begun.error().message;
+  ASSERT_TRUE(put_bytes(*objects_, "bucket", "c", "x", "image/png"));
+  const auto again = start("t", all, with_token("once"));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->uid, begun->uid);
+  EXPECT_EQ(start("t", all, call_).error().resource_type, "TRIAL");
+  EXPECT_EQ(start("u", {{"Bucket", "bucket"}, {"Prefix", "a"}, {"Keys", {"a"}}}, call_).error().kind,
+            ErrorKind::invalid_input);
+  EXPECT_EQ(start("u", {{"Bucket", "none"}}, call_).error().message, "The bucket none does not exist.");
+  const Json named = {{"ProjectName", "p"}, {"TrialName", "t"}};
+  const auto images = service_.list_trial_images(call_, extension::ListTrialImagesRequest(named));
+  ASSERT_TRUE(images);
+  EXPECT_EQ(
+      extension::encode_trial_images(images->bucket, images->total, images->images),
+      (Json{{"TotalCount", 2}, {"Images", {{{"SourceRef", "s3://bucket/a"}}, {{"SourceRef", "s3://bucket/b"}}}}}));
+  const extension::TrialRequest request(named);
+  EXPECT_EQ(service_.stop_trial(call_, request)->status, TrialStatus::stopped);
+  EXPECT_EQ(service_.stop_trial(call_, request).error().kind, ErrorKind::conflict);
+  // The job of a trial that was stopped has nothing to do.
+  JobWorker worker(*metadata_, clock_, kTrialJob, "w",
+                   make_trial_handler(*metadata_, *objects_, clock_, folder_.path() / "jobs", 1));
+  EXPECT_TRUE(worker.run_one());
+  EXPECT_FALSE(worker.run_one());
+  EXPECT_EQ(service_.describe_trial(call_, request)->status, TrialStatus::stopped);
+  EXPECT_TRUE(service_.delete_trial(call_, request));
+  EXPECT_EQ(service_.describe_trial(call_, request).error().resource_type, "TRIAL");
+}
+
+TEST_F(Evaluations, ATrialWhoseModelWasDeletedFailsAndSaysWhy) {
+  end_training();
+  ASSERT_TRUE(put_bytes(*objects_, "bucket", "a", "x", "image/png"));
+  ASSERT_TRUE(service_.start_trial(
+      call_, extension::StartTrialRequest(Json{{"ProjectName", "p"},
+                                               {"TrialName", "t"},
+                                               {"ModelVersion", "1"},
+                                               {"Images", {{"Bucket", "bucket"}, {"Keys", {"a"}}}}})));
+  JobWorker worker(*metadata_, clock_, kTrialJob, "w",
+                   make_trial_handler(*metadata_, *objects_, clock_, folder_.path() / "jobs", 1));
+  EXPECT_TRUE(worker.run_one());  // The model has no files in the object store.
+  const auto ended =
+      service_.describe_trial(call_, extension::TrialRequest(Json{{"ProjectName", "p"}, {"TrialName", "t"}}));
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status, TrialStatus::failed);
+  EXPECT_EQ(ended->status_message, "The model was deleted before the images were judged.");
+  EXPECT_EQ(ended->counts.judged, 0);
+}
+
 TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {
   Evaluation e;
   e.predictions = {{"s3://b/1", true, false, 0.75, 1.5, "images/1", 2, true},

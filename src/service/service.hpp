@@ -25,8 +25,12 @@ struct AnomalyMap;
 struct AnomalyMapRequest;
 struct DatasetImage;
 struct ListDatasetImagesRequest;
+struct ListTrialImagesRequest;
 struct RebaseModelRequest;
+struct StartTrialRequest;
+struct TrialRequest;
 struct UpdateThresholdRequest;
+struct VerifyTrialImagesRequest;
 }  // namespace extension
 struct Rebasing;
 
@@ -66,6 +70,11 @@ inline constexpr const char* kTrainingJob = "train_model";
 /// Has the handler of kTrainingJob. It is a kind of its own so that no model waits for the training of another one.
 inline constexpr const char* kRebasingJob = "rebase_model";
 inline constexpr const char* kPackagingJob = "package_model";
+inline constexpr const char* kTrialJob = "trial_detection";
+
+/// The keys of the masks that trial detections store begin with this. They lie in the bucket of the pictures, and no
+/// trial takes them for pictures.
+inline constexpr const char* kTrialMasks = "trial-detection-masks/";
 
 class LookoutVision {
  public:
@@ -145,6 +154,24 @@ class LookoutVision {
   Result<extension::AnomalyMap> compute_anomaly_map(const CallContext& call,
                                                     const extension::AnomalyMapRequest& request);
 
+  /// Has a job judge up to 2,000 pictures of a bucket with a trained model, which need not be hosted. The job reads them
+  /// with the rights of the caller.
+  Result<TrialDetection> start_trial(const CallContext& call, const extension::StartTrialRequest& request);
+  Result<TrialDetection> describe_trial(const CallContext& call, const extension::TrialRequest& request);
+  Result<Page<TrialDetection>> list_trials(const CallContext& call, const lookoutvision::ListModelsRequest& request);
+  struct TrialImages {
+    std::string bucket;      ///< of the pictures
+    std::int64_t total = 0;  ///< of the trial
+    std::vector<TrialImage> images;
+  };
+  Result<TrialImages> list_trial_images(const CallContext& call, const extension::ListTrialImagesRequest& request);
+  /// Keeps what a person says of verdicts: of all that the request names or, if one of them does not exist, of none.
+  Result<void> verify_trial_images(const CallContext& call, const extension::VerifyTrialImagesRequest& request);
+  /// Ends a running trial; the verdicts that it has stay.
+  Result<TrialDetection> stop_trial(const CallContext& call, const extension::TrialRequest& request);
+  /// Forgets a trial and its verdicts. Masks that it stored stay, since datasets may use them.
+  Result<void> delete_trial(const CallContext& call, const extension::TrialRequest& request);
+
   Result<void> tag_resource(const CallContext& call, const lookoutvision::TagsRequest& request);
   Result<void> untag_resource(const CallContext& call, const lookoutvision::TagsRequest& request);
   Result<std::vector<Tag>> list_tags(const CallContext& call, const lookoutvision::TagsRequest& request);
@@ -193,6 +220,11 @@ class LookoutVision {
   Result<Model> find_model(UnitOfWork& work, const Scope& scope, const lookoutvision::ModelRequest& request);
   /// Fails with conflict if the model is not trained.
   Result<Model> find_with_files(UnitOfWork& work, const Scope& scope, const lookoutvision::ModelRequest& request);
+  static Result<TrialDetection> find_trial(UnitOfWork& work, const Scope& scope,
+                                           const extension::TrialRequest& request);
+  /// Returns the trial that the first call started if this call repeats it.
+  Result<std::optional<TrialDetection>> replayed_trial(UnitOfWork& work, const CallContext& call,
+                                                       const extension::StartTrialRequest& request);
   Result<double> trained_threshold(const Model& model);
   static Error not_hosted(const Model& model);
   void remove_model(const Model& model);

@@ -19,7 +19,7 @@ Result<Model> LookoutVision::find_with_files(UnitOfWork& work, const Scope& scop
   auto model = find_model(work, scope, request);
   if (model && !has_files(model->status))
     return conflict("MODEL", std::to_string(model->version),
-                    "The model is " + std::string(to_text(model->status)) + "; only a trained model has a threshold.");
+                    "The model is " + std::string(to_text(model->status)) + "; it must be trained.");
   return model;
 }
 

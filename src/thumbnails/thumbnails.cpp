@@ -1,7 +1,5 @@
 #include "thumbnails/thumbnails.hpp"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -9,6 +7,7 @@
 
 #include "base/digest.hpp"
 #include "base/parallel.hpp"
+#include "base/priority.hpp"
 #include "vision/image/image.hpp"
 
 namespace vedette {
@@ -19,13 +18,7 @@ constexpr int kQuality = 80;
 constexpr int kMostCalls = 8;
 // The objects may lie in another S3 service, where much of the time is spent waiting.
 constexpr int kReadsAtOnce = 16;
-constexpr int kNiceness = 10;  // that of trainings
 constexpr SizeLimits kSizes{1, SizeLimits{}.maximum_side};
-
-/// Lowers the priority of the calling thread for good (setpriority(2): on Linux it is a property of a thread).
-void lower_priority() {
-  ::setpriority(PRIO_PROCESS, 0, kNiceness);
-}
 
 /// Returns the name of a thumbnail in the cache. It tells the content of the object from any other content.
 std::string name_of(const Thumbnails::ObjectName& object, const ObjectInfo& info) {
@@ -74,7 +67,7 @@ Result<Thumbnail> Thumbnails::make_one(const ObjectName& object, const std::stop
   if (known->size_bytes > options_.largest_image) return too_many_bytes();
   const auto reader = objects_.get(object.bucket, object.key, std::nullopt);
   if (!reader) return reader.error();
-  const auto info = (*reader)->info();  // The object may have changed since then.
+  const auto& info = (*reader)->info();  // The object may have changed since then.
   if (info.size_bytes > options_.largest_image) return too_many_bytes();
   Bytes bytes;
   bytes.reserve(info.size_bytes);
@@ -113,7 +106,7 @@ Result<std::vector<Result<Thumbnail>>> Thumbnails::make(std::span<const ObjectNa
   const auto caller = std::this_thread::get_id();
   run_parallel(objects.size(), kReadsAtOnce, [&](std::size_t i) {
     if (abandoned.stop_requested()) return;
-    if (std::this_thread::get_id() != caller) lower_priority();  // The caller has other work afterwards.
+    if (std::this_thread::get_id() != caller) lower_thread_priority();  // The caller has other work afterwards.
     out[i] = make_one(objects[i], abandoned);
   });
   if (abandoned.stop_requested()) return gone();

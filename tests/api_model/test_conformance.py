@@ -61,6 +61,7 @@ def defaults(model, operation):
             continue
         members[m["name"]] = {"ProjectName": "conformance-none", "ContentType": "image/jpeg", "UserName": "conformance-none", "PolicyName": "conformance-none",
                               "ResourceArn": "arn:aws:lookoutvision:us-east-1:123456789012:model/conformance-none/1", "TagKeys": ["k"], "SourceRefs": ["s3://conformance-none/x"],
+                              "Verifications": [{"SourceRef": "s3://conformance-none/x"}],
                               "EndTime": "2022-03-02T10:00:00Z", "Configuration": {"Greengrass": GREENGRASS}, "Actions": [{"Action": "s3:GetObject"}]}.get(m["name"]) or model.sample(m["type"])
     return members
 
@@ -366,6 +367,8 @@ class Errors(unittest.TestCase):
         expect("UpdateModelUnits", "ConflictException", ProjectName="job")
         for name in ("DescribeModelThreshold", "UpdateModelThreshold", "ComputeAnomalyMap"):
             expect(name, "ConflictException", ProjectName="job")
+        trial = {"ProjectName": "job", "TrialName": "t"}
+        expect("StartTrialDetection", "ConflictException", **trial, Images={"Bucket": "conformance"})
         expect("RebaseModel", "ConflictException", ProjectName="job", Images={"Bucket": "conformance"})
         expect("StopModel", "ConflictException", ProjectName="job")
         expect("DetectAnomalies", "ConflictException", ProjectName="job")
@@ -434,6 +437,14 @@ class Errors(unittest.TestCase):
         succeed("TagResource", ResourceArn=arn, Tags=[{"Key": "stage", "Value": "production"}])
         succeed("UntagResource", ResourceArn=arn, TagKeys=["stage", "never there"])
         good_picture = next(os.path.relpath(path, sample) for path, is_anomalous in labelled_pictures(sample, "test.manifest") if not is_anomalous)
+        expect("StartTrialDetection", "ValidationException", **trial, Images={"Bucket": "conformance", "Prefix": "nothing"})
+        succeed("StartTrialDetection", **trial, ModelVersion="latest", Images={"Bucket": "conformance", "Keys": [good_picture]})
+        wait_while(lambda: succeed("DescribeTrialDetection", **trial)["TrialDetection"], ["RUNNING"], 0.05)
+        succeed("ListTrialDetections", ProjectName="job")
+        self.assertEqual(succeed("ListTrialDetectionImages", **trial)["TotalCount"], 1)
+        succeed("VerifyTrialDetectionImages", **trial, Verifications=[{"SourceRef": f"s3://conformance/{good_picture}", "Verification": "CORRECT"}])
+        expect("StopTrialDetection", "ConflictException", **trial)
+        succeed("DeleteTrialDetection", **trial)
         succeed("DescribeModelThreshold", ProjectName="job")
         expect("UpdateModelThreshold", "ValidationException", ProjectName="job", Threshold=0)
         succeed("UpdateModelThreshold", ProjectName="job", Threshold=0.25)

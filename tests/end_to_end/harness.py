@@ -5,6 +5,7 @@ Run the tests with /usr/bin/python3: only Debian's python3-boto3 still contains 
 import atexit
 import configparser
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -114,7 +115,19 @@ class Server:
         settings = {"retries": {"max_attempts": 1}, "read_timeout": 60, **config}
         if service == "s3":
             settings["s3"] = {"addressing_style": "path"}
-        return boto3.client(service, endpoint_url=self.url, region_name=REGION, config=Config(**settings), **(credentials or self.credentials()))
+        session = boto3.Session() if service == "vedette" else boto3
+        if service == "vedette":
+            session._loader.search_paths.insert(0, client_models())
+        return session.client(service, endpoint_url=self.url, region_name=REGION, config=Config(**settings), **(credentials or self.credentials()))
+
+
+@functools.cache
+def client_models():
+    """Returns a folder with the service models that `vedette client-model install` writes."""
+    folder = tempfile.mkdtemp(prefix="vedette-client-models-")
+    atexit.register(shutil.rmtree, folder, True)
+    run("client-model", "install", "--dir", folder)
+    return folder
 
 
 def run(*command, **options):

@@ -6,12 +6,10 @@ import shutil
 import tempfile
 import unittest
 
-import boto3
 from PIL import Image
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from harness import REGION, Server, run, upload_lines, wait_while, write_tiny_set
+from harness import Server, upload_lines, wait_while, write_tiny_set
 
 GOOD, BAD = 12, 6
 SERVER = FOLDER = LINES = None
@@ -21,7 +19,6 @@ def setUpModule():
     global SERVER, FOLDER, LINES
     SERVER = Server()
     FOLDER = tempfile.mkdtemp(prefix="vedette-pictures-")
-    run("client-model", "install", "--dir", os.path.join(FOLDER, "models"))
     lines = write_tiny_set(FOLDER, normal=GOOD, anomaly=BAD, masks=True)
     LINES = upload_lines(SERVER.client("s3"), FOLDER, "parts", lines, "train.manifest")
     api = SERVER.client("lookoutvision")
@@ -38,8 +35,7 @@ def tearDownModule():
 
 
 def vedette(keys=None):
-    os.environ["AWS_DATA_PATH"] = os.path.join(FOLDER, "models")
-    return boto3.Session().client("vedette", endpoint_url=SERVER.url, region_name=REGION, config=Config(retries={"max_attempts": 1}), **(keys or SERVER.credentials()))
+    return SERVER.client("vedette", keys)
 
 
 def user_with(name, *policies):

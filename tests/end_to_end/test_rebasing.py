@@ -7,12 +7,10 @@ import shutil
 import tempfile
 import unittest
 
-import boto3
 from PIL import Image, ImageDraw
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from harness import REGION, Server, run, upload_lines, wait_while, write_tiny_set
+from harness import Server, run, upload_lines, wait_while, write_tiny_set
 
 GOOD, BAD = 30, 15
 
@@ -33,7 +31,6 @@ class Rebasing(unittest.TestCase):
         cls.addClassCleanup(cls.server.destroy)
         cls.folder = tempfile.mkdtemp(prefix="vedette-rebasing-")
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        run("client-model", "install", "--dir", os.path.join(cls.folder, "models"))
         cls.connect()
         lines = write_tiny_set(cls.folder, normal=GOOD, anomaly=BAD)
         upload_lines(cls.s3, cls.folder, "parts", lines, "train.manifest")
@@ -55,9 +52,8 @@ class Rebasing(unittest.TestCase):
     @classmethod
     def connect(cls):
         """Makes clients for the server, which has another address after each start."""
-        os.environ["AWS_DATA_PATH"] = os.path.join(cls.folder, "models")
         cls.api, cls.s3 = cls.server.client("lookoutvision"), cls.server.client("s3")
-        cls.vedette = boto3.Session().client("vedette", endpoint_url=cls.server.url, region_name=REGION, config=Config(retries={"max_attempts": 1}), **cls.server.credentials())
+        cls.vedette = cls.server.client("vedette")
 
     @classmethod
     def describe(cls, version):

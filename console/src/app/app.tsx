@@ -19,6 +19,8 @@ const ModelsPage = lazy(() => import('../pages/models.tsx'));
 const ModelPage = lazy(() => import('../pages/model.tsx'));
 const PackagesPage = lazy(() => import('../pages/packages.tsx'));
 const TrainPage = lazy(() => import('../pages/train.tsx'));
+const TrialPage = lazy(() => import('../pages/trial.tsx'));
+const TrialsPage = lazy(() => import('../pages/trials.tsx'));
 const UsersPage = lazy(() => import('../pages/users.tsx'));
 
 export function App() {
@@ -47,6 +49,10 @@ export function App() {
               {({ project, version }) => <ModelPage project={decodeURIComponent(project)} version={version} />}
             </Route>
             <Route path="/projects/:project/packages">{({ project }) => <PackagesPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/trials">{({ project }) => <TrialsPage project={decodeURIComponent(project)} />}</Route>
+            <Route path="/projects/:project/trials/:name">
+              {({ project, name }) => <TrialPage project={decodeURIComponent(project)} name={decodeURIComponent(name)} />}
+            </Route>
             <Route path="/users">{() => <UsersPage />}</Route>
             <Route>{() => <NotFound />}</Route>
           </Switch>

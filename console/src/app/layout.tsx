@@ -99,7 +99,9 @@ export function Layout({ children }: { children: ReactNode }) {
   const [navigationOpen, setNavigationOpen] = useState(true);
   const match = /^\/projects\/([^/]+)/.exec(location);
   const project = match ? decodeURIComponent(match[1]!) : undefined;
-  const active = project && location.includes('/models/') ? paths.models(project) : project && location.includes('/dataset/') ? paths.dataset(project) : location;
+  // A page below another one lights up that one's link.
+  const parents = project ? [paths.models(project), paths.trials(project), paths.packages(project)] : [];
+  const active = parents.find((path) => location.startsWith(path)) ?? (project && location.includes('/dataset/') ? paths.dataset(project) : location);
   return (
     <>
       <TopBar />

@@ -18,6 +18,7 @@ import type { ProjectMetadata } from '../api/generated.ts';
 import { useProjects } from '../api/queries.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { count, percent } from '../app/format.ts';
+import { pageLabels } from '../app/pages_of_table.ts';
 import { href, paths } from '../app/paths.ts';
 import { useSession } from '../session/session.tsx';
 import { CreateProject } from './create_project.tsx';
@@ -179,7 +180,7 @@ export function DashboardPage() {
               cell: cell((d) => <Sparkline values={d.series.map((p) => p.anomalies)} label={`${count(d.anomalies)} anomalies in the time frame`} />),
             },
           ]}
-          pagination={pages > 1 ? <Pagination currentPageIndex={page} pagesCount={pages} onChange={({ detail }) => setPage(detail.currentPageIndex)} /> : undefined}
+          pagination={pages > 1 ? <Pagination ariaLabels={pageLabels} currentPageIndex={page} pagesCount={pages} onChange={({ detail }) => setPage(detail.currentPageIndex)} /> : undefined}
           empty={
             projects.error ? (
               <Alert type="error" header="The projects cannot be read" action={<Button onClick={() => void projects.refetch()}>Try again</Button>}>

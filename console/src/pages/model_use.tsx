@@ -94,7 +94,9 @@ export function ModelUse({ project, version, model, onStart }: Props) {
             label,
             content: (
               <SpaceBetween size="xs">
-                <pre className="snippet">{text}</pre>
+                <pre className="snippet" tabIndex={0} aria-label={`${label} snippet`} role="region">
+                  {text}
+                </pre>
                 <CopyToClipboard textToCopy={text} copyButtonText="Copy" copySuccessText="Copied" copyErrorText="The browser did not let the page copy" />
               </SpaceBetween>
             ),

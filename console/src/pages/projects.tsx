@@ -18,6 +18,7 @@ import { ActionButton } from '../app/allowed.tsx';
 import { ConfirmDelete } from '../app/confirm_delete.tsx';
 import { count, time } from '../app/format.ts';
 import { useMessages } from '../app/messages.tsx';
+import { pageLabels } from '../app/pages_of_table.ts';
 import { href, paths } from '../app/paths.ts';
 import { useSession } from '../session/session.tsx';
 import { CreateProject } from './create_project.tsx';
@@ -132,7 +133,7 @@ export function ProjectsPage() {
         filter={
           <TextFilter {...filterProps} filteringPlaceholder="Find a project" filteringAriaLabel="Find a project" countText={`${count(filteredItemsCount)} found`} />
         }
-        pagination={<Pagination {...paginationProps} />}
+        pagination={<Pagination ariaLabels={pageLabels} {...paginationProps} />}
       />
       {creating && <CreateProject onClose={() => setCreating(false)} />}
       {deleting && <DeleteProject project={deleting} onClose={() => setDeleting(undefined)} />}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { countAt, histogram, interval, thresholdFor, type Judged } from './threshold.ts';
+import { countAt, histogram, interval, ScoreAxis, thresholdFor, type Judged } from './threshold.ts';
 
 const judged = (normal: number[], anomaly: number[]): Judged[] => [
   ...normal.map((score, i) => ({ sourceRef: `n${i}`, score, isAnomaly: false })),
@@ -38,7 +38,16 @@ test("Wilson's interval of 8 in 10 is that of the tables", () => {
 });
 
 test('A histogram counts every picture once', () => {
-  const bins = histogram(judged([0, 0.5, 1], [1, 2]), 0, 1, 4);
+  const pictures = judged([0, 0.5, 1], [1, 2, 900]);
+  const axis = new ScoreAxis(pictures, 1);
+  const bins = histogram(pictures, axis, axis.at(0), axis.at(900), 4);
   assert.equal(bins.reduce((sum, bin) => sum + bin.normal, 0), 3);
-  assert.equal(bins[3]!.anomaly, 2);
+  assert.equal(bins.reduce((sum, bin) => sum + bin.anomaly, 0), 3);
+  assert.equal(bins[3]!.anomaly, 1);
+});
+
+test('A place on the axis leads back to its score', () => {
+  const axis = new ScoreAxis(judged([-1, -0.5, 0], [3]), 0.2);
+  for (const score of [-7, 0.2, 0.3, 40]) assert.ok(Math.abs(axis.scoreAt(axis.at(score)) - score) < 1e-9);
+  assert.equal(axis.at(0.2), 0);
 });

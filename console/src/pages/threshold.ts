@@ -73,19 +73,45 @@ export function interval(part: number, whole: number): [number, number] | undefi
   return [Math.max(0, middle - half), Math.min(1, middle + half)];
 }
 
+/**
+ * Where scores stand on the axis of a histogram. Around the threshold of the training steps are even; far from it they grow,
+ * because the scores of clear defects lie far from each other: asinh((score - middle) / unit).
+ */
+export class ScoreAxis {
+  private readonly unit: number;
+
+  constructor(
+    judged: readonly Judged[],
+    private readonly middle: number,
+  ) {
+    const distances = judged
+      .filter(({ isAnomaly }) => !isAnomaly)
+      .map(({ score }) => Math.abs(score - middle))
+      .sort((a, b) => a - b);
+    this.unit = distances[distances.length >> 1] || 1;
+  }
+  at(score: number): number {
+    return Math.asinh((score - this.middle) / this.unit);
+  }
+  scoreAt(place: number): number {
+    return this.middle + this.unit * Math.sinh(place);
+  }
+}
+
 export interface Bin {
+  /** Scores. */
   from: number;
   to: number;
   normal: number;
   anomaly: number;
 }
 
-/** A histogram of the scores in equal steps; the last step holds its upper end, too. */
-export function histogram(judged: readonly Judged[], low: number, high: number, bins: number): Bin[] {
+/** A histogram of the scores in equal steps of the axis, from the place `low` to `high`; the last step holds its upper end, too. */
+export function histogram(judged: readonly Judged[], axis: ScoreAxis, low: number, high: number, bins: number): Bin[] {
   const width = (high - low) / bins || 1;
-  const list = Array.from({ length: bins }, (_, i) => ({ from: low + i * width, to: low + (i + 1) * width, normal: 0, anomaly: 0 }));
+  const list = Array.from({ length: bins }, (_, i) => ({ from: axis.scoreAt(low + i * width), to: axis.scoreAt(low + (i + 1) * width), normal: 0, anomaly: 0 }));
   for (const { score, isAnomaly } of judged) {
-    const bin = list[Math.min(bins - 1, Math.max(0, Math.floor((score - low) / width)))]!;
+    const bin = list[Math.min(bins - 1, Math.max(0, Math.floor((axis.at(score) - low) / width)))]!;
     isAnomaly ? bin.anomaly++ : bin.normal++;
   }
   return list;

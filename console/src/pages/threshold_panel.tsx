@@ -9,7 +9,6 @@ import Container from '@cloudscape-design/components/container';
 import FormField from '@cloudscape-design/components/form-field';
 import Header from '@cloudscape-design/components/header';
 import Input from '@cloudscape-design/components/input';
-import Slider from '@cloudscape-design/components/slider';
 import SpaceBetween from '@cloudscape-design/components/space-between';
 import { sentenceOf } from '../api/errors.ts';
 import type { EvaluatedPicture } from '../api/generated.ts';
@@ -18,9 +17,7 @@ import { count, percent, plural, time } from '../app/format.ts';
 import { useMessages } from '../app/messages.tsx';
 import { useSession } from '../session/session.tsx';
 import { ScoreHistogram } from './score_histogram.tsx';
-import { countAt, histogram, interval, judgedOf, thresholdFor } from './threshold.ts';
-
-const kSteps = 1000;
+import { countAt, histogram, interval, judgedOf, ScoreAxis, thresholdFor } from './threshold.ts';
 
 export function ThresholdPanel({ project, version, pictures }: { project: string; version: string; pictures: EvaluatedPicture[] }) {
   const { client } = useSession();
@@ -36,14 +33,15 @@ export function ThresholdPanel({ project, version, pictures }: { project: string
 
   const judged = useMemo(() => judgedOf(pictures), [pictures]);
   const { Threshold: current, TrainedThreshold: trained } = stored.data ?? {};
-  const [low, high] = useMemo(() => {
-    const scores = judged.map(({ score }) => score);
-    const least = Math.min(...scores, trained ?? Infinity);
-    const most = Math.max(...scores, trained ?? -Infinity);
-    const margin = (most - least) * 0.04 || 1;
-    return [least - margin, most + margin];
+  const { axis, low, high, bins } = useMemo(() => {
+    const line = new ScoreAxis(judged, trained ?? 0);
+    const places = [...judged.map(({ score }) => line.at(score)), line.at(trained ?? 0)];
+    const ends = { low: Math.min(...places), high: Math.max(...places) };
+    const margin = (ends.high - ends.low) * 0.04 || 1;
+    ends.low -= margin;
+    ends.high += margin;
+    return { axis: line, ...ends, bins: histogram(judged, line, ends.low, ends.high, 60) };
   }, [judged, trained]);
-  const bins = useMemo(() => histogram(judged, low, high, 60), [judged, low, high]);
 
   if (stored.error) return <Alert type="error">{sentenceOf(stored.error)}</Alert>;
   if (current === undefined || trained === undefined || judged.length === 0) return null;
@@ -72,7 +70,7 @@ export function ThresholdPanel({ project, version, pictures }: { project: string
     const oneIn = Number(text);
     if (!(oneIn >= 1)) return;
     const value = thresholdFor(judged, Math.floor(good / oneIn));
-    if (value !== undefined) setChosen(Math.min(high, Math.max(low, value)));
+    if (value !== undefined) setChosen(Math.min(axis.scoreAt(high), Math.max(axis.scoreAt(low), value)));
   }
 
   return (
@@ -105,22 +103,16 @@ export function ThresholdPanel({ project, version, pictures }: { project: string
     >
       <SpaceBetween size="m">
         <div>
-          <ScoreHistogram bins={bins} low={low} high={high} threshold={threshold} trained={trained} onMove={setChosen} />
-          <Slider
-            value={Math.round((kSteps * (threshold - low)) / (high - low))}
-            min={0}
-            max={kSteps}
-            step={1}
-            hideFillLine
-            ariaLabel="Threshold"
-            valueFormatter={(value) => (low + (value / kSteps) * (high - low)).toPrecision(3)}
-            onChange={({ detail }) => setChosen(low + (detail.value / kSteps) * (high - low))}
+          <ScoreHistogram
+            {...{ bins, axis, low, high, threshold, trained }}
+            effect={`${plural(now.falseNegatives, 'anomalous picture')} missed, ${plural(now.falsePositives, 'false alarm')}`}
+            onMove={setChosen}
           />
           <Box fontSize="body-s">
             <span className="legend-normal" />
             normal pictures
             <span className="legend-anomaly" />
-            anomalous pictures; dragging the red line moves the threshold
+            anomalous pictures. Drag the red line, or move it with the arrow keys; the dashed one is where the training put it.
           </Box>
         </div>
         <ColumnLayout columns={4} minColumnWidth={170} variant="text-grid">
@@ -155,6 +147,8 @@ export function ThresholdPanel({ project, version, pictures }: { project: string
           </Alert>
         )}
         <Box color="text-body-secondary" fontSize="body-s">
+          These counts use one threshold for all pictures. For the figures above, each picture was judged with a threshold that was chosen without it, which is what new
+          pictures will meet.{' '}
           {stored.data?.ChangedBy
             ? `The threshold was moved by ${stored.data.ChangedBy}, ${time(stored.data.ChangedAt)}. The training had put it at ${trained.toPrecision(3)}; it is ${current.toPrecision(3)} now.`
             : `The training put the threshold at ${trained.toPrecision(3)}.`}

@@ -103,7 +103,9 @@ function NewKey({ accessKey, onClose }: { accessKey: AccessKey; onClose(): void 
     <Modal visible header={`A new key for ${accessKey.UserName}`} closeAriaLabel="Close" onDismiss={onClose} footer={<Button onClick={onClose}>I have kept it</Button>}>
       <SpaceBetween size="s">
         <Alert type="warning">Keep this now, as an AWS credentials file: the secret is not shown again.</Alert>
-        <pre className="snippet">{text}</pre>
+        <pre className="snippet" tabIndex={0} aria-label="Credentials file" role="region">
+          {text}
+        </pre>
         <CopyToClipboard textToCopy={text} copyButtonText="Copy" copySuccessText="Copied" copyErrorText="The browser did not let the page copy" />
       </SpaceBetween>
     </Modal>

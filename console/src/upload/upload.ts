@@ -167,7 +167,8 @@ export class Upload {
   private add(least: number): Promise<void> {
     this.adding = this.adding.then(async () => {
       if (this.toAdd.length === 0 || this.toAdd.length < least) return;
-      const batch = this.toAdd.splice(0);
+      // Pictures arrive in any order; the dataset gets them in that of their names.
+      const batch = this.toAdd.splice(0).sort((a, b) => (a.key < b.key ? -1 : 1));
       if (this.waiting.length === 0 && least === 0) this.tell('adding');
       await this.target.add(batch);
       this.progress.added += batch.length;

@@ -91,6 +91,54 @@ Json encode_anomaly_map(const AnomalyMap& m) {
           {"Threshold", m.threshold}};
 }
 
+StartTrialRequest::StartTrialRequest(const Json& m) : model(m), trial_name(m.at("TrialName")) {
+  const auto& images = m.at("Images");
+  bucket = images.at("Bucket");
+  prefix = images.value("Prefix", "");
+  keys = images.value("Keys", std::vector<std::string>());
+}
+TrialRequest::TrialRequest(const Json& m) : project_name(m.at("ProjectName")), trial_name(m.at("TrialName")) {}
+ListTrialImagesRequest::ListTrialImagesRequest(const Json& m) : trial(m), range(m) {}
+VerifyTrialImagesRequest::VerifyTrialImagesRequest(const Json& m) : trial(m) {
+  for (const auto& entry : m.at("Verifications")) {
+    std::optional<bool> is_correct;
+    if (entry.contains("Verification")) is_correct = entry["Verification"] == "CORRECT";
+    verifications.emplace_back(entry.at("SourceRef"), is_correct);
+  }
+}
+
+Json encode_trial(const TrialDetection& trial) {
+  return {{"TrialName", trial.name},
+          {"ModelVersion", std::to_string(trial.model_version)},
+          {"Status", to_text(trial.status)},
+          {"StatusMessage", trial.status_message},
+          {"ImageCount", trial.counts.images},
+          {"JudgedCount", trial.counts.judged},
+          {"AnomalyCount", trial.counts.anomalous},
+          {"SkippedCount", trial.counts.skipped},
+          {"CorrectCount", trial.counts.correct},
+          {"IncorrectCount", trial.counts.incorrect},
+          {"CreationTimestamp", seconds(trial.created)},
+          {"LastUpdatedTimestamp", seconds(trial.updated)}};
+}
+
+Json encode_trial_images(const std::string& bucket, std::int64_t total, const std::vector<TrialImage>& images) {
+  const auto uri = [&](const std::string& key) { return "s3://" + bucket + "/" + key; };
+  Json list = Json::array();
+  for (const auto& image : images) {
+    Json entry = {{"SourceRef", uri(image.key)}};
+    if (const auto& v = image.verdict) {
+      entry.update({{"IsAnomalous", v->is_anomalous}, {"Confidence", v->confidence}, {"Score", v->anomaly_score}});
+      if (!v->anomaly_labels.empty()) entry["AnomalyLabels"] = v->anomaly_labels;
+      if (v->mask_key) entry["MaskRef"] = uri(*v->mask_key);
+    }
+    if (image.skipped_reason) entry["SkippedReason"] = *image.skipped_reason;
+    if (image.is_correct) entry["Verification"] = *image.is_correct ? "CORRECT" : "INCORRECT";
+    list.push_back(std::move(entry));
+  }
+  return {{"TotalCount", total}, {"Images", std::move(list)}};
+}
+
 Json encode_datapoints(const std::string& metric, const std::vector<Datapoint>& points) {
   Json list = Json::array();
   for (const auto& p : points)

@@ -9,6 +9,7 @@
 #include "api/lookoutvision/messages.hpp"
 #include "api/model.hpp"
 #include "domain/domain.hpp"
+#include "domain/trial_detection.hpp"
 
 /// The service `vedette` on the wire: what the original API lacks. The functions are pure. ../model.hpp has checked the
 /// members already.
@@ -99,6 +100,31 @@ struct AnomalyMap {
   double confidence = 0, anomaly_score = 0, threshold = 0;
 };
 Json encode_anomaly_map(const AnomalyMap& map);
+
+struct StartTrialRequest {
+  explicit StartTrialRequest(const Json& members);
+  lookoutvision::ModelRequest model;
+  std::string trial_name;
+  std::string bucket, prefix;     ///< where the pictures are
+  std::vector<std::string> keys;  ///< If empty, the pictures are all objects whose keys begin with the prefix.
+};
+struct TrialRequest {
+  explicit TrialRequest(const Json& members);
+  std::string project_name, trial_name;
+};
+struct ListTrialImagesRequest {
+  explicit ListTrialImagesRequest(const Json& members);
+  TrialRequest trial;
+  RangeRequest range;
+};
+struct VerifyTrialImagesRequest {
+  explicit VerifyTrialImagesRequest(const Json& members);
+  TrialRequest trial;
+  /// For each picture whether its verdict is right; empty: nobody says so any more.
+  std::vector<std::pair<std::string, std::optional<bool>>> verifications;
+};
+Json encode_trial(const TrialDetection& trial);
+Json encode_trial_images(const std::string& bucket, std::int64_t total, const std::vector<TrialImage>& images);
 
 struct Datapoint {
   Timestamp time;

@@ -180,6 +180,73 @@ TEST_P(Metadata, AThresholdIsReplacedForgottenAndGoesWithItsModel) {
   EXPECT_FALSE(work->models().threshold("u"));
 }
 
+TEST_P(Metadata, ATrialKeepsItsVerdictsAndWhatPeopleSayOfThem) {
+  auto work = store_->write();
+  TrialDetection t;
+  t.project = "p";
+  t.name = "first";
+  t.uid = "t1";
+  t.model_version = 3;
+  t.model_uid = "m";
+  t.bucket = "b";
+  t.moved_threshold = 0.25;
+  t.created = t.updated = at(1);
+  auto& trials = work->trial_detections();
+  EXPECT_TRUE(trials.insert(kScope, t, {"a", "b", "c"}));
+  auto other = t;
+  other.uid = "t2";
+  EXPECT_FALSE(trials.insert(kScope, other, {"a"}));
+  other.name = "second";
+  other.moved_threshold.reset();
+  EXPECT_TRUE(trials.insert(kScope, other, {"a"}));
+  EXPECT_EQ(trials.pending("t1", 2), (std::vector<std::pair<std::int64_t, std::string>>{{0, "a"}, {1, "b"}}));
+
+  TrialImage judged, skipped;
+  judged.verdict = TrialVerdict{true, 0.75, 1.5, {"crack", "dent"}, "masks/0.png"};
+  skipped.skipped_reason = "broken";
+  trials.set_result("t1", 0, judged);
+  trials.set_result("t1", 2, skipped);
+  EXPECT_EQ(trials.pending("t1", 10), (std::vector<std::pair<std::int64_t, std::string>>{{1, "b"}}));
+  EXPECT_TRUE(trials.verify("t1", "a", false));
+  EXPECT_FALSE(trials.verify("t1", "b", true));  // has no verdict yet
+  EXPECT_FALSE(trials.verify("t1", "c", true));
+  EXPECT_FALSE(trials.verify("t1", "none", true));
+  const auto images = trials.images_at("t1", 0, 10);
+  ASSERT_EQ(images.size(), 3U);
+  ASSERT_TRUE(images[0].verdict);
+  EXPECT_TRUE(images[0].verdict->is_anomalous);
+  EXPECT_EQ(images[0].verdict->confidence, 0.75);
+  EXPECT_EQ(images[0].verdict->anomaly_score, 1.5);
+  EXPECT_EQ(images[0].verdict->anomaly_labels, (std::vector<std::string>{"crack", "dent"}));
+  EXPECT_EQ(images[0].verdict->mask_key, "masks/0.png");
+  EXPECT_EQ(images[0].is_correct, false);
+  EXPECT_FALSE(images[1].verdict || images[1].skipped_reason || images[1].is_correct);
+  EXPECT_EQ(images[2].skipped_reason, "broken");
+  EXPECT_EQ(trials.images_at("t1", 1, 1).front().key, "b");
+
+  const auto found = trials.find(kScope, "p", "first");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->moved_threshold, 0.25);
+  EXPECT_EQ(found->model_version, 3);
+  const auto& n = found->counts;
+  EXPECT_EQ((std::vector{n.images, n.judged, n.anomalous, n.skipped, n.correct, n.incorrect}),
+            (std::vector<std::int64_t>{3, 1, 1, 1, 0, 1}));
+  EXPECT_TRUE(trials.verify("t1", "a", std::nullopt));
+  EXPECT_EQ(trials.find("t1")->counts.incorrect, 0);
+  EXPECT_FALSE(trials.find("t2")->moved_threshold);
+
+  EXPECT_TRUE(trials.move("t1", TrialStatus::running, TrialStatus::completed, "done", at(5)));
+  EXPECT_FALSE(trials.move("t1", TrialStatus::running, TrialStatus::failed, "late", at(6)));
+  EXPECT_EQ(trials.find("t1")->status_message, "done");
+  EXPECT_EQ(trials.find("t1")->updated, at(5));
+  EXPECT_EQ(trials.list(kScope, "p", {}, 10).size(), 2U);
+  EXPECT_EQ(trials.list(kScope, "p", {1000, "first"}, 10).front().name, "second");
+  EXPECT_TRUE(trials.remove("t1"));
+  EXPECT_TRUE(trials.images_at("t1", 0, 10).empty());
+  EXPECT_TRUE(work->projects().remove(kScope, "p"));
+  EXPECT_FALSE(trials.find("t2"));
+}
+
 TEST_P(Metadata, TagsAndProgressBelongToTheirModel) {
   auto work = store_->write();
   Model m;

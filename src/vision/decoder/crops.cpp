@@ -14,15 +14,28 @@ namespace vedette {
 namespace {
 
 constexpr int kLargestCrop = 256;
-constexpr double kDefectShare = 0.6;                        // This share of the crops lies around a real defect.
+constexpr double kDefectShare = 0.6;  // This share of the crops lies around a real defect, rounded up.
 constexpr double kPastedShare = 0.35, kDamagedShare = 0.3;  // These are shares of the other crops.
 // A cell's label is not learnt from if less than this share of the cell is labelled: cracks are thin.
 constexpr float kLabelledShare = 0.25F;
 constexpr std::size_t kPixelsKept = 2'000;  // So many pixels are kept per picture.
 // For each good picture, so many pictures of each kind are put together, at most kMostComposed.
-constexpr std::size_t kPerGood = 4, kMostComposed = 160;
+constexpr std::size_t kPerGood = 2, kMostComposed = 160;
 // All pictures that are put together have at most so many pixels.
 constexpr double kComposedPixels = 50e6;
+
+/// Returns the mean colours of the cells of kColorStride pixels, 0 … 1.
+Planes cell_means(const RgbImage& image) {
+  Planes out{3, image.height / kColorStride, image.width / kColorStride, {}};
+  const auto cells = static_cast<std::size_t>(out.height) * static_cast<std::size_t>(out.width);
+  out.values.resize(3 * cells);
+  for (int y = 0; y < image.height; ++y)
+    for (int x = 0; x < image.width; ++x)
+      for (std::size_t c = 0; c < 3; ++c)
+        out.values[c * cells + static_cast<std::size_t>(y / kColorStride * out.width + x / kColorStride)] +=
+            static_cast<float>(image.at(y, x)[c]) / (255.0F * kColorStride * kColorStride);
+  return out;
+}
 
 }  // namespace
 
@@ -237,76 +250,52 @@ DecoderSample CropSource::draw_one(Random r, bool from_defect, std::vector<std::
   return anywhere(samples_[good]);
 }
 
-Result<CropBatch> CropSource::draw(const Random& random, int count, int threads,
-                                   const decltype(DecoderJob::describe)& describe) const {
-  CropBatch batch;
-  batch.count = count;
-  batch.height = std::min(kLargestCrop, height_);
-  batch.width = std::min(kLargestCrop, width_);
-  const auto n = static_cast<std::size_t>(count),
-             plane = static_cast<std::size_t>(batch.height) * static_cast<std::size_t>(batch.width);
-  const auto rows = batch.height / kMapStride, columns = batch.width / kMapStride;
-  const auto cells = static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
-  const std::size_t colors = plane / (kColorStride * kColorStride);
-  batch.colors.resize(n * 3 * colors);
-  batch.distances.resize(n * kDistanceMaps * colors);
-  batch.light.resize(n * 3 * plane);
-  batch.truth.resize(n * plane);
-  batch.is_real.assign(n, 1);
-  batch.coverage.resize(n * cells);
-  batch.labels.assign(n * cells, -1);
-  batch.teaches.assign(n * static_cast<std::size_t>(folds_), 1);
-  std::vector<std::optional<Error>> failures(n);
-  std::vector<Description> described(n);
-  run_parallel(n, threads, [&](std::size_t i) {
-    std::vector<std::int64_t> folds;
-    const auto crop = draw_one(random.fork(i), static_cast<double>(i) < kDefectShare * count, folds);
-    if (folds.size() > 1) batch.is_real[i] = 0;  // It was put together of two pictures.
-    for (auto fold : folds) batch.teaches[i * static_cast<std::size_t>(folds_) + static_cast<std::size_t>(fold)] = 0;
-    std::transform(crop.distances.values.begin(), crop.distances.values.end(),
-                   batch.distances.begin() + static_cast<std::ptrdiff_t>(i * kDistanceMaps * colors),
-                   [](float d) { return std::log1p(d); });
-    if (auto description = describe(crop.image)) {
-      described[i] = std::move(*description);
-      std::copy(described[i].light.values.begin(), described[i].light.values.end(),
-                batch.light.begin() + static_cast<std::ptrdiff_t>(i * 3 * plane));
-    } else {
-      failures[i] = description.error();
-    }
-    std::transform(crop.truth.values.begin(), crop.truth.values.end(),
-                   batch.truth.begin() + static_cast<std::ptrdiff_t>(i * plane),
-                   [](auto v) { return v != 0 ? 1.0F : 0.0F; });
-    float* color = batch.colors.data() + 3 * i * colors;
-    for (std::size_t p = 0; p < plane; ++p) {
-      const auto cell = p / static_cast<std::size_t>(batch.width) / kColorStride *
-                            static_cast<std::size_t>(batch.width / kColorStride) +
-                        p % static_cast<std::size_t>(batch.width) / kColorStride;
-      for (std::size_t c = 0; c < 3; ++c)
-        color[c * colors + cell] +=
-            static_cast<float>(crop.image.pixels[3 * p + c]) / (255.0F * kColorStride * kColorStride);
-    }
-    for (int y = 0; y < rows; ++y)
-      for (int x = 0; x < columns; ++x) {
-        const auto cell = i * cells + static_cast<std::size_t>(y * columns + x);
-        for (int k = 0; k < kMapStride * kMapStride; ++k) {
-          const auto v = crop.truth.at(y * kMapStride + k / kMapStride, x * kMapStride + k % kMapStride);
-          if (v == 0) continue;
-          batch.coverage[cell] += 1.0F / (kMapStride * kMapStride);
-          if (v != kUnknown) batch.labels[cell] = v - 1;
-        }
-        if (batch.coverage[cell] < kLabelledShare) batch.labels[cell] = -1;
+Result<Crop> CropSource::draw_crop(Random r, bool from_defect, const decltype(DecoderJob::describe)& describe) const {
+  Crop crop;
+  const auto seen = draw_one(r, from_defect, crop.taught);
+  crop.is_real = crop.taught.size() == 1;  // Otherwise it was put together of two pictures.
+  const int height = seen.image.height, width = seen.image.width;
+  auto description = describe(seen.image);
+  if (!description) return description.error();
+  crop.description = std::move(*description);
+  crop.distances = seen.distances;
+  for (auto& d : crop.distances.values) d = std::log1p(d);
+  crop.truth = Grid<float>(height, width);
+  std::transform(seen.truth.values.begin(), seen.truth.values.end(), crop.truth.values.begin(),
+                 [](auto v) { return v != 0 ? 1.0F : 0.0F; });
+  crop.colors = cell_means(seen.image);
+  crop.coverage = Grid<float>(height / kMapStride, width / kMapStride);
+  crop.labels = Grid<std::int64_t>(height / kMapStride, width / kMapStride);
+  for (int y = 0; y < crop.coverage.height; ++y)
+    for (int x = 0; x < crop.coverage.width; ++x) {
+      auto& covered = crop.coverage.at(y, x);
+      auto& label = crop.labels.at(y, x) = -1;
+      for (int k = 0; k < kMapStride * kMapStride; ++k) {
+        const auto v = seen.truth.at(y * kMapStride + k / kMapStride, x * kMapStride + k % kMapStride);
+        if (v == 0) continue;
+        covered += 1.0F / (kMapStride * kMapStride);
+        if (v != kUnknown) label = v - 1;
       }
+      if (covered < kLabelledShare) label = -1;
+    }
+  return crop;
+}
+
+Result<std::vector<Crop>> CropSource::draw(const Random& random, int count, int threads,
+                                           const decltype(DecoderJob::describe)& describe) const {
+  std::vector<Crop> crops(static_cast<std::size_t>(count));
+  std::vector<std::optional<Error>> failures(crops.size());
+  run_parallel(crops.size(), threads, [&](std::size_t i) {
+    auto crop = draw_crop(random.fork(i), static_cast<double>(i) < kDefectShare * count, describe);
+    if (crop) {
+      crops[i] = std::move(*crop);
+    } else {
+      failures[i] = crop.error();
+    }
   });
   for (const auto& failure : failures)
     if (failure) return *failure;
-  for (std::size_t m = 0; m < batch.maps.size(); ++m) {
-    batch.channels[m] = described[0].maps[m].channels;
-    for (const auto& description : described) {
-      const auto& values = description.maps[m].values;
-      batch.maps[m].insert(batch.maps[m].end(), values.begin(), values.end());
-    }
-  }
-  return batch;
+  return crops;
 }
 
 }  // namespace vedette

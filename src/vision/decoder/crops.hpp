@@ -12,19 +12,17 @@ namespace vedette {
 inline constexpr int kMapStride = 4;    ///< The stride of the decoders' maps.
 inline constexpr int kColorStride = 8;  ///< The stride of the mean colours and of the distances.
 
-struct CropBatch {
-  int count = 0, height = 0, width = 0;
-  std::array<std::vector<float>, 3> maps;     ///< [count, channels, height / s, width / s] at strides s of 4, 8 and 16
-  std::array<std::int64_t, 3> channels = {};  ///< The number of channels of each map.
-  std::vector<float> colors;                  ///< [count, 3, height / 8, width / 8]: means, 0 … 1
-  std::vector<float> distances;               ///< [count, kDistanceMaps, height / 8, width / 8]: log(1 + distance)
-  std::vector<float> light;                   ///< [count, 3, height, width]
-  std::vector<float> truth;                   ///< [count, height, width]: 1 where there is a defect
-  std::vector<float> is_real;                 ///< [count]: 0 if the crop shows a picture that was put together
-  std::vector<float> coverage;  ///< [count, height / 4, width / 4]: share of the cell that a defect covers
-  /// [count, height / 4, width / 4]: label of cells that a defect covers to a quarter, else −1.
-  std::vector<std::int64_t> labels;
-  std::vector<float> teaches;  ///< [count, folds]: 1 if the fold's decoder may learn from the crop
+/// What a decoder learns from. Height and width are those of the crop.
+struct Crop {
+  Description description;
+  Planes colors;         ///< [3, height / 8, width / 8]: means, 0 … 1
+  Planes distances;      ///< [kDistanceMaps, height / 8, width / 8]: log(1 + distance)
+  Grid<float> truth;     ///< [height, width]: 1 where there is a defect
+  Grid<float> coverage;  ///< [height / 4, width / 4]: the share of the cell that a defect covers
+  Grid<std::int64_t>
+      labels;           ///< [height / 4, width / 4]: the label of cells that a defect covers to a quarter, else −1
+  bool is_real = true;  ///< False if the crop shows a picture that was put together.
+  std::vector<std::int64_t> taught;  ///< The folds whose decoders may not learn from the crop, each once or more.
 };
 
 /// Holds pictures in memory and draws crops from them.
@@ -36,9 +34,9 @@ class CropSource {
   /// Makes pictures that nobody took: good pictures with a real defect pasted in or with rendered damage. Measures
   /// their distances.
   Result<void> compose(const Random& random, int threads, const decltype(DecoderJob::measure)& measure);
-  /// Draws a batch of `count` crops. The random state determines it, whatever the number of threads.
-  [[nodiscard]] Result<CropBatch> draw(const Random& random, int count, int threads,
-                                       const decltype(DecoderJob::describe)& describe) const;
+  /// Draws `count` crops. The random state determines them, whatever the number of threads.
+  [[nodiscard]] Result<std::vector<Crop>> draw(const Random& random, int count, int threads,
+                                               const decltype(DecoderJob::describe)& describe) const;
 
  private:
   /// The truth of a place that is damaged but shows no known label.
@@ -53,6 +51,8 @@ class CropSource {
                                    Random& r) const;
   [[nodiscard]] Composed paste(Random r) const;
   [[nodiscard]] Composed damage(Random r) const;
+  [[nodiscard]] Result<Crop> draw_crop(Random r, bool from_defect,
+                                       const decltype(DecoderJob::describe)& describe) const;
   [[nodiscard]] DecoderSample draw_one(Random r, bool from_defect, std::vector<std::int64_t>& folds) const;
   /// A place of a defect: a picture, and a pixel of a label that was drawn with the same chance as every other label.
   struct Place {

@@ -72,7 +72,7 @@ struct Decoders {
 /// Trains the decoders. The same job gives the same weights on one machine type with the same number of threads; a job
 /// with `seconds_left` gives those of a job with the steps that it took. The call blocks. Fails as `load` does, or with
 /// internal if LibTorch does.
-Result<Decoders> train_decoders(const DecoderJob& job);
+Result<Decoders> train_decoders(DecoderJob job);
 
 /// Cells whose logit of a defect is at least this high are looked at pixel by pixel, with their neighbours.
 inline constexpr double kRefinedFrom = -2;

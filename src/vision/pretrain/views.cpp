@@ -130,10 +130,10 @@ Tensor expose(Tensor x, const Dice& dice, const Tensor& blur, const Tensor& nois
   const auto ramp = torch::linspace(-1, 1, kWindow, options);
   const auto plane =
       ramp.reshape({1, 1, 1, -1}) * dice.uniform(-0.5, 0.5) + ramp.reshape({1, 1, -1, 1}) * dice.uniform(-0.5, 0.5);
-  const auto light = dice.chance(0.6) * plane + dice.chance(0.6) * dice.uniform(0.05, 0.6) * dice.field(3, kWindow) +
-                     dice.chance(0.3) * dice.uniform(0.02, 0.25) * dice.field(5, kWindow);
+  const auto light = dice.chance(0.6) * plane + dice.chance(0.6) * dice.uniform(0.05, 0.3) * dice.field(3, kWindow) +
+                     dice.chance(0.3) * dice.uniform(0.02, 0.12) * dice.field(5, kWindow);
   x = x * (light - kBrightest * light.amax({2, 3}, true)).exp();
-  x = x + dice.chance(0.25) * dice.uniform(0, 0.25) * (dice.field(3, kWindow) + 1) / 2;
+  x = x + dice.chance(0.12) * dice.uniform(0, 0.25) * (dice.field(3, kWindow) + 1) / 2;
   x = smooth(x, smoothing(blur, kWindow));
   return (x + noise * dice.sensor_noise(kWindow)).clamp(0, 1);
 }

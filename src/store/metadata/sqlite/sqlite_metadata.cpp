@@ -5,7 +5,7 @@
 #include "store/metadata/sqlite/repositories.hpp"
 
 namespace vedette::embedded {
-extern const std::string_view migration_0001, migration_0002, migration_0003, migration_0004;
+extern const std::string_view migration_0001, migration_0002, migration_0003, migration_0004, migration_0005;
 }
 
 namespace vedette {
@@ -35,6 +35,7 @@ class SqliteUnitOfWork : public UnitOfWork {
   DatasetRepository& datasets() override { return datasets_.get(); }
   ModelRepository& models() override { return models_.get(); }
   PackagingJobRepository& packaging_jobs() override { return packaging_jobs_.get(); }
+  TrialDetectionRepository& trial_detections() override { return trial_detections_.get(); }
   JobRepository& jobs() override { return jobs_.get(); }
   UserRepository& users() override { return users_.get(); }
   TokenRepository& tokens() override { return tokens_.get(); }
@@ -47,6 +48,7 @@ class SqliteUnitOfWork : public UnitOfWork {
   Lazy<DatasetRepository> datasets_{transaction_.connection(), sqlite::make_datasets};
   Lazy<ModelRepository> models_{transaction_.connection(), sqlite::make_models};
   Lazy<PackagingJobRepository> packaging_jobs_{transaction_.connection(), sqlite::make_packaging_jobs};
+  Lazy<TrialDetectionRepository> trial_detections_{transaction_.connection(), sqlite::make_trial_detections};
   Lazy<JobRepository> jobs_{transaction_.connection(), sqlite::make_jobs};
   Lazy<UserRepository> users_{transaction_.connection(), sqlite::make_users};
   Lazy<TokenRepository> tokens_{transaction_.connection(), sqlite::make_tokens};
@@ -61,7 +63,8 @@ class SqliteMetadata : public MetadataStore {
     sqlite::migrate(connection, {{1, embedded::migration_0001},
                                  {2, embedded::migration_0002},
                                  {3, embedded::migration_0003},
-                                 {4, embedded::migration_0004}});
+                                 {4, embedded::migration_0004},
+                                 {5, embedded::migration_0005}});
   }
   std::unique_ptr<UnitOfWork> read() override {
     return std::make_unique<SqliteUnitOfWork>(pool_, sqlite::Transaction::Access::read);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <optional>
 
 #include "base/mutex.hpp"
@@ -69,6 +70,40 @@ Result<DecoderSample> load_for_decoder(const Workshop& w, const Picture& picture
   return out;
 }
 
+/// Returns the `measure` of a DecoderJob. Pictures must be as the reference sees them. It owns graphs, which take memory.
+decltype(DecoderJob::measure) measure_by_fold(const Workshop& w) {
+  struct Graphs {
+    std::vector<std::unique_ptr<GraphPool>> of_fold;
+    Mutex alone;  // It guards no data: a large picture is measured alone, on all threads.
+  };
+  const auto graphs = std::make_shared<Graphs>();
+  const auto seen = w.seen_from_reference();
+  std::vector<std::vector<std::string>> maps(static_cast<std::size_t>(w.folds));
+  for (std::size_t fold = 0; fold < maps.size(); ++fold) {
+    for (const auto& contestant : seen.manifest.contestants) maps[fold].push_back(contestant.maps[fold]);
+    graphs->of_fold.push_back(std::make_unique<GraphPool>(seen.manifest.graph, seen.tensors, maps[fold]));
+  }
+  return [&w, graphs, maps](const RgbImage& image, std::int64_t of) -> Result<Planes> {
+    const auto fold = static_cast<std::size_t>(of);
+    std::optional<MutexLock> alone;
+    if (w.strands() == 1) alone.emplace(graphs->alone);
+    const ThreadCount count(w.strands() > 1 ? 1 : w.threads);
+    auto graph = graphs->of_fold[fold]->take(w.input.height, w.input.width);
+    if (!graph) return internal_error(graph.error().message);
+    (*graph)->run(resize_to_planes(image, w.input.height, w.input.width));
+    Planes out{kDistanceMaps, w.features.grid.height, w.features.grid.width, {}};
+    for (const auto& name : maps[fold]) {
+      const auto& value = (*graph)->output(name);
+      Grid<float> map(static_cast<int>(value.shape[0]), static_cast<int>(value.shape[1]));
+      map.values = value.copy();
+      map = resize_map(map, out.height, out.width);
+      out.values.insert(out.values.end(), map.values.begin(), map.values.end());
+    }
+    graphs->of_fold[fold]->give_back(std::move(*graph));
+    return out;
+  };
+}
+
 Result<void> DefectDecoders::fit(Workshop& w) {
   if (!w.is_segmentation) return {};
   if (w.entered.size() != static_cast<std::size_t>(kDistanceMaps))
@@ -104,30 +139,11 @@ Result<void> DefectDecoders::fit(Workshop& w) {
     graphs.give_back(std::move(*graph));
     return out;
   };
-  // Composed pictures are as the reference sees them already; registering them again changes next to nothing.
-  auto at_input_size = w.seen_from_reference();
-  at_input_size.manifest.image_height = w.input.height;
-  at_input_size.manifest.image_width = w.input.width;
-  const auto engine = Engine::create(std::move(at_input_size));
-  if (!engine) return internal_error(engine.error().message);
-  Mutex measuring;  // It guards no data: a large picture is measured alone, on all threads.
-  job.measure = [&](const RgbImage& image, std::int64_t fold) -> Result<Planes> {
-    std::optional<MutexLock> alone;
-    if (w.strands() == 1) alone.emplace(measuring);
-    const ThreadCount count(w.strands() > 1 ? 1 : w.threads);
-    auto measured = (*engine)->measure(image);
-    if (!measured) return measured.error();
-    Planes out{kDistanceMaps, w.features.grid.height, w.features.grid.width, {}};
-    for (const auto& contestant : measured->outputs) {
-      const auto map = resize_map(contestant.maps[static_cast<std::size_t>(fold)], out.height, out.width);
-      out.values.insert(out.values.end(), map.values.begin(), map.values.end());
-    }
-    return out;
-  };
-  job.load = [&](std::size_t i) -> Result<DecoderSample> {
+  job.measure = measure_by_fold(w);
+  job.load = [&w, &chosen, measure = job.measure](std::size_t i) -> Result<DecoderSample> {
     auto sample = load_for_decoder(w, w.pictures[chosen[i]]);
     if (!sample) return sample;
-    auto distances = job.measure(sample->image, w.pictures[chosen[i]].fold);
+    auto distances = measure(sample->image, w.pictures[chosen[i]].fold);
     if (!distances) return distances.error();
     sample->distances = std::move(*distances);
     return sample;
@@ -148,7 +164,8 @@ Result<void> DefectDecoders::fit(Workshop& w) {
       return *w.job.plan.budget_seconds - w.meter.seconds() - scoring;
     };
   job.progress = [&](double share) { w.meter.report("learning to draw defects", 0.4 + 0.4 * share); };
-  auto weights = train_decoders(job);
+  const auto labels = job.labels;
+  auto weights = train_decoders(std::move(job));
   if (!weights) return weights.error();
   w.blobs.emplace_back();
   w.artifact.manifest.decoder_steps = weights->steps;
@@ -158,8 +175,8 @@ Result<void> DefectDecoders::fit(Workshop& w) {
     w.blobs.back().push_back(name);
   }
   auto& m = w.artifact.manifest;
-  std::vector<std::string> maps;  // The maps come fold by fold, as the reference sees the part.
   const auto seen = w.seen_from_reference();
+  std::vector<std::string> maps;  // The maps come fold by fold, as the reference sees the part.
   for (std::size_t fold = 0; fold < static_cast<std::size_t>(w.folds); ++fold)
     for (const auto& contestant : seen.manifest.contestants) maps.push_back(contestant.maps[fold]);
   m.graph.push_back(
@@ -171,7 +188,7 @@ Result<void> DefectDecoders::fit(Workshop& w) {
   Contestant contestant{.name = name(), .maps = {}, .pools = all_pools(w.input)};
   for (std::int64_t fold = 0; fold < w.folds; ++fold) {
     const auto own = fmt::format("decoder.{}.", fold);
-    const auto first = static_cast<double>(fold * (1 + job.labels));
+    const auto first = static_cast<double>(fold * (1 + labels));
     m.graph.push_back({"slice", own + "logit", {out.logits}, {}, {{"channel", first}}});
     m.graph.push_back({"softplus", own + "map", {own + "logit"}, {}, {}});
     contestant.maps.push_back(w.in_place(own + "map", kCell));
@@ -179,7 +196,7 @@ Result<void> DefectDecoders::fit(Workshop& w) {
                        own + "classes",
                        {out.logits},
                        {},
-                       {{"first", first + 1}, {"count", static_cast<double>(job.labels)}}});
+                       {{"first", first + 1}, {"count", static_cast<double>(labels)}}});
     segmentation.class_maps.push_back(w.in_place(own + "classes", kCell));
   }
   w.enter(*this, std::move(contestant));
