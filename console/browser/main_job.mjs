@@ -15,7 +15,7 @@ const shots = process.env.SCREENSHOTS;
 let shot = 0;
 
 async function check(page, name) {
-  if (shots) await page.screenshot({ path: join(shots, `${String(++shot).padStart(2, '0')}-${name}.png`) });
+  if (shots) await page.screenshot({ path: join(shots, `${String(++shot).padStart(2, '0')}-${name}.png`), fullPage: ['results', 'threshold', 'tried'].includes(name) });
   for (const finding of await seriousFindings(page)) problems.push(`${name}: ${finding}`);
   console.log(`CHECK ${name}`);
   if ((await answers.next()).done) throw new Error(`Nobody answered the check ${name}.`);

@@ -71,7 +71,7 @@ class Console(unittest.TestCase):
             bucket = [b["Name"] for b in self.s3.list_buckets()["Buckets"] if b["Name"].startswith("lookoutvision-us-east-1-")]
             self.assertEqual(len(bucket), 1)
             self.assertEqual(self.s3.get_bucket_versioning(Bucket=bucket[0])["Status"], "Enabled")
-            for item in self.s3.list_objects_v2(Bucket=bucket[0])["Contents"]:
+            for item in self.s3.list_objects_v2(Bucket=bucket[0], Prefix="projects/flanges/")["Contents"]:
                 self.assertRegex(item["Key"], r"^projects/flanges/train/pictures/(good|bad|unsorted)/.*\.jpg$")
                 with open(os.path.join(self.folder, *item["Key"].split("/")[3:]), "rb") as file:
                     self.assertEqual(self.s3.get_object(Bucket=bucket[0], Key=item["Key"])["Body"].read(), file.read())
