@@ -24,6 +24,7 @@ export interface UnsignedRequest {
 }
 
 const encoder = new TextEncoder();
+const kShort = 64 << 10;
 const algorithm = { name: 'HMAC', hash: 'SHA-256' };
 const hasWebCrypto = () => typeof crypto !== 'undefined' && crypto.subtle !== undefined;
 
@@ -33,7 +34,12 @@ export async function importSecret(secretAccessKey: string): Promise<SecretKey> 
   return crypto.subtle.importKey('raw', encoder.encode(`AWS4${secretAccessKey}`), algorithm, false, ['sign']);
 }
 
-const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+const kHex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const hex = (bytes: Uint8Array) => {
+  let text = '';
+  for (const byte of bytes) text += kHex[byte];
+  return text;
+};
 
 async function sign(key: CryptoKey | Uint8Array, text: string): Promise<Uint8Array> {
   if (key instanceof Uint8Array) return hmac(sha256, key, encoder.encode(text));
@@ -44,7 +50,8 @@ async function sign(key: CryptoKey | Uint8Array, text: string): Promise<Uint8Arr
 export async function hashOf(body: UnsignedRequest['body']): Promise<string> {
   const bytes =
     body === null ? new Uint8Array() : typeof body === 'string' ? encoder.encode(body) : body instanceof Blob ? new Uint8Array(await body.arrayBuffer()) : body;
-  if (!hasWebCrypto()) return hex(sha256(bytes));
+  // To wait for the browser's own hash takes longer than to compute a short one here.
+  if (bytes.length <= kShort || !hasWebCrypto()) return hex(sha256(bytes));
   return hex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)));
 }
 
