@@ -16,6 +16,7 @@ const regions = ['us-east-1', 'us-east-2', 'us-west-2', 'eu-central-1', 'eu-west
 
 function TopBar() {
   const session = useSession();
+  const messages = useMessages();
   const [theme, changeTheme] = useState<Theme>(currentTheme());
   const profiles = readProfiles();
   const known = [...new Set([session.region, ...profiles.filter((p) => p.server === location.origin).map((p) => p.region), ...regions])];
@@ -34,7 +35,7 @@ function TopBar() {
               ...(others.length ? [{ text: 'Other servers', items: others.map((p) => ({ id: `server:${p.server}`, text: p.name, href: `${p.server}/console/`, external: true })) }] : []),
             ],
             onItemClick: ({ detail }) => {
-              if (!detail.id.startsWith('server:')) session.changeRegion(detail.id);
+              if (!detail.id.startsWith('server:')) session.changeRegion(detail.id).catch((error: unknown) => messages.fail(`The region is still ${session.region}`, error));
             },
           },
           {

@@ -32,6 +32,8 @@ function fakeServer(lines: Map<string, string>, refused = '') {
   let status = 'CREATE_COMPLETE';
   let message = '';
   const client = {
+    all: async (_name: string, _list: string, { SourceRefContains }: Record<string, string>) =>
+      [...lines].filter(([sourceRef]) => sourceRef.includes(SourceRefContains!)).map(([, text]) => text),
     async call(name: string, input: Record<string, string>) {
       if (name === 'DescribeDataset') return { DatasetDescription: { Status: status, StatusMessage: message } };
       if (name === 'ListDatasetEntries') {

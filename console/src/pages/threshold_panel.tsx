@@ -19,6 +19,9 @@ import { useSession } from '../session/session.tsx';
 import { ScoreHistogram } from './score_histogram.tsx';
 import { countAt, histogram, interval, judgedOf, ScoreAxis, thresholdFor } from './threshold.ts';
 
+/** The least threshold that the server takes is above 0. */
+const kLeast = 1e-6;
+
 export function ThresholdPanel({ project, version, pictures }: { project: string; version: string; pictures: EvaluatedPicture[] }) {
   const { client } = useSession();
   const queries = useQueryClient();
@@ -38,7 +41,8 @@ export function ThresholdPanel({ project, version, pictures }: { project: string
     const places = [...judged.map(({ score }) => line.at(score)), line.at(trained ?? 0)];
     const ends = { low: Math.min(...places), high: Math.max(...places) };
     const margin = (ends.high - ends.low) * 0.04 || 1;
-    ends.low -= margin;
+    // Thresholds are positive.
+    ends.low = Math.max(ends.low - margin, line.at(kLeast));
     ends.high += margin;
     return { axis: line, ...ends, bins: histogram(judged, line, ends.low, ends.high, 60) };
   }, [judged, trained]);

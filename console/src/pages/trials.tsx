@@ -50,6 +50,7 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
   const queries = useQueryClient();
   const [, navigate] = useHashLocation();
   const models = useModels(project);
+  const trials = useTrials(project);
   const options = (models.data ?? [])
     .filter(({ Status }) => Status === 'TRAINED' || Status === 'HOSTED')
     .map(({ ModelVersion }) => ({ value: ModelVersion!, label: `Model ${ModelVersion}` }));
@@ -73,7 +74,8 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
       bucket = newBucketName(region);
       await createConsoleBucket(s3, bucket);
     }
-    const prefix = `projects/${project}/trials/${name}/`;
+    // Another task of this name may have left its pictures here; a second try goes on where the first one ended.
+    const prefix = `projects/${project}/trials/${name}-${token.slice(0, 8)}/`;
     const items = files.map(({ path, file }) => ({ path, file, label: null }));
     const target = {
       list: async () => new Map((await s3.listAll(bucket, prefix)).map(({ key, size, etag }) => [key, { size, etag }])),
@@ -92,6 +94,8 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
     setBusy(true);
     setProblem(undefined);
     try {
+      if (!/^[a-zA-Z0-9][a-zA-Z0-9_-]*$/.test(name)) throw new Error('A task name has letters, digits, hyphens and underscores, and begins with a letter or a digit.');
+      if (trials.data?.some(({ TrialName }) => TrialName === name)) throw new Error(`There is a task ${name}. Choose another name.`);
       let images: { Bucket: string; Prefix?: string };
       if (source === 'upload') images = await send();
       else {

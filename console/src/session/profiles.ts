@@ -8,7 +8,10 @@ export interface Profile {
 
 const key = 'vedette.profiles';
 const valid = (value: unknown): value is Profile =>
-  typeof value === 'object' && value !== null && ['name', 'server', 'region'].every((name) => typeof (value as Record<string, unknown>)[name] === 'string');
+  typeof value === 'object' &&
+  value !== null &&
+  ['name', 'server', 'region'].every((name) => typeof (value as Record<string, unknown>)[name] === 'string') &&
+  /^https?:\/\//.test((value as Profile).server);
 
 export function readProfiles(): Profile[] {
   try {

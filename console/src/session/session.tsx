@@ -6,11 +6,14 @@ import { S3 } from '../api/s3.ts';
 import { getCallerIdentity, getSessionToken } from '../api/sts.ts';
 import { loadPermissions, type Permissions, type SimulatedAction } from './permissions.ts';
 import { rememberRegion } from './profiles.ts';
-import { forgetSession, readSession, writeSession, type StoredSession } from './storage.ts';
+import { forgetSession, readSession, touchSession, writeSession, type StoredSession } from './storage.ts';
 
 const kSessionSeconds = 12 * 3600;
 /** Without a click or a key for this long, the page signs out. */
 const kIdleMilliseconds = 45 * 60_000;
+
+/** Tells other tabs which session has ended. */
+const channel = typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel('vedette-session');
 
 export interface Session {
   client: Client;
@@ -23,7 +26,8 @@ export interface Session {
   /** Whether the person may do this somewhere; pages grey out what they may not. */
   may(action: SimulatedAction): boolean;
   signOut(reason?: string): void;
-  changeRegion(region: string): void;
+  /** Rejects, and changes nothing, if the server refuses the region. */
+  changeRegion(region: string): Promise<void>;
 }
 
 export type SessionState =
@@ -43,24 +47,33 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const stored = useRef<StoredSession>();
 
+  /** Rises with each sign-in and sign-out, so that what was begun before them ends without effect. */
+  const generation = useRef(0);
+
   const signOut = useCallback(
     (reason?: string) => {
+      generation.current++;
+      const ended = stored.current?.accessKeyId;
       stored.current = undefined;
       queries.clear();
       setState({ phase: 'signedOut', reason });
-      void forgetSession();
+      void forgetSession(ended).then(() => channel?.postMessage(ended));
     },
     [queries],
   );
 
   const open = useCallback(
     async (kept: StoredSession) => {
+      const mine = ++generation.current;
       const expired = () => signOut('Your session has ended. Sign in again to go on.');
       const credentials = { accessKeyId: kept.accessKeyId, secret: kept.secret, sessionToken: kept.sessionToken };
       const client = new Client(credentials, kept.region, expired);
       const permissions = await loadPermissions(client);
+      if (generation.current !== mine) return;
       stored.current = kept;
       await writeSession(kept);
+      if (generation.current !== mine) return forgetSession(kept.accessKeyId);
+      rememberRegion(kept.region);
       const session: Session = {
         client,
         s3: new S3(client),
@@ -71,10 +84,9 @@ export function SessionProvider({ children }: { children: ReactNode }) {
         permissions,
         may: (action) => permissions[action] ?? false,
         signOut,
-        changeRegion: (region) => {
-          rememberRegion(region);
+        changeRegion: async (region) => {
+          await open({ ...kept, region, lastUsed: Date.now() });
           queries.clear();
-          void open({ ...kept, region });
         },
       };
       setState({ phase: 'signedIn', session });
@@ -100,26 +112,28 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   useEffect(() => {
     if (state.phase !== 'signedIn') return;
     let written = Date.now();
-    const used = () => {
-      if (stored.current && Date.now() - written > 30_000) {
-        written = Date.now();
-        stored.current = { ...stored.current, lastUsed: written };
-        void writeSession(stored.current);
-      }
+    const look = async (used: boolean) => {
+      const own = stored.current?.accessKeyId;
+      if (own === undefined || (await touchSession(own, kIdleMilliseconds, used).catch(() => false))) return;
+      signOut('You were signed out: the session has ended, was not used for a while, or was ended in another tab.');
     };
-    const check = async () => {
-      const kept = await readSession().catch(() => undefined);
-      if (!kept) signOut();
-      else if (kept.lastUsed + kIdleMilliseconds <= Date.now()) signOut('You were signed out because the console was not used for a while.');
-      else if (kept.expires <= Date.now()) signOut('Your session has ended. Sign in again to go on.');
+    const use = () => {
+      if (Date.now() - written < 20_000) return;
+      written = Date.now();
+      void look(true);
     };
-    const timer = window.setInterval(() => void check(), 20_000);
-    window.addEventListener('pointerdown', used);
-    window.addEventListener('keydown', used);
+    const end = ({ data }: MessageEvent) => {
+      if (data === stored.current?.accessKeyId) signOut('You signed out in another tab.');
+    };
+    const timer = window.setInterval(() => void look(false), 20_000);
+    window.addEventListener('pointerdown', use);
+    window.addEventListener('keydown', use);
+    channel?.addEventListener('message', end);
     return () => {
       window.clearInterval(timer);
-      window.removeEventListener('pointerdown', used);
-      window.removeEventListener('keydown', used);
+      window.removeEventListener('pointerdown', use);
+      window.removeEventListener('keydown', use);
+      channel?.removeEventListener('message', end);
     };
   }, [state.phase, signOut]);
 
@@ -130,7 +144,6 @@ export function SessionProvider({ children }: { children: ReactNode }) {
         const temporary = await getSessionToken(accessKeyId, secretAccessKey, region, kSessionSeconds);
         const client = new Client({ accessKeyId: temporary.accessKeyId, secret: temporary.secret, sessionToken: temporary.sessionToken }, region);
         const identity = await getCallerIdentity(client);
-        rememberRegion(region);
         await open({ ...temporary, lastUsed: Date.now(), region, ...identity });
       },
     }),

@@ -38,8 +38,24 @@ export const writeSession = async (session: StoredSession) => {
   await (await openDatabase()).put('session', session, 'current');
 };
 
-/** Forgets the session and everything that was kept for it. */
-export async function forgetSession(): Promise<void> {
-  const db = await openDatabase();
-  await Promise.all([db.clear('session'), db.clear('thumbnails')]);
+/**
+ * Notes that the session was used, if it is still this one. Returns false if it was signed out, has ended, or is another
+ * person's by now; one transaction looks and writes, so that no tab brings back what another one has forgotten.
+ */
+export async function touchSession(accessKeyId: string, idleMilliseconds: number, used: boolean): Promise<boolean> {
+  const store = (await openDatabase()).transaction('session', 'readwrite').objectStore('session');
+  const kept = (await store.get('current')) as StoredSession | undefined;
+  const now = Date.now();
+  if (!kept || kept.accessKeyId !== accessKeyId || kept.expires <= now || kept.lastUsed + idleMilliseconds <= now) return false;
+  if (used) await store.put({ ...kept, lastUsed: now }, 'current');
+  return true;
+}
+
+/** Forgets a session, unless another one has taken its place, and what only it may see. Drafts stay for their user. */
+export async function forgetSession(accessKeyId: string | undefined): Promise<void> {
+  const transaction = (await openDatabase()).transaction(['session', 'thumbnails'], 'readwrite');
+  const kept = (await transaction.objectStore('session').get('current')) as StoredSession | undefined;
+  if (accessKeyId === undefined || kept?.accessKeyId === accessKeyId) await transaction.objectStore('session').clear();
+  await transaction.objectStore('thumbnails').clear();
+  await transaction.done;
 }

@@ -48,10 +48,25 @@ interface Uploads {
 }
 
 const Context = createContext<Uploads | null>(null);
-const recordKey = (place: { project: string; type: string }) => `${place.project}/${place.type}`;
+const kPage = 5000;
+/** Unfinished uploads belong to a user and a region, as projects of equal names do. */
+const recordKey = ({ arn, region }: Session, place: { project: string; type: string }) => [arn, region, place.project, place.type].join(' ');
 
-function targetFor({ client, s3 }: Session, place: UploadPlace): UploadTarget {
+/** The pictures that a dataset holds. */
+async function heldBy({ client }: Session, place: UploadPlace): Promise<Set<string>> {
+  const held = new Set<string>();
+  for (let offset = 0, total = 1; offset < total; offset += kPage) {
+    const page = await client.call('ListDatasetImages', { ProjectName: place.project, DatasetType: place.type, Offset: offset, MaxResults: kPage });
+    total = page.TotalCount ?? 0;
+    for (const { SourceRef } of page.Images ?? []) held.add(SourceRef!);
+  }
+  return held;
+}
+
+function targetFor(session: Session, place: UploadPlace): UploadTarget {
+  const { client, s3 } = session;
   const line = { normal: normalLine, anomaly: anomalyLine };
+  let held: Set<string> | undefined;
   return {
     async list() {
       const objects = await s3.listAll(place.bucket, place.prefix);
@@ -59,20 +74,19 @@ function targetFor({ client, s3 }: Session, place: UploadPlace): UploadTarget {
     },
     put: (key, body, contentType, signal) => s3.put({ bucket: place.bucket, key }, body, contentType, { signal }),
     async add(pictures) {
-      const dataset = { ProjectName: place.project, DatasetType: place.type };
       try {
         await settledDataset(client, place.project, place.type);
       } catch (error) {
-        if (isNotFound(error)) {
-          await client.call('CreateDataset', dataset);
-          await settledDataset(client, place.project, place.type);
-        } else if (!(error instanceof Error && error.name === 'UPDATE_FAILED_ROLLBACK_COMPLETE')) throw error;
+        if (!isNotFound(error)) throw error;
+        await client.call('CreateDataset', { ProjectName: place.project, DatasetType: place.type });
+        await settledDataset(client, place.project, place.type);
       }
-      const lines = pictures.map(({ key, label }) => {
-        const sourceRef = s3Uri({ bucket: place.bucket, key });
-        return label ? line[label](sourceRef) : unlabelledLine(sourceRef);
-      });
-      await updateEntries(client, place.project, place.type, lines);
+      // A line replaces the one that the dataset has: labels and masks of pictures that it holds already must stay.
+      held ??= await heldBy(session, place);
+      const fresh = pictures.map(({ key, label }) => ({ sourceRef: s3Uri({ bucket: place.bucket, key }), label })).filter(({ sourceRef }) => !held!.has(sourceRef));
+      const lines = fresh.map(({ sourceRef, label }) => (label ? line[label](sourceRef) : unlabelledLine(sourceRef)));
+      if (lines.length) await updateEntries(client, place.project, place.type, lines);
+      for (const { sourceRef } of fresh) held.add(sourceRef);
     },
   };
 }
@@ -88,7 +102,7 @@ export function UploadsProvider({ children }: { children: ReactNode }) {
       const begin = async () => {
         const record: UnfinishedUpload = { ...place, total: items.length, startedAt: Date.now(), choices, handles };
         const db = await openDatabase();
-        await db.put('uploads', record, recordKey(place)).catch(() => db.put('uploads', { ...record, handles: [] }, recordKey(place)));
+        await db.put('uploads', record, recordKey(session, place)).catch(() => db.put('uploads', { ...record, handles: [] }, recordKey(session, place)));
         let shown = 0;
         const show = (progress: UploadProgress) => {
           // A picture a millisecond may be sent; the page need not be drawn as often.
@@ -109,7 +123,7 @@ export function UploadsProvider({ children }: { children: ReactNode }) {
         show(upload.progress);
         await upload.run();
         active.current = null;
-        if (upload.progress.phase === 'finished') await db.delete('uploads', recordKey(place));
+        if (upload.progress.phase === 'finished') await db.delete('uploads', recordKey(session, place));
         await queries.invalidateQueries({ queryKey: keys.project(place.project) });
       };
       void begin();
@@ -133,10 +147,10 @@ export function UploadsProvider({ children }: { children: ReactNode }) {
     () => ({
       running,
       start,
-      unfinished: async (project, type) => (await openDatabase()).get('uploads', recordKey({ project, type })) as Promise<UnfinishedUpload | undefined>,
-      forget: async (project, type) => (await openDatabase()).delete('uploads', recordKey({ project, type })),
+      unfinished: async (project, type) => (await openDatabase()).get('uploads', recordKey(session, { project, type })) as Promise<UnfinishedUpload | undefined>,
+      forget: async (project, type) => (await openDatabase()).delete('uploads', recordKey(session, { project, type })),
     }),
-    [running, start],
+    [running, start, session],
   );
   return <Context.Provider value={uploads}>{children}</Context.Provider>;
 }
