@@ -15,7 +15,8 @@ import { useSession } from '../session/session.tsx';
 import { fromDrop, fromHandles, fromInput, type FoundFile } from './collect.ts';
 import { createConsoleBucket, findConsoleBucket, newBucketName } from './console_bucket.ts';
 import { groupByFolder, type Folder, type FolderChoice } from './folders.ts';
-import { useUploads, type RunningUpload, type UnfinishedUpload, type UploadPlace } from './uploads.tsx';
+import type { UploadPlace } from './dataset_target.ts';
+import { useUploads, type RunningUpload, type UnfinishedUpload } from './uploads.tsx';
 
 const choices: { value: FolderChoice; label: string }[] = [
   { value: 'normal', label: 'Normal' },

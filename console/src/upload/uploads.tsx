@@ -2,22 +2,11 @@
 // in the browser's database.
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { useQueryClient } from '@tanstack/react-query';
-import { isNotFound } from '../api/errors.ts';
 import { keys } from '../api/queries.ts';
-import { s3Uri } from '../api/s3.ts';
-import { anomalyLine, normalLine, unlabelledLine } from '../labels/lines.ts';
-import { settledDataset, updateEntries } from '../labels/update.ts';
 import { useSession, type Session } from '../session/session.tsx';
 import { openDatabase } from '../session/storage.ts';
-import { Upload, type UploadItem, type UploadProgress, type UploadTarget } from './upload.ts';
-
-export interface UploadPlace {
-  project: string;
-  type: 'train' | 'test';
-  bucket: string;
-  /** What the keys of the pictures begin with; ends with a slash. */
-  prefix: string;
-}
+import { datasetTarget, type UploadPlace } from './dataset_target.ts';
+import { Upload, type UploadItem, type UploadProgress } from './upload.ts';
 
 /** What is kept of an upload until it has ended well. */
 export interface UnfinishedUpload extends UploadPlace {
@@ -48,48 +37,8 @@ interface Uploads {
 }
 
 const Context = createContext<Uploads | null>(null);
-const kPage = 5000;
 /** Unfinished uploads belong to a user and a region, as projects of equal names do. */
 const recordKey = ({ arn, region }: Session, place: { project: string; type: string }) => [arn, region, place.project, place.type].join(' ');
-
-/** The pictures that a dataset holds. */
-async function heldBy({ client }: Session, place: UploadPlace): Promise<Set<string>> {
-  const held = new Set<string>();
-  for (let offset = 0, total = 1; offset < total; offset += kPage) {
-    const page = await client.call('ListDatasetImages', { ProjectName: place.project, DatasetType: place.type, Offset: offset, MaxResults: kPage });
-    total = page.TotalCount ?? 0;
-    for (const { SourceRef } of page.Images ?? []) held.add(SourceRef!);
-  }
-  return held;
-}
-
-function targetFor(session: Session, place: UploadPlace): UploadTarget {
-  const { client, s3 } = session;
-  const line = { normal: normalLine, anomaly: anomalyLine };
-  let held: Set<string> | undefined;
-  return {
-    async list() {
-      const objects = await s3.listAll(place.bucket, place.prefix);
-      return new Map(objects.map(({ key, size, etag }) => [key, { size, etag }]));
-    },
-    put: (key, body, contentType, signal) => s3.put({ bucket: place.bucket, key }, body, contentType, { signal }),
-    async add(pictures) {
-      try {
-        await settledDataset(client, place.project, place.type);
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-        await client.call('CreateDataset', { ProjectName: place.project, DatasetType: place.type });
-        await settledDataset(client, place.project, place.type);
-      }
-      // A line replaces the one that the dataset has: labels and masks of pictures that it holds already must stay.
-      held ??= await heldBy(session, place);
-      const fresh = pictures.map(({ key, label }) => ({ sourceRef: s3Uri({ bucket: place.bucket, key }), label })).filter(({ sourceRef }) => !held!.has(sourceRef));
-      const lines = fresh.map(({ sourceRef, label }) => (label ? line[label](sourceRef) : unlabelledLine(sourceRef)));
-      if (lines.length) await updateEntries(client, place.project, place.type, lines);
-      for (const { sourceRef } of fresh) held.add(sourceRef);
-    },
-  };
-}
 
 export function UploadsProvider({ children }: { children: ReactNode }) {
   const session = useSession();
@@ -118,7 +67,7 @@ export function UploadsProvider({ children }: { children: ReactNode }) {
             dismiss: () => setRunning(null),
           });
         };
-        const upload: Upload = new Upload(items, place.prefix, targetFor(session, place), show);
+        const upload: Upload = new Upload(items, place.prefix, datasetTarget(session, place), show);
         active.current = upload;
         show(upload.progress);
         await upload.run();
