@@ -100,7 +100,12 @@ int to_dataset(const ConvertOptions& options) {
   if (!set) throw std::runtime_error(options.source + ": " + set.error().message);
   const auto write = [&](const std::string& name, std::string_view content) { return out.write(name, content); };
   const auto summary = write_dataset(std::move(*set), annotations, pictures, rules_of(options), write);
-  if (!summary) throw std::runtime_error(options.source + ": " + summary.error().message);
+  if (!summary)
+    throw std::runtime_error(
+        options.source + ": " + summary.error().message +
+        (summary.error().kind == ErrorKind::not_found
+             ? " (the pictures were looked for in " + to_name(root) + ", which --images-root changes)"
+             : std::string()));
   print_problems(summary->problems);
   if (options.is_strict && summary->problems.count() > 0)
     throw std::runtime_error(std::to_string(summary->problems.count()) +
@@ -116,7 +121,7 @@ int to_dataset(const ConvertOptions& options) {
   }
   for (const auto& note : summary->notes) std::fprintf(stderr, "note: %s\n", note.c_str());
   if (options.bucket.empty())
-    std::printf("%-18s vedette train --manifest %s/manifests/train.manifest --images-root %s --out MODEL\n", "next",
+    std::printf("%-18s vedette train --manifest '%s/manifests/train.manifest' --images-root '%s' --out MODEL\n", "next",
                 options.out.c_str(), to_name(root).c_str());
   return 0;
 }

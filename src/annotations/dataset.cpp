@@ -51,7 +51,8 @@ class DatasetWriter {
                        summary_.test.normal + summary_.test.anomaly + summary_.test.unlabelled;
     if (lines == 0) {
       const auto& first = summary_.problems.first();
-      return invalid_input("none of the pictures can be used" + (first.empty() ? std::string() : ": " + first[0]));
+      return fail(ErrorKind::not_found,
+                  "none of the pictures can be used" + (first.empty() ? std::string() : ": " + first[0]));
     }
     if (auto ok = write_("manifests/train.manifest", train_lines_); !ok) return ok.error();
     if (summary_.has_test)

@@ -53,7 +53,8 @@ using WriteFile = std::function<Result<void>(const std::string& name, std::strin
 ///   to show it so (AnnotationSet::shows_turned), they are turned back.
 /// - Label names keep their letters and digits only. At most 100 labels are allowed, and 20 in one mask.
 /// Pictures that cannot be found or read, and annotations that do not fit their picture, are problems; the picture is
-/// then left out, or has no mask. Fails with invalid_input if there are more than 100 labels, or if no picture is left.
+/// then left out, or has no mask. Fails with invalid_input if there are more than 100 labels, and with not_found
+/// if no picture is left.
 Result<DatasetSummary> write_dataset(AnnotationSet set, const AnnotationFiles& annotations,
                                      const AnnotationFiles& pictures, const DatasetRules& rules,
                                      const WriteFile& write);

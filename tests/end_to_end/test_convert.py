@@ -127,6 +127,10 @@ class Convert(unittest.TestCase):
             file.write("nothing")
         self.assertIn("of no format that is known", self.fails("convert", self.folder, "--out", self.path("out")))
         self.assertIn("no file of the format cvat", self.fails("convert", self.folder, "--from", "cvat", "--out", self.path("out")))
+        elsewhere = self.path("elsewhere")
+        os.makedirs(elsewhere)
+        source = self.write_coco([])
+        self.assertIn("which --images-root changes", self.fails("convert", source, "--images-root", elsewhere, "--out", self.path("out")))
         self.assertFalse(os.path.exists(self.path("out")))
 
 
