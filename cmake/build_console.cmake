@@ -15,6 +15,7 @@ endfunction()
 # stay in it.
 file(REMOVE_RECURSE ${FOLDER}/copy/console/src ${FOLDER}/copy/console/build ${FOLDER}/copy/console/public ${FOLDER}/copy/src ${FOLDER}/dist)
 file(COPY ${SOURCE}/console DESTINATION ${FOLDER}/copy PATTERN node_modules EXCLUDE PATTERN dist EXCLUDE PATTERN generated.ts EXCLUDE)
+file(COPY ${SOURCE}/docs/console/keys.md DESTINATION ${FOLDER}/copy/docs/console)  # A test compares it with the table of keys.
 foreach(service lookoutvision vedette)
   file(COPY ${SOURCE}/src/api/${service}/model.json DESTINATION ${FOLDER}/copy/src/api/${service})
 endforeach()

@@ -13,7 +13,11 @@ const entryPoints = readdirSync(join(root, 'src'), { recursive: true })
 if (entryPoints.length === 0) throw new Error('No test matches.');
 const outdir = mkdtempSync(join(tmpdir(), 'vedette-console-tests-'));
 try {
-  await build({ entryPoints, outdir, bundle: true, platform: 'node', format: 'esm', outExtension: { '.js': '.mjs' }, sourcemap: 'inline', logLevel: 'warning' });
+  // What browsers and newer versions of Node have without an import, Node 18 has not.
+  const banner = {
+    js: "import { webcrypto as __webcrypto } from 'node:crypto'; import { File as __File } from 'node:buffer'; globalThis.crypto ??= __webcrypto; globalThis.File ??= __File;",
+  };
+  await build({ entryPoints, outdir, banner, bundle: true, platform: 'node', format: 'esm', outExtension: { '.js': '.mjs' }, sourcemap: 'inline', logLevel: 'warning' });
   const files = readdirSync(outdir, { recursive: true }).filter((name) => name.endsWith('.mjs')).map((name) => join(outdir, name));
   process.exitCode = spawnSync(process.execPath, ['--enable-source-maps', '--test', ...files], { stdio: 'inherit' }).status ?? 1;
 } finally {
