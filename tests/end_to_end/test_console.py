@@ -99,7 +99,7 @@ class Console(unittest.TestCase):
             self.verdicts = sorted("anomaly" if image["IsAnomalous"] else "normal" for image in images)
         elif name == "taught":
             self.assertEqual(self.stats()["Labeled"], 43)
-            lines = self.lookout.list_dataset_entries(ProjectName=PROJECT, DatasetType="train", SourceRefContains="/trials/first/")["DatasetEntries"]
+            lines = self.lookout.list_dataset_entries(ProjectName=PROJECT, DatasetType="train", SourceRefContains="/trials/first-")["DatasetEntries"]
             self.assertEqual(sorted(json.loads(line)["anomaly-label-metadata"]["class-name"] for line in lines), self.verdicts)
         elif name == "tried":
             self.assertEqual(self.status(), "HOSTED")
