@@ -211,16 +211,16 @@ function NoMatch({ model }: { model: GalleryModel }) {
 
 /** "212 left, about 6 min" */
 function Progress({ model }: { model: GalleryModel }) {
-  const { unlabelled } = model.labels.counts();
-  const seconds = model.pace.secondsFor(unlabelled);
+  const { left } = model.labels.counts();
+  const seconds = model.pace.secondsFor(left);
   if (!model.isComplete) return null;
   return (
     <span className="gallery-status" role="status">
-      {unlabelled === 0 ? (
+      {left === 0 ? (
         'All are labelled'
       ) : (
         <>
-          <strong>{count(unlabelled)}</strong> left{seconds !== undefined && `, about ${duration(seconds)}`}
+          <strong>{count(left)}</strong> left{seconds !== undefined && `, about ${duration(seconds)}`}
         </>
       )}
     </span>

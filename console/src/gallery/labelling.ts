@@ -13,6 +13,8 @@ export interface Counts {
   total: number;
   labelled: number;
   unlabelled: number;
+  /** The unlabelled rows that can be given a label. */
+  left: number;
   normal: number;
   anomaly: number;
   edited: number;
@@ -22,6 +24,8 @@ export class Labelling implements LabelsOfRows {
   private saved: Label[] = [];
   private current: Label[] = [];
   private readonly editedRows = new Set<number>();
+  /** The rows whose labels cannot be changed. */
+  private readonly fixed = new Set<number>();
   private steps: Step[] = [];
   /** The label that was given last. */
   last: Label | undefined;
@@ -29,6 +33,7 @@ export class Labelling implements LabelsOfRows {
   /** Takes the labels of rows that were loaded. */
   add(rows: readonly GalleryRow[]) {
     for (const row of rows) {
+      if (row.isFixed) this.fixed.add(this.current.length);
       this.saved.push(row.label);
       this.current.push(row.label);
     }
@@ -55,7 +60,8 @@ export class Labelling implements LabelsOfRows {
     const number = [0, 0, 0];
     for (const label of this.current) number[label]!++;
     const [unlabelled, normal, anomaly] = [number[kUnlabelled]!, number[kNormal]!, number[kAnomaly]!];
-    return { total: this.current.length, labelled: normal + anomaly, unlabelled, normal, anomaly, edited: this.editedRows.size };
+    const left = unlabelled - [...this.fixed].filter((row) => this.current[row] === kUnlabelled).length;
+    return { total: this.current.length, labelled: normal + anomaly, unlabelled, left, normal, anomaly, edited: this.editedRows.size };
   }
 
   /** Gives rows a label, as one step. Returns the rows whose label changed. */
@@ -64,11 +70,11 @@ export class Labelling implements LabelsOfRows {
     return this.change(new Map(rows.map((row) => [row, label])), focus);
   }
 
-  /** Gives each row its label, as one step, and returns the rows whose label changed. */
+  /** Gives each row its label, but for those whose labels are fixed, as one step, and returns the rows whose label changed. */
   change(labels: ReadonlyMap<number, Label>, focus: number): number[] {
     const before = new Map<number, Label>();
     for (const [row, label] of labels) {
-      if (row >= this.current.length || this.current[row] === label) continue;
+      if (row >= this.current.length || this.fixed.has(row) || this.current[row] === label) continue;
       before.set(row, this.current[row]!);
       this.set(row, label);
     }
@@ -97,11 +103,11 @@ export class Labelling implements LabelsOfRows {
     }
   }
 
-  /** The place of the next unlabelled picture of a view after a place, from the beginning again after the end; -1 if there is none. */
+  /** The place of the next picture of a view that is left to label after a place, from the beginning again after the end; -1 if there is none. */
   nextUnlabelled(view: readonly number[], after: number): number {
     for (let i = 1; i <= view.length; i++) {
       const position = (after + i) % view.length;
-      if (this.labelOf(view[position]!) === kUnlabelled) return position;
+      if (this.labelOf(view[position]!) === kUnlabelled && !this.fixed.has(view[position]!)) return position;
     }
     return -1;
   }

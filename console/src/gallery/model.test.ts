@@ -65,7 +65,7 @@ test('A label goes to the focus and on to the next unlabelled picture', async ()
   model.repeat();
   assert.equal(model.labels.labelOf(2), kNormal);
   assert.equal(model.selection.focus, 3);
-  assert.deepEqual(model.labels.counts(), { total: 4, labelled: 3, unlabelled: 1, normal: 2, anomaly: 1, edited: 2 });
+  assert.deepEqual(model.labels.counts(), { total: 4, labelled: 3, unlabelled: 1, left: 1, normal: 2, anomaly: 1, edited: 2 });
 });
 
 test('A label goes to all that is chosen, and the last unlabelled picture is not left', async () => {
@@ -147,6 +147,35 @@ test('A normal picture has no mask after it was saved', async () => {
   model.label(kNormal, { advance: false });
   model.markSaved(new Map([[0, kNormal]]));
   assert.deepEqual([model.rows[0].maskRef, model.rows[0].anomalyLabels], [undefined, []]);
+});
+
+test('Rows whose labels are fixed are passed over by every way to label, and are not left to label', async () => {
+  const told: number[][] = [];
+  const source = sourceOf([kUnlabelled, kUnlabelled, kUnlabelled]);
+  const list: GallerySource['list'] = async (...args) => {
+    const { total, rows } = await source.list(...args);
+    return { total, rows: rows.map((row, i) => (i === 1 ? { ...row, isFixed: true } : row)) };
+  };
+  const model = new GalleryModel({ ...source, list }, (rows) => told.push([...rows]));
+  await model.load();
+  model.label(kNormal, { advance: true });
+  assert.equal(model.selection.focus, 2);
+  model.selection.chooseAll();
+  model.label(kAnomaly, { advance: false });
+  model.change(new Map<number, Label>([[0, kNormal], [1, kNormal]]));
+  assert.deepEqual(told, [[0], [0, 2], [0]]);
+  assert.equal(model.restore(new Map<string, Label>([['s3://b/1.png', kNormal]])), 0);
+  assert.deepEqual(told.at(-1), [1], 'its draft goes away');
+  assert.deepEqual([0, 1, 2].map((row) => model.labels.labelOf(row)), [kNormal, kUnlabelled, kAnomaly]);
+  assert.equal(model.labels.counts().left, 0);
+});
+
+test('Saving takes the mask of a picture that is not anomalous, but not what a model said', async () => {
+  const model = await open([kAnomaly, kAnomaly]);
+  Object.assign(model.rows[0]!, { maskRef: 's3://b/mask', anomalyLabels: ['dent'] });
+  Object.assign(model.rows[1]!, { maskRef: 's3://b/mask', anomalyLabels: ['dent'], verdict: kAnomaly });
+  model.markSaved(new Map<number, Label>([[0, kNormal], [1, kNormal]]));
+  assert.deepEqual(model.rows.map(({ maskRef, anomalyLabels }) => [maskRef, anomalyLabels]), [[undefined, []], ['s3://b/mask', ['dent']]]);
 });
 
 test('The pace comes from the last labels; pauses do not count, and many at once count as many', () => {

@@ -124,6 +124,12 @@ export class GalleryModel {
     this.changed();
   }
 
+  /** Gives each row a label of its own. The focus stays. */
+  change(labels: ReadonlyMap<number, Label>) {
+    this.onLabels(this.labels.change(labels, this.selection.focus));
+    this.changed();
+  }
+
   repeat() {
     if (this.labels.last !== undefined) this.label(this.labels.last, { advance: true });
   }
@@ -160,10 +166,13 @@ export class GalleryModel {
     return changed.length;
   }
 
-  /** Learns that the source holds these labels now. What is not anomalous has lost its mask. */
+  /** Learns that the source holds these labels now. What is not anomalous has lost its mask, unless the mask is what a model said. */
   markSaved(labels: ReadonlyMap<number, Label>) {
     this.labels.markSaved(labels);
-    for (const [number, label] of labels) if (label !== kAnomaly) this.rows[number] = { ...this.rows[number]!, label, maskRef: undefined, anomalyLabels: [] };
+    for (const [number, label] of labels) {
+      const row = this.rows[number]!;
+      if (label !== kAnomaly && row.verdict === undefined) this.rows[number] = { ...row, label, maskRef: undefined, anomalyLabels: [] };
+    }
     this.onLabels([...labels.keys()]);
     this.changed();
   }

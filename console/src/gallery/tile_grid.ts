@@ -3,9 +3,10 @@
 // The tiles lie on a stage that stands still within the scrolled area (position: sticky) and are moved by hand to where the
 // scroll position is. The browser scrolls before scripts run; without the stage it would show places that nothing was drawn
 // to yet, while with it a fast scroll shows the tiles of the last frame until the next ones are drawn.
-import { kAnomaly, kLabelNames, type GalleryRow } from './rows.ts';
+import { kAnomaly, kLabelNames, kUnlabelled, type GalleryRow, type Label } from './rows.ts';
 import type { GalleryModel } from './model.ts';
 import { Thumbnails } from './thumbnails.ts';
+import { isCorrect } from './view.ts';
 
 export type TileSize = 'S' | 'M' | 'L';
 /** The least width of a tile, and the height of its picture. */
@@ -252,9 +253,9 @@ export class TileGrid {
     const isEdited = model.labels.isEdited(number);
     const names = label === kAnomaly ? row.anomalyLabels.join(', ') : '';
     setText(tile.state, names ? `${kLabelNames[label]}: ${names}` : kLabelNames[label]);
-    setText(tile.verdict, describeVerdict(row));
+    setText(tile.verdict, describeVerdict(row, label));
     tile.cell.dataset.label = kLabelNames[label];
-    tile.cell.dataset.correct = row.isCorrect === undefined ? '' : String(row.isCorrect);
+    tile.cell.dataset.correct = String(isCorrect(row, label) ?? '');
     tile.cell.classList.toggle('is-edited', isEdited);
     tile.cell.classList.toggle('is-focused', number === model.selection.focus);
     const isChosen = model.selection.chosen.has(number);
@@ -297,10 +298,12 @@ export class TileGrid {
   };
 }
 
-function describeVerdict(row: GalleryRow): string {
+function describeVerdict(row: GalleryRow, label: Label): string {
   if (row.verdict === undefined) return '';
+  if (row.verdict === kUnlabelled) return 'Not judged';
   const confidence = row.confidence === undefined ? '' : ` ${(row.confidence * 100).toFixed(0)} %`;
-  const mark = row.isCorrect === undefined ? '' : row.isCorrect ? ' ✓' : ' ✗';
+  const isRight = isCorrect(row, label);
+  const mark = isRight === undefined ? '' : isRight ? ' ✓' : ' ✗';
   return `Model: ${kLabelNames[row.verdict]}${confidence}${mark}`;
 }
 

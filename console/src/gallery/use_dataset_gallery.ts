@@ -1,28 +1,19 @@
 // The gallery of one dataset with what is around it: drafts of the labels, and saving them.
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useQueryClient } from '@tanstack/react-query';
 import { keys } from '../api/queries.ts';
 import { useSession } from '../session/session.tsx';
 import { datasetSource } from './dataset_source.ts';
-import { LabelDrafts } from './drafts.ts';
-import { GalleryModel } from './model.ts';
-import { kUnlabelled, type Label } from './rows.ts';
+import { kUnlabelled } from './rows.ts';
 import { SaveError, saveLabels, type DatasetType } from './saving.ts';
-import type { Query } from './view.ts';
-
-/** Where each gallery was left in this tab, to return there from the mask editor. */
-const left = new Map<string, { query: Query; sourceRef: string | undefined }>();
+import { useDraftedGallery, type DraftedGallery } from './use_drafted_gallery.ts';
 
 export interface Saving {
   done: number;
   total: number;
 }
 
-export interface DatasetGallery {
-  /** Undefined until the browser has told what it keeps for the dataset. */
-  model: GalleryModel | undefined;
-  /** The number of labels that a former visit had not saved, and that are shown again. */
-  restored: number;
+export interface DatasetGallery extends Pick<DraftedGallery, 'model' | 'restored'> {
   saving: Saving | undefined;
   failure: SaveError | undefined;
   save(): void;
@@ -35,46 +26,13 @@ export interface DatasetGallery {
 export function useDatasetGallery(project: string, type: DatasetType, uid: string | undefined, total: number | undefined): DatasetGallery {
   const { client, arn, region } = useSession();
   const queries = useQueryClient();
-  const [model, setModel] = useState<GalleryModel>();
-  const [restored, setRestored] = useState(0);
+  const source = useMemo(() => (uid === undefined ? undefined : datasetSource(client, project, type)), [client, project, type, uid]);
+  const { model, restored, forgetRestored } = useDraftedGallery(source, [arn, region, project, type].join(' '));
   const [saving, setSaving] = useState<Saving>();
   const [failure, setFailure] = useState<SaveError>();
   const isSaving = useRef(false);
-  const scope = [arn, region, project, type].join(' ');
 
-  useEffect(() => {
-    setModel(undefined);
-    setRestored(0);
-    setFailure(undefined);
-    if (uid === undefined) return;
-    const drafts = new LabelDrafts(scope);
-    let opened: GalleryModel | undefined;
-    let isClosed = false;
-    const keep = (rows: readonly number[]) => {
-      if (!opened || rows.length === 0) return;
-      const labels = new Map<string, Label | undefined>();
-      for (const row of rows) labels.set(opened.rows[row]!.sourceRef, opened.labels.isEdited(row) ? opened.labels.labelOf(row) : undefined);
-      void drafts.keep(labels).catch(() => {}); // A browser that keeps nothing, such as a private window, still lets a person label.
-    };
-    void (async () => {
-      const draft = await drafts.read().catch(() => new Map<string, Label>());
-      if (isClosed) return;
-      opened = new GalleryModel(datasetSource(client, project, type), keep);
-      setModel(opened);
-      const place = left.get(scope);
-      if (place) opened.ask(place.query);
-      await opened.load();
-      if (isClosed) return;
-      if (draft.size) setRestored(opened.restore(draft));
-      if (place?.sourceRef) opened.goTo(place.sourceRef);
-    })();
-    return () => {
-      isClosed = true;
-      if (opened) left.set(scope, { query: opened.query, sourceRef: opened.rows[opened.selection.focus]?.sourceRef });
-      opened?.close();
-    };
-  }, [client, project, type, uid, scope]);
-
+  useEffect(() => setFailure(undefined), [source]);
   useEffect(() => {
     if (model?.isComplete && total !== undefined && total > model.rows.length) void model.load();
   }, [model, total]);
@@ -94,7 +52,7 @@ export function useDatasetGallery(project: string, type: DatasetType, uid: strin
           done += sourceRefs.length;
           setSaving({ done, total: labels.size });
         });
-        setRestored(0);
+        forgetRestored();
       } catch (error) {
         setFailure(error instanceof SaveError ? error : new SaveError(error, []));
       } finally {

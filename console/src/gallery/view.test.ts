@@ -6,10 +6,10 @@ import { anomalyLabelsOf, arrange, disagreement, kEverything, type Filter, type 
 const row = (name: string, label: Label, more: Partial<GalleryRow> = {}): GalleryRow => ({ sourceRef: `s3://b/folder/${name}`, name, label, anomalyLabels: [], ...more });
 
 const rows = [
-  row('part10.png', kNormal, { date: 300, verdict: kNormal, confidence: 0.9, score: 1, isCorrect: true }),
-  row('part2.png', kAnomaly, { date: 100, anomalyLabels: ['scratch'], verdict: kNormal, confidence: 0.8, score: 2, isCorrect: false }),
+  row('part10.png', kNormal, { date: 300, verdict: kNormal, confidence: 0.9, score: 1 }),
+  row('part2.png', kAnomaly, { date: 100, anomalyLabels: ['scratch'], verdict: kNormal, confidence: 0.8, score: 2 }),
   row('Part1.png', kUnlabelled, { verdict: kAnomaly, confidence: 0.99, score: 9 }),
-  row('other.png', kAnomaly, { date: 200, anomalyLabels: ['dent', 'scratch'], verdict: kAnomaly, confidence: 0.6, score: 5, isCorrect: true }),
+  row('other.png', kAnomaly, { date: 200, anomalyLabels: ['dent', 'scratch'], verdict: kAnomaly, confidence: 0.6, score: 5 }),
 ];
 const asSaved: LabelsOfRows = { labelOf: (number) => rows[number]!.label, isEdited: (number) => number === 3 };
 const shown = (query: Partial<Query>, labels = asSaved) => arrange(rows, labels, { ...kEverything, ...query });
@@ -35,6 +35,8 @@ test('Filters look at the labels as the person has changed them', () => {
   const allNormal: LabelsOfRows = { labelOf: () => kNormal, isEdited: () => true };
   assert.deepEqual(shown({ filter: 'normal' }, allNormal), [0, 1, 2, 3]);
   assert.deepEqual(shown({ filter: 'unlabelled' }, allNormal), []);
+  assert.deepEqual(shown({ filter: 'wrong' }, allNormal), [2, 3]);
+  assert.deepEqual(shown({ filter: 'right' }, allNormal), [0, 1]);
 });
 
 test('The search takes parts of names in any case, and only names', () => {

@@ -34,12 +34,17 @@ export function matches(filter: Filter, row: GalleryRow, label: Label, isEdited:
     case 'edited':
       return isEdited;
     case 'wrong':
-      return row.isCorrect === false;
+      return isCorrect(row, label) === false;
     case 'right':
-      return row.isCorrect === true;
+      return isCorrect(row, label) === true;
     default:
       return row.anomalyLabels.includes(filter.slice('label:'.length));
   }
+}
+
+/** Whether the verdict of the model is the label; undefined if one of the two is missing. */
+export function isCorrect({ verdict }: GalleryRow, label: Label): boolean | undefined {
+  return verdict && label ? verdict === label : undefined;
 }
 
 /**
@@ -47,9 +52,10 @@ export function matches(filter: Filter, row: GalleryRow, label: Label, isEdited:
  * minus the confidence in a verdict that is. -1 if one of the two is missing.
  */
 export function disagreement(row: GalleryRow, label: Label): number {
-  if (label === kUnlabelled || row.verdict === undefined || row.verdict === kUnlabelled) return -1;
+  const isRight = isCorrect(row, label);
+  if (isRight === undefined) return -1;
   const confidence = row.confidence ?? 1;
-  return row.verdict === label ? 1 - confidence : confidence;
+  return isRight ? 1 - confidence : confidence;
 }
 
 const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });

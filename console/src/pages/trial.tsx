@@ -1,5 +1,5 @@
 // One trial detection: what the model says about each picture, whether that is right, and what is taught with it.
-import { useEffect, useMemo, useState } from 'react';
+import { useMemo, useState } from 'react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import Alert from '@cloudscape-design/components/alert';
 import Box from '@cloudscape-design/components/box';
@@ -15,9 +15,10 @@ import { useMessages } from '../app/messages.tsx';
 import { NotFound } from '../app/not_found.tsx';
 import { fetchThumbnails } from '../gallery/dataset_source.ts';
 import { Gallery } from '../gallery/gallery.tsx';
-import { GalleryModel, useGallery } from '../gallery/model.ts';
+import { useGallery, type GalleryModel } from '../gallery/model.ts';
 import { pictureLoader } from '../gallery/picture_loader.ts';
 import { kAnomaly, kNormal, kUnlabelled, nameOf, type GalleryRow, type GallerySource, type Label } from '../gallery/rows.ts';
+import { useDraftedGallery } from '../gallery/use_drafted_gallery.ts';
 import { anomalyLine, normalLine } from '../labels/lines.ts';
 import { updateEntries } from '../labels/update.ts';
 import { useSession } from '../session/session.tsx';
@@ -44,7 +45,7 @@ function trialSource(client: Client, project: string, name: string): GallerySour
           verdict,
           confidence: image.Confidence,
           score: image.Score,
-          isCorrect: image.Verification && image.Verification === 'CORRECT',
+          ...(verdict === kUnlabelled && { isFixed: true }),
         };
       });
       return { total: TotalCount ?? rows.length, rows };
@@ -54,17 +55,44 @@ function trialSource(client: Client, project: string, name: string): GallerySour
 }
 
 function Verification({ project, name }: { project: string; name: string }) {
+  const { client, arn, region } = useSession();
+  const source = useMemo(() => trialSource(client, project, name), [client, project, name]);
+  const { model, restored, forgetRestored } = useDraftedGallery(source, [arn, region, project, 'trial', name].join(' '));
+  if (!model) return <Spinner size="large" />;
+  return (
+    <SpaceBetween size="s">
+      {restored > 0 && (
+        <Alert
+          type="info"
+          dismissible
+          dismissAriaLabel="Dismiss"
+          onDismiss={forgetRestored}
+          action={
+            <Button
+              onClick={() => {
+                model.discard();
+                forgetRestored();
+              }}
+            >
+              Discard them
+            </Button>
+          }
+        >
+          {plural(restored, 'verification')} from your last visit {restored === 1 ? 'was' : 'were'} not saved. You find {restored === 1 ? 'it' : 'them'} here as {restored === 1 ? 'it was' : 'they were'}.
+        </Alert>
+      )}
+      <VerifiedGallery project={project} name={name} model={model} onSaved={forgetRestored} />
+    </SpaceBetween>
+  );
+}
+
+function VerifiedGallery({ project, name, model, onSaved }: { project: string; name: string; model: GalleryModel; onSaved(): void }) {
   const { client, s3, may } = useSession();
   const queries = useQueryClient();
   const messages = useMessages();
   const dataset = useDataset(project, 'train');
-  const model = useMemo(() => new GalleryModel(trialSource(client, project, name)), [client, project, name]);
   useGallery(model);
   const [busy, setBusy] = useState(false);
-  useEffect(() => {
-    void model.load();
-    return () => model.close();
-  }, [model]);
   const canVerify = may('vedette:StartTrialDetection');
   const edited = model.labels.counts().edited;
   const verified = model.rows.flatMap((row, i) => (model.labels.labelOf(i) === kUnlabelled ? [] : [{ sourceRef: row.sourceRef, label: model.labels.labelOf(i) }]));
@@ -77,11 +105,11 @@ function Verification({ project, name }: { project: string; name: string }) {
         return verdict === kUnlabelled ? [] : [[row, isCorrect ? verdict : opposite(verdict)] as [number, Label]];
       }),
     );
-    model.labels.change(labels, model.selection.focus);
-    model.changed();
+    model.change(labels);
   }
 
   async function save() {
+    if (busy || edited === 0) return;
     setBusy(true);
     try {
       const rows = model.labels.edited();
@@ -96,6 +124,7 @@ function Verification({ project, name }: { project: string; name: string }) {
         await client.call('VerifyTrialDetectionImages', { ProjectName: project, TrialName: name, Verifications });
         model.markSaved(labels);
       }
+      onSaved();
       await queries.invalidateQueries({ queryKey: keys.trials(project) });
     } catch (error) {
       messages.fail('The verifications were not saved', error);
@@ -165,8 +194,7 @@ export default function TrialPage({ project, name }: { project: string; name: st
     refetchInterval: ({ state }) => (state.data?.Status === 'RUNNING' || !state.data ? 1000 : false),
   });
   if (isNotFound(trial.error)) return <NotFound />;
-  if (trial.error) return <Alert type="error">{sentenceOf(trial.error)}</Alert>;
-  if (!trial.data) return <Spinner size="large" />;
+  if (!trial.data) return trial.error ? <Alert type="error">{sentenceOf(trial.error)}</Alert> : <Spinner size="large" />;
   const { Status, StatusMessage, JudgedCount, AnomalyCount, CorrectCount = 0, IncorrectCount = 0, SkippedCount, ModelVersion } = trial.data;
   return (
     <SpaceBetween size="m">
@@ -192,6 +220,11 @@ export default function TrialPage({ project, name }: { project: string; name: st
       >
         {name} <TrialStatus trial={trial.data} />
       </Header>
+      {trial.error && (
+        <Alert type="warning" header="What is shown here may be out of date">
+          {sentenceOf(trial.error)}
+        </Alert>
+      )}
       {Status === 'FAILED' && <Alert type="error">{StatusMessage}</Alert>}
       {Status !== 'RUNNING' && (JudgedCount ?? 0) > 0 && <Verification project={project} name={name} />}
     </SpaceBetween>
