@@ -1,5 +1,6 @@
 // Unsaved masks, kept in the browser's database so that a killed tab loses at most two seconds of work.
 import type { Label } from '../labels/colours.ts';
+import type { EntryClass } from '../labels/lines.ts';
 import { openDatabase } from '../session/storage.ts';
 import type { Editor } from './editor.ts';
 import type { PictureThread } from './picture_thread.ts';
@@ -9,8 +10,10 @@ const kDelay = 1000;
 const kOldestDays = 30;
 
 export interface Draft {
-  /** Milliseconds since 1970. */
+  /** When what it holds was changed last; milliseconds since 1970. */
   at: number;
+  /** The class that was chosen for the picture. */
+  class: EntryClass | null;
   width: number;
   height: number;
   /** The label of each number, from 1 on. */
@@ -32,8 +35,15 @@ export async function readDraft(key: DraftKey): Promise<Draft | undefined> {
   return (await (await openDatabase()).get('drafts', key)) as Draft | undefined;
 }
 
-export async function removeDraft(key: DraftKey): Promise<void> {
-  await (await openDatabase()).delete('drafts', key);
+async function writeDraft(key: DraftKey, draft: Draft): Promise<void> {
+  await (await openDatabase()).put('drafts', draft, key);
+}
+
+/** Removes a draft, unless it holds a change that is later than `at`. One transaction looks and removes. */
+async function removeDraft(key: DraftKey, at: number): Promise<void> {
+  const { store, done } = (await openDatabase()).transaction('drafts', 'readwrite');
+  const draft = (await store.get(key)) as Draft | undefined;
+  await Promise.all([draft && draft.at <= at && store.delete(key), done]);
 }
 
 /** Forgets drafts that nobody came back to. */
@@ -52,24 +62,32 @@ export async function unpackDraft(draft: Draft, thread: PictureThread, width: nu
   return data.length === width * height ? data : null;
 }
 
-/** Writes down the changes of an editor while it is open. */
+/** Writes down the changes of an editor, and of the class that the person chooses beside it, while it is open. */
 export class DraftKeeper {
   private timer: number | undefined;
   private writing: Promise<void> = Promise.resolve();
-  private kept: number;
+  private revision: number;
+  /** When the mask or the class was changed last, or the editor opened. Each change has a later time than the one before. */
+  private changed = Date.now();
+  /** The time of the change up to which all is written down or saved. */
+  private kept = this.changed;
   private readonly stop: () => void;
   /** Called when the browser refuses to keep a draft. */
   onFailure: (error: unknown) => void = () => {};
 
   constructor(
     private readonly key: DraftKey,
-    readonly editor: Editor,
-    private readonly thread: PictureThread,
+    readonly editor: Pick<Editor, 'state' | 'plane' | 'subscribe'>,
+    private readonly thread: Pick<PictureThread, 'call'>,
     private readonly labels: () => Label[],
+    private chosen: EntryClass | null,
+    private readonly store = { write: writeDraft, remove: removeDraft },
   ) {
-    this.kept = editor.state.revision;
+    this.revision = editor.state.revision;
     const unsubscribe = editor.subscribe(() => {
-      if (editor.state.revision !== this.kept) this.timer ??= window.setTimeout(() => void this.write(), kDelay);
+      if (editor.state.revision === this.revision) return;
+      this.revision = editor.state.revision;
+      this.note();
     });
     const onHide = () => {
       if (document.visibilityState === 'hidden') void this.write();
@@ -81,19 +99,35 @@ export class DraftKeeper {
     };
   }
 
+  /** The time of the last change, by which `saved` knows later what was saved. */
+  get changedAt() {
+    return this.changed;
+  }
+
+  /** Learns which class was chosen. */
+  choose(chosen: EntryClass | null): void {
+    if (chosen === this.chosen) return;
+    this.chosen = chosen;
+    this.note();
+  }
+
+  private note() {
+    this.changed = Math.max(Date.now(), this.changed + 1);
+    this.timer ??= window.setTimeout(() => void this.write(), kDelay);
+  }
+
   private write(): Promise<void> {
     window.clearTimeout(this.timer);
     this.timer = undefined;
     this.writing = this.writing.then(async () => {
-      const { plane, state } = this.editor;
-      if (state.revision === this.kept) return;
-      const revision = state.revision;
+      if (this.changed === this.kept) return;
+      const { changed: at, chosen } = this;
+      const { width, height, data } = this.editor.plane;
       try {
-        const copy = plane.data.slice();
+        const copy = data.slice();
         const packed = await this.thread.call('deflate', [copy], [copy.buffer]);
-        const draft: Draft = { at: Date.now(), width: plane.width, height: plane.height, labels: this.labels(), packed };
-        await (await openDatabase()).put('drafts', draft, this.key);
-        this.kept = revision;
+        await this.store.write(this.key, { at, class: chosen, width, height, labels: this.labels(), packed });
+        this.kept = at;
       } catch (error) {
         this.onFailure(error);
       }
@@ -101,14 +135,15 @@ export class DraftKeeper {
     return this.writing;
   }
 
-  /** The mask was saved: the draft goes, unless the mask was changed since `revision`. */
-  async saved(revision: number): Promise<void> {
+  /** All changes up to the time `at` were saved: the draft goes, unless it holds a later one, of this editor or of one that was opened since. */
+  async saved(at: number): Promise<void> {
     await this.writing;
-    if (this.editor.state.revision !== revision) return;
-    this.kept = revision;
-    window.clearTimeout(this.timer);
-    this.timer = undefined;
-    await removeDraft(this.key);
+    if (this.changed === at) {
+      this.kept = at;
+      window.clearTimeout(this.timer);
+      this.timer = undefined;
+    }
+    await this.store.remove(this.key, at);
   }
 
   /** Writes what is not written yet, and stops. */

@@ -3,7 +3,7 @@ import type { Client } from '../api/client.ts';
 import type { S3 } from '../api/s3.ts';
 import { sentenceOf } from '../api/errors.ts';
 import type { Label } from '../labels/colours.ts';
-import type { Entry } from '../labels/lines.ts';
+import type { Entry, EntryClass } from '../labels/lines.ts';
 import { findDatasetEntry, type DatasetType } from '../labels/project_labels.ts';
 import { PictureError } from '../pictures/decode.ts';
 import { fetchObject } from '../pictures/load.ts';
@@ -22,7 +22,9 @@ export interface OpenedPicture {
   sourceRef: string;
   entry: Entry;
   plane: Plane;
-  /** When the draft was made whose mask is shown; milliseconds since 1970. */
+  /** The class of the draft, if there is one, else that of the entry. */
+  chosen: EntryClass | null;
+  /** When the draft was made that is shown; milliseconds since 1970. Null if there is none, or it differs in nothing from the entry. */
   draftAt: number | null;
   /** Why the mask that the dataset has is not shown; empty if it is, or if there is none. */
   maskProblem: string;
@@ -67,8 +69,8 @@ export async function openPicture(client: Client, s3: S3, { project, type, sourc
   }
   const plane = new Plane(size.width, size.height, mask?.data);
   const drafted = draft && (await unpackDraft(draft, threads.masks, size.width, size.height).catch(() => null));
-  if (!drafted) return { sourceRef, entry, plane, draftAt: null, maskProblem: problem };
+  if (!drafted) return { sourceRef, entry, plane, chosen: entry.class, draftAt: null, maskProblem: problem };
   // The draft is one step of undo over the mask that the dataset has.
   const isOther = plane.replace(renumber(drafted, draft.labels, labels));
-  return { sourceRef, entry, plane, draftAt: isOther ? draft.at : null, maskProblem: problem };
+  return { sourceRef, entry, plane, chosen: draft.class, draftAt: isOther || draft.class !== entry.class ? draft.at : null, maskProblem: problem };
 }

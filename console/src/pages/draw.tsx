@@ -17,7 +17,7 @@ import { count } from '../app/format.ts';
 import { useMessages } from '../app/messages.tsx';
 import { href, paths } from '../app/paths.ts';
 import { askSuggestion } from '../editor/ask_suggestion.ts';
-import { DraftKeeper, draftKey, removeDraft, removeOldDrafts } from '../editor/drafts.ts';
+import { DraftKeeper, draftKey, removeOldDrafts } from '../editor/drafts.ts';
 import { kSettings, type Editor, type EditorSettings } from '../editor/editor.ts';
 import { MaskEditor, useEditorState } from '../editor/mask_editor.tsx';
 import { missingLabels, openPicture, readMaskOf, type OpenedPicture, type Threads } from '../editor/opened_picture.ts';
@@ -90,8 +90,6 @@ function Drawing({ project, type, sourceRef, labels: projectLabels, threads, onA
   const wanted = useHistoryState<{ label?: number } | null>()?.label;
   const settings = useRef<EditorSettings>({ ...kSettings, label: wanted ?? kSettings.label });
   const keeper = useRef<DraftKeeper | null>(null);
-  /** The draft of the picture before, which is still being written. */
-  const closing = useRef<Promise<void>>(Promise.resolve());
   /** The mask that was saved last: its line may still be on its way. */
   const last = useRef<{ sourceRef: string; width: number; height: number; data: Uint8Array<ArrayBuffer>; labels: Label[] } | null>(null);
   const latest = useRef({ labels, chosen });
@@ -116,7 +114,7 @@ function Drawing({ project, type, sourceRef, labels: projectLabels, threads, onA
           setAttempt((n) => n + 1);
           return;
         }
-        setChosen(picture.draftAt === null ? picture.entry.class : 'anomaly');
+        setChosen(picture.chosen);
         setHasDraftNote(picture.draftAt !== null);
         setStage({ kind: 'open', picture });
       } catch (error) {
@@ -126,16 +124,22 @@ function Drawing({ project, type, sourceRef, labels: projectLabels, threads, onA
     return () => ending.abort();
   }, [client, s3, project, type, sourceRef, scope, threads, attempt]);
 
+  const choose = useCallback((next: EntryClass | null) => {
+    setChosen(next);
+    latest.current.chosen = next;
+    keeper.current?.choose(next);
+  }, []);
+
   const onEditor = useCallback(
     (next: Editor | null) => {
-      if (keeper.current) closing.current = keeper.current.close();
+      void keeper.current?.close();
       keeper.current = null;
       setEditor((before) => {
         if (before) settings.current = before.settings;
         return next;
       });
       if (!next) return;
-      const made = new DraftKeeper(draftKey(scope, sourceRef), next, threads.masks, () => latest.current.labels);
+      const made = new DraftKeeper(draftKey(scope, sourceRef), next, threads.masks, () => latest.current.labels, latest.current.chosen);
       made.onFailure = (error) => messages.show({ id: 'draft', type: 'warning', header: 'The browser keeps no draft', content: `${sentenceOf(error)} Save the mask before you leave the page.` });
       keeper.current = made;
       const revision = next.state.revision;
@@ -143,10 +147,10 @@ function Drawing({ project, type, sourceRef, labels: projectLabels, threads, onA
       const stop = next.subscribe(() => {
         if (next.state.revision === revision) return;
         stop();
-        setChosen('anomaly');
+        choose('anomaly');
       });
     },
-    [scope, sourceRef, threads, messages],
+    [scope, sourceRef, threads, messages, choose],
   );
 
   const goTo = (step: number) => {
@@ -160,13 +164,14 @@ function Drawing({ project, type, sourceRef, labels: projectLabels, threads, onA
   };
   const isChanged = opened !== null && state !== null && (state.revision !== opened.plane.savedRevision || chosen !== opened.entry.class);
   const leave = () => {
-    if (isChanged && state?.revision !== opened.plane.savedRevision) messages.show({ id: 'draft', type: 'info', content: `The mask of ${nameOf(sourceRef)} is not saved. This browser keeps it as a draft.` });
+    if (isChanged) messages.show({ id: 'draft', type: 'info', content: `What you changed at ${nameOf(sourceRef)} is not saved. This browser keeps it as a draft.` });
     navigate(paths.dataset(project, type));
   };
 
   /** Packs the mask and sends it. With `inBackground`, it resolves as soon as the mask is packed. A suggestion that was not accepted is not part of it. */
   const save = async (inBackground: boolean): Promise<boolean> => {
-    if (!opened || !editor || isSaving) return false;
+    const drafts = keeper.current;
+    if (!opened || !editor || !drafts || isSaving) return false;
     if (!canSave) {
       messages.show({ id: 'right', type: 'warning', content: kNoRight });
       return false;
@@ -174,6 +179,7 @@ function Drawing({ project, type, sourceRef, labels: projectLabels, threads, onA
     await editor.closeOutline();
     if (editor.state.revision === opened.plane.savedRevision && latest.current.chosen === opened.entry.class) return true;
     const revision = editor.state.revision;
+    const at = drafts.changedAt;
     const { entry, plane } = opened;
     const { labels, chosen } = latest.current;
     const what = `The mask of ${nameOf(sourceRef)} was not saved`;
@@ -183,11 +189,7 @@ function Drawing({ project, type, sourceRef, labels: projectLabels, threads, onA
       last.current = { sourceRef, width: plane.width, height: plane.height, data: chosen === 'anomaly' ? plane.data.slice() : new Uint8Array(plane.data.length), labels };
       const sending = saveDrawing(client, s3, project, type, entry, chosen, packed).then(async (after) => {
         plane.savedRevision = revision;
-        if (keeper.current && editor === keeper.current.editor) await keeper.current.saved(revision);
-        else {
-          await closing.current;
-          await removeDraft(draftKey(scope, sourceRef));
-        }
+        await drafts.saved(at);
         setStage((now) => (now.kind === 'open' && now.picture.plane === plane ? { kind: 'open', picture: { ...now.picture, entry: after } } : now));
         void queries.invalidateQueries({ queryKey: keys.dataset(project, type), exact: true });
       });
@@ -246,8 +248,8 @@ function Drawing({ project, type, sourceRef, labels: projectLabels, threads, onA
     setHasDraftNote(false);
     if (!opened || !editor) return;
     editor.undoAll();
-    setChosen(opened.entry.class);
-    void keeper.current?.saved(editor.state.revision);
+    choose(opened.entry.class);
+    if (keeper.current) void keeper.current.saved(keeper.current.changedAt);
   };
 
   return (
@@ -326,7 +328,7 @@ function Drawing({ project, type, sourceRef, labels: projectLabels, threads, onA
                   <SegmentedControl
                     label="Class of the picture"
                     selectedId={chosen}
-                    onChange={({ detail }) => setChosen(detail.selectedId as EntryClass)}
+                    onChange={({ detail }) => choose(detail.selectedId as EntryClass)}
                     options={[
                       { id: 'normal', text: 'Normal' },
                       { id: 'anomaly', text: 'Anomaly' },
