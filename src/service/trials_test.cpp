@@ -45,6 +45,21 @@ class AwayObjects : public ObjectStore {
   static Error away() { return fail(ErrorKind::unavailable, "The object store is away."); }
 };
 
+/// A store whose buckets hold folders without end.
+class EndlessFolders : public AwayObjects {
+ public:
+  Result<bool> has_bucket(const std::string&) override { return true; }
+  Result<std::vector<ObjectInfo>> list(const std::string&, const ListRequest& request) override {
+    std::vector<ObjectInfo> out(static_cast<std::size_t>(request.limit));
+    for (auto& info : out) info.key = std::to_string(1'000'000 + ++listed_) + "/";
+    return out;
+  }
+  [[nodiscard]] std::int64_t listed() const { return listed_; }
+
+ private:
+  std::int64_t listed_ = 0;
+};
+
 class Trials : public testing::Test {
  protected:
   void SetUp() override {
@@ -133,6 +148,39 @@ TEST_F(Trials, WaitTenMinutesForTheObjectStore) {
   EXPECT_EQ(trial().status_message, "The object store is away.");
   clock_.advance(std::chrono::hours(1));
   EXPECT_FALSE(worker.run_one());
+}
+
+TEST_F(Trials, AtMostFiveOfAnAccountRunInAllRegionsTogether) {
+  const Scope elsewhere{kScope.account, "invented-1"}, others{"210987654321", "us-east-1"};
+  for (const char* name : {"1", "2", "3", "4"}) insert(elsewhere, name, TrialStatus::running);
+  insert(elsewhere, "ended", TrialStatus::completed);
+  insert(others, "1", TrialStatus::running);
+  ASSERT_TRUE(start("t"));
+  const auto refused = start("u");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::quota_exceeded);
+  EXPECT_EQ(refused.error().code, quotas::kRunningTrials);
+  ASSERT_TRUE(service_.stop_trial(call_, extension::TrialRequest(Json{{"ProjectName", "p"}, {"TrialName", "t"}})));
+  EXPECT_TRUE(start("u"));
+}
+
+TEST_F(Trials, AProjectHasAtMostAThousand) {
+  for (int i = 1; i < kMostTrialsOfAProject; ++i) insert(kScope, std::to_string(i), TrialStatus::completed);
+  ASSERT_TRUE(start("t"));
+  const auto refused = start("u");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, quotas::kTrials);
+  ASSERT_TRUE(service_.delete_trial(call_, extension::TrialRequest(Json{{"ProjectName", "p"}, {"TrialName", "1"}})));
+  EXPECT_TRUE(start("u"));
+}
+
+TEST_F(Trials, TheSearchForPicturesEnds) {
+  EndlessFolders folders;
+  const auto found = find_pictures(folders, call_.caller, {"bucket", "", {}}, kMostTrialImages);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().kind, ErrorKind::invalid_input);
+  EXPECT_NE(found.error().message.find("name a narrower Prefix"), std::string::npos);
+  EXPECT_EQ(folders.listed(), 20'000);
 }
 
 }  // namespace
