@@ -38,6 +38,17 @@ Result<void> authorize(const Caller& caller, std::string_view action, std::strin
               "AccessDenied");
 }
 
+bool may_somewhere(const Caller& caller, std::string_view action) {
+  bool is_allowed = false;
+  if (caller.policies)
+    for (const auto& policy : *caller.policies) {
+      const auto verdict = policy.decide_somewhere(action);
+      if (verdict == PolicyVerdict::explicitly_denied) return false;
+      is_allowed |= verdict == PolicyVerdict::allowed;
+    }
+  return is_allowed;
+}
+
 Result<Caller> caller_of_job(MetadataStore& store, const std::string& account, const std::string& name) {
   auto work = store.read();
   const auto user = work->users().find(account, name);

@@ -37,6 +37,11 @@ struct TagContext {
 Result<void> authorize(const Caller& caller, std::string_view action, std::string_view resource,
                        const TagContext& tags = {});
 
+/// Returns whether there may be a resource on which the caller may do the action: a policy allows it on some resource,
+/// whatever the conditions are, and no policy denies it on every resource without a condition. authorize() decides when
+/// the resource is known.
+bool may_somewhere(const Caller& caller, std::string_view action);
+
 /// Returns the user as a caller for a job (aws:ViaAWSService is true), with the rights that the user has now. Fails
 /// with invalid_input if the user no longer exists.
 Result<Caller> caller_of_job(MetadataStore& store, const std::string& account, const std::string& user);

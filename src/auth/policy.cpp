@@ -318,32 +318,48 @@ Result<Policy> Policy::parse(std::string_view text) {
   return policy;
 }
 
-template <typename Holds>
-PolicyVerdict Policy::decide_where(std::string_view action, std::string_view resource, const PolicyContext& context,
-                                   Holds holds) const {
+template <typename Applies>
+PolicyVerdict Policy::decide_where(std::string_view action, Applies applies) const {
   const std::string lower = to_lower(action);
   auto verdict = PolicyVerdict::not_allowed;
   for (const auto& s : statements_) {
-    bool names_action = false, names_resource = false;
+    bool names_action = false;
     for (const auto& a : s.actions) names_action |= matches(a, lower);
-    for (const auto& r : s.resources) names_resource |= matches(with_variables(r, context), resource);
-    if (names_action == s.is_not_action || names_resource == s.is_not_resource) continue;
-    if (!holds(s)) continue;
+    if (names_action == s.is_not_action || !applies(s)) continue;
     if (!s.is_allow) return PolicyVerdict::explicitly_denied;
     verdict = PolicyVerdict::allowed;
   }
   return verdict;
 }
 
+bool Policy::Statement::covers(std::string_view resource, const PolicyContext& context) const {
+  const bool is_named = std::any_of(resources.begin(), resources.end(), [&](const auto& pattern) {
+    return matches(with_variables(pattern, context), resource);
+  });
+  return is_named != is_not_resource;
+}
+
 PolicyVerdict Policy::decide(std::string_view action, std::string_view resource, const PolicyContext& context) const {
-  return decide_where(action, resource, context, [&](const Statement& s) {
-    return std::all_of(s.conditions.begin(), s.conditions.end(), [&](const auto& c) { return holds(c, context); });
+  return decide_where(action, [&](const Statement& s) {
+    return s.covers(resource, context) &&
+           std::all_of(s.conditions.begin(), s.conditions.end(), [&](const auto& c) { return holds(c, context); });
   });
 }
 
 PolicyVerdict Policy::decide_at_best(std::string_view action, std::string_view resource,
                                      const PolicyContext& context) const {
-  return decide_where(action, resource, context, [](const Statement& s) { return s.is_allow || s.conditions.empty(); });
+  return decide_where(
+      action, [&](const Statement& s) { return s.covers(resource, context) && (s.is_allow || s.conditions.empty()); });
+}
+
+PolicyVerdict Policy::decide_somewhere(std::string_view action) const {
+  return decide_where(action, [](const Statement& s) {
+    const bool names_all = std::any_of(s.resources.begin(), s.resources.end(), [](const auto& pattern) {
+      return !pattern.empty() && pattern.find_first_not_of('*') == std::string::npos;
+    });
+    if (s.is_allow) return !(names_all && s.is_not_resource);
+    return names_all && !s.is_not_resource && s.conditions.empty();
+  });
 }
 
 }  // namespace vedette

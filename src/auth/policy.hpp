@@ -48,6 +48,10 @@ class Policy {
   /// condition is, and a Deny counts only if it has none. It serves questions about a user who is not calling now.
   [[nodiscard]] PolicyVerdict decide_at_best(std::string_view action, std::string_view resource,
                                              const PolicyContext& context) const;
+  /// Returns what the policy says if the resource, too, turns out in the caller's favour: an Allow counts whatever its
+  /// resource and condition are, and a Deny counts only if it covers every resource (*) and has no condition. It serves
+  /// programs that ask what to offer before a resource is chosen.
+  [[nodiscard]] PolicyVerdict decide_somewhere(std::string_view action) const;
 
   struct Condition {
     enum class Test { string, string_ignore_case, like, boolean, ip_address, null };
@@ -64,10 +68,10 @@ class Policy {
     bool is_allow, is_not_action, is_not_resource;
     std::vector<std::string> actions, resources;
     std::vector<Condition> conditions;
+    [[nodiscard]] bool covers(std::string_view resource, const PolicyContext& context) const;
   };
-  template <typename Holds>
-  [[nodiscard]] PolicyVerdict decide_where(std::string_view action, std::string_view resource,
-                                           const PolicyContext& context, Holds holds) const;
+  template <typename Applies>
+  [[nodiscard]] PolicyVerdict decide_where(std::string_view action, Applies applies) const;
   std::vector<Statement> statements_;
 };
 

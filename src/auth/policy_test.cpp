@@ -38,6 +38,26 @@ TEST(Policy, AnExplicitDenyWinsAndSilenceDenies) {
   EXPECT_EQ(Policy::parse(policy)->decide("s3:GetObject", "x/2", context()), PolicyVerdict::explicitly_denied);
 }
 
+TEST(Policy, WhatIsAllowedOnSomeResourceMayBeDoneSomewhere) {
+  const auto may = [](const std::string& statements, const char* action) {
+    const auto policy = Policy::parse(R"({"Statement":[)" + statements + "]}");
+    EXPECT_TRUE(policy);
+    return policy && policy->decide_somewhere(action) == PolicyVerdict::allowed;
+  };
+  const std::string allow = R"({"Effect":"Allow","Action":"s3:Put*","Resource":"arn:aws:s3:::line-*/*",
+      "Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}})";
+  EXPECT_TRUE(may(allow, "s3:PutObject"));
+  EXPECT_FALSE(may(allow, "s3:GetObject"));
+  EXPECT_TRUE(may(allow + R"(,{"Effect":"Deny","Action":"*","Resource":"arn:aws:s3:::line-1/*"})", "s3:PutObject"));
+  EXPECT_TRUE(may(allow + R"(,{"Effect":"Deny","Action":"*","NotResource":"arn:aws:s3:::line-1/*"})", "s3:PutObject"));
+  EXPECT_TRUE(may(allow + R"(,{"Effect":"Deny","Action":"*","Resource":"*",
+      "Condition":{"Bool":{"aws:SecureTransport":"false"}}})",
+                  "s3:PutObject"));
+  EXPECT_TRUE(may(allow + R"(,{"Effect":"Deny","Action":"s3:PutObjectTagging","Resource":"*"})", "s3:PutObject"));
+  EXPECT_FALSE(may(allow + R"(,{"Effect":"Deny","Action":"s3:PutObject","Resource":["a","*"]})", "s3:PutObject"));
+  EXPECT_FALSE(may(R"({"Effect":"Allow","Action":"*","NotResource":"*"})", "s3:PutObject"));
+}
+
 TEST(Policy, NotActionAndNotResourceAllowTheRest) {
   const auto not_action = R"({"Statement":{"Effect":"Allow","NotAction":"s3:*","Resource":"*"}})";
   EXPECT_TRUE(allows(not_action, "lookoutvision:ListProjects", "*"));
@@ -137,6 +157,14 @@ TEST(ManagedPolicies, AllCanBeRead) {
     ASSERT_TRUE(document) << name;
     EXPECT_TRUE(Policy::parse(*document)) << name;
   }
+}
+
+TEST(ManagedPolicies, UsersOfTheConsoleMayPutObjectsSomewhere) {
+  const auto policy = Policy::parse(*managed_policy("AmazonLookoutVisionConsoleFullAccess"));
+  ASSERT_TRUE(policy);
+  EXPECT_EQ(policy->decide_somewhere("s3:PutObject"), PolicyVerdict::allowed);
+  EXPECT_EQ(policy->decide("s3:PutObject", "*", context()), PolicyVerdict::not_allowed);
+  EXPECT_EQ(policy->decide_somewhere("vedette:CreateUser"), PolicyVerdict::not_allowed);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 namespace vedette {
 
 inline constexpr std::size_t kMostTrialImages = 2000;
+inline constexpr std::int64_t kMostRunningTrials = 5;        ///< of an account, in all regions together
+inline constexpr std::int64_t kMostTrialsOfAProject = 1000;  ///< whatever their status
 
 enum class TrialStatus { running, completed, failed, stopped };
 

@@ -212,7 +212,9 @@ JsonOperations extension_operations(ExtensionServices& s) {
          Json decisions = Json::array();
          for (const auto& asked : i.members.at("Actions")) {
            const auto action = asked.at("Action").get<std::string>(), resource = asked.value("Resource", "*");
-           const bool is_allowed = authorize(i.context.caller, action, resource).has_value();
+           const bool is_allowed = asked.contains("Resource")
+                                       ? authorize(i.context.caller, action, resource).has_value()
+                                       : may_somewhere(i.context.caller, action);
            decisions.push_back({{"Action", action}, {"Resource", resource}, {"Allowed", is_allowed}});
          }
          return Json{{"Decisions", std::move(decisions)}};

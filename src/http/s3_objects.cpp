@@ -50,6 +50,19 @@ void guard_browsers(Response& r, bool is_opened_by_url) {
   r.headers.emplace_back("content-disposition", is_safe ? stored : "attachment" + stored.substr(end));
 }
 
+/// Fails with AccessDenied if a browser asks for an object in order to run, style or embed it (Fetch Metadata Request
+/// Headers, section 2.1): the console has the same origin as the objects, and its page must not load them as code.
+Result<void> refuse_as_code(const HeaderList& headers) {
+  static constexpr std::string_view kUses[] = {"script",       "worker",       "sharedworker", "serviceworker",
+                                               "audioworklet", "paintworklet", "style",        "xslt",
+                                               "iframe",       "frame",        "embed",        "object"};
+  const auto use = trim(header_value(headers, "sec-fetch-dest"));
+  if (std::none_of(std::begin(kUses), std::end(kUses), [&](auto name) { return equals_ignore_case(use, name); }))
+    return {};
+  return s3_error(ErrorKind::access_denied, "AccessDenied",
+                  "A web page may not load an object as a script, a style or a page within it.");
+}
+
 /// Checks the conditional headers of a read (RFC 9110 section 13). Returns the answer that is sent instead of the
 /// object, or nothing.
 Result<std::optional<Response>> check_read_conditions(const HeaderList& headers, const ObjectInfo& info) {
@@ -171,6 +184,7 @@ Result<Response> put_object(S3Call& call) {
 }
 
 Result<Response> get_object(S3Call& call) {
+  if (auto ok = refuse_as_code(call.headers); !ok) return ok.error();
   return read_object(call, false);
 }
 

@@ -8,6 +8,7 @@ namespace vedette {
 namespace {
 
 constexpr std::int64_t kPageSize = 1000;
+constexpr std::int64_t kMostPages = 20;
 
 }  // namespace
 
@@ -28,6 +29,7 @@ Result<std::vector<std::string>> find_pictures(ObjectStore& objects, const Calle
   std::set<std::string> found(choice.keys.begin(), choice.keys.end());
   const bool hides = !hidden.empty() && !choice.prefix.starts_with(hidden);
   std::string last;
+  std::int64_t pages = 0;
   for (bool has_more = choice.keys.empty(); has_more && found.size() <= most;) {
     const auto listed = objects.list(bucket, {.prefix = choice.prefix, .start_after = last, .limit = kPageSize});
     if (!listed) return listed.error();
@@ -39,6 +41,9 @@ Result<std::vector<std::string>> find_pictures(ObjectStore& objects, const Calle
       found.insert(object.key);
     }
     has_more = static_cast<std::int64_t>(listed->size()) == kPageSize;
+    if (has_more && found.size() <= most && ++pages == kMostPages)
+      return invalid_input("The first " + std::to_string(kMostPages * kPageSize) + " objects below s3://" + bucket +
+                           "/" + choice.prefix + " are not enough to find the images: name a narrower Prefix.");
     if (has_more) last = listed->back().key;
   }
   std::vector<std::string> keys(found.begin(), found.end());

@@ -24,8 +24,8 @@ Result<void> authorize_search(const Caller& reader, const PictureChoice& choice)
 
 /// Returns the keys that are meant, each once and in byte order, so that the same pictures give the same result. Objects
 /// that stand for folders, and those whose keys begin with `hidden` unless the prefix does, too, are left out. Stops
-/// once more than `most` have been found, and returns those. Fails with invalid_input if there is no such bucket or if a
-/// key is not UTF-8, and with access_denied unless the reader may read every object.
+/// once more than `most` have been found, and returns those. Fails with invalid_input if there is no such bucket, if a key
+/// is not UTF-8, or if more than 20,000 objects would have to be listed, and with access_denied unless the reader may read every object.
 Result<std::vector<std::string>> find_pictures(ObjectStore& objects, const Caller& reader, const PictureChoice& choice,
                                                std::size_t most, const std::string& hidden = {});
 

@@ -15,6 +15,8 @@ inline constexpr const char* kHostedModels = "L-56454D04";
 inline constexpr const char* kInferenceUnits = "L-56454D05";
 inline constexpr const char* kTags = "L-56454D06";
 inline constexpr const char* kRequests = "L-56454D07";  // of ThrottlingException
+inline constexpr const char* kRunningTrials = "L-56454D08";
+inline constexpr const char* kTrials = "L-56454D09";
 }  // namespace quotas
 
 inline Error quota_exceeded(const char* code, std::string type, std::string id, std::string message) {

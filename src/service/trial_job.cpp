@@ -1,5 +1,6 @@
 // Runs trial detections: a model judges the pictures of a bucket, in the server and at low priority.
 #include <algorithm>
+#include <map>
 
 #include "auth/auth.hpp"
 #include "base/log.hpp"
@@ -19,7 +20,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t kMostAttempts = 3;
-constexpr std::int64_t kBatch = 16;  // After so many pictures the verdicts are stored, and outlive a kill.
+constexpr std::chrono::minutes kLongestWait{10};  // for an object store that does not answer
+constexpr std::int64_t kBatch = 16;               // After so many pictures the verdicts are stored, and outlive a kill.
 
 /// Loads the model on a thread of low priority. The folder takes its files for the time being.
 Result<std::shared_ptr<const Engine>> load_model(ObjectStore& objects, const std::string& uid, const fs::path& folder) {
@@ -68,7 +70,8 @@ Result<std::optional<std::string>> store_mask(const Bench& bench, std::int64_t p
   return std::optional(key);
 }
 
-/// Returns the verdict on a picture or why there is none. Fails only if the object store or the machine does.
+/// Returns the verdict on a picture or why there is none. Fails only if the object store does not answer or the machine
+/// fails.
 Result<TrialImage> judge_one(const Bench& bench, std::int64_t place, const std::string& key) {
   const auto& bucket = bench.trial.bucket;
   if (auto ok = authorize(bench.caller, "s3:GetObject", object_arn(bucket, key)); !ok)
@@ -76,6 +79,12 @@ Result<TrialImage> judge_one(const Bench& bench, std::int64_t place, const std::
   const auto bytes = get_bytes(bench.objects, bucket, key, kLargestImage);
   if (!bytes && bytes.error().kind == ErrorKind::not_found) return skipped("The image does not exist.");
   if (!bytes && bytes.error().kind == ErrorKind::too_large) return skipped("The image exceeds 8 MB (8,388,608 bytes).");
+  // The rights with which the server reads another S3 service may not reach as far as those of the user.
+  if (!bytes && bytes.error().kind == ErrorKind::access_denied) return skipped(bytes.error().message);
+  if (!bytes && bytes.error().kind == ErrorKind::internal) {
+    log::error("trial detection", {{"image", "s3://" + bucket + "/" + key}, {"reason", bytes.error().message}});
+    return skipped("The content of the image cannot be read by a fault of the server; its log says more.");
+  }
   if (!bytes) return bytes.error();
   auto verdict = judge(bench.engine, as_bytes(*bytes), {.threads = 1});
   if (!verdict && verdict.error().kind == ErrorKind::invalid_input) return skipped(verdict.error().message);
@@ -142,8 +151,11 @@ Result<void> run(MetadataStore& metadata, ObjectStore& objects, const ModelJob& 
 
 JobWorker::Handler make_trial_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
                                       fs::path jobs_folder, int threads) {
-  return [&metadata, &objects, &clock, jobs_folder = std::move(jobs_folder), threads](
-             const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
+  // The times since which jobs wait for the object store, by their ids. They end with the process.
+  return [&metadata, &objects, &clock, jobs_folder = std::move(jobs_folder), threads,
+          waiting = std::map<std::int64_t, Timestamp>()](const Job& row,
+                                                         const std::atomic<bool>& cancel) mutable -> JobOutcome {
+    const auto waits = waiting.extract(row.id);
     const auto job = parse_model_job(row.payload);
     if (!job) {
       log::error("trial detection", {{"reason", job.error().message}});
@@ -152,32 +164,41 @@ JobWorker::Handler make_trial_handler(MetadataStore& metadata, ObjectStore& obje
     const auto trial = metadata.read()->trial_detections().find(job->name);
     // The trial was deleted or stopped, or an earlier run finished it and was cut off after its commit.
     if (!trial || trial->status != TrialStatus::running) return {};
-    const auto end = [&](TrialStatus status, const std::string& message) {
+    const auto move = [&](TrialStatus status, const std::string& message) {
       auto work = metadata.write();
       work->trial_detections().move(trial->uid, TrialStatus::running, status, message, clock.now());
       work->commit();
     };
-    {
-      auto work = metadata.write();
-      work->trial_detections().move(trial->uid, TrialStatus::running, TrialStatus::running,
-                                    "The images are being judged.", clock.now());
-      work->commit();
+    // An earlier run ends the trial at its last attempt, unless that run took the whole server with it.
+    if (row.attempts > kMostAttempts) {
+      log::error("trial detection failed", {{"trial", trial->name}, {"reason", "its runs were cut off"}});
+      move(TrialStatus::failed, "The trial detection was cut off " + std::to_string(row.attempts - 1) +
+                                    " times; it may have images that stop the server.");
+      return {};
     }
+    move(TrialStatus::running, "The images are being judged.");
     const auto folder = jobs_folder / ("trial-" + std::to_string(row.id));
     const auto outcome = run(metadata, objects, *job, *trial, folder, threads, cancel);
     if (cancel) return {std::chrono::milliseconds(0)};
+    const auto since = waits ? waits.mapped() : clock.now();
     if (outcome) {
       const auto judged = metadata.read()->trial_detections().find(trial->uid);
-      if (judged) end(TrialStatus::completed, summary_of(judged->counts));
-    } else if (outcome.error().kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) {
+      if (judged) move(TrialStatus::completed, summary_of(judged->counts));
+    } else if (outcome.error().kind == ErrorKind::unavailable && clock.now() - since < kLongestWait) {
+      log::warning("trial detection", {{"trial", trial->name}, {"reason", outcome.error().message}});
+      move(TrialStatus::running, outcome.error().message + " It is tried again.");
+      waiting.emplace(row.id, since);
+      return {.retry_after = std::chrono::seconds(5), .is_attempt = false};
+    } else if (outcome.error().kind != ErrorKind::invalid_input && outcome.error().kind != ErrorKind::unavailable &&
+               row.attempts < kMostAttempts) {
       log::error("trial detection", {{"trial", trial->name}, {"reason", outcome.error().message}});
       return {std::chrono::seconds(5)};
     } else {
       log::error("trial detection failed", {{"trial", trial->name}, {"reason", outcome.error().message}});
-      end(TrialStatus::failed,
-          outcome.error().kind == ErrorKind::invalid_input || outcome.error().kind == ErrorKind::unavailable
-              ? outcome.error().message
-              : "The trial detection failed by a fault of the server; its log says more.");
+      move(TrialStatus::failed,
+           outcome.error().kind == ErrorKind::invalid_input || outcome.error().kind == ErrorKind::unavailable
+               ? outcome.error().message
+               : "The trial detection failed by a fault of the server; its log says more.");
     }
     return {};
   };

@@ -6,6 +6,7 @@
 #include "service/job_payloads.hpp"
 #include "service/pagination.hpp"
 #include "service/picture_search.hpp"
+#include "service/quota_errors.hpp"
 #include "service/service.hpp"
 
 namespace vedette {
@@ -16,6 +17,20 @@ constexpr const char* kStart = "StartTrialDetection";
 
 Error no_trial(const std::string& project, const std::string& name) {
   return not_found("TRIAL", name, "The project " + project + " has no trial detection named " + name + ".");
+}
+
+/// Fails with quota_exceeded if there is no place for another trial of this project.
+Result<void> check_trial_quotas(UnitOfWork& work, const Scope& scope, const std::string& project,
+                                const std::string& name) {
+  auto& trials = work.trial_detections();
+  if (trials.count_running(scope.account) >= kMostRunningTrials)
+    return quota_exceeded(quotas::kRunningTrials, "TRIAL", name,
+                          "At most " + std::to_string(kMostRunningTrials) + " trial detections may run at once.");
+  if (trials.count(scope, project) >= kMostTrialsOfAProject)
+    return quota_exceeded(
+        quotas::kTrials, "TRIAL", name,
+        "A project may have at most " + std::to_string(kMostTrialsOfAProject) + " trial detections; delete old ones.");
+  return {};
 }
 
 }  // namespace
@@ -65,6 +80,7 @@ Result<TrialDetection> LookoutVision::start_trial(const CallContext& call,
   if (*again) return **again;
   const auto model = find_with_files(*work, call.scope, request.model);
   if (!model) return model.error();
+  if (auto ok = check_trial_quotas(*work, call.scope, project, request.trial_name); !ok) return ok.error();
   TrialDetection trial;
   trial.project = project;
   trial.name = request.trial_name;

@@ -445,6 +445,14 @@ class Errors(unittest.TestCase):
         succeed("VerifyTrialDetectionImages", **trial, Verifications=[{"SourceRef": f"s3://conformance/{good_picture}", "Verification": "CORRECT"}])
         expect("StopTrialDetection", "ConflictException", **trial)
         succeed("DeleteTrialDetection", **trial)
+        # They run one after the other, each over the whole bucket, so none of them ends before the sixth is asked for.
+        waiting = [{"ProjectName": "job", "TrialName": f"waiting-{i}"} for i in range(5)]
+        for each in waiting:
+            succeed("StartTrialDetection", **each, ModelVersion="latest", Images={"Bucket": "conformance"})
+        expect("StartTrialDetection", "ServiceQuotaExceededException", **trial, ModelVersion="latest", Images={"Bucket": "conformance"})
+        for each in waiting:
+            succeed("StopTrialDetection", **each)
+            succeed("DeleteTrialDetection", **each)
         succeed("DescribeModelThreshold", ProjectName="job")
         expect("UpdateModelThreshold", "ValidationException", ProjectName="job", Threshold=0)
         succeed("UpdateModelThreshold", ProjectName="job", Threshold=0.25)

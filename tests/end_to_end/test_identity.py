@@ -98,9 +98,11 @@ class Identity(unittest.TestCase):
 
     def test_users_learn_what_they_may_do(self):
         keys = self.user("curious", allow("lookoutvision:*"), allow("s3:GetObject", resource="arn:aws:s3:::line7/*"),
-                         {"Effect": "Deny", "Action": "lookoutvision:Delete*", "Resource": "arn:aws:lookoutvision:*:*:project/kept"})
+                         {"Effect": "Deny", "Action": "lookoutvision:Delete*", "Resource": "arn:aws:lookoutvision:*:*:project/kept"},
+                         {"Effect": "Deny", "Action": "lookoutvision:StartModel", "Resource": "*"})
         asked = [("lookoutvision:CreateModel", None, True), ("lookoutvision:DeleteProject", None, True),
-                 ("lookoutvision:DeleteProject", f"arn:aws:lookoutvision:{REGION}:123456789012:project/kept", False), ("s3:GetObject", None, False), ("s3:GetObject", "arn:aws:s3:::line7/a", True),
+                 ("lookoutvision:DeleteProject", f"arn:aws:lookoutvision:{REGION}:123456789012:project/kept", False), ("lookoutvision:StartModel", None, False),
+                 ("s3:GetObject", None, True), ("s3:GetObject", "*", False), ("s3:GetObject", "arn:aws:s3:::line7/a", True),
                  ("vedette:ListUsers", None, False), ("no-such:Action", None, False)]
         decisions = extension(keys).simulate_policy(Actions=[{"Action": action, **({"Resource": resource} if resource else {})} for action, resource, _ in asked])["Decisions"]
         self.assertEqual([(d["Action"], d["Resource"], d["Allowed"]) for d in decisions], [(action, resource or "*", allowed) for action, resource, allowed in asked])

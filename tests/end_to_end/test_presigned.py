@@ -116,6 +116,9 @@ class Boto3(unittest.TestCase):
                 # Programs sign in a header. They get what was stored.
                 self.assertEqual(self.s3.head_object(Bucket="old", Key="page").get("ContentDisposition"), stored or expected)
         self.s3.put_object(Bucket="old", Key="page", Body=b"<script>", ContentType="image/png")
+        for use, status in (("script", 403), ("worker", 403), ("sharedworker", 403), ("serviceworker", 403), ("style", 403), ("iframe", 403), ("frame", 403), ("embed", 403), ("object", 403),
+                            ("image", 200), ("document", 200), ("empty", 200)):
+            self.assertEqual(ask(self.url("get_object", "page"), **{"Sec-Fetch-Dest": use}).status, status, use)
         answer = ask(self.url("get_object", "page", ResponseContentType="text/html", ResponseContentDisposition="inline"))
         self.assertEqual((answer.getheader("content-type"), disposition(answer)), ("text/html", "attachment"))
 

@@ -199,6 +199,26 @@ class Trials(unittest.TestCase):
         self.assertTrue(image["IsAnomalous"])
         # Who may not write into the bucket gets no mask.
         self.assertEqual(("MaskRef" in image, image["AnomalyLabels"]), (False, ["spot"]))
+        # The rights count when the picture is read: this trial waits behind another one when they are taken away.
+        self.start("ahead", Images={"Bucket": "parts", "Prefix": "many/"})
+        tester.start_trial_detection(**{**mine, "TrialName": "revoked"}, Images={"Bucket": "parts", "Keys": [bad]})
+        self.vedette.detach_user_policy(UserName="tester", PolicyName="try")
+        self.vedette.stop_trial_detection(ProjectName="p", TrialName="ahead")
+        self.assertEqual(self.finish("revoked")["SkippedCount"], 1)
+        self.assertIn("is not authorized to perform: s3:GetObject", self.images("revoked")["Images"][0]["SkippedReason"])
+
+    def test_6_a_picture_whose_content_is_lost_is_skipped(self):
+        body = b"the only object with this content"
+        self.s3.put_object(Bucket="parts", Key="lost/a.png", Body=body)
+        self.s3.copy_object(Bucket="parts", Key="lost/b.png", CopySource={"Bucket": "parts", "Key": self.lines[0]["source-ref"].removeprefix("s3://parts/")})
+        paths = [os.path.join(folder, name) for folder, _, names in os.walk(self.server.data) for name in names]
+        lost = [path for path in paths if os.path.getsize(path) == len(body) and open(path, "rb").read() == body]
+        self.assertEqual(len(lost), 1)
+        os.remove(lost[0])
+        self.start("lost", Images={"Bucket": "parts", "Prefix": "lost/"})
+        ended = self.finish("lost")
+        self.assertEqual((ended["JudgedCount"], ended["SkippedCount"]), (1, 1))
+        self.assertIn("cannot be read by a fault of the server", self.images("lost")["Images"][0]["SkippedReason"])
 
 
 if __name__ == "__main__":

@@ -240,6 +240,10 @@ TEST_P(Metadata, ATrialKeepsItsVerdictsAndWhatPeopleSayOfThem) {
   EXPECT_EQ(trials.find("t1")->status_message, "done");
   EXPECT_EQ(trials.find("t1")->updated, at(5));
   EXPECT_EQ(trials.list(kScope, "p", {}, 10).size(), 2U);
+  EXPECT_EQ(trials.count(kScope, "p"), 2);
+  EXPECT_EQ(trials.count(kScope, "q"), 0);
+  EXPECT_EQ(trials.count_running(kScope.account), 1);
+  EXPECT_EQ(trials.count_running("210987654321"), 0);
   EXPECT_EQ(trials.list(kScope, "p", {1000, "first"}, 10).front().name, "second");
   EXPECT_TRUE(trials.remove("t1"));
   EXPECT_TRUE(trials.images_at("t1", 0, 10).empty());

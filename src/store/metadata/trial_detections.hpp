@@ -28,6 +28,8 @@ class TrialDetectionRepository {
   };
   virtual std::vector<TrialDetection> list(const Scope& scope, const std::string& project, const Place& after,
                                            std::int64_t limit) = 0;
+  virtual std::int64_t count(const Scope& scope, const std::string& project) = 0;
+  virtual std::int64_t count_running(const std::string& account) = 0;  ///< Counts in all regions together.
   /// Compares and sets the status of the trial. Returns false if the trial is gone or in another state.
   virtual bool move(const std::string& uid, TrialStatus from, TrialStatus to, const std::string& message,
                     Timestamp now) = 0;

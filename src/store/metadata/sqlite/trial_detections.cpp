@@ -70,6 +70,16 @@ class TrialDetections : public TrialDetectionRepository {
     while (q.step()) out.push_back(read(q));
     return out;
   }
+  std::int64_t count(const Scope& s, const std::string& project) override {
+    auto q = c_.prepare("SELECT COUNT(*) FROM trial_detections WHERE account = ? AND region = ? AND project = ?");
+    q.bind(s.account).bind(s.region).bind(project).step();
+    return q.integer(0);
+  }
+  std::int64_t count_running(const std::string& account) override {
+    auto q = c_.prepare("SELECT COUNT(*) FROM trial_detections WHERE account = ? AND status = ?");
+    q.bind(account).bind(to_text(TrialStatus::running)).step();
+    return q.integer(0);
+  }
   bool move(const std::string& uid, TrialStatus from, TrialStatus to, const std::string& message,
             Timestamp now) override {
     return c_.prepare(
