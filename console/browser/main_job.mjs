@@ -63,7 +63,9 @@ await page.keyboard.press('n');
 await page.keyboard.press('u'); // One too quick: it is taken back, and given again.
 await page.keyboard.press('n');
 await page.getByRole('button', { name: /^Save/ }).click();
+// A bar stands in the place of the button while the labels are sent.
 await page.getByRole('button', { name: /^Save/ }).waitFor({ state: 'detached' });
+await page.getByText(/^Saving /).waitFor({ state: 'detached' });
 await check(page, 'labelled');
 
 // A model.
