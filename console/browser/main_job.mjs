@@ -65,7 +65,7 @@ await page.keyboard.press('n');
 await page.getByRole('button', { name: /^Save/ }).click();
 // A bar stands in the place of the button while the labels are sent.
 await page.getByRole('button', { name: /^Save/ }).waitFor({ state: 'detached' });
-await page.getByText(/^Saving /).waitFor({ state: 'detached' });
+await page.locator('.dataset-saving').waitFor({ state: 'detached' });
 await check(page, 'labelled');
 
 // A model.
