@@ -22,8 +22,6 @@ export interface GalleryRow {
   verdict?: Label;
   score?: number;
   confidence?: number;
-  /** Whether the verdict was right when the row was made. The gallery itself compares the verdict with the label of the moment. */
-  isCorrect?: boolean;
   /** The label cannot be changed, such as that of a picture that a trial did not judge. */
   isFixed?: true;
 }

@@ -20,7 +20,7 @@ import { useMessages } from '../app/messages.tsx';
 import { paths } from '../app/paths.ts';
 import { anomalyLine, normalLine, unlabelledLine } from '../labels/lines.ts';
 import { useSession, type Session } from '../session/session.tsx';
-import { createConsoleBucket, findConsoleBucket, newBucketName } from '../upload/console_bucket.ts';
+import { consoleBucket } from '../upload/console_bucket.ts';
 import { UploadPanel } from '../upload/upload_panel.tsx';
 
 type Kind = 'upload' | 'folder' | 'manifest';
@@ -45,11 +45,7 @@ async function crawl({ s3, region }: Session, project: string, type: string, sou
     if (source.labelByFolder && child === 'anomaly') return anomalyLine(sourceRef);
     return unlabelledLine(sourceRef);
   });
-  let bucket = await findConsoleBucket(s3, region);
-  if (!bucket) {
-    bucket = newBucketName(region);
-    await createConsoleBucket(s3, bucket);
-  }
+  const bucket = await consoleBucket(s3, region);
   const manifest = { bucket, key: `datasets/${project}/${type}/manifests/output/output.manifest` };
   await s3.put(manifest, `${lines.join('\n')}\n`, 'application/x-ndjson');
   return manifest;

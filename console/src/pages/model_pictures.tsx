@@ -31,7 +31,6 @@ export default function ModelPictures({ evaluation }: { project: string; version
           verdict: classOf(Verdict),
           score: AnomalyScore,
           confidence: Confidence,
-          isCorrect: Label === Verdict,
         })),
     [evaluation],
   );
@@ -42,7 +41,7 @@ export default function ModelPictures({ evaluation }: { project: string; version
     }),
     [client, rows],
   );
-  const wrong = rows.filter((row) => !row.isCorrect).length;
+  const wrong = rows.filter((row) => row.verdict !== row.label).length;
   const skipped = evaluation.pictures.filter(({ SkippedReason }) => SkippedReason);
   const suspects = evaluation.pictures.filter(({ IsSuspect }) => IsSuspect);
   return (

@@ -23,7 +23,7 @@ import { parseS3Uri } from '../api/s3.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { count, time } from '../app/format.ts';
 import { useSession } from '../session/session.tsx';
-import { findConsoleBucket } from '../upload/console_bucket.ts';
+import { consoleBucket } from '../upload/console_bucket.ts';
 
 const jobsKey = (project: string) => ['project', project, 'packages'] as const;
 
@@ -64,8 +64,7 @@ function CreateJob({ project, onClose }: { project: string; onClose(): void }) {
       let place = output ? parseS3Uri(output) : null;
       if (output && !place) throw new Error('Enter the location as s3://bucket/folder/.');
       if (!place) {
-        const bucket = await findConsoleBucket(s3, region);
-        if (!bucket) throw new Error('There is no console bucket yet. Enter a location as s3://bucket/folder/.');
+        const bucket = await consoleBucket(s3, region);
         place = { bucket, key: `projects/${project}/packages/` };
       }
       await client.call('StartModelPackagingJob', {

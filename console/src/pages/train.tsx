@@ -22,7 +22,7 @@ import { count } from '../app/format.ts';
 import { paths } from '../app/paths.ts';
 import { missingForTraining } from '../gallery/readiness.ts';
 import { useSession } from '../session/session.tsx';
-import { createConsoleBucket, findConsoleBucket, newBucketName } from '../upload/console_bucket.ts';
+import { consoleBucket } from '../upload/console_bucket.ts';
 
 export default function TrainPage({ project }: { project: string }) {
   const { client, s3, region } = useSession();
@@ -44,11 +44,7 @@ export default function TrainPage({ project }: { project: string }) {
     setBusy(true);
     setProblem(undefined);
     try {
-      let bucket = await findConsoleBucket(s3, region);
-      if (!bucket) {
-        bucket = newBucketName(region);
-        await createConsoleBucket(s3, bucket);
-      }
+      const bucket = await consoleBucket(s3, region);
       const { ModelMetadata } = await client.call('CreateModel', {
         ProjectName: project,
         ClientToken: token,

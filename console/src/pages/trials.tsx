@@ -26,7 +26,7 @@ import { count, plural, time } from '../app/format.ts';
 import { href, paths } from '../app/paths.ts';
 import { useSession } from '../session/session.tsx';
 import { fromInput, type FoundFile } from '../upload/collect.ts';
-import { createConsoleBucket, findConsoleBucket, newBucketName } from '../upload/console_bucket.ts';
+import { consoleBucket } from '../upload/console_bucket.ts';
 import { groupByFolder } from '../upload/folders.ts';
 import { Upload, type UploadProgress } from '../upload/upload.ts';
 import { TrialStatus } from './trial_status.tsx';
@@ -69,11 +69,7 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
 
   /** Sends the chosen files to the console bucket and returns where they are. */
   async function send() {
-    let bucket = await findConsoleBucket(s3, region);
-    if (!bucket) {
-      bucket = newBucketName(region);
-      await createConsoleBucket(s3, bucket);
-    }
+    const bucket = await consoleBucket(s3, region);
     // Another task of this name may have left its pictures here; a second try goes on where the first one ended.
     const prefix = `projects/${project}/trials/${name}-${token.slice(0, 8)}/`;
     const items = files.map(({ path, file }) => ({ path, file, label: null }));

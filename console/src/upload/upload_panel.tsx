@@ -13,7 +13,7 @@ import { sentenceOf } from '../api/errors.ts';
 import { bytes, count, plural } from '../app/format.ts';
 import { useSession } from '../session/session.tsx';
 import { fromDrop, fromHandles, fromInput, type FoundFile } from './collect.ts';
-import { createConsoleBucket, findConsoleBucket, newBucketName } from './console_bucket.ts';
+import { consoleBucket } from './console_bucket.ts';
 import { groupByFolder, type Folder, type FolderChoice } from './folders.ts';
 import type { UploadPlace } from './dataset_target.ts';
 import { useUploads, type RunningUpload, type UnfinishedUpload } from './uploads.tsx';
@@ -38,11 +38,7 @@ interface Props {
 function usePlace({ project, type, bucket }: Props) {
   const { s3, region } = useSession();
   return async (): Promise<UploadPlace> => {
-    let name = bucket ?? (await findConsoleBucket(s3, region));
-    if (!name) {
-      name = newBucketName(region);
-      await createConsoleBucket(s3, name);
-    }
+    const name = bucket ?? (await consoleBucket(s3, region));
     return { project, type, bucket: name, prefix: `projects/${project}/${type}/` };
   };
 }
