@@ -85,6 +85,7 @@ int main(int argc, char** argv) {
   app.add_flag("--robustness", options.with_robustness,
                "Change the test pictures as a plant does, show others, mislabel some; trains twice");
   app.add_flag("--contest", options.with_contest, "Test every contestant alone, too");
+  app.add_flag("--teaching", options.with_teaching, "Correct errors by verified pictures, and count what that changes");
   app.add_option("--keep", options.keep, "Copy the models into this folder")->check(CLI::ExistingDirectory);
   app.add_option("--dump", options.dump, "Write every picture's scores by every contestant into this folder")
       ->check(CLI::ExistingDirectory);

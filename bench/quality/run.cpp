@@ -8,6 +8,7 @@
 #include "contest.hpp"
 #include "figure.hpp"
 #include "plant.hpp"
+#include "teach.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/evaluate/evaluate.hpp"
 #include "vision/verdict/verdict.hpp"
@@ -233,6 +234,7 @@ std::vector<json> run(const std::string& product, const Lesson& lesson, std::uin
     for (const auto& c : engine->manifest().contestants)
       if (c.score_weight() > 0 || c.map_weight > 0) result["choice"][c.name] = {c.score_weight(), c.map_weight};
     if (options.with_contest) result["contest"] = contest(pooled_scores(*judge, exam.test));
+    if (options.with_teaching && exam.rebasing.empty()) result["teaching"] = teach(model, *engine, exam.test);
     if (options.with_robustness) {
       result["robustness"] = robustness(*judge, exam.test);
       if (&exam == &lesson.exams.front()) result["mislabelled"] = mislabelled(*engine, lesson, seed, options.plan);

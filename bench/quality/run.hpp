@@ -10,6 +10,7 @@ namespace vedette::bench {
 struct RunOptions {
   TrainingPlan plan;
   bool with_contest = false;      ///< tests every contestant alone, too
+  bool with_teaching = false;     ///< corrects errors by verified pictures (teach.hpp)
   bool with_robustness = false;   ///< changes and mislabels pictures; trains twice
   std::filesystem::path keep;     ///< if not empty, the models are copied into this folder
   std::filesystem::path dump;     ///< if not empty, the scores of all contestants are written into this folder

@@ -338,12 +338,14 @@ Result<std::shared_ptr<const Engine>> Hosting::load(const std::string& uid, std:
 }
 
 Result<Verdict> Hosting::judge(const ModelLease& model, std::span<const std::uint8_t> image_bytes,
-                               std::stop_token abandoned) {
+                               std::stop_token abandoned, bool with_places, std::optional<Point> place_at) {
   Result<Verdict> verdict = internal_error("nobody judged the picture");
   const auto arrived = std::chrono::steady_clock::now();
   const auto work = [&](int threads) {
     const std::chrono::duration<double, std::milli> queued = std::chrono::steady_clock::now() - arrived;
-    verdict = vedette::judge(*model.engine, image_bytes, {.threads = threads, .abandoned = abandoned});
+    verdict =
+        vedette::judge(*model.engine, image_bytes,
+                       {.with_places = with_places, .place_at = place_at, .threads = threads, .abandoned = abandoned});
     if (verdict) verdict->stages.insert(verdict->stages.begin(), {"queue", queued.count()});
   };
   if (auto ok = pool_.run(model.lane, work, abandoned); !ok) return ok.error();

@@ -75,6 +75,20 @@ JsonOperations extension_operations(ExtensionServices& s) {
          return encoded(s.lookout_vision.update_threshold(i.context, extension::UpdateThresholdRequest(i.members)),
                         [](const auto& threshold) { return encode(threshold); });
        }},
+      {"CorrectModel",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.correct_model(i.context, extension::CorrectModelRequest(i.members)),
+                        [](const auto& c) { return extension::encode_correction(c.list.front(), c.effect); });
+       }},
+      {"ListModelCorrections",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.list_corrections(i.context, lookoutvision::ModelRequest(i.members)),
+                        [](const auto& c) { return extension::encode_corrections(c.list, c.effect); });
+       }},
+      {"DeleteModelCorrection",
+       [&](const Invocation& i) {
+         return empty(s.lookout_vision.delete_correction(i.context, extension::DeleteCorrectionRequest(i.members)));
+       }},
       {"ComputeAnomalyMap",
        [&](const Invocation& i) {
          return encoded(s.lookout_vision.compute_anomaly_map(i.context, extension::AnomalyMapRequest(i.members)),

@@ -87,6 +87,7 @@ class JsonCall : public PendingCall {
     Response response;
     response.status = route_.operation->success_status;
     response.stages = std::move(stages_);
+    response.headers = std::move(headers_);
     response.headers.emplace_back("content-type", "application/json");
     response.body = answer->dump(-1, ' ', false, Json::error_handler_t::replace);
     return response;
@@ -133,7 +134,7 @@ class JsonCall : public PendingCall {
     // "latest" may soon mean another model, so the operation gets the version for which the caller's rights were
     // checked.
     if (subject.is_model) (*members)["ModelVersion"] = subject.version;
-    return service_.operations_.at(operation)({context, *members, body, stages_});
+    return service_.operations_.at(operation)({context, *members, body, stages_, headers_});
   }
 
   /// Returns the resource on which a policy must allow the action.
@@ -209,6 +210,7 @@ class JsonCall : public PendingCall {
   const RequestHead& head_;
   const CallIdentity& identity_;
   Stages stages_;
+  HeaderList headers_;
 };
 
 JsonService::JsonService(const ApiModel& model, JsonOperations operations, LookoutVision& models, RateLimiter& limiter,

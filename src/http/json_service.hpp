@@ -22,6 +22,7 @@ struct Invocation {
   const nlohmann::json& members;
   std::string_view body;  ///< the payload, if the operation has one
   Stages& stages;         ///< takes the stages of the work, if the operation names any
+  HeaderList& headers;    ///< takes headers of the answer beyond those that every answer has
 };
 using JsonOperation = std::function<Result<nlohmann::json>(const Invocation&)>;
 /// The operations by name. The table must hold every operation of the model.

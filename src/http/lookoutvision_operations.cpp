@@ -100,6 +100,8 @@ JsonOperations lookoutvision_operations(LookoutVision& service) {
                                       i.members.at("ContentType").get_ref<const std::string&>(), as_bytes(i.body)),
              [&](const DetectionResult& r) {
                i.stages = r.timing;
+               if (!r.corrected_by.empty())
+                 i.headers.emplace_back("x-vedette-corrected-by", uri_encode(r.corrected_by, true));
                return encode_detection(r);
              });
        }},

@@ -4,8 +4,7 @@
 
 #include "api/vedette/messages.hpp"
 #include "base/text.hpp"
-#include "domain/limits.hpp"
-#include "manifest/manifest.hpp"
+#include "service/read_picture.hpp"
 #include "service/service.hpp"
 #include "vision/image/grey_png.hpp"
 #include "vision/image/image.hpp"
@@ -33,36 +32,20 @@ std::uint8_t grey_of(float value, double threshold) {
   return static_cast<std::uint8_t>(std::min(std::floor(grey), 255.0));
 }
 
-Result<std::string> read_picture(ObjectStore& objects, const Caller& caller, const std::string& source_ref) {
-  auto reader = caller;
-  reader.is_via_service = true;
-  const auto name = parse_s3_uri(source_ref);
-  if (!name) return invalid_input("SourceRef is not of the form s3://bucket/key.");
-  if (auto ok = authorize(reader, "s3:GetObject", object_arn(name->bucket, name->key)); !ok) return ok.error();
-  auto bytes = get_bytes(objects, name->bucket, name->key, kLargestImage);
-  if (bytes) return bytes;
-  switch (bytes.error().kind) {
-    case ErrorKind::not_found:
-      return invalid_input("The image " + source_ref + " does not exist.");
-    case ErrorKind::too_large:
-      return invalid_input("The image exceeds 8 MB (8,388,608 bytes).");
-    default:
-      return bytes;
-  }
-}
-
 }  // namespace
 
 Result<extension::AnomalyMap> LookoutVision::compute_anomaly_map(const CallContext& call,
                                                                  const extension::AnomalyMapRequest& request) {
   Result<Model> model = internal_error("");
   std::optional<MovedThreshold> moved;
+  VerifiedPictureRepository::Revision verified;
   {
     auto work = metadata_.read();
     model = find_model(*work, call.scope, request.model);
     if (!model) return model.error();
     if (model->status != ModelStatus::hosted) return not_hosted(*model);
     moved = work->models().threshold(model->uid);
+    verified = work->verified_pictures().revision(model->uid);
   }
   const auto bytes = read_picture(objects_, call.caller, request.source_ref);
   if (!bytes) return bytes.error();
@@ -70,10 +53,10 @@ Result<extension::AnomalyMap> LookoutVision::compute_anomaly_map(const CallConte
   if (!header) return header.error();
   auto lease = hosting_.lease(*model);
   if (!lease) return lease.error();
-  auto verdict = hosting_.judge(*lease, as_bytes(*bytes), call.abandoned);
+  auto verdict = hosting_.judge(*lease, as_bytes(*bytes), call.abandoned, verified.count > 0);
   if (!verdict) return verdict.error();
   const auto& manifest = lease->engine->manifest();
-  if (moved) move_threshold(*verdict, manifest, moved->threshold);
+  if (auto ok = decide_now(*verdict, *model, manifest, moved, verified); !ok) return ok.error();
   const double threshold = mask_threshold(manifest);
   const auto& map = verdict->anomaly_map;
   Grid<std::uint8_t> grey(map.height, map.width);
@@ -92,6 +75,7 @@ Result<extension::AnomalyMap> LookoutVision::compute_anomaly_map(const CallConte
   out.confidence = verdict->confidence;
   out.anomaly_score = verdict->anomaly_score;
   out.threshold = moved ? moved->threshold : manifest.threshold;
+  out.corrected_by = std::move(verdict->corrected_by);
   return out;
 }
 

@@ -31,6 +31,18 @@ Error LookoutVision::not_hosted(const Model& model) {
                   "The model is " + std::string(to_text(model.status)) + "; start it first.");
 }
 
+Result<void> LookoutVision::decide_now(Verdict& verdict, const Model& model, const Manifest& manifest,
+                                       const std::optional<MovedThreshold>& moved,
+                                       const VerifiedPictureRepository::Revision& verified) {
+  const double threshold = moved ? moved->threshold : manifest.threshold;
+  if (moved) move_threshold(verdict, manifest, threshold);
+  if (verified.count == 0) return {};
+  const auto corrections = corrections_.of(model.uid, verified, threshold);
+  if (!corrections) return corrections.error();
+  correct(verdict, manifest, threshold, **corrections);
+  return {};
+}
+
 Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const CallContext& call,
                                                                        const lookoutvision::ModelRequest& request,
                                                                        std::string_view content_type,
@@ -42,6 +54,7 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
   if (!model) return model.error();
   // The metadata are asked in each call, so a moved threshold works at once on every node.
   const auto moved = work->models().threshold(model->uid);
+  const auto verified = work->verified_pictures().revision(model->uid);
   work.reset();
   const auto version = std::to_string(model->version);
   const auto count = [&](Metric metric, double value) {
@@ -55,7 +68,7 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
   auto lease = hosting_.lease(*model);
   if (!lease) return lease.error();
   const auto start = std::chrono::steady_clock::now();
-  auto verdict = hosting_.judge(*lease, image, call.abandoned);
+  auto verdict = hosting_.judge(*lease, image, call.abandoned, verified.count > 0);
   if (!verdict) {
     if (verdict.error().kind == ErrorKind::invalid_input) count(Metric::invalid_image_count, 1);
     return verdict.error();
@@ -68,11 +81,12 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
     log::warning(has_left ? "pictures unlike the training" : "pictures like the training again",
                  {{"model", model_arn(call.scope, model->project, model->version)}, {"reason", describe(*change)}});
   }
-  if (moved) move_threshold(*verdict, lease->engine->manifest(), moved->threshold);
+  if (auto ok = decide_now(*verdict, *model, lease->engine->manifest(), moved, verified); !ok) return ok.error();
   count(Metric::detected_anomaly_count, verdict->is_anomalous ? 1 : 0);
   lookoutvision::DetectionResult result;
   result.is_anomalous = verdict->is_anomalous;
   result.confidence = static_cast<float>(verdict->confidence);
+  result.corrected_by = verdict->corrected_by;
   for (const auto& stage : verdict->stages) result.timing.emplace_back(stage.name, stage.ms);
   if (verdict->label_map) {
     if (verdict->mask_png.size() > kLargestMask) return internal_error("The anomaly mask exceeds 5 MiB.");

@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "api/lookoutvision/messages.hpp"
+#include "api/vedette/messages.hpp"
 #include "auth/auth.hpp"
 #include "domain/domain.hpp"
 #include "hosting/hosting.hpp"
 #include "metrics/metrics.hpp"
 #include "service/image_quotas.hpp"
+#include "service/model_corrections.hpp"
 #include "store/metadata/metadata.hpp"
 #include "store/objects/objects.hpp"
 
@@ -20,18 +22,6 @@
 /// module knows neither sockets nor the JSON that clients send. All functions are thread-safe and block on database and
 /// disk.
 namespace vedette {
-namespace extension {
-struct AnomalyMap;
-struct AnomalyMapRequest;
-struct DatasetImage;
-struct ListDatasetImagesRequest;
-struct ListTrialImagesRequest;
-struct RebaseModelRequest;
-struct StartTrialRequest;
-struct TrialRequest;
-struct UpdateThresholdRequest;
-struct VerifyTrialImagesRequest;
-}  // namespace extension
 struct Rebasing;
 
 /// Says who calls, in which account and region, and with which client token. The call is already authorised, except for
@@ -148,6 +138,19 @@ class LookoutVision {
                                                           std::string_view content_type,
                                                           std::span<const std::uint8_t> image);
 
+  struct ModelCorrectionList {
+    std::vector<extension::ModelCorrection> list;
+    extension::CorrectionEffect effect;
+  };
+  /// Keeps what a person says of a picture in a bucket, and returns this one correction. It speaks in all calls that
+  /// begin afterwards, on every node (vision/verdict/corrections.hpp). Fails with invalid_input if there is no such
+  /// picture or the model cannot judge it, and with conflict if the model is not hosted, keeps no examples of its
+  /// training, or has 100 corrections.
+  Result<ModelCorrectionList> correct_model(const CallContext& call, const extension::CorrectModelRequest& request);
+  Result<ModelCorrectionList> list_corrections(const CallContext& call, const lookoutvision::ModelRequest& request);
+  /// Fails with not_found if the picture corrects nothing.
+  Result<void> delete_correction(const CallContext& call, const extension::DeleteCorrectionRequest& request);
+
   /// Judges a picture in a bucket as detect_anomalies() does, and returns the anomaly map. The call counts neither in
   /// the metrics nor in the model's stream. Fails with invalid_input if there is no such picture or the model cannot
   /// take it, and with conflict if the model is not hosted.
@@ -226,6 +229,12 @@ class LookoutVision {
   Result<std::optional<TrialDetection>> replayed_trial(UnitOfWork& work, const CallContext& call,
                                                        const extension::StartTrialRequest& request);
   Result<double> trained_threshold(const Model& model);
+  Result<ModelCorrectionList> corrections_with_effect(const Model& model);
+  /// Changes a verdict by what people decided about the model since its training: the threshold and the corrections in
+  /// force. Fails only if the corrections cannot be loaded.
+  Result<void> decide_now(Verdict& verdict, const Model& model, const Manifest& manifest,
+                          const std::optional<MovedThreshold>& moved,
+                          const VerifiedPictureRepository::Revision& verified);
   static Error not_hosted(const Model& model);
   void remove_model(const Model& model);
 
@@ -236,6 +245,7 @@ class LookoutVision {
   const Clock& clock_;
   const Quotas quotas_;
   const std::function<void()> wake_jobs_;
+  ModelCorrections corrections_{metadata_, objects_};
 };
 
 }  // namespace vedette

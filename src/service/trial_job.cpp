@@ -10,6 +10,7 @@
 #include "domain/limits.hpp"
 #include "service/job_handlers.hpp"
 #include "service/job_payloads.hpp"
+#include "service/model_corrections.hpp"
 #include "service/service.hpp"
 #include "store/model_files/model_files.hpp"
 #include "vision/infer/infer.hpp"
@@ -50,6 +51,7 @@ struct Bench {
   const Caller& caller;
   const Engine& engine;
   const TrialDetection& trial;
+  std::shared_ptr<const Corrections> corrections;  ///< null if the model has none
 };
 
 TrialImage skipped(std::string reason) {
@@ -86,10 +88,13 @@ Result<TrialImage> judge_one(const Bench& bench, std::int64_t place, const std::
     return skipped("The content of the image cannot be read by a fault of the server; its log says more.");
   }
   if (!bytes) return bytes.error();
-  auto verdict = judge(bench.engine, as_bytes(*bytes), {.threads = 1});
+  auto verdict = judge(bench.engine, as_bytes(*bytes), {.with_places = bench.corrections != nullptr, .threads = 1});
   if (!verdict && verdict.error().kind == ErrorKind::invalid_input) return skipped(verdict.error().message);
   if (!verdict) return verdict.error();
-  if (bench.trial.moved_threshold) move_threshold(*verdict, bench.engine.manifest(), *bench.trial.moved_threshold);
+  const auto& manifest = bench.engine.manifest();
+  const double threshold = bench.trial.moved_threshold.value_or(manifest.threshold);
+  if (bench.trial.moved_threshold) move_threshold(*verdict, manifest, threshold);
+  if (bench.corrections) correct(*verdict, manifest, threshold, *bench.corrections);
   TrialImage image;
   auto& out = image.verdict.emplace();
   out.is_anomalous = verdict->is_anomalous;
@@ -144,7 +149,15 @@ Result<void> run(MetadataStore& metadata, ObjectStore& objects, const ModelJob& 
     return invalid_input("The model was deleted before the images were judged.");
   const auto engine = load_model(objects, model->uid, folder);
   if (!engine) return engine.error();
-  return judge_all(metadata, {objects, *caller, **engine, trial}, threads, cancel);
+  std::shared_ptr<const Corrections> corrections;
+  const auto verified = metadata.read()->verified_pictures().list(model->uid);
+  if (!verified.empty()) {
+    auto loaded = load_corrections(objects, model->uid, verified,
+                                   trial.moved_threshold.value_or((*engine)->manifest().threshold));
+    if (!loaded) return loaded.error();
+    corrections = std::move(*loaded);
+  }
+  return judge_all(metadata, {objects, *caller, **engine, trial, std::move(corrections)}, threads, cancel);
 }
 
 }  // namespace

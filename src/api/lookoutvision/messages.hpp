@@ -127,6 +127,8 @@ struct DetectionResult {
   std::optional<Segmentation> segmentation;
   /// The stages and their milliseconds, for the header Server-Timing.
   std::vector<std::pair<std::string, double>> timing;
+  /// The verified picture that corrected the verdict, for the header x-vedette-corrected-by; empty if none did.
+  std::string corrected_by;
 };
 
 Json encode_project_metadata(const Scope& scope, const Project& project);

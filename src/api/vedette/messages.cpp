@@ -76,19 +76,49 @@ Json encode_threshold(double trained, const std::optional<ThresholdMove>& moved)
   return out;
 }
 
+CorrectModelRequest::CorrectModelRequest(const Json& m)
+    : model(m), source_ref(m.at("SourceRef")), is_anomalous(m.at("IsAnomalous").get<bool>()) {
+  if (const auto it = m.find("Place"); it != m.end()) place = {it->at("X").get<double>(), it->at("Y").get<double>()};
+}
+DeleteCorrectionRequest::DeleteCorrectionRequest(const Json& m) : model(m), source_ref(m.at("SourceRef")) {}
+
+namespace {
+Json encode(const ModelCorrection& c) {
+  Json out = {{"SourceRef", c.source_ref}, {"IsAnomalous", c.is_anomalous}, {"IsNeeded", c.is_needed},
+              {"Score", c.anomaly_score},  {"CorrectedBy", c.user},         {"CorrectedAt", seconds(c.time)}};
+  if (c.place) out["Place"] = {{"X", c.place->x}, {"Y", c.place->y}};
+  return out;
+}
+Json encode(const CorrectionEffect& e) {
+  return {{"ImageCount", e.images},        {"CorrectBefore", e.correct_before}, {"CorrectAfter", e.correct_after},
+          {"MadeCorrect", e.made_correct}, {"MadeIncorrect", e.made_incorrect}, {"MissedCount", e.missed},
+          {"LearnedCount", e.learned}};
+}
+}  // namespace
+Json encode_correction(const ModelCorrection& correction, const CorrectionEffect& effect) {
+  return {{"Correction", encode(correction)}, {"Effect", encode(effect)}};
+}
+Json encode_corrections(const std::vector<ModelCorrection>& corrections, const CorrectionEffect& effect) {
+  auto list = Json::array();
+  for (const auto& correction : corrections) list.push_back(encode(correction));
+  return {{"Corrections", std::move(list)}, {"Effect", encode(effect)}};
+}
+
 AnomalyMapRequest::AnomalyMapRequest(const Json& m) : model(m), source_ref(m.at("SourceRef")) {}
 
 Json encode_anomaly_map(const AnomalyMap& m) {
-  return {{"Width", m.width},
-          {"Height", m.height},
-          {"MapWidth", m.map_width},
-          {"MapHeight", m.map_height},
-          {"Map", to_base64(as_bytes(m.png))},
-          {"MapThreshold", m.map_threshold},
-          {"IsAnomalous", m.is_anomalous},
-          {"Confidence", m.confidence},
-          {"Score", m.anomaly_score},
-          {"Threshold", m.threshold}};
+  Json out = {{"Width", m.width},
+              {"Height", m.height},
+              {"MapWidth", m.map_width},
+              {"MapHeight", m.map_height},
+              {"Map", to_base64(as_bytes(m.png))},
+              {"MapThreshold", m.map_threshold},
+              {"IsAnomalous", m.is_anomalous},
+              {"Confidence", m.confidence},
+              {"Score", m.anomaly_score},
+              {"Threshold", m.threshold}};
+  if (!m.corrected_by.empty()) out["CorrectedBy"] = m.corrected_by;
+  return out;
 }
 
 StartTrialRequest::StartTrialRequest(const Json& m) : model(m), trial_name(m.at("TrialName")) {

@@ -86,6 +86,41 @@ struct ThresholdMove {
 };
 Json encode_threshold(double trained, const std::optional<ThresholdMove>& moved);
 
+struct CorrectModelRequest {
+  explicit CorrectModelRequest(const Json& members);
+  lookoutvision::ModelRequest model;
+  std::string source_ref;
+  bool is_anomalous = false;  ///< what a person says of the picture
+  /// Where a person sees the defect, as shares of the picture's width and height.
+  struct Place {
+    double x = 0, y = 0;
+  };
+  std::optional<Place> place;
+};
+struct DeleteCorrectionRequest {
+  explicit DeleteCorrectionRequest(const Json& members);
+  lookoutvision::ModelRequest model;
+  std::string source_ref;
+};
+/// A picture that corrects a model.
+struct ModelCorrection {
+  std::string source_ref;
+  bool is_anomalous = false;  ///< what a person says of the picture
+  bool is_needed = false;     ///< whether the model alone says otherwise
+  std::optional<CorrectModelRequest::Place> place;
+  double anomaly_score = 0;  ///< by the model alone
+  std::string user;
+  Timestamp time{};
+};
+/// How the corrections of a model change verdicts on pictures that they were not made from (vision/verdict/corrections).
+struct CorrectionEffect {
+  std::int64_t images = 0, correct_before = 0, correct_after = 0;
+  std::vector<std::string> made_correct, made_incorrect;
+  std::int64_t missed = 0, learned = 0;
+};
+Json encode_correction(const ModelCorrection& correction, const CorrectionEffect& effect);
+Json encode_corrections(const std::vector<ModelCorrection>& corrections, const CorrectionEffect& effect);
+
 struct AnomalyMapRequest {
   explicit AnomalyMapRequest(const Json& members);
   lookoutvision::ModelRequest model;
@@ -98,6 +133,7 @@ struct AnomalyMap {
   int map_threshold = 0;              ///< the grey level from which the model's masks mark
   bool is_anomalous = false;
   double confidence = 0, anomaly_score = 0, threshold = 0;
+  std::string corrected_by;  ///< the picture that corrects the verdict; empty if none does
 };
 Json encode_anomaly_map(const AnomalyMap& map);
 

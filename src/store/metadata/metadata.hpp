@@ -8,6 +8,7 @@
 
 #include "domain/domain.hpp"
 #include "store/metadata/trial_detections.hpp"
+#include "store/metadata/verified_pictures.hpp"
 
 /// Everything that the server remembers, except objects. There is one interface, a folder beside this file for each
 /// backend, and one suite of tests for all backends. Expected outcomes are values (an optional, a bool); if the
@@ -283,6 +284,7 @@ class UnitOfWork {
   virtual ModelRepository& models() = 0;
   virtual PackagingJobRepository& packaging_jobs() = 0;
   virtual TrialDetectionRepository& trial_detections() = 0;
+  virtual VerifiedPictureRepository& verified_pictures() = 0;
   virtual JobRepository& jobs() = 0;
   virtual UserRepository& users() = 0;
   virtual TokenRepository& tokens() = 0;

@@ -180,6 +180,39 @@ TEST_P(Metadata, AThresholdIsReplacedForgottenAndGoesWithItsModel) {
   EXPECT_FALSE(work->models().threshold("u"));
 }
 
+TEST_P(Metadata, AModelKeepsTheVerifiedPicturesUntilItIsRemoved) {
+  auto work = store_->write();
+  work->projects().insert(kScope, {"p", at(0)});
+  Model m;
+  m.project = "p";
+  m.version = 1;
+  m.uid = "u";
+  work->models().insert(kScope, m);
+  auto& pictures = work->verified_pictures();
+  const auto none = pictures.revision("u");
+  pictures.put("u", {"s3://b/1", "one", "ann", at(1)});
+  const auto first = pictures.revision("u");
+  EXPECT_NE(first, none);
+  pictures.put("u", {"s3://b/2", "two", "ann", at(2)});
+  pictures.put("u", {"s3://b/1", "other", "bob", at(3)});
+  const auto all = pictures.list("u");
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].example, "two");
+  EXPECT_EQ(all[1].source_ref, "s3://b/1");
+  EXPECT_EQ(all[1].example, "other");
+  EXPECT_EQ(all[1].user, "bob");
+  EXPECT_EQ(all[1].time, at(3));
+  const auto two = pictures.revision("u");
+  EXPECT_TRUE(pictures.remove("u", "s3://b/1"));
+  EXPECT_FALSE(pictures.remove("u", "s3://b/1"));
+  const auto one = pictures.revision("u");
+  pictures.put("u", {"s3://b/1", "other", "bob", at(3)});
+  EXPECT_NE(one, two);
+  EXPECT_NE(pictures.revision("u"), two);  // it was gone in between
+  EXPECT_TRUE(work->models().remove("u"));
+  EXPECT_TRUE(pictures.list("u").empty());
+}
+
 TEST_P(Metadata, ATrialKeepsItsVerdictsAndWhatPeopleSayOfThem) {
   auto work = store_->write();
   TrialDetection t;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kEvaluation = "evaluation.json";
+constexpr const char* kExamples = "examples.json";
 constexpr std::string_view kBlobs = "blobs/", kBlobEnding = ".safetensors";
 constexpr const char* kDigest = "sha256";  // the key of user metadata that holds the SHA-256 of the content
 constexpr std::int64_t kMostFiles = 4096;
@@ -58,10 +59,10 @@ Result<std::vector<std::string>> names_in(const fs::path& folder) {
     const auto is_there = holds(folder, name);
     if (!is_there) return is_there.error();
     names.push_back(std::move(name));
-    if (static_cast<std::int64_t>(names.size()) > kMostFiles - 2)
+    if (static_cast<std::int64_t>(names.size()) > kMostFiles - 3)
       return internal_error("The model has more than " + std::to_string(kMostFiles) + " files.");
   }
-  for (const char* name : {kEvaluation, kManifest}) {
+  for (const char* name : {kEvaluation, kExamples, kManifest}) {
     const auto is_there = holds(folder, name);
     if (!is_there) return is_there.error();
     if (*is_there) names.emplace_back(name);
@@ -107,7 +108,8 @@ Result<std::vector<ModelFile>> ModelFiles::list(const std::string& uid) {
   for (const auto& object : *objects) {
     auto name = object.key.substr(prefix.size());
     // A name that no file of a model can have could lead out of the folder that fetch() writes to.
-    if (is_of_artifact(name) || name == kEvaluation) out.push_back({std::move(name), object.size_bytes});
+    if (is_of_artifact(name) || name == kEvaluation || name == kExamples)
+      out.push_back({std::move(name), object.size_bytes});
   }
   const bool is_published =
       std::any_of(out.begin(), out.end(), [](const auto& file) { return file.name == kManifest; });
@@ -175,12 +177,20 @@ Result<std::string> ModelFiles::manifest(const std::string& uid) {
 }
 
 Result<std::string> ModelFiles::evaluation(const std::string& uid) {
+  return text_beside(uid, kEvaluation);
+}
+
+Result<std::string> ModelFiles::examples(const std::string& uid) {
+  return text_beside(uid, kExamples);
+}
+
+Result<std::string> ModelFiles::text_beside(const std::string& uid, const std::string& name) {
   const auto files = list(uid);
   if (!files) return files.error();
-  if (std::none_of(files->begin(), files->end(), [](const auto& file) { return file.name == kEvaluation; }))
-    return fail(ErrorKind::not_found, "No evaluation is stored with the model.");
+  if (std::none_of(files->begin(), files->end(), [&](const auto& file) { return file.name == name; }))
+    return fail(ErrorKind::not_found, "No " + name + " is stored with the model.");
   std::string text;
-  auto ok = read(uid, kEvaluation, kMostEvaluationBytes, [&](auto chunk) -> Result<void> {
+  auto ok = read(uid, name, kMostEvaluationBytes, [&](auto chunk) -> Result<void> {
     text += as_text(chunk);
     return {};
   });

@@ -9,7 +9,7 @@
 #include "store/objects/objects.hpp"
 
 /// Keeps the files of trained models in the object store: manifest.json, blobs/<sha256>.safetensors (docs/artifact.md)
-/// and evaluation.json (docs/training-job.md). They are objects of kSystemBucket under models/<uid>/.
+/// and evaluation.json and examples.json (docs/training-job.md). They are objects of kSystemBucket under models/<uid>/.
 ///
 /// A model is there as a whole or not at all: manifest.json is the last file to be put and the first to be removed, and
 /// a model without it counts as absent. Every file is stored with its SHA-256, which is verified whenever the file is
@@ -17,7 +17,7 @@
 namespace vedette {
 
 struct ModelFile {
-  std::string name;  ///< relative to the model's folder: "manifest.json", "blobs/….safetensors", "evaluation.json"
+  std::string name;  ///< relative to the model's folder: "manifest.json", "blobs/….safetensors", "evaluation.json" …
   std::uint64_t size_bytes = 0;
 };
 
@@ -27,7 +27,7 @@ class ModelFiles {
  public:
   explicit ModelFiles(ObjectStore& objects) : objects_(objects) {}
 
-  /// Publishes the model that lies in `folder`, with its evaluation.json if there is one; other files in the folder are
+  /// Publishes the model that lies in `folder`, with its evaluation.json and examples.json if they are there; other files in the folder are
   /// left out. First removes all that was stored under this uid before, complete or not. After a failure nothing is
   /// stored under the uid. Fails with internal if the folder holds no manifest.json, if one of the files is a link, so
   /// that no file from elsewhere gets in, or if a blob's content does not match the digest in its name.
@@ -42,6 +42,9 @@ class ModelFiles {
   /// was stored without this file, and with internal if the file is damaged.
   Result<std::string> evaluation(const std::string& uid);
 
+  /// Returns the text of examples.json, which has at most 64 MiB. Fails as evaluation() does.
+  Result<std::string> examples(const std::string& uid);
+
   /// Returns the text of manifest.json. Fails with not_found if the model is not stored, and with internal if the file is
   /// damaged.
   Result<std::string> manifest(const std::string& uid);
@@ -53,6 +56,8 @@ class ModelFiles {
   Result<void> remove(const std::string& uid);
 
  private:
+  /// Returns the text of a file beside the artifact.
+  Result<std::string> text_beside(const std::string& uid, const std::string& name);
   Result<void> put_all(const std::string& uid, const std::filesystem::path& folder,
                        const std::vector<std::string>& names);
   Result<void> read(const std::string& uid, const std::string& name, std::uint64_t most_bytes,

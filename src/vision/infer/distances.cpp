@@ -5,6 +5,7 @@
 #include "base/target_clones.hpp"
 #include "vision/infer/half.hpp"
 #include "vision/infer/planner.hpp"
+#include "vision/infer/row_distance.hpp"
 
 namespace vedette {
 namespace {
@@ -89,21 +90,6 @@ VEDETTE_TARGET_CLONES void find_top_two(const float* row, std::int64_t n, TopTwo
   *out = top;
 }
 
-VEDETTE_TARGET_CLONES float squared_distance(const float* a, const float* b, std::int64_t n) {
-  Lanes sums = {};
-  std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    Lanes x, y;
-    std::memcpy(&x, a + i, sizeof(x));
-    std::memcpy(&y, b + i, sizeof(y));
-    sums += (x - y) * (x - y);
-  }
-  float sum = 0;
-  for (int j = 0; j < kLanes; ++j) sum += sums[j];
-  for (; i < n; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return sum;
-}
-
 /// Returns sqrt((w |e|² − |B e|²) / channels) with e = x − mean.
 VEDETTE_TARGET_CLONES float subspace_distance(const float* x, const float* mean, const float* basis, float weight,
                                               std::int64_t rank, std::int64_t channels) {
@@ -130,6 +116,21 @@ VEDETTE_TARGET_CLONES float subspace_distance(const float* x, const float* mean,
 }
 
 }  // namespace
+
+VEDETTE_TARGET_CLONES float squared_distance(const float* a, const float* b, std::int64_t n) {
+  Lanes sums = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    Lanes x, y;
+    std::memcpy(&x, a + i, sizeof(x));
+    std::memcpy(&y, b + i, sizeof(y));
+    sums += (x - y) * (x - y);
+  }
+  float sum = 0;
+  for (int j = 0; j < kLanes; ++j) sum += sums[j];
+  for (; i < n; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
 
 /// Returns the row ranges of the groups: offsets into a tensor's first axis, rising from 0 to its length.
 std::vector<std::int64_t> Planner::group_offsets(const Node& node, std::int64_t rows) {

@@ -196,6 +196,48 @@ struct Engine::State {
   mutable std::optional<GraphPool> graphs;
   std::map<const void*, std::size_t> weights;
   double seconds_per_picture = 0;
+  /// Where the graph has the features of cells. The names are empty if it has none, or none of a pose.
+  struct CellSource {
+    std::string rows, pose, bank;
+    int height = 0, width = 0;
+    double pose_scale = 1;  ///< cells per unit of the pose
+  } cells;
+
+  /// The whitened features are what the memory bank compares.
+  void find_cells() {
+    const auto& graph = artifact.manifest.graph;
+    const auto number = [](const Node& node, const char* name) {
+      const auto it = node.numbers.find(name);
+      return it == node.numbers.end() ? 0 : it->second;
+    };
+    for (const auto& node : graph) {
+      if (node.op == "nearest_distance" && cells.rows.empty() && node.inputs.size() == 1) {
+        cells.rows = node.inputs[0];
+        if (const auto bank = node.tensors.find("bank"); bank != node.tensors.end()) cells.bank = bank->second;
+        cells.height = static_cast<int>(std::clamp(number(node, "height"), 0.0, 16384.0));
+        cells.width = static_cast<int>(std::clamp(number(node, "width"), 0.0, 16384.0));
+      }
+      if (node.op == "warp_to_reference" && cells.pose.empty() && node.inputs.size() == 2) {
+        cells.pose = node.inputs[1];
+        cells.pose_scale = number(node, "scale");
+      }
+    }
+    if (cells.height > 0) cells.pose_scale *= static_cast<double>(cells.height) / artifact.manifest.input_height;
+    if (cells.rows.empty()) cells.pose.clear();
+  }
+  [[nodiscard]] CellFeatures copy_cells(const Graph& graph) const {
+    CellFeatures out;
+    if (cells.rows.empty()) return out;
+    out.height = cells.height;
+    out.width = cells.width;
+    out.rows = graph.output(cells.rows).copy();
+    if (const auto bank = artifact.tensors.find(cells.bank); bank != artifact.tensors.end())
+      out.bank = bank->second.values();
+    if (cells.pose.empty()) return out;
+    const auto& pose = graph.output(cells.pose).data;
+    out.pose = RigidTransform{pose[0] * cells.pose_scale, pose[1] * cells.pose_scale, pose[2]};
+    return out;
+  }
 
   [[nodiscard]] auto take() const {
     return graphs->take(artifact.manifest.input_height, artifact.manifest.input_width);
@@ -215,15 +257,15 @@ struct Engine::State {
   }
 
   /// Measures the picture that is in the graph's input.
-  Measurement run(Graph& graph) const {
+  Measurement run(Graph& graph, bool with_cells = false) const {
     Measurement measurement;
     measurement.statistics =
         describe_picture(graph.input().data(), artifact.manifest.input_height, artifact.manifest.input_width);
     graph.run();
-    struct Place {
+    struct FoldMap {
       std::size_t contestant, fold;
     };
-    std::vector<Place> places;
+    std::vector<FoldMap> places;
     const auto& contestants = artifact.manifest.contestants;
     measurement.outputs.resize(contestants.size());
     for (std::size_t c = 0; c < contestants.size(); ++c) {
@@ -258,6 +300,7 @@ struct Engine::State {
         details.values[i] = static_cast<std::uint8_t>(static_cast<int>(v < 255 ? v : 255));
       }
     }
+    if (with_cells) measurement.cells = copy_cells(graph);
     return measurement;
   }
 
@@ -356,6 +399,9 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, std::opt
   if (m.segmentation)
     outputs.insert(outputs.end(), m.segmentation->class_maps.begin(), m.segmentation->class_maps.end());
   if (m.segmentation && !m.segmentation->details.empty()) outputs.push_back(m.segmentation->details);
+  state->find_cells();
+  for (const auto* name : {&state->cells.rows, &state->cells.pose})
+    if (!name->empty()) outputs.push_back(*name);
   state->graphs.emplace(m.graph, state->artifact.tensors, std::move(outputs), state->precision);
   auto graph = state->take();
   if (!graph) return graph.error();
@@ -379,6 +425,12 @@ Result<std::shared_ptr<const Engine>> Engine::create(Artifact artifact, std::opt
       (*graph)->output(m.segmentation->details).shape !=
           std::vector<std::int64_t>{m.folds, m.input_height, m.input_width})
     return invalid_input("The model cannot run: " + m.segmentation->details + " does not fit the pixels.");
+  if (!state->cells.rows.empty()) {
+    const auto& rows = (*graph)->output(state->cells.rows).shape;
+    if (rows.size() != 2 || rows[0] != static_cast<std::int64_t>(state->cells.height) * state->cells.width ||
+        (!state->cells.pose.empty() && (*graph)->output(state->cells.pose).data.size() != 3))
+      return invalid_input("The model cannot run: " + state->cells.rows + " does not fit the cells.");
+  }
   state->weights = (*graph)->packed_weights();
   for (const auto& [name, tensor] : state->artifact.tensors)
     state->weights[tensor.data()] = tensor.count * sizeof(float);
@@ -416,14 +468,18 @@ Result<RgbImage> Engine::decode(std::span<const std::uint8_t> bytes, std::stop_t
   return decode_image(bytes, limits, least_size(m), {.sample_bits = m.sample_bits, .abandoned = std::move(abandoned)});
 }
 
-Result<Engine::Measurement> Engine::measure(const RgbImage& image) const {
+bool Engine::tells_places() const {
+  return !state_->cells.rows.empty();
+}
+
+Result<Engine::Measurement> Engine::measure(const RgbImage& image, bool with_cells) const {
   const auto& m = state_->artifact.manifest;
   if (!is_reduction_of(image.height, image.width, m.image_height, m.image_width))
     return wrong_size(m, image.height, image.width);
   auto graph = state_->take();
   if (!graph) return graph.error();
   state_->resize(image, **graph);
-  auto measurement = state_->run(**graph);
+  auto measurement = state_->run(**graph, with_cells);
   state_->graphs->give_back(std::move(*graph));
   measurement.statistics.beyond_range = image.beyond_range;
   return measurement;
@@ -444,7 +500,7 @@ Result<std::vector<Engine::StepTime>> Engine::profile(const RgbImage& image, int
   return out;
 }
 
-Result<Detection> Engine::detect(const RgbImage& image) const {
+Result<Detection> Engine::detect(const RgbImage& image, bool with_places, std::optional<Point> at) const {
   Stopwatch watch;
   const auto& m = state_->artifact.manifest;
   if (!is_reduction_of(image.height, image.width, m.image_height, m.image_width))
@@ -453,12 +509,13 @@ Result<Detection> Engine::detect(const RgbImage& image) const {
   if (!graph) return graph.error();
   state_->resize(image, **graph);
   const auto resize = watch.lap("resize");
-  auto measurement = state_->run(**graph);
+  auto measurement = state_->run(**graph, with_places);
   state_->graphs->give_back(std::move(*graph));
   measurement.statistics.beyond_range = image.beyond_range;
   const auto network = watch.lap("network");
   auto detection = combine(m, measurement.outputs, measurement.class_maps, measurement.details, measurement.statistics,
                            std::nullopt);
+  if (with_places && tells_places()) detection.places = find_places(detection.anomaly_map, measurement.cells, at);
   detection.stages = {resize, network, watch.lap("mask")};
   return detection;
 }

@@ -13,6 +13,7 @@
 #include "base/result.hpp"
 #include "vision/artifact/artifact.hpp"
 #include "vision/image/image.hpp"
+#include "vision/infer/examples.hpp"
 #include "vision/infer/graph.hpp"
 #include "vision/infer/plausibility.hpp"
 
@@ -50,6 +51,7 @@ struct Detection {
   /// 1. Only segmentation models have it.
   std::optional<Grid<std::uint8_t>> label_map;
   PictureStatistics statistics;   ///< of the picture, with its level
+  std::vector<Place> places;      ///< only if they were asked for
   std::vector<StageTime> stages;  ///< the steps in their order
 
   /// Returns the probability of the anomalous class.
@@ -145,8 +147,10 @@ class Engine {
   /// with unavailable once `abandoned` is requested.
   [[nodiscard]] Result<RgbImage> decode(std::span<const std::uint8_t> bytes, std::stop_token abandoned = {}) const;
   /// Judges a picture. Fails with invalid_input unless its size is that of the training pictures, or that size reduced
-  /// by 2, 4 or 8 as decode_image does.
-  Result<Detection> detect(const RgbImage& image) const;
+  /// by 2, 4 or 8 as decode_image does. `with_places`: see find_places(), which gets `at`.
+  Result<Detection> detect(const RgbImage& image, bool with_places = false, std::optional<Point> at = {}) const;
+  /// Whether detect() can tell the places of a picture: a model without a memory bank cannot.
+  [[nodiscard]] bool tells_places() const;
 
   /// Holds all that detect() computes before it combines the results.
   struct Measurement {
@@ -154,8 +158,9 @@ class Engine {
     std::vector<Planes> class_maps;  ///< one per fold, [labels, height, width]; empty without segmentation
     PixelMaps details;               ///< those of all folds, if the model has them
     PictureStatistics statistics;    ///< statistics of the picture, in which the level is not set
+    CellFeatures cells;              ///< only if they were asked for and the model has them
   };
-  Result<Measurement> measure(const RgbImage& image) const;
+  Result<Measurement> measure(const RgbImage& image, bool with_cells = false) const;
 
   struct StepTime {
     Graph::Work work;

@@ -68,6 +68,8 @@ Result<void> evaluate_test_set(Workshop& w);
 /// Finds out whether bf16 and int8 decide and draw as fp32 does, by judging those of the pictures `judged` that are next
 /// to the threshold.
 Result<void> compare_precisions(Workshop& w, std::vector<Prediction> judged);
+/// Writes the training pictures as examples (infer/examples.hpp), each as the models of its own fold see it.
+Result<void> write_examples(Workshop& w, const std::filesystem::path& file);
 /// Writes the model with its golden sample, and reads it again.
 Result<void> write_model(Workshop& w, const std::filesystem::path& folder);
 

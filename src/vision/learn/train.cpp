@@ -111,6 +111,7 @@ Result<Evaluation> run(Workshop& w, const std::filesystem::path& folder) {
   if (auto ok = w.job.test ? evaluate_test_set(w) : compare_precisions(w, w.evaluation.predictions); !ok)
     return ok.error();
   if (auto ok = write_model(w, folder); !ok) return ok.error();
+  if (auto ok = write_examples(w, folder / kExamplesFile); !ok) return ok.error();
   for (std::size_t c = 0; c < w.evaluation.contest.size(); ++c) {
     w.evaluation.contest[c].score_weight = w.artifact.manifest.contestants[c].score_weight();
     w.evaluation.contest[c].map_weight = w.artifact.manifest.contestants[c].map_weight;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
 #include "base/parallel.hpp"
@@ -32,11 +33,17 @@ std::vector<std::int64_t> count_labels(const Grid<std::uint8_t>& map, std::size_
   return all;
 }
 
+Bytes encode_mask(std::span<const Label> labels, const Grid<std::uint8_t>& label_map) {
+  std::vector<Rgb> palette = {kBackground};
+  for (const auto& color : label_colors(labels)) palette.push_back(color.rgb);
+  return encode_label_png(label_map, palette);
+}
+
 /// Judges a decoded picture. The caller has set the thread count. `stages` are the stages before this one with their
 /// times.
-Result<Verdict> judge_decoded(const Engine& engine, const RgbImage& picture, bool with_mask_png,
+Result<Verdict> judge_decoded(const Engine& engine, const RgbImage& picture, const JudgeOptions& options,
                               std::vector<StageTime> stages) {
-  auto detection = engine.detect(picture);
+  auto detection = engine.detect(picture, options.with_places, options.place_at);
   if (!detection) return detection.error();
   Verdict out;
   out.is_anomalous = detection->is_anomalous;
@@ -46,17 +53,14 @@ Result<Verdict> judge_decoded(const Engine& engine, const RgbImage& picture, boo
   out.anomaly_map = std::move(detection->anomaly_map);
   out.label_map = std::move(detection->label_map);
   out.statistics = detection->statistics;
+  out.places = std::move(detection->places);
   out.stages = std::move(stages);
   out.stages.insert(out.stages.end(), detection->stages.begin(), detection->stages.end());
   if (!out.label_map) return out;
   const auto start = std::chrono::steady_clock::now();
   const auto& labels = engine.manifest().segmentation->labels;
   out.areas = measure_areas(labels, *out.label_map);
-  if (with_mask_png) {
-    std::vector<Rgb> palette = {kBackground};
-    for (const auto& color : label_colors(labels)) palette.push_back(color.rgb);
-    out.mask_png = encode_label_png(*out.label_map, palette);
-  }
+  if (options.with_mask_png) out.mask_png = encode_mask(labels, *out.label_map);
   out.stages.push_back({"encode", milliseconds_since(start)});
   return out;
 }
@@ -71,6 +75,34 @@ void move_threshold(Verdict& verdict, const Manifest& manifest, double threshold
   verdict.is_anomalous = decided.is_anomalous;
   verdict.confidence = decided.confidence;
   verdict.anomaly_score = decided.anomaly_score;
+}
+
+void correct(Verdict& verdict, const Manifest& manifest, double threshold, const Corrections& corrections) {
+  // A picture that the model cannot judge looks like nothing that anybody verified.
+  if (!verdict.reason.empty()) return;
+  auto correction = corrections.correct(verdict.is_anomalous, verdict.places);
+  if (!correction) return;
+  auto numbers = decision_numbers(manifest);
+  if (!numbers.even_score) numbers.even_score = numbers.threshold;
+  numbers.threshold = threshold;
+  // n pictures that all speak for one verdict support so much confidence in it (vision/learn chooses confidence_limit
+  // likewise), and the score is what says so.
+  const double probability = std::min(1 - 0.5 / (correction->agreeing + 2), numbers.confidence_limit);
+  const double beyond = std::log(probability / (1 - probability)) / numbers.confidence_slope;
+  const double logit = logit_of(*numbers.even_score) + (correction->is_anomalous ? beyond : -beyond);
+  double score = anomaly_score_of(logit);
+  score = correction->is_anomalous ? std::max(score, threshold) : std::min(score, std::nextafter(threshold, 0.0));
+  const auto decided = decide_by_score(score, numbers, {});
+  verdict.is_anomalous = decided.is_anomalous;
+  verdict.confidence = decided.confidence;
+  verdict.anomaly_score = decided.anomaly_score;
+  verdict.corrected_by = std::move(correction->source_ref);
+  if (verdict.is_anomalous || !verdict.label_map) return;
+  // What the model marked are the places that a person found harmless.
+  const auto& labels = manifest.segmentation->labels;
+  std::fill(verdict.label_map->values.begin(), verdict.label_map->values.end(), std::uint8_t{0});
+  verdict.areas = measure_areas(labels, *verdict.label_map);
+  if (!verdict.mask_png.empty()) verdict.mask_png = encode_mask(labels, *verdict.label_map);
 }
 
 std::vector<LabelColor> label_colors(std::span<const Label> labels) {
@@ -110,12 +142,12 @@ Result<Verdict> judge(const Engine& engine, std::span<const std::uint8_t> pictur
   const auto start = std::chrono::steady_clock::now();
   const auto image = engine.decode(picture, options.abandoned);
   if (!image) return image.error();
-  return judge_decoded(engine, *image, options.with_mask_png, {{"decode", milliseconds_since(start)}});
+  return judge_decoded(engine, *image, options, {{"decode", milliseconds_since(start)}});
 }
 
 Result<Verdict> judge(const Engine& engine, const RgbImage& picture, const JudgeOptions& options) {
   const ThreadCount count(options.threads > 0 ? options.threads : ThreadCount::current());
-  return judge_decoded(engine, picture, options.with_mask_png, {});
+  return judge_decoded(engine, picture, options, {});
 }
 
 }  // namespace vedette

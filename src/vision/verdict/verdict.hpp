@@ -11,6 +11,7 @@
 #include "vision/artifact/artifact.hpp"
 #include "vision/image/image.hpp"
 #include "vision/infer/infer.hpp"
+#include "vision/verdict/corrections.hpp"
 
 /// Gets from a picture to a verdict in one call, without a server. The server's DetectAnomalies and `vedette detect`
 /// give their answers through these functions. docs/tools.md shows how to link this module to a program of your own,
@@ -46,12 +47,16 @@ struct Verdict {
   std::optional<Grid<std::uint8_t>>
       label_map;                  ///< [picture height, width]; 0 is background, else index of the model's label + 1
   PictureStatistics statistics;   ///< of the picture, for a StreamMonitor (vision/infer/drift.hpp)
+  std::vector<Place> places;      ///< only if they were asked for: for corrections (vision/verdict/corrections.hpp)
+  std::string corrected_by;       ///< the verified picture that corrected the verdict; empty if none did
   Bytes mask_png;                 ///< the label map in the labels' colours on white: PNG, RGB, 8 bit
   std::vector<StageTime> stages;  ///< how long each step took, in order: decode resize network mask encode
 };
 
 struct JudgeOptions {
-  bool with_mask_png = true;  ///< if false, mask_png stays empty, which saves the time to encode it
+  bool with_places = false;            ///< whether the verdict has the places that stand out
+  std::optional<Point> place_at = {};  ///< a place that comes first among them
+  bool with_mask_png = true;           ///< if false, mask_png stays empty, which saves the time to encode it
   /// The number of threads that the call may use, including the calling one. 0 means as many as the calling thread's
   /// ThreadCount (base/parallel.hpp) allows, and all cores if it has none. If several calls run at the same time, one
   /// thread per call judges the most pictures per second.
@@ -73,6 +78,10 @@ Result<Verdict> judge(const Engine& engine, const RgbImage& picture, const Judge
 /// confidence, and the score of a picture that the model cannot judge. The map and the mask do not depend on the
 /// threshold.
 void move_threshold(Verdict& verdict, const Manifest& manifest, double threshold);
+
+/// Lets the corrections of the model speak, by the threshold in force: changes is_anomalous, confidence, anomaly_score
+/// and corrected_by, and empties the mask of a picture that becomes normal. The verdict must have its places.
+void correct(Verdict& verdict, const Manifest& manifest, double threshold, const Corrections& corrections);
 
 /// The colour in which masks show a label of a model. It is the dataset's colour, unless that is white, which means the
 /// background, or an earlier label has it already; then the label gets another colour.

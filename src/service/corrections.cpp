@@ -1,0 +1,166 @@
+// Implements the operations of the service `vedette` on corrections: pictures that a person verified change verdicts of
+// a model at once, without a training (vision/verdict/corrections.hpp).
+#include "api/vedette/messages.hpp"
+#include "service/model_corrections.hpp"
+#include "service/read_picture.hpp"
+#include "service/service.hpp"
+#include "store/model_files/model_files.hpp"
+#include "vision/verdict/verdict.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::size_t kMostCorrections = 100;  // per model; more are worth a training
+constexpr std::size_t kMostModelsInMemory = 16;
+
+Result<std::vector<Example>> parse_verified(const std::vector<VerifiedPicture>& verified) {
+  std::vector<Example> out;
+  for (const auto& picture : verified) {
+    auto examples = parse_examples(picture.example);
+    if (!examples) return internal_error(examples.error().message);
+    for (auto& example : *examples) out.push_back(std::move(example));
+  }
+  return out;
+}
+
+extension::CorrectionEffect to_wire(const CorrectionEffect& e) {
+  return {e.pictures, e.right_before, e.right_after, e.made_right, e.made_wrong, e.missed, e.taught};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Corrections>> load_corrections(ObjectStore& objects, const std::string& model_uid,
+                                                            const std::vector<VerifiedPicture>& verified,
+                                                            double threshold) {
+  const auto text = ModelFiles(objects).examples(model_uid);
+  if (!text) return text.error();
+  auto known = parse_examples(*text);
+  if (!known) return internal_error(known.error().message);
+  auto examples = parse_verified(verified);
+  if (!examples) return examples.error();
+  return std::make_shared<const Corrections>(std::move(*known), std::move(*examples), threshold);
+}
+
+Result<std::shared_ptr<const Corrections>> ModelCorrections::of(const std::string& model_uid, const Revision& revision,
+                                                                double threshold) {
+  {
+    const MutexLock lock(mutex_);
+    const auto it = kept_.find(model_uid);
+    if (it != kept_.end() && it->second.revision == revision && it->second.threshold == threshold)
+      return it->second.corrections;
+  }
+  // Several calls may load the same at once, which harms nothing.
+  auto work = metadata_.read();
+  const auto now = work->verified_pictures().revision(model_uid);
+  const auto verified = work->verified_pictures().list(model_uid);
+  work.reset();
+  auto loaded = load_corrections(objects_, model_uid, verified, threshold);
+  if (!loaded) return loaded.error();
+  const MutexLock lock(mutex_);
+  if (kept_.size() >= kMostModelsInMemory && !kept_.contains(model_uid)) kept_.clear();
+  kept_.insert_or_assign(model_uid, Kept{now, threshold, *loaded});
+  return *loaded;
+}
+
+Result<LookoutVision::ModelCorrectionList> LookoutVision::corrections_with_effect(const Model& model) {
+  auto work = metadata_.read();
+  const auto moved = work->models().threshold(model.uid);
+  const auto verified = work->verified_pictures().list(model.uid);
+  const auto revision = work->verified_pictures().revision(model.uid);
+  work.reset();
+  ModelCorrectionList out;
+  if (verified.empty()) return out;
+  const auto trained = trained_threshold(model);
+  if (!trained) return trained.error();
+  const double threshold = moved ? moved->threshold : *trained;
+  const auto examples = parse_verified(verified);
+  if (!examples) return examples.error();
+  for (std::size_t i = 0; i < verified.size(); ++i) {
+    const auto& example = (*examples)[i];
+    extension::ModelCorrection correction{verified[i].source_ref,
+                                          example.is_anomalous,
+                                          (example.anomaly_score >= threshold) != example.is_anomalous,
+                                          {},
+                                          example.anomaly_score,
+                                          verified[i].user,
+                                          verified[i].time};
+    if (example.is_pointed && !example.places.empty())
+      correction.place = {example.places.front().x, example.places.front().y};
+    out.list.push_back(std::move(correction));
+  }
+  const auto corrections = corrections_.of(model.uid, revision, threshold);
+  if (!corrections) return corrections.error();
+  out.effect = to_wire((*corrections)->effect());
+  return out;
+}
+
+Result<LookoutVision::ModelCorrectionList> LookoutVision::list_corrections(const CallContext& call,
+                                                                           const lookoutvision::ModelRequest& request) {
+  const auto model = find_with_files(*metadata_.read(), call.scope, request);
+  if (!model) return model.error();
+  return corrections_with_effect(*model);
+}
+
+Result<LookoutVision::ModelCorrectionList> LookoutVision::correct_model(const CallContext& call,
+                                                                        const extension::CorrectModelRequest& request) {
+  std::optional<Point> at;
+  if (request.place) {
+    const auto is_share = [](double value) { return value >= 0 && value <= 1; };
+    if (!request.is_anomalous) return invalid_input("Place is where a defect is; a normal image has none.");
+    if (!is_share(request.place->x) || !is_share(request.place->y))
+      return invalid_input("X and Y of Place must be 0 to 1, as shares of the image's width and height.");
+    at = {request.place->y, request.place->x};
+  }
+  const auto model = find_model(*metadata_.read(), call.scope, request.model);
+  if (!model) return model.error();
+  if (model->status != ModelStatus::hosted) return not_hosted(*model);
+  const auto bytes = read_picture(objects_, call.caller, request.source_ref);
+  if (!bytes) return bytes.error();
+  auto lease = hosting_.lease(*model);
+  if (!lease) return lease.error();
+  const auto is_known = ModelFiles(objects_).examples(model->uid);
+  if (!is_known && is_known.error().kind != ErrorKind::not_found) return is_known.error();
+  if (!is_known || !lease->engine->tells_places())
+    return conflict("MODEL", std::to_string(model->version),
+                    "The model keeps no examples of its training, as models that an earlier version of Vedette trained "
+                    "do not. Train a new version of it to correct it.");
+  auto verdict = hosting_.judge(*lease, as_bytes(*bytes), call.abandoned, true, at);
+  if (!verdict) return verdict.error();
+  if (!verdict->reason.empty())
+    return invalid_input("The model cannot judge the image, so that it cannot correct verdicts: " + verdict->reason);
+  const std::vector<Example> example = {
+      {request.source_ref, request.is_anomalous, at.has_value(), verdict->anomaly_score, std::move(verdict->places)}};
+  {
+    auto work = metadata_.write();
+    const auto now = find_model(*work, call.scope, request.model);
+    if (!now) return now.error();
+    auto& pictures = work->verified_pictures();
+    pictures.remove(model->uid, request.source_ref);
+    if (static_cast<std::size_t>(pictures.revision(model->uid).count) >= kMostCorrections)
+      return conflict("MODEL", std::to_string(model->version),
+                      "The model has " + std::to_string(kMostCorrections) +
+                          " corrections, which is the most. Add their images to the dataset and train a new version.");
+    pictures.put(model->uid, {request.source_ref, to_text(example), call.caller.user, clock_.now()});
+    work->commit();
+  }
+  auto out = corrections_with_effect(*model);
+  if (!out) return out;
+  std::erase_if(out->list, [&](const auto& c) { return c.source_ref != request.source_ref; });
+  if (out->list.empty())
+    return conflict("MODEL", std::to_string(model->version), "The correction was deleted while it was made.");
+  return out;
+}
+
+Result<void> LookoutVision::delete_correction(const CallContext& call,
+                                              const extension::DeleteCorrectionRequest& request) {
+  auto work = metadata_.write();
+  const auto model = find_model(*work, call.scope, request.model);
+  if (!model) return model.error();
+  if (!work->verified_pictures().remove(model->uid, request.source_ref))
+    return not_found("CORRECTION", request.source_ref,
+                     "The model has no correction by the image " + request.source_ref + ".");
+  work->commit();
+  return {};
+}
+
+}  // namespace vedette

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/mutex.hpp"
+#include "store/metadata/metadata.hpp"
+#include "store/objects/objects.hpp"
+#include "vision/verdict/corrections.hpp"
+
+namespace vedette {
+
+/// Loads the corrections of a model: the pictures that people verified, and those of its training. Fails with not_found
+/// if the training kept no examples, and with unavailable if the object store does not answer.
+Result<std::shared_ptr<const Corrections>> load_corrections(ObjectStore& objects, const std::string& model_uid,
+                                                            const std::vector<VerifiedPicture>& verified,
+                                                            double threshold);
+
+/// Keeps the corrections of models in memory. Thread-safe.
+class ModelCorrections {
+ public:
+  ModelCorrections(MetadataStore& metadata, ObjectStore& objects) : metadata_(metadata), objects_(objects) {}
+  using Revision = VerifiedPictureRepository::Revision;
+  /// Returns the corrections of a model that has some. `revision` is that of its pictures now and `threshold` the one in
+  /// force; if either has changed since the last call, the corrections are loaded, which takes a fraction of a second.
+  Result<std::shared_ptr<const Corrections>> of(const std::string& model_uid, const Revision& revision,
+                                                double threshold);
+
+ private:
+  struct Kept {
+    Revision revision;
+    double threshold = 0;
+    std::shared_ptr<const Corrections> corrections;
+  };
+  MetadataStore& metadata_;
+  ObjectStore& objects_;
+  Mutex mutex_;
+  std::map<std::string, Kept> kept_ GUARDED_BY(mutex_);
+};
+
+}  // namespace vedette

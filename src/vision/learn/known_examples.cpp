@@ -1,0 +1,52 @@
+#include <algorithm>
+
+#include "base/files.hpp"
+#include "vision/infer/examples.hpp"
+#include "vision/learn/steps.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::size_t kMostOfAKind = 400;  // good pictures, and likewise anomalous ones
+
+/// Returns the pictures that become examples: all, or so many evenly drawn ones of each kind.
+std::vector<std::size_t> chosen_pictures(const Workshop& w) {
+  std::vector<std::size_t> kinds[2], out;
+  for (std::size_t i = 0; i < w.pictures.size(); ++i) kinds[w.pictures[i].is_anomalous ? 1 : 0].push_back(i);
+  for (const auto& kind : kinds) {
+    const auto count = std::min(kind.size(), kMostOfAKind);
+    for (std::size_t k = 0; k < count; ++k) out.push_back(kind[k * kind.size() / count]);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<void> write_examples(Workshop& w, const std::filesystem::path& file) {
+  auto engine = Engine::create(w.artifact);
+  if (!engine) return internal_error(engine.error().message);
+  if (!(*engine)->tells_places()) return {};
+  w.meter.report("looking at conspicuous places", 0.985);
+  auto unmasked = w.artifact.manifest;
+  unmasked.segmentation.reset();  // Masks take time and are not wanted.
+  const auto chosen = chosen_pictures(w);
+  std::vector<Example> examples(chosen.size());
+  std::vector<std::optional<Error>> failures(chosen.size());
+  w.for_pictures(chosen.size(), [&](std::size_t k) {
+    const auto& picture = w.pictures[chosen[k]];
+    auto loaded = w.load(picture);
+    auto measured = loaded ? (*engine)->measure(loaded->image, true) : Result<Engine::Measurement>(loaded.error());
+    if (!measured) {
+      failures[k] = measured.error();
+      return;
+    }
+    const auto detection = combine(unmasked, measured->outputs, {}, {}, measured->statistics, picture.fold);
+    examples[k] = {picture.sample->source_ref, picture.is_anomalous, false, detection.anomaly_score,
+                   find_places(detection.anomaly_map, measured->cells)};
+  });
+  for (const auto& failure : failures)
+    if (failure) return *failure;
+  return write_file_atomically(file, to_text(examples));
+}
+
+}  // namespace vedette

@@ -1,0 +1,152 @@
+#include "vision/verdict/corrections.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "vision/infer/row_distance.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr double kFar = 1e30;
+constexpr double kHigher = 1.25;
+constexpr double kShareBelowNotable = 0.9;
+// Two pictures are the same if so many of their highest places are.
+constexpr std::size_t kComparedOfSame = 4;
+constexpr double kSamePosition = 0.005, kSameFeatures = 0.03;
+
+double distance(const Place& a, const Place& b) {
+  const auto channels = static_cast<std::int64_t>(std::min(a.features.size(), b.features.size()));
+  return std::sqrt(static_cast<double>(squared_distance(a.features.data(), b.features.data(), channels)));
+}
+
+double top(std::span<const Place> places) {
+  return places.empty() ? 0 : places.front().height;
+}
+
+double quantile(std::vector<double> values, double share) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
+}
+
+/// Returns the places that the map shows, without the one that a person pointed at.
+std::span<const Place> shown_places(const Example& example) {
+  const std::span<const Place> all = example.places;
+  return example.is_pointed && !all.empty() ? all.subspan(1) : all;
+}
+
+/// Returns whether these are the places of the very picture that was verified, but for the digits that storing it took
+/// away, and for what other threads or another precision change.
+bool is_same_picture(std::span<const Place> places, std::span<const Place> verified) {
+  if (places.empty() || places.size() != verified.size()) return false;
+  for (std::size_t i = 0; i < std::min(places.size(), kComparedOfSame); ++i) {
+    const auto &a = places[i], &b = verified[i];
+    const Place origin{0, 0, 0, std::vector<float>(a.features.size())};
+    if (std::abs(a.y - b.y) > kSamePosition || std::abs(a.x - b.x) > kSamePosition ||
+        distance(a, b) > kSameFeatures * distance(a, origin))
+      return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Corrections::Corrections(std::vector<Example> known, std::vector<Example> verified, double threshold, double reach)
+    : known_(std::move(known)), verified_(std::move(verified)), threshold_(threshold), reach_(reach) {
+  std::vector<double> tops;
+  for (const auto& example : known_)
+    if (!example.is_anomalous) tops.push_back(top(example.places));
+  if (!tops.empty()) notable_ = quantile(std::move(tops), kShareBelowNotable);
+
+  for (std::size_t v = 0; v < verified_.size(); ++v) {
+    const auto& example = verified_[v];
+    if (!is_needed(example)) continue;  // It only holds others back.
+    // Nobody knows which place of a missed defect is the defect unless a person pointed at it.
+    const std::size_t speaking = !example.is_anomalous ? example.places.size() : example.is_pointed ? 1 : 0;
+    for (std::size_t p = 0; p < speaking; ++p) {
+      Reaching reaching{v, &example.places[p]};
+      for (std::size_t i = 0; i < picture_count(); ++i) {
+        const auto& other = picture(i);
+        if (other.is_anomalous == example.is_anomalous) continue;
+        // Most places of an anomalous picture show nothing wrong.
+        const double least_height = other.is_anomalous ? std::min(notable_, top(other.places)) : 0;
+        double least = kFar;
+        for (const auto& place : other.places)
+          if (place.height >= least_height) least = std::min(least, distance(*reaching.place, place));
+        if (least < reaching.nearest) {
+          reaching.second = reaching.nearest;
+          reaching.nearest = least;
+          reaching.nearest_picture = i;
+        } else if (least < reaching.second) {
+          reaching.second = least;
+        }
+      }
+      reaching_.push_back(reaching);
+    }
+  }
+}
+
+double Corrections::reach_of(const Reaching& r, const LeftOut& left_out) const {
+  const bool is_without_nearest = (left_out.known && r.nearest_picture == *left_out.known) ||
+                                  (left_out.verified && r.nearest_picture == known_.size() + *left_out.verified);
+  return reach_ * std::min(is_without_nearest ? r.second : r.nearest, r.place->distance);
+}
+
+std::optional<Correction> Corrections::correct(bool is_anomalous, std::span<const Place> places,
+                                               const LeftOut& left_out) const {
+  // The distance to each verified picture that speaks for the other verdict, in units of its reach.
+  std::vector<double> closest(verified_.size(), kFar);
+  bool is_spoken_for = !places.empty();
+  const double least_height = std::min(notable_, top(places));
+  for (const auto& place : places) {
+    if (is_anomalous && place.height < least_height) continue;
+    bool is_known = false;
+    for (const auto& r : reaching_) {
+      if (verified_[r.of].is_anomalous == is_anomalous || left_out.verified == r.of) continue;
+      // A harmless mark does not excuse one that stands out much more, nor does a defect that a model missed give away
+      // what stands out less.
+      if (is_anomalous ? place.height > kHigher * r.place->height : place.height < r.place->height) continue;
+      const double reach = reach_of(r, left_out), d = distance(place, *r.place);
+      if (d > reach) continue;
+      is_known = true;
+      closest[r.of] = std::min(closest[r.of], reach > 0 ? d / reach : 0);
+    }
+    is_spoken_for = is_spoken_for && (is_known || !is_anomalous);
+  }
+  if (!is_spoken_for) std::fill(closest.begin(), closest.end(), kFar);
+  for (std::size_t v = 0; v < verified_.size(); ++v)
+    if (verified_[v].is_anomalous != is_anomalous && left_out.verified != v && is_needed(verified_[v]) &&
+        is_same_picture(places, shown_places(verified_[v])))
+      closest[v] = 0;
+  const auto best = std::min_element(closest.begin(), closest.end());
+  if (best == closest.end() || *best >= kFar) return {};
+  return Correction{!is_anomalous, verified_[static_cast<std::size_t>(best - closest.begin())].source_ref,
+                    static_cast<int>(std::count_if(closest.begin(), closest.end(), [](double d) { return d < kFar; }))};
+}
+
+std::optional<Correction> Corrections::correct(bool is_anomalous, std::span<const Place> places) const {
+  return correct(is_anomalous, places, {});
+}
+
+CorrectionEffect Corrections::effect() const {
+  CorrectionEffect out;
+  for (std::size_t i = 0; i < known_.size(); ++i) {
+    const auto& example = known_[i];
+    const bool is_right = (example.anomaly_score >= threshold_) == example.is_anomalous;
+    const auto corrected = correct(example.anomaly_score >= threshold_, example.places, {i, {}});
+    ++out.pictures;
+    out.right_before += is_right ? 1 : 0;
+    out.right_after += is_right != corrected.has_value() ? 1 : 0;
+    if (corrected) (is_right ? out.made_wrong : out.made_right).push_back(example.source_ref);
+  }
+  for (std::size_t v = 0; v < verified_.size(); ++v) {
+    const auto& example = verified_[v];
+    if (!is_needed(example)) continue;
+    ++out.missed;
+    out.taught += correct(!example.is_anomalous, shown_places(example), {{}, v}) ? 1 : 0;
+  }
+  return out;
+}
+
+}  // namespace vedette
