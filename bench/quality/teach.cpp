@@ -79,7 +79,7 @@ json teach(const std::filesystem::path& model, const Engine& engine, const Sampl
     const auto loaded = required(load_picture(sample, labels, m.image_height, m.image_width, false, least_size(m),
                                               {.formats = kServedFormats, .sample_bits = m.sample_bits}));
     // A person would point at the middle of what is marked.
-    std::optional<Point> at;
+    std::optional<PicturePoint> at;
     if (loaded.truth) {
       std::vector<std::size_t> marked;
       for (std::size_t i = 0; i < loaded.truth->values.size(); ++i)

@@ -64,7 +64,9 @@ int detect(const DetectOptions& options) {
     for (const auto& name : mask_names(pictures)) targets.push_back(fs::path(options.masks_out) / name);
     refuse_to_overwrite(pictures, targets);
   }
-  const auto engine = load_model(options.model);
+  const auto model = load_corrected_model(options.model);
+  const auto& engine = model.engine;
+  const auto& corrections = model.corrections;
   const auto& manifest = engine->manifest();
   if (!targets.empty()) fs::create_directories(options.masks_out);
   int failures = 0;
@@ -76,14 +78,16 @@ int detect(const DetectOptions& options) {
     sample.image = pictures[i];
     auto loaded = load_picture(sample, {}, manifest.image_height, manifest.image_width, true, least_size(manifest),
                                {.formats = kAllFormats, .sample_bits = manifest.sample_bits});
-    const auto verdict =
-        loaded ? judge(*engine, loaded->image, {.with_mask_png = !targets.empty()}) : Result<Verdict>(loaded.error());
+    auto verdict = loaded ? judge(*engine, loaded->image,
+                                  {.with_places = corrections != nullptr, .with_mask_png = !targets.empty()})
+                          : Result<Verdict>(loaded.error());
     if (!verdict) {
       std::fprintf(stderr, "vedette: %s\n", verdict.error().message.c_str());
       ++failures;
       continue;
     }
     stream.add({verdict->anomaly_score, verdict->statistics});
+    if (corrections) correct(*verdict, manifest, manifest.threshold, *corrections);
     if (loaded->orientation != 1)
       std::fprintf(stderr, "warning: %s has an EXIF orientation (%d) that is not upright, which is ignored\n",
                    path.c_str(), loaded->orientation);
@@ -104,6 +108,7 @@ int detect(const DetectOptions& options) {
                              {"confidence", verdict->confidence},
                              {"anomaly_score", verdict->anomaly_score}};
       if (!verdict->reason.empty()) line["reason"] = verdict->reason;
+      if (!verdict->corrected_by.empty()) line["corrected_by"] = verdict->corrected_by;
       if (verdict->label_map) line["area_fractions"] = fractions;
       if (!targets.empty()) line["mask"] = to_name(targets[i]);
       if (!targets.empty() && verdict->label_map) line["mask_colors"] = colors;

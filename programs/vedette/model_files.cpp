@@ -14,12 +14,19 @@ std::filesystem::path model_folder(const std::string& path, std::optional<Tempor
   return unpacked->path();
 }
 
-std::shared_ptr<const Engine> load_model(const std::string& path) {
+CorrectedModel load_corrected_model(const std::string& path) {
   // The engine holds everything it needs in memory, so the unpacked files are deleted once it is loaded.
   std::optional<TemporaryFolder> unpacked;
-  auto engine = Engine::load(model_folder(path, unpacked));
+  const auto folder = model_folder(path, unpacked);
+  auto engine = Engine::load(folder);
   if (!engine) throw std::runtime_error(path + ": " + engine.error().message);
-  return *engine;
+  auto corrections = read_corrections(folder, (*engine)->manifest().threshold);
+  if (!corrections) throw std::runtime_error(path + ": " + corrections.error().message);
+  return {*engine, *corrections};
+}
+
+std::shared_ptr<const Engine> load_model(const std::string& path) {
+  return load_corrected_model(path).engine;
 }
 
 }  // namespace vedette

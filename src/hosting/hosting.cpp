@@ -338,7 +338,7 @@ Result<std::shared_ptr<const Engine>> Hosting::load(const std::string& uid, std:
 }
 
 Result<Verdict> Hosting::judge(const ModelLease& model, std::span<const std::uint8_t> image_bytes,
-                               std::stop_token abandoned, bool with_places, std::optional<Point> place_at) {
+                               std::stop_token abandoned, bool with_places, std::optional<PicturePoint> place_at) {
   Result<Verdict> verdict = internal_error("nobody judged the picture");
   const auto arrived = std::chrono::steady_clock::now();
   const auto work = [&](int threads) {

@@ -67,7 +67,8 @@ class Hosting {
   /// Decodes and judges one picture (vision/verdict) on the compute pool, with as many threads as the pool gives it.
   /// Fails as ComputePool::run does, and with invalid_input if the bytes are not a picture that this model can take.
   Result<Verdict> judge(const ModelLease& model, std::span<const std::uint8_t> image_bytes,
-                        std::stop_token abandoned = {}, bool with_places = false, std::optional<Point> place_at = {});
+                        std::stop_token abandoned = {}, bool with_places = false,
+                        std::optional<PicturePoint> place_at = {});
   /// Drops a model that was deleted from memory and from the cache folder. Leases stay valid.
   void forget(const std::string& model_uid);
   /// Returns what the model's units are doing, or nothing if this node does not host the model.

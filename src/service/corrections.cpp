@@ -13,6 +13,12 @@ namespace {
 constexpr std::size_t kMostCorrections = 100;  // per model; more are worth a training
 constexpr std::size_t kMostModelsInMemory = 16;
 
+extension::CorrectionEffect to_wire(const CorrectionEffect& e) {
+  return {e.pictures, e.right_before, e.right_after, e.made_right, e.made_wrong, e.missed, e.taught};
+}
+
+}  // namespace
+
 Result<std::vector<Example>> parse_verified(const std::vector<VerifiedPicture>& verified) {
   std::vector<Example> out;
   for (const auto& picture : verified) {
@@ -22,12 +28,6 @@ Result<std::vector<Example>> parse_verified(const std::vector<VerifiedPicture>& 
   }
   return out;
 }
-
-extension::CorrectionEffect to_wire(const CorrectionEffect& e) {
-  return {e.pictures, e.right_before, e.right_after, e.made_right, e.made_wrong, e.missed, e.taught};
-}
-
-}  // namespace
 
 Result<std::shared_ptr<const Corrections>> load_corrections(ObjectStore& objects, const std::string& model_uid,
                                                             const std::vector<VerifiedPicture>& verified,
@@ -103,7 +103,7 @@ Result<LookoutVision::ModelCorrectionList> LookoutVision::list_corrections(const
 
 Result<LookoutVision::ModelCorrectionList> LookoutVision::correct_model(const CallContext& call,
                                                                         const extension::CorrectModelRequest& request) {
-  std::optional<Point> at;
+  std::optional<PicturePoint> at;
   if (request.place) {
     const auto is_share = [](double value) { return value >= 0 && value <= 1; };
     if (!request.is_anomalous) return invalid_input("Place is where a defect is; a normal image has none.");

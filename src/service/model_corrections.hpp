@@ -11,6 +11,9 @@
 
 namespace vedette {
 
+/// Returns the verified pictures as examples, in the same order.
+Result<std::vector<Example>> parse_verified(const std::vector<VerifiedPicture>& verified);
+
 /// Loads the corrections of a model: the pictures that people verified, and those of its training. Fails with not_found
 /// if the training kept no examples, and with unavailable if the object store does not answer.
 Result<std::shared_ptr<const Corrections>> load_corrections(ObjectStore& objects, const std::string& model_uid,

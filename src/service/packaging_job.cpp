@@ -1,9 +1,11 @@
 #include <nlohmann/json.hpp>
 
 #include "auth/auth.hpp"
+#include "base/files.hpp"
 #include "base/log.hpp"
 #include "service/job_handlers.hpp"
 #include "service/job_payloads.hpp"
+#include "service/model_corrections.hpp"
 #include "store/model_files/model_files.hpp"
 #include "vision/artifact/archive.hpp"
 #include "vision/artifact/artifact.hpp"
@@ -20,6 +22,19 @@ std::string archive_key(const PackagingJob& job) {
   const auto location = nlohmann::json::parse(job.configuration).at("Greengrass").at("S3OutputLocation");
   return location.value("Prefix", "") + job.component_name + "/" + job.component_version + "/" + job.component_name +
          "-" + job.component_version + "-greengrass_model_component.zip";
+}
+
+/// Puts what corrects the model beside its files, if anything does.
+Result<void> add_corrections(MetadataStore& metadata, ObjectStore& objects, const Model& model,
+                             const fs::path& folder) {
+  const auto pictures = metadata.read()->verified_pictures().list(model.uid);
+  if (pictures.empty()) return {};
+  const auto known = ModelFiles(objects).examples(model.uid);
+  if (!known) return known.error();
+  const auto verified = parse_verified(pictures);
+  if (!verified) return verified.error();
+  if (auto ok = write_file_atomically(folder / kExamplesFile, *known); !ok) return ok;
+  return write_file_atomically(folder / kVerifiedFile, to_text(*verified));
 }
 
 Result<std::string> package(MetadataStore& metadata, ObjectStore& objects, const ModelJob& job,
@@ -40,6 +55,7 @@ Result<std::string> package(MetadataStore& metadata, ObjectStore& objects, const
   // Whoever packages a model wants the one that the server offers, with the threshold that is in force now.
   if (const auto moved = metadata.read()->models().threshold(model.uid))
     if (auto ok = move_threshold(folder / "model", moved->threshold); !ok) return internal_error(ok.error().message);
+  if (auto ok = add_corrections(metadata, objects, model, folder / "model"); !ok) return ok.error();
   if (auto ok = write_archive(folder / "model", folder / "model.zip"); !ok) return ok.error();
   if (auto ok = put_file(objects, bucket, key, folder / "model.zip"); !ok)
     return ok.error().kind == ErrorKind::not_found ? invalid_input("The output bucket " + bucket + " does not exist.")

@@ -78,7 +78,7 @@ std::vector<float> parse_features(const std::string& text) {
 
 }  // namespace
 
-std::vector<Place> find_places(const Grid<float>& map, const CellFeatures& cells, std::optional<Point> at) {
+std::vector<Place> find_places(const Grid<float>& map, const CellFeatures& cells, std::optional<PicturePoint> at) {
   std::vector<std::size_t> order;
   for (int y = 0; y < map.height; ++y)
     for (int x = 0; x < map.width; ++x) {

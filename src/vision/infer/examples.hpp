@@ -31,7 +31,7 @@ struct Place {
 };
 
 /// A point of a picture, as shares of its height and width, 0 … 1.
-struct Point {
+struct PicturePoint {
   double y = 0, x = 0;
 };
 
@@ -55,7 +55,7 @@ struct CellFeatures {
 
 /// Returns the places where the anomaly map is highest, the highest first. None lies next to a higher one. If somebody
 /// pointed `at` a place, that place is returned before all others.
-std::vector<Place> find_places(const Grid<float>& map, const CellFeatures& cells, std::optional<Point> at = {});
+std::vector<Place> find_places(const Grid<float>& map, const CellFeatures& cells, std::optional<PicturePoint> at = {});
 
 /// Writes examples as JSON; features are rounded to bf16.
 std::string to_text(std::span<const Example> examples);

@@ -40,7 +40,7 @@ TEST(ExamplesTest, ThePlaceThatSomebodyPointsAtComesFirst) {
   Grid<float> map(40, 60);
   map.at(30, 50) = 3;
   map.at(10, 20) = 0.5F;
-  const auto places = find_places(map, numbered_cells(20, 30), Point{10.5 / 40, 20.5 / 60});
+  const auto places = find_places(map, numbered_cells(20, 30), PicturePoint{10.5 / 40, 20.5 / 60});
   ASSERT_EQ(places.size(), 3U);
   EXPECT_EQ(places[0].height, 0.5);
   EXPECT_NEAR(places[0].features[1], 10, 1e-4);

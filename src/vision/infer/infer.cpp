@@ -500,7 +500,7 @@ Result<std::vector<Engine::StepTime>> Engine::profile(const RgbImage& image, int
   return out;
 }
 
-Result<Detection> Engine::detect(const RgbImage& image, bool with_places, std::optional<Point> at) const {
+Result<Detection> Engine::detect(const RgbImage& image, bool with_places, std::optional<PicturePoint> at) const {
   Stopwatch watch;
   const auto& m = state_->artifact.manifest;
   if (!is_reduction_of(image.height, image.width, m.image_height, m.image_width))

@@ -148,7 +148,7 @@ class Engine {
   [[nodiscard]] Result<RgbImage> decode(std::span<const std::uint8_t> bytes, std::stop_token abandoned = {}) const;
   /// Judges a picture. Fails with invalid_input unless its size is that of the training pictures, or that size reduced
   /// by 2, 4 or 8 as decode_image does. `with_places`: see find_places(), which gets `at`.
-  Result<Detection> detect(const RgbImage& image, bool with_places = false, std::optional<Point> at = {}) const;
+  Result<Detection> detect(const RgbImage& image, bool with_places = false, std::optional<PicturePoint> at = {}) const;
   /// Whether detect() can tell the places of a picture: a model without a memory bank cannot.
   [[nodiscard]] bool tells_places() const;
 

@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/files.hpp"
 #include "vision/infer/row_distance.hpp"
 
 namespace vedette {
 namespace {
 
 constexpr double kFar = 1e30;
-constexpr double kHigher = 1.25;
+constexpr std::uint64_t kMostExamplesBytes = 64ULL << 20;
+constexpr double kHigher = 1.5;
 constexpr double kShareBelowNotable = 0.9;
 // Two pictures are the same if so many of their highest places are.
 constexpr std::size_t kComparedOfSame = 4;
@@ -147,6 +149,20 @@ CorrectionEffect Corrections::effect() const {
     out.taught += correct(!example.is_anomalous, shown_places(example), {{}, v}) ? 1 : 0;
   }
   return out;
+}
+
+Result<std::shared_ptr<const Corrections>> read_corrections(const std::filesystem::path& folder, double threshold) {
+  std::error_code code;
+  if (!std::filesystem::exists(folder / kVerifiedFile, code)) return std::shared_ptr<const Corrections>();
+  std::vector<Example> examples[2];
+  for (int i = 0; i < 2; ++i) {
+    const auto text = read_file(folder / (i == 0 ? kExamplesFile : kVerifiedFile), kMostExamplesBytes);
+    if (!text) return text.error();
+    auto parsed = parse_examples(as_text(*text));
+    if (!parsed) return parsed.error();
+    examples[i] = std::move(*parsed);
+  }
+  return std::make_shared<const Corrections>(std::move(examples[0]), std::move(examples[1]), threshold);
 }
 
 }  // namespace vedette

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,7 +43,7 @@ struct CorrectionEffect {
 /// hardly beyond itself.
 class Corrections {
  public:
-  static constexpr double kReach = 0.5;
+  static constexpr double kReach = 0.7;
   /// `known` are the training's examples, `verified` those that a person verified, by a model with that threshold. All
   /// features must have the same length. Takes about as long as the product of both numbers of places needs.
   Corrections(std::vector<Example> known, std::vector<Example> verified, double threshold, double reach = kReach);
@@ -83,5 +84,11 @@ class Corrections {
   double notable_ = 1;  ///< A place stands out from this height on: nine in ten good pictures stay below.
   std::vector<Reaching> reaching_;
 };
+
+/// The file of a model's folder with the verified pictures. It is there, together with kExamplesFile, in packages of
+/// models that have corrections.
+inline constexpr const char* kVerifiedFile = "verified.json";
+/// Reads the corrections from a model's folder; null if it has none. Fails with invalid_input if the files are damaged.
+Result<std::shared_ptr<const Corrections>> read_corrections(const std::filesystem::path& folder, double threshold);
 
 }  // namespace vedette

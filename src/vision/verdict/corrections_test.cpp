@@ -83,8 +83,8 @@ TEST(CorrectionsTest, AMissedDefectThatNobodyPointedAtSpeaksForItselfAlone) {
 
 TEST(CorrectionsTest, AMarkThatStandsOutMuchMoreIsNotExcused) {
   const Corrections corrections(known(), {example("stain", false, 2, {kStain})}, kThreshold);
-  EXPECT_TRUE(corrections.correct(true, std::vector{place(2, 7.5, 3.7)}));
-  EXPECT_FALSE(corrections.correct(true, std::vector{place(2, 7.5, 3.8)}));
+  EXPECT_TRUE(corrections.correct(true, std::vector{place(2, 7.5, 4.4)}));
+  EXPECT_FALSE(corrections.correct(true, std::vector{place(2, 7.5, 4.6)}));
 }
 
 TEST(CorrectionsTest, AVerifiedPictureIsCorrectedItself) {

@@ -54,9 +54,9 @@ struct Verdict {
 };
 
 struct JudgeOptions {
-  bool with_places = false;            ///< whether the verdict has the places that stand out
-  std::optional<Point> place_at = {};  ///< a place that comes first among them
-  bool with_mask_png = true;           ///< if false, mask_png stays empty, which saves the time to encode it
+  bool with_places = false;                   ///< whether the verdict has the places that stand out
+  std::optional<PicturePoint> place_at = {};  ///< a place that comes first among them
+  bool with_mask_png = true;                  ///< if false, mask_png stays empty, which saves the time to encode it
   /// The number of threads that the call may use, including the calling one. 0 means as many as the calling thread's
   /// ThreadCount (base/parallel.hpp) allows, and all cores if it has none. If several calls run at the same time, one
   /// thread per call judges the most pictures per second.
