@@ -1,7 +1,8 @@
+#include "vision/learn/known_examples.hpp"
+
 #include <algorithm>
 
 #include "base/files.hpp"
-#include "vision/infer/examples.hpp"
 #include "vision/learn/steps.hpp"
 
 namespace vedette {
@@ -22,27 +23,36 @@ std::vector<std::size_t> chosen_pictures(const Workshop& w) {
 
 }  // namespace
 
+Result<Example> own_fold_example(const Engine& engine, const RgbImage& image, std::int64_t fold,
+                                 const std::string& source_ref, bool is_anomalous) {
+  auto measured = engine.measure(image, true);
+  if (!measured) return measured.error();
+  auto unmasked = engine.manifest();
+  unmasked.segmentation.reset();  // Masks take time and are not wanted.
+  const auto detection = combine(unmasked, measured->outputs, {}, {}, measured->statistics, fold);
+  return Example{source_ref, is_anomalous, false, detection.anomaly_score,
+                 find_places(detection.anomaly_map, measured->cells)};
+}
+
 Result<void> write_examples(Workshop& w, const std::filesystem::path& file) {
   auto engine = Engine::create(w.artifact);
   if (!engine) return internal_error(engine.error().message);
   if (!(*engine)->tells_places()) return {};
   w.meter.report("looking at conspicuous places", 0.985);
-  auto unmasked = w.artifact.manifest;
-  unmasked.segmentation.reset();  // Masks take time and are not wanted.
   const auto chosen = chosen_pictures(w);
   std::vector<Example> examples(chosen.size());
   std::vector<std::optional<Error>> failures(chosen.size());
   w.for_pictures(chosen.size(), [&](std::size_t k) {
     const auto& picture = w.pictures[chosen[k]];
     auto loaded = w.load(picture);
-    auto measured = loaded ? (*engine)->measure(loaded->image, true) : Result<Engine::Measurement>(loaded.error());
-    if (!measured) {
-      failures[k] = measured.error();
-      return;
+    auto example = loaded ? own_fold_example(**engine, loaded->image, picture.fold, picture.sample->source_ref,
+                                             picture.is_anomalous)
+                          : Result<Example>(loaded.error());
+    if (example) {
+      examples[k] = std::move(*example);
+    } else {
+      failures[k] = example.error();
     }
-    const auto detection = combine(unmasked, measured->outputs, {}, {}, measured->statistics, picture.fold);
-    examples[k] = {picture.sample->source_ref, picture.is_anomalous, false, detection.anomaly_score,
-                   find_places(detection.anomaly_map, measured->cells)};
   });
   for (const auto& failure : failures)
     if (failure) return *failure;

@@ -16,6 +16,7 @@
 #include "vision/infer/drift.hpp"
 #include "vision/infer/infer.hpp"
 #include "vision/learn/decision.hpp"
+#include "vision/learn/known_examples.hpp"
 #include "vision/learn/model_move.hpp"
 
 namespace vedette {
@@ -287,8 +288,19 @@ Result<void> ModelMove::write(const std::filesystem::path& folder) {
   std::vector<std::vector<std::string>> blobs;
   for (auto& [blob, tensors] : by_blob) blobs.push_back(std::move(tensors));
   if (auto ok = write_artifact(folder, artifact_.manifest, artifact_.tensors, blobs); !ok) return ok;
-  if (auto read = Engine::load(folder); !read) return internal_error(read.error().message);
-  return {};
+  const auto engine = Engine::load(folder);
+  if (!engine) return internal_error(engine.error().message);
+  if (!(*engine)->tells_places()) return {};
+  std::vector<Example> examples(images_.size());
+  auto ok = for_pictures([&](std::size_t i) -> Result<void> {
+    auto example =
+        own_fold_example(**engine, images_[i], static_cast<std::int64_t>(fold_of(i)), used_[i]->source_ref, false);
+    if (!example) return example.error();
+    examples[i] = std::move(*example);
+    return {};
+  });
+  if (!ok) return ok;
+  return write_file_atomically(folder / kExamplesFile, to_text(examples));
 }
 
 Result<Evaluation> ModelMove::run(const std::filesystem::path& folder, const std::optional<Evaluation>& before) {
