@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kDraws = 10;
+constexpr int kDraws = 6;
 constexpr double kReaches[] = {0.3, 0.5, 0.7, 1};
 
 /// What corrections change about pictures that were not verified, summed over all draws.

@@ -8,7 +8,7 @@
 
 namespace vedette::bench {
 
-/// Lets a person verify half of the pictures, drawn ten times, and counts how the corrections that the errors among them
+/// Lets a person verify half of the pictures, drawn six times, and counts how the corrections that the errors among them
 /// become (vision/verdict/corrections.hpp) change the verdicts of the other half: once with the pictures of the training,
 /// each judged by models that had not seen it, and once with those of the test. Returns for each reach that was tried
 /// the numbers of pictures, of errors without corrections, of verified errors, and of verdicts that became right and

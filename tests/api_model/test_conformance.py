@@ -365,7 +365,7 @@ class Errors(unittest.TestCase):
         expect("DeleteModel", "ConflictException", ProjectName="job")
         expect("StartModel", "ConflictException", ProjectName="job")
         expect("UpdateModelUnits", "ConflictException", ProjectName="job")
-        for name in ("DescribeModelThreshold", "UpdateModelThreshold", "ComputeAnomalyMap"):
+        for name in ("DescribeModelThreshold", "UpdateModelThreshold", "ComputeAnomalyMap", "CorrectModel", "ListModelCorrections"):
             expect(name, "ConflictException", ProjectName="job")
         trial = {"ProjectName": "job", "TrialName": "t"}
         expect("StartTrialDetection", "ConflictException", **trial, Images={"Bucket": "conformance"})
@@ -458,6 +458,11 @@ class Errors(unittest.TestCase):
         succeed("UpdateModelThreshold", ProjectName="job", Threshold=0.25)
         expect("ComputeAnomalyMap", "ValidationException", ProjectName="job", SourceRef="s3://conformance/none")
         succeed("ComputeAnomalyMap", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
+        expect("CorrectModel", "ValidationException", ProjectName="job", SourceRef="s3://conformance/none")
+        succeed("CorrectModel", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}", IsAnomalous=True, Place={"X": 0.5, "Y": 0.25})
+        succeed("ListModelCorrections", ProjectName="job")
+        succeed("DeleteModelCorrection", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
+        expect("DeleteModelCorrection", "ResourceNotFoundException", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
         for name, members in (("ListDatasetImages", {"ProjectName": "job", "DatasetType": "train", "MaxResults": 3}),
                               ("GetThumbnails", {"SourceRefs": [f"s3://conformance/{good_picture}", "s3://conformance/none", "conformance"]}), ("ListMetrics", {}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),
                               ("ListUsers", {}), ("ListPolicies", {}), ("GetUser", {"UserName": "admin"}), ("ListAccessKeys", {"UserName": "admin"}),
