@@ -365,7 +365,7 @@ class Errors(unittest.TestCase):
         expect("DeleteModel", "ConflictException", ProjectName="job")
         expect("StartModel", "ConflictException", ProjectName="job")
         expect("UpdateModelUnits", "ConflictException", ProjectName="job")
-        for name in ("DescribeModelThreshold", "UpdateModelThreshold", "ComputeAnomalyMap"):
+        for name in ("DescribeModelThreshold", "UpdateModelThreshold", "ComputeAnomalyMap", "FindNearestPatch"):
             expect(name, "ConflictException", ProjectName="job")
         trial = {"ProjectName": "job", "TrialName": "t"}
         expect("StartTrialDetection", "ConflictException", **trial, Images={"Bucket": "conformance"})
@@ -456,8 +456,9 @@ class Errors(unittest.TestCase):
         succeed("DescribeModelThreshold", ProjectName="job")
         expect("UpdateModelThreshold", "ValidationException", ProjectName="job", Threshold=0)
         succeed("UpdateModelThreshold", ProjectName="job", Threshold=0.25)
-        expect("ComputeAnomalyMap", "ValidationException", ProjectName="job", SourceRef="s3://conformance/none")
-        succeed("ComputeAnomalyMap", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
+        for name in ("ComputeAnomalyMap", "FindNearestPatch"):
+            expect(name, "ValidationException", ProjectName="job", SourceRef="s3://conformance/none")
+            succeed(name, ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
         for name, members in (("ListDatasetImages", {"ProjectName": "job", "DatasetType": "train", "MaxResults": 3}),
                               ("GetThumbnails", {"SourceRefs": [f"s3://conformance/{good_picture}", "s3://conformance/none", "conformance"]}), ("ListMetrics", {}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),
                               ("ListUsers", {}), ("ListPolicies", {}), ("GetUser", {"UserName": "admin"}), ("ListAccessKeys", {"UserName": "admin"}),

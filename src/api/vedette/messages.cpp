@@ -76,19 +76,41 @@ Json encode_threshold(double trained, const std::optional<ThresholdMove>& moved)
   return out;
 }
 
-AnomalyMapRequest::AnomalyMapRequest(const Json& m) : model(m), source_ref(m.at("SourceRef")) {}
+LookRequest::LookRequest(const Json& m) : model(m) {
+  if (m.contains("SourceRef")) source_ref = m["SourceRef"].get<std::string>();
+  if (m.contains("Image")) image = m["Image"].get<std::string>();
+}
 
 Json encode_anomaly_map(const AnomalyMap& m) {
-  return {{"Width", m.width},
-          {"Height", m.height},
-          {"MapWidth", m.map_width},
-          {"MapHeight", m.map_height},
-          {"Map", to_base64(as_bytes(m.png))},
-          {"MapThreshold", m.map_threshold},
-          {"IsAnomalous", m.is_anomalous},
-          {"Confidence", m.confidence},
-          {"Score", m.anomaly_score},
-          {"Threshold", m.threshold}};
+  Json out = {{"Width", m.width},
+              {"Height", m.height},
+              {"MapWidth", m.map_width},
+              {"MapHeight", m.map_height},
+              {"Map", to_base64(as_bytes(m.png))},
+              {"MapThreshold", m.map_threshold},
+              {"IsAnomalous", m.is_anomalous},
+              {"Confidence", m.confidence},
+              {"Score", m.anomaly_score},
+              {"Threshold", m.threshold}};
+  if (!m.mask_png.empty()) out["AnomalyMask"] = to_base64(as_bytes(m.mask_png));
+  return out;
+}
+
+NearestPatchRequest::NearestPatchRequest(const Json& m) : look(m) {
+  if (m.contains("Place")) place = {m["Place"].at("Y").get<int>(), m["Place"].at("X").get<int>()};
+}
+
+Json encode_nearest_patch(const NearestPatch& patch) {
+  const auto area = [](const PictureArea& a) {
+    return Json{{"Left", a.left}, {"Top", a.top}, {"Width", a.width}, {"Height", a.height}};
+  };
+  Json out = Json::object();
+  if (patch.area) out["Area"] = area(*patch.area);
+  if (patch.nearest)
+    out.update({{"NearestSourceRef", patch.nearest->source_ref}, {"NearestArea", area(patch.nearest->area)}});
+  else
+    out["Reason"] = patch.reason;
+  return out;
 }
 
 StartTrialRequest::StartTrialRequest(const Json& m) : model(m), trial_name(m.at("TrialName")) {
@@ -190,6 +212,8 @@ Json encode_evaluation(const Scope& scope, const Model& model, const Evaluation&
       entry["AnomalyScore"] = p.anomaly_score;
       entry["IsSuspect"] = p.is_suspect;
       if (p.fold) entry["Fold"] = *p.fold;
+      if (!p.anomaly_labels.empty()) entry["AnomalyLabels"] = p.anomaly_labels;
+      if (!p.verdict_reason.empty()) entry["VerdictReason"] = p.verdict_reason;
     }
     pictures.push_back(std::move(entry));
   }
