@@ -33,7 +33,7 @@ function figure({ summary }: Evaluation, name: keyof EvaluationMetrics): string 
   return `${percent(summary.Metrics?.[name])}${range ? ` (95 % sure: ${percent(range[0], 0)} to ${percent(range[1], 0)})` : ''}`;
 }
 
-const says = ({ Verdict, AnomalyScore }: EvaluatedPicture) => `${Verdict === 'anomaly' ? 'anomaly' : 'normal'}, ${AnomalyScore?.toPrecision(3) ?? '–'}`;
+const says = ({ Label, Verdict, AnomalyScore }: EvaluatedPicture) => `${Label === Verdict ? '✓' : '✗'} ${AnomalyScore?.toPrecision(3) ?? '–'}`;
 
 function rowOf({ sourceRef, isAnomaly, anomalyLabels, first, second }: Pair, names: [string, string]): GalleryRow {
   return {
@@ -44,7 +44,7 @@ function rowOf({ sourceRef, isAnomaly, anomalyLabels, first, second }: Pair, nam
     verdict: second.Verdict === 'anomaly' ? kAnomaly : kNormal,
     score: second.AnomalyScore,
     confidence: second.Confidence,
-    remark: `${names[0]}: ${says(first)} · ${names[1]}: ${says(second)}`,
+    remark: `${names[0]} ${says(first)} · ${names[1]} ${says(second)}`,
   };
 }
 
@@ -123,7 +123,17 @@ function Comparing({ project, first, second, left, right }: { project: string; f
         ]}
         footer={both > 0 ? <Box>{judge(cells.onlyFirst.length, cells.onlySecond.length, ...names)}</Box> : undefined}
       />
-      <Container header={<Header variant="h2" counter={`(${count(rows.length)})`}>{titles[cell]}</Header>}>
+      <Container
+        header={
+          <Header
+            variant="h2"
+            counter={`(${count(rows.length)})`}
+            description={`Below each picture: whether ${first} and ${second} are right, and their anomaly scores. Scores of two versions cannot be compared with each other.`}
+          >
+            {titles[cell]}
+          </Header>
+        }
+      >
         <RowsGallery rows={rows} name={titles[cell]} height={480} looking={looking} empty={<Box>There is no such picture.</Box>} />
       </Container>
     </SpaceBetween>

@@ -31,7 +31,7 @@ const point = (version: string, pictures: number, value: number, half: number): 
 
 test('The words follow the figures and their intervals', () => {
   assert.match(outlook([]), /No version/);
-  assert.match(outlook([point('1', 40, 0.8, 0.1)]), /quarter more/);
+  assert.match(outlook([point('1', 40, 0.8, 0.1)]), /Only one version/);
   assert.match(outlook([point('1', 40, 0.8, 0.1), point('2', 44, 0.9, 0.1)]), /quarter more/);
   assert.match(outlook([point('1', 40, 0.7, 0.05), point('2', 80, 0.9, 0.04)]), /likely to help further/);
   assert.match(outlook([point('1', 40, 0.8, 0.1), point('2', 80, 0.84, 0.1)]), /may be chance/);

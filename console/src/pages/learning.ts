@@ -58,6 +58,7 @@ export function outlook(points: readonly Point[]): string {
   const last = sorted.at(-1)!;
   if (last.f1.low >= 0.95)
     return `With ${last.pictures} pictures, Model ${last.version} has an F1 score of ${percent(last.f1.value)}. There is little left to gain with more pictures of the same kind.`;
+  if (known.length === 1) return 'Only one version has results. Train another one with at least a quarter more pictures to see what pictures do.';
   // The largest set is compared with the largest one that is clearly smaller.
   const before = sorted.filter(({ pictures }) => pictures * kLeastGrowth <= last.pictures).at(-1);
   if (!before) return 'All versions were trained on about as many pictures. Train one with at least a quarter more to see what pictures do.';
