@@ -80,6 +80,31 @@ await page.getByRole('heading', { name: 'Model performance metrics' }).waitFor()
 await page.getByRole('heading', { name: 'Test results overview' }).waitFor();
 await check(page, 'results');
 
+// A number of the confusion table shows its pictures, and over one of them lie the heat map and its reason.
+const confusion = page.getByRole('table', { name: 'Confusion by class' });
+await confusion.getByRole('button', { name: /Anomaly, called anomalous$/ }).click();
+await page.getByRole('button', { name: 'Show not only Anomaly, called anomalous' }).waitFor();
+const results = page.getByRole('grid', { name: 'Test results' });
+const shown = await results.getByRole('gridcell').evaluateAll((cells) => cells.filter((cell) => !cell.hidden).map((cell) => cell.dataset.label));
+if (shown.length === 0 || shown.some((label) => label !== 'Anomaly')) problems.push(`confusion: shows ${shown}`);
+await results.getByRole('gridcell').first().dblclick();
+await page.getByRole('radio', { name: 'Heat map' }).or(page.getByRole('button', { name: 'Heat map' })).first().waitFor();
+await page.keyboard.press('h');
+await page.getByText(/Yellow is where the masks/).waitFor();
+await page.keyboard.press('w');
+await page.getByRole('img', { name: /^The most alike place, in normal/ }).waitFor();
+await check(page, 'why');
+await page.keyboard.press('Escape');
+
+// Two versions are compared picture by picture: here a model with itself.
+const back = page.url();
+await page.goto(`${back.split('#')[0]}#/projects/${project}/compare/1/1`);
+await page.getByText('Both versions are right and wrong on the same pictures.').waitFor();
+await page.getByRole('gridcell').first().waitFor();
+await check(page, 'compared');
+await page.goto(back);
+await page.getByRole('heading', { name: 'Model performance metrics' }).waitFor();
+
 // Its threshold, a little higher.
 const slider = page.getByRole('slider', { name: 'Threshold' });
 await slider.focus();
@@ -114,6 +139,10 @@ await page.getByText('Hosted').first().waitFor();
 await page.getByRole('tab', { name: 'Use model' }).click();
 await page.getByLabel('Picture to try').setInputFiles(picture);
 await page.getByText(/Confidence/).first().waitFor();
+await page.keyboard.press('h');
+await page.keyboard.press('h');
+await page.getByRole('img', { name: 'try.jpg with the heat map' }).waitFor();
+await page.getByText(/Yellow is where the masks/).waitFor();
 await check(page, 'tried');
 await button('Stop').click();
 await page.getByText('Training complete').waitFor();

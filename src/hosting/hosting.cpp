@@ -14,6 +14,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::chrono::seconds kReconcileInterval{2};
+constexpr std::chrono::minutes kLookedAtFor{5};  // A model that nobody looks at any more is dropped after so long.
 constexpr const char* kHostedMessage = "The model is running.";
 
 UnitRange units_of(const Model& model) {
@@ -157,6 +158,13 @@ void Hosting::reconcile() {
                {"images_per_second_and_core", seconds > 0 ? fmt::format("{:.1f}", 1 / seconds) : "unknown"}});
   }
   drop_others(keep);
+  {
+    std::optional<LookedAt> gone;  // declared before the lock, so that the engine is freed after it is released
+    const MutexLock lock(mutex_);
+    if (looked_at_ && std::chrono::steady_clock::now() - looked_at_->last_used > kLookedAtFor)
+      std::swap(gone, looked_at_);
+    if (looked_at_) keep.insert(looked_at_->uid);
+  }
   reclaim(keep);
 }
 
@@ -239,6 +247,33 @@ Result<ModelLease> Hosting::lease(const Model& model) {
   return lease;
 }
 
+std::optional<ModelLease> Hosting::find_looked_at(const std::string& uid) {
+  const MutexLock lock(mutex_);
+  if (!looked_at_ || looked_at_->uid != uid) return std::nullopt;
+  looked_at_->last_used = std::chrono::steady_clock::now();
+  return looked_at_->lease;
+}
+
+Result<ModelLease> Hosting::lease_to_look(const Model& model) {
+  if (model.status == ModelStatus::hosted) return lease(model);
+  if (auto found = find_looked_at(model.uid)) return *found;
+  const FilesTurn turn(*this, model.uid);
+  if (auto found = find_looked_at(model.uid)) return *found;
+  auto loaded = load(model.uid, {});
+  if (!loaded && loaded.error().kind == ErrorKind::unavailable) return loaded.error();
+  if (!loaded) return internal_error(loaded.error().message);
+  LookedAt looked{model.uid,
+                  {*loaded, pool_.open({1, 1}, (*loaded)->seconds_per_picture()), nullptr},
+                  std::chrono::steady_clock::now()};
+  auto lease = looked.lease;
+  std::optional<LookedAt> former(std::move(looked));
+  {
+    const MutexLock lock(mutex_);
+    std::swap(looked_at_, former);  // the former model is freed after the lock is released
+  }
+  return lease;
+}
+
 void Hosting::make_room(const std::string& keep) {
   if (options_.memory == 0) return;
   // The list is declared before the lock, so that the engines are freed after it is released.
@@ -298,8 +333,10 @@ std::optional<StreamState> Hosting::stream(const std::string& uid) {
 void Hosting::forget(const std::string& uid) {
   {
     decltype(models_)::node_type gone;  // declared before the lock, so that the engine is freed after it is released
+    std::optional<LookedAt> closed;
     const MutexLock lock(mutex_);
     gone = models_.extract(uid);
+    if (looked_at_ && looked_at_->uid == uid) std::swap(looked_at_, closed);
   }
   // If another thread works on the files, the next pass over the desired state deletes them.
   std::error_code ignored;
@@ -348,8 +385,13 @@ Result<Verdict> Hosting::judge(const ModelLease& model, std::span<const std::uin
                        {.with_places = with_places, .place_at = place_at, .threads = threads, .abandoned = abandoned});
     if (verdict) verdict->stages.insert(verdict->stages.begin(), {"queue", queued.count()});
   };
-  if (auto ok = pool_.run(model.lane, work, abandoned); !ok) return ok.error();
+  if (auto ok = run(model, work, abandoned); !ok) return ok.error();
   return verdict;
+}
+
+Result<void> Hosting::run(const ModelLease& model, const std::function<void(int threads)>& work,
+                          std::stop_token abandoned) {
+  return pool_.run(model.lane, work, std::move(abandoned));
 }
 
 }  // namespace vedette

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -64,6 +65,15 @@ class Hosting {
   /// not loaded it yet or because it gave way to others, it is loaded first; other calls for the same model wait for
   /// that. Fails with internal if the model cannot be loaded, and with unavailable if the object store does not answer.
   Result<ModelLease> lease(const Model& model);
+  /// Returns a lease for looking at the results of a trained model, which need not be in service. A model that is in
+  /// service is leased as lease() does. Another one is loaded, with one unit of its own, and compares no stream. It
+  /// stays in memory beside those in service until another one is looked at, or nobody has for five minutes. Fails as
+  /// lease() does.
+  Result<ModelLease> lease_to_look(const Model& model);
+  /// Runs `work` on the compute pool when it is the model's turn, with the number of threads that the pool gives it.
+  /// Fails as ComputePool::run does.
+  Result<void> run(const ModelLease& model, const std::function<void(int threads)>& work,
+                   std::stop_token abandoned = {});
   /// Decodes and judges one picture (vision/verdict) on the compute pool, with as many threads as the pool gives it.
   /// Fails as ComputePool::run does, and with invalid_input if the bytes are not a picture that this model can take.
   Result<Verdict> judge(const ModelLease& model, std::span<const std::uint8_t> image_bytes,
@@ -87,7 +97,15 @@ class Hosting {
     std::uint64_t last_used = 0;
     Precision precision = Precision::fp32;  ///< the precision that the first loading of the model chose
   };
+  /// A model that is looked at and not in service.
+  struct LookedAt {
+    std::string uid;
+    ModelLease lease;
+    std::chrono::steady_clock::time_point last_used;
+  };
   class FilesTurn;
+  /// Returns the lease of the model if it is the one that is looked at.
+  std::optional<ModelLease> find_looked_at(const std::string& uid);
   /// Loads the model from the cache folder; if that fails, fetches the files into the folder first. `known` is the
   /// precision that an earlier check in this process chose.
   Result<std::shared_ptr<const Engine>> load(const std::string& model_uid, std::optional<Precision> known);
@@ -116,6 +134,7 @@ class Hosting {
   std::condition_variable changed_, freed_;
   /// The hosted models by uid, also those that gave way to others.
   std::map<std::string, Hosted> models_ GUARDED_BY(mutex_);
+  std::optional<LookedAt> looked_at_ GUARDED_BY(mutex_);
   /// The uids of models whose files some thread reads, writes or deletes.
   std::set<std::string> busy_ GUARDED_BY(mutex_);
   std::uint64_t uses_ GUARDED_BY(mutex_) = 0;

@@ -144,6 +144,58 @@ TEST_F(HostedModels, WhatWasUsedLeastLatelyGivesWayAndComesBack) {
   EXPECT_TRUE(hosting.judge(*lease, picture(200)));
 }
 
+TEST_F(HostedModels, ATrainedModelIsLoadedToBeLookedAtAndGivesWayToTheNext) {
+  auto one = add("one", 0.9), two = add("two", 0.9);
+  for (auto* model : {&one, &two}) {
+    auto work = metadata_->write();
+    ASSERT_TRUE(work->models().move(model->uid, ModelStatus::starting_hosting, ModelStatus::hosting_failed, ""));
+    work->commit();
+    model->status = ModelStatus::hosting_failed;
+  }
+  int loaded = 0;
+  HostingOptions options{folder_.path() / "cache", {}, 0};
+  options.load_engine = [&](const std::filesystem::path& folder, Engine::Check check, std::optional<Precision> known) {
+    ++loaded;
+    return Engine::load(folder, check, known);
+  };
+  Hosting hosting(*metadata_, *objects_, options);
+  std::weak_ptr<const Engine> first;
+  {
+    const auto lease = hosting.lease_to_look(one);
+    ASSERT_TRUE(lease) << lease.error().message;
+    EXPECT_TRUE(hosting.judge(*lease, picture(250)));
+    int threads = 0;
+    EXPECT_TRUE(hosting.run(*lease, [&](int given) { threads = given; }));
+    EXPECT_GT(threads, 0);
+    first = lease->engine;
+  }
+  EXPECT_TRUE(hosting.lease_to_look(one));
+  EXPECT_EQ(loaded, 1);
+  EXPECT_FALSE(hosting.state("one"));  // It is not in service.
+  hosting.reconcile();
+  EXPECT_FALSE(first.expired());
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "cache" / "one"));
+
+  EXPECT_TRUE(hosting.lease_to_look(two));
+  EXPECT_TRUE(first.expired());
+  hosting.reconcile();
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "cache" / "one"));
+  hosting.forget("two");
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "cache" / "two"));
+  EXPECT_TRUE(hosting.lease_to_look(two));  // It is fetched again.
+  EXPECT_EQ(loaded, 3);
+}
+
+TEST_F(HostedModels, AModelInServiceIsLookedAtAsItIs) {
+  auto model = add("one", 0.9);
+  Hosting hosting(*metadata_, *objects_, {folder_.path() / "cache", {}, 0});
+  hosting.reconcile();
+  model.status = ModelStatus::hosted;
+  const auto looked = hosting.lease_to_look(model), leased = hosting.lease(model);
+  ASSERT_TRUE(looked && leased);
+  EXPECT_EQ(looked->engine, leased->engine);
+}
+
 TEST_F(HostedModels, AModelWhoseFilesAreDamagedFails) {
   const auto model = add("one", 0.9);
   ASSERT_TRUE(put_bytes(*objects_, kSystemBucket, "models/one/manifest.json", "{}", "x"));

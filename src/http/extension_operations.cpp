@@ -91,8 +91,13 @@ JsonOperations extension_operations(ExtensionServices& s) {
        }},
       {"ComputeAnomalyMap",
        [&](const Invocation& i) {
-         return encoded(s.lookout_vision.compute_anomaly_map(i.context, extension::AnomalyMapRequest(i.members)),
+         return encoded(s.lookout_vision.compute_anomaly_map(i.context, extension::LookRequest(i.members)),
                         extension::encode_anomaly_map);
+       }},
+      {"FindNearestPatch",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.find_nearest_patch(i.context, extension::NearestPatchRequest(i.members)),
+                        extension::encode_nearest_patch);
        }},
       {"ListDatasetImages",
        [&](const Invocation& i) {

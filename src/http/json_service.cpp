@@ -15,11 +15,13 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// The one operation without a payload that judges a picture.
-constexpr std::string_view kMapOperation = "ComputeAnomalyMap";
+/// Returns whether an operation without a payload has a model look at a picture.
+bool looks_at_picture(const std::string& operation) {
+  return operation == "ComputeAnomalyMap" || operation == "FindNearestPatch";
+}
 
 constexpr std::uint64_t kJsonLimit = 1 << 20;
-constexpr std::uint64_t kChangesLimit = 15 << 20;  // a body of 10 MiB as base64, and the JSON around it
+constexpr std::uint64_t kChangesLimit = 15 << 20;  // 10 MiB, or a picture, as base64, and the JSON around it
 
 /// Says what a call is about, for authorisation, metrics and audit.
 struct Subject {
@@ -48,7 +50,7 @@ Result<OperationInput> input_of(const ApiModel::Route& route, const RequestHead&
 
 bool is_reader(const std::string& operation) {
   return operation.starts_with("Describe") || operation.starts_with("List") || operation.starts_with("Get") ||
-         operation.starts_with("Simulate") || operation == kMapOperation;
+         operation.starts_with("Simulate") || looks_at_picture(operation);
 }
 
 }  // namespace
@@ -58,9 +60,9 @@ class JsonCall : public PendingCall {
   JsonCall(JsonService& service, ApiModel::Route route, const RequestHead& head, const CallIdentity& identity)
       : service_(service), route_(std::move(route)), head_(head), identity_(identity) {
     operation = route_.operation->name;
-    body_limit = route_.operation->has_payload()       ? kLargestImage
-                 : operation == "UpdateDatasetEntries" ? kChangesLimit
-                                                       : kJsonLimit;
+    body_limit = route_.operation->has_payload()                                      ? kLargestImage
+                 : operation == "UpdateDatasetEntries" || looks_at_picture(operation) ? kChangesLimit
+                                                                                      : kJsonLimit;
     if (route_.operation->has_payload()) oversize_error = invalid_input("The image exceeds 8 MB (8,388,608 bytes).");
   }
 
@@ -222,7 +224,7 @@ JsonService::JsonService(const ApiModel& model, JsonOperations operations, Looko
 
 bool JsonService::waits_for_model(const RequestHead& head) const {
   const auto route = model_.route(head.method, head.path);
-  return route && (route->operation->has_payload() || route->operation->name == kMapOperation);
+  return route && (route->operation->has_payload() || looks_at_picture(route->operation->name));
 }
 
 Result<std::unique_ptr<PendingCall>> JsonService::open(const RequestHead& head, const CallIdentity& identity) {

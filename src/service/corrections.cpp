@@ -5,6 +5,7 @@
 #include "service/read_picture.hpp"
 #include "service/service.hpp"
 #include "store/model_files/model_files.hpp"
+#include "vision/image/image.hpp"
 #include "vision/verdict/verdict.hpp"
 
 namespace vedette {
@@ -70,9 +71,9 @@ Result<LookoutVision::ModelCorrectionList> LookoutVision::corrections_with_effec
   work.reset();
   ModelCorrectionList out;
   if (verified.empty()) return out;
-  const auto trained = trained_threshold(model);
-  if (!trained) return trained.error();
-  const double threshold = moved ? moved->threshold : *trained;
+  const auto manifest = trained_manifest(model);
+  if (!manifest) return manifest.error();
+  const double threshold = moved ? moved->threshold : manifest->threshold;
   const auto examples = parse_verified(verified);
   if (!examples) return examples.error();
   for (std::size_t i = 0; i < verified.size(); ++i) {
@@ -85,7 +86,8 @@ Result<LookoutVision::ModelCorrectionList> LookoutVision::corrections_with_effec
                                           verified[i].user,
                                           verified[i].time};
     if (example.is_pointed && !example.places.empty())
-      correction.place = {example.places.front().x, example.places.front().y};
+      correction.place = {static_cast<int>(example.places.front().y * manifest->image_height),
+                          static_cast<int>(example.places.front().x * manifest->image_width)};
     out.list.push_back(std::move(correction));
   }
   const auto corrections = corrections_.of(model.uid, revision, threshold);
@@ -103,19 +105,21 @@ Result<LookoutVision::ModelCorrectionList> LookoutVision::list_corrections(const
 
 Result<LookoutVision::ModelCorrectionList> LookoutVision::correct_model(const CallContext& call,
                                                                         const extension::CorrectModelRequest& request) {
-  std::optional<PicturePoint> at;
-  if (request.place) {
-    const auto is_share = [](double value) { return value >= 0 && value <= 1; };
-    if (!request.is_anomalous) return invalid_input("Place is where a defect is; a normal image has none.");
-    if (!is_share(request.place->x) || !is_share(request.place->y))
-      return invalid_input("X and Y of Place must be 0 to 1, as shares of the image's width and height.");
-    at = {request.place->y, request.place->x};
-  }
+  if (request.place && !request.is_anomalous)
+    return invalid_input("Place is where a defect is; a normal image has none.");
   const auto model = find_model(*metadata_.read(), call.scope, request.model);
   if (!model) return model.error();
   if (model->status != ModelStatus::hosted) return not_hosted(*model);
   const auto bytes = read_picture(objects_, call.caller, request.source_ref);
   if (!bytes) return bytes.error();
+  std::optional<PicturePoint> at;
+  if (request.place) {
+    const auto header = read_image_header(as_bytes(*bytes));
+    if (!header) return header.error();
+    const auto [y, x] = *request.place;
+    if (y >= header->height || x >= header->width) return invalid_input("Place lies outside of the image.");
+    at = {(y + 0.5) / header->height, (x + 0.5) / header->width};
+  }
   auto lease = hosting_.lease(*model);
   if (!lease) return lease.error();
   const auto is_known = ModelFiles(objects_).examples(model->uid);

@@ -72,10 +72,11 @@ extension::Evaluation::Stream to_wire(const StreamState& stream) {
 extension::Evaluation::Picture picture_at(const Evaluation& e, std::size_t place) {
   if (place < e.predictions.size()) {
     const auto& p = e.predictions[place];
-    return {p.source_ref, p.is_anomalous, p.called_anomalous, p.confidence, p.anomaly_score, p.fold, p.is_suspect, {}};
+    return {p.source_ref, p.is_anomalous, p.called_anomalous, p.confidence, p.anomaly_score,
+            p.fold,       p.is_suspect,   p.labels,           p.reason,     {}};
   }
   const auto& s = e.skipped[place - e.predictions.size()];
-  return {s.source_ref, {}, {}, {}, {}, {}, {}, s.reason};
+  return {s.source_ref, {}, {}, {}, {}, {}, {}, {}, {}, s.reason};
 }
 
 }  // namespace

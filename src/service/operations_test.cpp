@@ -497,8 +497,8 @@ TEST_F(Evaluations, ATrialWhoseModelWasDeletedFailsAndSaysWhy) {
 
 TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {
   Evaluation e;
-  e.predictions = {{"s3://b/1", true, false, 0.75, 1.5, "images/1", 2, true},
-                   {"s3://b/2", false, false, 0.5, 0.5, "images/2", {}, false}};
+  e.predictions = {{"s3://b/1", true, false, 0.75, 1.5, "images/1", 2, true, "", {"crack", "dent"}},
+                   {"s3://b/2", false, true, 0.5, 0.5, "images/2", {}, false, "It is too dark."}};
   e.skipped = {{"s3://b/3", "the file is empty"}};
   e.warnings = {"few pictures"};
   e.image_auroc = 0.5;
@@ -526,7 +526,10 @@ TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {
                                        {"Confidence", 0.75},
                                        {"AnomalyScore", 1.5},
                                        {"Fold", 2},
-                                       {"IsSuspect", true}}));
+                                       {"IsSuspect", true},
+                                       {"AnomalyLabels", {"crack", "dent"}}}));
+  EXPECT_EQ(json["Pictures"][1]["VerdictReason"], "It is too dark.");
+  EXPECT_FALSE(json["Pictures"][1].contains("AnomalyLabels"));
   EXPECT_FALSE(json["Pictures"][1].contains("Fold"));
   // The answer leaves out figures that are not defined. The shares of the contest add up to 1.
   const auto& told = json["ModelEvaluation"];

@@ -153,9 +153,14 @@ class LookoutVision {
 
   /// Judges a picture in a bucket as detect_anomalies() does, and returns the anomaly map. The call counts neither in
   /// the metrics nor in the model's stream. Fails with invalid_input if there is no such picture or the model cannot
-  /// take it, and with conflict if the model is not hosted.
-  Result<extension::AnomalyMap> compute_anomaly_map(const CallContext& call,
-                                                    const extension::AnomalyMapRequest& request);
+  /// take it, and with conflict if the model is not trained. It need not be hosted.
+  Result<extension::AnomalyMap> compute_anomaly_map(const CallContext& call, const extension::LookRequest& request);
+
+  /// Finds the place in the good training pictures that the model's memory bank has nearest to a place of a picture in
+  /// a bucket, or says why it cannot. What the bank has of this picture itself does not count. Fails as
+  /// compute_anomaly_map() does, and with invalid_input if the place lies outside of the picture.
+  Result<extension::NearestPatch> find_nearest_patch(const CallContext& call,
+                                                     const extension::NearestPatchRequest& request);
 
   /// Has a job judge up to 2,000 pictures of a bucket with a trained model, which need not be hosted. The job reads them
   /// with the rights of the caller.
@@ -228,7 +233,7 @@ class LookoutVision {
   /// Returns the trial that the first call started if this call repeats it.
   Result<std::optional<TrialDetection>> replayed_trial(UnitOfWork& work, const CallContext& call,
                                                        const extension::StartTrialRequest& request);
-  Result<double> trained_threshold(const Model& model);
+  Result<Manifest> trained_manifest(const Model& model);
   Result<ModelCorrectionList> corrections_with_effect(const Model& model);
   /// Changes a verdict by what people decided about the model since its training: the threshold and the corrections in
   /// force. Fails only if the corrections cannot be loaded.

@@ -23,12 +23,12 @@ Result<Model> LookoutVision::find_with_files(UnitOfWork& work, const Scope& scop
   return model;
 }
 
-Result<double> LookoutVision::trained_threshold(const Model& model) {
+Result<Manifest> LookoutVision::trained_manifest(const Model& model) {
   const auto text = ModelFiles(objects_).manifest(model.uid);
   if (!text) return text.error().kind == ErrorKind::unavailable ? text.error() : internal_error(text.error().message);
-  const auto manifest = parse_manifest(*text);
+  auto manifest = parse_manifest(*text);
   if (!manifest) return internal_error(manifest.error().message);
-  return manifest->threshold;
+  return manifest;
 }
 
 Result<LookoutVision::ModelThreshold> LookoutVision::describe_threshold(const CallContext& call,
@@ -38,9 +38,9 @@ Result<LookoutVision::ModelThreshold> LookoutVision::describe_threshold(const Ca
   if (!model) return model.error();
   auto moved = work->models().threshold(model->uid);
   work.reset();
-  const auto trained = trained_threshold(*model);
+  const auto trained = trained_manifest(*model);
   if (!trained) return trained.error();
-  return ModelThreshold{*trained, std::move(moved)};
+  return ModelThreshold{trained->threshold, std::move(moved)};
 }
 
 Result<LookoutVision::ModelThreshold> LookoutVision::update_threshold(
@@ -50,10 +50,10 @@ Result<LookoutVision::ModelThreshold> LookoutVision::update_threshold(
   auto model = find_with_files(*metadata_.read(), call.scope, request.model);
   if (!model) return model.error();
   // The file is read before the transaction begins, because the store may be reached over a network.
-  const auto trained = trained_threshold(*model);
+  const auto trained = trained_manifest(*model);
   if (!trained) return trained.error();
-  ModelThreshold out{*trained, std::nullopt};
-  if (request.threshold && *request.threshold != *trained)
+  ModelThreshold out{trained->threshold, std::nullopt};
+  if (request.threshold && *request.threshold != trained->threshold)
     out.moved = MovedThreshold{*request.threshold, call.caller.user, clock_.now()};
   auto work = metadata_.write();
   model = find_with_files(*work, call.scope, request.model);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/file_tree.hpp"
@@ -117,13 +118,14 @@ Json to_json(const Evaluation& e, bool with_predictions) {
     if (p.fold) entry["fold"] = *p.fold;
     if (p.is_suspect) entry["suspect"] = true;
     if (!p.reason.empty()) entry["reason"] = p.reason;
+    if (!p.labels.empty()) entry["labels"] = p.labels;
     predictions.push_back(std::move(entry));
   }
   out["predictions"] = predictions;
   out["stage_seconds"] = e.stage_seconds;
   out["decoder_loss"] = e.decoder_loss;
   Json bank = Json::array();
-  for (const auto& b : e.bank_sources) bank.push_back({to_name(b.image), b.row, b.column});
+  for (const auto& b : e.bank_sources) bank.push_back({to_name(b.image), b.row, b.column, b.source_ref});
   out["bank_sources"] = bank;
   return out;
 }
@@ -250,13 +252,23 @@ Result<Evaluation> parse_evaluation(std::string_view text) {
                                path_from_name(p.at("image")).string(),
                                {},
                                p.value("suspect", false),
-                               p.value("reason", std::string())});
+                               p.value("reason", std::string()),
+                               p.value("labels", std::vector<std::string>{})});
       if (p.contains("fold")) e.predictions.back().fold = p["fold"].get<std::int64_t>();
     }
     e.stage_seconds = json.at("stage_seconds").get<decltype(e.stage_seconds)>();
     e.decoder_loss = json.at("decoder_loss").get<decltype(e.decoder_loss)>();
-    for (const auto& b : json.at("bank_sources"))
-      e.bank_sources.push_back({path_from_name(b.at(0)).string(), b.at(1), b.at(2)});
+    // Earlier versions named only the file. If the training pictures were judged, too, they tell which picture it is.
+    std::map<std::string, std::string> source_of;
+    for (const auto& p : e.predictions) source_of.emplace(p.image, p.source_ref);
+    for (const auto& b : json.at("bank_sources")) {
+      BankSource source{path_from_name(b.at(0)).string(), b.at(1), b.at(2)};
+      if (b.size() > 3)
+        source.source_ref = b.at(3);
+      else if (const auto found = source_of.find(source.image); found != source_of.end())
+        source.source_ref = found->second;
+      e.bank_sources.push_back(std::move(source));
+    }
   } catch (const Json::exception& error) {
     return internal_error("evaluation.json is damaged: " + std::string(error.what()));
   }

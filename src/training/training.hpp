@@ -92,6 +92,8 @@ struct Prediction {
   std::optional<std::int64_t> fold;
   bool is_suspect = false;  ///< The label may be wrong: models that never saw the picture firmly disagree.
   std::string reason = {};  ///< if not empty, says in words why the model cannot judge the picture
+  /// The names of the labels that the colour map of the picture's mask lists. Evaluations of earlier versions lack them.
+  std::vector<std::string> labels = {};
 };
 
 /// Names a picture that could not be used, and says why.
@@ -113,8 +115,9 @@ struct ContestEntry {
 /// A cell of a good training picture that the memory bank holds, as row and column of the bank's grid. If there is
 /// registration, the grid is that of the registered picture.
 struct BankSource {
-  std::string image;
+  std::string image;  ///< The path of the picture, as the job gave it.
   int row = 0, column = 0;
+  std::string source_ref = {};  ///< The picture's name; empty if an evaluation of an earlier version does not tell it.
 };
 
 /// Whether the good training pictures come in batches (vision/learn/batches). If they do, and there are defective ones,

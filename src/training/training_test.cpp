@@ -60,8 +60,8 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   e.skipped = {{"s3://b/3.jpg", "the file is empty"}};
   e.warnings = {"few pictures"};
   e.batches = BatchFinding{.are_clear = true, .share = 0.5, .known_auroc = 0.75, .known_f1 = {}};
-  e.bank_sources = {{"/b.jpg", 3, 4}};
-  e.predictions = {{"a", true, false, 0.6, 1.5, "/a.jpg", 2, true, "It is out of focus."}};
+  e.bank_sources = {{"/b.jpg", 3, 4, "s3://b/b.jpg"}};
+  e.predictions = {{"a", true, false, 0.6, 1.5, "/a.jpg", 2, true, "It is out of focus.", {"crack", "dent"}}};
   ASSERT_TRUE(write_evaluation(folder.path(), e));
   const auto e2 = read_evaluation(folder.path());
   ASSERT_TRUE(e2);
@@ -71,6 +71,7 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   EXPECT_EQ(e2->predictions[0].fold, 2);
   EXPECT_TRUE(e2->predictions[0].is_suspect);
   EXPECT_EQ(e2->predictions[0].reason, "It is out of focus.");
+  EXPECT_EQ(e2->predictions[0].labels, (std::vector<std::string>{"crack", "dent"}));
   EXPECT_EQ(e2->intervals, e.intervals);
   EXPECT_EQ(e2->contest.at(0).auroc, 0.75);
   EXPECT_EQ(e2->contest.at(0).score_weight, 0.5);
@@ -85,6 +86,7 @@ TEST(Training, JobsAndEvaluationsRoundTrip) {
   EXPECT_EQ(e2->batches->known_auroc, 0.75);
   EXPECT_FALSE(e2->batches->known_f1);
   EXPECT_EQ(e2->bank_sources.at(0).column, 4);
+  EXPECT_EQ(e2->bank_sources.at(0).source_ref, "s3://b/b.jpg");
 }
 
 TEST(Training, EvaluationsOfEarlierVersionsAreRead) {
@@ -104,6 +106,25 @@ TEST(Training, EvaluationsOfEarlierVersionsAreRead) {
   EXPECT_EQ(e->skipped.at(0).text(), "s3://b/3.jpg: the file is empty");
   EXPECT_EQ(parse_evaluation("[]").error().kind, ErrorKind::internal);
   EXPECT_EQ(parse_evaluation("no JSON").error().kind, ErrorKind::internal);
+}
+
+TEST(Training, EvaluationsOfEarlierVersionsNameTheSourcesOfABankByTheJudgedPictures) {
+  TemporaryFolder folder;
+  Evaluation e;
+  e.predictions = {{"s3://b/a.jpg", false, false, 0.6, 0.5, "/job/a.jpg", 2}};
+  ASSERT_TRUE(write_evaluation(folder.path(), e));
+  auto text = std::string(as_text(*read_file(folder.path() / "evaluation.json", 1 << 20)));
+  const std::string none = "\"bank_sources\": []";
+  const auto at = text.find(none);
+  ASSERT_NE(at, std::string::npos) << text;
+  text.replace(at, none.size(),
+               R"("bank_sources": [["/job/a.jpg", 3, 4], ["/job/b.jpg", 1, 2], ["/job/a.jpg", 0, 0, ""]])");
+  const auto read = parse_evaluation(text);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_TRUE(read->predictions[0].labels.empty());
+  EXPECT_EQ(read->bank_sources.at(0).source_ref, "s3://b/a.jpg");
+  EXPECT_EQ(read->bank_sources.at(1).source_ref, "");
+  EXPECT_EQ(read->bank_sources.at(2).source_ref, "");  // What a later version wrote is taken as it is.
 }
 
 TEST(Training, NamesThatAreNotUtf8Survive) {

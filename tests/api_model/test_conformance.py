@@ -365,7 +365,7 @@ class Errors(unittest.TestCase):
         expect("DeleteModel", "ConflictException", ProjectName="job")
         expect("StartModel", "ConflictException", ProjectName="job")
         expect("UpdateModelUnits", "ConflictException", ProjectName="job")
-        for name in ("DescribeModelThreshold", "UpdateModelThreshold", "ComputeAnomalyMap", "CorrectModel", "ListModelCorrections"):
+        for name in ("DescribeModelThreshold", "UpdateModelThreshold", "ComputeAnomalyMap", "FindNearestPatch", "CorrectModel", "ListModelCorrections"):
             expect(name, "ConflictException", ProjectName="job")
         trial = {"ProjectName": "job", "TrialName": "t"}
         expect("StartTrialDetection", "ConflictException", **trial, Images={"Bucket": "conformance"})
@@ -456,10 +456,11 @@ class Errors(unittest.TestCase):
         succeed("DescribeModelThreshold", ProjectName="job")
         expect("UpdateModelThreshold", "ValidationException", ProjectName="job", Threshold=0)
         succeed("UpdateModelThreshold", ProjectName="job", Threshold=0.25)
-        expect("ComputeAnomalyMap", "ValidationException", ProjectName="job", SourceRef="s3://conformance/none")
-        succeed("ComputeAnomalyMap", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
+        for name in ("ComputeAnomalyMap", "FindNearestPatch"):
+            expect(name, "ValidationException", ProjectName="job", SourceRef="s3://conformance/none")
+            succeed(name, ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
         expect("CorrectModel", "ValidationException", ProjectName="job", SourceRef="s3://conformance/none")
-        succeed("CorrectModel", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}", IsAnomalous=True, Place={"X": 0.5, "Y": 0.25})
+        succeed("CorrectModel", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}", IsAnomalous=True, Place={"X": 5, "Y": 2})
         succeed("ListModelCorrections", ProjectName="job")
         succeed("DeleteModelCorrection", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
         expect("DeleteModelCorrection", "ResourceNotFoundException", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")

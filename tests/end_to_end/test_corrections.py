@@ -167,7 +167,7 @@ class Corrections(unittest.TestCase):
         self.assertEqual(self.detect(self.spots[0]), (False, None))
         self.correct(self.spots[0], True)  # without a place the picture speaks for itself alone
         self.assertEqual([self.detect(name)[1] for name in self.spots], [self.spots[0], None, None, None])
-        place = {"X": 30.5 / 96, "Y": 40.5 / 96}
+        place = {"X": 30, "Y": 40}
         correction = self.correct(self.spots[0], True, Place=place)["Correction"]
         self.assertEqual(correction["Place"], place)
         self.assertEqual(self.detect(self.spots[0]), (True, self.spots[0]))
@@ -176,11 +176,11 @@ class Corrections(unittest.TestCase):
         self.vedette.delete_model_correction(**MODEL, SourceRef=self.spots[0])
 
     def test_6_what_is_wrong_is_refused(self):
-        place = {"X": 0.5, "Y": 0.5}
+        place = {"X": 5, "Y": 5}
         for wrong in ({"SourceRef": "s3://parts/none.png", "IsAnomalous": True}, {"SourceRef": "none", "IsAnomalous": True},
                       {"SourceRef": "s3://parts/train.manifest", "IsAnomalous": True},
                       {"SourceRef": self.good[0], "IsAnomalous": False, "Place": place},
-                      {"SourceRef": self.good[0], "IsAnomalous": True, "Place": place | {"X": 1.5}}):
+                      {"SourceRef": self.good[0], "IsAnomalous": True, "Place": place | {"X": 96}}):
             self.assertEqual(self.code_of(self.vedette.correct_model, **MODEL, **wrong), "ValidationException", wrong)
         dark = io.BytesIO()
         Image.new("RGB", (96, 96)).save(dark, "png")

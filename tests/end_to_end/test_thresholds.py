@@ -154,11 +154,49 @@ class Thresholds(unittest.TestCase):
         for number, verdict in before.items():
             self.assertEqual(self.detect(number), verdict)
 
-    def test_3_a_model_that_is_not_in_service_has_a_threshold_but_makes_no_maps(self):
+    def test_3_the_most_alike_place_of_the_good_pictures_is_told(self):
+        good = {line["source-ref"] for line in self.lines[:GOOD]}
+        defect, own = self.lines[GOOD]["source-ref"], self.lines[0]["source-ref"]
+        found = self.vedette.find_nearest_patch(**MODEL, SourceRef=defect)
+        self.assertNotIn("Reason", found)
+        self.assertIn(found["NearestSourceRef"], good)
+        # Without a place it is the oddest one, which is where the defect is.
+        with Image.open(os.path.join(self.folder, self.lines[GOOD]["anomaly-mask-ref"].removeprefix("s3://parts/"))) as mask:
+            area = found["Area"]
+            part = mask.convert("RGB").crop((area["Left"], area["Top"], area["Left"] + area["Width"], area["Top"] + area["Height"]))
+            self.assertTrue(any(pixel != (255, 255, 255) for pixel in part.getdata()))
+        for place in ({"X": 0, "Y": 0}, {"X": 95, "Y": 50}):
+            found = self.vedette.find_nearest_patch(**MODEL, SourceRef=own, Place=place)
+            # What the bank has of the picture itself does not count.
+            self.assertIn(found["NearestSourceRef"], good - {own})
+            for area in (found["Area"], found["NearestArea"]):
+                self.assertTrue(0 <= area["Left"] and area["Left"] + area["Width"] <= 96 and 0 <= area["Top"] and area["Top"] + area["Height"] <= 96, area)
+            self.assertTrue(found["Area"]["Left"] <= place["X"] < found["Area"]["Left"] + found["Area"]["Width"])
+        self.assertEqual(self.code_of(self.vedette.find_nearest_patch, **MODEL, SourceRef=own, Place={"X": 96, "Y": 0}), "ValidationException")
+        self.assertEqual(self.code_of(self.vedette.find_nearest_patch, **MODEL), "ValidationException")
+        self.assertEqual(self.code_of(self.vedette.find_nearest_patch, **MODEL, SourceRef="s3://parts/none.png"), "ValidationException")
+        self.assertEqual(self.code_of(self.vedette.find_nearest_patch, **MODEL, SourceRef="s3://.vedette/models/x"), "AccessDeniedException")
+
+    def test_4_a_model_that_is_not_in_service_has_a_threshold_and_can_be_asked_what_it_sees(self):
+        served = self.map_of(GOOD)
         self.api.stop_model(**MODEL)
         self.wait("STOPPING_HOSTING")
         self.assertEqual(self.told()["Threshold"], self.told()["TrainedThreshold"])
-        self.assertEqual(self.code_of(self.vedette.compute_anomaly_map, **MODEL, SourceRef=self.lines[0]["source-ref"]), "ConflictException")
+        looked = self.map_of(GOOD)
+        for member in ("Map", "AnomalyMask", "Score", "Confidence", "IsAnomalous"):
+            self.assertEqual(looked[member], served[member], member)
+        with open(os.path.join(self.folder, self.lines[GOOD]["source-ref"].removeprefix("s3://parts/")), "rb") as file:
+            content = file.read()
+        sent = self.vedette.compute_anomaly_map(**MODEL, Image=content)
+        self.assertEqual((sent["Map"], sent["Score"]), (looked["Map"], looked["Score"]))
+        self.assertIn("NearestSourceRef", self.vedette.find_nearest_patch(**MODEL, Image=content))
+        for wrong in ({}, {"Image": content, "SourceRef": self.lines[0]["source-ref"]}, {"Image": b"no picture"}):
+            self.assertEqual(self.code_of(self.vedette.compute_anomaly_map, **MODEL, **wrong), "ValidationException", list(wrong))
+        self.assertNotIn("AnomalyMask", self.map_of(0))
+        self.assertEqual(self.api.describe_model(**MODEL)["ModelDescription"]["Status"], "TRAINED")
+        labels = {picture["SourceRef"]: picture.get("AnomalyLabels", []) for picture in self.vedette.describe_model_evaluation(**MODEL, MaxResults=1000)["Pictures"]}
+        self.assertEqual(labels[self.lines[0]["source-ref"]], [])
+        self.assertTrue(labels[self.lines[GOOD]["source-ref"]])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import { Layout } from './layout.tsx';
 import { NotFound } from './not_found.tsx';
 
 // Pages that are seldom the first one are loaded when they are opened.
+const ComparePage = lazy(() => import('../pages/compare.tsx'));
 const CreateDatasetPage = lazy(() => import('../pages/create_dataset.tsx'));
 const DatasetPage = lazy(() => import('../pages/dataset.tsx'));
 const DrawPage = lazy(() => import('../pages/draw.tsx'));
@@ -47,6 +48,9 @@ export function App() {
             <Route path="/projects/:project/models">{({ project }) => <ModelsPage project={decodeURIComponent(project)} />}</Route>
             <Route path="/projects/:project/models/:version">
               {({ project, version }) => <ModelPage project={decodeURIComponent(project)} version={version} />}
+            </Route>
+            <Route path="/projects/:project/compare/:first/:second">
+              {({ project, first, second }) => <ComparePage project={decodeURIComponent(project)} first={first} second={second} />}
             </Route>
             <Route path="/projects/:project/packages">{({ project }) => <PackagesPage project={decodeURIComponent(project)} />}</Route>
             <Route path="/projects/:project/trials">{({ project }) => <TrialsPage project={decodeURIComponent(project)} />}</Route>

@@ -12,6 +12,7 @@ export const paths = {
   train: (project: string) => `/projects/${part(project)}/train`,
   models: (project: string) => `/projects/${part(project)}/models`,
   model: (project: string, version: string) => `/projects/${part(project)}/models/${version}`,
+  compare: (project: string, first: string, second: string) => `/projects/${part(project)}/compare/${first}/${second}`,
   trials: (project: string) => `/projects/${part(project)}/trials`,
   trial: (project: string, name: string) => `/projects/${part(project)}/trials/${part(name)}`,
   packages: (project: string) => `/projects/${part(project)}/packages`,

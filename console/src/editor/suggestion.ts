@@ -1,11 +1,8 @@
 // The mask that a model suggests: its anomaly map, enlarged to the picture and cut at a threshold that the person moves.
 import { rgbOf } from '../labels/colours.ts';
+import type { GreyMap } from '../pictures/grey_map.ts';
 import type { Plane } from './plane.ts';
 import type { Size, View } from './view.ts';
-
-export interface GreyMap extends Size {
-  values: Uint8Array;
-}
 
 /** Where a pixel lies between the cells of a map: pixel centres at half-integers, edges replicated. */
 function weights(count: number, cells: number, scale: number, offset: number): { cell: Int32Array; share: Float32Array } {

@@ -11,6 +11,7 @@ import { sentenceOf } from '../api/errors.ts';
 import { count, duration, plural } from '../app/format.ts';
 import { bindKeys } from '../keys/keys.ts';
 import { showKeys } from '../keys/keys_help.tsx';
+import type { Looking } from '../looks/look.ts';
 import { LargeView, type LoadPicture } from './large_view.tsx';
 import { useGallery, type GalleryModel } from './model.ts';
 import { kAnomaly, kNormal, kUnlabelled, type Label } from './rows.ts';
@@ -25,6 +26,8 @@ export interface GalleryProps {
   name: string;
   /** Whether the labels may be changed here. */
   canLabel: boolean;
+  /** The model whose verdicts are shown: it can be asked what it sees in a picture. */
+  looking?: Looking;
   /** Why they may not, shown on the buttons. Without a reason the gallery is only for looking and has no such buttons. */
   whyNot?: string;
   /** Opens the mask editor; `label` is the number of the anomaly label to draw with, from 1 on. */
@@ -44,7 +47,7 @@ const readSize = (): TileSize => {
   return kept === 'S' || kept === 'L' ? kept : 'M';
 };
 
-export function Gallery({ model, loadPicture, name, canLabel, whyNot, onDraw, onSave, actions, empty, height }: GalleryProps) {
+export function Gallery({ model, loadPicture, name, canLabel, looking, whyNot, onDraw, onSave, actions, empty, height }: GalleryProps) {
   useGallery(model);
   const frame = useRef<HTMLDivElement>(null);
   const scroller = useRef<HTMLDivElement>(null);
@@ -143,6 +146,11 @@ export function Gallery({ model, loadPicture, name, canLabel, whyNot, onDraw, on
           <Input type="search" value={model.query.search} placeholder="Search by name" ariaLabel="Search by name" onChange={({ detail }) => model.ask({ search: detail.value })} />
         </div>
         {canLabel && <Progress model={model} />}
+        {model.query.only && (
+          <Button iconName="close" iconAlign="right" ariaLabel={`Show not only ${model.query.only.title}`} onClick={() => model.ask({ only: undefined })}>
+            {model.query.only.title}
+          </Button>
+        )}
         <FilterChoice model={model} />
         <HideOutdated model={model} />
         <OrderChoice model={model} />
@@ -192,7 +200,7 @@ export function Gallery({ model, loadPicture, name, canLabel, whyNot, onDraw, on
           </div>
         )}
       </div>
-      {isLarge && <LargeView model={model} loadPicture={loadPicture} canLabel={canLabel} onClose={closeLarge} onDraw={onDraw && (() => draw())} />}
+      {isLarge && <LargeView model={model} loadPicture={loadPicture} canLabel={canLabel} looking={looking} onClose={closeLarge} onDraw={onDraw && (() => draw())} />}
     </div>
   );
 }
@@ -204,7 +212,7 @@ function NoMatch({ model }: { model: GalleryModel }) {
       <Box variant="p" color="text-body-secondary">
         {model.isComplete ? 'Show all pictures to go on.' : 'The rest of the list is still being loaded.'}
       </Box>
-      <Button onClick={() => model.ask({ filter: 'all', search: '' })}>Show all pictures</Button>
+      <Button onClick={() => model.ask({ filter: 'all', search: '', only: undefined })}>Show all pictures</Button>
     </div>
   );
 }

@@ -95,6 +95,12 @@ export class GalleryModel {
     this.arrange();
   }
 
+  /** Says something else of the same pictures, which come in the order of the source, such as the verdicts by another threshold. Labels stay. */
+  revise(rows: readonly GalleryRow[]) {
+    for (let i = 0; i < this.rows.length && i < rows.length; i++) this.rows[i] = rows[i]!;
+    this.arrange();
+  }
+
   /** Shows again what the query asks for. */
   arrange() {
     this.view = arrange(this.rows, this.labels, this.query);
@@ -139,7 +145,7 @@ export class GalleryModel {
     const step = this.labels.undo();
     if (!step) return;
     if (this.selection.positionOf(step.focus) < 0) {
-      this.query = { ...this.query, filter: 'all', search: '' };
+      this.query = { ...this.query, filter: 'all', search: '', only: undefined };
       this.arrange();
     }
     this.selection.moveTo(this.selection.positionOf(step.focus));
@@ -166,7 +172,7 @@ export class GalleryModel {
     return changed.length;
   }
 
-  /** Learns that the source holds these labels now. What is not anomalous has lost its mask, unless the mask is what a model said. */
+  /** Learns that the source holds these labels now. What is not anomalous has lost its mask and its anomaly labels, unless these are what a model said. */
   markSaved(labels: ReadonlyMap<number, Label>) {
     this.labels.markSaved(labels);
     for (const [number, label] of labels) {

@@ -15,13 +15,18 @@ export interface GalleryRow {
   /** The label that the source holds. */
   label: Label;
   anomalyLabels: readonly string[];
+  /** The mask that was labelled. */
   maskRef?: string;
+  /** The mask that a model drew, if it is kept. */
+  predictedMaskRef?: string;
   /** Milliseconds since 1970. */
   date?: number;
   /** What a model said: its class, the anomaly score (0 or more) and the confidence in the class (0 … 1). */
   verdict?: Label;
   score?: number;
   confidence?: number;
+  /** What is said in the place of the verdict, such as the verdicts of two models. */
+  remark?: string;
   /** The label cannot be changed, such as that of a picture that a trial did not judge. */
   isFixed?: true;
 }

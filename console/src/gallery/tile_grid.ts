@@ -299,6 +299,7 @@ export class TileGrid {
 }
 
 function describeVerdict(row: GalleryRow, label: Label): string {
+  if (row.remark !== undefined) return row.remark;
   if (row.verdict === undefined) return '';
   if (row.verdict === kUnlabelled) return 'Not judged';
   const confidence = row.confidence === undefined ? '' : ` ${(row.confidence * 100).toFixed(0)} %`;

@@ -31,6 +31,13 @@ test('Each filter shows the pictures of its name', () => {
   for (const [filter, numbers] of expected) assert.deepEqual(shown({ filter }), numbers, filter);
 });
 
+test('Only some can be shown, beside all else that is asked for', () => {
+  const only = { title: 'judged', has: ({ verdict }: GalleryRow) => verdict === kAnomaly };
+  assert.deepEqual(shown({ only }), [2, 3]);
+  assert.deepEqual(shown({ only, filter: 'label:scratch' }), [3]);
+  assert.deepEqual(shown({ only, search: 'part' }), [2]);
+});
+
 test('Filters look at the labels as the person has changed them', () => {
   const allNormal: LabelsOfRows = { labelOf: () => kNormal, isEdited: () => true };
   assert.deepEqual(shown({ filter: 'normal' }, allNormal), [0, 1, 2, 3]);

@@ -9,6 +9,8 @@ export interface Query {
   search: string;
   filter: Filter;
   order: Order;
+  /** Shows only some of these, such as those of a cell of a table. The title says which. */
+  only?: { title: string; has(row: GalleryRow): boolean };
 }
 
 export const kEverything: Query = { search: '', filter: 'all', order: 'dataset' };
@@ -61,11 +63,12 @@ export function disagreement(row: GalleryRow, label: Label): number {
 const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
 
 /** The row numbers that a query shows, in its order. Rows that compare as equal, or lack what is compared, keep the order of the source, the latter at the end. */
-export function arrange(rows: readonly GalleryRow[], labels: LabelsOfRows, { search, filter, order }: Query): number[] {
+export function arrange(rows: readonly GalleryRow[], labels: LabelsOfRows, { search, filter, order, only }: Query): number[] {
   const wanted = search.trim().toLowerCase();
   const view: number[] = [];
   rows.forEach((row, number) => {
     if (!matches(filter, row, labels.labelOf(number), labels.isEdited(number))) return;
+    if (only && !only.has(row)) return;
     if (wanted && !row.name.toLowerCase().includes(wanted)) return;
     view.push(number);
   });

@@ -1,7 +1,7 @@
 // The one table of keys: it binds them, shows them under `?`, and docs/console/keys.md is made from it.
 import { useEffect, useRef } from 'react';
 
-export type KeyScope = 'global' | 'gallery' | 'editor';
+export type KeyScope = 'global' | 'gallery' | 'look' | 'editor';
 
 export interface KeyEntry {
   id: string;
@@ -16,7 +16,7 @@ export interface KeyEntry {
   repeats?: boolean;
 }
 
-export const kScopeTitles: Record<KeyScope, string> = { global: 'Everywhere', gallery: 'In the gallery', editor: 'In the mask editor' };
+export const kScopeTitles: Record<KeyScope, string> = { global: 'Everywhere', gallery: 'In the gallery', look: 'Where a model has judged a picture', editor: 'In the mask editor' };
 
 export const kKeys: readonly KeyEntry[] = [
   { id: 'help', scope: 'global', keys: ['?'], sentence: 'Shows these keys.' },
@@ -46,6 +46,9 @@ export const kKeys: readonly KeyEntry[] = [
   { id: 'magnify', scope: 'gallery', keys: ['Enter'], sentence: 'Shows the picture large.' },
   { id: 'draw', scope: 'gallery', keys: ['D'], sentence: 'Opens the picture in the mask editor.' },
   { id: 'save', scope: 'gallery', keys: ['Ctrl+S'], sentence: 'Saves the changes.' },
+
+  { id: 'layer', scope: 'look', keys: ['H'], sentence: 'Shows the next layer over the picture: the heat map, the mask of the model, the labelled mask.' },
+  { id: 'why', scope: 'look', keys: ['W'], sentence: 'Shows beside the picture which place of the good training pictures is most like the one that stands out.' },
 
   { id: 'brush', scope: 'editor', keys: ['B'], sentence: 'Takes the brush. The right button erases with every tool.' },
   { id: 'eraser', scope: 'editor', keys: ['E'], sentence: 'Takes the eraser.' },

@@ -2,14 +2,10 @@
 import { clientToken, type Client } from '../api/client.ts';
 import { ApiError } from '../api/errors.ts';
 import type { DatasetDescription } from '../api/generated.ts';
+import { base64OfBytes } from '../pictures/base64.ts';
 import { changesOf, parseEntry } from './lines.ts';
 
-const toBase64 = (text: string) => {
-  const bytes = new TextEncoder().encode(text);
-  let binary = '';
-  for (let i = 0; i < bytes.length; i += 0x8000) binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
-  return btoa(binary);
-};
+const toBase64 = (text: string) => base64OfBytes(new TextEncoder().encode(text));
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 

@@ -1,6 +1,5 @@
 // What a training found out: the figures with their intervals, what another threshold would do, and the pictures right and wrong.
-import { lazy, Suspense, useMemo } from 'react';
-import { useQuery } from '@tanstack/react-query';
+import { lazy, Suspense } from 'react';
 import Alert from '@cloudscape-design/components/alert';
 import Box from '@cloudscape-design/components/box';
 import Button from '@cloudscape-design/components/button';
@@ -11,46 +10,13 @@ import Header from '@cloudscape-design/components/header';
 import SpaceBetween from '@cloudscape-design/components/space-between';
 import Spinner from '@cloudscape-design/components/spinner';
 import Table from '@cloudscape-design/components/table';
-import type { Client } from '../api/client.ts';
-import { isNotFound, sentenceOf } from '../api/errors.ts';
-import type { EvaluatedPicture, ModelEvaluation } from '../api/generated.ts';
+import { sentenceOf } from '../api/errors.ts';
 import { count, percent, plural } from '../app/format.ts';
-import { useSession } from '../session/session.tsx';
-import { ThresholdPanel } from './threshold_panel.tsx';
+import { rangeOf } from './evaluation.ts';
+import { useEvaluation } from './evaluation_query.ts';
+import { ThresholdPanel, useThreshold } from './threshold_panel.tsx';
 
 const ModelPictures = lazy(() => import('./model_pictures.tsx'));
-
-export interface Evaluation {
-  summary: ModelEvaluation;
-  pictures: EvaluatedPicture[];
-}
-
-async function readEvaluation(client: Client, project: string, version: string, signal: AbortSignal): Promise<Evaluation | null> {
-  const pictures: EvaluatedPicture[] = [];
-  let summary: ModelEvaluation = {};
-  let token: string | undefined;
-  try {
-    do {
-      const page = await client.call('DescribeModelEvaluation', { ProjectName: project, ModelVersion: version, MaxResults: 1000, NextToken: token }, { signal });
-      summary = page.ModelEvaluation ?? summary;
-      pictures.push(...(page.Pictures ?? []));
-      token = page.NextToken;
-    } while (token);
-  } catch (error) {
-    if (isNotFound(error)) return null;
-    throw error;
-  }
-  return { summary, pictures };
-}
-
-export function useEvaluation(project: string, version: string) {
-  const { client } = useSession();
-  return useQuery({
-    queryKey: ['evaluation', project, version],
-    queryFn: ({ signal }) => readEvaluation(client, project, version, signal),
-    staleTime: 60_000,
-  });
-}
 
 function Figure({ name, value, range, explanation }: { name: string; value: number | undefined; range?: [number, number]; explanation: string }) {
   return (
@@ -68,10 +34,8 @@ function Figure({ name, value, range, explanation }: { name: string; value: numb
 
 export function ModelPerformancePanel({ project, version }: { project: string; version: string }) {
   const evaluation = useEvaluation(project, version);
-  const range = useMemo(() => {
-    const found = new Map(evaluation.data?.summary.Intervals?.map(({ MetricName, Low, High }) => [MetricName, [Low, High] as [number, number]]));
-    return (name: 'ROCAUC' | 'Precision' | 'Recall' | 'FalseAlarmRate') => found.get(name);
-  }, [evaluation.data]);
+  const threshold = useThreshold(project, version);
+  const range = (name: string) => (evaluation.data ? rangeOf(evaluation.data.summary, name) : undefined);
 
   if (evaluation.error)
     return (
@@ -138,9 +102,9 @@ export function ModelPerformancePanel({ project, version }: { project: string; v
           ]}
         />
       )}
-      <ThresholdPanel project={project} version={version} pictures={pictures} />
+      <ThresholdPanel project={project} version={version} pictures={pictures} threshold={threshold} />
       <Suspense fallback={<Spinner />}>
-        <ModelPictures project={project} version={version} evaluation={evaluation.data} />
+        <ModelPictures project={project} version={version} evaluation={evaluation.data} threshold={threshold.shown} isInForce={threshold.chosen === undefined} />
       </Suspense>
       <ExpandableSection headerText="How the methods of the model did" variant="container">
         <Table

@@ -15,7 +15,10 @@ import { count, percent, time } from '../app/format.ts';
 import { href, paths } from '../app/paths.ts';
 import { missingForTraining } from '../gallery/readiness.ts';
 import { DeleteModel } from './delete_model.tsx';
+import { LearningCurve } from './learning_curve.tsx';
 import { ModelStatus } from './model_status.tsx';
+
+const isTrained = ({ Status }: ModelMetadata) => !!Status && !['TRAINING', 'TRAINING_FAILED', 'DELETING'].includes(Status);
 
 export default function ModelsPage({ project }: { project: string }) {
   const [, navigate] = useHashLocation();
@@ -25,7 +28,10 @@ export default function ModelsPage({ project }: { project: string }) {
   const [selected, setSelected] = useState<ModelMetadata[]>([]);
   const [deleting, setDeleting] = useState<string>();
   const missing = missingForTraining(train.data?.ImageStats, test.data?.ImageStats);
-  const chosen = models.data?.find((model) => model.ModelVersion === selected[0]?.ModelVersion);
+  const chosenOnes = (models.data ?? []).filter((model) => selected.some(({ ModelVersion }) => ModelVersion === model.ModelVersion));
+  const chosen = chosenOnes.length === 1 ? chosenOnes[0] : undefined;
+  const compared = chosenOnes.filter(isTrained).map(({ ModelVersion }) => ModelVersion!);
+  compared.sort((a, b) => Number(a) - Number(b));
   const inUse = chosen && !['TRAINED', 'TRAINING_FAILED', 'HOSTING_FAILED'].includes(chosen.Status ?? '');
   const trainButton = (
     <ActionButton
@@ -46,16 +52,23 @@ export default function ModelsPage({ project }: { project: string }) {
         trackBy="ModelVersion"
         loading={models.isPending}
         loadingText="Reading the models"
-        selectionType="single"
-        selectedItems={chosen ? [chosen] : []}
+        selectionType="multi"
+        selectedItems={chosenOnes}
         onSelectionChange={({ detail }) => setSelected(detail.selectedItems)}
-        ariaLabels={{ selectionGroupLabel: 'Models', itemSelectionLabel: (_, item) => `Model ${item.ModelVersion}`, tableLabel: 'Models' }}
+        ariaLabels={{ selectionGroupLabel: 'Models', allItemsSelectionLabel: () => 'All models', itemSelectionLabel: (_, item) => `Model ${item.ModelVersion}`, tableLabel: 'Models' }}
         header={
           <Header
             variant="h1"
             counter={models.data ? `(${count(models.data.length)})` : ''}
             actions={
               <SpaceBetween direction="horizontal" size="xs">
+                <Button
+                  disabled={compared.length !== 2 || chosenOnes.length !== 2}
+                  disabledReason="Choose two trained models."
+                  onClick={() => navigate(paths.compare(project, compared[0]!, compared[1]!))}
+                >
+                  Compare
+                </Button>
                 <ActionButton
                   action="lookoutvision:DeleteModel"
                   disabled={!chosen || inUse}
@@ -102,6 +115,7 @@ export default function ModelsPage({ project }: { project: string }) {
           )
         }
       />
+      <LearningCurve project={project} versions={(models.data ?? []).filter(isTrained).map(({ ModelVersion }) => ModelVersion!)} />
       {deleting && <DeleteModel project={project} version={deleting} onClose={() => setDeleting(undefined)} />}
     </>
   );

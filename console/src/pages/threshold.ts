@@ -5,6 +5,8 @@ export interface Judged {
   sourceRef: string;
   score: number;
   isAnomaly: boolean;
+  /** The model cannot judge the picture, which is anomalous whatever its score is. */
+  isAlwaysAnomalous?: boolean;
 }
 
 export interface Counts {
@@ -20,8 +22,8 @@ export interface Counts {
 }
 
 export function judgedOf(pictures: EvaluatedPicture[]): Judged[] {
-  return pictures.flatMap(({ SourceRef, AnomalyScore, Label }) =>
-    AnomalyScore === undefined || !Label ? [] : [{ sourceRef: SourceRef!, score: AnomalyScore, isAnomaly: Label === 'anomaly' }],
+  return pictures.flatMap(({ SourceRef, AnomalyScore, Label, VerdictReason }) =>
+    AnomalyScore === undefined || !Label ? [] : [{ sourceRef: SourceRef!, score: AnomalyScore, isAnomaly: Label === 'anomaly', ...(VerdictReason && { isAlwaysAnomalous: true }) }],
   );
 }
 
@@ -31,8 +33,8 @@ export function countAt(judged: readonly Judged[], threshold: number): Counts {
   let falsePositives = 0;
   let trueNegatives = 0;
   let falseNegatives = 0;
-  for (const { score, isAnomaly } of judged) {
-    if (score >= threshold) isAnomaly ? truePositives++ : falsePositives++;
+  for (const { score, isAnomaly, isAlwaysAnomalous } of judged) {
+    if (isAlwaysAnomalous || score >= threshold) isAnomaly ? truePositives++ : falsePositives++;
     else isAnomaly ? falseNegatives++ : trueNegatives++;
   }
   const share = (part: number, whole: number) => (whole ? part / whole : undefined);

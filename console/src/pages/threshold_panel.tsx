@@ -22,17 +22,35 @@ import { countAt, histogram, interval, judgedOf, ScoreAxis, thresholdFor } from 
 /** The least threshold that the server takes is above 0. */
 const kLeast = 1e-6;
 
-export function ThresholdPanel({ project, version, pictures }: { project: string; version: string; pictures: EvaluatedPicture[] }) {
+const keyOf = (project: string, version: string) => ['threshold', project, version];
+
+/** The threshold of a model, and the one that a person looks at before it is put in force. */
+export function useThreshold(project: string, version: string) {
+  const { client } = useSession();
+  const stored = useQuery({
+    queryKey: keyOf(project, version),
+    queryFn: ({ signal }) => client.call('DescribeModelThreshold', { ProjectName: project, ModelVersion: version }, { signal }),
+  });
+  const [chosen, setChosen] = useState<number>();
+  useEffect(() => setChosen(undefined), [stored.data?.Threshold]);
+  return { stored, chosen, setChosen, shown: chosen ?? stored.data?.Threshold };
+}
+
+interface Props {
+  project: string;
+  version: string;
+  pictures: EvaluatedPicture[];
+  threshold: ReturnType<typeof useThreshold>;
+}
+
+export function ThresholdPanel({ project, version, pictures, threshold: { stored, chosen, setChosen } }: Props) {
   const { client } = useSession();
   const queries = useQueryClient();
   const messages = useMessages();
-  const key = ['threshold', project, version];
+  const key = keyOf(project, version);
   const model = { ProjectName: project, ModelVersion: version };
-  const stored = useQuery({ queryKey: key, queryFn: ({ signal }) => client.call('DescribeModelThreshold', model, { signal }) });
-  const [chosen, setChosen] = useState<number>();
   const [budget, setBudget] = useState('');
   const [busy, setBusy] = useState(false);
-  useEffect(() => setChosen(undefined), [stored.data?.Threshold]);
 
   const judged = useMemo(() => judgedOf(pictures), [pictures]);
   const { Threshold: current, TrainedThreshold: trained } = stored.data ?? {};

@@ -41,7 +41,7 @@ function trialSource(client: Client, project: string, name: string): GallerySour
           name: nameOf(image.SourceRef!),
           label: !image.Verification || verdict === kUnlabelled ? kUnlabelled : image.Verification === 'CORRECT' ? verdict : opposite(verdict),
           anomalyLabels: image.AnomalyLabels ?? [],
-          maskRef: image.MaskRef,
+          predictedMaskRef: image.MaskRef,
           verdict,
           confidence: image.Confidence,
           score: image.Score,
@@ -54,7 +54,7 @@ function trialSource(client: Client, project: string, name: string): GallerySour
   };
 }
 
-function Verification({ project, name }: { project: string; name: string }) {
+function Verification({ project, name, version }: { project: string; name: string; version: string }) {
   const { client, arn, region } = useSession();
   const source = useMemo(() => trialSource(client, project, name), [client, project, name]);
   const { model, restored, forgetRestored } = useDraftedGallery(source, [arn, region, project, 'trial', name].join(' '));
@@ -81,18 +81,19 @@ function Verification({ project, name }: { project: string; name: string }) {
           {plural(restored, 'verification')} from your last visit {restored === 1 ? 'was' : 'were'} not saved. You find {restored === 1 ? 'it' : 'them'} here as {restored === 1 ? 'it was' : 'they were'}.
         </Alert>
       )}
-      <VerifiedGallery project={project} name={name} model={model} onSaved={forgetRestored} />
+      <VerifiedGallery project={project} name={name} version={version} model={model} onSaved={forgetRestored} />
     </SpaceBetween>
   );
 }
 
-function VerifiedGallery({ project, name, model, onSaved }: { project: string; name: string; model: GalleryModel; onSaved(): void }) {
+function VerifiedGallery({ project, name, version, model, onSaved }: { project: string; name: string; version: string; model: GalleryModel; onSaved(): void }) {
   const { client, s3, may } = useSession();
   const queries = useQueryClient();
   const messages = useMessages();
   const dataset = useDataset(project, 'train');
   useGallery(model);
   const [busy, setBusy] = useState(false);
+  const looking = useMemo(() => ({ project, version }), [project, version]);
   const canVerify = may('vedette:StartTrialDetection');
   const edited = model.labels.counts().edited;
   const verified = model.rows.flatMap((row, i) => (model.labels.labelOf(i) === kUnlabelled ? [] : [{ sourceRef: row.sourceRef, label: model.labels.labelOf(i) }]));
@@ -161,6 +162,7 @@ function VerifiedGallery({ project, name, model, onSaved }: { project: string; n
       canLabel={canVerify}
       whyNot="Your user may only look at trial detections."
       loadPicture={pictureLoader(s3)}
+      looking={looking}
       onSave={() => void save()}
       empty={<Box textAlign="center">The model judged no picture.</Box>}
       actions={
@@ -226,7 +228,7 @@ export default function TrialPage({ project, name }: { project: string; name: st
         </Alert>
       )}
       {Status === 'FAILED' && <Alert type="error">{StatusMessage}</Alert>}
-      {Status !== 'RUNNING' && (JudgedCount ?? 0) > 0 && <Verification project={project} name={name} />}
+      {Status !== 'RUNNING' && (JudgedCount ?? 0) > 0 && <Verification project={project} name={name} version={ModelVersion!} />}
     </SpaceBetween>
   );
 }

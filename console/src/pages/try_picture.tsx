@@ -4,11 +4,19 @@ import Alert from '@cloudscape-design/components/alert';
 import Box from '@cloudscape-design/components/box';
 import Button from '@cloudscape-design/components/button';
 import KeyValuePairs from '@cloudscape-design/components/key-value-pairs';
+import SegmentedControl from '@cloudscape-design/components/segmented-control';
 import SpaceBetween from '@cloudscape-design/components/space-between';
 import StatusIndicator from '@cloudscape-design/components/status-indicator';
+import ToggleButton from '@cloudscape-design/components/toggle-button';
 import { sentenceOf } from '../api/errors.ts';
 import type { DetectAnomalyResult } from '../api/generated.ts';
 import { percent } from '../app/format.ts';
+import { pictureLoader } from '../gallery/picture_loader.ts';
+import { bindKeys } from '../keys/keys.ts';
+import { kLayerNames, nextLayer, type Layer } from '../looks/layers.ts';
+import { useLook, useNearest, type Place } from '../looks/look.ts';
+import { Marker, Why } from '../looks/why.tsx';
+import { base64OfBytes } from '../pictures/base64.ts';
 import { decodePicture } from '../pictures/decode.ts';
 import { PictureCanvas } from '../pictures/picture_canvas.tsx';
 import { overlayOfMask } from '../pictures/overlay.ts';
@@ -17,11 +25,18 @@ import { pictureType } from '../upload/folders.ts';
 
 interface Tried {
   name: string;
+  /** Tells it from pictures of the same name. */
+  id: string;
+  /** The file in base64, to ask the model again. */
+  image: string;
   picture: ImageBitmap;
   mask: ImageBitmap | null;
   result: DetectAnomalyResult;
   milliseconds: number;
 }
+
+const kLayers: readonly Layer[] = ['picture', 'heat', 'predicted'];
+let tries = 0;
 
 export function TryPicture({ project, version }: { project: string; version: string }) {
   const { client } = useSession();
@@ -51,7 +66,7 @@ export function TryPicture({ project, version }: { project: string; version: str
       const milliseconds = performance.now() - start;
       const picture = await decodePicture(bytes);
       const mask = result?.AnomalyMask ? await overlayOfMask(result.AnomalyMask) : null;
-      setTried({ name: file.name, picture, mask, result: result!, milliseconds });
+      setTried({ name: file.name, id: `try ${++tries}`, image: base64OfBytes(bytes), picture, mask, result: result!, milliseconds });
     } catch (error) {
       setProblem(sentenceOf(error));
     }
@@ -111,9 +126,64 @@ export function TryPicture({ project, version }: { project: string; version: str
               ...found.map(({ Name, PixelAnomaly }) => ({ label: Name ?? '', value: `${percent(PixelAnomaly?.TotalPercentageArea, 2)} of the picture` })),
             ]}
           />
-          <PictureCanvas picture={tried.picture} overlay={tried.mask} label={`${tried.name} with the areas that the model marks`} />
+          <TriedPicture key={tried.id} project={project} version={version} tried={tried} />
         </SpaceBetween>
       )}
+    </SpaceBetween>
+  );
+}
+
+/** The picture with what the model sees in it, and why. */
+function TriedPicture({ project, version, tried }: { project: string; version: string; tried: Tried }) {
+  const { s3, may } = useSession();
+  const canLook = may('vedette:ComputeAnomalyMap');
+  const canAsk = canLook && may('vedette:FindNearestPatch');
+  const layers = canLook ? kLayers : kLayers.filter((layer) => layer !== 'heat');
+  const [layer, setLayer] = useState<Layer>('predicted');
+  const [asks, setAsks] = useState(false);
+  const [clicked, setClicked] = useState<Place>();
+  const looking = { project, version };
+  const looked = { image: tried.image, name: tried.id };
+  const look = useLook(looking, looked, canLook && (asks || layer === 'heat'));
+  const nearest = useNearest(looking, looked, asks ? (clicked ?? look.data?.hottest) : undefined, tried.picture);
+  bindKeys('look', { layer: () => setLayer(nextLayer(layers, layer)), ...(canAsk && { why: () => setAsks(!asks) }) });
+  const overlay = layer === 'heat' ? look.data?.heat : layer === 'predicted' ? tried.mask : null;
+  const area = asks ? nearest.data?.area : undefined;
+  return (
+    <SpaceBetween size="s">
+      <SpaceBetween direction="horizontal" size="xs" alignItems="center">
+        <SegmentedControl
+          label="What lies over the picture (H)"
+          selectedId={layer}
+          options={layers.map((id) => ({ id, text: kLayerNames[id] }))}
+          onChange={({ detail }) => setLayer(detail.selectedId as Layer)}
+        />
+        {canAsk && (
+          <ToggleButton pressed={asks} onChange={({ detail }) => setAsks(detail.pressed)}>
+            Why (W)
+          </ToggleButton>
+        )}
+        {layer === 'heat' && (
+          <Box color="text-body-secondary">
+            {look.error ? sentenceOf(look.error) : look.isPending ? 'The model is looking at the picture.' : 'Yellow is where the masks of the model begin, red is far above.'}
+          </Box>
+        )}
+        {layer === 'predicted' && !tried.mask && <Box color="text-body-secondary">The model draws no masks.</Box>}
+      </SpaceBetween>
+      <div className="look-body">
+        <div
+          className={asks ? 'look-frame is-asked' : 'look-frame'}
+          onClick={(event) => {
+            if (!asks) return;
+            const box = event.currentTarget.getBoundingClientRect();
+            setClicked({ x: (event.clientX - box.x) / box.width, y: (event.clientY - box.y) / box.height });
+          }}
+        >
+          <PictureCanvas picture={tried.picture} overlay={overlay} label={layer === 'picture' ? tried.name : `${tried.name} with ${layer === 'heat' ? 'the heat map' : 'the areas that the model marks'}`} />
+          {area && <Marker area={area} picture={tried.picture} />}
+        </div>
+        {asks && <Why picture={tried.picture} nearest={nearest.data} error={look.error ?? nearest.error} loadPicture={pictureLoader(s3)} />}
+      </div>
     </SpaceBetween>
   );
 }

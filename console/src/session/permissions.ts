@@ -17,6 +17,8 @@ const actions = [
   'lookoutvision:UntagResource',
   'vedette:UpdateModelThreshold',
   'vedette:UpdateModelUnits',
+  'vedette:ComputeAnomalyMap',
+  'vedette:FindNearestPatch',
   'vedette:RebaseModel',
   'vedette:StartTrialDetection',
   'vedette:ListUsers',

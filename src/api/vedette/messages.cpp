@@ -78,7 +78,7 @@ Json encode_threshold(double trained, const std::optional<ThresholdMove>& moved)
 
 CorrectModelRequest::CorrectModelRequest(const Json& m)
     : model(m), source_ref(m.at("SourceRef")), is_anomalous(m.at("IsAnomalous").get<bool>()) {
-  if (const auto it = m.find("Place"); it != m.end()) place = {it->at("X").get<double>(), it->at("Y").get<double>()};
+  if (const auto it = m.find("Place"); it != m.end()) place = {it->at("Y").get<int>(), it->at("X").get<int>()};
 }
 DeleteCorrectionRequest::DeleteCorrectionRequest(const Json& m) : model(m), source_ref(m.at("SourceRef")) {}
 
@@ -86,7 +86,7 @@ namespace {
 Json encode(const ModelCorrection& c) {
   Json out = {{"SourceRef", c.source_ref}, {"IsAnomalous", c.is_anomalous}, {"IsNeeded", c.is_needed},
               {"Score", c.anomaly_score},  {"CorrectedBy", c.user},         {"CorrectedAt", seconds(c.time)}};
-  if (c.place) out["Place"] = {{"X", c.place->x}, {"Y", c.place->y}};
+  if (c.place) out["Place"] = {{"X", c.place->second}, {"Y", c.place->first}};
   return out;
 }
 Json encode(const CorrectionEffect& e) {
@@ -104,7 +104,10 @@ Json encode_corrections(const std::vector<ModelCorrection>& corrections, const C
   return {{"Corrections", std::move(list)}, {"Effect", encode(effect)}};
 }
 
-AnomalyMapRequest::AnomalyMapRequest(const Json& m) : model(m), source_ref(m.at("SourceRef")) {}
+LookRequest::LookRequest(const Json& m) : model(m) {
+  if (m.contains("SourceRef")) source_ref = m["SourceRef"].get<std::string>();
+  if (m.contains("Image")) image = m["Image"].get<std::string>();
+}
 
 Json encode_anomaly_map(const AnomalyMap& m) {
   Json out = {{"Width", m.width},
@@ -118,6 +121,24 @@ Json encode_anomaly_map(const AnomalyMap& m) {
               {"Score", m.anomaly_score},
               {"Threshold", m.threshold}};
   if (!m.corrected_by.empty()) out["CorrectedBy"] = m.corrected_by;
+  if (!m.mask_png.empty()) out["AnomalyMask"] = to_base64(as_bytes(m.mask_png));
+  return out;
+}
+
+NearestPatchRequest::NearestPatchRequest(const Json& m) : look(m) {
+  if (m.contains("Place")) place = {m["Place"].at("Y").get<int>(), m["Place"].at("X").get<int>()};
+}
+
+Json encode_nearest_patch(const NearestPatch& patch) {
+  const auto area = [](const PictureArea& a) {
+    return Json{{"Left", a.left}, {"Top", a.top}, {"Width", a.width}, {"Height", a.height}};
+  };
+  Json out = Json::object();
+  if (patch.area) out["Area"] = area(*patch.area);
+  if (patch.nearest)
+    out.update({{"NearestSourceRef", patch.nearest->source_ref}, {"NearestArea", area(patch.nearest->area)}});
+  else
+    out["Reason"] = patch.reason;
   return out;
 }
 
@@ -220,6 +241,8 @@ Json encode_evaluation(const Scope& scope, const Model& model, const Evaluation&
       entry["AnomalyScore"] = p.anomaly_score;
       entry["IsSuspect"] = p.is_suspect;
       if (p.fold) entry["Fold"] = *p.fold;
+      if (!p.anomaly_labels.empty()) entry["AnomalyLabels"] = p.anomaly_labels;
+      if (!p.verdict_reason.empty()) entry["VerdictReason"] = p.verdict_reason;
     }
     pictures.push_back(std::move(entry));
   }

@@ -91,11 +91,7 @@ struct CorrectModelRequest {
   lookoutvision::ModelRequest model;
   std::string source_ref;
   bool is_anomalous = false;  ///< what a person says of the picture
-  /// Where a person sees the defect, as shares of the picture's width and height.
-  struct Place {
-    double x = 0, y = 0;
-  };
-  std::optional<Place> place;
+  std::optional<std::pair<int, int>> place;  ///< y and x of where a person sees the defect, in pixels
 };
 struct DeleteCorrectionRequest {
   explicit DeleteCorrectionRequest(const Json& members);
@@ -107,7 +103,7 @@ struct ModelCorrection {
   std::string source_ref;
   bool is_anomalous = false;  ///< what a person says of the picture
   bool is_needed = false;     ///< whether the model alone says otherwise
-  std::optional<CorrectModelRequest::Place> place;
+  std::optional<std::pair<int, int>> place;  ///< y and x, in pixels of the picture
   double anomaly_score = 0;  ///< by the model alone
   std::string user;
   Timestamp time{};
@@ -121,21 +117,44 @@ struct CorrectionEffect {
 Json encode_correction(const ModelCorrection& correction, const CorrectionEffect& effect);
 Json encode_corrections(const std::vector<ModelCorrection>& corrections, const CorrectionEffect& effect);
 
-struct AnomalyMapRequest {
-  explicit AnomalyMapRequest(const Json& members);
+/// A picture that a model shall look at: exactly one of the two is to be there.
+struct LookRequest {
+  explicit LookRequest(const Json& members);
   lookoutvision::ModelRequest model;
-  std::string source_ref;
+  std::optional<std::string> source_ref;
+  std::optional<std::string> image;  ///< bytes of a picture
 };
 struct AnomalyMap {
   int height = 0, width = 0;          ///< of the picture
   int map_height = 0, map_width = 0;  ///< of the map
   std::string png;                    ///< bytes: the map as a grey picture
   int map_threshold = 0;              ///< the grey level from which the model's masks mark
+  std::string mask_png;               ///< bytes: what the model marks; empty if it marks nothing
   bool is_anomalous = false;
   double confidence = 0, anomaly_score = 0, threshold = 0;
   std::string corrected_by;  ///< the picture that corrects the verdict; empty if none does
 };
 Json encode_anomaly_map(const AnomalyMap& map);
+
+struct NearestPatchRequest {
+  explicit NearestPatchRequest(const Json& members);
+  LookRequest look;
+  std::optional<std::pair<int, int>> place;  ///< y and x, in pixels of the picture
+};
+/// A rectangle in pixels of a picture.
+struct PictureArea {
+  int left = 0, top = 0, width = 0, height = 0;
+};
+struct NearestPatch {
+  struct Source {
+    std::string source_ref;
+    PictureArea area;
+  };
+  std::optional<PictureArea> area;  ///< around the place of the picture; empty if the model has no memory bank
+  std::optional<Source> nearest;
+  std::string reason;  ///< why there is no nearest place, if so
+};
+Json encode_nearest_patch(const NearestPatch& patch);
 
 struct StartTrialRequest {
   explicit StartTrialRequest(const Json& members);
@@ -186,6 +205,8 @@ struct Evaluation {
     double confidence = 0, anomaly_score = 0;
     std::optional<std::int64_t> fold;  ///< whose models judged it, if not all together
     bool is_suspect = false;
+    std::vector<std::string> anomaly_labels;    ///< those of its mask
+    std::string verdict_reason;                 ///< if not empty, why the model cannot judge the picture
     std::optional<std::string> skipped_reason;  ///< if the picture was not judged: then nothing else but the name holds
   };
   struct ClassMetrics {

@@ -118,6 +118,12 @@ std::vector<Label> collect_labels(std::span<const TrainingPicture> samples) {
   return labels;
 }
 
+std::vector<std::string> label_names(const TrainingPicture& sample) {
+  std::vector<std::string> names;
+  for (auto& label : collect_labels(std::span(&sample, 1))) names.push_back(std::move(label.name));
+  return names;
+}
+
 Result<LoadedPicture> load_picture(const TrainingPicture& sample, std::span<const Label> labels, int height, int width,
                                    bool letterbox_mixed_sizes, LeastSize least, const DecodeRules& rules) {
   if (sample.fault) return at_picture(sample, fail(ErrorKind::invalid_input, *sample.fault, kUnreadable));
@@ -349,7 +355,8 @@ Result<Evaluation> evaluate_model(
                              sample.image.string(),
                              {},
                              false,
-                             detection->reason});
+                             detection->reason,
+                             label_names(sample)});
     if (!*sample.is_anomalous || loaded->truth) {
       const auto truth = loaded->truth.value_or(Grid<std::uint8_t>(m.image_height, m.image_width));
       const bool has_unseen =

@@ -27,6 +27,9 @@ struct LoadedPicture {
 /// Returns the labels of a set in the order of their first appearance, each with the colour that was seen first.
 /// Pictures that are classed normal do not count.
 std::vector<Label> collect_labels(std::span<const TrainingPicture> samples);
+/// Returns the names of the labels that the colour map of a picture's mask lists: none without a mask, or if the picture
+/// is classed normal.
+std::vector<std::string> label_names(const TrainingPicture& sample);
 
 /// The largest side, in pixels, and the largest file, in bytes, that the local tools and the trainer read.
 inline constexpr SizeLimits kTrainingSizeLimits{32, 16384};

@@ -360,6 +360,9 @@ Engine::~Engine() = default;
 const Manifest& Engine::manifest() const {
   return state_->artifact.manifest;
 }
+const Artifact& Engine::artifact() const {
+  return state_->artifact;
+}
 
 std::size_t Engine::Memory::bytes() const {
   std::size_t sum = own;

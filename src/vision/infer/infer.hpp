@@ -142,6 +142,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   [[nodiscard]] const Manifest& manifest() const;
+  [[nodiscard]] const Artifact& artifact() const;
   /// Decodes a picture (JPEG or PNG) for detect(), no larger than detect() needs it, and in the model's range of
   /// values. Fails with invalid_input as decode_image does, and if the size is not that of the training pictures. Fails
   /// with unavailable once `abandoned` is requested.

@@ -228,7 +228,8 @@ void decide(Workshop& w, std::span<const OutOfFold> out_of_fold, std::span<const
          .image = w.pictures[i].sample->image.string(),
          .fold = fold[i],
          .is_suspect = is_wrong && verdict.reason.empty() && verdict.confidence >= kSuspectConfidence,
-         .reason = verdict.reason});
+         .reason = verdict.reason,
+         .labels = label_names(*w.pictures[i].sample)});
   }
   summarize_predictions(w.evaluation);
 }

@@ -58,7 +58,8 @@ Result<void> ModelMove::extend_bank(const Node& node) {
     for (std::size_t i = f; i < rows_of.size(); i += folds_) {
       rows.insert(rows.end(), rows_of[i].begin(), rows_of[i].end());
       for (int row = 0; static_cast<std::size_t>(row) < rows_of[i].size() / width; ++row)
-        source_of.push_back({used_[i]->image.string(), row * stride / columns, row * stride % columns});
+        source_of.push_back(
+            {used_[i]->image.string(), row * stride / columns, row * stride % columns, used_[i]->source_ref});
     }
     const auto add = [&](std::span<const float> values, const std::vector<BankSource>& from, std::size_t row) {
       const auto own = values.subspan(row * width, width);

@@ -7,7 +7,7 @@
 #include "base/parallel.hpp"
 #include "vision/assess/assess.hpp"
 #include "vision/evaluate/evaluate.hpp"
-#include "vision/infer/graph.hpp"
+#include "vision/infer/bank_search.hpp"
 #include "vision/infer/infer.hpp"
 #include "vision/report/report.hpp"
 
@@ -65,87 +65,44 @@ RgbImage heated(const RgbImage& picture, const Grid<float>& map, const HeatScale
   return out;
 }
 
-/// Finds what the memory bank holds nearest to the oddest place of a picture.
+/// Shows what the memory bank holds nearest to the oddest place of a picture.
 class BankReader {
  public:
-  static std::optional<BankReader> open(const std::filesystem::path& folder, const std::vector<BankSource>& sources) {
-    auto artifact = read_artifact(folder);
-    if (!artifact) return std::nullopt;
-    const auto& nodes = artifact->manifest.graph;
-    const auto search =
-        std::find_if(nodes.begin(), nodes.end(), [](const auto& n) { return n.op == "nearest_distance"; });
-    if (search == nodes.end()) return std::nullopt;
-    BankReader reader(sources);
-    reader.bank_ = artifact->tensors.at(search->tensors.at("bank"));
-    reader.groups_ = artifact->tensors.at(search->tensors.at("groups"));
-    if (static_cast<std::size_t>(reader.bank_.size(0)) != sources.size()) return std::nullopt;
-    reader.embeddings_ = search->inputs[0];
-    reader.distances_ = search->output;
-    const auto& m = artifact->manifest;
-    const bool is_registered =
-        std::any_of(nodes.begin(), nodes.end(), [](const auto& n) { return n.op == "warp_to_reference"; });
-    reader.seen_ = is_registered ? "registered" : "image";
-    auto graph = Graph::plan(nodes, artifact->tensors, {reader.distances_, reader.embeddings_, reader.seen_},
-                             m.input_height, m.input_width);
-    if (!graph) return std::nullopt;
-    reader.graph_ = std::make_unique<Graph>(std::move(*graph));
-    reader.height_ = m.input_height, reader.width_ = m.input_width;
-    reader.image_height_ = m.image_height, reader.image_width_ = m.image_width, reader.sample_bits_ = m.sample_bits;
-    return reader;
+  static std::optional<BankReader> open(const Engine& engine, const std::vector<BankSource>& sources) {
+    auto search = BankSearch::plan(engine.artifact(), engine.precision());
+    if (!search || search->rows() != sources.size()) return std::nullopt;
+    return BankReader(std::move(*search), engine.manifest(), sources);
   }
 
   void show(const RgbImage& image, std::optional<std::int64_t> fold, ReportedPicture& out) {
-    const auto seen = look(image);
-    const auto& distances = graph_->output(distances_);
-    const auto groups = static_cast<std::size_t>(distances.shape[0]);
-    const auto cells = static_cast<std::size_t>(distances.shape[1] * distances.shape[2]);
-    std::size_t oddest = 0;
-    float farthest = -1;
-    for (std::size_t cell = 0; cell < cells; ++cell) {
-      float nearest = HUGE_VALF;
-      for (std::size_t g = 0; g < groups; ++g)
-        if (!fold || static_cast<std::size_t>(*fold) != g)
-          nearest = std::min(nearest, distances.data[g * cells + cell]);
-      if (nearest > farthest) farthest = nearest, oddest = cell;
-    }
-    const auto& rows = graph_->output(embeddings_);
-    const auto width = static_cast<std::size_t>(bank_.size(1));
-    const float* row = rows.data.data() + oddest * width;
-    std::size_t best = 0;
-    double best_square = HUGE_VAL;
-    for (std::size_t k = 0; k < static_cast<std::size_t>(bank_.size(0)); ++k) {
-      if (fold && static_cast<float>(k) >= groups_.data()[*fold] && static_cast<float>(k) < groups_.data()[*fold + 1])
-        continue;
-      double square = 0;
-      for (std::size_t c = 0; c < width; ++c) square += std::pow(row[c] - bank_.data()[k * width + c], 2);
-      if (square < best_square) best_square = square, best = k;
-    }
-    const int columns = static_cast<int>(distances.shape[2]), lines = static_cast<int>(distances.shape[1]);
-    out.oddest = patch(seen, static_cast<int>(oddest) / columns, static_cast<int>(oddest) % columns, lines, columns);
-    const auto& source = sources_[best];
+    search_.look(image);
+    const auto oddest = search_.oddest(fold);
+    const auto row = search_.nearest(oddest, [&](std::size_t r) { return !fold || !search_.is_of_fold(r, *fold); });
+    out.oddest = patch(oddest);
+    if (!row) return;
+    const auto& source = sources_[*row];
     TrainingPicture sample;
     sample.source_ref = source.image;
     sample.image = source.image;
-    const auto loaded = load_picture(sample, {}, image_height_, image_width_, true, {height_, width_},
-                                     {.formats = kAllFormats, .sample_bits = sample_bits_});
-    if (loaded)
-      out.nearest_normal = patch(look(loaded->image), std::clamp(source.row, 0, lines - 1),
-                                 std::clamp(source.column, 0, columns - 1), lines, columns);
+    const auto loaded = load_picture(sample, {}, manifest_.image_height, manifest_.image_width, true,
+                                     {manifest_.input_height, manifest_.input_width},
+                                     {.formats = kAllFormats, .sample_bits = manifest_.sample_bits});
+    if (!loaded) return;
+    search_.look(loaded->image);
+    out.nearest_normal =
+        patch({std::clamp(source.row, 0, search_.height() - 1), std::clamp(source.column, 0, search_.width() - 1)});
   }
 
  private:
-  explicit BankReader(const std::vector<BankSource>& sources) : sources_(sources) {}
-  /// Returns the picture at the working size; if there is a reference, it is seen from the reference's point of view.
-  Planes look(const RgbImage& image) {
-    auto planes = resize_to_planes(image, height_, width_);
-    graph_->run(planes);
-    if (seen_ != "image") planes.values = graph_->output(seen_).copy();
-    return planes;
-  }
-  [[nodiscard]] static RgbImage patch(const Planes& seen, int row, int column, int rows, int columns) {
+  BankReader(BankSearch search, const Manifest& manifest, const std::vector<BankSource>& sources)
+      : search_(std::move(search)), manifest_(manifest), sources_(sources) {}
+  [[nodiscard]] RgbImage patch(BankSearch::Cell cell) const {
+    const auto& seen = search_.seen();
     const int side = std::min({kPatch, seen.height, seen.width});
-    const int top = std::clamp((2 * row + 1) * seen.height / (2 * rows) - side / 2, 0, seen.height - side);
-    const int left = std::clamp((2 * column + 1) * seen.width / (2 * columns) - side / 2, 0, seen.width - side);
+    const int top =
+        std::clamp((2 * cell.row + 1) * seen.height / (2 * search_.height()) - side / 2, 0, seen.height - side);
+    const int left =
+        std::clamp((2 * cell.column + 1) * seen.width / (2 * search_.width()) - side / 2, 0, seen.width - side);
     Planes out{3, side, side, {}};
     for (int c = 0; c < 3; ++c)
       for (int y = 0; y < side; ++y) {
@@ -156,11 +113,9 @@ class BankReader {
     return to_image(out);
   }
 
+  BankSearch search_;
+  const Manifest& manifest_;
   const std::vector<BankSource>& sources_;
-  std::unique_ptr<Graph> graph_;
-  Tensor bank_, groups_;
-  std::string embeddings_, distances_, seen_;
-  int height_ = 0, width_ = 0, image_height_ = 0, image_width_ = 0, sample_bits_ = 16;
 };
 
 }  // namespace
@@ -191,7 +146,7 @@ Result<Report> collect_report(const std::filesystem::path& folder, Evaluation ev
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return rank(a) < rank(b); });
   shown = std::min(shown, order.size());
 
-  auto bank = BankReader::open(folder, report.evaluation.bank_sources);
+  auto bank = BankReader::open(**engine, report.evaluation.bank_sources);
   std::vector<std::vector<double>> scores(m.contestants.size());
   std::vector<std::uint8_t> labels;
   std::map<std::string, std::vector<double>> times;

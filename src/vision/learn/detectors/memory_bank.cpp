@@ -56,7 +56,7 @@ Result<void> MemoryBank::fit(Workshop& w) {
       own.insert(own.end(), samples_[i].begin(), samples_[i].end());
       for (auto cell : drawn_of_[i])
         source_of.push_back({picture.sample->image.string(), static_cast<int>(cell) / w.features.grid.width,
-                             static_cast<int>(cell) % w.features.grid.width});
+                             static_cast<int>(cell) % w.features.grid.width, picture.sample->source_ref});
     }
     const auto embedded = apply_whitening(whitening, own);
     for (auto row : select_coreset(embedded, components, kBankRows / folds, w.random.fork(100 + f).next())) {
