@@ -32,6 +32,12 @@ enum class Metric {
   max_inference_units,
   desired_inference_units,
   in_service_inference_units,
+  /// Of each judged picture: the anomaly score and the statistics with which streams are compared with the training
+  /// (vision/infer/drift.hpp).
+  anomaly_score,
+  level,
+  brightness,
+  sharpness,
   stream_unlike_training,  ///< 1 if the latest pictures no longer look like those of the training, otherwise 0.
 };
 std::string_view to_text(Metric metric);  ///< Returns a text such as "DetectedAnomalyCount".

@@ -1,3 +1,6 @@
+#include <cmath>
+#include <utility>
+
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "service/service.hpp"
@@ -63,7 +66,12 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   count(Metric::time, elapsed.count());
   count(Metric::processed_image_count, 1);
-  if (const auto change = lease->stream->add({verdict->anomaly_score, verdict->statistics})) {
+  const auto& statistics = verdict->statistics;
+  for (const auto& [metric, value] :
+       {std::pair(Metric::anomaly_score, verdict->anomaly_score), std::pair(Metric::level, statistics.level),
+        std::pair(Metric::brightness, statistics.brightness), std::pair(Metric::sharpness, statistics.sharpness)})
+    if (std::isfinite(value)) count(metric, value);  // Only a broken model makes other numbers, and they have no sum.
+  if (const auto change = lease->stream->add({verdict->anomaly_score, statistics})) {
     const bool has_left = change->kind == StreamState::Kind::unlike_training;
     log::warning(has_left ? "pictures unlike the training" : "pictures like the training again",
                  {{"model", model_arn(call.scope, model->project, model->version)}, {"reason", describe(*change)}});

@@ -368,7 +368,8 @@ class Evaluations : public Operations {
   Identities identities_{*metadata_, clock_};
   KeyRing keys_{*metadata_, clock_, folder_.path() / "master-key"};
   Thumbnails thumbnails_{*objects_, {.cache_folder = folder_.path() / "thumbnails"}};
-  ExtensionServices services_{service_, *metadata_, metrics_, identities_, keys_, ModelFiles(*objects_), thumbnails_};
+  ExtensionServices services_{service_,    *metadata_,    metrics_, identities_, keys_, ModelFiles(*objects_),
+                              thumbnails_, folder_.path()};
 };
 
 TEST_F(Evaluations, AThumbnailOfAPictureThatMayNotBeReadDoesNotTellWhetherThereIsOne) {
