@@ -15,8 +15,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// The one operation without a payload that judges a picture.
-constexpr std::string_view kMapOperation = "ComputeAnomalyMap";
+/// The operations that judge a picture.
+constexpr std::string_view kDetectOperation = "DetectAnomalies", kMapOperation = "ComputeAnomalyMap";
 
 constexpr std::uint64_t kJsonLimit = 1 << 20;
 constexpr std::uint64_t kChangesLimit = 15 << 20;  // a body of 10 MiB as base64, and the JSON around it
@@ -46,9 +46,10 @@ Result<OperationInput> input_of(const ApiModel::Route& route, const RequestHead&
   return input;
 }
 
+/// Whether calls of the operation change nothing.
 bool is_reader(const std::string& operation) {
   return operation.starts_with("Describe") || operation.starts_with("List") || operation.starts_with("Get") ||
-         operation.starts_with("Simulate") || operation == kMapOperation;
+         operation.starts_with("Simulate") || operation == kDetectOperation || operation == kMapOperation;
 }
 
 }  // namespace
@@ -83,7 +84,7 @@ class JsonCall : public PendingCall {
       audit.error_message = answer.error().message;
       return answer.error();
     }
-    if (!audit.is_read_only && !route_.operation->has_payload()) audit.response_elements = audit_parameters(*answer);
+    if (!audit.is_read_only) audit.response_elements = audit_parameters(*answer);
     Response response;
     response.status = route_.operation->success_status;
     response.stages = std::move(stages_);

@@ -496,6 +496,36 @@ TEST_F(Evaluations, ATrialWhoseModelWasDeletedFailsAndSaysWhy) {
   EXPECT_EQ(ended->counts.judged, 0);
 }
 
+TEST_F(Evaluations, TellWhatGoodTrainingPicturesLookedLikeIfTheModelKnows) {
+  const auto folder = folder_.path() / "model";
+  Manifest manifest;
+  std::vector<double> scores;  // quantiles at 21 steps: 0 %, 5 %, … 100 %
+  for (int i = 0; i <= 20; ++i) scores.push_back(i);
+  manifest.looks = TrainingLooks{60, scores, {0.5, 1.5}, {0.2, 0.3, 0.4}, {1, 1}};
+  ASSERT_TRUE(write_artifact(folder, manifest, {}, {}));
+  ASSERT_TRUE(write_evaluation(folder, Evaluation{}));
+  ASSERT_TRUE(ModelFiles(*objects_).put("uid", folder));
+  end_training();
+  const auto known = page();
+  ASSERT_TRUE(known) << known.error().message;
+  const auto looks =
+      extension::encode_evaluation(kScope, known->model, known->evaluation, "")["ModelEvaluation"]["TrainingLooks"];
+  EXPECT_EQ(looks["ImageCount"], 60);
+  ASSERT_EQ(looks["Statistics"].size(), 4U);
+  EXPECT_EQ(looks["Statistics"][0],
+            (Json{{"MetricName", "AnomalyScore"}, {"Low", 1.0}, {"Median", 10.0}, {"High", 19.0}}));
+  EXPECT_EQ(looks["Statistics"][1], (Json{{"MetricName", "Level"}, {"Low", 0.55}, {"Median", 1.0}, {"High", 1.45}}));
+  EXPECT_DOUBLE_EQ(looks["Statistics"][2]["High"], 0.39);
+  EXPECT_EQ(looks["Statistics"][3]["MetricName"], "Sharpness");
+  // Models of earlier versions lack them.
+  manifest.looks.reset();
+  ASSERT_TRUE(write_artifact(folder, manifest, {}, {}));
+  ASSERT_TRUE(ModelFiles(*objects_).put("uid", folder));
+  const auto unknown = page();
+  ASSERT_TRUE(unknown);
+  EXPECT_FALSE(unknown->evaluation.looks);
+}
+
 TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {
   Evaluation e;
   e.predictions = {{"s3://b/1", true, false, 0.75, 1.5, "images/1", 2, true},

@@ -76,6 +76,13 @@ class Rebasing(unittest.TestCase):
     def stream(self, version):
         return self.vedette.describe_model_evaluation(ProjectName="p", ModelVersion=version)["ModelEvaluation"]["Stream"]
 
+    def seen(self, metric, version):
+        """Returns of how many pictures the metric knows a value, their mean, and the unit."""
+        answer = self.vedette.get_metric_statistics(MetricName=metric, ProjectName="p", ModelVersion=version, StartTime="2022-01-01", EndTime="2052-01-01", Period=31536000)
+        points = answer["Datapoints"]
+        images = sum(point["SampleCount"] for point in points)
+        return images, sum(point["Sum"] for point in points) / max(1, images), answer["Unit"]
+
     def refused(self, code, **members):
         with self.assertRaises(ClientError) as caught:
             self.rebase(**members)
@@ -91,12 +98,22 @@ class Rebasing(unittest.TestCase):
         stream = self.stream("1")
         self.assertEqual((stream["State"], stream["ImageCount"]), ("UNLIKE_TRAINING", 20))
         self.assertIn("odder as a whole", stream["Differences"])
+        # The history of what they look like tells the same, beside what the good pictures of the training looked like.
+        looks = {s["MetricName"]: s for s in self.vedette.describe_model_evaluation(ProjectName="p", ModelVersion="1")["ModelEvaluation"]["TrainingLooks"]["Statistics"]}
+        seen = {name: self.seen(name, "1") for name in looks}
+        self.assertEqual(set(looks), {"AnomalyScore", "Level", "Brightness", "Sharpness"})
+        for name, (images, mean, unit) in seen.items():
+            self.assertEqual((images, unit), (20, "None"), name)
+            self.assertLess(looks[name]["Low"], looks[name]["Median"], name)
+            self.assertLess(looks[name]["Median"], looks[name]["High"], name)
+        self.assertGreater(seen["Level"][1], looks["Level"]["High"])
         self.s3.put_object(Bucket="parts", Key="new batch/notes.txt", Body=b"taken at noon")
         made = self.rebase("1", Description="shifted-camera", Tags=[{"Key": "camera", "Value": "shifted"}], ClientToken="once")
         self.assertEqual((made["ModelVersion"], made["Status"], made["Description"]), ("2", "TRAINING", "shifted-camera"))
         self.server.kill()  # What was acknowledged survives a kill.
         self.server.start()
         self.connect()
+        self.assertEqual({name: self.seen(name, "1") for name in looks}, seen)
         moved = self.wait("2")
         self.assertEqual(moved["Status"], "TRAINED", moved["StatusMessage"])
         self.assertIn("Version 1 was moved with 10 good images.", moved["StatusMessage"])
