@@ -37,7 +37,7 @@ constexpr std::array<Description, 16> kDescriptions = {{
     {Metric::max_inference_units, "MaxInferenceUnits", "Inference units allowed at most", gauge},
     {Metric::desired_inference_units, "DesiredInferenceUnits", "Inference units that scaling aims at", gauge},
     {Metric::in_service_inference_units, "InServiceInferenceUnits", "Inference units in service", gauge},
-    {Metric::anomaly_score, "AnomalyScore", "Anomaly scores of judged pictures", summary},
+    {Metric::anomaly_score, "AnomalyScore", "Anomaly scores of pictures found normal", summary},
     {Metric::level, "Level", "How odd judged pictures are as a whole", summary},
     {Metric::brightness, "Brightness", "Mean brightness of judged pictures, 0 to 1", summary},
     {Metric::sharpness, "Sharpness", "Sharpness of judged pictures", summary},

@@ -32,9 +32,8 @@ enum class Metric {
   max_inference_units,
   desired_inference_units,
   in_service_inference_units,
-  /// Of each judged picture: the anomaly score and the statistics with which streams are compared with the training
-  /// (vision/infer/drift.hpp).
-  anomaly_score,
+  anomaly_score,  ///< Of each picture that was found normal.
+  /// Of each judged picture: the statistics with which streams are compared with the training (vision/infer/drift.hpp).
   level,
   brightness,
   sharpness,

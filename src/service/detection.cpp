@@ -1,5 +1,4 @@
 #include <cmath>
-#include <utility>
 
 #include "base/log.hpp"
 #include "base/text.hpp"
@@ -66,18 +65,21 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   count(Metric::time, elapsed.count());
   count(Metric::processed_image_count, 1);
-  const auto& statistics = verdict->statistics;
-  for (const auto& [metric, value] :
-       {std::pair(Metric::anomaly_score, verdict->anomaly_score), std::pair(Metric::level, statistics.level),
-        std::pair(Metric::brightness, statistics.brightness), std::pair(Metric::sharpness, statistics.sharpness)})
-    if (std::isfinite(value)) count(metric, value);  // Only a broken model makes other numbers, and they have no sum.
-  if (const auto change = lease->stream->add({verdict->anomaly_score, statistics})) {
+  if (const auto change = lease->stream->add({verdict->anomaly_score, verdict->statistics})) {
     const bool has_left = change->kind == StreamState::Kind::unlike_training;
     log::warning(has_left ? "pictures unlike the training" : "pictures like the training again",
                  {{"model", model_arn(call.scope, model->project, model->version)}, {"reason", describe(*change)}});
   }
   if (moved) move_threshold(*verdict, lease->engine->manifest(), moved->threshold);
   count(Metric::detected_anomaly_count, verdict->is_anomalous ? 1 : 0);
+  const auto count_look = [&](Metric metric, double value) {
+    if (std::isfinite(value)) count(metric, value);  // Only a broken model makes other numbers, and they have no sum.
+  };
+  // The scores of anomalous pictures lie so high that a few of them would hide in the mean what the others are like.
+  if (!verdict->is_anomalous) count_look(Metric::anomaly_score, verdict->anomaly_score);
+  count_look(Metric::level, verdict->statistics.level);
+  count_look(Metric::brightness, verdict->statistics.brightness);
+  count_look(Metric::sharpness, verdict->statistics.sharpness);
   lookoutvision::DetectionResult result;
   result.is_anomalous = verdict->is_anomalous;
   result.confidence = static_cast<float>(verdict->confidence);

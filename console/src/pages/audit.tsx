@@ -207,16 +207,21 @@ export default function AuditPage() {
             header: 'Event',
             isRowHeader: true,
             cell: (item) => (
-              <Link onFollow={() => setOpened(item)} ariaLabel={`${item.EventName} of ${item.UserName}, ${eventTime(item.EventTime)}`}>
-                {item.EventName}
-              </Link>
+              <>
+                <Link onFollow={() => setOpened(item)} ariaLabel={`${item.EventName} of ${item.UserName}, ${eventTime(item.EventTime)}`}>
+                  {item.EventName}
+                </Link>
+                <Box variant="small" display="block" color="text-body-secondary">
+                  {serviceOf(item)}
+                </Box>
+              </>
             ),
           },
-          { id: 'service', header: 'Service', cell: (item) => serviceOf(item) },
-          { id: 'about', header: 'About', cell: (item) => <span className="breakable">{subjectOf(item) || '–'}</span> },
+          { id: 'about', header: 'About', minWidth: 180, cell: (item) => <span className="breakable">{subjectOf(item) || '–'}</span> },
           {
             id: 'result',
             header: 'Result',
+            minWidth: 215,
             cell: (item) => (item.ErrorCode ? <StatusIndicator type="error">{item.ErrorCode}</StatusIndicator> : <StatusIndicator type="success">Success</StatusIndicator>),
           },
           { id: 'address', header: 'Address', cell: (item) => item.SourceIPAddress },

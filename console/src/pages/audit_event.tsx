@@ -1,4 +1,5 @@
 // One event of the audit log in full.
+import Alert from '@cloudscape-design/components/alert';
 import Box from '@cloudscape-design/components/box';
 import Button from '@cloudscape-design/components/button';
 import CopyToClipboard from '@cloudscape-design/components/copy-to-clipboard';
@@ -27,13 +28,18 @@ export function AuditEventDetails({ event, onClose }: { event: AuditEvent; onClo
       }
     >
       <SpaceBetween size="m">
+        {event.ErrorCode && (
+          <Alert type="error" header={event.ErrorCode}>
+            {member('errorMessage')}
+          </Alert>
+        )}
         <KeyValuePairs
           columns={3}
           items={[
             { label: 'Time', value: eventTime(event.EventTime) },
             { label: 'User', value: event.UserName || '–' },
             { label: 'Service', value: serviceOf(event) },
-            { label: 'Result', value: event.ErrorCode ? <StatusIndicator type="error">{event.ErrorCode}</StatusIndicator> : <StatusIndicator type="success">Success</StatusIndicator> },
+            { label: 'Result', value: <StatusIndicator type={event.ErrorCode ? 'error' : 'success'}>{event.ErrorCode ? 'Error' : 'Success'}</StatusIndicator> },
             { label: 'About', value: subjectOf(event) || '–' },
             { label: 'Kind', value: event.ReadOnly ? 'Changes nothing' : 'Change' },
             { label: 'Address', value: event.SourceIPAddress || '–' },
@@ -41,7 +47,6 @@ export function AuditEventDetails({ event, onClose }: { event: AuditEvent; onClo
             { label: 'Region', value: member('awsRegion') },
             { label: 'Program', value: member('userAgent') },
             { label: 'Request', value: member('requestID') },
-            ...(event.ErrorCode ? [{ label: 'Message', value: member('errorMessage') }] : []),
           ]}
         />
         <pre className="snippet" tabIndex={0} aria-label="The event as JSON" role="region">

@@ -16,6 +16,7 @@ import { isNotFound, sentenceOf } from '../api/errors.ts';
 import type { EvaluatedPicture, ModelEvaluation } from '../api/generated.ts';
 import { count, percent, plural } from '../app/format.ts';
 import { useSession } from '../session/session.tsx';
+import { listed } from './drift.ts';
 import { ThresholdPanel } from './threshold_panel.tsx';
 
 const ModelPictures = lazy(() => import('./model_pictures.tsx'));
@@ -66,7 +67,7 @@ function Figure({ name, value, range, explanation }: { name: string; value: numb
   );
 }
 
-export function ModelPerformancePanel({ project, version }: { project: string; version: string }) {
+export function ModelPerformancePanel({ project, version, onShowDrift }: { project: string; version: string; onShowDrift(): void }) {
   const evaluation = useEvaluation(project, version);
   const range = useMemo(() => {
     const found = new Map(evaluation.data?.summary.Intervals?.map(({ MetricName, Low, High }) => [MetricName, [Low, High] as [number, number]]));
@@ -99,8 +100,8 @@ export function ModelPerformancePanel({ project, version }: { project: string; v
         </Alert>
       )}
       {summary.Stream?.State === 'UNLIKE_TRAINING' && (
-        <Alert type="warning" header="The latest pictures do not look like those of the training">
-          {summary.Stream.Differences?.join(' ')} Move the model to the new batch with ten good pictures, or train again.
+        <Alert type="warning" header="The latest pictures do not look like those of the training" action={<Button onClick={onShowDrift}>See what has changed</Button>}>
+          They are {listed(summary.Stream.Differences ?? [])}. These figures no longer hold for them.
         </Alert>
       )}
       <Container
