@@ -31,14 +31,14 @@ export interface History {
   judged: Point[];
   share: Point[];
   statistics: Record<Statistic, { points: Point[]; mean: number | undefined }>;
-  /** The times at which the latest pictures were unlike the training. */
+  /** The beginnings of the periods in which the latest pictures were unlike the training at some time. */
   alarms: Date[];
   /** Whether the pictures were unlike the training when that was last known; undefined if it was not. */
   wasUnlike: boolean | undefined;
 }
 
 export const statistics: Record<Statistic, { label: string; above: string; below: string; explanation: string }> = {
-  AnomalyScore: { label: 'Anomaly score', above: 'closer to anomalous', below: 'farther from anomalous', explanation: 'Of pictures found normal only.' },
+  AnomalyScore: { label: 'Anomaly score of normal pictures', above: 'closer to anomalous', below: 'farther from anomalous', explanation: 'Pictures that were found anomalous are left out.' },
   Brightness: { label: 'Brightness', above: 'brighter', below: 'darker', explanation: '0 is black, 1 is white.' },
   Sharpness: { label: 'Sharpness', above: 'sharper', below: 'less sharp', explanation: 'It falls when a lens is out of focus or dirty.' },
   Level: { label: 'Oddness as a whole', above: 'odder as a whole', below: 'more alike as a whole', explanation: 'It rises with another material, another camera or another part.' },

@@ -72,7 +72,7 @@ function State({ state, summary, history, ...model }: Props & { state: DriftStat
         <Alert type="warning" header="The pictures did not look like those of the training when they were last compared">
           <SpaceBetween size="s">
             <Box>
-              That was at {moment.format(history!.alarms.at(-1))}. {summary.Stream ? `Since then the server began anew and has judged ${images}; after ${kLeastPictures} it compares again. ` : ''}
+              That was after {moment.format(history!.alarms.at(-1))}. {summary.Stream ? `Since then the server began anew and has judged ${images}; after ${kLeastPictures} it compares again. ` : ''}
               {advice}
             </Box>
             <Remedies {...model} />
@@ -118,7 +118,7 @@ function Means({ history, summary, isAlarm }: { history: History; summary: Model
         },
         {
           id: 'says',
-          header: 'The judged pictures are',
+          header: 'In this time frame they are',
           cell: ({ name, mean, training: t }) => {
             const difference = differenceOf(name, mean, t);
             return mean === undefined || !t ? '–' : <StatusIndicator type={difference ? (isAlarm ? 'warning' : 'info') : 'success'}>{difference ?? 'as in the training'}</StatusIndicator>;
@@ -231,8 +231,9 @@ export default function DriftPanel({ project, version }: Props) {
             variant="h2"
             description={
               data &&
-              `${plural(data.images, 'picture was', 'pictures were')} judged${data.images ? `, ${percent(data.anomalies / data.images)} of them called anomalous` : ''}.` +
-                (alarms.length ? ` The pictures were unlike the training at times, last at ${moment.format(alarms.at(-1))}.` : '')
+              data.images > 0 &&
+              `${plural(data.images, 'picture was', 'pictures were')} judged, ${percent(data.anomalies / data.images)} of them called anomalous.` +
+                (alarms.length ? ` They were unlike the training at times, last in the period from ${moment.format(alarms.at(-1))}.` : '')
             }
             actions={
               <SpaceBetween direction="horizontal" size="xs">
