@@ -118,7 +118,7 @@ function Means({ history, summary, isAlarm }: { history: History; summary: Model
         },
         {
           id: 'says',
-          header: 'In this time frame they are',
+          header: 'They are',
           cell: ({ name, mean, training: t }) => {
             const difference = differenceOf(name, mean, t);
             return mean === undefined || !t ? '–' : <StatusIndicator type={difference ? (isAlarm ? 'warning' : 'info') : 'success'}>{difference ?? 'as in the training'}</StatusIndicator>;
