@@ -144,6 +144,10 @@ await page.keyboard.press('h');
 await page.getByRole('img', { name: 'try.jpg with the heat map' }).waitFor();
 await page.getByText(/Yellow is where the masks/).waitFor();
 await check(page, 'tried');
+await page.getByRole('tab', { name: 'Drift' }).click();
+await page.getByText('Not enough pictures yet').waitFor();
+await page.getByRole('heading', { name: 'Share of anomalies' }).waitFor();
+await check(page, 'drift');
 await button('Stop').click();
 await page.getByText('Training complete').waitFor();
 await check(page, 'stopped');
@@ -157,6 +161,17 @@ await page.getByLabel('To confirm, type delete').fill('delete');
 await button('Delete project').click();
 await page.getByText(`The project ${project} was deleted.`).waitFor();
 await check(page, 'deleted');
+
+// The audit log has it, and what moved the threshold.
+await page.getByRole('link', { name: 'Audit log' }).click();
+await page.getByRole('row', { name: new RegExp(`DeleteProject.*${project}.*Success`) }).waitFor();
+await page.getByLabel('About', { exact: true }).fill(project);
+await page.getByText('More filters').click();
+await page.getByLabel('Event', { exact: true }).fill('UpdateModelThreshold');
+await page.getByText('Audit log (1)').waitFor();
+await page.getByRole('button', { name: /^UpdateModelThreshold of admin/ }).click();
+await page.getByRole('region', { name: 'The event as JSON' }).getByText('"threshold":').waitFor();
+await check(page, 'audit');
 
 await browser.close();
 for (const problem of new Set(problems)) console.error(problem);

@@ -66,7 +66,12 @@ AuditLog::~AuditLog() {
 void AuditLog::open(const std::string& day) {
   if (file_ >= 0) ::close(file_);
   day_ = day;
-  file_ = ::open((folder_ / (day + ".jsonl")).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  file_ = ::open((folder_ / (day + ".jsonl")).c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  // A line that a full disk or a power cut tore must not spoil the one that follows it.
+  char last = '\n';
+  if (const auto end = file_ < 0 ? 0 : ::lseek(file_, 0, SEEK_END);
+      end > 0 && ::pread(file_, &last, 1, end - 1) == 1 && last != '\n' && ::write(file_, "\n", 1) != 1)
+    log::error("a torn line of the audit log could not be ended", {{"reason", std::strerror(errno)}});
   if (days_kept_ <= 0) return;
   std::error_code ignored;
   std::vector<std::string> days;
@@ -134,8 +139,9 @@ std::string to_line(const Json& json) {
 
 void AuditLog::append(const std::string& line, const std::string& time) {
   if (const auto day = time.substr(0, 10); day != day_ || file_ < 0) open(day);
-  if (file_ < 0 || ::write(file_, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
-    log::error("a line of the audit log could not be written", {{"reason", std::strerror(errno)}, {"line", line}});
+  if (file_ >= 0 && ::write(file_, line.data(), line.size()) == static_cast<ssize_t>(line.size())) return;
+  log::error("a line of the audit log could not be written", {{"reason", std::strerror(errno)}, {"line", line}});
+  day_.clear();  // The file is opened again for the next line, which then does not follow a part of this one.
 }
 
 std::string AuditLog::summary(const Refusals& r) const {

@@ -157,6 +157,11 @@ JsonOperations extension_operations(ExtensionServices& s) {
          return encoded(metric_statistics(s, i.context, request),
                         [&](const auto& points) { return extension::encode_datapoints(request.metric, points); });
        }},
+      {"ListAuditEvents",
+       [&](const Invocation& i) {
+         return encoded(list_audit_events(s, i.context, extension::ListAuditEventsRequest(i.members)),
+                        extension::encode_audit_events);
+       }},
       {"CreateUser",
        [&](const Invocation& i) {
          return encoded(ids.create_user(i.context.scope.account, text(i, "UserName")), [](const User& user) {

@@ -19,6 +19,7 @@ using Json = nlohmann::json;
 bool looks_at_picture(const std::string& operation) {
   return operation == "ComputeAnomalyMap" || operation == "FindNearestPatch";
 }
+constexpr std::string_view kDetectOperation = "DetectAnomalies";
 
 constexpr std::uint64_t kJsonLimit = 1 << 20;
 constexpr std::uint64_t kChangesLimit = 15 << 20;  // 10 MiB, or a picture, as base64, and the JSON around it
@@ -48,9 +49,10 @@ Result<OperationInput> input_of(const ApiModel::Route& route, const RequestHead&
   return input;
 }
 
+/// Whether calls of the operation change nothing.
 bool is_reader(const std::string& operation) {
   return operation.starts_with("Describe") || operation.starts_with("List") || operation.starts_with("Get") ||
-         operation.starts_with("Simulate") || looks_at_picture(operation);
+         operation.starts_with("Simulate") || operation == kDetectOperation || looks_at_picture(operation);
 }
 
 }  // namespace
@@ -85,7 +87,7 @@ class JsonCall : public PendingCall {
       audit.error_message = answer.error().message;
       return answer.error();
     }
-    if (!audit.is_read_only && !route_.operation->has_payload()) audit.response_elements = audit_parameters(*answer);
+    if (!audit.is_read_only) audit.response_elements = audit_parameters(*answer);
     Response response;
     response.status = route_.operation->success_status;
     response.stages = std::move(stages_);

@@ -17,25 +17,32 @@ constexpr std::size_t kMostSeries = 100'000;  // Callers choose the regions, so 
 constexpr std::chrono::seconds kFlushInterval{10};
 constexpr int kFlushesPerCompaction = 360;
 
+enum class Kind { counter, summary, gauge };
 struct Description {
   Metric metric;
   std::string_view name, help;
-  bool is_gauge;
+  Kind kind;
+  [[nodiscard]] bool is_gauge() const { return kind == Kind::gauge; }
 };
-constexpr std::array<Description, 12> kDescriptions = {{
-    {Metric::detected_anomaly_count, "DetectedAnomalyCount", "Pictures found anomalous", false},
-    {Metric::processed_image_count, "ProcessedImageCount", "Pictures judged", false},
-    {Metric::invalid_image_count, "InvalidImageCount", "Pictures that could not be judged", false},
-    {Metric::successful_request_count, "SuccessfulRequestCount", "API calls that succeeded", false},
-    {Metric::error_count, "ErrorCount", "API calls that failed", false},
-    {Metric::throttled_count, "ThrottledCount", "API calls refused for want of capacity", false},
-    {Metric::time, "Time", "Milliseconds to judge a picture", false},
-    {Metric::min_inference_units, "MinInferenceUnits", "Inference units asked for at least", true},
-    {Metric::max_inference_units, "MaxInferenceUnits", "Inference units allowed at most", true},
-    {Metric::desired_inference_units, "DesiredInferenceUnits", "Inference units that scaling aims at", true},
-    {Metric::in_service_inference_units, "InServiceInferenceUnits", "Inference units in service", true},
+using enum Kind;
+constexpr std::array<Description, 16> kDescriptions = {{
+    {Metric::detected_anomaly_count, "DetectedAnomalyCount", "Pictures found anomalous", counter},
+    {Metric::processed_image_count, "ProcessedImageCount", "Pictures judged", counter},
+    {Metric::invalid_image_count, "InvalidImageCount", "Pictures that could not be judged", counter},
+    {Metric::successful_request_count, "SuccessfulRequestCount", "API calls that succeeded", counter},
+    {Metric::error_count, "ErrorCount", "API calls that failed", counter},
+    {Metric::throttled_count, "ThrottledCount", "API calls refused for want of capacity", counter},
+    {Metric::time, "Time", "Milliseconds to judge a picture", summary},
+    {Metric::min_inference_units, "MinInferenceUnits", "Inference units asked for at least", gauge},
+    {Metric::max_inference_units, "MaxInferenceUnits", "Inference units allowed at most", gauge},
+    {Metric::desired_inference_units, "DesiredInferenceUnits", "Inference units that scaling aims at", gauge},
+    {Metric::in_service_inference_units, "InServiceInferenceUnits", "Inference units in service", gauge},
+    {Metric::anomaly_score, "AnomalyScore", "Anomaly scores of pictures found normal", summary},
+    {Metric::level, "Level", "How odd judged pictures are as a whole", summary},
+    {Metric::brightness, "Brightness", "Mean brightness of judged pictures, 0 to 1", summary},
+    {Metric::sharpness, "Sharpness", "Sharpness of judged pictures", summary},
     {Metric::stream_unlike_training, "StreamUnlikeTraining",
-     "Whether the latest pictures no longer look like those of the training", true},
+     "Whether the latest pictures no longer look like those of the training", gauge},
 }};
 
 const Description& description_of(Metric metric) {
@@ -103,7 +110,7 @@ void Metrics::sample_hosting() {
   // The gauge of a model that is no longer hosted must not stand still at its last value.
   const MutexLock lock(mutex_);
   std::erase_if(totals_, [&](const auto& entry) {
-    return description_of(entry.first.metric).is_gauge && !live.contains(entry.first);
+    return description_of(entry.first.metric).is_gauge() && !live.contains(entry.first);
   });
 }
 
@@ -152,12 +159,12 @@ std::string Metrics::to_prometheus() const {
   const Description* described = nullptr;
   for (const auto& [series, sum] : totals_) {
     const auto& d = description_of(series.metric);
-    const bool is_summary = series.metric == Metric::time;
+    const bool is_summary = d.kind == summary;
     if (described != &d) {
       out += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", d.name, d.help,
-                         is_summary   ? "summary"
-                         : d.is_gauge ? "gauge"
-                                      : "counter");
+                         is_summary     ? "summary"
+                         : d.is_gauge() ? "gauge"
+                                        : "counter");
       described = &d;
     }
     const auto labels = fmt::format("{{project=\"{}\",version=\"{}\",region=\"{}\"}}", escaped(series.project),
@@ -165,7 +172,7 @@ std::string Metrics::to_prometheus() const {
     if (is_summary) {
       out += fmt::format("{0}_sum{1} {2}\n{0}_count{1} {3}\n", d.name, labels, sum.sum, sum.count);
     } else {
-      out += fmt::format("{}{} {}\n", d.name, labels, d.is_gauge ? sum.last : sum.sum);
+      out += fmt::format("{}{} {}\n", d.name, labels, d.is_gauge() ? sum.last : sum.sum);
     }
   }
   return out;

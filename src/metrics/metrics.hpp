@@ -32,6 +32,11 @@ enum class Metric {
   max_inference_units,
   desired_inference_units,
   in_service_inference_units,
+  anomaly_score,  ///< Of each picture that was found normal.
+  /// Of each judged picture: the statistics with which streams are compared with the training (vision/infer/drift.hpp).
+  level,
+  brightness,
+  sharpness,
   stream_unlike_training,  ///< 1 if the latest pictures no longer look like those of the training, otherwise 0.
 };
 std::string_view to_text(Metric metric);  ///< Returns a text such as "DetectedAnomalyCount".

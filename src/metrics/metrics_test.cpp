@@ -47,12 +47,18 @@ TEST_F(MetricsTest, PrometheusSeesTheSameNames) {
   metrics_.add(kScope, "p", "1", Metric::detected_anomaly_count, 1);
   metrics_.add(kScope, "p", "1", Metric::detected_anomaly_count, 1);
   metrics_.add(kScope, "p\"", "", Metric::time, 12.5);
+  for (const double brightness : {0.25, 0.5}) metrics_.add(kScope, "p", "1", Metric::brightness, brightness);
   const auto text = metrics_.to_prometheus();
   EXPECT_NE(text.find("# TYPE DetectedAnomalyCount counter\n"
                       "DetectedAnomalyCount{project=\"p\",version=\"1\",region=\"us-east-1\"} 2\n"),
             std::string::npos)
       << text;
   EXPECT_NE(text.find("Time_sum{project=\"p\\\"\",version=\"\",region=\"us-east-1\"} 12.5\n"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("# TYPE Brightness summary\n"
+                      "Brightness_sum{project=\"p\",version=\"1\",region=\"us-east-1\"} 0.75\n"
+                      "Brightness_count{project=\"p\",version=\"1\",region=\"us-east-1\"} 2\n"),
+            std::string::npos)
       << text;
 }
 

@@ -170,9 +170,9 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
       thumbnails(
           stores.objects(),
           {.cache_folder = stores.folder().thumbnails(), .cores = settings.cores, .largest_image = kLargestImage}),
-      extension_services{lookout_vision, stores.metadata(), metrics,
-                         identities,     stores.keys(),     ModelFiles(stores.objects()),
-                         thumbnails},
+      extension_services{lookout_vision, stores.metadata(),      metrics,
+                         identities,     stores.keys(),          ModelFiles(stores.objects()),
+                         thumbnails,     stores.folder().audit()},
       limiter(settings.requests_per_second),
       lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
                             limiter, &metrics),

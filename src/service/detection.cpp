@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "service/service.hpp"
@@ -83,6 +85,14 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
   }
   if (auto ok = decide_now(*verdict, *model, lease->engine->manifest(), moved, verified); !ok) return ok.error();
   count(Metric::detected_anomaly_count, verdict->is_anomalous ? 1 : 0);
+  const auto count_look = [&](Metric metric, double value) {
+    if (std::isfinite(value)) count(metric, value);  // Only a broken model makes other numbers, and they have no sum.
+  };
+  // The scores of anomalous pictures lie so high that a few of them would hide in the mean what the others are like.
+  if (!verdict->is_anomalous) count_look(Metric::anomaly_score, verdict->anomaly_score);
+  count_look(Metric::level, verdict->statistics.level);
+  count_look(Metric::brightness, verdict->statistics.brightness);
+  count_look(Metric::sharpness, verdict->statistics.sharpness);
   lookoutvision::DetectionResult result;
   result.is_anomalous = verdict->is_anomalous;
   result.confidence = static_cast<float>(verdict->confidence);

@@ -5,6 +5,7 @@
 #include "service/extension.hpp"
 #include "service/pagination.hpp"
 #include "training/training.hpp"
+#include "vision/artifact/artifact.hpp"
 
 namespace vedette {
 namespace {
@@ -68,6 +69,19 @@ extension::Evaluation::Stream to_wire(const StreamState& stream) {
   return {state, stream.pictures, stream.differences};
 }
 
+extension::Evaluation::TrainingLooks to_wire(const TrainingLooks& looks) {
+  extension::Evaluation::TrainingLooks out{looks.pictures, {}};
+  const auto add = [&](Metric metric, const std::vector<double>& quantiles) {
+    out.statistics.push_back(
+        {std::string(to_text(metric)), quantile(quantiles, 0.05), quantile(quantiles, 0.5), quantile(quantiles, 0.95)});
+  };
+  add(Metric::anomaly_score, looks.anomaly_score);
+  add(Metric::level, looks.level);
+  add(Metric::brightness, looks.brightness);
+  add(Metric::sharpness, looks.sharpness);
+  return out;
+}
+
 /// Returns the picture at a place in the list that begins with the judged pictures and ends with the skipped ones.
 extension::Evaluation::Picture picture_at(const Evaluation& e, std::size_t place) {
   if (place < e.predictions.size()) {
@@ -104,6 +118,11 @@ Result<EvaluationPage> describe_evaluation(ExtensionServices& services, const Ca
   const auto first = std::min(static_cast<std::size_t>(after->empty() ? 0 : parse_integer(*after).value_or(0)), all);
   const auto last = std::min(first + static_cast<std::size_t>(page.max_results), all);
   EvaluationPage out{std::move(*model), to_wire(*evaluation), ""};
+  const auto manifest = services.models.manifest(out.model.uid);
+  if (!manifest && manifest.error().kind == ErrorKind::unavailable) return manifest.error();
+  if (const auto parsed = manifest ? parse_manifest(*manifest) : Result<Manifest>(manifest.error());
+      parsed && parsed->looks)
+    out.evaluation.looks = to_wire(*parsed->looks);
   if (const auto stream = services.lookout_vision.stream(out.model)) out.evaluation.stream = to_wire(*stream);
   for (auto place = first; place < last; ++place) out.evaluation.pictures.push_back(picture_at(*evaluation, place));
   if (last < all) out.next_token = make_page_token(query, std::to_string(last));

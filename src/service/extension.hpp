@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct ExtensionServices {
   KeyRing& keys;
   ModelFiles models;
   Thumbnails& thumbnails;
+  std::filesystem::path audit_folder;  ///< where AuditLog writes
 };
 
 struct TrainingState {
@@ -54,6 +56,11 @@ Result<std::vector<extension::Thumbnail>> get_thumbnails(ExtensionServices& serv
 /// would have more than 100,000 points.
 Result<std::vector<extension::Datapoint>> metric_statistics(ExtensionServices& services, const CallContext& call,
                                                             const extension::MetricStatisticsRequest& request);
+
+/// Returns lines of the audit log that are about calls of the caller's account, in all regions. Fails with invalid_input
+/// if the time frame is empty or the token does not belong to these filters, and otherwise as read_audit() does.
+Result<extension::AuditEvents> list_audit_events(const ExtensionServices& services, const CallContext& call,
+                                                 const extension::ListAuditEventsRequest& request);
 
 Result<Page<MetricSeries>> list_metrics(ExtensionServices& services, const CallContext& call,
                                         const lookoutvision::PageRequest& request);

@@ -368,7 +368,8 @@ class Evaluations : public Operations {
   Identities identities_{*metadata_, clock_};
   KeyRing keys_{*metadata_, clock_, folder_.path() / "master-key"};
   Thumbnails thumbnails_{*objects_, {.cache_folder = folder_.path() / "thumbnails"}};
-  ExtensionServices services_{service_, *metadata_, metrics_, identities_, keys_, ModelFiles(*objects_), thumbnails_};
+  ExtensionServices services_{service_,    *metadata_,    metrics_, identities_, keys_, ModelFiles(*objects_),
+                              thumbnails_, folder_.path()};
 };
 
 TEST_F(Evaluations, AThumbnailOfAPictureThatMayNotBeReadDoesNotTellWhetherThereIsOne) {
@@ -493,6 +494,36 @@ TEST_F(Evaluations, ATrialWhoseModelWasDeletedFailsAndSaysWhy) {
   EXPECT_EQ(ended->status, TrialStatus::failed);
   EXPECT_EQ(ended->status_message, "The model was deleted before the images were judged.");
   EXPECT_EQ(ended->counts.judged, 0);
+}
+
+TEST_F(Evaluations, TellWhatGoodTrainingPicturesLookedLikeIfTheModelKnows) {
+  const auto folder = folder_.path() / "model";
+  Manifest manifest;
+  std::vector<double> scores;  // quantiles at 21 steps: 0 %, 5 %, … 100 %
+  for (int i = 0; i <= 20; ++i) scores.push_back(i);
+  manifest.looks = TrainingLooks{60, scores, {0.5, 1.5}, {0.2, 0.3, 0.4}, {1, 1}};
+  ASSERT_TRUE(write_artifact(folder, manifest, {}, {}));
+  ASSERT_TRUE(write_evaluation(folder, Evaluation{}));
+  ASSERT_TRUE(ModelFiles(*objects_).put("uid", folder));
+  end_training();
+  const auto known = page();
+  ASSERT_TRUE(known) << known.error().message;
+  const auto looks =
+      extension::encode_evaluation(kScope, known->model, known->evaluation, "")["ModelEvaluation"]["TrainingLooks"];
+  EXPECT_EQ(looks["ImageCount"], 60);
+  ASSERT_EQ(looks["Statistics"].size(), 4U);
+  EXPECT_EQ(looks["Statistics"][0],
+            (Json{{"MetricName", "AnomalyScore"}, {"Low", 1.0}, {"Median", 10.0}, {"High", 19.0}}));
+  EXPECT_EQ(looks["Statistics"][1], (Json{{"MetricName", "Level"}, {"Low", 0.55}, {"Median", 1.0}, {"High", 1.45}}));
+  EXPECT_DOUBLE_EQ(looks["Statistics"][2]["High"], 0.39);
+  EXPECT_EQ(looks["Statistics"][3]["MetricName"], "Sharpness");
+  // Models of earlier versions lack them.
+  manifest.looks.reset();
+  ASSERT_TRUE(write_artifact(folder, manifest, {}, {}));
+  ASSERT_TRUE(ModelFiles(*objects_).put("uid", folder));
+  const auto unknown = page();
+  ASSERT_TRUE(unknown);
+  EXPECT_FALSE(unknown->evaluation.looks);
 }
 
 TEST_F(Evaluations, ComeInPagesOfJudgedAndThenSkippedPictures) {

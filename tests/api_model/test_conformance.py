@@ -465,7 +465,7 @@ class Errors(unittest.TestCase):
         succeed("DeleteModelCorrection", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
         expect("DeleteModelCorrection", "ResourceNotFoundException", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
         for name, members in (("ListDatasetImages", {"ProjectName": "job", "DatasetType": "train", "MaxResults": 3}),
-                              ("GetThumbnails", {"SourceRefs": [f"s3://conformance/{good_picture}", "s3://conformance/none", "conformance"]}), ("ListMetrics", {}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),
+                              ("GetThumbnails", {"SourceRefs": [f"s3://conformance/{good_picture}", "s3://conformance/none", "conformance"]}), ("ListMetrics", {}), ("ListAuditEvents", {"MaxResults": 5, "Outcome": "FAILED"}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),
                               ("ListUsers", {}), ("ListPolicies", {}), ("GetUser", {"UserName": "admin"}), ("ListAccessKeys", {"UserName": "admin"}),
                               ("GetPolicy", {"PolicyName": "AdministratorAccess"}), ("CreateUser", {"UserName": "ann"}), ("CreateAccessKey", {"UserName": "ann"}),
                               ("PutPolicy", {"PolicyName": "mine"}), ("AttachUserPolicy", {"UserName": "ann", "PolicyName": "mine"})):

@@ -107,6 +107,9 @@ class Console(unittest.TestCase):
             self.assertEqual(self.status(), "TRAINED")
         elif name == "deleted":
             self.assertEqual(self.lookout.list_projects()["Projects"], [])
+        elif name == "audit":
+            moves = self.vedette.list_audit_events(ResourceName=PROJECT, EventName="UpdateModelThreshold")["Events"]
+            self.assertEqual([(move["UserName"], move["ReadOnly"]) for move in moves], [("admin", False)])
 
     def test_the_whole_job(self):
         normal, anomaly = pictures_of("train.manifest", "normal"), pictures_of("train.manifest", "anomaly")
@@ -129,7 +132,7 @@ class Console(unittest.TestCase):
                     checked.append(name)
                     script.stdin.write("seen\n")
                     script.stdin.flush()
-            self.assertEqual((script.wait(60), checked[-1]), (0, "deleted"), script.stderr.read())
+            self.assertEqual((script.wait(60), checked[-1]), (0, "audit"), script.stderr.read())
         finally:
             script.kill()
             script.communicate()

@@ -76,6 +76,13 @@ class Rebasing(unittest.TestCase):
     def stream(self, version):
         return self.vedette.describe_model_evaluation(ProjectName="p", ModelVersion=version)["ModelEvaluation"]["Stream"]
 
+    def seen(self, metric, version):
+        """Returns of how many pictures the metric knows a value, their mean, and the unit."""
+        answer = self.vedette.get_metric_statistics(MetricName=metric, ProjectName="p", ModelVersion=version, StartTime="2022-01-01", EndTime="2052-01-01", Period=31536000)
+        points = answer["Datapoints"]
+        images = sum(point["SampleCount"] for point in points)
+        return images, sum(point["Sum"] for point in points) / max(1, images), answer["Unit"]
+
     def refused(self, code, **members):
         with self.assertRaises(ClientError) as caught:
             self.rebase(**members)
@@ -84,19 +91,30 @@ class Rebasing(unittest.TestCase):
 
     def test_1_a_hosted_model_is_moved_and_the_new_version_is_a_model_like_any_other(self):
         self.host("1")
-        self.assertGreater(self.count_anomalous("1", self.good[10:]), 5)
+        anomalous = self.count_anomalous("1", self.good[10:])
+        self.assertGreater(anomalous, 5)
         # The server notices that the pictures no longer look like those of the training.
         self.assertEqual(self.stream("1"), {"State": "TOO_FEW_IMAGES", "ImageCount": 10, "Differences": []})
-        self.count_anomalous("1", self.good[:10])
+        anomalous += self.count_anomalous("1", self.good[:10])
         stream = self.stream("1")
         self.assertEqual((stream["State"], stream["ImageCount"]), ("UNLIKE_TRAINING", 20))
         self.assertIn("odder as a whole", stream["Differences"])
+        # The history of what they look like tells the same, beside what the good pictures of the training looked like.
+        looks = {s["MetricName"]: s for s in self.vedette.describe_model_evaluation(ProjectName="p", ModelVersion="1")["ModelEvaluation"]["TrainingLooks"]["Statistics"]}
+        seen = {name: self.seen(name, "1") for name in looks}
+        self.assertEqual(set(looks), {"AnomalyScore", "Level", "Brightness", "Sharpness"})
+        for name, (images, mean, unit) in seen.items():
+            self.assertEqual((images, unit), (20 - anomalous if name == "AnomalyScore" else 20, "None"), name)
+            self.assertLess(looks[name]["Low"], looks[name]["Median"], name)
+            self.assertLess(looks[name]["Median"], looks[name]["High"], name)
+        self.assertGreater(seen["Level"][1], looks["Level"]["High"])
         self.s3.put_object(Bucket="parts", Key="new batch/notes.txt", Body=b"taken at noon")
         made = self.rebase("1", Description="shifted-camera", Tags=[{"Key": "camera", "Value": "shifted"}], ClientToken="once")
         self.assertEqual((made["ModelVersion"], made["Status"], made["Description"]), ("2", "TRAINING", "shifted-camera"))
         self.server.kill()  # What was acknowledged survives a kill.
         self.server.start()
         self.connect()
+        self.assertEqual({name: self.seen(name, "1") for name in looks}, seen)
         moved = self.wait("2")
         self.assertEqual(moved["Status"], "TRAINED", moved["StatusMessage"])
         self.assertIn("Version 1 was moved with 10 good images.", moved["StatusMessage"])

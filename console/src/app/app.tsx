@@ -12,6 +12,7 @@ import { Layout } from './layout.tsx';
 import { NotFound } from './not_found.tsx';
 
 // Pages that are seldom the first one are loaded when they are opened.
+const AuditPage = lazy(() => import('../pages/audit.tsx'));
 const ComparePage = lazy(() => import('../pages/compare.tsx'));
 const CreateDatasetPage = lazy(() => import('../pages/create_dataset.tsx'));
 const DatasetPage = lazy(() => import('../pages/dataset.tsx'));
@@ -58,6 +59,7 @@ export function App() {
               {({ project, name }) => <TrialPage project={decodeURIComponent(project)} name={decodeURIComponent(name)} />}
             </Route>
             <Route path="/users">{() => <UsersPage />}</Route>
+            <Route path="/audit">{() => <AuditPage />}</Route>
             <Route>{() => <NotFound />}</Route>
           </Switch>
         </Suspense>

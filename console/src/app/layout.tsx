@@ -90,7 +90,11 @@ function navigationItems(project: string | undefined): SideNavigationProps.Item[
         ],
       },
     );
-  items.push({ type: 'divider' }, { type: 'link', text: 'Users and keys', href: href(paths.users()) });
+  items.push(
+    { type: 'divider' },
+    { type: 'link', text: 'Users and keys', href: href(paths.users()) },
+    { type: 'link', text: 'Audit log', href: href(paths.audit()) },
+  );
   return items;
 }
 

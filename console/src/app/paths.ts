@@ -17,6 +17,7 @@ export const paths = {
   trial: (project: string, name: string) => `/projects/${part(project)}/trials/${part(name)}`,
   packages: (project: string) => `/projects/${part(project)}/packages`,
   users: () => '/users',
+  audit: () => '/audit',
 };
 
 /** The same address as a link. */

@@ -1,13 +1,9 @@
 // All lines of a dataset as a manifest file in the form of SageMaker Ground Truth.
 import type { Client } from '../api/client.ts';
+import { saveFile } from '../app/save_file.ts';
 import type { DatasetType } from './saving.ts';
 
 export async function exportManifest(client: Client, project: string, type: DatasetType): Promise<void> {
   const lines = await client.all('ListDatasetEntries', 'DatasetEntries', { ProjectName: project, DatasetType: type, MaxResults: 100 });
-  const url = URL.createObjectURL(new Blob(lines.map((line) => `${line}\n`), { type: 'application/x-ndjson' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = `${project}-${type}.manifest`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000); // The download may begin a little later.
+  saveFile(`${project}-${type}.manifest`, lines.map((line) => `${line}\n`), 'application/x-ndjson');
 }

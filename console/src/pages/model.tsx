@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { useQueryClient } from '@tanstack/react-query';
 import Alert from '@cloudscape-design/components/alert';
 import Button from '@cloudscape-design/components/button';
@@ -22,6 +22,8 @@ import { ModelStatus } from './model_status.tsx';
 import { ModelTags } from './model_tags.tsx';
 import { ModelTraining } from './model_training.tsx';
 import { ModelUse } from './model_use.tsx';
+
+const DriftPanel = lazy(() => import('./drift_panel.tsx'));
 
 export default function ModelPage({ project, version }: { project: string; version: string }) {
   const { client } = useSession();
@@ -109,8 +111,17 @@ export default function ModelPage({ project, version }: { project: string; versi
             activeTabId={tab}
             onChange={({ detail }) => setTab(detail.activeTabId)}
             tabs={[
-              { id: 'performance', label: 'Performance metrics', content: <ModelPerformancePanel project={project} version={version} /> },
+              { id: 'performance', label: 'Performance metrics', content: <ModelPerformancePanel project={project} version={version} onShowDrift={() => setTab('drift')} /> },
               { id: 'use', label: 'Use model', content: <ModelUse project={project} version={version} model={model.data} onStart={() => void change('StartModel')} /> },
+              {
+                id: 'drift',
+                label: 'Drift',
+                content: (
+                  <Suspense fallback={<Spinner size="large" />}>
+                    <DriftPanel project={project} version={version} />
+                  </Suspense>
+                ),
+              },
               { id: 'tags', label: 'Tags', content: <ModelTags arn={model.data.ModelArn!} /> },
               { id: 'details', label: 'Details', content: <ModelDetails model={model.data} /> },
             ]}

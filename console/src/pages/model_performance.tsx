@@ -12,6 +12,7 @@ import Spinner from '@cloudscape-design/components/spinner';
 import Table from '@cloudscape-design/components/table';
 import { sentenceOf } from '../api/errors.ts';
 import { count, percent, plural } from '../app/format.ts';
+import { listed } from './drift.ts';
 import { rangeOf } from './evaluation.ts';
 import { useEvaluation } from './evaluation_query.ts';
 import { ThresholdPanel, useThreshold } from './threshold_panel.tsx';
@@ -32,7 +33,7 @@ function Figure({ name, value, range, explanation }: { name: string; value: numb
   );
 }
 
-export function ModelPerformancePanel({ project, version }: { project: string; version: string }) {
+export function ModelPerformancePanel({ project, version, onShowDrift }: { project: string; version: string; onShowDrift(): void }) {
   const evaluation = useEvaluation(project, version);
   const threshold = useThreshold(project, version);
   const range = (name: string) => (evaluation.data ? rangeOf(evaluation.data.summary, name) : undefined);
@@ -63,8 +64,8 @@ export function ModelPerformancePanel({ project, version }: { project: string; v
         </Alert>
       )}
       {summary.Stream?.State === 'UNLIKE_TRAINING' && (
-        <Alert type="warning" header="The latest pictures do not look like those of the training">
-          {summary.Stream.Differences?.join(' ')} Move the model to the new batch with ten good pictures, or train again.
+        <Alert type="warning" header="The latest pictures do not look like those of the training" action={<Button onClick={onShowDrift}>See what has changed</Button>}>
+          They are {listed(summary.Stream.Differences ?? [])}. These figures no longer hold for them.
         </Alert>
       )}
       <Container

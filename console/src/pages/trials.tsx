@@ -26,9 +26,9 @@ import { count, plural, time } from '../app/format.ts';
 import { href, paths } from '../app/paths.ts';
 import { useSession } from '../session/session.tsx';
 import { fromInput, type FoundFile } from '../upload/collect.ts';
-import { consoleBucket } from '../upload/console_bucket.ts';
 import { groupByFolder } from '../upload/folders.ts';
-import { Upload, type UploadProgress } from '../upload/upload.ts';
+import { sendPictures } from '../upload/send_pictures.ts';
+import type { UploadProgress } from '../upload/upload.ts';
 import { TrialStatus } from './trial_status.tsx';
 
 const kMostPictures = 2000;
@@ -46,7 +46,8 @@ export function useTrials(project: string) {
 }
 
 function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
-  const { client, s3, region } = useSession();
+  const session = useSession();
+  const { client } = session;
   const queries = useQueryClient();
   const [, navigate] = useHashLocation();
   const models = useModels(project);
@@ -67,25 +68,6 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
   const folderInput = useRef<HTMLInputElement>(null);
   const chosen = model ?? options[0]?.value;
 
-  /** Sends the chosen files to the console bucket and returns where they are. */
-  async function send() {
-    const bucket = await consoleBucket(s3, region);
-    // Another task of this name may have left its pictures here; a second try goes on where the first one ended.
-    const prefix = `projects/${project}/trials/${name}-${token.slice(0, 8)}/`;
-    const items = files.map(({ path, file }) => ({ path, file, label: null }));
-    const target = {
-      list: async () => new Map((await s3.listAll(bucket, prefix)).map(({ key, size, etag }) => [key, { size, etag }])),
-      put: (key: string, body: Uint8Array, type: string, signal: AbortSignal) => s3.put({ bucket, key }, body, type, { signal }),
-      add: async () => {},
-    };
-    const upload = new Upload(items, prefix, target, setProgress);
-    await upload.run();
-    const failure = upload.progress.failures[0];
-    if (upload.progress.problem) throw new Error(upload.progress.problem);
-    if (failure) throw new Error(`${plural(upload.progress.failures.length, 'file was', 'files were')} not sent, such as ${failure.item.path}: ${failure.reason}`);
-    return { Bucket: bucket, Prefix: prefix };
-  }
-
   async function submit() {
     setBusy(true);
     setProblem(undefined);
@@ -93,7 +75,8 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
       if (!/^[a-zA-Z0-9][a-zA-Z0-9_-]*$/.test(name)) throw new Error('A task name has letters, digits, hyphens and underscores, and begins with a letter or a digit.');
       if (trials.data?.some(({ TrialName }) => TrialName === name)) throw new Error(`There is a task ${name}. Choose another name.`);
       let images: { Bucket: string; Prefix?: string };
-      if (source === 'upload') images = await send();
+      // Another task of this name may have left its pictures in the folder of that name.
+      if (source === 'upload') images = await sendPictures(session, files, `projects/${project}/trials/${name}-${token.slice(0, 8)}/`, setProgress);
       else {
         const place = parseS3Uri(uri);
         if (!place) throw new Error('Enter the folder as s3://bucket/folder/.');

@@ -21,6 +21,7 @@ const actions = [
   'vedette:FindNearestPatch',
   'vedette:RebaseModel',
   'vedette:StartTrialDetection',
+  'vedette:ListAuditEvents',
   'vedette:ListUsers',
   'vedette:CreateUser',
   's3:CreateBucket',

@@ -24,6 +24,45 @@ MetricStatisticsRequest::MetricStatisticsRequest(const Json& m)
       end(std::chrono::milliseconds(m.at("EndTime").get<std::int64_t>())),
       period_seconds(m.value("Period", std::int64_t{60})) {}
 
+ListAuditEventsRequest::ListAuditEventsRequest(const Json& m)
+    : user(m.value("UserName", "")),
+      event(m.value("EventName", "")),
+      source(m.value("EventSource", "")),
+      error_code(m.value("ErrorCode", "")),
+      access_key_id(m.value("AccessKeyId", "")),
+      resource(m.value("ResourceName", "")),
+      page(m) {
+  const auto time = [&](const char* name) -> std::optional<Timestamp> {
+    if (!m.contains(name)) return std::nullopt;
+    return Timestamp{std::chrono::milliseconds(m[name].get<std::int64_t>())};
+  };
+  start = time("StartTime");
+  end = time("EndTime");
+  if (m.contains("ReadOnly")) is_read_only = m["ReadOnly"].get<bool>();
+  if (m.contains("Outcome")) has_failed = m["Outcome"] == "FAILED";
+}
+
+Json encode_audit_events(const AuditEvents& page) {
+  Json list = Json::array();
+  for (const auto& e : page.events) {
+    Json entry = {{"EventId", e.id},
+                  {"EventTime", seconds(e.time)},
+                  {"EventName", e.name},
+                  {"EventSource", e.source},
+                  {"UserName", e.user},
+                  {"AccessKeyId", e.access_key_id},
+                  {"SourceIPAddress", e.source_ip},
+                  {"ReadOnly", e.is_read_only},
+                  {"Record", e.record}};
+    if (!e.error_code.empty()) entry["ErrorCode"] = e.error_code;
+    list.push_back(std::move(entry));
+  }
+  Json out = {{"Events", std::move(list)}};
+  if (!page.next_token.empty()) out["NextToken"] = page.next_token;
+  if (page.searched_until) out["SearchedUntil"] = seconds(*page.searched_until);
+  return out;
+}
+
 RebaseModelRequest::RebaseModelRequest(const Json& m)
     : model(m), description(optional_text(m, "Description")), tags(decode_tags(m)) {
   const auto& images = m.at("Images");
@@ -199,8 +238,10 @@ Json encode_datapoints(const std::string& metric, const std::vector<Datapoint>& 
                     {"Minimum", p.minimum},
                     {"Maximum", p.maximum},
                     {"SampleCount", p.count}});
-  return {
-      {"MetricName", metric}, {"Unit", metric == "Time" ? "Milliseconds" : "Count"}, {"Datapoints", std::move(list)}};
+  const bool is_plain =
+      metric == "AnomalyScore" || metric == "Level" || metric == "Brightness" || metric == "Sharpness";
+  const char* unit = metric == "Time" ? "Milliseconds" : is_plain ? "None" : "Count";
+  return {{"MetricName", metric}, {"Unit", unit}, {"Datapoints", std::move(list)}};
 }
 
 Json encode_progress(const Scope& scope, const Model& model, const std::optional<Progress>& progress) {
@@ -261,6 +302,12 @@ Json encode_evaluation(const Scope& scope, const Model& model, const Evaluation&
     evaluation["Batches"] = {{"AreClear", e.batches->are_clear}, {"Share", e.batches->share}};
     set(evaluation["Batches"], "KnownROCAUC", e.batches->known_auroc);
     set(evaluation["Batches"], "KnownF1Score", e.batches->known_f1);
+  }
+  if (e.looks) {
+    Json statistics = Json::array();
+    for (const auto& s : e.looks->statistics)
+      statistics.push_back({{"MetricName", s.metric}, {"Low", s.low}, {"Median", s.median}, {"High", s.high}});
+    evaluation["TrainingLooks"] = {{"ImageCount", e.looks->images}, {"Statistics", std::move(statistics)}};
   }
   if (e.stream)
     evaluation["Stream"] = {

@@ -28,6 +28,28 @@ struct MetricStatisticsRequest {
   std::int64_t period_seconds;  ///< 60 unless the request gives another
 };
 
+struct ListAuditEventsRequest {
+  explicit ListAuditEventsRequest(const Json& members);
+  std::optional<Timestamp> start, end;
+  std::string user, event, source, error_code, access_key_id, resource;  ///< empty: does not matter
+  std::optional<bool> is_read_only, has_failed;
+  lookoutvision::PageRequest page;
+};
+
+/// A line of the audit log.
+struct RecordedEvent {
+  Timestamp time;
+  std::string id, name, source, user, access_key_id, source_ip, error_code;
+  bool is_read_only = false;
+  std::string record;  ///< the whole line, JSON
+};
+struct AuditEvents {
+  std::vector<RecordedEvent> events;
+  std::string next_token;
+  std::optional<Timestamp> searched_until;
+};
+Json encode_audit_events(const AuditEvents& page);
+
 struct RebaseModelRequest {
   explicit RebaseModelRequest(const Json& members);
   lookoutvision::ModelRequest model;  ///< the model that is moved, which stays as it is
@@ -234,7 +256,17 @@ struct Evaluation {
     std::int64_t images = 0;
     std::vector<std::string> differences;
   };
+  /// What the good training pictures looked like: of each statistic, what 5 %, 50 % and 95 % of them did not exceed.
+  struct TrainingLooks {
+    struct Statistic {
+      std::string metric;  ///< "AnomalyScore", …
+      double low = 0, median = 0, high = 0;
+    };
+    std::int64_t images = 0;
+    std::vector<Statistic> statistics;
+  };
   bool is_out_of_fold = false;
+  std::optional<TrainingLooks> looks;  ///< Not of models of earlier versions.
   std::optional<Batches> batches;
   std::optional<Stream> stream;  ///< Only of a model in service.
   std::int64_t training_images = 0, testing_images = 0, suspects = 0, skipped = 0;

@@ -12,14 +12,6 @@ constexpr std::size_t kEvery = 10;      // So many pictures come between two com
 constexpr std::size_t kMostSteps = 32;  // of probability, between two quantiles
 constexpr double kReturn = 0.75;        // The share of the limit below which a stream has come back.
 
-/// Returns the quantile of sorted values, between two of them if need be.
-double quantile(const std::vector<double>& sorted, double probability) {
-  const double place = probability * static_cast<double>(sorted.size() - 1);
-  const auto below = std::min(static_cast<std::size_t>(place), sorted.size() - 1);
-  const auto above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-}
-
 /// Returns the share of the training pictures that have at most this value.
 double cumulative(const std::vector<double>& quantiles, double value) {
   const auto above = std::upper_bound(quantiles.begin(), quantiles.end(), value);
@@ -47,6 +39,13 @@ Distance distance(const std::vector<double>& training, std::vector<double> strea
 }
 
 }  // namespace
+
+double quantile(std::span<const double> rising, double probability) {
+  const double place = probability * static_cast<double>(rising.size() - 1);
+  const auto below = std::min(static_cast<std::size_t>(place), rising.size() - 1);
+  const auto above = std::min(below + 1, rising.size() - 1);
+  return rising[below] + (place - static_cast<double>(below)) * (rising[above] - rising[below]);
+}
 
 TrainingLooks summarize_looks(std::span<const Look> good) {
   TrainingLooks out{static_cast<std::int64_t>(good.size()), {}, {}, {}, {}};

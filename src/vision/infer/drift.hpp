@@ -24,6 +24,10 @@ struct Look {
 /// Summarises good pictures, each as the models see it that did not learn from it. There must be at least one.
 TrainingLooks summarize_looks(std::span<const Look> good);
 
+/// Returns the quantile of values that rise, 0 … 1, between two of them if need be. The values may be quantiles at
+/// equal steps of probability, as in TrainingLooks. There must be at least one.
+double quantile(std::span<const double> rising, double probability);
+
 /// What is known of a stream at the moment.
 struct StreamState {
   enum class Kind {

@@ -88,6 +88,16 @@ TEST(StreamMonitor, ACameraThatShowsOnePictureForEverIsFound) {
   EXPECT_EQ(monitor.state().kind, Kind::unlike_training);
 }
 
+TEST(TrainingLooks, QuantilesAtEqualStepsTellAnyQuantile) {
+  const std::vector<double> rising = {2, 4, 8};
+  EXPECT_EQ(quantile(rising, 0), 2);
+  EXPECT_EQ(quantile(rising, 0.25), 3);
+  EXPECT_EQ(quantile(rising, 0.5), 4);
+  EXPECT_EQ(quantile(rising, 0.75), 6);
+  EXPECT_EQ(quantile(rising, 1), 8);
+  EXPECT_EQ(quantile(std::vector<double>{7}, 0.95), 7);
+}
+
 TEST(StreamMonitor, SaysWhenItCannotTell) {
   Random random(7);
   StreamMonitor monitor(training(random, 40)), blind(std::nullopt);
