@@ -12,9 +12,9 @@ const choose = async (tab) => {
   await tab.getByRole('button', { name: /^Upload \d+ pictures$/ }).click();
 };
 
-// Every picture takes a moment, so that the tab dies in the middle.
-await page.route(/\/projects\/.*\.jpg$/, async (route) => {
-  await new Promise((resolve) => setTimeout(resolve, 60));
+// Every call with pictures takes a moment, so that the tab dies in the middle.
+await page.route(/\/projects\/.*\.(jpg|tar)$/, async (route) => {
+  await new Promise((resolve) => setTimeout(resolve, 300));
   await route.continue();
 });
 await page.goto(address);

@@ -142,8 +142,8 @@ class Console(unittest.TestCase):
         self.copy("good", [])
         with open(source, "rb") as file:
             content = file.read()
-        for i in range(300):
-            with open(os.path.join(self.folder, "pictures", "good", f"{i:03}.jpg"), "wb") as file:
+        for i in range(1000):
+            with open(os.path.join(self.folder, "pictures", "good", f"{i:04}.jpg"), "wb") as file:
                 file.write(content + b"%d" % i)  # Decoders do not read what follows the end mark.
         script = browser("killed_upload.mjs", os.path.join(self.folder, "pictures"), "killed")
         out, err = script.communicate(timeout=300)
@@ -153,12 +153,13 @@ class Console(unittest.TestCase):
         versions = []
         for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix="projects/killed/"):
             versions += page["Versions"]
-        self.assertEqual(len({v["Key"] for v in versions}), 300)
-        # At most the six pictures that were on their way when the tab died were sent twice.
-        self.assertLessEqual(len(versions), 306)
+        self.assertEqual(len({v["Key"] for v in versions}), 1000)
+        # At most what was on its way when the tab died was sent twice: six packs of 64 pictures.
+        self.assertLessEqual(len(versions), 1000 + 6 * 64)
         self.assertGreaterEqual(sent, 20)
+        self.assertLess(sent, 1000)
         stats = self.lookout.describe_dataset(ProjectName="killed", DatasetType="train")["DatasetDescription"]["ImageStats"]
-        self.assertEqual(stats, {"Total": 300, "Labeled": 300, "Normal": 300, "Anomaly": 0})
+        self.assertEqual(stats, {"Total": 1000, "Labeled": 1000, "Normal": 1000, "Anomaly": 0})
 
     def test_objects_never_run_scripts_in_a_browser(self):
         self.s3.create_bucket(Bucket="hostile")

@@ -28,6 +28,7 @@ import { useSession } from '../session/session.tsx';
 import { fromInput, type FoundFile } from '../upload/collect.ts';
 import { consoleBucket } from '../upload/console_bucket.ts';
 import { groupByFolder } from '../upload/folders.ts';
+import { bucketTarget } from '../upload/dataset_target.ts';
 import { Upload, type UploadProgress } from '../upload/upload.ts';
 import { TrialStatus } from './trial_status.tsx';
 
@@ -73,11 +74,7 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
     // Another task of this name may have left its pictures here; a second try goes on where the first one ended.
     const prefix = `projects/${project}/trials/${name}-${token.slice(0, 8)}/`;
     const items = files.map(({ path, file }) => ({ path, file, label: null }));
-    const target = {
-      list: async () => new Map((await s3.listAll(bucket, prefix)).map(({ key, size, etag }) => [key, { size, etag }])),
-      put: (key: string, body: Uint8Array, type: string, signal: AbortSignal) => s3.put({ bucket, key }, body, type, { signal }),
-      add: async () => {},
-    };
+    const target = { ...bucketTarget(s3, bucket, prefix), add: async () => {} };
     const upload = new Upload(items, prefix, target, setProgress);
     await upload.run();
     const failure = upload.progress.failures[0];
