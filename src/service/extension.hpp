@@ -7,6 +7,7 @@
 #include "auth/identities.hpp"
 #include "auth/key_ring.hpp"
 #include "metrics/metrics.hpp"
+#include "service/annotation_transfer.hpp"
 #include "service/service.hpp"
 #include "store/model_files/model_files.hpp"
 #include "thumbnails/thumbnails.hpp"
@@ -23,6 +24,7 @@ struct ExtensionServices {
   KeyRing& keys;
   ModelFiles models;
   Thumbnails& thumbnails;
+  AnnotationTransfer& annotations;
 };
 
 struct TrainingState {

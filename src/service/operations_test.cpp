@@ -368,7 +368,9 @@ class Evaluations : public Operations {
   Identities identities_{*metadata_, clock_};
   KeyRing keys_{*metadata_, clock_, folder_.path() / "master-key"};
   Thumbnails thumbnails_{*objects_, {.cache_folder = folder_.path() / "thumbnails"}};
-  ExtensionServices services_{service_, *metadata_, metrics_, identities_, keys_, ModelFiles(*objects_), thumbnails_};
+  AnnotationTransfer annotations_{*metadata_, *objects_, clock_};
+  ExtensionServices services_{service_,    *metadata_,  metrics_, identities_, keys_, ModelFiles(*objects_),
+                              thumbnails_, annotations_};
 };
 
 TEST_F(Evaluations, AThumbnailOfAPictureThatMayNotBeReadDoesNotTellWhetherThereIsOne) {

@@ -26,7 +26,7 @@ import { count, plural, time } from '../app/format.ts';
 import { href, paths } from '../app/paths.ts';
 import { useSession } from '../session/session.tsx';
 import { fromInput, type FoundFile } from '../upload/collect.ts';
-import { consoleBucket } from '../upload/console_bucket.ts';
+import { useConsoleBucket } from '../upload/console_bucket_dialog.tsx';
 import { groupByFolder } from '../upload/folders.ts';
 import { bucketTarget } from '../upload/dataset_target.ts';
 import { Upload, type UploadProgress } from '../upload/upload.ts';
@@ -47,7 +47,8 @@ export function useTrials(project: string) {
 }
 
 function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
-  const { client, s3, region } = useSession();
+  const { client, s3 } = useSession();
+  const consoleBucket = useConsoleBucket();
   const queries = useQueryClient();
   const [, navigate] = useHashLocation();
   const models = useModels(project);
@@ -70,7 +71,7 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
 
   /** Sends the chosen files to the console bucket and returns where they are. */
   async function send() {
-    const bucket = await consoleBucket(s3, region);
+    const bucket = await consoleBucket();
     // Another task of this name may have left its pictures here; a second try goes on where the first one ended.
     const prefix = `projects/${project}/trials/${name}-${token.slice(0, 8)}/`;
     const items = files.map(({ path, file }) => ({ path, file, label: null }));

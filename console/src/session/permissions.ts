@@ -19,6 +19,8 @@ const actions = [
   'vedette:UpdateModelUnits',
   'vedette:RebaseModel',
   'vedette:StartTrialDetection',
+  'vedette:ConvertAnnotations',
+  'vedette:ExportCocoAnnotations',
   'vedette:ListUsers',
   'vedette:CreateUser',
   's3:CreateBucket',

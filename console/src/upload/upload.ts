@@ -22,6 +22,31 @@ export interface UploadItem {
   label: 'normal' | 'anomaly' | null;
 }
 
+/** Which files an upload takes. */
+export interface UploadRules {
+  mostBytes: number;
+  /** The content type of a file, or null if it is none that the upload takes. */
+  typeOf(bytes: Uint8Array): string | null;
+  /** Why a file that is too large, or of no type, is left out. */
+  tooLarge: string;
+  wrongType: string;
+}
+
+export const kPictureRules: UploadRules = {
+  mostBytes: kMostBytes,
+  typeOf: pictureType,
+  tooLarge: 'The file is larger than 8 MiB, which is the most that the service takes.',
+  wrongType: 'This is neither a PNG nor a JPEG file.',
+};
+
+/** What another tool exported: pictures, and files of any kind that describe them. */
+export const kExportRules: UploadRules = {
+  mostBytes: 64 * 1024 * 1024,
+  typeOf: (bytes) => pictureType(bytes) ?? 'application/octet-stream',
+  tooLarge: 'The file is larger than 64 MiB, which is the most that an import takes.',
+  wrongType: '',
+};
+
 export interface UploadFailure {
   item: UploadItem;
   reason: string;
@@ -84,6 +109,7 @@ export class Upload {
     private readonly prefix: string,
     private readonly target: UploadTarget,
     private readonly onProgress: (progress: UploadProgress) => void,
+    private readonly rules: UploadRules = kPictureRules,
   ) {
     this.waiting = [...items];
     const bytesTotal = items.reduce((sum, item) => sum + item.file.size, 0);
@@ -170,10 +196,10 @@ export class Upload {
 
   /** Reads a picture and finds its key. Returns null if the bucket has it already. */
   private async prepare(item: UploadItem): Promise<Prepared | null> {
-    if (item.file.size > kMostBytes) throw new Error('The file is larger than 8 MiB, which is the most that the service takes.');
+    if (item.file.size > this.rules.mostBytes) throw new Error(this.rules.tooLarge);
     const bytes = new Uint8Array(await item.file.arrayBuffer());
-    const type = pictureType(bytes);
-    if (!type) throw new Error('This is neither a PNG nor a JPEG file.');
+    const type = this.rules.typeOf(bytes);
+    if (!type) throw new Error(this.rules.wrongType);
     let key = this.prefix + item.path;
     let hash: string | undefined;
     // A file of the same name with other content is another picture: both are kept.
@@ -190,7 +216,8 @@ export class Upload {
     }
     this.present.set(key, { size: bytes.length, etag: hash ?? '' });
     // The server tells the type of a packed picture from its name.
-    const fitsPack = bytes.length < kSmallBytes && (type === 'image/png' ? /\.png$/i : /\.jpe?g$/i).test(key);
+    const named = type === 'image/png' ? /\.png$/i : type === 'image/jpeg' ? /\.jpe?g$/i : /(?<!\.png|\.jpe?g)$/i;
+    const fitsPack = bytes.length < kSmallBytes && named.test(key);
     return { item, key, bytes, type, fitsPack };
   }
 
