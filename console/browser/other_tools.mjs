@@ -56,6 +56,7 @@ await shoot('labels');
 await button('Remove dent').click();
 await button('Confirm').click();
 await page.getByText(/got the new names?/).waitFor();
+await page.getByText('Anomaly: groove').first().waitFor();
 
 await button('Actions').click();
 const downloading = page.waitForEvent('download');

@@ -19,10 +19,12 @@ import { renameLabels, useProjectLabels } from './project_labels.ts';
 
 interface Props {
   project: string;
+  /** Called when pictures got other labels. */
+  onChanged(): void;
   onClose(): void;
 }
 
-export function ManageLabels({ project, onClose }: Props) {
+export function ManageLabels({ project, onChanged, onClose }: Props) {
   const { labels, uses, add, changeAdded, error } = useProjectLabels(project);
   if (!labels)
     return (
@@ -30,7 +32,7 @@ export function ManageLabels({ project, onClose }: Props) {
         {error ? <Alert type="error">{sentenceOf(error)}</Alert> : <Spinner />}
       </Modal>
     );
-  return <Dialog {...{ project, onClose, labels, uses, add, changeAdded }} />;
+  return <Dialog {...{ project, onChanged, onClose, labels, uses, add, changeAdded }} />;
 }
 
 interface DialogProps extends Props, Pick<ReturnType<typeof useProjectLabels>, 'uses' | 'add' | 'changeAdded'> {
@@ -43,7 +45,7 @@ interface Row {
   colour: string;
 }
 
-function Dialog({ project, onClose, labels, uses, add, changeAdded }: DialogProps) {
+function Dialog({ project, onChanged, onClose, labels, uses, add, changeAdded }: DialogProps) {
   const { client } = useSession();
   const queries = useQueryClient();
   const messages = useMessages();
@@ -79,18 +81,20 @@ function Dialog({ project, onClose, labels, uses, add, changeAdded }: DialogProp
       const renamed = new Map(rows.flatMap(({ before, name }) => (before !== null && before !== name ? [[before, name] as const] : [])));
       const inUse = new Map([...renamed].filter(([before]) => uses.has(before)));
       let changed = 0;
-      if (inUse.size)
-        for (const type of ['train', 'test'] as const) {
-          const has = await client.call('DescribeProject', { ProjectName: project });
-          if (has.ProjectDescription?.Datasets?.some(({ DatasetType }) => DatasetType === type)) changed += await renameLabels(client, project, type, inUse);
-        }
+      if (inUse.size) {
+        const { ProjectDescription } = await client.call('DescribeProject', { ProjectName: project });
+        for (const { DatasetType } of ProjectDescription?.Datasets ?? []) changed += await renameLabels(client, project, DatasetType as 'train' | 'test', inUse);
+      }
       const kept = new Set(rows.map(({ before }) => before));
       changeAdded(new Map<string, string | null>([...renamed, ...labels.filter(({ name }) => !kept.has(name)).map(({ name }) => [name, null] as const)]));
       for (const { before, name } of rows) if (before === null) add(name);
       await queries.invalidateQueries({ queryKey: keys.project(project) });
+      if (changed) onChanged();
       if (changed) messages.succeed(`${plural(changed, 'picture')} got the new names of anomaly labels.`);
       onClose();
     } catch (error) {
+      // What was changed until then stays.
+      onChanged();
       await queries.invalidateQueries({ queryKey: keys.project(project) });
       setProblem(sentenceOf(error));
       setBusy(false);

@@ -119,7 +119,9 @@ function Dataset({ project, type, dataset, train, test }: DatasetProps) {
   const messages = useMessages();
   const [dialog, setDialog] = useState<Dialog>();
   const hasPictures = dataset.Status !== 'CREATE_IN_PROGRESS' && dataset.Status !== 'CREATE_FAILED';
-  const gallery = useDatasetGallery(project, type, hasPictures ? String(dataset.CreationTimestamp) : undefined, dataset.ImageStats?.Total);
+  // Counts what changed pictures that the gallery shows already, which it then lists again.
+  const [revision, setRevision] = useState(0);
+  const gallery = useDatasetGallery(project, type, hasPictures ? `${dataset.CreationTimestamp} ${revision}` : undefined, dataset.ImageStats?.Total);
   const { model } = gallery;
   const canLabel = session.may('lookoutvision:UpdateDatasetEntries');
   const name = test ? `${kNames[type].toLowerCase()} dataset` : 'dataset';
@@ -196,12 +198,13 @@ function Dataset({ project, type, dataset, train, test }: DatasetProps) {
             bucket={bucket}
             onDone={() => {
               setDialog(undefined);
+              setRevision((before) => before + 1);
               void queries.invalidateQueries({ queryKey: keys.project(project) });
             }}
           />
         )}
       </Modal>
-      {dialog === 'labels' && <ManageLabels project={project} onClose={() => setDialog(undefined)} />}
+      {dialog === 'labels' && <ManageLabels project={project} onChanged={() => setRevision((before) => before + 1)} onClose={() => setDialog(undefined)} />}
       {dialog === 'delete' && (
         <ConfirmDelete
           title={`Delete the ${name} of ${project}?`}
