@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endpoint, openBrowser, openPage, signIn } from '../browser/lib.mjs';
+import { endpoint, openBrowser, openPage, setUpBucket, signIn } from '../browser/lib.mjs';
 
 const pictures = Number(process.argv[2] ?? 5000);
 const rounds = Number(process.argv[3] ?? 2);
@@ -38,8 +38,10 @@ async function console_(page, round) {
   await page.locator('input[type=file][webkitdirectory]').setInputFiles(folder);
   const button = page.getByRole('button', { name: /^Upload [\d,]+ pictures$/ });
   await button.waitFor({ timeout: 120_000 });
-  const start = performance.now();
+  const asked = performance.now();
   await button.click();
+  await setUpBucket(page, page.getByText(/^Adding|^[\d,]+ of [\d,]+ pictures/).or(page.getByRole('gridcell')));
+  const start = round === 0 ? performance.now() : asked; // Only the first upload may wait for the person.
   await page.getByText(/^Adding/).or(page.getByRole('gridcell').first()).first().waitFor({ timeout: 600_000 });
   const sent = (performance.now() - start) / 1000;
   await page.getByRole('gridcell').first().waitFor({ timeout: 600_000 });

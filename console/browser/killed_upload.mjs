@@ -1,6 +1,6 @@
 // Kills the tab in the middle of an upload and goes on in another one: node killed_upload.mjs FOLDER PROJECT. Prints how many
 // pictures the first tab had sent when it was killed.
-import { openBrowser, openPage, endpoint, signIn } from './lib.mjs';
+import { openBrowser, openPage, endpoint, setUpBucket, signIn } from './lib.mjs';
 
 const [folder, project] = process.argv.slice(2);
 const browser = await openBrowser();
@@ -9,17 +9,18 @@ await signIn(page);
 const address = `${endpoint}/console/#/projects/${project}/create-dataset`;
 const choose = async (tab) => {
   await tab.locator('input[type=file][webkitdirectory]').setInputFiles(folder);
-  await tab.getByRole('button', { name: /^Upload \d+ pictures$/ }).click();
+  await tab.getByRole('button', { name: /^Upload [\d,]+ pictures$/ }).click();
 };
 
-// Every picture takes a moment, so that the tab dies in the middle.
-await page.route(/\/projects\/.*\.jpg$/, async (route) => {
-  await new Promise((resolve) => setTimeout(resolve, 60));
+// Every call with pictures takes a moment, so that the tab dies in the middle.
+await page.route(/\/projects\/.*\.(jpg|tar)$/, async (route) => {
+  await new Promise((resolve) => setTimeout(resolve, 300));
   await route.continue();
 });
 await page.goto(address);
 await choose(page);
-const progress = page.getByText(/^\d+ of \d+ pictures/);
+const progress = page.getByText(/^[\d,]+ of [\d,]+ pictures/);
+await setUpBucket(page, progress);
 for (;;) {
   const sent = Number.parseInt(await progress.textContent(), 10);
   if (sent >= 20) {

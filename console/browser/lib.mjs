@@ -41,3 +41,10 @@ export async function signIn(page) {
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await page.getByRole('heading', { name: 'Dashboard' }).waitFor();
 }
+
+/** Lets the console make its bucket if it asks, until `next` is there. */
+export async function setUpBucket(page, next) {
+  const create = page.getByRole('button', { name: 'Create S3 bucket', exact: true });
+  await create.or(next).first().waitFor();
+  if (await create.isVisible()) await create.click();
+}

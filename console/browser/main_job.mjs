@@ -5,7 +5,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { openBrowser, openPage, seriousFindings, signIn } from './lib.mjs';
+import { openBrowser, openPage, seriousFindings, setUpBucket, signIn } from './lib.mjs';
 
 const folder = process.argv[2];
 const picture = join(folder, 'try.jpg');
@@ -47,6 +47,7 @@ await page.locator('input[type=file][webkitdirectory]').setInputFiles(join(folde
 await page.getByText('pictures/unsorted', { exact: true }).waitFor();
 await check(page, 'folders');
 await page.getByRole('button', { name: /^Upload \d+ pictures$/ }).click();
+await setUpBucket(page, page.getByRole('gridcell'));
 await page.waitForURL(/dataset\/train/);
 await page.getByRole('gridcell').first().waitFor();
 await check(page, 'uploaded');

@@ -28,6 +28,8 @@ class CocoWriter {
   void add_areas(const Grid<std::uint8_t>& mask);
   /// Says that the picture that was added last is anomalous, by an annotation of the category "anomaly" without an area.
   void add_verdict();
+  /// How long the file's text is by now, without its ends.
+  [[nodiscard]] std::size_t size_bytes() const { return images_.size() + annotations_.size(); }
   /// Returns the file's text. Nothing may be added after that.
   std::string finish();
 

@@ -306,7 +306,7 @@ class DatasetWriter {
         ++tally_.partly_bad;
         name.clear();
       } else {
-        line["anomaly-mask-ref"] = rules_.reference_prefix + name;
+        line["anomaly-mask-ref"] = rules_.mask_prefix.value_or(rules_.reference_prefix) + name;
         auto& about = line["anomaly-mask-ref-metadata"] = {{"internal-color-map", colors}};
         about.update(metadata("semantic-segmentation"));
       }

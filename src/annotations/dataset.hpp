@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,9 +22,10 @@ struct DatasetRules {
       true;  ///< Boxes are drawn as filled rectangles; otherwise they only say that there is a defect.
   /// Labels of good parts, in upper or lower case. Whatever else labels a picture or an area tells of a defect.
   std::vector<std::string> normal_labels = {"normal", "good"};
-  std::string reference_prefix;     ///< "s3://bucket/prefix/", or empty for references relative to the pictures
-  FormatSet formats = kAllFormats;  ///< Pictures of other formats are problems.
-  std::string creation_date;        ///< for the metadata of the labels, in the form of data sets (2026-01-31T12:00:00)
+  std::string reference_prefix;            ///< "s3://bucket/prefix/", or empty for references relative to the pictures
+  std::optional<std::string> mask_prefix;  ///< the same for masks, if they are kept elsewhere than the pictures
+  FormatSet formats = kAllFormats;         ///< Pictures of other formats are problems.
+  std::string creation_date;  ///< for the metadata of the labels, in the form of data sets (2026-01-31T12:00:00)
 };
 
 struct DatasetLabel {

@@ -109,6 +109,16 @@ JsonOperations extension_operations(ExtensionServices& s) {
          return encoded(get_thumbnails(s, i.context, extension::GetThumbnailsRequest(i.members)),
                         extension::encode_thumbnails);
        }},
+      {"ConvertAnnotations",
+       [&](const Invocation& i) {
+         return encoded(s.annotations.convert(i.context, extension::ConvertAnnotationsRequest(i.members)),
+                        extension::encode_conversion);
+       }},
+      {"ExportCocoAnnotations",
+       [&](const Invocation& i) {
+         return encoded(s.annotations.export_coco(i.context, extension::ExportCocoRequest(i.members)),
+                        extension::encode_coco_export);
+       }},
       {"StartTrialDetection",
        [&](const Invocation& i) {
          return encoded(s.lookout_vision.start_trial(i.context, extension::StartTrialRequest(i.members)), encode_one);

@@ -191,7 +191,7 @@ std::optional<ChecksumAlgorithm> announced_checksum(const HeaderList& headers) {
   return std::nullopt;
 }
 
-Result<Response> run_s3(S3Call call) {
+Result<Response> run_s3(S3Call& call) {
   using Kind = s3::OperationKind;
   using namespace s3_operations;
   const auto operation = [&]() -> Operation {
@@ -211,7 +211,7 @@ Result<Response> run_s3(S3Call call) {
       case Kind::list_objects_v2:
         return s3_operations::list_objects_v2;
       case Kind::put_object:
-        return s3_operations::put_object;
+        return call.is_archive ? s3_operations::put_archive : s3_operations::put_object;
       case Kind::get_object:
         return s3_operations::get_object;
       case Kind::head_object:

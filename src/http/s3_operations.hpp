@@ -8,7 +8,8 @@
 #include "http/exchange.hpp"
 #include "store/objects/buckets.hpp"
 
-/// Runs the S3 operations, which are in s3_buckets.cpp, s3_objects.cpp, s3_listings.cpp and s3_uploads.cpp.
+/// Runs the S3 operations, which are in s3_buckets.cpp, s3_objects.cpp, s3_archives.cpp,
+/// s3_listings.cpp and s3_uploads.cpp.
 namespace vedette {
 
 struct S3Call {
@@ -21,11 +22,26 @@ struct S3Call {
   const HeaderList& trailers;             ///< the trailers of an aws-chunked body
   std::string_view body;                  ///< an XML body, or empty
   std::unique_ptr<StagedObject> content;  ///< the finished content of a put or a part, or null
+  bool is_archive = false;                ///< whether the content is a HeldArchive, which is unpacked
+  std::size_t unpacked = 0;               ///< set by the operation: how many objects an archive became
   [[nodiscard]] std::optional<std::string> version_id() const { return request.parameter("versionId"); }
 };
-/// Runs the operation of a call. The caller is already authorised, except for the single keys of DeleteObjects and for
-/// the source of a copy.
-Result<Response> run_s3(S3Call call);
+/// Runs the operation of a call. The caller is already authorised, except for the single keys of DeleteObjects and of
+/// an archive that is unpacked, and for the source of a copy.
+Result<Response> run_s3(S3Call& call);
+
+/// An archive in memory, from which it is unpacked (api/s3/archive.hpp).
+class HeldArchive : public StagedObject {
+ public:
+  [[nodiscard]] virtual const std::string& bytes() const = 0;  ///< At most s3::kLargestArchive of them.
+};
+std::unique_ptr<HeldArchive> hold_archive();
+
+/// Returns whether a put sends a tar archive that is to be unpacked into the bucket. The headers are those of AWS
+/// Snowball Edge and of MinIO: x-amz-meta-snowball-auto-extract, …-prefix, …-ignore-dirs. Fails with NotImplemented if
+/// the request asks for something that an archive cannot have here.
+///   https://docs.aws.amazon.com/snowball/latest/developer-guide/batching-small-files.html
+Result<bool> is_archive_to_unpack(s3::OperationKind kind, const HeaderList& headers);
 
 /// Returns the checksum that a request announces in a header, either with its value or for the trailer.
 std::optional<ChecksumAlgorithm> announced_checksum(const HeaderList& headers);
@@ -62,6 +78,8 @@ Result<Response> list_objects_v2(S3Call& call);
 Result<Response> list_object_versions(S3Call& call);
 // These operations concern objects.
 Result<Response> put_object(S3Call& call);
+/// Stores every entry of an archive as an object, or nothing.
+Result<Response> put_archive(S3Call& call);
 Result<Response> get_object(S3Call& call);
 Result<Response> head_object(S3Call& call);
 Result<Response> copy_object(S3Call& call);

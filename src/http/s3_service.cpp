@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/s3/archive.hpp"
 #include "api/s3/messages.hpp"
 #include "base/text.hpp"
 #include "http/s3_operations.hpp"
@@ -20,13 +21,16 @@ class S3PendingCall : public PendingCall {
     body_limit = kXmlLimit;
   }
   Result<Response> run(std::string_view body, AuditEvent& audit) override {
-    auto response = run_s3(S3Call{objects_, identity_.caller, identity_.scope, request_, head_.path, head_.headers,
-                                  trailers, body, std::move(content)});
-    if (changes_bucket()) {
+    S3Call call{objects_, identity_.caller,   identity_.scope, request_, head_.path, head_.headers, trailers,
+                body,     std::move(content), is_archive};
+    auto response = run_s3(call);
+    if (changes_bucket() || is_archive) {
       audit.name = request_.action.substr(request_.action.find(':') + 1);
       audit.source = "s3.amazonaws.com";
       audit.is_read_only = false;
-      audit.request_parameters = audit_parameters({{"bucketName", request_.bucket}});
+      nlohmann::json parameters{{"bucketName", request_.bucket}};
+      if (is_archive) parameters.update({{"key", request_.key}, {"unpackedObjects", call.unpacked}});
+      audit.request_parameters = audit_parameters(parameters);
       if (!response) {
         audit.error_code = response.error().code;
         audit.error_message = response.error().message;
@@ -35,9 +39,12 @@ class S3PendingCall : public PendingCall {
     return response;
   }
 
+  bool is_archive = false;  ///< whether the content is an archive that is unpacked
+
  private:
   /// Returns whether the operation is one of CloudTrail's management events. Operations on objects are data events,
-  /// which CloudTrail also leaves out unless asked.
+  /// which CloudTrail also leaves out unless asked. An archive, which makes many objects at once, has a line all the
+  /// same.
   [[nodiscard]] bool changes_bucket() const {
     using Kind = s3::OperationKind;
     switch (request_.kind) {
@@ -96,6 +103,8 @@ Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, co
   if (is_put || request->kind == s3::OperationKind::copy_object ||
       request->kind == s3::OperationKind::create_multipart_upload)
     if (auto ok = check_put_headers(head.headers); !ok) return ok.error();
+  const auto is_archive = is_archive_to_unpack(request->kind, head.headers);
+  if (!is_archive) return is_archive.error();
   if (is_put) {
     const auto has = objects_->has_bucket(request->bucket);
     if (!has) return has.error();
@@ -103,11 +112,12 @@ Result<std::unique_ptr<PendingCall>> S3Service::open(const RequestHead& head, co
   }
   auto call = std::make_unique<S3PendingCall>(*objects_, std::move(*request), head, identity);
   if (is_put) {
-    auto staged = objects_->stage();
+    auto staged = *is_archive ? Result<std::unique_ptr<StagedObject>>(hold_archive()) : objects_->stage();
     if (!staged) return staged.error();
     if (const auto algorithm = announced_checksum(head.headers)) (*staged)->add_checksum(*algorithm);
     call->content = std::move(*staged);
-    call->body_limit = kObjectLimit;
+    call->is_archive = *is_archive;
+    call->body_limit = *is_archive ? s3::kLargestArchive : kObjectLimit;
   }
   return std::unique_ptr<PendingCall>(std::move(call));
 }

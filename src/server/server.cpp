@@ -132,6 +132,7 @@ struct Server::Parts {
   LookoutVision lookout_vision;
   Identities identities;
   Thumbnails thumbnails;
+  AnnotationTransfer annotations;
   ExtensionServices extension_services;
   RateLimiter limiter;
   JsonService lookoutvision_service, extension_service;
@@ -170,9 +171,10 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
       thumbnails(
           stores.objects(),
           {.cache_folder = stores.folder().thumbnails(), .cores = settings.cores, .largest_image = kLargestImage}),
+      annotations(stores.metadata(), stores.objects(), clock),
       extension_services{lookout_vision, stores.metadata(),      metrics,
                          identities,     stores.keys(),          ModelFiles(stores.objects()),
-                         thumbnails,     stores.folder().audit()},
+                         thumbnails,     annotations, stores.folder().audit()},
       limiter(settings.requests_per_second),
       lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
                             limiter, &metrics),

@@ -8,6 +8,7 @@
 #include "auth/identities.hpp"
 #include "auth/key_ring.hpp"
 #include "metrics/metrics.hpp"
+#include "service/annotation_transfer.hpp"
 #include "service/service.hpp"
 #include "store/model_files/model_files.hpp"
 #include "thumbnails/thumbnails.hpp"
@@ -24,6 +25,7 @@ struct ExtensionServices {
   KeyRing& keys;
   ModelFiles models;
   Thumbnails& thumbnails;
+  AnnotationTransfer& annotations;
   std::filesystem::path audit_folder;  ///< where AuditLog writes
 };
 

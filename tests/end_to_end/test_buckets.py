@@ -1,8 +1,10 @@
 """Tests what buckets carry beside objects (versions, settings, tags, rules for browsers), with boto3's client and resource interfaces."""
 import http.client
+import io
 import json
 import os
 import random
+import tarfile
 import tempfile
 import unittest
 from urllib.request import Request, urlopen
@@ -286,6 +288,85 @@ class Settings(BucketTest):
             "get_object", Params={"Bucket": self.bucket, "Key": "k", "ResponseContentType": "image/png", "ResponseContentDisposition": "attachment; filename=a.png"})
         with urlopen(url) as answer:
             self.assertEqual((answer.headers["content-type"], answer.headers["content-disposition"]), ("image/png", "attachment; filename=a.png"))
+
+
+def archive_of(files, format=tarfile.PAX_FORMAT, links=()):
+    """Returns a tar archive. A file without content is a folder."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=format) as archive:
+        for name, body in files.items():
+            info = tarfile.TarInfo(name)
+            if body is None:
+                info.type = tarfile.DIRTYPE
+            else:
+                info.size = len(body)
+            archive.addfile(info, io.BytesIO(body or b""))
+        for name, target in links:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            archive.addfile(info)
+    return buffer.getvalue()
+
+
+class Archives(BucketTest):
+    """Tests tar archives that are unpacked into the bucket."""
+
+    def unpack(self, archive, key="pack.tar", **metadata):
+        return self.put(key, archive, Metadata={"snowball-auto-extract": "true", **{name.replace("_", "-"): value for name, value in metadata.items()}})
+
+    def keys(self):
+        return [o["Key"] for o in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
+
+    def test_every_file_becomes_an_object(self):
+        files = {"a.png": b"1" * 1000, "d": None, "d/\u00fc.jpg": b"22", "long/" + "n" * 200 + ".json": b"{}", "./e": b""}
+        for format in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+            archive = archive_of(files, format)
+            answer = self.unpack(archive)
+            self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], 200)
+            self.assertEqual(self.keys(), sorted(["a.png", "d/", "d/\u00fc.jpg", "long/" + "n" * 200 + ".json", "e"]))
+            for name, body in files.items():
+                if body is not None:
+                    self.assertEqual(self.read(name.removeprefix("./")), body)
+        types = {key: self.s3.head_object(Bucket=self.bucket, Key=key)["ContentType"] for key in ("a.png", "d/\u00fc.jpg", "e")}
+        self.assertEqual(types, {"a.png": "image/png", "d/\u00fc.jpg": "image/jpeg", "e": "binary/octet-stream"})
+
+    def test_prefix_folders_and_metadata(self):
+        self.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
+        archive = archive_of({"a": b"1", "d": None}, tarfile.USTAR_FORMAT)
+        for metadata in ({"snowball_prefix": "x/y"}, {"minio_snowball_prefix": "x/y/"}):
+            self.unpack(archive, minio_snowball_ignore_dirs="true", line="7", **metadata)
+        versions = self.s3.list_object_versions(Bucket=self.bucket)["Versions"]
+        self.assertEqual([v["Key"] for v in versions], ["x/y/a", "x/y/a"])
+        self.assertEqual(self.s3.head_object(Bucket=self.bucket, Key="x/y/a")["Metadata"], {"line": "7"})
+
+    def test_what_cannot_be_unpacked_stores_nothing(self):
+        good = {"good": b"1"}
+        for archive in (archive_of({**good, "../up": b"1"}), archive_of({**good, "/root": b"1"}), archive_of(good, links=[("l", "good")]), archive_of(good)[:700], b"no archive",
+                        archive_of({str(i): b"" for i in range(257)})):
+            self.fails("InvalidRequest", 400, self.s3.put_object, Key="k", Body=archive, Metadata={"snowball-auto-extract": "true"})
+        extract = {"snowball-auto-extract": "true"}
+        self.fails("EntityTooLarge", 400, self.s3.put_object, Key="k", Body=bytes((16 << 20) + 512), Metadata=extract)
+        self.fails("KeyTooLongError", 400, self.s3.put_object, Key="k", Body=archive_of(good), Metadata={**extract, "snowball-prefix": "p" * 1020})
+        self.fails("NotImplemented", 501, self.s3.put_object, Key="k", Body=archive_of(good), Metadata={**extract, "snowball-ignore-errors": "true"})
+        self.fails("NotImplemented", 501, self.s3.put_object, Key="k", Body=archive_of(good), Metadata=extract, Tagging="a=b")
+        self.fails("NotImplemented", 501, self.s3.create_multipart_upload, Key="k", Metadata=extract)
+        self.fails("BadDigest", 400, self.s3.put_object, Key="k", Body=archive_of(good), Metadata=extract, ContentMD5="AAAAAAAAAAAAAAAAAAAAAA==")
+        self.assertEqual(self.keys(), [])
+        self.put("k", archive_of(good), Metadata={"snowball-auto-extract": "false"})
+        self.assertEqual(self.keys(), ["k"])
+
+    def test_every_key_needs_its_right_and_a_call_has_one_line_of_audit(self):
+        keys = user("packer", {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{self.bucket}/mine/*"})
+        packer = boto3.client("s3", endpoint_url=SERVER.url, region_name=REGION, **keys)
+        for key, files in (("mine/k", {"mine/a": b"1", "other/b": b"2"}), ("other/k", {"mine/a": b"1"})):
+            self.fails("AccessDenied", 403, packer.put_object, Key=key, Body=archive_of(files), Metadata={"snowball-auto-extract": "true"})
+        self.assertEqual(self.keys(), [])
+        packer.put_object(Bucket=self.bucket, Key="mine/k", Body=archive_of({"mine/a": b"1", "mine/b": b"2"}), Metadata={"snowball-auto-extract": "true"})
+        self.assertEqual(self.keys(), ["mine/a", "mine/b"])
+        folder = os.path.join(SERVER.data, "audit")
+        lines = [json.loads(line) for name in os.listdir(folder) for line in open(os.path.join(folder, name), encoding="utf-8")]
+        mine = [line for line in lines if (line.get("requestParameters") or {}).get("bucketName") == self.bucket and line["eventName"] == "PutObject"]
+        self.assertEqual([(line.get("errorCode"), line["requestParameters"]["unpackedObjects"]) for line in mine], [("AccessDenied", 0), (None, 2)])
 
 
 class Rights(BucketTest):

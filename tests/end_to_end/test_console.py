@@ -145,8 +145,8 @@ class Console(unittest.TestCase):
         self.copy("good", [])
         with open(source, "rb") as file:
             content = file.read()
-        for i in range(300):
-            with open(os.path.join(self.folder, "pictures", "good", f"{i:03}.jpg"), "wb") as file:
+        for i in range(1000):
+            with open(os.path.join(self.folder, "pictures", "good", f"{i:04}.jpg"), "wb") as file:
                 file.write(content + b"%d" % i)  # Decoders do not read what follows the end mark.
         script = browser("killed_upload.mjs", os.path.join(self.folder, "pictures"), "killed")
         out, err = script.communicate(timeout=300)
@@ -156,12 +156,39 @@ class Console(unittest.TestCase):
         versions = []
         for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix="projects/killed/"):
             versions += page["Versions"]
-        self.assertEqual(len({v["Key"] for v in versions}), 300)
-        # At most the six pictures that were on their way when the tab died were sent twice.
-        self.assertLessEqual(len(versions), 306)
+        self.assertEqual(len({v["Key"] for v in versions}), 1000)
+        # At most what was on its way when the tab died was sent twice: six packs of 64 pictures.
+        self.assertLessEqual(len(versions), 1000 + 6 * 64)
         self.assertGreaterEqual(sent, 20)
+        self.assertLess(sent, 1000)
         stats = self.lookout.describe_dataset(ProjectName="killed", DatasetType="train")["DatasetDescription"]["ImageStats"]
-        self.assertEqual(stats, {"Total": 300, "Labeled": 300, "Normal": 300, "Anomaly": 0})
+        self.assertEqual(stats, {"Total": 1000, "Labeled": 1000, "Normal": 1000, "Anomaly": 0})
+
+    def test_what_another_tool_exported_comes_in_and_goes_out_again(self):
+        self.copy("images", pictures_of("train.manifest", "anomaly")[:2] + pictures_of("train.manifest", "normal")[:1])
+        folder = os.path.join(self.folder, "pictures")
+        names = sorted(os.listdir(os.path.join(folder, "images")))
+        with open(os.path.join(folder, "labels.json"), "w", encoding="utf-8") as file:
+            square = {"category_id": 1, "iscrowd": 0, "bbox": [20, 30, 10, 10], "area": 100, "segmentation": [[20, 30, 30, 30, 30, 40, 20, 40]]}
+            json.dump({"images": [{"id": n, "file_name": name} for n, name in enumerate(names)], "categories": [{"id": 1, "name": "scratch"}],
+                       "annotations": [{"id": 1, "image_id": 0, **square}, {"id": 2, "image_id": 1, **square}, {"id": 3, "image_id": 77, **square}]}, file)
+        coco = os.path.join(self.folder, "coco.json")
+        out, err = browser("other_tools.mjs", folder, coco).communicate(timeout=300)
+        self.addCleanup(self.lookout.delete_project, ProjectName="imported")
+        self.addCleanup(self.lookout.delete_dataset, ProjectName="imported", DatasetType="train")
+        self.assertTrue(out, err)
+        self.assertRegex(json.loads(out)["told"][0], "labels.json.*77")
+        self.assertEqual(err, "")
+        stats = self.lookout.describe_dataset(ProjectName="imported", DatasetType="train")["DatasetDescription"]["ImageStats"]
+        self.assertEqual(stats, {"Total": 3, "Labeled": 2, "Normal": 0, "Anomaly": 2})
+        lines = [json.loads(line) for line in self.lookout.list_dataset_entries(ProjectName="imported", DatasetType="train")["DatasetEntries"]]
+        masks = [line["anomaly-mask-ref-metadata"]["internal-color-map"]["1"]["class-name"] for line in lines if "anomaly-mask-ref" in line]
+        self.assertEqual(masks, ["groove", "groove"])
+        with open(coco, encoding="utf-8") as file:
+            exported = json.load(file)
+        self.assertEqual([os.path.basename(image["file_name"]) for image in exported["images"]], names[:2])
+        self.assertEqual([(a["area"], a["bbox"]) for a in exported["annotations"]], [(100, [20, 30, 10, 10])] * 2)
+        self.assertEqual([c["name"] for c in exported["categories"]], ["groove"])
 
     def test_objects_never_run_scripts_in_a_browser(self):
         self.s3.create_bucket(Bucket="hostile")

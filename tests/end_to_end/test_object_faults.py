@@ -1,8 +1,10 @@
 """Tests objects under faults: kills in the middle of many puts and of multipart uploads, and a disk that fills up."""
 import hashlib
+import io
 import os
 import re
 import subprocess
+import tarfile
 import tempfile
 import threading
 import time
@@ -63,6 +65,55 @@ class Kills(unittest.TestCase):
         server.start()
         files = sum(len(names) for _, _, names in os.walk(os.path.join(server.data, "objects", "contents")))
         self.assertEqual(files, len(listed))
+
+    def test_archives_are_unpacked_whole_or_not_at_all(self):
+        server = Server()
+        self.addCleanup(server.destroy)
+        server.client("s3").create_bucket(Bucket="packs")
+        acknowledged, numbers, lock = set(), iter(range(10_000)), threading.Lock()
+
+        def archive(number):
+            buffer = io.BytesIO()
+            with tarfile.open(fileobj=buffer, mode="w") as file:
+                for entry in range(64):
+                    info = tarfile.TarInfo(f"{number}/{entry}")
+                    info.size = len(content(number))
+                    file.addfile(info, io.BytesIO(content(number)))
+            return buffer.getvalue()
+
+        def put_until_it_breaks():
+            s3 = server.client("s3", retries={"max_attempts": 0})
+            while True:
+                with lock:
+                    number = next(numbers)
+                try:
+                    s3.put_object(Bucket="packs", Key="pack", Body=archive(number), Metadata={"snowball-auto-extract": "true"})
+                except (BotoCoreError, ClientError):
+                    return
+                with lock:
+                    acknowledged.add(number)
+
+        for kill_at in (3, 20, 40):  # The first kill is early: what it leaves is then much beside what is there.
+            threads = [threading.Thread(target=put_until_it_breaks) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            while len(acknowledged) < kill_at and any(t.is_alive() for t in threads):
+                time.sleep(0.001)
+            server.kill()
+            for thread in threads:
+                thread.join()
+            server.start()
+        s3 = server.client("s3")
+        listed = [o["Key"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket="packs") for o in page["Contents"]]
+        whole = {key.split("/")[0] for key in listed}
+        self.assertEqual(len(listed), 64 * len(whole))
+        self.assertLessEqual({str(number) for number in acknowledged}, whole)
+        for key in listed:
+            self.assertEqual(s3.get_object(Bucket="packs", Key=key)["Body"].read(), content(int(key.split("/")[0])), key)
+        server.stop()
+        server.start()
+        names = [name for _, _, names in os.walk(os.path.join(server.data, "objects", "contents")) for name in names]
+        self.assertEqual((len(names), [name for name in names if name.endswith(".part")]), (len(listed), []))
 
     def test_a_multipart_upload_goes_on_after_a_kill(self):
         server = Server()

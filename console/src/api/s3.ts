@@ -91,6 +91,14 @@ export class S3 {
     await this.client.send('s3', { method: 'PUT', path: pathOf(bucket, key), query: [], headers, body }, options);
   }
 
+  /**
+   * Puts everything that a tar archive holds, under the names that it has there: all of it, or nothing. The server tells the types from
+   * the names. The caller must be allowed to put `key`, too, although nothing is put there.
+   */
+  async putUnpacked({ bucket, key }: S3Location, archive: Uint8Array, options: SendOptions = {}) {
+    await this.put({ bucket, key }, archive, 'application/x-tar', { ...options, headers: { 'x-amz-meta-snowball-auto-extract': 'true' } });
+  }
+
   async delete({ bucket, key }: S3Location): Promise<void> {
     await this.client.send('s3', { method: 'DELETE', path: pathOf(bucket, key), query: [], headers: {}, body: null });
   }

@@ -7,6 +7,7 @@ import { ProjectsPage } from '../pages/projects.tsx';
 import { ProjectPage } from '../pages/project.tsx';
 import { SignInPage } from '../pages/sign_in.tsx';
 import { useSessionControl } from '../session/session.tsx';
+import { ConsoleBucketProvider } from '../upload/console_bucket_dialog.tsx';
 import { UploadsProvider } from '../upload/uploads.tsx';
 import { Layout } from './layout.tsx';
 import { NotFound } from './not_found.tsx';
@@ -31,6 +32,7 @@ export function App() {
   if (state.phase === 'signedOut') return <SignInPage reason={state.reason} />;
   return (
     <Router hook={useHashLocation}>
+      <ConsoleBucketProvider>
       <UploadsProvider>
         <Layout>
         <Suspense fallback={<Spinner size="large" />}>
@@ -65,6 +67,7 @@ export function App() {
         </Suspense>
         </Layout>
       </UploadsProvider>
+      </ConsoleBucketProvider>
     </Router>
   );
 }

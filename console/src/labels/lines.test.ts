@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { colourOf, isColour, joinLabels, kPalette, nextColour, problemOfName, rgbOf } from './colours.ts';
-import { anomalyLine, changesOf, copiedLine, kMaxLine, normalLine, parseEntry, segmentationLine, unlabelledLine } from './lines.ts';
+import { anomalyLine, changesOf, copiedLine, kMaxLine, normalLine, parseEntry, renamedLine, segmentationLine, unlabelledLine } from './lines.ts';
 
 const now = new Date('2026-03-01T10:00:00.123Z');
 const source = 's3://line7/img/0001.png';
@@ -102,4 +102,14 @@ test('Colours differ from each other, stay what entries say, and never are those
 test('Names of labels are checked', () => {
   assert.equal(problemOfName('scratch2', [dent]), '');
   for (const name of ['', 'a b', 'Background', 'DENT', 'x'.repeat(257)]) assert.notEqual(problemOfName(name, [dent]), '');
+});
+
+test('A label is renamed in the masks that hold it, and nothing else changes', () => {
+  const line = segmentationLine('s3://b/1.png', 's3://b/m.png', [{ name: 'scratch', colour: '#e6194b' }, { name: 'dent', colour: '#3cb44b' }], { previous: JSON.stringify({ 'source-ref': 's3://b/1.png', station: 'scratch' }) });
+  const renamed = renamedLine(line, new Map([['scratch', 'dent'], ['dent', 'hole']]))!;
+  assert.deepEqual(parseEntry(renamed)!.mask!.labels, [{ name: 'dent', colour: '#e6194b' }, { name: 'hole', colour: '#3cb44b' }]);
+  assert.deepEqual({ ...JSON.parse(renamed), 'anomaly-mask-ref-metadata': 0 }, { ...JSON.parse(line), 'anomaly-mask-ref-metadata': 0 });
+  assert.equal(renamedLine(line, new Map([['hole', 'x']])), null);
+  assert.equal(renamedLine(normalLine('s3://b/2.png'), new Map([['normal', 'x']])), null);
+  assert.throws(() => renamedLine(line, new Map([['dent', 'd'.repeat(9000)]])), /characters/);
 });

@@ -151,6 +151,26 @@ export function copiedLine(sourceRef: string, from: Entry, options: LineOptions 
   return from.mask ? segmentationLine(sourceRef, from.mask.maskRef, from.mask.labels, options) : anomalyLine(sourceRef, options);
 }
 
+/** The line with other names for labels of its masks, or null if it has none of them. Colours, indices and all else stay. */
+export function renamedLine(line: string, names: ReadonlyMap<string, string>): string | null {
+  const json = parseObject(line);
+  if (!json) return null;
+  let isChanged = false;
+  for (const metadata of Object.values(json)) {
+    if (!isObject(metadata) || metadata.type !== kMaskType || !isObject(metadata['internal-color-map'])) continue;
+    for (const entry of Object.values(metadata['internal-color-map'])) {
+      const name = isObject(entry) && typeof entry['class-name'] === 'string' ? names.get(entry['class-name']) : undefined;
+      if (name === undefined) continue;
+      (entry as Json)['class-name'] = name;
+      isChanged = true;
+    }
+  }
+  if (!isChanged) return null;
+  const renamed = JSON.stringify(json);
+  if ([...renamed].length > kMaxLine) throw new Error(`With the new names the line of ${String(json['source-ref'])} has more than ${kMaxLine} characters.`);
+  return renamed;
+}
+
 /** Splits lines into calls of UpdateDatasetEntries, each below the limit of 10 MiB. */
 export function changesOf(lines: readonly string[], limit = 8 << 20): string[] {
   const calls: string[] = [];

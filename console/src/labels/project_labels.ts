@@ -7,7 +7,8 @@ import { isNotFound } from '../api/errors.ts';
 import { keys } from '../api/queries.ts';
 import { useSession } from '../session/session.tsx';
 import { isColour, joinLabels, nextColour, type Label } from './colours.ts';
-import { parseEntry, type Entry } from './lines.ts';
+import { parseEntry, renamedLine, type Entry } from './lines.ts';
+import { updateEntries } from './update.ts';
 
 export type DatasetType = 'train' | 'test';
 
@@ -70,6 +71,14 @@ async function readLabels(client: Client, project: string, lists: Record<Dataset
   return joinLabels([order.map((name) => found.get(name)!)]);
 }
 
+/** Gives labels of a dataset other names, in every line that has them. Colours and masks stay. Returns how many lines changed. */
+export async function renameLabels(client: Client, project: string, type: DatasetType, names: ReadonlyMap<string, string>, onProgress?: (done: number, of: number) => void): Promise<number> {
+  const entries = await client.all('ListDatasetEntries', 'DatasetEntries', { ProjectName: project, DatasetType: type, MaxResults: 100 });
+  const lines = entries.flatMap((line) => renamedLine(line, names) ?? []);
+  if (lines.length) await updateEntries(client, project, type, lines, onProgress);
+  return lines.length;
+}
+
 const addedKey = (region: string, project: string) => `vedette.labels.${region}.${project}`;
 
 function readAdded(key: string): Label[] {
@@ -111,5 +120,28 @@ export function useProjectLabels(project: string) {
       }),
     [known.data, key],
   );
-  return { labels, add, error: train.error ?? test.error ?? known.error };
+  /** Forgets or renames labels that a person added here. */
+  const changeAdded = useCallback(
+    (names: ReadonlyMap<string, string | null>) =>
+      setAdded((before) => {
+        const after = before.flatMap((label) => {
+          const name = names.get(label.name);
+          return name === null ? [] : [{ ...label, name: name ?? label.name }];
+        });
+        try {
+          localStorage.setItem(key, JSON.stringify(after));
+        } catch {
+          // The change still lasts as long as the page.
+        }
+        return after;
+      }),
+    [key],
+  );
+  /** How many pictures of both datasets have each label. */
+  const uses = useMemo(() => {
+    const counts = new Map<string, number>();
+    for (const { anomalyLabels } of [...(train.data ?? []), ...(test.data ?? [])]) for (const name of anomalyLabels) counts.set(name, (counts.get(name) ?? 0) + 1);
+    return counts;
+  }, [train.data, test.data]);
+  return { labels, uses, add, changeAdded, error: train.error ?? test.error ?? known.error };
 }

@@ -20,10 +20,11 @@ import { useMessages } from '../app/messages.tsx';
 import { paths } from '../app/paths.ts';
 import { anomalyLine, normalLine, unlabelledLine } from '../labels/lines.ts';
 import { useSession, type Session } from '../session/session.tsx';
-import { consoleBucket } from '../upload/console_bucket.ts';
+import { useConsoleBucket } from '../upload/console_bucket_dialog.tsx';
+import { ImportPanel } from '../upload/import_panel.tsx';
 import { UploadPanel } from '../upload/upload_panel.tsx';
 
-type Kind = 'upload' | 'folder' | 'manifest';
+type Kind = 'upload' | 'folder' | 'manifest' | 'tool';
 interface Source {
   kind: Kind;
   uri: string;
@@ -32,7 +33,7 @@ interface Source {
 const fresh: Source = { kind: 'upload', uri: '', labelByFolder: true };
 
 /** Writes a manifest of the pictures below a folder of a bucket, and returns where it is. */
-async function crawl({ s3, region }: Session, project: string, type: string, source: Source) {
+async function crawl({ s3 }: Session, consoleBucket: () => Promise<string>, project: string, type: string, source: Source) {
   const location = parseS3Uri(source.uri);
   if (!location) throw new Error('Enter the folder as s3://bucket/folder/.');
   const folder = location.key === '' || location.key.endsWith('/') ? location.key : `${location.key}/`;
@@ -45,23 +46,31 @@ async function crawl({ s3, region }: Session, project: string, type: string, sou
     if (source.labelByFolder && child === 'anomaly') return anomalyLine(sourceRef);
     return unlabelledLine(sourceRef);
   });
-  const bucket = await consoleBucket(s3, region);
+  const bucket = await consoleBucket();
   const manifest = { bucket, key: `datasets/${project}/${type}/manifests/output/output.manifest` };
   await s3.put(manifest, `${lines.join('\n')}\n`, 'application/x-ndjson');
   return manifest;
 }
 
-async function create(session: Session, project: string, type: 'train' | 'test', source: Source) {
+async function create(session: Session, consoleBucket: () => Promise<string>, project: string, type: 'train' | 'test', source: Source) {
   const input = { ProjectName: project, DatasetType: type, ClientToken: clientToken() };
   if (source.kind === 'upload') return session.client.call('CreateDataset', input);
   let manifest = parseS3Uri(source.uri);
-  if (source.kind === 'folder') manifest = await crawl(session, project, type, source);
+  if (source.kind === 'folder') manifest = await crawl(session, consoleBucket, project, type, source);
   if (!manifest?.key) throw new Error('Enter the place of the manifest as s3://bucket/path/file.manifest.');
   const S3Object = { Bucket: manifest.bucket, Key: manifest.key };
   return session.client.call('CreateDataset', { ...input, DatasetSource: { GroundTruthManifest: { S3Object } } });
 }
 
-function SourceForm({ source, onChange, name }: { source: Source; onChange(source: Source): void; name: string }) {
+interface SourceProps {
+  source: Source;
+  onChange(source: Source): void;
+  name: string;
+  /** Whether the source may be what another tool exported, which makes training and test datasets at once. */
+  offersTools: boolean;
+}
+
+function SourceForm({ source, onChange, name, offersTools }: SourceProps) {
   return (
     <SpaceBetween size="m">
       <Tiles
@@ -72,6 +81,7 @@ function SourceForm({ source, onChange, name }: { source: Source; onChange(sourc
           { value: 'upload', label: 'Upload from this computer', description: 'Drop folders or files; folder names may label the pictures.' },
           { value: 'folder', label: 'Import from a bucket', description: 'All pictures below a folder of an S3 bucket.' },
           { value: 'manifest', label: 'Import a manifest', description: 'Pictures labelled by SageMaker Ground Truth, or exported from Lookout for Vision.' },
+          ...(offersTools ? [{ value: 'tool', label: 'Import from another tool', description: 'What COCO, CVAT, Label Studio, LabelMe, Pascal VOC, YOLO or MVTec AD say of pictures, or masks beside them.' }] : []),
         ]}
       />
       {source.kind === 'folder' && (
@@ -105,6 +115,7 @@ function SourceForm({ source, onChange, name }: { source: Source; onChange(sourc
 
 export default function CreateDatasetPage({ project }: { project: string }) {
   const session = useSession();
+  const consoleBucket = useConsoleBucket();
   const queries = useQueryClient();
   const messages = useMessages();
   const [, navigate] = useHashLocation();
@@ -120,8 +131,8 @@ export default function CreateDatasetPage({ project }: { project: string }) {
     setBusy(true);
     setProblem(undefined);
     try {
-      if (!existingTrain.data) await create(session, project, 'train', train);
-      if (shape === 'separate') await create(session, project, 'test', test);
+      if (!existingTrain.data) await create(session, consoleBucket, project, 'train', train);
+      if (shape === 'separate') await create(session, consoleBucket, project, 'test', test);
       await queries.invalidateQueries({ queryKey: keys.project(project) });
       if (train.kind !== 'upload') messages.succeed('The import has begun. The dataset shows how far it is.');
       open();
@@ -132,6 +143,11 @@ export default function CreateDatasetPage({ project }: { project: string }) {
     }
   }
 
+  async function imported() {
+    await queries.invalidateQueries({ queryKey: keys.project(project) });
+    open();
+  }
+  const fromTool = shape === 'single' && train.kind === 'tool';
   const direct = shape === 'single' && train.kind === 'upload' && session.may('lookoutvision:CreateDataset') && session.may('s3:PutObject');
   return (
     <ContentLayout
@@ -151,7 +167,11 @@ export default function CreateDatasetPage({ project }: { project: string }) {
           <Tiles
             value={shape}
             ariaLabel="Dataset configuration"
-            onChange={({ detail }) => setShape(detail.value as typeof shape)}
+            onChange={({ detail }) => {
+              setShape(detail.value as typeof shape);
+              // An export of another tool says by itself which pictures test.
+              if (detail.value === 'separate' && train.kind === 'tool') setTrain(fresh);
+            }}
             items={[
               {
                 value: 'single',
@@ -170,14 +190,15 @@ export default function CreateDatasetPage({ project }: { project: string }) {
         {!existingTrain.data && (
           <Container header={<Header variant="h2">{shape === 'single' ? 'Pictures' : 'Training dataset'}</Header>}>
             <SpaceBetween size="l">
-              <SourceForm source={train} onChange={setTrain} name="training dataset" />
+              <SourceForm source={train} onChange={setTrain} name="training dataset" offersTools={shape === 'single'} />
               {direct && <UploadPanel project={project} type="train" bucket={null} onDone={open} />}
+              {fromTool && <ImportPanel project={project} bucket={null} onDone={() => void imported()} />}
             </SpaceBetween>
           </Container>
         )}
         {shape === 'separate' && (
           <Container header={<Header variant="h2">Test dataset</Header>}>
-            <SourceForm source={test} onChange={setTest} name="test dataset" />
+            <SourceForm source={test} onChange={setTest} name="test dataset" offersTools={false} />
           </Container>
         )}
         {problem && (
@@ -185,7 +206,7 @@ export default function CreateDatasetPage({ project }: { project: string }) {
             {problem}
           </Alert>
         )}
-        {!direct && (
+        {!direct && !fromTool && (
           <SpaceBetween direction="horizontal" size="xs">
             <ActionButton
               action="lookoutvision:CreateDataset"

@@ -22,6 +22,7 @@ import { count, plural } from '../app/format.ts';
 import { useMessages } from '../app/messages.tsx';
 import { href, paths } from '../app/paths.ts';
 import { DatasetStatus } from '../gallery/dataset_status.tsx';
+import { exportCoco } from '../gallery/export_coco.ts';
 import { exportManifest } from '../gallery/export_manifest.ts';
 import { Gallery } from '../gallery/gallery.tsx';
 import { useGallery, type GalleryModel } from '../gallery/model.ts';
@@ -30,7 +31,9 @@ import { aloneByLabel, missingForTraining } from '../gallery/readiness.ts';
 import { nameOf } from '../gallery/rows.ts';
 import type { DatasetType } from '../gallery/saving.ts';
 import { useDatasetGallery, type DatasetGallery } from '../gallery/use_dataset_gallery.ts';
+import { ManageLabels } from '../labels/manage_labels.tsx';
 import { useSession } from '../session/session.tsx';
+import { ImportPanel } from '../upload/import_panel.tsx';
 import { UploadPanel } from '../upload/upload_panel.tsx';
 
 const kNames: Record<DatasetType, string> = { train: 'Training', test: 'Test' };
@@ -108,7 +111,7 @@ interface DatasetProps {
   test: DatasetDescription | null;
 }
 
-type Dialog = 'add' | 'delete' | undefined;
+type Dialog = 'add' | 'import' | 'labels' | 'delete' | undefined;
 
 function Dataset({ project, type, dataset, train, test }: DatasetProps) {
   const session = useSession();
@@ -116,7 +119,9 @@ function Dataset({ project, type, dataset, train, test }: DatasetProps) {
   const messages = useMessages();
   const [dialog, setDialog] = useState<Dialog>();
   const hasPictures = dataset.Status !== 'CREATE_IN_PROGRESS' && dataset.Status !== 'CREATE_FAILED';
-  const gallery = useDatasetGallery(project, type, hasPictures ? String(dataset.CreationTimestamp) : undefined, dataset.ImageStats?.Total);
+  // Counts what changed pictures that the gallery shows already, which it then lists again.
+  const [revision, setRevision] = useState(0);
+  const gallery = useDatasetGallery(project, type, hasPictures ? `${dataset.CreationTimestamp} ${revision}` : undefined, dataset.ImageStats?.Total);
   const { model } = gallery;
   const canLabel = session.may('lookoutvision:UpdateDatasetEntries');
   const name = test ? `${kNames[type].toLowerCase()} dataset` : 'dataset';
@@ -131,16 +136,26 @@ function Dataset({ project, type, dataset, train, test }: DatasetProps) {
     </ActionButton>
   );
   const bucket = parseS3Uri(model?.rows[0]?.sourceRef ?? '')?.bucket ?? null;
+  async function saveCoco() {
+    try {
+      const { ImageCount, UnlabelledCount, ProblemCount, Problems } = await exportCoco(session.client, session.s3, bucket!, project, type);
+      const left = UnlabelledCount ? ` ${plural(UnlabelledCount, 'unlabelled picture')} ${UnlabelledCount === 1 ? 'was' : 'were'} left out, because COCO would take ${UnlabelledCount === 1 ? 'it for a good one' : 'them for good ones'}.` : '';
+      const lost = ProblemCount ? ` ${plural(ProblemCount, 'picture')} could not be used, such as ${Problems?.[0]}.` : '';
+      messages.succeed(`${plural(ImageCount ?? 0, 'picture')} ${ImageCount === 1 ? 'is' : 'are'} in the COCO file.${left}${lost}`);
+    } catch (error) {
+      messages.fail('The dataset could not be exported', error);
+    }
+  }
 
   return (
     <SpaceBetween size="s">
       <PageHeader
         {...{ project, type, dataset, train, test, model }}
-        onAdd={() => setDialog('add')}
-        onDelete={() => setDialog('delete')}
+        onDialog={setDialog}
         onExport={() =>
           void exportManifest(session.client, project, type).catch((error: unknown) => messages.fail('The dataset could not be exported', error))
         }
+        onExportCoco={() => void saveCoco()}
       />
       {!gallery.saving && !gallery.failure && <DatasetStatus dataset={dataset} deleteButton={deleteButton} />}
       <Notes gallery={gallery} />
@@ -175,6 +190,21 @@ function Dataset({ project, type, dataset, train, test }: DatasetProps) {
           />
         )}
       </Modal>
+      <Modal visible={dialog === 'import'} size="large" header="Import from another tool" closeAriaLabel="Close" onDismiss={() => setDialog(undefined)}>
+        {dialog === 'import' && (
+          <ImportPanel
+            project={project}
+            into={type}
+            bucket={bucket}
+            onDone={() => {
+              setDialog(undefined);
+              setRevision((before) => before + 1);
+              void queries.invalidateQueries({ queryKey: keys.project(project) });
+            }}
+          />
+        )}
+      </Modal>
+      {dialog === 'labels' && <ManageLabels project={project} onChanged={() => setRevision((before) => before + 1)} onClose={() => setDialog(undefined)} />}
       {dialog === 'delete' && (
         <ConfirmDelete
           title={`Delete the ${name} of ${project}?`}
@@ -198,12 +228,12 @@ function Dataset({ project, type, dataset, train, test }: DatasetProps) {
 
 interface HeaderProps extends DatasetProps {
   model: GalleryModel | undefined;
-  onAdd(): void;
-  onDelete(): void;
+  onDialog(dialog: Dialog): void;
   onExport(): void;
+  onExportCoco(): void;
 }
 
-function PageHeader({ project, type, dataset, train, test, model, onAdd, onDelete, onExport }: HeaderProps) {
+function PageHeader({ project, type, dataset, train, test, model, onDialog, onExport, onExportCoco }: HeaderProps) {
   const { may } = useSession();
   const rights = (isAllowed: boolean) => ({ disabled: !isAllowed, disabledReason: kNoRight });
   const isEmpty = !dataset.ImageStats?.Total;
@@ -225,15 +255,24 @@ function PageHeader({ project, type, dataset, train, test, model, onAdd, onDelet
         <ButtonDropdown
           items={[
             { id: 'add', text: 'Add pictures', iconName: 'upload', ...rights(may('lookoutvision:UpdateDatasetEntries')) },
+            { id: 'import', text: 'Import from another tool', iconName: 'folder', ...rights(may('lookoutvision:UpdateDatasetEntries')) },
+            { id: 'labels', text: 'Manage anomaly labels', iconName: 'edit', ...rights(may('lookoutvision:UpdateDatasetEntries')) },
             ...(test ? [] : [{ id: 'test', text: 'Add a test dataset', iconName: 'add-plus' as const, ...rights(may('lookoutvision:CreateDataset')) }]),
             { id: 'export', text: 'Export as a manifest', iconName: 'download', disabled: isEmpty, disabledReason: 'There is nothing to export yet.' },
+            {
+              id: 'coco',
+              text: 'Export as COCO',
+              iconName: 'download',
+              disabled: isEmpty || !may('vedette:ExportCocoAnnotations'),
+              disabledReason: isEmpty ? 'There is nothing to export yet.' : 'Your user may not do this (vedette:ExportCocoAnnotations). Ask whoever administers the server.',
+            },
             { id: 'delete', text: test ? `Delete ${kNames[type].toLowerCase()} dataset` : 'Delete dataset', iconName: 'remove', ...rights(may('lookoutvision:DeleteDataset')) },
           ]}
           onItemClick={({ detail: { id } }) => {
-            if (id === 'add') onAdd();
-            else if (id === 'test') navigate(paths.createDataset(project));
+            if (id === 'test') navigate(paths.createDataset(project));
             else if (id === 'export') onExport();
-            else onDelete();
+            else if (id === 'coco') onExportCoco();
+            else onDialog(id as Dialog);
           }}
         >
           Actions

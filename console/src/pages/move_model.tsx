@@ -19,6 +19,7 @@ import { useMessages } from '../app/messages.tsx';
 import { paths } from '../app/paths.ts';
 import { useSession } from '../session/session.tsx';
 import { fromInput, type FoundFile } from '../upload/collect.ts';
+import { useConsoleBucket } from '../upload/console_bucket_dialog.tsx';
 import { sendPictures } from '../upload/send_pictures.ts';
 
 /** So many pictures RebaseModel takes. */
@@ -27,6 +28,7 @@ const kMost = 60;
 
 export function MoveModel({ project, version, onClose }: { project: string; version: string; onClose(): void }) {
   const session = useSession();
+  const consoleBucket = useConsoleBucket();
   const queries = useQueryClient();
   const messages = useMessages();
   const [, navigate] = useHashLocation();
@@ -45,7 +47,7 @@ export function MoveModel({ project, version, onClose }: { project: string; vers
       let images: { Bucket: string; Prefix?: string; Keys?: string[] };
       if (source === 'upload') {
         const prefix = `projects/${project}/new-batches/${token.slice(0, 8)}/`;
-        const { Bucket } = await sendPictures(session, files, prefix, () => {});
+        const { Bucket } = await sendPictures(session.s3, await consoleBucket(), files, prefix, () => {});
         images = { Bucket, Keys: files.map(({ path }) => prefix + path) };
       } else {
         const place = parseS3Uri(uri);

@@ -23,7 +23,7 @@ import { parseS3Uri } from '../api/s3.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { count, time } from '../app/format.ts';
 import { useSession } from '../session/session.tsx';
-import { consoleBucket } from '../upload/console_bucket.ts';
+import { useConsoleBucket } from '../upload/console_bucket_dialog.tsx';
 
 const jobsKey = (project: string) => ['project', project, 'packages'] as const;
 
@@ -40,7 +40,8 @@ const targets = [
 ];
 
 function CreateJob({ project, onClose }: { project: string; onClose(): void }) {
-  const { client, s3, region } = useSession();
+  const { client } = useSession();
+  const consoleBucket = useConsoleBucket();
   const queries = useQueryClient();
   const models = useModels(project);
   const usable = (models.data ?? []).filter(({ Status }) => Status === 'TRAINED' || Status === 'HOSTED');
@@ -64,7 +65,7 @@ function CreateJob({ project, onClose }: { project: string; onClose(): void }) {
       let place = output ? parseS3Uri(output) : null;
       if (output && !place) throw new Error('Enter the location as s3://bucket/folder/.');
       if (!place) {
-        const bucket = await consoleBucket(s3, region);
+        const bucket = await consoleBucket();
         place = { bucket, key: `projects/${project}/packages/` };
       }
       await client.call('StartModelPackagingJob', {

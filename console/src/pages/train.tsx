@@ -22,10 +22,11 @@ import { count } from '../app/format.ts';
 import { paths } from '../app/paths.ts';
 import { missingForTraining } from '../gallery/readiness.ts';
 import { useSession } from '../session/session.tsx';
-import { consoleBucket } from '../upload/console_bucket.ts';
+import { useConsoleBucket } from '../upload/console_bucket_dialog.tsx';
 
 export default function TrainPage({ project }: { project: string }) {
-  const { client, s3, region } = useSession();
+  const { client } = useSession();
+  const consoleBucket = useConsoleBucket();
   const queries = useQueryClient();
   const [, navigate] = useHashLocation();
   const train = useDataset(project, 'train');
@@ -44,7 +45,7 @@ export default function TrainPage({ project }: { project: string }) {
     setBusy(true);
     setProblem(undefined);
     try {
-      const bucket = await consoleBucket(s3, region);
+      const bucket = await consoleBucket();
       const { ModelMetadata } = await client.call('CreateModel', {
         ProjectName: project,
         ClientToken: token,

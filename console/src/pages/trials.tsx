@@ -26,6 +26,7 @@ import { count, plural, time } from '../app/format.ts';
 import { href, paths } from '../app/paths.ts';
 import { useSession } from '../session/session.tsx';
 import { fromInput, type FoundFile } from '../upload/collect.ts';
+import { useConsoleBucket } from '../upload/console_bucket_dialog.tsx';
 import { groupByFolder } from '../upload/folders.ts';
 import { sendPictures } from '../upload/send_pictures.ts';
 import type { UploadProgress } from '../upload/upload.ts';
@@ -46,8 +47,8 @@ export function useTrials(project: string) {
 }
 
 function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
-  const session = useSession();
-  const { client } = session;
+  const { client, s3 } = useSession();
+  const consoleBucket = useConsoleBucket();
   const queries = useQueryClient();
   const [, navigate] = useHashLocation();
   const models = useModels(project);
@@ -76,7 +77,7 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
       if (trials.data?.some(({ TrialName }) => TrialName === name)) throw new Error(`There is a task ${name}. Choose another name.`);
       let images: { Bucket: string; Prefix?: string };
       // Another task of this name may have left its pictures in the folder of that name.
-      if (source === 'upload') images = await sendPictures(session, files, `projects/${project}/trials/${name}-${token.slice(0, 8)}/`, setProgress);
+      if (source === 'upload') images = await sendPictures(s3, await consoleBucket(), files, `projects/${project}/trials/${name}-${token.slice(0, 8)}/`, setProgress);
       else {
         const place = parseS3Uri(uri);
         if (!place) throw new Error('Enter the folder as s3://bucket/folder/.');

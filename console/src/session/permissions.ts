@@ -22,6 +22,8 @@ const actions = [
   'vedette:RebaseModel',
   'vedette:StartTrialDetection',
   'vedette:ListAuditEvents',
+  'vedette:ConvertAnnotations',
+  'vedette:ExportCocoAnnotations',
   'vedette:ListUsers',
   'vedette:CreateUser',
   's3:CreateBucket',

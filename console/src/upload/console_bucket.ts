@@ -1,20 +1,21 @@
-// The bucket that holds what the console uploads. There is one per region, which is made when it is first needed.
+// The bucket that holds what the console uploads. There is one per region, which is made when it is first needed and the person agrees
+// (console_bucket_dialog.tsx).
 import type { S3 } from '../api/s3.ts';
 
 const prefixOf = (region: string) => `lookoutvision-${region}-`;
 
-async function findConsoleBucket(s3: S3, region: string): Promise<string | null> {
+export async function findConsoleBucket(s3: S3, region: string): Promise<string | null> {
   const buckets = await s3.listBuckets();
   return buckets.filter((name) => name.startsWith(prefixOf(region))).sort()[0] ?? null;
 }
 
-function newBucketName(region: string): string {
+export function newBucketName(region: string): string {
   const random = crypto.getRandomValues(new Uint8Array(5));
   return prefixOf(region) + Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** Makes the bucket as the original did: it keeps old versions for 30 days, and unfinished uploads for 3 days. */
-async function createConsoleBucket(s3: S3, name: string): Promise<void> {
+export async function createConsoleBucket(s3: S3, name: string): Promise<void> {
   await s3.createBucket(name);
   await s3.putBucketSetting(name, 'versioning', '<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status></VersioningConfiguration>');
   await s3.putBucketSetting(
@@ -24,13 +25,4 @@ async function createConsoleBucket(s3: S3, name: string): Promise<void> {
       '<NoncurrentVersionExpiration><NoncurrentDays>30</NoncurrentDays></NoncurrentVersionExpiration>' +
       '<AbortIncompleteMultipartUpload><DaysAfterInitiation>3</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule></LifecycleConfiguration>',
   );
-}
-
-/** The region's bucket of the console, which is made if there is none. */
-export async function consoleBucket(s3: S3, region: string): Promise<string> {
-  const found = await findConsoleBucket(s3, region);
-  if (found) return found;
-  const name = newBucketName(region);
-  await createConsoleBucket(s3, name);
-  return name;
 }

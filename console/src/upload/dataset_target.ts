@@ -1,9 +1,10 @@
 // Where an upload goes: to a bucket, and from there into a dataset.
 import { isNotFound } from '../api/errors.ts';
-import { s3Uri } from '../api/s3.ts';
+import { s3Uri, type S3 } from '../api/s3.ts';
 import { anomalyLine, normalLine, unlabelledLine } from '../labels/lines.ts';
 import { settledDataset, updateEntries } from '../labels/update.ts';
 import type { Session } from '../session/session.tsx';
+import { tar } from './tar.ts';
 import type { UploadTarget } from './upload.ts';
 
 const kPage = 5000;
@@ -27,17 +28,22 @@ async function heldBy({ client }: Pick<Session, 'client'>, place: UploadPlace): 
   return held;
 }
 
+/** Sends pictures to a bucket, to keys that begin with the prefix. */
+export function bucketTarget(s3: S3, bucket: string, prefix: string): Omit<UploadTarget, 'add'> {
+  return {
+    list: async () => new Map((await s3.listAll(bucket, prefix)).map(({ key, size, etag }) => [key, { size, etag }])),
+    put: (key, body, contentType, signal) => s3.put({ bucket, key }, body, contentType, { signal }),
+    putPack: (files, signal) => s3.putUnpacked({ bucket, key: `${prefix}upload.tar` }, tar(files.map(({ key, body }) => ({ name: key, body }))), { signal }),
+  };
+}
+
 /** Sends pictures to a bucket and adds them to a dataset, which is made if there is none. */
 export function datasetTarget(session: Pick<Session, 'client' | 's3'>, place: UploadPlace): UploadTarget {
   const { client, s3 } = session;
   const line = { normal: normalLine, anomaly: anomalyLine };
   let held: Set<string> | undefined;
   return {
-    async list() {
-      const objects = await s3.listAll(place.bucket, place.prefix);
-      return new Map(objects.map(({ key, size, etag }) => [key, { size, etag }]));
-    },
-    put: (key, body, contentType, signal) => s3.put({ bucket: place.bucket, key }, body, contentType, { signal }),
+    ...bucketTarget(s3, place.bucket, place.prefix),
     async add(pictures) {
       try {
         await settledDataset(client, place.project, place.type);

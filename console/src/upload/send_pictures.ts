@@ -1,25 +1,14 @@
-// Sends pictures of this computer below a prefix of the console's bucket, for operations that take their pictures from a bucket.
+// Sends pictures of this computer below a prefix of a bucket, for operations that take their pictures from a bucket.
+import type { S3 } from '../api/s3.ts';
 import { plural } from '../app/format.ts';
-import type { Session } from '../session/session.tsx';
 import type { FoundFile } from './collect.ts';
-import { consoleBucket } from './console_bucket.ts';
+import { bucketTarget } from './dataset_target.ts';
 import { Upload, type UploadProgress } from './upload.ts';
 
 /** Returns where the pictures are. A second call with the same prefix goes on where the first one ended. Throws if one of them was not sent. */
-export async function sendPictures(
-  { s3, region }: Pick<Session, 's3' | 'region'>,
-  files: FoundFile[],
-  prefix: string,
-  onProgress: (progress: UploadProgress) => void,
-): Promise<{ Bucket: string; Prefix: string }> {
-  const bucket = await consoleBucket(s3, region);
+export async function sendPictures(s3: S3, bucket: string, files: FoundFile[], prefix: string, onProgress: (progress: UploadProgress) => void): Promise<{ Bucket: string; Prefix: string }> {
   const items = files.map(({ path, file }) => ({ path, file, label: null }));
-  const target = {
-    list: async () => new Map((await s3.listAll(bucket, prefix)).map(({ key, size, etag }) => [key, { size, etag }])),
-    put: (key: string, body: Uint8Array, type: string, signal: AbortSignal) => s3.put({ bucket, key }, body, type, { signal }),
-    add: async () => {},
-  };
-  const upload = new Upload(items, prefix, target, onProgress);
+  const upload = new Upload(items, prefix, { ...bucketTarget(s3, bucket, prefix), add: async () => {} }, onProgress);
   await upload.run();
   const { failures, problem } = upload.progress;
   if (problem) throw new Error(problem);

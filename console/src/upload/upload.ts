@@ -10,12 +10,42 @@ const kAtOnce = 6;
 /** So many pictures are added to the dataset by one call. */
 const kLinesAtOnce = 2000;
 
+/** Pictures of fewer bytes travel together: as many as these in one call, of so many bytes. A call of its own for each takes longer. */
+const kSmallBytes = 256 * 1024;
+const kPackPictures = 64;
+const kPackBytes = 4 * 1024 * 1024;
+
 export interface UploadItem {
   /** The path below the upload's prefix. */
   path: string;
   file: Blob;
   label: 'normal' | 'anomaly' | null;
 }
+
+/** Which files an upload takes. */
+export interface UploadRules {
+  mostBytes: number;
+  /** The content type of a file, or null if it is none that the upload takes. */
+  typeOf(bytes: Uint8Array): string | null;
+  /** Why a file that is too large, or of no type, is left out. */
+  tooLarge: string;
+  wrongType: string;
+}
+
+export const kPictureRules: UploadRules = {
+  mostBytes: kMostBytes,
+  typeOf: pictureType,
+  tooLarge: 'The file is larger than 8 MiB, which is the most that the service takes.',
+  wrongType: 'This is neither a PNG nor a JPEG file.',
+};
+
+/** What another tool exported: pictures, and files of any kind that describe them. */
+export const kExportRules: UploadRules = {
+  mostBytes: 64 * 1024 * 1024,
+  typeOf: (bytes) => pictureType(bytes) ?? 'application/octet-stream',
+  tooLarge: 'The file is larger than 64 MiB, which is the most that an import takes.',
+  wrongType: '',
+};
 
 export interface UploadFailure {
   item: UploadItem;
@@ -42,8 +72,25 @@ export interface UploadTarget {
   /** What lies below the prefix: for each key its size and the hash of its content. */
   list(): Promise<Map<string, { size: number; etag: string }>>;
   put(key: string, body: Uint8Array, contentType: string, signal: AbortSignal): Promise<void>;
+  /** Puts several pictures at once: all of them, or none. Their types are told from their names. */
+  putPack(files: { key: string; body: Uint8Array }[], signal: AbortSignal): Promise<void>;
   /** Adds pictures to the dataset; resolves when the dataset holds them. */
   add(pictures: { key: string; label: UploadItem['label'] }[]): Promise<void>;
+}
+
+/** A picture that was read and is to be sent. */
+interface Prepared {
+  item: UploadItem;
+  key: string;
+  bytes: Uint8Array;
+  type: string;
+  fitsPack: boolean;
+}
+
+/** Whether a call would fail again in the same way. */
+function isRefusal(error: unknown): boolean {
+  const status = (error as { status?: number }).status;
+  return status !== undefined && status !== 0 && status !== 429 && status < 500;
 }
 
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
@@ -62,6 +109,7 @@ export class Upload {
     private readonly prefix: string,
     private readonly target: UploadTarget,
     private readonly onProgress: (progress: UploadProgress) => void,
+    private readonly rules: UploadRules = kPictureRules,
   ) {
     this.waiting = [...items];
     const bytesTotal = items.reduce((sum, item) => sum + item.file.size, 0);
@@ -113,27 +161,45 @@ export class Upload {
   private async work(): Promise<void> {
     for (;;) {
       if (this.paused) await new Promise<void>((resolve) => this.resumeWaiting.push(resolve));
-      const item = this.waiting.shift();
-      if (!item || this.aborted.signal.aborted) return;
-      try {
-        this.toAdd.push({ key: await this.send(item), label: item.label });
-        this.progress.sent++;
-        this.progress.bytesSent += item.file.size;
-      } catch (error) {
-        if (this.aborted.signal.aborted) return;
-        this.progress.failures.push({ item, reason: sentenceOf(error) });
+      if (!this.waiting.length || this.aborted.signal.aborted) return;
+      const pack: Prepared[] = [];
+      for (let size = 0; pack.length < kPackPictures && size < kPackBytes && this.waiting.length && !this.aborted.signal.aborted; ) {
+        const item = this.waiting.shift()!;
+        const prepared = await this.attempt(item, () => this.prepare(item));
+        if (!prepared) continue;
+        if (prepared.fitsPack) {
+          pack.push(prepared);
+          size += prepared.bytes.length;
+        } else await this.sendAlone(prepared);
       }
+      if (pack.length) await this.sendPack(pack);
       this.tell();
       if (this.toAdd.length >= kLinesAtOnce) await this.add(kLinesAtOnce);
     }
   }
 
-  /** Sends one picture unless the bucket has it, and returns its key. */
-  private async send(item: UploadItem): Promise<string> {
-    if (item.file.size > kMostBytes) throw new Error('The file is larger than 8 MiB, which is the most that the service takes.');
+  /** Runs a step for a picture. If it fails, the picture is one of the failures and the result is undefined. */
+  private async attempt<T>(item: UploadItem, step: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await step();
+    } catch (error) {
+      if (!this.aborted.signal.aborted) this.progress.failures.push({ item, reason: sentenceOf(error) });
+      return undefined;
+    }
+  }
+
+  private isSent({ item, key }: Pick<Prepared, 'item' | 'key'>) {
+    this.toAdd.push({ key, label: item.label });
+    this.progress.sent++;
+    this.progress.bytesSent += item.file.size;
+  }
+
+  /** Reads a picture and finds its key. Returns null if the bucket has it already. */
+  private async prepare(item: UploadItem): Promise<Prepared | null> {
+    if (item.file.size > this.rules.mostBytes) throw new Error(this.rules.tooLarge);
     const bytes = new Uint8Array(await item.file.arrayBuffer());
-    const type = pictureType(bytes);
-    if (!type) throw new Error('This is neither a PNG nor a JPEG file.');
+    const type = this.rules.typeOf(bytes);
+    if (!type) throw new Error(this.rules.wrongType);
     let key = this.prefix + item.path;
     let hash: string | undefined;
     // A file of the same name with other content is another picture: both are kept.
@@ -143,19 +209,46 @@ export class Upload {
       hash ??= hex(md5(bytes));
       if (there.size === bytes.length && there.etag === hash) {
         this.progress.alreadyThere++;
-        return key;
+        this.isSent({ item, key });
+        return null;
       }
       key = this.prefix + item.path.replace(/(\.[^./]*)?$/, (extension) => `-${copy}${extension}`);
     }
     this.present.set(key, { size: bytes.length, etag: hash ?? '' });
+    // The server tells the type of a packed picture from its name.
+    const named = type === 'image/png' ? /\.png$/i : type === 'image/jpeg' ? /\.jpe?g$/i : /(?<!\.png|\.jpe?g)$/i;
+    const fitsPack = bytes.length < kSmallBytes && named.test(key);
+    return { item, key, bytes, type, fitsPack };
+  }
+
+  private async sendAlone(prepared: Prepared): Promise<void> {
+    const { item, key, bytes, type } = prepared;
+    await this.attempt(item, async () => {
+      await this.insistently(() => this.target.put(key, bytes, type, this.aborted.signal));
+      this.isSent(prepared);
+    });
+  }
+
+  /** Sends small pictures in one call. If the server refuses it, each is sent alone, so that the one at fault is found. */
+  private async sendPack(pack: Prepared[]): Promise<void> {
+    try {
+      await this.insistently(() => this.target.putPack(pack.map(({ key, bytes }) => ({ key, body: bytes })), this.aborted.signal));
+      pack.forEach((prepared) => this.isSent(prepared));
+    } catch (error) {
+      if (this.aborted.signal.aborted) return;
+      if (isRefusal(error)) for (const prepared of pack) await this.sendAlone(prepared);
+      else this.progress.failures.push(...pack.map(({ item }) => ({ item, reason: sentenceOf(error) })));
+    }
+  }
+
+  /** Makes a call again if it fails, but not if it is refused: a network that was gone for a moment comes back. */
+  private async insistently(call: () => Promise<unknown>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.target.put(key, bytes, type, this.aborted.signal);
-        return key;
+        await call();
+        return;
       } catch (error) {
-        // A refusal stays one; a network that was gone for a moment does not.
-        const status = (error as { status?: number }).status;
-        if (attempt === 3 || this.aborted.signal.aborted || (status !== undefined && status !== 0 && status !== 429 && status < 500)) throw error;
+        if (attempt === 3 || this.aborted.signal.aborted || isRefusal(error)) throw error;
         await new Promise((resolve) => setTimeout(resolve, attempt * 1000));
       }
     }

@@ -11,9 +11,8 @@ import Spinner from '@cloudscape-design/components/spinner';
 import Table from '@cloudscape-design/components/table';
 import { sentenceOf } from '../api/errors.ts';
 import { bytes, count, plural } from '../app/format.ts';
-import { useSession } from '../session/session.tsx';
 import { fromDrop, fromHandles, fromInput, type FoundFile } from './collect.ts';
-import { consoleBucket } from './console_bucket.ts';
+import { useConsoleBucket } from './console_bucket_dialog.tsx';
 import { groupByFolder, type Folder, type FolderChoice } from './folders.ts';
 import type { UploadPlace } from './dataset_target.ts';
 import { useUploads, type RunningUpload, type UnfinishedUpload } from './uploads.tsx';
@@ -36,9 +35,9 @@ interface Props {
 
 /** Finds or makes the bucket for the pictures. */
 function usePlace({ project, type, bucket }: Props) {
-  const { s3, region } = useSession();
+  const consoleBucket = useConsoleBucket();
   return async (): Promise<UploadPlace> => {
-    const name = bucket ?? (await consoleBucket(s3, region));
+    const name = bucket ?? (await consoleBucket());
     return { project, type, bucket: name, prefix: `projects/${project}/${type}/` };
   };
 }

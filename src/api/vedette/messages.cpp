@@ -1,5 +1,6 @@
 #include "api/vedette/messages.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "api/members.hpp"
@@ -179,6 +180,65 @@ Json encode_nearest_patch(const NearestPatch& patch) {
   else
     out["Reason"] = patch.reason;
   return out;
+}
+
+namespace {
+
+/// "LABEL_STUDIO" for "label-studio", and the other way round.
+std::string api_name(std::string name) {
+  for (auto& c : name) c = c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  return name;
+}
+std::string command_line_name(const std::string& name) {
+  auto out = to_lower(name);
+  std::replace(out.begin(), out.end(), '_', '-');
+  return out;
+}
+
+}  // namespace
+
+ConvertAnnotationsRequest::ConvertAnnotationsRequest(const Json& m)
+    : project_name(m.at("ProjectName")),
+      bucket(m.at("Bucket")),
+      prefix(m.at("Prefix")),
+      output_prefix(m.at("OutputPrefix")),
+      unannotated(to_lower(m.value("Unannotated", std::string("UNLABELLED")))),
+      boxes(to_lower(m.value("Boxes", std::string("MASK")))),
+      normal_labels(m.value("NormalLabels", std::vector<std::string>())) {
+  if (m.contains("Format")) format = command_line_name(m["Format"].get<std::string>());
+  if (!prefix.empty() && !prefix.ends_with('/')) prefix += '/';
+  if (!output_prefix.ends_with('/')) output_prefix += '/';
+}
+
+Json encode_conversion(const Conversion& conversion) {
+  const auto encode = [](const ConvertedDataset& d) {
+    return Json{{"ManifestKey", d.manifest_key},
+                {"NormalCount", d.normal},
+                {"AnomalyCount", d.anomaly},
+                {"UnlabelledCount", d.unlabelled},
+                {"MaskCount", d.masks}};
+  };
+  Json labels = Json::array();
+  for (const auto& label : conversion.labels)
+    labels.push_back({{"Name", label.name}, {"SourceName", label.source}, {"HexColor", label.color}});
+  Json out = {{"Format", api_name(conversion.format)}, {"Train", encode(conversion.train)},
+              {"Labels", std::move(labels)},           {"ProblemCount", conversion.problem_count},
+              {"Problems", conversion.problems},       {"Notes", conversion.notes}};
+  if (conversion.test) out["Test"] = encode(*conversion.test);
+  return out;
+}
+
+ExportCocoRequest::ExportCocoRequest(const Json& m)
+    : dataset(m),
+      bucket(m.at("Bucket")),
+      key(m.at("Key")),
+      as_runs(m.value("Shapes", std::string("POLYGONS")) == "RUNS") {}
+
+Json encode_coco_export(const CocoExport& done) {
+  return {{"ImageCount", done.images},
+          {"UnlabelledCount", done.unlabelled},
+          {"ProblemCount", done.problem_count},
+          {"Problems", done.problems}};
 }
 
 StartTrialRequest::StartTrialRequest(const Json& m) : model(m), trial_name(m.at("TrialName")) {

@@ -59,6 +59,45 @@ struct RebaseModelRequest {
   std::vector<Tag> tags;
 };
 
+struct ConvertAnnotationsRequest {
+  explicit ConvertAnnotationsRequest(const Json& members);
+  std::string project_name;
+  std::string bucket, prefix, output_prefix;  ///< Both prefixes end with "/", or `prefix` is empty.
+  std::optional<std::string> format;          ///< as `vedette convert` names it; if empty, it is found out
+  std::string unannotated, boxes;             ///< as `vedette convert` names them
+  std::vector<std::string> normal_labels;
+};
+/// What became of one dataset of a source.
+struct ConvertedDataset {
+  std::string manifest_key;
+  std::int64_t normal = 0, anomaly = 0, unlabelled = 0, masks = 0;
+};
+struct ConvertedLabel {
+  std::string name, source, color;  ///< as the dataset names it; as the source does; "#RRGGBB"
+};
+struct Conversion {
+  std::string format;  ///< as `vedette convert` names it
+  ConvertedDataset train;
+  std::optional<ConvertedDataset> test;
+  std::vector<ConvertedLabel> labels;
+  std::int64_t problem_count = 0;
+  std::vector<std::string> problems;  ///< the first of them
+  std::vector<std::string> notes;
+};
+Json encode_conversion(const Conversion& conversion);
+
+struct ExportCocoRequest {
+  explicit ExportCocoRequest(const Json& members);
+  lookoutvision::DatasetRequest dataset;
+  std::string bucket, key;  ///< where the file goes
+  bool as_runs;             ///< whether areas are runs of pixels, and not polygons
+};
+struct CocoExport {
+  std::int64_t images = 0, unlabelled = 0, problem_count = 0;
+  std::vector<std::string> problems;  ///< the first of them
+};
+Json encode_coco_export(const CocoExport& done);
+
 /// A part of a list whose items are numbered from 0.
 struct RangeRequest {
   explicit RangeRequest(const Json& members);

@@ -14,4 +14,11 @@ Error disk_failure(const char* action) {
                         std::generic_category().message(number));
 }
 
+int open_content(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd >= 0 || errno != ENOENT) return fd;
+  const int unfinished = ::open((path.string() + kUnfinished).c_str(), O_RDONLY | O_CLOEXEC);
+  return unfinished >= 0 || errno != ENOENT ? unfinished : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+}
+
 }  // namespace vedette

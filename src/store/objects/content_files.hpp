@@ -44,7 +44,12 @@ class FileReader : public ObjectReader {
 };
 
 /// The suffix of a content file's name until the index names the file. Such a file was never acknowledged.
+/// The exception are files that were put together: they get their final names right after the index names them.
 inline constexpr const char* kUnfinished = ".part";
+
+/// Opens a content file for reading, also in the moment between its commit and its final name. Returns -1 and sets
+/// errno if there is none.
+int open_content(const fs::path& path);
 
 class StagedFile : public StagedObject {
  public:
@@ -85,17 +90,29 @@ class StagedFile : public StagedObject {
   [[nodiscard]] const std::optional<ObjectChecksum>& checksum() const override { return checksum_; }
 
   Result<void> sync() {
+    if (auto ok = sync_content(); !ok) return ok;
+    return sync_path(folder());
+  }
+  /// Has the disk begin to write what it has not got yet. It waits for nothing, so that the disk can work on many files
+  /// at once before sync_content() waits for each.
+  void begin_sync() { ::sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE); }
+  /// Syncs the content, but not the folder that the file lies in.
+  Result<void> sync_content() {
     if (::fsync(fd_) != 0) return disk_failure("sync");
     ::close(fd_);
     fd_ = -1;
-    return sync_path(path_.parent_path());
+    return {};
   }
+  [[nodiscard]] fs::path folder() const { return path_.parent_path(); }
   /// Gives the content its final path. From then on the file stays, whatever becomes of this object.
   Result<void> keep(const fs::path& path) {
     if (::rename(path_.c_str(), path.c_str()) != 0) return disk_failure("name a file");
     is_kept_ = true;
     return {};
   }
+  /// Lets the file stay under its unfinished name, whatever becomes of this object: the next start gives it its final
+  /// path if the index names it, and deletes it otherwise.
+  void keep_unfinished() { is_kept_ = true; }
   /// Undoes keep() if the index could not be written. The file stays as an unfinished one until the next start, which
   /// gives it its name again should the index name it after all.
   void take_name_back(const fs::path& path) { (void)::rename(path.c_str(), path_.c_str()); }

@@ -50,6 +50,47 @@ TEST_F(Objects, KeysAreOpaqueBytes) {
   EXPECT_EQ(content_files(), keys.size());
 }
 
+TEST_F(Objects, SeveralArePutTogetherOrNotAtAll) {
+  const auto several = [&](std::vector<std::pair<std::string, std::string>> contents) {
+    std::vector<NewObject> objects;
+    for (auto& [key, bytes] : contents) {
+      auto staged = store_->stage();
+      EXPECT_TRUE((*staged)->write(as_bytes(bytes)));
+      EXPECT_TRUE((*staged)->finish());
+      objects.push_back({key, std::move(*staged), {.content_type = "t"}});
+    }
+    return objects;
+  };
+  const auto put = store_->put_all("b", several({{"x", "1"}, {"y", "22"}, {"x", "333"}}));
+  ASSERT_TRUE(put);
+  ASSERT_EQ(put->size(), 3U);
+  EXPECT_EQ(put->at(1).key, "y");
+  EXPECT_EQ(put->at(1).size_bytes, 2U);
+  EXPECT_EQ(get("x"), "333");
+  EXPECT_EQ(get("y"), "22");
+  EXPECT_EQ(content_files(), 2U);
+  EXPECT_EQ(store_->put_all("none", several({{"x", "4"}, {"z", "5"}})).error().code, "NoSuchBucket");
+  EXPECT_EQ(content_files(), 2U);
+  ASSERT_TRUE(store_->set_versioning("b", Versioning::enabled));
+  const auto versions = store_->put_all("b", several({{"x", "6"}, {"x", "7"}}));
+  ASSERT_TRUE(versions);
+  EXPECT_NE(versions->at(0).version_id, versions->at(1).version_id);
+  EXPECT_EQ(get("x"), "7");
+  EXPECT_EQ(store_->list_versions("b", {.prefix = "x"})->size(), 3U);
+}
+
+TEST_F(Objects, FilesThatAKillLeftWithoutTheirFinalNamesAreRead) {
+  ASSERT_TRUE(put_bytes(*store_, "b", "x", "content", "t"));
+  for (const auto& e : fs::recursive_directory_iterator(folder_.path() / "contents"))
+    if (e.is_regular_file()) fs::rename(e.path(), e.path().string() + ".part");
+  EXPECT_EQ(get("x"), "content");
+  EXPECT_TRUE(store_->check_contents("", "", 1 << 20).damaged.empty());
+  store_.reset();
+  store_ = open_filesystem_objects(folder_.path(), kClock);
+  EXPECT_EQ(get("x"), "content");
+  EXPECT_EQ(content_files(), 1U);
+}
+
 TEST_F(Objects, ListingTakesPrefixAndStart) {
   for (const char* key : {"a/1", "a/2", "a/3", "b/1", "a\xFF"}) ASSERT_TRUE(put_bytes(*store_, "b", key, "", "t"));
   EXPECT_EQ(store_->list("b", {.prefix = "a/", .limit = 10})->size(), 3U);

@@ -26,6 +26,8 @@ void copy_contents(sqlite::Connection& index, const fs::path& folder, const fs::
     if (fs::file_size(target / place, error) == size && !error) continue;
     fs::create_directories((target / place).parent_path());
     fs::copy_file(folder / place, target / place, fs::copy_options::overwrite_existing, error);
+    if (error == std::errc::no_such_file_or_directory)  // Objects that were put together have just been committed.
+      fs::copy_file((folder / place) += kUnfinished, target / place, fs::copy_options::overwrite_existing, error);
     if (error == std::errc::no_such_file_or_directory) {
       done.missing.push_back(names.text(2) + "/" + names.text(3));
       continue;

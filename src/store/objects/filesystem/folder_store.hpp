@@ -57,6 +57,7 @@ class FolderStore : public BucketStore {
   Result<std::unique_ptr<StagedObject>> stage() override;
   Result<ObjectInfo> put(const std::string& bucket, const std::string& key, std::unique_ptr<StagedObject> content,
                          const ObjectAttributes& attributes, const PutCondition& condition) override;
+  Result<std::vector<ObjectInfo>> put_all(const std::string& bucket, std::vector<NewObject> objects) override;
   Result<ObjectInfo> head(const std::string& bucket, const std::string& key,
                           const std::optional<std::string>& version_id) override;
   Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key,

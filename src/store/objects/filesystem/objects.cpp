@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 #include "base/digest.hpp"
 #include "store/objects/filesystem/folder_store.hpp"
@@ -20,7 +21,7 @@ std::optional<std::string> encode_checksum(const std::optional<ObjectChecksum>& 
 
 /// Returns the hexadecimal SHA-256 of a file, or an empty text if the file is gone.
 Result<std::string> hash_file(const fs::path& path, std::uint64_t& bytes) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = open_content(path);
   if (fd < 0) return errno == ENOENT ? Result<std::string>(std::string()) : disk_failure("read");
   FileReader reader(fd, {});
   Hasher hasher(Hasher::Algorithm::sha256);
@@ -62,6 +63,38 @@ Result<ObjectInfo> FolderStore::put(const std::string& bucket, const std::string
   }
   unlink(gone);
   return info;
+}
+
+Result<std::vector<ObjectInfo>> FolderStore::put_all(const std::string& bucket, std::vector<NewObject> objects) {
+  const auto file_of = [](const NewObject& object) -> StagedFile& { return static_cast<StagedFile&>(*object.content); };
+  for (const auto& object : objects) file_of(object).begin_sync();
+  std::set<fs::path> folders;
+  for (const auto& object : objects) {
+    if (auto ok = file_of(object).sync_content(); !ok) return ok.error();
+    folders.insert(file_of(object).folder());
+  }
+  for (const auto& folder : folders)
+    if (auto ok = sync_path(folder); !ok) return ok.error();
+  std::vector<ObjectInfo> infos;
+  Contents gone;
+  {
+    sqlite::Transaction t(pool_, Access::write);
+    for (auto& object : objects) {
+      const auto& file = file_of(object);
+      ObjectInfo info{std::move(object.key), file.size(), file.md5_hex(), std::move(object.attributes),
+                      clock_.now(),          {},          file.checksum()};
+      if (auto ok = enter(t.connection(), bucket, info, file, {}, gone); !ok) return ok.error();
+      infos.push_back(std::move(info));
+    }
+    // The files get their final names only when the index names them: after a kill in between, the next start names
+    // them. Were it the other way round, a kill would leave many files that the index does not name, as a lost index
+    // does.
+    for (const auto& object : objects) file_of(object).keep_unfinished();
+    commit(t, gone);
+    for (const auto& object : objects) (void)file_of(object).keep(content_path(file_of(object).name()));
+  }
+  unlink(gone);
+  return infos;
 }
 
 Result<void> FolderStore::check_condition(sqlite::Connection& c, const std::string& bucket, const std::string& key,
@@ -115,7 +148,7 @@ Result<std::unique_ptr<ObjectReader>> FolderStore::get(const std::string& bucket
     sqlite::Transaction t(pool_, Access::read);
     auto found = find(t.connection(), bucket, key, version_id);
     if (!found) return found.error();
-    const int fd = ::open(content_path(found->content).c_str(), O_RDONLY | O_CLOEXEC);
+    const int fd = open_content(content_path(found->content));
     if (fd >= 0) return std::unique_ptr<ObjectReader>(std::make_unique<FileReader>(fd, std::move(found->info)));
     if (errno != ENOENT) return disk_failure("read");
   }

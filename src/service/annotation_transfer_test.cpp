@@ -1,0 +1,186 @@
+// Tests the import of what other tools exported, and the export to COCO, with objects in a folder.
+#include "service/annotation_transfer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "auth/identities.hpp"
+#include "base/files.hpp"
+#include "manifest/manifest.hpp"
+#include "store/metadata/sqlite/sqlite_metadata.hpp"
+#include "store/objects/filesystem/filesystem_objects.hpp"
+#include "vision/image/image.hpp"
+
+namespace vedette {
+namespace {
+
+using Json = nlohmann::json;
+
+const Scope kScope{"000000000000", "us-east-1"};
+
+class Transfer : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto work = metadata_->write();
+    work->users().insert({kScope.account, "admin", {kAdministratorAccess}, clock_.now()});
+    work->users().insert({kScope.account, "guest", {}, clock_.now()});
+    work->projects().insert(kScope, {"p", clock_.now()});
+    work->commit();
+    work.reset();
+    call_.caller = *caller_of_job(*metadata_, kScope.account, "admin");
+    call_.scope = kScope;
+    ASSERT_TRUE(objects_->create_bucket("line7"));
+    put("in/a.png", picture());
+    put("in/b.png", picture());
+    put("in/labels.json", coco().dump());
+  }
+  static std::string picture() {
+    return std::string(as_text(encode_label_png(Grid<std::uint8_t>(80, 100), std::vector<Rgb>{{200, 200, 200}})));
+  }
+  /// A COCO file that marks a square of 10 × 10 pixels in a.png and nothing in b.png.
+  static Json coco() {
+    return {{"images",
+             {{{"id", 1}, {"file_name", "a.png"}, {"width", 100}, {"height", 80}},
+              {{"id", 2}, {"file_name", "b.png"}, {"width", 100}, {"height", 80}}}},
+            {"annotations",
+             {{{"id", 1},
+               {"image_id", 1},
+               {"category_id", 1},
+               {"iscrowd", 0},
+               {"bbox", {20, 30, 10, 10}},
+               {"area", 100},
+               {"segmentation", {{20, 30, 30, 30, 30, 40, 20, 40}}}}}},
+            {"categories", {{{"id", 1}, {"name", "scratch"}}}}};
+  }
+  void put(const std::string& key, const std::string& bytes) {
+    ASSERT_TRUE(put_bytes(*objects_, "line7", key, bytes, "t"));
+  }
+  std::vector<Json> lines(const std::string& key) {
+    std::vector<Json> out;
+    const auto text = get_bytes(*objects_, "line7", key, 1 << 20);
+    if (!text) return out;
+    for (const auto& line : ManifestLines(*text)) out.push_back(Json::parse(line.text));
+    return out;
+  }
+  Result<extension::Conversion> convert(Json more = {}) {
+    Json members = {{"ProjectName", "p"}, {"Bucket", "line7"}, {"Prefix", "in"}, {"OutputPrefix", "out"}};
+    if (!more.is_null()) members.update(more);
+    return transfer_.convert(call_, extension::ConvertAnnotationsRequest(members));
+  }
+  Result<extension::CocoExport> export_coco(const std::string& shapes) {
+    return transfer_.export_coco(call_, extension::ExportCocoRequest(Json{{"ProjectName", "p"},
+                                                                          {"DatasetType", "train"},
+                                                                          {"Bucket", "line7"},
+                                                                          {"Key", "coco.json"},
+                                                                          {"Shapes", shapes}}));
+  }
+  std::size_t below(const std::string& prefix) { return objects_->list("line7", {.prefix = prefix})->size(); }
+
+  TemporaryFolder folder_;
+  FakeClock clock_{Timestamp{std::chrono::hours(500'000)}};
+  std::unique_ptr<MetadataStore> metadata_ = open_sqlite_metadata(folder_.path() / "metadata.sqlite");
+  std::unique_ptr<BucketStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
+  AnnotationTransfer transfer_{*metadata_, *objects_, clock_};
+  CallContext call_;
+};
+
+TEST_F(Transfer, CocoBecomesAManifestAndMasks) {
+  const auto done = convert({{"Unannotated", "NORMAL"}});
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->format, "coco");
+  EXPECT_EQ(done->train.manifest_key, "out/manifests/train.manifest");
+  EXPECT_EQ(std::pair(done->train.anomaly, done->train.normal), std::pair(std::int64_t{1}, std::int64_t{1}));
+  EXPECT_EQ(done->train.masks, 1);
+  EXPECT_FALSE(done->test);
+  const auto made = lines(done->train.manifest_key);
+  ASSERT_EQ(made.size(), 2U);
+  EXPECT_EQ(made[0]["source-ref"], "s3://line7/in/a.png");
+  EXPECT_EQ(made[0]["anomaly-mask-ref"], "s3://line7/out/masks/a.png");
+  EXPECT_EQ(made[1]["anomaly-label-metadata"]["class-name"], "normal");
+  EXPECT_EQ(below("out/masks/"), 1U);
+  // A second run does not take the masks for pictures, even if they lie below the source.
+  const auto again = convert({{"Prefix", ""}, {"Unannotated", "NORMAL"}});
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->train.anomaly + again->train.normal, 2);
+}
+
+TEST_F(Transfer, BadEntriesAreToldAndABrokenFileWritesNothing) {
+  auto bad = coco();
+  bad["annotations"][0]["image_id"] = 7;
+  put("in/labels.json", bad.dump());
+  const auto done = convert();
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->problem_count, 1);
+  ASSERT_EQ(done->problems.size(), 1U);
+  EXPECT_NE(done->problems[0].find("labels.json"), std::string::npos) << done->problems[0];
+  put("in/labels.json", "{\"images\": [");
+  const auto broken = convert({{"OutputPrefix", "none/"}});
+  ASSERT_FALSE(broken);
+  EXPECT_EQ(broken.error().kind, ErrorKind::invalid_input);
+  EXPECT_NE(broken.error().message.find("labels.json"), std::string::npos) << broken.error().message;
+  EXPECT_EQ(below("none/"), 0U);
+}
+
+TEST_F(Transfer, WhatCannotBeDoneIsRefused) {
+  EXPECT_EQ(convert({{"ProjectName", "none"}}).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(convert({{"Bucket", "none"}}).error().kind, ErrorKind::invalid_input);
+  EXPECT_EQ(convert({{"Prefix", "empty"}}).error().kind, ErrorKind::invalid_input);
+  EXPECT_EQ(convert({{"OutputPrefix", "in"}}).error().kind, ErrorKind::invalid_input);
+  EXPECT_EQ(convert({{"Format", "YOLO"}}).error().kind, ErrorKind::invalid_input);
+  call_.caller = *caller_of_job(*metadata_, kScope.account, "guest");
+  EXPECT_EQ(convert().error().kind, ErrorKind::access_denied);
+  EXPECT_EQ(export_coco("RUNS").error().kind, ErrorKind::access_denied);
+  EXPECT_EQ(below("out"), 0U);
+}
+
+TEST_F(Transfer, ACallWhoseCallerHasGoneEnds) {
+  std::stop_source gone;
+  call_.abandoned = gone.get_token();
+  gone.request_stop();
+  EXPECT_EQ(convert().error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(below("out"), 0U);
+}
+
+TEST_F(Transfer, WhatWasImportedIsExportedAgain) {
+  EXPECT_EQ(export_coco("RUNS").error().kind, ErrorKind::not_found);
+  ASSERT_TRUE(convert());
+  {
+    auto work = metadata_->write();
+    Dataset dataset;
+    dataset.project = "p";
+    dataset.uid = "d";
+    dataset.type = DatasetType::train;
+    work->datasets().insert(kScope, dataset);
+    std::vector<DatasetEntry> entries;
+    for (const auto& line : lines("out/manifests/train.manifest")) {
+      const auto parsed = parse_manifest_line(line.dump());
+      entries.push_back({parsed->source_ref, parsed->is_anomalous, clock_.now(), parsed->text});
+    }
+    auto lost = entries[0];
+    lost.source_ref = "s3://line7/in/none.png";
+    auto line = Json::parse(lost.line);
+    line["source-ref"] = lost.source_ref;
+    lost.line = line.dump();
+    entries.push_back(lost);
+    work->datasets().replace_entries("d", entries);
+    work->commit();
+  }
+  for (const char* shapes : {"POLYGONS", "RUNS"}) {
+    const auto done = export_coco(shapes);
+    ASSERT_TRUE(done) << done.error().message;
+    EXPECT_EQ(std::tuple(done->images, done->unlabelled, done->problem_count),
+              std::tuple(std::int64_t{1}, std::int64_t{1}, std::int64_t{1}));
+    EXPECT_NE(done->problems.at(0).find("none.png"), std::string::npos);
+    const auto file = Json::parse(*get_bytes(*objects_, "line7", "coco.json", 1 << 20));
+    ASSERT_EQ(file["images"].size(), 1U);
+    EXPECT_EQ(file["images"][0]["file_name"], "in/a.png");
+    ASSERT_EQ(file["annotations"].size(), 1U);
+    EXPECT_EQ(file["annotations"][0]["bbox"], (Json{20, 30, 10, 10}));
+    EXPECT_EQ(file["annotations"][0]["area"], 100);
+    EXPECT_EQ(file["categories"][0]["name"], "scratch");
+  }
+}
+
+}  // namespace
+}  // namespace vedette
