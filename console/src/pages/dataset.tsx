@@ -226,12 +226,14 @@ function PageHeader({ project, type, dataset, train, test, model, onAdd, onDelet
           items={[
             { id: 'add', text: 'Add pictures', iconName: 'upload', ...rights(may('lookoutvision:UpdateDatasetEntries')) },
             ...(test ? [] : [{ id: 'test', text: 'Add a test dataset', iconName: 'add-plus' as const, ...rights(may('lookoutvision:CreateDataset')) }]),
+            { id: 'doctor', text: 'Check the dataset', iconName: 'search', disabled: isEmpty, disabledReason: 'There is nothing to check yet.' },
             { id: 'export', text: 'Export as a manifest', iconName: 'download', disabled: isEmpty, disabledReason: 'There is nothing to export yet.' },
             { id: 'delete', text: test ? `Delete ${kNames[type].toLowerCase()} dataset` : 'Delete dataset', iconName: 'remove', ...rights(may('lookoutvision:DeleteDataset')) },
           ]}
           onItemClick={({ detail: { id } }) => {
             if (id === 'add') onAdd();
             else if (id === 'test') navigate(paths.createDataset(project));
+            else if (id === 'doctor') navigate(paths.doctor(project));
             else if (id === 'export') onExport();
             else onDelete();
           }}

@@ -19,6 +19,7 @@ const actions = [
   'vedette:UpdateModelUnits',
   'vedette:RebaseModel',
   'vedette:StartTrialDetection',
+  'vedette:StartDatasetCheck',
   'vedette:ListUsers',
   'vedette:CreateUser',
   's3:CreateBucket',

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "domain/domain.hpp"
+#include "store/metadata/dataset_checks.hpp"
 #include "store/metadata/trial_detections.hpp"
 
 /// Everything that the server remembers, except objects. There is one interface, a folder beside this file for each
@@ -283,6 +284,7 @@ class UnitOfWork {
   virtual ModelRepository& models() = 0;
   virtual PackagingJobRepository& packaging_jobs() = 0;
   virtual TrialDetectionRepository& trial_detections() = 0;
+  virtual DatasetCheckRepository& dataset_checks() = 0;
   virtual JobRepository& jobs() = 0;
   virtual UserRepository& users() = 0;
   virtual TokenRepository& tokens() = 0;
