@@ -22,6 +22,9 @@ Json encode(const LookoutVision::ModelThreshold& threshold) {
   if (threshold.moved) moved = {threshold.moved->threshold, threshold.moved->user, threshold.moved->time};
   return extension::encode_threshold(threshold.trained, moved);
 }
+Json encode_one(const LookoutVision::DatasetCheckState& state) {
+  return {{"DatasetCheck", extension::encode_dataset_check(state.check, state.is_outdated, state.counts)}};
+}
 Json encode_one(const TrialDetection& trial) {
   return {{"TrialDetection", extension::encode_trial(trial)}};
 }
@@ -121,11 +124,13 @@ JsonOperations extension_operations(ExtensionServices& s) {
        }},
       {"StartTrialDetection",
        [&](const Invocation& i) {
-         return encoded(s.lookout_vision.start_trial(i.context, extension::StartTrialRequest(i.members)), encode_one);
+         return encoded(s.lookout_vision.start_trial(i.context, extension::StartTrialRequest(i.members)),
+                        [](const auto& trial) { return encode_one(trial); });
        }},
       {"DescribeTrialDetection",
        [&](const Invocation& i) {
-         return encoded(s.lookout_vision.describe_trial(i.context, extension::TrialRequest(i.members)), encode_one);
+         return encoded(s.lookout_vision.describe_trial(i.context, extension::TrialRequest(i.members)),
+                        [](const auto& trial) { return encode_one(trial); });
        }},
       {"ListTrialDetections",
        [&](const Invocation& i) {
@@ -144,11 +149,28 @@ JsonOperations extension_operations(ExtensionServices& s) {
        }},
       {"StopTrialDetection",
        [&](const Invocation& i) {
-         return encoded(s.lookout_vision.stop_trial(i.context, extension::TrialRequest(i.members)), encode_one);
+         return encoded(s.lookout_vision.stop_trial(i.context, extension::TrialRequest(i.members)),
+                        [](const auto& trial) { return encode_one(trial); });
        }},
       {"DeleteTrialDetection",
        [&](const Invocation& i) {
          return empty(s.lookout_vision.delete_trial(i.context, extension::TrialRequest(i.members)));
+       }},
+      {"StartDatasetCheck",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.start_dataset_check(i.context, lookoutvision::ProjectRequest(i.members)),
+                        [](const auto& state) { return encode_one(state); });
+       }},
+      {"DescribeDatasetCheck",
+       [&](const Invocation& i) {
+         return encoded(s.lookout_vision.describe_dataset_check(i.context, lookoutvision::ProjectRequest(i.members)),
+                        [](const auto& state) { return encode_one(state); });
+       }},
+      {"ListDatasetFindings",
+       [&](const Invocation& i) {
+         return encoded(
+             s.lookout_vision.list_dataset_findings(i.context, extension::ListDatasetFindingsRequest(i.members)),
+             [](const auto& page) { return extension::encode_dataset_findings(page.total, page.findings); });
        }},
       {"ListMetrics",
        [&](const Invocation& i) {

@@ -85,6 +85,7 @@ class Workers {
     add(kRebasingJob, train);
     add(kPackagingJob, make_packaging_handler(metadata_, objects, clock, jobs_folder));
     add(kTrialJob, make_trial_handler(metadata_, objects, clock, jobs_folder, settings.cores));
+    add(kDatasetCheckJob, make_dataset_check_handler(metadata_, objects, clock, settings.cores));
   }
   void start() {
     for (auto& worker : workers_) worker->start();

@@ -43,4 +43,10 @@ JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& 
 JobWorker::Handler make_trial_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
                                       std::filesystem::path jobs_folder, int threads);
 
+/// Makes the handler that looks through the labelled pictures of a project, in this process, on up to `threads` threads
+/// of low priority. A run that was cut off begins anew. The check ends as COMPLETED with its findings, or as FAILED with
+/// a sentence for the user.
+JobWorker::Handler make_dataset_check_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
+                                              int threads);
+
 }  // namespace vedette

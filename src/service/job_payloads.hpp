@@ -33,13 +33,13 @@ struct Rebasing {
   std::vector<std::string> keys;
 };
 
-/// Says which model a job makes or, if it holds a name, packages or tries.
+/// Says which model a job makes or, if it holds a name, packages or tries; a check of datasets has no model.
 struct ModelJob {
   Scope scope;
   std::string user;
   std::string project;
   std::int64_t version = 0;
-  std::string name;  ///< the name of the packaging job, or the uid of the trial; empty for all others
+  std::string name;  ///< the name of the packaging job, or the uid of the trial or the check; empty for all others
   std::optional<Rebasing> rebasing = {};  ///< If empty, the model is trained.
 };
 

@@ -61,6 +61,7 @@ inline constexpr const char* kTrainingJob = "train_model";
 inline constexpr const char* kRebasingJob = "rebase_model";
 inline constexpr const char* kPackagingJob = "package_model";
 inline constexpr const char* kTrialJob = "trial_detection";
+inline constexpr const char* kDatasetCheckJob = "dataset_check";
 
 /// The keys of the masks that trial detections store begin with this. They lie in the bucket of the pictures, and no
 /// trial takes them for pictures.
@@ -179,6 +180,26 @@ class LookoutVision {
   Result<TrialDetection> stop_trial(const CallContext& call, const extension::TrialRequest& request);
   /// Forgets a trial and its verdicts. Masks that it stored stay, since datasets may use them.
   Result<void> delete_trial(const CallContext& call, const extension::TrialRequest& request);
+
+  struct DatasetCheckState {
+    DatasetCheck check;
+    bool is_outdated = false;  ///< A dataset of the project has been made, changed or deleted since.
+    std::vector<FindingCount> counts;
+  };
+  /// Has a job look through the labelled pictures of the project for what may spoil a training; it reads them with the
+  /// rights of the caller. Replaces the earlier check, also one that is running. Fails with not_found if the project has
+  /// no dataset, and with conflict while a dataset is being imported or updated.
+  Result<DatasetCheckState> start_dataset_check(const CallContext& call, const lookoutvision::ProjectRequest& request);
+  /// Fails with not_found if the project has not been checked yet, as list_dataset_findings() does.
+  Result<DatasetCheckState> describe_dataset_check(const CallContext& call,
+                                                   const lookoutvision::ProjectRequest& request);
+  struct DatasetFindings {
+    std::int64_t total = 0;  ///< of all kinds, or of the one that the request names
+    std::vector<DatasetFinding> findings;
+  };
+  /// An offset beyond the end gives no findings.
+  Result<DatasetFindings> list_dataset_findings(const CallContext& call,
+                                                const extension::ListDatasetFindingsRequest& request);
 
   Result<void> tag_resource(const CallContext& call, const lookoutvision::TagsRequest& request);
   Result<void> untag_resource(const CallContext& call, const lookoutvision::TagsRequest& request);

@@ -12,6 +12,7 @@
 #include "manifest/manifest.hpp"
 #include "service/job_handlers.hpp"
 #include "service/job_payloads.hpp"
+#include "service/minimum_counts.hpp"
 #include "store/model_files/model_files.hpp"
 #include "training/training.hpp"
 #include "vision/image/image.hpp"
@@ -64,7 +65,7 @@ class Training {
     begin();
     TrainingJob work;
     work.plan = plan_;
-    work.minimum = test ? MinimumCounts{10, 0, 10, 10, 10} : MinimumCounts{20, 10, 20, 0, 0};
+    work.minimum = minimum_counts(test.has_value());
     auto samples = freeze(train);
     if (!samples) return samples.error();
     work.train = std::move(*samples);

@@ -1,4 +1,5 @@
-// Tests trial detections whose server is killed or whose object store does not answer, and their quotas.
+// Tests trial detections and checks of datasets whose server is killed or whose object store does not answer, and the
+// quotas of trials.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -147,6 +148,66 @@ TEST_F(Trials, WaitTenMinutesForTheObjectStore) {
   EXPECT_EQ(trial().status, TrialStatus::failed);
   EXPECT_EQ(trial().status_message, "The object store is away.");
   clock_.advance(std::chrono::hours(1));
+  EXPECT_FALSE(worker.run_one());
+}
+
+class DatasetChecks : public Trials {
+ protected:
+  void SetUp() override {
+    Trials::SetUp();
+    auto work = metadata_->write();
+    Dataset dataset;
+    dataset.project = "p";
+    dataset.uid = "d";
+    work->datasets().insert(kScope, dataset);
+    work->datasets().replace_entries("d",
+                                     {{"s3://bucket/a", false, clock_.now(), R"({"source-ref":"s3://bucket/a"})"}});
+    work->commit();
+    work.reset();
+    ASSERT_TRUE(service_.start_dataset_check(call_, request_));
+  }
+  LookoutVision::DatasetCheckState check() { return *service_.describe_dataset_check(call_, request_); }
+  const lookoutvision::ProjectRequest request_{Json{{"ProjectName", "p"}}};
+};
+
+TEST_F(DatasetChecks, ThatKillTheServerThreeTimesAreNotTriedAgain) {
+  for (int i = 0; i < 3; ++i) {
+    auto work = metadata_->write();
+    ASSERT_TRUE(work->jobs().claim(kDatasetCheckJob, "killed", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+    work->commit();
+    clock_.advance(std::chrono::seconds(31));
+  }
+  JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w",
+                   make_dataset_check_handler(*metadata_, *objects_, clock_, 1));
+  EXPECT_TRUE(worker.run_one());
+  EXPECT_EQ(check().check.status, CheckStatus::failed);
+  EXPECT_EQ(check().check.status_message,
+            "The check was cut off 3 times; the datasets may have images that stop the server.");
+}
+
+TEST_F(DatasetChecks, TryThreeTimesToReachTheObjectStore) {
+  AwayObjects away;
+  JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w", make_dataset_check_handler(*metadata_, away, clock_, 1));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(check().check.status, CheckStatus::running);
+    EXPECT_TRUE(worker.run_one());
+    clock_.advance(std::chrono::minutes(1));
+  }
+  EXPECT_EQ(check().check.status, CheckStatus::failed);
+  EXPECT_EQ(check().check.status_message, "The object store is away.");
+  EXPECT_FALSE(worker.run_one());
+}
+
+TEST_F(DatasetChecks, OnlyTheLatestOneIsRun) {
+  ASSERT_TRUE(service_.start_dataset_check(call_, request_));
+  JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w",
+                   make_dataset_check_handler(*metadata_, *objects_, clock_, 1));
+  EXPECT_TRUE(worker.run_one());
+  EXPECT_EQ(check().check.status, CheckStatus::running) << "the job of the replaced check";
+  EXPECT_TRUE(worker.run_one());
+  EXPECT_EQ(check().check.status, CheckStatus::completed);
+  ASSERT_FALSE(check().counts.empty());
+  EXPECT_EQ(check().counts[0].kind, "UNREADABLE");
   EXPECT_FALSE(worker.run_one());
 }
 

@@ -9,6 +9,7 @@ export const keys = {
   project: (name: string) => ['project', name] as const,
   dataset: (project: string, type: string) => ['project', project, 'dataset', type] as const,
   models: (project: string) => ['project', project, 'models'] as const,
+  datasetCheck: (project: string) => ['project', project, 'dataset-check'] as const,
   trials: (project: string) => ['project', project, 'trials'] as const,
   model: (project: string, version: string) => ['project', project, 'models', version] as const,
 };

@@ -17,6 +17,7 @@ const AuditPage = lazy(() => import('../pages/audit.tsx'));
 const ComparePage = lazy(() => import('../pages/compare.tsx'));
 const CreateDatasetPage = lazy(() => import('../pages/create_dataset.tsx'));
 const DatasetPage = lazy(() => import('../pages/dataset.tsx'));
+const DoctorPage = lazy(() => import('../pages/doctor.tsx'));
 const DrawPage = lazy(() => import('../pages/draw.tsx'));
 const ModelsPage = lazy(() => import('../pages/models.tsx'));
 const ModelPage = lazy(() => import('../pages/model.tsx'));
@@ -47,6 +48,7 @@ export function App() {
             <Route path="/projects/:project/dataset/:type/draw/:source">
               {({ project, type, source }) => <DrawPage project={decodeURIComponent(project)} type={type === 'test' ? 'test' : 'train'} sourceRef={decodeURIComponent(source)} />}
             </Route>
+            <Route path="/projects/:project/dataset-doctor">{({ project }) => <DoctorPage project={decodeURIComponent(project)} />}</Route>
             <Route path="/projects/:project/train">{({ project }) => <TrainPage project={decodeURIComponent(project)} />}</Route>
             <Route path="/projects/:project/models">{({ project }) => <ModelsPage project={decodeURIComponent(project)} />}</Route>
             <Route path="/projects/:project/models/:version">

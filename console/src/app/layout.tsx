@@ -84,6 +84,7 @@ function navigationItems(project: string | undefined): SideNavigationProps.Item[
         items: [
           { type: 'link', text: 'Overview', href: href(paths.project(project)) },
           { type: 'link', text: 'Dataset', href: href(paths.dataset(project)) },
+          { type: 'link', text: 'Dataset doctor', href: href(paths.doctor(project)) },
           { type: 'link', text: 'Models', href: href(paths.models(project)) },
           { type: 'link', text: 'Trial detections', href: href(paths.trials(project)) },
           { type: 'link', text: 'Edge model packages', href: href(paths.packages(project)) },

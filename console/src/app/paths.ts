@@ -9,6 +9,7 @@ export const paths = {
   dataset: (project: string, type: 'train' | 'test' = 'train') => `/projects/${part(project)}/dataset/${type}`,
   /** Keys may hold percent signs: the router undoes one encoding of the whole address, the page the other one. */
   editor: (project: string, type: 'train' | 'test', sourceRef: string) => `/projects/${part(project)}/dataset/${type}/draw/${part(part(sourceRef))}`,
+  doctor: (project: string) => `/projects/${part(project)}/dataset-doctor`,
   train: (project: string) => `/projects/${part(project)}/train`,
   models: (project: string) => `/projects/${part(project)}/models`,
   model: (project: string, version: string) => `/projects/${part(project)}/models/${version}`,

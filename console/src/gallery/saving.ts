@@ -7,6 +7,11 @@ import { kAnomaly, kNormal, type Label } from './rows.ts';
 
 export type DatasetType = 'train' | 'test';
 
+/** An anomaly whose mask is taken away. */
+export const kNoMask = 'no mask';
+/** What is to become of a picture: a label, or an anomaly without a mask. */
+export type Change = Label | typeof kNoMask;
+
 /** Lines and bytes of one call. The API takes 10 MiB; small batches show progress, and a failure concerns few lines. */
 const kMostLines = 2000;
 const kMostBytes = 2 << 20;
@@ -45,7 +50,8 @@ export function linesNamedIn(message: string, batch: readonly Line[]): Line[] {
 }
 
 /** The line that gives a picture a label. An anomaly keeps the mask that its line has; what is normal or unlabelled has none. */
-export function relabelled(sourceRef: string, label: Label, previous: string | undefined): string {
+export function relabelled(sourceRef: string, label: Change, previous: string | undefined): string {
+  if (label === kNoMask) return anomalyLine(sourceRef, { previous });
   if (label === kNormal) return normalLine(sourceRef, { previous });
   if (label !== kAnomaly) return unlabelledLine(sourceRef, { previous });
   const mask = previous === undefined ? undefined : parseEntry(previous)?.mask;
@@ -85,7 +91,7 @@ export class SaveError extends Error {
 }
 
 /** Saves labels by picture. `onSaved` is called after each batch that the dataset has taken. Throws a SaveError at the first that it has not. */
-export async function saveLabels(client: Client, project: string, type: DatasetType, labels: ReadonlyMap<string, Label>, onSaved: (sourceRefs: string[]) => void): Promise<void> {
+export async function saveLabels(client: Client, project: string, type: DatasetType, labels: ReadonlyMap<string, Change>, onSaved: (sourceRefs: string[]) => void): Promise<void> {
   let batch: Line[] = [];
   try {
     const before = await currentLines(client, project, type, [...labels.keys()]);

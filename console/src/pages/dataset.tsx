@@ -258,6 +258,7 @@ function PageHeader({ project, type, dataset, train, test, model, onDialog, onEx
             { id: 'import', text: 'Import from another tool', iconName: 'folder', ...rights(may('lookoutvision:UpdateDatasetEntries')) },
             { id: 'labels', text: 'Manage anomaly labels', iconName: 'edit', ...rights(may('lookoutvision:UpdateDatasetEntries')) },
             ...(test ? [] : [{ id: 'test', text: 'Add a test dataset', iconName: 'add-plus' as const, ...rights(may('lookoutvision:CreateDataset')) }]),
+            { id: 'doctor', text: 'Check the dataset', iconName: 'search', disabled: isEmpty, disabledReason: 'There is nothing to check yet.' },
             { id: 'export', text: 'Export as a manifest', iconName: 'download', disabled: isEmpty, disabledReason: 'There is nothing to export yet.' },
             {
               id: 'coco',
@@ -270,6 +271,7 @@ function PageHeader({ project, type, dataset, train, test, model, onDialog, onEx
           ]}
           onItemClick={({ detail: { id } }) => {
             if (id === 'test') navigate(paths.createDataset(project));
+            else if (id === 'doctor') navigate(paths.doctor(project));
             else if (id === 'export') onExport();
             else if (id === 'coco') onExportCoco();
             else onDialog(id as Dialog);

@@ -76,7 +76,15 @@ export default function TrainPage({ project }: { project: string }) {
             {problem}
           </Alert>
         )}
-        <Container header={<Header variant="h2">What the model learns from</Header>}>
+        <Container header={
+            <Header
+              variant="h2"
+              actions={<Button onClick={() => navigate(paths.doctor(project))}>Check the dataset</Button>}
+              description="The dataset doctor finds what may spoil a training before it takes its time."
+            >
+              What the model learns from
+            </Header>
+          }>
           <KeyValuePairs
             columns={4}
             items={[

@@ -24,6 +24,7 @@ const actions = [
   'vedette:ListAuditEvents',
   'vedette:ConvertAnnotations',
   'vedette:ExportCocoAnnotations',
+  'vedette:StartDatasetCheck',
   'vedette:ListUsers',
   'vedette:CreateUser',
   's3:CreateBucket',

@@ -289,6 +289,34 @@ Json encode_trial_images(const std::string& bucket, std::int64_t total, const st
   return {{"TotalCount", total}, {"Images", std::move(list)}};
 }
 
+ListDatasetFindingsRequest::ListDatasetFindingsRequest(const Json& m)
+    : project(m), kind(optional_text(m, "Kind")), range(m) {}
+
+Json encode_dataset_check(const DatasetCheck& check, bool is_outdated, const std::vector<FindingCount>& counts) {
+  Json list = Json::array();
+  for (const auto& count : counts) list.push_back({{"Kind", count.kind}, {"Count", count.count}});
+  return {{"Status", to_text(check.status)},
+          {"StatusMessage", check.status_message},
+          {"ImageCount", check.images},
+          {"CheckedCount", check.checked},
+          {"IsOutdated", is_outdated},
+          {"FindingCounts", std::move(list)},
+          {"CreationTimestamp", seconds(check.created)},
+          {"LastUpdatedTimestamp", seconds(check.updated)}};
+}
+
+Json encode_dataset_findings(std::int64_t total, const std::vector<DatasetFinding>& findings) {
+  Json list = Json::array();
+  for (const auto& f : findings) {
+    Json entry = {{"Kind", f.kind}, {"DatasetType", to_text(f.dataset)}, {"Detail", f.detail}};
+    if (f.source_ref) entry["SourceRef"] = *f.source_ref;
+    if (f.related_dataset) entry["RelatedDatasetType"] = to_text(*f.related_dataset);
+    if (f.related_ref) entry["RelatedSourceRef"] = *f.related_ref;
+    list.push_back(std::move(entry));
+  }
+  return {{"TotalCount", total}, {"Findings", std::move(list)}};
+}
+
 Json encode_datapoints(const std::string& metric, const std::vector<Datapoint>& points) {
   Json list = Json::array();
   for (const auto& p : points)

@@ -8,6 +8,7 @@
 
 #include "api/lookoutvision/messages.hpp"
 #include "api/model.hpp"
+#include "domain/dataset_check.hpp"
 #include "domain/domain.hpp"
 #include "domain/trial_detection.hpp"
 
@@ -241,6 +242,15 @@ struct VerifyTrialImagesRequest {
 };
 Json encode_trial(const TrialDetection& trial);
 Json encode_trial_images(const std::string& bucket, std::int64_t total, const std::vector<TrialImage>& images);
+
+struct ListDatasetFindingsRequest {
+  explicit ListDatasetFindingsRequest(const Json& members);
+  lookoutvision::ProjectRequest project;
+  std::optional<std::string> kind;  ///< If empty, findings of all kinds are listed.
+  RangeRequest range;
+};
+Json encode_dataset_check(const DatasetCheck& check, bool is_outdated, const std::vector<FindingCount>& counts);
+Json encode_dataset_findings(std::int64_t total, const std::vector<DatasetFinding>& findings);
 
 struct Datapoint {
   Timestamp time;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "domain/domain.hpp"
+#include "store/metadata/dataset_checks.hpp"
 #include "store/metadata/trial_detections.hpp"
 #include "store/metadata/verified_pictures.hpp"
 
@@ -285,6 +286,7 @@ class UnitOfWork {
   virtual PackagingJobRepository& packaging_jobs() = 0;
   virtual TrialDetectionRepository& trial_detections() = 0;
   virtual VerifiedPictureRepository& verified_pictures() = 0;
+  virtual DatasetCheckRepository& dataset_checks() = 0;
   virtual JobRepository& jobs() = 0;
   virtual UserRepository& users() = 0;
   virtual TokenRepository& tokens() = 0;

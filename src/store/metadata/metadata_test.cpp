@@ -284,6 +284,58 @@ TEST_P(Metadata, ATrialKeepsItsVerdictsAndWhatPeopleSayOfThem) {
   EXPECT_FALSE(trials.find("t2"));
 }
 
+TEST_P(Metadata, AProjectHasOneDatasetCheckWithItsFindings) {
+  auto work = store_->write();
+  auto& checks = work->dataset_checks();
+  DatasetCheck check;
+  check.project = "p";
+  check.uid = "c1";
+  check.images = 9;
+  check.dataset_state = "s";
+  check.created = check.updated = at(1);
+  checks.replace(kScope, check);
+  check.uid = "c2";
+  checks.replace(kScope, check);
+  EXPECT_FALSE(checks.find("c1"));
+  check.checked = 4;
+  check.status_message = "looking";
+  check.updated = at(2);
+  EXPECT_TRUE(checks.update(check));
+  const auto found = checks.find(kScope, "p");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->uid, "c2");
+  EXPECT_EQ(found->status, CheckStatus::running);
+  EXPECT_EQ((std::vector{found->images, found->checked}), (std::vector<std::int64_t>{9, 4}));
+  EXPECT_EQ(found->dataset_state, "s");
+  EXPECT_EQ(found->created, at(1));
+  EXPECT_EQ(found->updated, at(2));
+
+  const DatasetFinding copy{"EXACT_DUPLICATE", DatasetType::test, "s3://b/2", DatasetType::train, "s3://b/1", "a copy"};
+  const DatasetFinding few{"TOO_FEW", DatasetType::train, {}, {}, {}, "few"};
+  EXPECT_TRUE(checks.finish("c2", CheckStatus::completed, "done", {copy, copy, few}, at(3)));
+  EXPECT_FALSE(checks.finish("c2", CheckStatus::failed, "late", {few}, at(4)));
+  EXPECT_FALSE(checks.update(check));
+  EXPECT_EQ(checks.find("c2")->status_message, "done");
+  const auto counts = checks.count_findings("c2");
+  ASSERT_EQ(counts.size(), 2U);
+  EXPECT_EQ(counts[0].kind, "EXACT_DUPLICATE");
+  EXPECT_EQ(counts[0].count, 2);
+  ASSERT_EQ(checks.findings_at("c2", {}, 1, 10).size(), 2U);
+  ASSERT_EQ(checks.findings_at("c2", "EXACT_DUPLICATE", 0, 1).size(), 1U);
+  const auto first = checks.findings_at("c2", {}, 0, 1).front();
+  EXPECT_EQ(first.dataset, DatasetType::test);
+  EXPECT_EQ(first.source_ref, "s3://b/2");
+  EXPECT_EQ(first.related_dataset, DatasetType::train);
+  EXPECT_EQ(first.related_ref, "s3://b/1");
+  EXPECT_EQ(first.detail, "a copy");
+  const auto last = checks.findings_at("c2", "TOO_FEW", 0, 10);
+  ASSERT_EQ(last.size(), 1U);
+  EXPECT_FALSE(last[0].source_ref || last[0].related_dataset || last[0].related_ref);
+  EXPECT_TRUE(work->projects().remove(kScope, "p"));
+  EXPECT_FALSE(checks.find("c2"));
+  EXPECT_TRUE(checks.findings_at("c2", {}, 0, 10).empty());
+}
+
 TEST_P(Metadata, TagsAndProgressBelongToTheirModel) {
   auto work = store_->write();
   Model m;

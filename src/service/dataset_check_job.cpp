@@ -1,0 +1,256 @@
+// Checks the datasets of a project: looks at every labelled picture, in the server and at low priority.
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "auth/auth.hpp"
+#include "base/log.hpp"
+#include "base/parallel.hpp"
+#include "base/priority.hpp"
+#include "domain/limits.hpp"
+#include "manifest/manifest.hpp"
+#include "service/job_handlers.hpp"
+#include "service/job_payloads.hpp"
+#include "service/minimum_counts.hpp"
+#include "service/service.hpp"
+#include "vision/dataset_check/dataset_check.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr std::int64_t kMostAttempts = 3;
+constexpr std::int64_t kPageSize = 1000;
+constexpr std::size_t kBatch = 64;  // After so many pictures the progress may be stored.
+constexpr std::chrono::seconds kReportEvery{1};
+constexpr std::chrono::seconds kPause{5};
+
+/// A labelled picture of a dataset and its mask, if it has one.
+struct Labelled {
+  DatasetType dataset;
+  bool is_anomalous;
+  std::string source_ref;
+  std::optional<std::string> mask_ref;
+  std::vector<MaskLabel> mask_colors;
+};
+
+/// Runs one check. The functions fail with unavailable if the object store does not answer or the job is cancelled, and
+/// with internal if the machine fails.
+class Check {
+ public:
+  Check(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const ModelJob& job, DatasetCheck check,
+        int threads, const std::atomic<bool>& cancel)
+      : metadata_(metadata),
+        objects_(objects),
+        clock_(clock),
+        job_(job),
+        check_(std::move(check)),
+        threads_(threads),
+        cancel_(cancel) {}
+
+  /// Ends the check with its findings. Returns early, without an error, if the check was replaced or deleted.
+  Result<void> run() {
+    const auto caller = caller_of_job(metadata_, job_.scope.account, job_.user);
+    if (!caller) return caller.error();
+    const bool has_test = read_datasets();
+    std::vector<dataset_check::CheckedPicture> pictures(labelled_.size());
+    const dataset_check::Describer describer;
+    for (std::size_t first = 0; first < pictures.size(); first += kBatch) {
+      if (!report(first)) return {};
+      const auto count = std::min(kBatch, pictures.size() - first);
+      std::vector<Result<void>> outcomes(count);
+      run_parallel(count, threads_, [&](std::size_t i) {
+        if (cancel_) return;
+        lower_thread_priority();
+        outcomes[i] = look_at(*caller, describer, labelled_[first + i], pictures[first + i]);
+      });
+      if (cancel_) return fail(ErrorKind::unavailable, "The check was interrupted.");
+      for (const auto& outcome : outcomes)
+        if (!outcome) return outcome;
+    }
+    if (!report(pictures.size())) return {};
+    const auto least = minimum_counts(has_test);
+    const auto findings = dataset_check::find_all(pictures,
+                                                  {.train_normal = least.train_normal,
+                                                   .train_anomaly = least.train_anomaly,
+                                                   .test_normal = least.test_normal,
+                                                   .test_anomaly = least.test_anomaly,
+                                                   .train_per_label = least.train_per_label},
+                                                  threads_, cancel_);
+    if (!findings) return findings.error();
+    std::vector<DatasetFinding> stored;
+    stored.reserve(findings->size());
+    for (const auto& finding : *findings) stored.push_back(to_stored(finding));
+    auto work = metadata_.write();
+    if (work->dataset_checks().finish(check_.uid, CheckStatus::completed, summary(stored.size()), stored, clock_.now()))
+      work->commit();
+    return {};
+  }
+
+ private:
+  /// Reads which labelled pictures there are, the training dataset first. Returns whether there is a test dataset.
+  bool read_datasets() {
+    auto work = metadata_.read();
+    const auto datasets = work->datasets().list(job_.scope, job_.project);
+    check_.dataset_state = dataset_state(datasets);
+    bool has_test = false;
+    for (const auto type : {DatasetType::train, DatasetType::test})
+      for (const auto& dataset : datasets) {
+        if (dataset.type != type) continue;
+        has_test = has_test || type == DatasetType::test;
+        unlabelled_ += dataset.stats.total - dataset.stats.labeled;
+        read_entries(*work, dataset);
+      }
+    check_.images = static_cast<std::int64_t>(labelled_.size());
+    return has_test;
+  }
+
+  void read_entries(UnitOfWork& work, const Dataset& dataset) {
+    std::int64_t position = 0;
+    while (true) {
+      const auto entries = work.datasets().list_entries(dataset.uid, {.is_labeled = true}, position, kPageSize);
+      if (entries.empty()) return;
+      for (const auto& [number, entry] : entries) {
+        position = number;
+        Labelled picture{dataset.type, *entry.is_anomalous, entry.source_ref, {}, {}};
+        const auto line = parse_manifest_line(entry.line);
+        if (line && line->mask_ref && picture.is_anomalous) {
+          picture.mask_ref = line->mask_ref;
+          for (const auto& color : line->mask_colors)
+            if (const auto rgb = parse_color(color.color)) picture.mask_colors.push_back({color.name, *rgb});
+        }
+        labelled_.push_back(std::move(picture));
+      }
+    }
+  }
+
+  /// Stores how far the check is, about once a second. Returns false if the check was replaced or deleted.
+  bool report(std::size_t checked) {
+    const auto now = std::chrono::steady_clock::now();
+    const bool is_last = checked == labelled_.size();
+    if (checked > 0 && !is_last && now - last_report_ < kReportEvery) return true;
+    last_report_ = now;
+    check_.checked = static_cast<std::int64_t>(checked);
+    check_.status_message = is_last ? "The images are being compared." : "The images are being looked at.";
+    check_.updated = clock_.now();
+    auto work = metadata_.write();
+    if (!work->dataset_checks().update(check_)) return false;
+    work->commit();
+    return true;
+  }
+
+  /// Returns the bytes of an object, or a sentence of invalid_input if the object is at fault.
+  Result<std::string> read(const Caller& caller, const std::string& uri, const char* what) {
+    const auto name = parse_s3_uri(uri);
+    if (!name) return invalid_input(uri + " is not of the form s3://bucket/key.");
+    if (auto ok = authorize(caller, "s3:GetObject", object_arn(name->bucket, name->key)); !ok)
+      return invalid_input(ok.error().message);
+    auto bytes = get_bytes(objects_, name->bucket, name->key, kLargestImage);
+    if (bytes) return bytes;
+    switch (bytes.error().kind) {
+      case ErrorKind::not_found:
+        return invalid_input(fmt::format("The {} does not exist.", what));
+      case ErrorKind::too_large:
+        return invalid_input(fmt::format("The {} exceeds 8 MB (8,388,608 bytes).", what));
+      case ErrorKind::access_denied:  // The server's rights in another S3 service may not reach as far as the user's.
+        return invalid_input(bytes.error().message);
+      case ErrorKind::internal:
+        log::error("dataset check", {{"object", uri}, {"reason", bytes.error().message}});
+        return invalid_input(
+            fmt::format("The content of the {} cannot be read by a fault of the server; its log says more.", what));
+      default:
+        return bytes.error();
+    }
+  }
+
+  Result<void> look_at(const Caller& caller, const dataset_check::Describer& describer, const Labelled& labelled,
+                       dataset_check::CheckedPicture& out) {
+    out.is_test = labelled.dataset == DatasetType::test;
+    out.is_anomalous = labelled.is_anomalous;
+    const auto bytes = read(caller, labelled.source_ref, "image");
+    out.look = bytes ? describer.look_at(as_bytes(*bytes)) : bytes.error();
+    if (!out.look) return out.look.error().kind == ErrorKind::invalid_input ? Result<void>() : out.look.error();
+    if (!labelled.mask_ref) return {};
+    const auto mask = read(caller, *labelled.mask_ref, "mask");
+    if (mask) {
+      out.mask = dataset_check::look_at_mask(as_bytes(*mask), labelled.mask_colors, out.look->height, out.look->width);
+    } else if (mask.error().kind == ErrorKind::invalid_input) {
+      out.mask = {dataset_check::MaskTrouble{dataset_check::FindingKind::unreadable_mask, mask.error().message}, {}};
+    } else {
+      return mask.error();
+    }
+    return {};
+  }
+
+  DatasetFinding to_stored(const dataset_check::Finding& finding) const {
+    DatasetFinding out;
+    out.kind = to_text(finding.kind);
+    out.dataset = finding.is_test ? DatasetType::test : DatasetType::train;
+    if (finding.picture) out.source_ref = labelled_[*finding.picture].source_ref;
+    if (finding.related) {
+      out.related_dataset = labelled_[*finding.related].dataset;
+      out.related_ref = labelled_[*finding.related].source_ref;
+    }
+    out.detail = finding.detail;
+    return out;
+  }
+
+  [[nodiscard]] std::string summary(std::size_t findings) const {
+    auto text = fmt::format("{} labelled images were checked; there {} {} finding{}.", labelled_.size(),
+                            findings == 1 ? "is" : "are", findings, findings == 1 ? "" : "s");
+    if (unlabelled_ > 0)
+      text += fmt::format(" {} unlabelled images, which no training uses, were left out.", unlabelled_);
+    return text;
+  }
+
+  MetadataStore& metadata_;
+  ObjectStore& objects_;
+  const Clock& clock_;
+  const ModelJob& job_;
+  DatasetCheck check_;
+  const int threads_;
+  const std::atomic<bool>& cancel_;
+  std::vector<Labelled> labelled_;
+  std::int64_t unlabelled_ = 0;
+  std::chrono::steady_clock::time_point last_report_;
+};
+
+}  // namespace
+
+JobWorker::Handler make_dataset_check_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
+                                              int threads) {
+  return [&metadata, &objects, &clock, threads](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
+    const auto job = parse_model_job(row.payload);
+    if (!job) {
+      log::error("dataset check", {{"reason", job.error().message}});
+      return {};
+    }
+    const auto check = metadata.read()->dataset_checks().find(job->name);
+    // The check was replaced or deleted, or an earlier run finished it and was cut off after its commit.
+    if (!check || check->status != CheckStatus::running) return {};
+    const auto end = [&](const std::string& reason, const std::string& message) {
+      log::error("dataset check failed", {{"project", job->project}, {"reason", reason}});
+      auto work = metadata.write();
+      if (work->dataset_checks().finish(check->uid, CheckStatus::failed, message, {}, clock.now())) work->commit();
+      return JobOutcome{};
+    };
+    // An earlier run ends the check at its last attempt, unless that run took the whole server with it.
+    if (row.attempts > kMostAttempts)
+      return end("its runs were cut off",
+                 fmt::format("The check was cut off {} times; the datasets may have images that "
+                             "stop the server.",
+                             row.attempts - 1));
+    const auto outcome = Check(metadata, objects, clock, *job, *check, threads, cancel).run();
+    if (cancel) return {std::chrono::milliseconds(0)};
+    if (outcome) return {};
+    const auto& error = outcome.error();
+    if (error.kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) {
+      log::warning("dataset check", {{"project", job->project}, {"reason", error.message}});
+      return {kPause};
+    }
+    return end(error.message, error.kind == ErrorKind::invalid_input || error.kind == ErrorKind::unavailable
+                                  ? error.message
+                                  : "The check failed by a fault of the server; its log says more.");
+  };
+}
+
+}  // namespace vedette
