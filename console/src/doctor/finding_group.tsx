@@ -16,15 +16,14 @@ import { keys } from '../api/queries.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { count } from '../app/format.ts';
 import { paths } from '../app/paths.ts';
-import { fetchThumbnails } from '../gallery/dataset_source.ts';
 import { kLabelNames, nameOf, type Thumbnail } from '../gallery/rows.ts';
+import { useThumbnails } from '../gallery/use_thumbnails.ts';
 import { useSession } from '../session/session.tsx';
 import { changesOf, isAboutCopies, isSettled, keyOf, kKinds, kRemedies, pictureOf, relatedOf, sentenceOfChange, type FindingKind, type Picture, type Remedy } from './findings.ts';
 import type { Doctor } from './use_doctor.ts';
 
 const kAtOnce = 24;
 const kMostFindings = 5000;
-const kMostThumbnails = 128;
 
 interface Props {
   project: string;
@@ -125,23 +124,6 @@ export function FindingGroup({ project, check, kind, total, doctor, onLook }: Pr
       </SpaceBetween>
     </Container>
   );
-}
-
-function useThumbnails(sourceRefs: readonly string[]): ReadonlyMap<string, Thumbnail> {
-  const { client } = useSession();
-  const query = useQuery({
-    queryKey: ['thumbnails', ...sourceRefs],
-    enabled: sourceRefs.length > 0,
-    placeholderData: keepPreviousData,
-    staleTime: Infinity,
-    queryFn: async ({ signal }) => {
-      const found = new Map<string, Thumbnail>();
-      for (let from = 0; from < sourceRefs.length; from += kMostThumbnails)
-        for (const thumbnail of await fetchThumbnails(client, sourceRefs.slice(from, from + kMostThumbnails), signal)) found.set(thumbnail.sourceRef, thumbnail);
-      return found;
-    },
-  });
-  return query.data ?? new Map<string, Thumbnail>();
 }
 
 interface CardProps {

@@ -15,6 +15,7 @@ import { useMessages } from '../app/messages.tsx';
 import { NotFound } from '../app/not_found.tsx';
 import { paths } from '../app/paths.ts';
 import { useSession } from '../session/session.tsx';
+import { CorrectionsPanel } from '../corrections/corrections_panel.tsx';
 import { DeleteModel } from './delete_model.tsx';
 import { ModelDetails } from './model_details.tsx';
 import { ModelPerformancePanel } from './model_performance.tsx';
@@ -122,6 +123,7 @@ export default function ModelPage({ project, version }: { project: string; versi
                   </Suspense>
                 ),
               },
+              { id: 'corrections', label: 'Corrections', content: <CorrectionsPanel project={project} version={version} onTry={() => setTab('use')} /> },
               { id: 'tags', label: 'Tags', content: <ModelTags arn={model.data.ModelArn!} /> },
               { id: 'details', label: 'Details', content: <ModelDetails model={model.data} /> },
             ]}

@@ -8,7 +8,7 @@ import Header from '@cloudscape-design/components/header';
 import SpaceBetween from '@cloudscape-design/components/space-between';
 import Spinner from '@cloudscape-design/components/spinner';
 import { isNotFound, sentenceOf } from '../api/errors.ts';
-import { keys, useDataset } from '../api/queries.ts';
+import { keys, useDataset, useModel } from '../api/queries.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { count, plural } from '../app/format.ts';
 import { useMessages } from '../app/messages.tsx';
@@ -91,6 +91,7 @@ function VerifiedGallery({ project, name, version, model, onSaved }: { project: 
   const queries = useQueryClient();
   const messages = useMessages();
   const dataset = useDataset(project, 'train');
+  const served = useModel(project, version);
   useGallery(model);
   const [busy, setBusy] = useState(false);
   const looking = useMemo(() => ({ project, version }), [project, version]);
@@ -154,6 +155,27 @@ function VerifiedGallery({ project, name, version, model, onSaved }: { project: 
     setBusy(false);
   }
 
+  const wrong = verified.filter(({ sourceRef, label }) => model.rows.find((row) => row.sourceRef === sourceRef)?.verdict !== label);
+
+  /** Tells the model in service of each verdict that was verified as wrong what the picture shows. */
+  async function correctModel() {
+    setBusy(true);
+    let corrected = 0;
+    try {
+      for (const { sourceRef, label } of wrong) {
+        await client.call('CorrectModel', { ProjectName: project, ModelVersion: version, SourceRef: sourceRef, IsAnomalous: label !== kNormal });
+        ++corrected;
+      }
+      messages.succeed(`Model ${version} is corrected by ${plural(corrected, 'picture')}. Its page shows what that changes, and takes it back.`);
+    } catch (error) {
+      messages.fail(corrected ? `The model is corrected by ${plural(corrected, 'picture')}, but not by the others` : 'The model was not corrected', error);
+    }
+    await queries.invalidateQueries({ queryKey: keys.model(project, version) });
+    setBusy(false);
+  }
+
+  const whyNoCorrection =
+    served.data?.Status !== 'HOSTED' ? `Start model ${version} first.` : wrong.length === 0 ? 'Verify some pictures as incorrect first.' : edited ? 'Save the verifications first.' : undefined;
   const whyNoDataset = !dataset.data ? 'This project has no dataset.' : verified.length === 0 ? 'Verify some pictures first.' : edited ? 'Save the verifications first.' : undefined;
   return (
     <Gallery
@@ -180,6 +202,9 @@ function VerifiedGallery({ project, name, version, model, onSaved }: { project: 
           )}
           <ActionButton action="lookoutvision:UpdateDatasetEntries" loading={busy && edited === 0} disabled={!!whyNoDataset} disabledReason={whyNoDataset} onClick={() => void teach()}>
             Add verified images to dataset
+          </ActionButton>
+          <ActionButton action="vedette:CorrectModel" loading={busy && edited === 0} disabled={!!whyNoCorrection} disabledReason={whyNoCorrection} onClick={() => void correctModel()}>
+            Correct the model
           </ActionButton>
         </SpaceBetween>
       }

@@ -10,6 +10,7 @@ import StatusIndicator from '@cloudscape-design/components/status-indicator';
 import ToggleButton from '@cloudscape-design/components/toggle-button';
 import { sentenceOf } from '../api/errors.ts';
 import type { DetectAnomalyResult } from '../api/generated.ts';
+import { CorrectPicture } from '../corrections/correct_picture.tsx';
 import { percent } from '../app/format.ts';
 import { pictureLoader } from '../gallery/picture_loader.ts';
 import { bindKeys } from '../keys/keys.ts';
@@ -33,6 +34,8 @@ interface Tried {
   mask: ImageBitmap | null;
   result: DetectAnomalyResult;
   milliseconds: number;
+  type: string;
+  bytes: Uint8Array<ArrayBuffer>;
 }
 
 const kLayers: readonly Layer[] = ['picture', 'heat', 'predicted'];
@@ -54,11 +57,14 @@ export function TryPicture({ project, version }: { project: string; version: str
   );
 
   async function judge(file: File | undefined) {
-    if (!file) return;
+    if (file) await judgeBytes(file.name, async () => new Uint8Array(await file.arrayBuffer()));
+  }
+
+  async function judgeBytes(name: string, read: () => Promise<Uint8Array<ArrayBuffer>> | Uint8Array<ArrayBuffer>) {
     setBusy(true);
     setProblem(undefined);
     try {
-      const bytes = new Uint8Array(await file.arrayBuffer());
+      const bytes = await read();
       const type = pictureType(bytes);
       if (!type) throw new Error('This is neither a PNG nor a JPEG file.');
       const start = performance.now();
@@ -66,7 +72,7 @@ export function TryPicture({ project, version }: { project: string; version: str
       const milliseconds = performance.now() - start;
       const picture = await decodePicture(bytes);
       const mask = result?.AnomalyMask ? await overlayOfMask(result.AnomalyMask) : null;
-      setTried({ name: file.name, id: `try ${++tries}`, image: base64OfBytes(bytes), picture, mask, result: result!, milliseconds });
+      setTried({ name, id: `try ${++tries}`, image: base64OfBytes(bytes), picture, mask, result: result!, milliseconds, type, bytes });
     } catch (error) {
       setProblem(sentenceOf(error));
     }
@@ -90,7 +96,7 @@ export function TryPicture({ project, version }: { project: string; version: str
         }}
       >
         <SpaceBetween size="xs" alignItems="center">
-          <Box color="text-body-secondary">Drop a picture here. It is judged and forgotten; nothing is stored.</Box>
+          <Box color="text-body-secondary">Drop a picture here. It is judged and forgotten; it is only stored if you correct the model with it.</Box>
           <Button iconName="file" loading={busy} onClick={() => input.current?.click()}>
             Choose a picture
           </Button>
@@ -126,7 +132,7 @@ export function TryPicture({ project, version }: { project: string; version: str
               ...found.map(({ Name, PixelAnomaly }) => ({ label: Name ?? '', value: `${percent(PixelAnomaly?.TotalPercentageArea, 2)} of the picture` })),
             ]}
           />
-          <TriedPicture key={tried.id} project={project} version={version} tried={tried} />
+          <TriedPicture key={`${tried.name} ${tried.bytes.length}`} project={project} version={version} tried={tried} onChanged={() => void judgeBytes(tried.name, () => tried.bytes)} />
         </SpaceBetween>
       )}
     </SpaceBetween>
@@ -134,7 +140,7 @@ export function TryPicture({ project, version }: { project: string; version: str
 }
 
 /** The picture with what the model sees in it, and why. */
-function TriedPicture({ project, version, tried }: { project: string; version: string; tried: Tried }) {
+function TriedPicture({ project, version, tried, onChanged }: { project: string; version: string; tried: Tried; onChanged(): void }) {
   const { s3, may } = useSession();
   const canLook = may('vedette:ComputeAnomalyMap');
   const canAsk = canLook && may('vedette:FindNearestPatch');
@@ -142,6 +148,8 @@ function TriedPicture({ project, version, tried }: { project: string; version: s
   const [layer, setLayer] = useState<Layer>('predicted');
   const [asks, setAsks] = useState(false);
   const [clicked, setClicked] = useState<Place>();
+  const [isPointing, setPointing] = useState(false);
+  const [pointed, setPointed] = useState<Place>();
   const looking = { project, version };
   const looked = { image: tried.image, name: tried.id };
   const look = useLook(looking, looked, canLook && (asks || layer === 'heat'));
@@ -151,6 +159,19 @@ function TriedPicture({ project, version, tried }: { project: string; version: s
   const area = asks ? nearest.data?.area : undefined;
   return (
     <SpaceBetween size="s">
+      <CorrectPicture
+        project={project}
+        version={version}
+        picture={{ ...tried, width: tried.picture.width, height: tried.picture.height, isAnomalous: tried.result.IsAnomalous ?? false }}
+        place={pointed}
+        isPointing={isPointing}
+        onPoint={(points) => {
+          setPointing(points);
+          setPointed(undefined);
+          if (points) setLayer('picture');
+        }}
+        onChanged={onChanged}
+      />
       <SpaceBetween direction="horizontal" size="xs" alignItems="center">
         <SegmentedControl
           label="What lies over the picture (H)"
@@ -172,18 +193,25 @@ function TriedPicture({ project, version, tried }: { project: string; version: s
       </SpaceBetween>
       <div className="look-body">
         <div
-          className={asks ? 'look-frame is-asked' : 'look-frame'}
+          className={asks || isPointing ? 'look-frame is-asked' : 'look-frame'}
           onClick={(event) => {
-            if (!asks) return;
+            if (!asks && !isPointing) return;
             const box = event.currentTarget.getBoundingClientRect();
-            setClicked({ x: (event.clientX - box.x) / box.width, y: (event.clientY - box.y) / box.height });
+            (isPointing ? setPointed : setClicked)({ x: (event.clientX - box.x) / box.width, y: (event.clientY - box.y) / box.height });
           }}
         >
           <PictureCanvas picture={tried.picture} overlay={overlay} label={layer === 'picture' ? tried.name : `${tried.name} with ${layer === 'heat' ? 'the heat map' : 'the areas that the model marks'}`} />
-          {area && <Marker area={area} picture={tried.picture} />}
+          {area && !isPointing && <Marker area={area} picture={tried.picture} />}
+          {isPointing && pointed && <Marker area={areaAround(pointed, tried.picture)} picture={tried.picture} />}
         </div>
         {asks && <Why picture={tried.picture} nearest={nearest.data} error={look.error ?? nearest.error} loadPicture={pictureLoader(s3)} />}
       </div>
     </SpaceBetween>
   );
+}
+
+/** A square around a place, an eighth of the picture's shorter side. */
+function areaAround(place: Place, { width, height }: ImageBitmap) {
+  const side = Math.min(width, height) / 8;
+  return { Left: place.x * width - side / 2, Top: place.y * height - side / 2, Width: side, Height: side };
 }

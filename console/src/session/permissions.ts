@@ -17,6 +17,8 @@ const actions = [
   'lookoutvision:UntagResource',
   'vedette:UpdateModelThreshold',
   'vedette:UpdateModelUnits',
+  'vedette:CorrectModel',
+  'vedette:DeleteModelCorrection',
   'vedette:ComputeAnomalyMap',
   'vedette:FindNearestPatch',
   'vedette:RebaseModel',
