@@ -165,7 +165,7 @@ await check(page, 'deleted');
 
 // The audit log has it, and what moved the threshold.
 await page.getByRole('link', { name: 'Audit log' }).click();
-await page.getByRole('row', { name: new RegExp(`DeleteProject.*${project}.*Success`) }).waitFor();
+await page.getByRole('row', { name: new RegExp(`DeleteProject.*${project}.*Success`) }).first().waitFor();
 await page.getByLabel('About', { exact: true }).fill(project);
 await page.getByText('More filters').click();
 await page.getByLabel('Event', { exact: true }).fill('UpdateModelThreshold');

@@ -107,7 +107,7 @@ TEST_F(AuditReading, LinesLongerThanABlockAndManyBlocksAreReadWhole) {
 TEST_F(AuditReading, BrokenLinesArePassedOverAndTornOnesSpoilNoOther) {
   const auto file = folder_.path() / "2020-09-13.jsonl";
   write(1, std::chrono::seconds(1));
-  std::ofstream(file, std::ios::app) << "\n{\"eventTime\":\"2020-09-13T12:26:41Z\",\n[]\nnull\n\0\xff\n"
+  std::ofstream(file, std::ios::app) << "\n{\"eventTime\":\"2020-09-13T12:26:41Z\",\n[]\nnull\n\xff\n"
                                      << R"({"eventTime":"soon","recipientAccountId":"123456789012"})"
                                      << "\n"
                                      << R"({"eventTime":"2020-99-13T12:26:41Z","recipientAccountId":"123456789012"})"

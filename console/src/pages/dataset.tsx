@@ -138,7 +138,10 @@ function Dataset({ project, type, dataset, train, test }: DatasetProps) {
   const bucket = parseS3Uri(model?.rows[0]?.sourceRef ?? '')?.bucket ?? null;
   async function saveCoco() {
     try {
-      const { ImageCount, UnlabelledCount, ProblemCount, Problems } = await exportCoco(session.client, session.s3, bucket!, project, type);
+      // The rows may have come after this page was drawn.
+      const place = parseS3Uri(model?.rows[0]?.sourceRef ?? '');
+      if (!place) throw new Error('The pictures are still being listed. Try again in a moment.');
+      const { ImageCount, UnlabelledCount, ProblemCount, Problems } = await exportCoco(session.client, session.s3, place.bucket, project, type);
       const left = UnlabelledCount ? ` ${plural(UnlabelledCount, 'unlabelled picture')} ${UnlabelledCount === 1 ? 'was' : 'were'} left out, because COCO would take ${UnlabelledCount === 1 ? 'it for a good one' : 'them for good ones'}.` : '';
       const lost = ProblemCount ? ` ${plural(ProblemCount, 'picture')} could not be used, such as ${Problems?.[0]}.` : '';
       messages.succeed(`${plural(ImageCount ?? 0, 'picture')} ${ImageCount === 1 ? 'is' : 'are'} in the COCO file.${left}${lost}`);

@@ -1,6 +1,6 @@
 // Imports what another labelling tool exported: its files are sent to a bucket, the server makes manifests and masks of them and tells
 // what it could not use, and only then, when the person agrees, they become datasets.
-import { useRef, useState, type DragEvent } from 'react';
+import { useEffect, useRef, useState, type DragEvent } from 'react';
 import Alert from '@cloudscape-design/components/alert';
 import Box from '@cloudscape-design/components/box';
 import Button from '@cloudscape-design/components/button';
@@ -78,6 +78,8 @@ export function ImportPanel({ project, into, bucket, onDone }: Props) {
   // A second try sends only what the first one did not.
   const [token, setToken] = useState(clientToken);
   const running = useRef<Upload | null>(null);
+  // Who closes the dialog in the middle of it wants no import.
+  useEffect(() => () => running.current?.stop(), []);
   const folder = `projects/${project}/imports/${token.slice(0, 12)}/`;
 
   function show(found: FoundFile[]) {
