@@ -145,6 +145,23 @@ await page.keyboard.press('h');
 await page.getByRole('img', { name: 'try.jpg with the heat map' }).waitFor();
 await page.getByText(/Yellow is where the masks/).waitFor();
 await check(page, 'tried');
+
+// The model is told that it is wrong about this picture, which works at once; and that is taken back.
+const isNormal = button('This picture is normal');
+if (await isNormal.isVisible()) await isNormal.click();
+else {
+  await button('This picture is an anomaly').click();
+  await page.getByRole('img', { name: 'try.jpg' }).click();
+  await button('This is the defect').click();
+}
+await page.getByText('The model is corrected').waitFor();
+await check(page, 'corrected');
+await page.getByRole('tab', { name: 'Corrections' }).click();
+await page.getByRole('row', { name: /try\.jpg/ }).waitFor();
+await check(page, 'corrections');
+await page.getByRole('button', { name: /^Take back/ }).click();
+await page.getByText('Nobody has corrected this model').waitFor();
+await check(page, 'taken-back');
 await page.getByRole('tab', { name: 'Drift' }).click();
 await page.getByText('Not enough pictures yet').waitFor();
 await page.getByRole('heading', { name: 'Share of anomalies' }).waitFor();

@@ -62,6 +62,10 @@ class Console(unittest.TestCase):
     def threshold(self):
         return self.vedette.describe_model_threshold(ProjectName=PROJECT, ModelVersion="1")
 
+    def try_picture(self):
+        with open(os.path.join(self.folder, "try.jpg"), "rb") as file:
+            return self.lookout.detect_anomalies(ProjectName=PROJECT, ModelVersion="1", ContentType="image/jpeg", Body=file.read())["DetectAnomalyResult"]["IsAnomalous"]
+
     def check(self, name):
         """Says what the server must hold at each step of the script."""
         if name == "project":
@@ -103,6 +107,14 @@ class Console(unittest.TestCase):
             self.assertEqual(sorted(json.loads(line)["anomaly-label-metadata"]["class-name"] for line in lines), self.verdicts)
         elif name == "tried":
             self.assertEqual(self.status(), "HOSTED")
+            self.was_anomalous = self.try_picture()
+        elif name in ("corrected", "corrections"):
+            corrections = self.vedette.list_model_corrections(ProjectName=PROJECT, ModelVersion="1")["Corrections"]
+            self.assertEqual([(c["IsAnomalous"], c["IsNeeded"], c["CorrectedBy"]) for c in corrections], [(not self.was_anomalous, True, "admin")])
+            self.assertEqual(self.try_picture(), not self.was_anomalous)
+        elif name == "taken-back":
+            self.assertEqual(self.vedette.list_model_corrections(ProjectName=PROJECT, ModelVersion="1")["Corrections"], [])
+            self.assertEqual(self.try_picture(), self.was_anomalous)
         elif name == "stopped":
             self.assertEqual(self.status(), "TRAINED")
         elif name == "deleted":
