@@ -138,7 +138,7 @@ class Check {
     return true;
   }
 
-  /// Returns the bytes of an object, or a sentence of invalid_input if the object is at fault.
+  /// Returns the bytes of an object. If the object is at fault, the error is a sentence of invalid_input, or of too_large.
   Result<std::string> read(const Caller& caller, const std::string& uri, const char* what) {
     const auto name = parse_s3_uri(uri);
     if (!name) return invalid_input(uri + " is not of the form s3://bucket/key.");
@@ -150,7 +150,7 @@ class Check {
       case ErrorKind::not_found:
         return invalid_input(fmt::format("The {} does not exist.", what));
       case ErrorKind::too_large:
-        return invalid_input(fmt::format("The {} exceeds 8 MB (8,388,608 bytes).", what));
+        return fail(ErrorKind::too_large, fmt::format("The {} exceeds 8 MB (8,388,608 bytes).", what));
       case ErrorKind::access_denied:  // The server's rights in another S3 service may not reach as far as the user's.
         return invalid_input(bytes.error().message);
       case ErrorKind::internal:
@@ -162,22 +162,25 @@ class Check {
     }
   }
 
+  static bool is_fault(const Error& error) {
+    return error.kind == ErrorKind::invalid_input || error.kind == ErrorKind::too_large;
+  }
+
   Result<void> look_at(const Caller& caller, const dataset_check::Describer& describer, const Labelled& labelled,
                        dataset_check::CheckedPicture& out) {
     out.is_test = labelled.dataset == DatasetType::test;
     out.is_anomalous = labelled.is_anomalous;
     const auto bytes = read(caller, labelled.source_ref, "image");
+    out.is_missing = !bytes && bytes.error().kind == ErrorKind::invalid_input;
     out.look = bytes ? describer.look_at(as_bytes(*bytes)) : bytes.error();
-    if (!out.look) return out.look.error().kind == ErrorKind::invalid_input ? Result<void>() : out.look.error();
+    if (!out.look) return is_fault(out.look.error()) ? Result<void>() : out.look.error();
     if (!labelled.mask_ref) return {};
     const auto mask = read(caller, *labelled.mask_ref, "mask");
-    if (mask) {
-      out.mask = dataset_check::look_at_mask(as_bytes(*mask), labelled.mask_colors, out.look->height, out.look->width);
-    } else if (mask.error().kind == ErrorKind::invalid_input) {
-      out.mask = {dataset_check::MaskTrouble{dataset_check::FindingKind::unreadable_mask, mask.error().message}, {}};
-    } else {
-      return mask.error();
-    }
+    if (!mask && !is_fault(mask.error())) return mask.error();
+    out.mask =
+        mask ? dataset_check::look_at_mask(as_bytes(*mask), labelled.mask_colors, out.look->height, out.look->width)
+             : dataset_check::MaskLook{
+                   dataset_check::MaskTrouble{dataset_check::FindingKind::unreadable_mask, mask.error().message}, {}};
     return {};
   }
 

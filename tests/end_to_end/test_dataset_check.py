@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from harness import REGION, Server, run, upload_lines, wait_while, write_tiny_set
 
 GOOD, BAD = 30, 26
-COPIES = 12  # of the whole set, for the check that is cut off
+COPIES = 6  # of the whole set, for the check that is cut off
 
 
 def png(picture):
@@ -147,10 +147,11 @@ class DatasetCheck(unittest.TestCase):
         self.s3.delete_object(Bucket="parts", Key="bad/gone.png")
 
         found = self.check("bad")
-        self.assertEqual(set(found), {"UNREADABLE", "OTHER_SIZE", "UNREADABLE_MASK", *masks, "EXACT_DUPLICATE", "NEAR_DUPLICATE", "CONFLICTING_DUPLICATE",
+        self.assertEqual(set(found), {"MISSING", "UNREADABLE", "OTHER_SIZE", "UNREADABLE_MASK", *masks, "EXACT_DUPLICATE", "NEAR_DUPLICATE", "CONFLICTING_DUPLICATE",
                                       "TRAIN_TEST_DUPLICATE", "BRIGHTNESS_OUTLIER", "TOO_FEW"}, found)
-        self.assertEqual(set(found["UNREADABLE"]), {broken, gone})
-        self.assertEqual(found["UNREADABLE"][gone]["Detail"], "The image does not exist.")
+        self.assertEqual(set(found["UNREADABLE"]), {broken})
+        self.assertEqual(set(found["MISSING"]), {gone})
+        self.assertEqual(found["MISSING"][gone]["Detail"], "The image does not exist.")
         self.assertEqual(set(found["OTHER_SIZE"]), {small})
         self.assertEqual(set(found["UNREADABLE_MASK"]), {text})
         for kind, ref in masks.items():
@@ -165,14 +166,14 @@ class DatasetCheck(unittest.TestCase):
         self.assertEqual(self.vedette.list_dataset_findings(ProjectName="bad", Offset=1, MaxResults=2)["Findings"], self.vedette.list_dataset_findings(ProjectName="bad")["Findings"][1:3])
 
         # The remedies of the console are lines without a label, and without a mask.
-        mended = [{"source-ref": ref} for ref in (broken, gone, small, copy, near, dark, other)]
+        mended = [{"source-ref": ref} for ref in (broken, small, copy, near, dark, other)]
         mended += [{name: value for name, value in line.items() if not name.startswith("anomaly-mask")} for line in lines if line["source-ref"] in (*masks.values(), text)]
         self.api.update_dataset_entries(ProjectName="bad", DatasetType="train", Changes="\n".join(map(json.dumps, mended)).encode())
         self.assertTrue(self.describe("bad")["IsOutdated"])
         self.settle("bad", "train")
         self.api.delete_dataset(ProjectName="bad", DatasetType="test")
-        self.assertEqual(self.check("bad"), {})
-        self.assertIn("7 unlabelled images, which no training uses, were left out.", self.describe("bad")["StatusMessage"])
+        self.assertEqual(set(self.check("bad")), {"MISSING"})
+        self.assertIn("6 unlabelled images, which no training uses, were left out.", self.describe("bad")["StatusMessage"])
 
     def test_3_pictures_are_read_with_the_rights_of_the_caller(self):
         self.vedette.create_user(UserName="clerk")
@@ -184,7 +185,7 @@ class DatasetCheck(unittest.TestCase):
         clerk = self.client({"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]})
         clerk.start_dataset_check(ProjectName="sound")
         self.finish("sound")
-        unread = clerk.list_dataset_findings(ProjectName="sound", Kind="UNREADABLE")["Findings"]
+        unread = clerk.list_dataset_findings(ProjectName="sound", Kind="MISSING")["Findings"]
         self.assertEqual({finding["SourceRef"] for finding in unread}, {line["source-ref"] for line in self.lines[GOOD:]})
         self.assertIn("s3:GetObject", unread[0]["Detail"])
         self.vedette.detach_user_policy(UserName="clerk", PolicyName="clerk")

@@ -71,12 +71,13 @@ export function FindingGroup({ project, check, kind, total, doctor, onLook }: Pr
   }
 
   const isReady = doctor.rowOf !== undefined && !doctor.saving;
+  const hasPictures = (findings.data ?? []).some(({ SourceRef }) => SourceRef !== undefined);
   return (
     <Container
       header={
         <Header
           variant="h2"
-          counter={text.remedies.length ? `(${count(total)})` : undefined}
+          counter={hasPictures ? `(${count(total)})` : undefined}
           description={text.meaning}
           actions={
             <SpaceBetween direction="horizontal" size="xs">
@@ -100,14 +101,14 @@ export function FindingGroup({ project, check, kind, total, doctor, onLook }: Pr
           </Alert>
         )}
         {findings.isPending && <Spinner />}
-        {text.remedies.length === 0 ? (
+        {!hasPictures ? (
           <SpaceBetween size="xs">
             {(findings.data ?? []).map((finding) => (
               <StatusIndicator key={finding.Detail} type="warning" wrapText>
                 {finding.Detail}
               </StatusIndicator>
             ))}
-            <Button onClick={() => navigate(paths.dataset(project))}>Open the dataset</Button>
+            {findings.data && <Button onClick={() => navigate(paths.dataset(project))}>Open the dataset</Button>}
           </SpaceBetween>
         ) : (
           <ul className="doctor-findings" aria-label={text.title}>

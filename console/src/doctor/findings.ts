@@ -32,7 +32,8 @@ const kMasks = { remedies: ['removeMask', 'unlabel'], forAll: ['removeMask', 'un
 const kPictures = { remedies: ['unlabel'], forAll: ['unlabel'] } as const;
 
 export const kKinds: Record<FindingKind, KindText> = {
-  UNREADABLE: { title: 'Pictures that cannot be read', meaning: 'A training skips them. Their files are damaged, missing, too large or no PNG or JPEG, or your user may not read them.', ...kPictures },
+  MISSING: { title: 'Pictures that are missing', meaning: 'A training skips them. Put them back into their bucket, or ask whoever administers the server for the right to read them.', remedies: [], forAll: [] },
+  UNREADABLE: { title: 'Pictures that cannot be read', meaning: 'A training skips them. Their files are damaged, no PNG or JPEG, or too small or too large.', ...kPictures },
   OTHER_SIZE: { title: 'Pictures of another size', meaning: 'A training takes pictures of one size only, and fails if there are others.', ...kPictures },
   UNREADABLE_MASK: { title: 'Masks that cannot be read', meaning: 'A training fails on them. A mask is a PNG.', ...kMasks },
   OTHER_MASK_SIZE: { title: 'Masks of another size than their picture', meaning: 'A training fails on them: each pixel of a mask belongs to the same pixel of its picture.', ...kMasks },

@@ -123,26 +123,28 @@ function Result({ project, check, doctor }: { project: string; check: DatasetChe
       </Alert>
     );
   return (
-    <SpaceBetween size="l">
-      {check.IsOutdated && (
-        <Alert type="info" header="The dataset has changed since this check">
-          What was mended is marked below. Check again to know how the dataset is now.
-        </Alert>
-      )}
-      <Summary groups={groups} check={check}>
-        {groups.length === 0 && <Button onClick={() => navigate(paths.train(project))}>Go on to train a model</Button>}
-      </Summary>
-      {doctor.problem && (
-        <Alert type="error" header="Something went wrong">
-          {doctor.problem} What was not saved is still here.
-        </Alert>
-      )}
-      {groups.map(({ Kind, Count }) => (
-        <FindingGroup key={Kind} project={project} check={String(check.CreationTimestamp)} kind={Kind} total={Count} doctor={doctor} onLook={setLooking} />
-      ))}
+    <>
+      <SpaceBetween size="l">
+        {check.IsOutdated && (
+          <Alert type="info" header="The dataset has changed since this check">
+            What was mended is marked below. Check again to know how the dataset is now.
+          </Alert>
+        )}
+        <Summary groups={groups} check={check}>
+          {groups.length === 0 && <Button onClick={() => navigate(paths.train(project))}>Go on to train a model</Button>}
+        </Summary>
+        {doctor.problem && (
+          <Alert type="error" header="Something went wrong">
+            {doctor.problem} What was not saved is still here.
+          </Alert>
+        )}
+        {groups.map(({ Kind, Count }) => (
+          <FindingGroup key={Kind} project={project} check={String(check.CreationTimestamp)} kind={Kind} total={Count} doctor={doctor} onLook={setLooking} />
+        ))}
+        {looking && <Compare pictures={looking} onClose={() => setLooking(undefined)} />}
+      </SpaceBetween>
       <SaveBar doctor={doctor} />
-      {looking && <Compare pictures={looking} onClose={() => setLooking(undefined)} />}
-    </SpaceBetween>
+    </>
   );
 }
 

@@ -10,11 +10,24 @@
 namespace vedette::dataset_check {
 namespace {
 
-constexpr std::array<std::string_view, kFindingKinds> kNames = {
-    "UNREADABLE",     "OTHER_SIZE",         "UNREADABLE_MASK",       "OTHER_MASK_SIZE",      "UNKNOWN_MASK_COLOR",
-    "EMPTY_MASK",     "FULL_MASK",          "CONFLICTING_DUPLICATE", "TRAIN_TEST_DUPLICATE", "EXACT_DUPLICATE",
-    "NEAR_DUPLICATE", "CONTRADICTED_LABEL", "BRIGHTNESS_OUTLIER",    "FOCUS_OUTLIER",        "FRAMING_OUTLIER",
-    "TOO_FEW",        "IMBALANCE"};
+constexpr std::array<std::string_view, kFindingKinds> kNames = {"MISSING",
+                                                                "UNREADABLE",
+                                                                "OTHER_SIZE",
+                                                                "UNREADABLE_MASK",
+                                                                "OTHER_MASK_SIZE",
+                                                                "UNKNOWN_MASK_COLOR",
+                                                                "EMPTY_MASK",
+                                                                "FULL_MASK",
+                                                                "CONFLICTING_DUPLICATE",
+                                                                "TRAIN_TEST_DUPLICATE",
+                                                                "EXACT_DUPLICATE",
+                                                                "NEAR_DUPLICATE",
+                                                                "CONTRADICTED_LABEL",
+                                                                "BRIGHTNESS_OUTLIER",
+                                                                "FOCUS_OUTLIER",
+                                                                "FRAMING_OUTLIER",
+                                                                "TOO_FEW",
+                                                                "IMBALANCE"};
 
 // So many times as many good pictures as anomalous ones, or anomalous as good ones, are worth a word.
 constexpr std::int64_t kMostGood = 20, kMostAnomalies = 3;
@@ -37,7 +50,11 @@ void find_faults(const Pictures& pictures, const std::vector<std::size_t>& usabl
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     const auto& picture = pictures[i];
     if (!picture.look) {
-      out.push_back({FindingKind::unreadable, i, {}, picture.is_test, picture.look.error().message});
+      out.push_back({picture.is_missing ? FindingKind::missing : FindingKind::unreadable,
+                     i,
+                     {},
+                     picture.is_test,
+                     picture.look.error().message});
       continue;
     }
     const auto& look = *picture.look;

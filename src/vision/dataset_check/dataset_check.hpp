@@ -21,6 +21,7 @@ namespace vedette::dataset_check {
 /// What may be wrong with one picture. Each picture has at most one finding of a kind. The order is that in which people
 /// should mend things.
 enum class FindingKind {
+  missing,                ///< its object does not exist, or may not be read
   unreadable,             ///< it cannot be decoded, or has sides that no training takes
   other_size,             ///< its size is not that of most pictures
   unreadable_mask,        ///< its mask cannot be read, or is no PNG
@@ -92,6 +93,7 @@ struct CheckedPicture {
   bool is_test = false;
   bool is_anomalous = false;
   Result<Look> look = invalid_input("");  ///< or why the picture cannot be used
+  bool is_missing = false;                ///< if there are no bytes that could be looked at
   std::optional<MaskLook> mask;           ///< if the picture is anomalous and has a mask that could be looked at
 };
 

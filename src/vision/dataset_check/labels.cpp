@@ -22,9 +22,10 @@ constexpr double kLeastSpread = 1e-3;       // of the mean spread of all feature
 // tell their labels. Where the defects are small or faint it is not reached, and nothing is reported.
 constexpr double kLeastArea = 0.97;
 // A label is doubted if the picture looks as plainly like the other label as this share of that label's pictures. It is
-// larger for anomalies, since faint ones look like good parts.
-constexpr double kPlainAnomalies = 0.5, kPlainGood = 0.6;
-constexpr std::size_t kNeighbours = 5, kLeastOpposed = 4;
+// larger for anomalies, since faint ones look like good parts, and so is the number of its nearest neighbours that must
+// have the other label.
+constexpr double kPlainAnomalies = 0.5, kPlainGood = 0.8;
+constexpr std::size_t kNeighbours = 5, kLeastAnomalies = 4, kLeastGood = 5;
 
 VEDETTE_TARGET_CLONES double dot(const float* __restrict a, const float* __restrict b, std::size_t count) {
   Lanes sums = {};
@@ -196,6 +197,8 @@ void find_contradictions(const Pictures& pictures, const std::vector<std::size_t
   for (std::size_t i = 0; i < usable.size(); ++i) {
     if (is_anomalous[i] ? predictions[i] > plainly_good : predictions[i] < plainly_anomalous) continue;
     if (likeness.copies[i] && likeness.copies[i]->has_other_label) continue;  // It is told as such.
+    const auto& picture = pictures[usable[i]];
+    if (picture.mask && !picture.mask->labels.empty()) continue;  // Somebody saw the anomaly, and drew it.
     const auto neighbours = neighbours_of(i, features, likeness, usable);
     std::size_t opposed = 0;
     std::optional<std::size_t> nearest;
@@ -204,9 +207,8 @@ void find_contradictions(const Pictures& pictures, const std::vector<std::size_t
       ++opposed;
       if (!nearest) nearest = usable[n];
     }
-    if (opposed < kLeastOpposed) continue;
+    if (opposed < (is_anomalous[i] ? kLeastGood : kLeastAnomalies)) continue;
     is_doubted[i] = true;
-    const auto& picture = pictures[usable[i]];
     found.push_back({FindingKind::contradicted_label, usable[i], nearest, picture.is_test,
                      fmt::format("It is labelled {}, but {} of the {} pictures that look most like it are labelled {}.",
                                  is_anomalous[i] ? "as an anomaly" : "normal", opposed, neighbours.size(),

@@ -24,8 +24,7 @@ constexpr std::size_t kLeastPictures = 8;
 constexpr std::size_t kLeastNeighbours = 5;
 constexpr double kNeighbourShare = 0.05;
 // Two pictures are copies of each other if they are nearer to each other than this share of the distance at which the
-// pictures lie that look most like them. Neighbours of rendered and real sets are at 0.4 and more, copies of other
-// compression and size at 0.12 and less.
+// pictures lie that look most like them (docs/vision.md).
 constexpr float kNearShare = 0.2F;
 // A damaged part may differ from a good one at one place only. The largest difference of two thumbnails, in deviations
 // of their values, up to which different labels contradict each other.
