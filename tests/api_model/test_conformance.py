@@ -468,10 +468,12 @@ class Errors(unittest.TestCase):
         succeed("ListModelCorrections", ProjectName="job")
         succeed("DeleteModelCorrection", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
         expect("DeleteModelCorrection", "ResourceNotFoundException", ProjectName="job", SourceRef=f"s3://conformance/{good_picture}")
-        converting = {"ProjectName": "job", "Bucket": "conformance", "OutputPrefix": "converted/", "Format": "MASKS"}
+        converting = {"ProjectName": "job", "Bucket": "conformance", "OutputPrefix": "converted/"}
         expect("ConvertAnnotations", "ValidationException", **converting, Prefix="nothing/")
-        converted = succeed("ConvertAnnotations", **converting, Prefix=os.path.dirname(good_picture) + "/", Unannotated="NORMAL")
-        self.assertGreater(converted["Train"]["NormalCount"], 0)
+        s3.copy_object(Bucket="conformance", Key="other-tool/part.jpg", CopySource={"Bucket": "conformance", "Key": good_picture})
+        s3.put_object(Bucket="conformance", Key="other-tool/labels.json", Body=json.dumps({"images": [{"id": 1, "file_name": "part.jpg"}], "annotations": [], "categories": []}))
+        converted = succeed("ConvertAnnotations", **converting, Prefix="other-tool/", Unannotated="NORMAL")
+        self.assertEqual((converted["Format"], converted["Train"]["NormalCount"], converted["ProblemCount"]), ("COCO", 1, 0))
         self.assertEqual(succeed("ExportCocoAnnotations", ProjectName="job", DatasetType="train", Bucket="conformance", Key="coco.json", Shapes="RUNS")["ProblemCount"], 0)
         for name, members in (("ListDatasetImages", {"ProjectName": "job", "DatasetType": "train", "MaxResults": 3}),
                               ("GetThumbnails", {"SourceRefs": [f"s3://conformance/{good_picture}", "s3://conformance/none", "conformance"]}), ("ListMetrics", {}), ("ListAuditEvents", {"MaxResults": 5, "Outcome": "FAILED"}), ("GetMetricStatistics", {"StartTime": "2022-01-01T00:00:00Z", "EndTime": "2052-01-01T00:00:00Z", "Period": 31536000}),

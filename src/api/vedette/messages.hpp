@@ -152,7 +152,7 @@ struct CorrectModelRequest {
   explicit CorrectModelRequest(const Json& members);
   lookoutvision::ModelRequest model;
   std::string source_ref;
-  bool is_anomalous = false;  ///< what a person says of the picture
+  bool is_anomalous = false;                 ///< what a person says of the picture
   std::optional<std::pair<int, int>> place;  ///< y and x of where a person sees the defect, in pixels
 };
 struct DeleteCorrectionRequest {
@@ -163,10 +163,10 @@ struct DeleteCorrectionRequest {
 /// A picture that corrects a model.
 struct ModelCorrection {
   std::string source_ref;
-  bool is_anomalous = false;  ///< what a person says of the picture
-  bool is_needed = false;     ///< whether the model alone says otherwise
+  bool is_anomalous = false;                 ///< what a person says of the picture
+  bool is_needed = false;                    ///< whether the model alone says otherwise
   std::optional<std::pair<int, int>> place;  ///< y and x, in pixels of the picture
-  double anomaly_score = 0;  ///< by the model alone
+  double anomaly_score = 0;                  ///< by the model alone
   std::string user;
   Timestamp time{};
 };
