@@ -88,8 +88,10 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
   const auto count_look = [&](Metric metric, double value) {
     if (std::isfinite(value)) count(metric, value);  // Only a broken model makes other numbers, and they have no sum.
   };
-  // The scores of anomalous pictures lie so high that a few of them would hide in the mean what the others are like.
-  if (!verdict->is_anomalous) count_look(Metric::anomaly_score, verdict->anomaly_score);
+  // The scores of anomalous pictures lie so high that a few of them would hide in the mean what the others are like;
+  // that of a corrected picture says what a person said.
+  if (!verdict->is_anomalous && verdict->corrected_by.empty())
+    count_look(Metric::anomaly_score, verdict->anomaly_score);
   count_look(Metric::level, verdict->statistics.level);
   count_look(Metric::brightness, verdict->statistics.brightness);
   count_look(Metric::sharpness, verdict->statistics.sharpness);

@@ -31,8 +31,8 @@ interface Props {
   place: Place | undefined;
   isPointing: boolean;
   onPoint(isPointing: boolean): void;
-  /** Is called when the model says something else now. */
-  onChanged(): void;
+  /** Is called when the model says something else now, and asks it again. */
+  onChanged(): Promise<void>;
 }
 
 export function CorrectPicture({ project, version, picture, place, isPointing, onPoint, onChanged }: Props) {
@@ -43,14 +43,14 @@ export function CorrectPicture({ project, version, picture, place, isPointing, o
   const [problem, setProblem] = useState<string>();
   const [done, setDone] = useState<{ sourceRef: string; sentences: string[] }>();
 
-  async function change(work: () => Promise<void>) {
+  async function change(work: () => Promise<typeof done>) {
     setBusy(true);
     setProblem(undefined);
     try {
-      await work();
-      await changed();
+      const result = await work();
+      await Promise.all([changed(), onChanged()]);
       onPoint(false);
-      onChanged();
+      setDone(result);
     } catch (error) {
       setProblem(sentenceOf(error));
     }
@@ -71,12 +71,12 @@ export function CorrectPicture({ project, version, picture, place, isPointing, o
         IsAnomalous: isAnomalous,
         ...(at ? { Place: { X: pixel(at.x, picture.width), Y: pixel(at.y, picture.height) } } : {}),
       });
-      setDone({ sourceRef: s3Uri(location), sentences: [promise(isAnomalous, !!at), ...effectSentences(Effect ?? {})] });
+      return { sourceRef: s3Uri(location), sentences: [promise(isAnomalous, !!at), ...effectSentences(Effect ?? {})] };
     });
   const takeBack = (sourceRef: string) =>
     change(async () => {
       await client.call('DeleteModelCorrection', { ProjectName: project, ModelVersion: version, SourceRef: sourceRef });
-      setDone(undefined);
+      return undefined;
     });
 
   return (

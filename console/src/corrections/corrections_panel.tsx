@@ -12,6 +12,7 @@ import { sentenceOf } from '../api/errors.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { time } from '../app/format.ts';
 import { useMessages } from '../app/messages.tsx';
+import { nameOf } from '../gallery/rows.ts';
 import { useThumbnails } from '../gallery/use_thumbnails.ts';
 import { useSession } from '../session/session.tsx';
 import { useCorrections, useCorrectionsChanged } from './queries.ts';
@@ -64,6 +65,7 @@ export function CorrectionsPanel({ project, version, onTry }: Props) {
       )}
       <Table
         variant="container"
+        wrapLines
         items={items}
         trackBy="SourceRef"
         header={
@@ -89,7 +91,12 @@ export function CorrectionsPanel({ project, version, onTry }: Props) {
               return (
                 <div className="corrected-picture">
                   {thumbnail && 'jpeg' in thumbnail ? <img src={`data:image/jpeg;base64,${thumbnail.jpeg}`} alt="" /> : <div className="no-picture" />}
-                  <span className="breakable">{SourceRef}</span>
+                  <div>
+                    {nameOf(SourceRef!)}
+                    <Box color="text-body-secondary" fontSize="body-s">
+                      <span className="breakable">{SourceRef!.slice(0, -nameOf(SourceRef!).length)}</span>
+                    </Box>
+                  </div>
                 </div>
               );
             },

@@ -132,7 +132,7 @@ export function TryPicture({ project, version }: { project: string; version: str
               ...found.map(({ Name, PixelAnomaly }) => ({ label: Name ?? '', value: `${percent(PixelAnomaly?.TotalPercentageArea, 2)} of the picture` })),
             ]}
           />
-          <TriedPicture key={`${tried.name} ${tried.bytes.length}`} project={project} version={version} tried={tried} onChanged={() => void judgeBytes(tried.name, () => tried.bytes)} />
+          <TriedPicture key={`${tried.name} ${tried.bytes.length}`} project={project} version={version} tried={tried} onChanged={() => judgeBytes(tried.name, () => tried.bytes)} />
         </SpaceBetween>
       )}
     </SpaceBetween>
@@ -140,7 +140,7 @@ export function TryPicture({ project, version }: { project: string; version: str
 }
 
 /** The picture with what the model sees in it, and why. */
-function TriedPicture({ project, version, tried, onChanged }: { project: string; version: string; tried: Tried; onChanged(): void }) {
+function TriedPicture({ project, version, tried, onChanged }: { project: string; version: string; tried: Tried; onChanged(): Promise<void> }) {
   const { s3, may } = useSession();
   const canLook = may('vedette:ComputeAnomalyMap');
   const canAsk = canLook && may('vedette:FindNearestPatch');
