@@ -128,7 +128,7 @@ function Comparing({ project, first, second, left, right }: { project: string; f
           <Header
             variant="h2"
             counter={`(${count(rows.length)})`}
-            description={`Below each picture: whether ${first} and ${second} are right, and their anomaly scores. Scores of two versions cannot be compared with each other.`}
+            description={`Below each picture: whether Model ${first} and Model ${second} are right, and their anomaly scores. Scores of two versions cannot be compared with each other.`}
           >
             {titles[cell]}
           </Header>

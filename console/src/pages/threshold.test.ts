@@ -15,6 +15,11 @@ test('A score on the threshold is anomalous', () => {
   assert.equal(counts.falseAlarmRate, 1 / 3);
 });
 
+test('What the model cannot judge is anomalous at every threshold', () => {
+  const counts = countAt([...judged([1], [5]), { sourceRef: 'dark', score: 0.1, isAnomaly: true, isAlwaysAnomalous: true }], 3);
+  assert.deepEqual([counts.truePositives, counts.falseNegatives], [2, 0]);
+});
+
 test('Figures that are not defined are left out', () => {
   assert.equal(countAt(judged([1], []), 5).recall, undefined);
   assert.equal(countAt(judged([1], []), 5).precision, undefined);
