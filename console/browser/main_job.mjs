@@ -69,6 +69,17 @@ await page.getByRole('button', { name: /^Save/ }).waitFor({ state: 'detached' })
 await page.locator('.dataset-saving').waitFor({ state: 'detached' });
 await check(page, 'labelled');
 
+// The doctor finds that a good picture lies among the bad ones, too, and the person keeps the good one.
+await page.getByRole('link', { name: 'Dataset doctor' }).click();
+await button('Check the dataset').click();
+await page.getByRole('list', { name: 'Copies with different labels' }).waitFor({ timeout: 60_000 });
+await check(page, 'doctor');
+await page.getByRole('button', { name: /^Keep this one: (?!copy)/ }).click();
+await button('Save changes (1)').click();
+await page.getByText('Not used in a training any more').waitFor();
+await check(page, 'mended');
+await page.getByRole('link', { name: 'Dataset', exact: true }).click();
+
 // A model.
 await button('Train model').first().click();
 await page.getByRole('heading', { name: 'Train model' }).waitFor();

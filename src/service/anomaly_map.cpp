@@ -39,7 +39,7 @@ std::uint8_t grey_of(float value, double threshold) {
 /// The side of the area that is shown around a place, in pixels of the model's input: what a cell is described by.
 constexpr int kPatch = 96;
 
-extension::PictureArea area_around(BankSearch::Point point, const Manifest& m) {
+extension::PictureArea area_around(PicturePoint point, const Manifest& m) {
   const auto side = [](int input, int picture) {
     return std::clamp(static_cast<int>(std::lround(1.0 * std::min(kPatch, input) * picture / input)), 1, picture);
   };

@@ -71,7 +71,7 @@ class Console(unittest.TestCase):
         if name == "project":
             self.assertEqual([p["ProjectName"] for p in self.lookout.list_projects()["Projects"]], [PROJECT])
         elif name == "uploaded":
-            self.assertEqual(self.stats(), {"Total": 41, "Labeled": 35, "Normal": 23, "Anomaly": 12})
+            self.assertEqual(self.stats(), {"Total": 42, "Labeled": 36, "Normal": 23, "Anomaly": 13})
             bucket = [b["Name"] for b in self.s3.list_buckets()["Buckets"] if b["Name"].startswith("lookoutvision-us-east-1-")]
             self.assertEqual(len(bucket), 1)
             self.assertEqual(self.s3.get_bucket_versioning(Bucket=bucket[0])["Status"], "Enabled")
@@ -80,11 +80,19 @@ class Console(unittest.TestCase):
                 with open(os.path.join(self.folder, *item["Key"].split("/")[3:]), "rb") as file:
                     self.assertEqual(self.s3.get_object(Bucket=bucket[0], Key=item["Key"])["Body"].read(), file.read())
         elif name == "labelled":
-            self.assertEqual(self.stats(), {"Total": 41, "Labeled": 41, "Normal": 26, "Anomaly": 15})
+            self.assertEqual(self.stats(), {"Total": 42, "Labeled": 42, "Normal": 26, "Anomaly": 16})
             for line in self.lookout.list_dataset_entries(ProjectName=PROJECT, DatasetType="train", SourceRefContains="unsorted")["DatasetEntries"]:
                 entry = json.loads(line)
                 self.assertTrue(os.path.basename(entry["source-ref"]).startswith(entry["anomaly-label-metadata"]["class-name"]))
                 self.assertEqual(entry["anomaly-label-metadata"]["human-annotated"], "yes")
+        elif name == "doctor":
+            check = self.vedette.describe_dataset_check(ProjectName=PROJECT)["DatasetCheck"]
+            self.assertEqual((check["Status"], check["ImageCount"], check["IsOutdated"]), ("COMPLETED", 42, False))
+            copies = self.vedette.list_dataset_findings(ProjectName=PROJECT, Kind="CONFLICTING_DUPLICATE")["Findings"]
+            self.assertEqual(len(copies), 1)
+            self.assertTrue(any(copies[0][member].endswith("/bad/copy.jpg") for member in ("SourceRef", "RelatedSourceRef")))
+        elif name == "mended":
+            self.assertEqual(self.stats(), {"Total": 42, "Labeled": 41, "Normal": 26, "Anomaly": 15})
         elif name == "training":
             self.assertIn(self.status(), ("TRAINING", "TRAINED"))
         elif name == "results":
@@ -127,6 +135,7 @@ class Console(unittest.TestCase):
         normal, anomaly = pictures_of("train.manifest", "normal"), pictures_of("train.manifest", "anomaly")
         self.copy("good", normal[:23])
         self.copy("bad", anomaly[:12])
+        shutil.copy(normal[0], os.path.join(self.folder, "pictures", "bad", "copy.jpg"))
         # The script labels these six by key, in the order of their names: anomalous ones first.
         self.copy("unsorted", normal[23:26] + anomaly[12:15])
         shutil.copy(pictures_of("test.manifest", "anomaly")[0], os.path.join(self.folder, "try.jpg"))

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "vision/infer/infer.hpp"
+#include "vision/infer/row_distance.hpp"
 
 namespace vedette {
 
@@ -74,36 +75,27 @@ std::optional<std::size_t> BankSearch::nearest(Cell cell, const std::function<bo
   double best_square = HUGE_VAL;
   for (std::size_t row = 0; row < rows(); ++row) {
     if (!counts(row)) continue;
-    double square = 0;
-    for (std::size_t c = 0; c < components; ++c) square += std::pow(own[c] - bank_.data()[row * components + c], 2);
+    const double square = squared_distance(own, bank_.data() + row * components, static_cast<std::int64_t>(components));
     if (square < best_square) best_square = square, best = row;
   }
   return best;
 }
 
-BankSearch::Cell BankSearch::cell_at(Point point) const {
+BankSearch::Cell BankSearch::cell_at(PicturePoint point) const {
   // Pixel centres lie at half-integers here, and at integers where pictures are warped.
-  double y = point.y * input_height_ - 0.5, x = point.x * input_width_ - 0.5;
-  // The reverse of middle_of().
-  const double cy = 0.5 * (input_height_ - 1), cx = 0.5 * (input_width_ - 1);
-  const double dy = y - cy - transform_.dy, dx = x - cx - transform_.dx;
-  const double cosine = std::cos(transform_.angle), sine = std::sin(transform_.angle);
-  y = cosine * dy - sine * dx + cy, x = sine * dy + cosine * dx + cx;
+  const MapPoint in_picture{point.y * input_height_ - 0.5, point.x * input_width_ - 0.5};
+  const auto [y, x] = to_reference(transform_, in_picture, input_height_, input_width_);
   const auto cell = [](double at, int pixels, int cells) {
     return static_cast<int>(std::clamp((at + 0.5) * cells / pixels, 0.0, cells - 1.0));
   };
   return {cell(y, input_height_, height_), cell(x, input_width_, width_)};
 }
 
-BankSearch::Point BankSearch::middle_of(Cell cell) const {
-  const double y = (cell.row + 0.5) * input_height_ / height_ - 0.5;
-  const double x = (cell.column + 0.5) * input_width_ / width_ - 0.5;
-  const double cy = 0.5 * (input_height_ - 1), cx = 0.5 * (input_width_ - 1);
-  // As RigidTransform says where a point of the reference lies in the picture.
-  const double cosine = std::cos(transform_.angle), sine = std::sin(transform_.angle);
-  const double in_y = cosine * (y - cy) + sine * (x - cx) + cy + transform_.dy;
-  const double in_x = cosine * (x - cx) - sine * (y - cy) + cx + transform_.dx;
-  return {std::clamp((in_y + 0.5) / input_height_, 0.0, 1.0), std::clamp((in_x + 0.5) / input_width_, 0.0, 1.0)};
+PicturePoint BankSearch::middle_of(Cell cell) const {
+  const MapPoint in_reference{(cell.row + 0.5) * input_height_ / height_ - 0.5,
+                              (cell.column + 0.5) * input_width_ / width_ - 0.5};
+  const auto [y, x] = from_reference(transform_, in_reference, input_height_, input_width_);
+  return {std::clamp((y + 0.5) / input_height_, 0.0, 1.0), std::clamp((x + 0.5) / input_width_, 0.0, 1.0)};
 }
 
 }  // namespace vedette

@@ -10,6 +10,7 @@
 
 #include "vision/artifact/artifact.hpp"
 #include "vision/image/image.hpp"
+#include "vision/infer/examples.hpp"
 #include "vision/infer/graph.hpp"
 #include "vision/infer/registration.hpp"
 
@@ -24,10 +25,6 @@ class BankSearch {
   /// A cell of the bank's grid. If there is registration, the grid lies over the registered picture.
   struct Cell {
     int row = 0, column = 0;
-  };
-  /// A point of a picture, as shares of its height and width: 0 … 1.
-  struct Point {
-    double y = 0, x = 0;
   };
 
   /// Plans the part of a model's graph that describes the cells. Returns nothing if the model has no memory bank, or one
@@ -49,9 +46,9 @@ class BankSearch {
   /// Returns the row that is nearest to a cell of the grid, among the rows that count, or nothing if none counts.
   [[nodiscard]] std::optional<std::size_t> nearest(Cell cell, const std::function<bool(std::size_t row)>& counts) const;
   /// Returns the cell at a point of the picture. What lies outside of the grid gets the cell at its edge.
-  [[nodiscard]] Cell cell_at(Point point) const;
+  [[nodiscard]] Cell cell_at(PicturePoint point) const;
   /// Returns where the middle of a cell lies in the picture.
-  [[nodiscard]] Point middle_of(Cell cell) const;
+  [[nodiscard]] PicturePoint middle_of(Cell cell) const;
   /// Returns the picture at the working size; if there is a reference, it is seen from the reference's point of view.
   [[nodiscard]] const Planes& seen() const { return seen_; }
 

@@ -19,17 +19,9 @@ constexpr double kLeastDistance = 0.04;
 constexpr std::size_t kMostChannels = 4096;
 
 /// Returns where a point of the picture lies on the grid of the cells, which the reference sees.
-std::pair<double, double> cell_of(const CellFeatures& cells, double y, double x) {
-  double row = y * cells.height - 0.5, column = x * cells.width - 0.5;
-  if (cells.pose) {
-    // This undoes what RigidTransform says of a point of the reference.
-    const double centre_y = (cells.height - 1) / 2.0, centre_x = (cells.width - 1) / 2.0;
-    const double dy = row - centre_y - cells.pose->dy, dx = column - centre_x - cells.pose->dx;
-    const double c = std::cos(cells.pose->angle), s = std::sin(cells.pose->angle);
-    column = c * dx + s * dy + centre_x;
-    row = -s * dx + c * dy + centre_y;
-  }
-  return {row, column};
+MapPoint cell_of(const CellFeatures& cells, double y, double x) {
+  const MapPoint in_picture{y * cells.height - 0.5, x * cells.width - 0.5};
+  return cells.pose ? to_reference(*cells.pose, in_picture, cells.height, cells.width) : in_picture;
 }
 
 std::vector<float> mean_around(const CellFeatures& cells, double y, double x) {
@@ -49,7 +41,7 @@ std::vector<float> mean_around(const CellFeatures& cells, double y, double x) {
 double distance_to_bank(std::span<const float> bank, const std::vector<float>& features) {
   float least = HUGE_VALF;
   const auto channels = features.size();
-  for (std::size_t row = 0; row + channels <= bank.size(); row += channels)
+  for (std::size_t row = 0; channels > 0 && row + channels <= bank.size(); row += channels)
     least = std::min(least, squared_distance(bank.data() + row, features.data(), static_cast<std::int64_t>(channels)));
   return std::sqrt(static_cast<double>(least));
 }

@@ -351,4 +351,16 @@ void warp_from_reference(const float* in, float* out, int channels, int height, 
        (-cosine * t.dx - sine * t.dy) * scale);
 }
 
+MapPoint to_reference(const RigidTransform& t, MapPoint in_picture, int height, int width) {
+  const double cy = 0.5 * (height - 1), cx = 0.5 * (width - 1), cosine = std::cos(t.angle), sine = std::sin(t.angle);
+  const double dy = in_picture.y - cy - t.dy, dx = in_picture.x - cx - t.dx;
+  return {cosine * dy - sine * dx + cy, sine * dy + cosine * dx + cx};
+}
+
+MapPoint from_reference(const RigidTransform& t, MapPoint in_reference, int height, int width) {
+  const double cy = 0.5 * (height - 1), cx = 0.5 * (width - 1), cosine = std::cos(t.angle), sine = std::sin(t.angle);
+  const double y = in_reference.y - cy, x = in_reference.x - cx;
+  return {cosine * y + sine * x + cy + t.dy, cosine * x - sine * y + cx + t.dx};
+}
+
 }  // namespace vedette

@@ -44,6 +44,15 @@ bool has_one_place(const Grid<float>& reference, double score);
 /// holds keep every pixel until somebody knocks the camera.
 RigidTransform find_pose(const Grid<float>& reference, const Grid<float>& picture, std::optional<double> in_place);
 
+/// A point of a map. The unit is a pixel of it, whose centre lies at integers.
+struct MapPoint {
+  double y = 0, x = 0;
+};
+/// Returns where a point of the picture lies in the reference, or the other way. Both maps are [height, width], in the
+/// unit of the transform.
+MapPoint to_reference(const RigidTransform& transform, MapPoint in_picture, int height, int width);
+MapPoint from_reference(const RigidTransform& transform, MapPoint in_reference, int height, int width);
+
 /// Warps a picture to what the reference sees, channel by channel. Beyond its border the nearest pixel is taken.
 /// `scale` is the number of pixels of this picture per pixel of the transform's map.
 void warp_to_reference(const float* in, float* out, int channels, int height, int width,
