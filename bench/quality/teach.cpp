@@ -53,7 +53,7 @@ json teach_half(const std::vector<Example>& known, const std::vector<Example>& j
         if (random.below(2) == 0) continue;
         const bool called = example.anomaly_score >= threshold;
         const std::span<const Place> places = example.places;
-        if (!corrections.correct(called, places.subspan(example.is_pointed ? 1 : 0))) continue;
+        if (!corrections.correct(called, example.anomaly_score, places.subspan(example.is_pointed ? 1 : 0))) continue;
         (called == example.is_anomalous ? sums.made_wrong : sums.made_right) += 1;
       }
     }

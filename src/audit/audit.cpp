@@ -27,7 +27,7 @@ Json audited(const Json& value) {
   if (value.is_object()) {
     Json out = Json::object();
     for (const auto& [name, member] : value.items()) {
-      if (name == "SecretAccessKey" || name == "AnomalyMask" || name == "Changes") continue;
+      if (name == "SecretAccessKey" || name == "AnomalyMask" || name == "Changes" || name == "Image") continue;
       std::string small = name;
       if (!small.empty() && small[0] >= 'A' && small[0] <= 'Z') small[0] = static_cast<char>(small[0] | 0x20);
       out[small] = audited(member);

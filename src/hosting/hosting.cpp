@@ -257,6 +257,10 @@ std::optional<ModelLease> Hosting::find_looked_at(const std::string& uid) {
 Result<ModelLease> Hosting::lease_to_look(const Model& model) {
   if (model.status == ModelStatus::hosted) return lease(model);
   if (auto found = find_looked_at(model.uid)) return *found;
+  // However many models people look at, one at a time is loaded beside those in service.
+  looking_.acquire();
+  const std::unique_ptr<decltype(looking_), void (*)(decltype(looking_)*)> one(&looking_,
+                                                                               [](auto* p) { p->release(); });
   const FilesTurn turn(*this, model.uid);
   if (auto found = find_looked_at(model.uid)) return *found;
   auto loaded = load(model.uid, {});
@@ -271,6 +275,7 @@ Result<ModelLease> Hosting::lease_to_look(const Model& model) {
     const MutexLock lock(mutex_);
     std::swap(looked_at_, former);  // the former model is freed after the lock is released
   }
+  make_room(model.uid);
   return lease;
 }
 
@@ -278,6 +283,7 @@ void Hosting::make_room(const std::string& keep) {
   if (options_.memory == 0) return;
   // The list is declared before the lock, so that the engines are freed after it is released.
   std::vector<std::shared_ptr<const Engine>> gone;
+  std::optional<LookedAt> closed;
   const MutexLock lock(mutex_);
   // Weights that several models share count once. They are freed with the last model that has them.
   struct Shared {
@@ -286,22 +292,32 @@ void Hosting::make_room(const std::string& keep) {
   };
   std::map<const void*, Shared> weights;
   std::size_t bytes = 0;
-  for (const auto& [uid, hosted] : models_) {
-    if (!hosted.engine) continue;
-    const auto memory = hosted.engine->memory();
+  const auto count = [&](const Engine& engine) {
+    const auto memory = engine.memory();
     bytes += memory.own;
     for (const auto& [address, size] : memory.weights)
       if (weights.emplace(address, Shared{size, 0}).first->second.models++ == 0) bytes += size;
+  };
+  const auto discount = [&](const Engine& engine) {
+    const auto memory = engine.memory();
+    bytes -= std::min(bytes, memory.own);  // an engine's memory may have grown since it was counted
+    for (const auto& [address, size] : memory.weights)
+      if (--weights.at(address).models == 0) bytes -= size;
+  };
+  for (const auto& [uid, hosted] : models_)
+    if (hosted.engine) count(*hosted.engine);
+  if (looked_at_) count(*looked_at_->lease.engine);
+  // Models in service come before one that somebody looks at.
+  if (bytes > options_.memory && looked_at_ && looked_at_->uid != keep) {
+    discount(*looked_at_->lease.engine);
+    std::swap(looked_at_, closed);
   }
   while (bytes > options_.memory) {
     Hosted* oldest = nullptr;
     for (auto& [uid, hosted] : models_)
       if (uid != keep && hosted.engine && (!oldest || hosted.last_used < oldest->last_used)) oldest = &hosted;
     if (!oldest) return;
-    const auto memory = oldest->engine->memory();
-    bytes -= std::min(bytes, memory.own);  // an engine's memory may have grown since it was counted
-    for (const auto& [address, size] : memory.weights)
-      if (--weights.at(address).models == 0) bytes -= size;
+    discount(*oldest->engine);
     gone.push_back(std::move(oldest->engine));
     oldest->engine = nullptr;
   }

@@ -130,6 +130,8 @@ class Hosting {
   /// Lets only one model at a time be planned and checked, since that takes all cores of a unit, and memory. It guards
   /// no data, so it is not a mutex.
   std::counting_semaphore<1> planning_{1};
+  /// Lets only one model at a time be loaded to be looked at.
+  std::counting_semaphore<1> looking_{1};
   Mutex mutex_;
   std::condition_variable changed_, freed_;
   /// The hosted models by uid, also those that gave way to others.

@@ -226,7 +226,9 @@ JsonService::JsonService(const ApiModel& model, JsonOperations operations, Looko
 
 bool JsonService::waits_for_model(const RequestHead& head) const {
   const auto route = model_.route(head.method, head.path);
-  return route && (route->operation->has_payload() || looks_at_picture(route->operation->name));
+  if (!route) return false;
+  const auto& name = route->operation->name;
+  return route->operation->has_payload() || looks_at_picture(name) || name == "CorrectModel";
 }
 
 Result<std::unique_ptr<PendingCall>> JsonService::open(const RequestHead& head, const CallIdentity& identity) {

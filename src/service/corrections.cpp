@@ -1,5 +1,7 @@
 // Implements the operations of the service `vedette` on corrections: pictures that a person verified change verdicts of
 // a model at once, without a training (vision/verdict/corrections.hpp).
+#include <algorithm>
+
 #include "api/vedette/messages.hpp"
 #include "service/model_corrections.hpp"
 #include "service/read_picture.hpp"
@@ -9,17 +11,6 @@
 #include "vision/verdict/verdict.hpp"
 
 namespace vedette {
-namespace {
-
-constexpr std::size_t kMostCorrections = 100;  // per model; more are worth a training
-constexpr std::size_t kMostModelsInMemory = 16;
-
-extension::CorrectionEffect to_wire(const CorrectionEffect& e) {
-  return {e.pictures, e.right_before, e.right_after, e.made_right, e.made_wrong, e.missed, e.taught};
-}
-
-}  // namespace
-
 Result<std::vector<Example>> parse_verified(const std::vector<VerifiedPicture>& verified) {
   std::vector<Example> out;
   for (const auto& picture : verified) {
@@ -30,36 +21,83 @@ Result<std::vector<Example>> parse_verified(const std::vector<VerifiedPicture>& 
   return out;
 }
 
+namespace {
+
+constexpr std::size_t kMostCorrections = 100;    // per model; more are worth a training
+constexpr std::size_t kMostModelsInMemory = 64;  // some megabytes each
+
+extension::CorrectionEffect to_wire(const CorrectionEffect& e) {
+  return {e.pictures, e.right_before, e.right_after, e.made_right, e.made_wrong, e.missed, e.taught};
+}
+
+extension::ModelCorrection to_wire(const VerifiedPicture& picture, const Example& example, double threshold,
+                                   const Manifest& manifest) {
+  extension::ModelCorrection out{picture.source_ref,
+                                 example.is_anomalous,
+                                 (example.anomaly_score >= threshold) != example.is_anomalous,
+                                 {},
+                                 example.anomaly_score,
+                                 picture.user,
+                                 picture.time};
+  if (example.is_pointed && !example.places.empty())
+    out.place = {static_cast<int>(example.places.front().y * manifest.image_height),
+                 static_cast<int>(example.places.front().x * manifest.image_width)};
+  return out;
+}
+
+/// `known` is the text of the examples that the training kept.
+Result<std::shared_ptr<const Corrections>> make_corrections(const std::string& known,
+                                                            const std::vector<VerifiedPicture>& verified,
+                                                            double threshold) {
+  auto examples = parse_examples(known);
+  if (!examples) return internal_error(examples.error().message);
+  auto others = parse_verified(verified);
+  if (!others) return others.error();
+  return std::make_shared<const Corrections>(std::move(*examples), std::move(*others), threshold);
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Corrections>> load_corrections(ObjectStore& objects, const std::string& model_uid,
                                                             const std::vector<VerifiedPicture>& verified,
                                                             double threshold) {
   const auto text = ModelFiles(objects).examples(model_uid);
   if (!text) return text.error();
-  auto known = parse_examples(*text);
-  if (!known) return internal_error(known.error().message);
-  auto examples = parse_verified(verified);
-  if (!examples) return examples.error();
-  return std::make_shared<const Corrections>(std::move(*known), std::move(*examples), threshold);
+  return make_corrections(*text, verified, threshold);
+}
+
+std::shared_ptr<const Corrections> ModelCorrections::find(const std::string& model_uid, const Revision& revision,
+                                                          double threshold) {
+  const MutexLock lock(mutex_);
+  const auto it = kept_.find(model_uid);
+  if (it == kept_.end() || it->second.revision != revision || it->second.threshold != threshold) return nullptr;
+  it->second.last_used = ++uses_;
+  return it->second.corrections;
 }
 
 Result<std::shared_ptr<const Corrections>> ModelCorrections::of(const std::string& model_uid, const Revision& revision,
                                                                 double threshold) {
-  {
-    const MutexLock lock(mutex_);
-    const auto it = kept_.find(model_uid);
-    if (it != kept_.end() && it->second.revision == revision && it->second.threshold == threshold)
-      return it->second.corrections;
-  }
-  // Several calls may load the same at once, which harms nothing.
+  if (auto found = find(model_uid, revision, threshold)) return found;
+  loading_.acquire();
+  const std::unique_ptr<decltype(loading_), void (*)(decltype(loading_)*)> one(&loading_,
+                                                                               [](auto* p) { p->release(); });
+  if (auto found = find(model_uid, revision, threshold)) return found;
   auto work = metadata_.read();
   const auto now = work->verified_pictures().revision(model_uid);
   const auto verified = work->verified_pictures().list(model_uid);
   work.reset();
   auto loaded = load_corrections(objects_, model_uid, verified, threshold);
   if (!loaded) return loaded.error();
+  Kept gone;  // It is freed after the lock is released.
   const MutexLock lock(mutex_);
-  if (kept_.size() >= kMostModelsInMemory && !kept_.contains(model_uid)) kept_.clear();
-  kept_.insert_or_assign(model_uid, Kept{now, threshold, *loaded});
+  if (kept_.size() >= kMostModelsInMemory && !kept_.contains(model_uid)) {
+    const auto oldest = std::min_element(kept_.begin(), kept_.end(), [](const auto& a, const auto& b) {
+      return a.second.last_used < b.second.last_used;
+    });
+    gone = std::move(oldest->second);
+    kept_.erase(oldest);
+  }
+  kept_.insert_or_assign(model_uid, Kept{now, threshold, *loaded, ++uses_});
   return *loaded;
 }
 
@@ -76,20 +114,8 @@ Result<LookoutVision::ModelCorrectionList> LookoutVision::corrections_with_effec
   const double threshold = moved ? moved->threshold : manifest->threshold;
   const auto examples = parse_verified(verified);
   if (!examples) return examples.error();
-  for (std::size_t i = 0; i < verified.size(); ++i) {
-    const auto& example = (*examples)[i];
-    extension::ModelCorrection correction{verified[i].source_ref,
-                                          example.is_anomalous,
-                                          (example.anomaly_score >= threshold) != example.is_anomalous,
-                                          {},
-                                          example.anomaly_score,
-                                          verified[i].user,
-                                          verified[i].time};
-    if (example.is_pointed && !example.places.empty())
-      correction.place = {static_cast<int>(example.places.front().y * manifest->image_height),
-                          static_cast<int>(example.places.front().x * manifest->image_width)};
-    out.list.push_back(std::move(correction));
-  }
+  for (std::size_t i = 0; i < verified.size(); ++i)
+    out.list.push_back(to_wire(verified[i], (*examples)[i], threshold, *manifest));
   const auto corrections = corrections_.of(model.uid, revision, threshold);
   if (!corrections) return corrections.error();
   out.effect = to_wire((*corrections)->effect());
@@ -122,9 +148,9 @@ Result<LookoutVision::ModelCorrectionList> LookoutVision::correct_model(const Ca
   }
   auto lease = hosting_.lease(*model);
   if (!lease) return lease.error();
-  const auto is_known = ModelFiles(objects_).examples(model->uid);
-  if (!is_known && is_known.error().kind != ErrorKind::not_found) return is_known.error();
-  if (!is_known || !lease->engine->tells_places())
+  const auto known = ModelFiles(objects_).examples(model->uid);
+  if (!known && known.error().kind != ErrorKind::not_found) return known.error();
+  if (!known || !lease->engine->tells_places())
     return conflict("MODEL", std::to_string(model->version),
                     "The model keeps no examples of its training, as models that an earlier version of Vedette trained "
                     "do not. Train a new version of it to correct it.");
@@ -132,26 +158,36 @@ Result<LookoutVision::ModelCorrectionList> LookoutVision::correct_model(const Ca
   if (!verdict) return verdict.error();
   if (!verdict->reason.empty())
     return invalid_input("The model cannot judge the image, so that it cannot correct verdicts: " + verdict->reason);
-  const std::vector<Example> example = {
-      {request.source_ref, request.is_anomalous, at.has_value(), verdict->anomaly_score, std::move(verdict->places)}};
-  {
-    auto work = metadata_.write();
-    const auto now = find_model(*work, call.scope, request.model);
-    if (!now) return now.error();
-    auto& pictures = work->verified_pictures();
-    pictures.remove(model->uid, request.source_ref);
-    if (static_cast<std::size_t>(pictures.revision(model->uid).count) >= kMostCorrections)
-      return conflict("MODEL", std::to_string(model->version),
-                      "The model has " + std::to_string(kMostCorrections) +
-                          " corrections, which is the most. Add their images to the dataset and train a new version.");
-    pictures.put(model->uid, {request.source_ref, to_text(example), call.caller.user, clock_.now()});
-    work->commit();
-  }
-  auto out = corrections_with_effect(*model);
-  if (!out) return out;
-  std::erase_if(out->list, [&](const auto& c) { return c.source_ref != request.source_ref; });
-  if (out->list.empty())
-    return conflict("MODEL", std::to_string(model->version), "The correction was deleted while it was made.");
+  if (verdict->places.empty())
+    return invalid_input("Nothing stands out in the image at all, so that the model could not recognise it again.");
+  const Example example{request.source_ref, request.is_anomalous, at.has_value(), verdict->anomaly_score,
+                        std::move(verdict->places)};
+  const VerifiedPicture picture{request.source_ref, to_text(std::vector{example}), call.caller.user, clock_.now()};
+
+  // Whatever may fail comes before the picture is kept.
+  auto reading = metadata_.read();
+  auto verified = reading->verified_pictures().list(model->uid);
+  const auto moved = reading->models().threshold(model->uid);
+  reading.reset();
+  std::erase_if(verified, [&](const auto& p) { return p.source_ref == picture.source_ref; });
+  verified.push_back(picture);
+  const auto& manifest = lease->engine->manifest();
+  const double threshold = moved ? moved->threshold : manifest.threshold;
+  const auto corrections = make_corrections(*known, verified, threshold);
+  if (!corrections) return corrections.error();
+  ModelCorrectionList out{{to_wire(picture, example, threshold, manifest)}, to_wire((*corrections)->effect())};
+
+  auto work = metadata_.write();
+  const auto now = find_model(*work, call.scope, request.model);
+  if (!now) return now.error();
+  auto& pictures = work->verified_pictures();
+  pictures.remove(model->uid, picture.source_ref);
+  if (static_cast<std::size_t>(pictures.revision(model->uid).count) >= kMostCorrections)
+    return conflict("MODEL", std::to_string(model->version),
+                    "The model has " + std::to_string(kMostCorrections) +
+                        " corrections, which is the most. Add their images to the dataset and train a new version.");
+  pictures.put(model->uid, picture);
+  work->commit();
   return out;
 }
 

@@ -98,7 +98,9 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
   lookoutvision::DetectionResult result;
   result.is_anomalous = verdict->is_anomalous;
   result.confidence = static_cast<float>(verdict->confidence);
-  result.corrected_by = verdict->corrected_by;
+  // The names of pictures are not for everybody who may have pictures judged.
+  if (authorize(call.caller, "vedette:ListModelCorrections", model_arn(call.scope, model->project, model->version)))
+    result.corrected_by = verdict->corrected_by;
   for (const auto& stage : verdict->stages) result.timing.emplace_back(stage.name, stage.ms);
   if (verdict->label_map) {
     if (verdict->mask_png.size() > kLargestMask) return internal_error("The anomaly mask exceeds 5 MiB.");

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <semaphore>
 #include <string>
 
 #include "base/mutex.hpp"
@@ -27,6 +28,7 @@ class ModelCorrections {
   using Revision = VerifiedPictureRepository::Revision;
   /// Returns the corrections of a model that has some. `revision` is that of its pictures now and `threshold` the one in
   /// force; if either has changed since the last call, the corrections are loaded, which takes a fraction of a second.
+  /// Calls that come meanwhile wait for it.
   Result<std::shared_ptr<const Corrections>> of(const std::string& model_uid, const Revision& revision,
                                                 double threshold);
 
@@ -35,10 +37,17 @@ class ModelCorrections {
     Revision revision;
     double threshold = 0;
     std::shared_ptr<const Corrections> corrections;
+    std::uint64_t last_used = 0;
   };
+  /// Returns the corrections if they are in memory.
+  std::shared_ptr<const Corrections> find(const std::string& model_uid, const Revision& revision, double threshold);
+
   MetadataStore& metadata_;
   ObjectStore& objects_;
+  /// Lets one call at a time load. It guards no data, so it is not a mutex.
+  std::counting_semaphore<1> loading_{1};
   Mutex mutex_;
+  std::uint64_t uses_ GUARDED_BY(mutex_) = 0;
   std::map<std::string, Kept> kept_ GUARDED_BY(mutex_);
 };
 

@@ -13,12 +13,13 @@ constexpr double kFar = 1e30;
 constexpr std::uint64_t kMostExamplesBytes = 64ULL << 20;
 constexpr double kHigher = 1.5;
 constexpr double kShareBelowNotable = 0.9;
-// Two pictures are the same if so many of their highest places are.
-constexpr std::size_t kComparedOfSame = 4;
-constexpr double kSamePosition = 0.005, kSameFeatures = 0.03;
+// How far numbers of the same picture may differ, as shares.
+constexpr double kSamePosition = 0.005, kSameNumber = 0.03;
 
+/// Rows of two lengths are of two models, and nothing is alike in them.
 double distance(const Place& a, const Place& b) {
-  const auto channels = static_cast<std::int64_t>(std::min(a.features.size(), b.features.size()));
+  if (a.features.size() != b.features.size()) return kFar;
+  const auto channels = static_cast<std::int64_t>(a.features.size());
   return std::sqrt(static_cast<double>(squared_distance(a.features.data(), b.features.data(), channels)));
 }
 
@@ -38,24 +39,37 @@ std::span<const Place> shown_places(const Example& example) {
   return example.is_pointed && !all.empty() ? all.subspan(1) : all;
 }
 
-/// Returns whether these are the places of the very picture that was verified, but for the digits that storing it took
-/// away, and for what other threads or another precision change.
-bool is_same_picture(std::span<const Place> places, std::span<const Place> verified) {
-  if (places.empty() || places.size() != verified.size()) return false;
-  for (std::size_t i = 0; i < std::min(places.size(), kComparedOfSame); ++i) {
-    const auto &a = places[i], &b = verified[i];
-    const Place origin{0, 0, 0, std::vector<float>(a.features.size())};
-    if (std::abs(a.y - b.y) > kSamePosition || std::abs(a.x - b.x) > kSamePosition ||
-        distance(a, b) > kSameFeatures * distance(a, origin))
-      return false;
-  }
-  return true;
+bool is_same_place(const Place& a, const Place& b) {
+  const Place origin{0, 0, 0, std::vector<float>(a.features.size())};
+  return std::abs(a.y - b.y) <= kSamePosition && std::abs(a.x - b.x) <= kSamePosition &&
+         std::abs(a.height - b.height) <= kSameNumber * (1 + a.height) &&
+         distance(a, b) <= kSameNumber * distance(a, origin);
+}
+
+/// Returns whether these are the score and the places of the very picture that was verified, but for the digits that
+/// storing it took away, and for what other threads or another precision change. Those may also change which low places
+/// there are, which are not compared.
+bool is_same_picture(double score, std::span<const Place> places, const Example& verified, double notable) {
+  const auto others = shown_places(verified);
+  if (places.empty() || std::abs(score - verified.anomaly_score) > kSameNumber * (1 + score)) return false;
+  const auto is_among = [notable](std::span<const Place> all) {
+    return [all, least = std::min(notable, top(all)) / 2](const Place& place) {
+      return place.height < least ||
+             std::any_of(all.begin(), all.end(), [&](const auto& other) { return is_same_place(place, other); });
+    };
+  };
+  return !others.empty() && std::all_of(places.begin(), places.end(), is_among(others)) &&
+         std::all_of(others.begin(), others.end(), is_among(places));
 }
 
 }  // namespace
 
 Corrections::Corrections(std::vector<Example> known, std::vector<Example> verified, double threshold, double reach)
     : known_(std::move(known)), verified_(std::move(verified)), threshold_(threshold), reach_(reach) {
+  std::erase_if(known_, [&](const auto& example) {
+    return std::any_of(verified_.begin(), verified_.end(),
+                       [&](const auto& other) { return other.source_ref == example.source_ref; });
+  });
   std::vector<double> tops;
   for (const auto& example : known_)
     if (!example.is_anomalous) tops.push_back(top(example.places));
@@ -95,12 +109,14 @@ double Corrections::reach_of(const Reaching& r, const LeftOut& left_out) const {
   return reach_ * std::min(is_without_nearest ? r.second : r.nearest, r.place->distance);
 }
 
-std::optional<Correction> Corrections::correct(bool is_anomalous, std::span<const Place> places,
+std::optional<Correction> Corrections::correct(bool is_anomalous, double anomaly_score, std::span<const Place> places,
                                                const LeftOut& left_out) const {
   // The distance to each verified picture that speaks for the other verdict, in units of its reach.
   std::vector<double> closest(verified_.size(), kFar);
-  bool is_spoken_for = !places.empty();
   const double least_height = std::min(notable_, top(places));
+  // Where places were cut off, there may be a defect among them.
+  const bool is_cut_off = places.size() >= kMostPlaces && places.back().height >= least_height;
+  bool is_spoken_for = !places.empty() && !(is_anomalous && is_cut_off);
   for (const auto& place : places) {
     if (is_anomalous && place.height < least_height) continue;
     bool is_known = false;
@@ -119,7 +135,7 @@ std::optional<Correction> Corrections::correct(bool is_anomalous, std::span<cons
   if (!is_spoken_for) std::fill(closest.begin(), closest.end(), kFar);
   for (std::size_t v = 0; v < verified_.size(); ++v)
     if (verified_[v].is_anomalous != is_anomalous && left_out.verified != v && is_needed(verified_[v]) &&
-        is_same_picture(places, shown_places(verified_[v])))
+        is_same_picture(anomaly_score, places, verified_[v], notable_))
       closest[v] = 0;
   const auto best = std::min_element(closest.begin(), closest.end());
   if (best == closest.end() || *best >= kFar) return {};
@@ -127,16 +143,22 @@ std::optional<Correction> Corrections::correct(bool is_anomalous, std::span<cons
                     static_cast<int>(std::count_if(closest.begin(), closest.end(), [](double d) { return d < kFar; }))};
 }
 
-std::optional<Correction> Corrections::correct(bool is_anomalous, std::span<const Place> places) const {
-  return correct(is_anomalous, places, {});
+std::optional<Correction> Corrections::correct(bool is_anomalous, double anomaly_score,
+                                               std::span<const Place> places) const {
+  return correct(is_anomalous, anomaly_score, places, {});
 }
 
-CorrectionEffect Corrections::effect() const {
+const CorrectionEffect& Corrections::effect() const {
+  std::call_once(has_effect_, [this] { effect_ = try_out(); });
+  return effect_;
+}
+
+CorrectionEffect Corrections::try_out() const {
   CorrectionEffect out;
   for (std::size_t i = 0; i < known_.size(); ++i) {
     const auto& example = known_[i];
     const bool is_right = (example.anomaly_score >= threshold_) == example.is_anomalous;
-    const auto corrected = correct(example.anomaly_score >= threshold_, example.places, {i, {}});
+    const auto corrected = correct(example.anomaly_score >= threshold_, example.anomaly_score, example.places, {i, {}});
     ++out.pictures;
     out.right_before += is_right ? 1 : 0;
     out.right_after += is_right != corrected.has_value() ? 1 : 0;
@@ -146,7 +168,7 @@ CorrectionEffect Corrections::effect() const {
     const auto& example = verified_[v];
     if (!is_needed(example)) continue;
     ++out.missed;
-    out.taught += correct(!example.is_anomalous, shown_places(example), {{}, v}) ? 1 : 0;
+    out.taught += correct(!example.is_anomalous, example.anomaly_score, shown_places(example), {{}, v}) ? 1 : 0;
   }
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,15 +32,17 @@ struct CorrectionEffect {
 
 /// The corrections of one model. It is immutable and may be used by any number of threads.
 ///
-/// A verified picture speaks only if the model alone gets it wrong. It always speaks for itself, and
+/// A verified picture speaks only if the model alone gets it wrong. It speaks for itself, and
 /// - a false alarm speaks for a picture if each place that stands out there looks like a place of a false alarm: so a
-///   scratch beside a harmless mark is still found;
+///   scratch beside a harmless mark is still found, if it lies farther from it than places of a picture lie from each
+///   other (find_places). A picture with more places than are kept is only excused by itself;
 /// - a missed defect speaks for a picture if a place there stands out as much and looks like the one that a person
 ///   pointed at. If nobody pointed, it speaks for no other picture.
 ///
 /// Two places look alike if their features are nearer than the reach of the verified one. That is kReach of the distance
 /// to what is ordinary, or to the nearest place of known pictures of the other kind: those of the training, which their
-/// own fold had not seen, and other verified ones. A verified place that looks like anything ordinary therefore reaches
+/// own fold had not seen, and other verified ones. What a person says of a picture of the training takes the place of its
+/// label. A verified place that looks like anything ordinary therefore reaches
 /// hardly beyond itself.
 class Corrections {
  public:
@@ -51,11 +54,13 @@ class Corrections {
   Corrections(const Corrections&) = delete;
   Corrections& operator=(const Corrections&) = delete;
 
-  [[nodiscard]] bool empty() const { return verified_.empty(); }
-  /// Returns what changes about a picture with these places for which the model alone says `is_anomalous`.
-  [[nodiscard]] std::optional<Correction> correct(bool is_anomalous, std::span<const Place> places) const;
-  /// Tries the corrections on the known pictures, without what each says of itself.
-  [[nodiscard]] CorrectionEffect effect() const;
+  /// Returns what changes about a picture with this score and these places for which the model alone says
+  /// `is_anomalous`.
+  [[nodiscard]] std::optional<Correction> correct(bool is_anomalous, double anomaly_score,
+                                                  std::span<const Place> places) const;
+  /// Tries the corrections on the known pictures, without what each says of itself. The first call takes about as long as
+  /// the constructor; what it finds is kept.
+  [[nodiscard]] const CorrectionEffect& effect() const;
 
  private:
   /// A verified place with its two nearest known pictures of the other kind, so that either can be left out.
@@ -68,8 +73,9 @@ class Corrections {
   struct LeftOut {
     std::optional<std::size_t> known, verified;
   };
-  [[nodiscard]] std::optional<Correction> correct(bool is_anomalous, std::span<const Place> places,
-                                                  const LeftOut& left_out) const;
+  [[nodiscard]] std::optional<Correction> correct(bool is_anomalous, double anomaly_score,
+                                                  std::span<const Place> places, const LeftOut& left_out) const;
+  [[nodiscard]] CorrectionEffect try_out() const;
   [[nodiscard]] double reach_of(const Reaching& reaching, const LeftOut& left_out) const;
   /// Whether the model alone gets the picture wrong.
   [[nodiscard]] bool is_needed(const Example& example) const {
@@ -83,6 +89,8 @@ class Corrections {
   double threshold_, reach_;
   double notable_ = 1;  ///< A place stands out from this height on: nine in ten good pictures stay below.
   std::vector<Reaching> reaching_;
+  mutable std::once_flag has_effect_;
+  mutable CorrectionEffect effect_;  ///< of try_out(), once it is wanted
 };
 
 /// The file of a model's folder with the verified pictures. It is there, together with kExamplesFile, in packages of

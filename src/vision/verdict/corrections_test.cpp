@@ -9,6 +9,7 @@ namespace vedette {
 namespace {
 
 constexpr double kThreshold = 1;
+constexpr double kOther = 7;  // a score that no verified picture has
 
 /// A place that lies on the axis `kind` of what can be seen, so far from what is ordinary (the origin). Places on
 /// different axes look different.
@@ -37,20 +38,20 @@ const Place kStain = place(2, 8, 3), kScratch = place(1, 6.2, 4), kOrdinary = pl
 
 TEST(CorrectionsTest, AHarmlessMarkIsExcusedWhereItIsSeenAgain) {
   const Corrections corrections(known(), {example("stain", false, 2, {kStain, kOrdinary})}, kThreshold);
-  const auto again = corrections.correct(true, std::vector{place(2, 7, 2.5), kOrdinary});
+  const auto again = corrections.correct(true, kOther, std::vector{place(2, 7, 2.5), kOrdinary});
   ASSERT_TRUE(again);
   EXPECT_FALSE(again->is_anomalous);
   EXPECT_EQ(again->source_ref, "stain");
   EXPECT_EQ(again->agreeing, 1);
   // A picture that is normal anyway needs no excuse.
-  EXPECT_FALSE(corrections.correct(false, std::vector{kStain}));
+  EXPECT_FALSE(corrections.correct(false, kOther, std::vector{kStain}));
 }
 
 TEST(CorrectionsTest, AScratchBesideAHarmlessMarkIsStillFound) {
   const Corrections corrections(known(), {example("stain", false, 2, {kStain, kOrdinary})}, kThreshold);
-  EXPECT_FALSE(corrections.correct(true, std::vector{kScratch, kStain}));
-  EXPECT_FALSE(corrections.correct(true, std::vector{kStain, kScratch}));
-  EXPECT_FALSE(corrections.correct(true, std::vector{kScratch}));
+  EXPECT_FALSE(corrections.correct(true, kOther, std::vector{kScratch, kStain}));
+  EXPECT_FALSE(corrections.correct(true, kOther, std::vector{kStain, kScratch}));
+  EXPECT_FALSE(corrections.correct(true, kOther, std::vector{kScratch}));
 }
 
 TEST(CorrectionsTest, AHarmlessMarkReachesNoFartherThanHalfwayToAKnownDefect) {
@@ -59,32 +60,33 @@ TEST(CorrectionsTest, AHarmlessMarkReachesNoFartherThanHalfwayToAKnownDefect) {
   near.features[2] = 6;
   defects.push_back(example("like the stain", true, 3, {near}));
   const Corrections corrections(defects, {example("stain", false, 2, {kStain})}, kThreshold);
-  EXPECT_TRUE(corrections.correct(true, std::vector{place(2, 7.5, 3)}));
-  EXPECT_FALSE(corrections.correct(true, std::vector{place(2, 6.5, 3)}));
+  EXPECT_TRUE(corrections.correct(true, kOther, std::vector{place(2, 7.5, 3)}));
+  EXPECT_FALSE(corrections.correct(true, kOther, std::vector{place(2, 6.5, 3)}));
 }
 
 TEST(CorrectionsTest, AMissedDefectIsFoundWhereItIsSeenAgain) {
   const Corrections corrections(known(), {pointed("dent", 0.6, {place(2, 4, 0.7), kOrdinary})}, kThreshold);
-  const auto again = corrections.correct(false, std::vector{place(0, 1, 1), place(2, 4.5, 0.8)});
+  const auto again = corrections.correct(false, kOther, std::vector{place(0, 1, 1), place(2, 4.5, 0.8)});
   ASSERT_TRUE(again);
   EXPECT_TRUE(again->is_anomalous);
   EXPECT_EQ(again->source_ref, "dent");
   // Neither what stands out less nor an ordinary place of the verified picture gives a defect away.
-  EXPECT_FALSE(corrections.correct(false, std::vector{place(0, 1, 1), place(2, 4.5, 0.6)}));
-  EXPECT_FALSE(corrections.correct(false, std::vector{kOrdinary, place(3, 1, 0.9)}));
+  EXPECT_FALSE(corrections.correct(false, kOther, std::vector{place(0, 1, 1), place(2, 4.5, 0.6)}));
+  EXPECT_FALSE(corrections.correct(false, kOther, std::vector{kOrdinary, place(3, 1, 0.9)}));
 }
 
 TEST(CorrectionsTest, AMissedDefectThatNobodyPointedAtSpeaksForItselfAlone) {
   const std::vector<Place> places = {kOrdinary, place(2, 4, 0.7)};
   const Corrections corrections(known(), {example("dent", true, 0.6, places)}, kThreshold);
-  EXPECT_TRUE(corrections.correct(false, places));
-  EXPECT_FALSE(corrections.correct(false, std::vector{kOrdinary, place(2, 4.5, 0.8)}));
+  EXPECT_TRUE(corrections.correct(false, 0.6, places));
+  EXPECT_FALSE(corrections.correct(false, kOther, places));
+  EXPECT_FALSE(corrections.correct(false, 0.6, std::vector{kOrdinary, place(2, 4.5, 0.8)}));
 }
 
 TEST(CorrectionsTest, AMarkThatStandsOutMuchMoreIsNotExcused) {
   const Corrections corrections(known(), {example("stain", false, 2, {kStain})}, kThreshold);
-  EXPECT_TRUE(corrections.correct(true, std::vector{place(2, 7.5, 4.4)}));
-  EXPECT_FALSE(corrections.correct(true, std::vector{place(2, 7.5, 4.6)}));
+  EXPECT_TRUE(corrections.correct(true, kOther, std::vector{place(2, 7.5, 4.4)}));
+  EXPECT_FALSE(corrections.correct(true, kOther, std::vector{place(2, 7.5, 4.6)}));
 }
 
 TEST(CorrectionsTest, AVerifiedPictureIsCorrectedItself) {
@@ -94,25 +96,60 @@ TEST(CorrectionsTest, AVerifiedPictureIsCorrectedItself) {
   auto stored = ordinary;
   for (auto& f : stored.features) f *= 1.004F;  // as if it had been rounded
   const Corrections corrections(known(), {example("alarm", false, 2, {stored})}, kThreshold);
-  EXPECT_TRUE(corrections.correct(true, std::vector{ordinary}));
+  EXPECT_TRUE(corrections.correct(true, 2.01, std::vector{ordinary}));
   auto elsewhere = ordinary;
   elsewhere.x = 0.6;
-  EXPECT_FALSE(corrections.correct(true, std::vector{elsewhere}));
+  EXPECT_FALSE(corrections.correct(true, 2, std::vector{elsewhere}));
+}
+
+TEST(CorrectionsTest, AVerifiedPictureWithOneMoreMarkIsAnother) {
+  const std::vector<Place> marks = {kStain, place(3, 9, 20), place(2, 9, 18), place(3, 7, 15)};
+  const Corrections corrections(known(), {example("marks", false, 2, marks)}, kThreshold);
+  EXPECT_TRUE(corrections.correct(true, 2, marks));
+  auto scratched = marks;
+  scratched.push_back(place(1, 6, 1.2));
+  EXPECT_FALSE(corrections.correct(true, 2, scratched));
+}
+
+TEST(CorrectionsTest, WhereNotAllPlacesAreKeptOnlyTheSamePictureIsExcused) {
+  const std::vector<Place> many(kMostPlaces, kStain);
+  auto others = many;
+  for (auto& p : others) p.features[2] = 7.5F;
+  const Corrections corrections(known(), {example("dust", false, 2, many)}, kThreshold);
+  EXPECT_TRUE(corrections.correct(true, 2, many));
+  EXPECT_FALSE(corrections.correct(true, 2, others));
+  others.pop_back();
+  EXPECT_TRUE(corrections.correct(true, 2, others));
+}
+
+TEST(CorrectionsTest, WhatAPersonSaysTakesThePlaceOfALabel) {
+  auto pictures = known();
+  pictures.push_back(example("mislabelled", true, 2, {kStain}));
+  const Corrections corrections(pictures, {example("mislabelled", false, 2, {kStain})}, kThreshold);
+  EXPECT_TRUE(corrections.correct(true, kOther, std::vector{place(2, 7.5, 3)}));
+  EXPECT_EQ(corrections.effect().pictures, 3);
+}
+
+TEST(CorrectionsTest, PlacesOfAnotherModelAreLikeNothing) {
+  const Corrections corrections(known(), {example("stain", false, 2, {kStain})}, kThreshold);
+  auto longer = kStain;
+  longer.features.push_back(0);
+  EXPECT_FALSE(corrections.correct(true, 2, std::vector{longer}));
 }
 
 TEST(CorrectionsTest, AVerdictThatWasRightOnlyHoldsOthersBack) {
   const std::vector<Example> right = {example("right", true, 2, {kStain})};
-  EXPECT_FALSE(Corrections(known(), right, kThreshold).correct(false, std::vector{kStain}));
+  EXPECT_FALSE(Corrections(known(), right, kThreshold).correct(false, kOther, std::vector{kStain}));
   auto both = right;
   both.push_back(example("stain", false, 2, {place(2, 8.5, 3)}));
   // The verified defect is so near to the stain that it leaves the stain hardly any reach.
-  EXPECT_FALSE(Corrections(known(), both, kThreshold).correct(true, std::vector{place(2, 7.5, 3)}));
+  EXPECT_FALSE(Corrections(known(), both, kThreshold).correct(true, kOther, std::vector{place(2, 7.5, 3)}));
 }
 
 TEST(CorrectionsTest, TheThresholdInForceSaysWhatWasMissed) {
   const std::vector<Example> verified = {example("stain", false, 2, {kStain})};
-  EXPECT_TRUE(Corrections(known(), verified, 1).correct(true, std::vector{kStain}));
-  EXPECT_FALSE(Corrections(known(), verified, 3).correct(true, std::vector{kStain}));
+  EXPECT_TRUE(Corrections(known(), verified, 1).correct(true, kOther, std::vector{kStain}));
+  EXPECT_FALSE(Corrections(known(), verified, 3).correct(true, kOther, std::vector{kStain}));
 }
 
 TEST(CorrectionsTest, TheEffectLeavesEachKnownPictureOut) {

@@ -80,7 +80,7 @@ void move_threshold(Verdict& verdict, const Manifest& manifest, double threshold
 void correct(Verdict& verdict, const Manifest& manifest, double threshold, const Corrections& corrections) {
   // A picture that the model cannot judge looks like nothing that anybody verified.
   if (!verdict.reason.empty()) return;
-  auto correction = corrections.correct(verdict.is_anomalous, verdict.places);
+  auto correction = corrections.correct(verdict.is_anomalous, verdict.anomaly_score, verdict.places);
   if (!correction) return;
   auto numbers = decision_numbers(manifest);
   if (!numbers.even_score) numbers.even_score = numbers.threshold;
