@@ -43,8 +43,9 @@ TEST(Audit, ALineHasTheShapeOfCloudTrail) {
 }
 
 TEST(Audit, SecretsAndPicturesAreLeftOut) {
-  const auto text =
-      audit_parameters({{"AccessKey", {{"AccessKeyId", "AKIA"}, {"SecretAccessKey", "secret"}}}, {"Changes", "bytes"}});
+  const auto text = audit_parameters({{"AccessKey", {{"AccessKeyId", "AKIA"}, {"SecretAccessKey", "secret"}}},
+                                      {"Changes", "bytes"},
+                                      {"Image", "bytes"}});
   EXPECT_EQ(text, R"({"accessKey":{"accessKeyId":"AKIA"}})");
 }
 
