@@ -40,7 +40,7 @@ export function CorrectPicture({ project, version, picture, place, isPointing, o
   const consoleBucket = useConsoleBucket();
   const changed = useCorrectionsChanged(project, version);
   const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<{ header: string; text: string }>();
   const [done, setDone] = useState<{ sourceRef: string; sentences: string[] }>();
 
   async function change(work: () => Promise<typeof done>) {
@@ -48,11 +48,12 @@ export function CorrectPicture({ project, version, picture, place, isPointing, o
     setProblem(undefined);
     try {
       const result = await work();
-      await Promise.all([changed(), onChanged()]);
+      // The server has taken the change, so that it can be taken back, whatever comes of asking again.
+      await Promise.all([changed(), onChanged()]).catch((error: unknown) => setProblem({ header: 'What the model says now is not known', text: sentenceOf(error) }));
       onPoint(false);
       setDone(result);
     } catch (error) {
-      setProblem(sentenceOf(error));
+      setProblem({ header: 'The model was not changed', text: sentenceOf(error) });
     }
     setBusy(false);
   }
@@ -82,8 +83,8 @@ export function CorrectPicture({ project, version, picture, place, isPointing, o
   return (
     <SpaceBetween size="s">
       {problem && (
-        <Alert type="error" header="The model was not changed">
-          {problem}
+        <Alert type="error" header={problem.header}>
+          {problem.text}
         </Alert>
       )}
       {done ? (

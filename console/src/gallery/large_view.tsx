@@ -8,7 +8,7 @@ import ToggleButton from '@cloudscape-design/components/toggle-button';
 import { sentenceOf } from '../api/errors.ts';
 import { count } from '../app/format.ts';
 import { bindKeys } from '../keys/keys.ts';
-import { kLayerNames, layersOf, nextLayer, type Layer } from '../looks/layers.ts';
+import { kLayerNames, layersOf, nextLayer, sentenceOfLayer, type Layer } from '../looks/layers.ts';
 import { useLook, useNearest, type Looking, type Nearest, type Place } from '../looks/look.ts';
 import { Marker, Why } from '../looks/why.tsx';
 import { useSession } from '../session/session.tsx';
@@ -90,23 +90,7 @@ export function LargeView({
         : (layer === 'labelled' || isStored) && shown?.mask
           ? { bitmap: shown.mask, kind: 'mask' }
           : undefined;
-  const says = !looking
-    ? undefined
-    : layer === 'heat'
-      ? look.error
-        ? sentenceOf(look.error)
-        : look.isPending
-          ? 'The model is looking at the picture. If it is not in service, the server loads it first.'
-          : `Yellow is where the masks of the model begin, red is far above.${looking.note ? ` ${looking.note}` : ''}`
-      : layer === 'predicted' && !isStored
-        ? look.error
-          ? sentenceOf(look.error)
-          : look.isPending
-            ? 'The model is looking at the picture.'
-            : look.data?.mask
-              ? looking.note
-              : 'The model marks nothing here, or it draws no masks.'
-        : undefined;
+  const says = looking && (layer === 'heat' || (layer === 'predicted' && !isStored)) ? sentenceOfLayer(layer, look, looking.note) : undefined;
   const dialog = useRef<HTMLDialogElement>(null);
 
   // All else is out of reach meanwhile, also for the keyboard and for screen readers.

@@ -1,4 +1,5 @@
-// Which layers can lie over a picture.
+// Which layers can lie over a picture, and what is said of them.
+import { sentenceOf } from '../api/errors.ts';
 
 export type Layer = 'picture' | 'heat' | 'predicted' | 'labelled';
 
@@ -13,4 +14,22 @@ export function layersOf({ maskRef, predictedMaskRef }: { maskRef?: string; pred
 export function nextLayer(layers: readonly Layer[], layer: Layer): Layer {
   const at = Math.max(0, layers.indexOf(layer));
   return layers[(at + 1) % layers.length]!;
+}
+
+/** How far the model is with looking at a picture, as its query tells. */
+interface LookState {
+  error: unknown;
+  isPending: boolean;
+  data?: { mask?: unknown };
+}
+
+/** What is said of the heat map, or of the mask that the model draws when it is asked. `note` is what else people must know about the pictures. */
+export function sentenceOfLayer(layer: 'heat' | 'predicted', { error, isPending, data }: LookState, note?: string): string | undefined {
+  if (error) return sentenceOf(error);
+  if (layer === 'heat') {
+    if (isPending) return 'The model is looking at the picture. If it is not in service, the server loads it first.';
+    return ['Yellow is where the masks of the model begin, red is far above.', ...(note ? [note] : [])].join(' ');
+  }
+  if (isPending) return 'The model is looking at the picture.';
+  return data?.mask ? note : 'The model marks nothing here, or it draws no masks.';
 }

@@ -154,6 +154,15 @@ export default function AuditPage() {
   const events = list.data?.pages.flatMap((page) => page.events) ?? [];
   const last = list.data?.pages.at(-1);
   const isFiltered = filters !== noFilters;
+  const trouble = list.error && (
+    <Alert
+      type="error"
+      header={events.length ? 'Older events cannot be read' : 'The audit log cannot be read'}
+      action={<Button loading={list.isFetching} onClick={() => void (list.isFetchNextPageError ? list.fetchNextPage() : list.refetch())}>Try again</Button>}
+    >
+      {sentenceOf(list.error)}
+    </Alert>
+  );
   const older = list.hasNextPage && (
     <Button loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
       Search older events
@@ -178,7 +187,7 @@ export default function AuditPage() {
           <Header
             variant="h1"
             counter={list.data ? `(${count(events.length)}${list.hasNextPage ? '+' : ''})` : ''}
-            description="Who did what on this server, in all regions. The newest event comes first."
+            description={`Who did what on this server, in all regions. The newest event comes first.${older && events.length ? ' Older ones are not searched yet, and an export lacks them.' : ''}`}
             actions={
               <SpaceBetween direction="horizontal" size="xs">
                 <Button iconName="refresh" ariaLabel="Refresh" loading={list.isFetching && !list.isFetchingNextPage} onClick={refresh} />
@@ -228,20 +237,19 @@ export default function AuditPage() {
         ]}
         footer={
           older && events.length > 0 ? (
-            <Box textAlign="center">
-              <SpaceBetween size="xxs" alignItems="center">
-                {last?.searchedUntil !== undefined && <Box color="text-body-secondary">Searched back to {eventTime(last.searchedUntil)}.</Box>}
-                {older}
-              </SpaceBetween>
-            </Box>
+            <SpaceBetween size="s">
+              {trouble}
+              <Box textAlign="center">
+                <SpaceBetween size="xxs" alignItems="center">
+                  {last?.searchedUntil !== undefined && <Box color="text-body-secondary">Searched back to {eventTime(last.searchedUntil)}.</Box>}
+                  {!trouble && older}
+                </SpaceBetween>
+              </Box>
+            </SpaceBetween>
           ) : undefined
         }
         empty={
-          list.error ? (
-            <Alert type="error" header="The audit log cannot be read" action={<Button onClick={() => void list.refetch()}>Try again</Button>}>
-              {sentenceOf(list.error)}
-            </Alert>
-          ) : (
+          trouble || (
             <Box textAlign="center" padding="l">
               <Box variant="strong">{older ? 'Nothing found yet' : 'No event matches'}</Box>
               <Box variant="p" color="text-body-secondary">

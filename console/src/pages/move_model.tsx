@@ -1,5 +1,5 @@
 // Moves a model to another batch with good pictures of it: other light, another material, another camera.
-import { useRef, useState } from 'react';
+import { useMemo, useRef, useState } from 'react';
 import { useQueryClient } from '@tanstack/react-query';
 import Alert from '@cloudscape-design/components/alert';
 import Box from '@cloudscape-design/components/box';
@@ -37,7 +37,8 @@ export function MoveModel({ project, version, onClose }: { project: string; vers
   const [uri, setUri] = useState('');
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();
-  const [token] = useState(clientToken());
+  // A second try with the same pictures sends only what the first one did not, and makes no second model. Other pictures need another token.
+  const token = useMemo(clientToken, [source, files, uri]);
   const input = useRef<HTMLInputElement>(null);
 
   async function submit() {
@@ -47,14 +48,13 @@ export function MoveModel({ project, version, onClose }: { project: string; vers
       let images: { Bucket: string; Prefix?: string; Keys?: string[] };
       if (source === 'upload') {
         const prefix = `projects/${project}/new-batches/${token.slice(0, 8)}/`;
-        const { Bucket } = await sendPictures(session.s3, await consoleBucket(), files, prefix, () => {});
-        images = { Bucket, Keys: files.map(({ path }) => prefix + path) };
+        images = await sendPictures(session.s3, await consoleBucket(), files, prefix, () => {});
       } else {
         const place = parseS3Uri(uri);
         if (!place) throw new Error('Enter the folder as s3://bucket/folder/.');
         images = { Bucket: place.bucket, ...(place.key ? { Prefix: place.key } : {}) };
       }
-      const { ModelMetadata: made } = await session.client.call('RebaseModel', { ProjectName: project, ModelVersion: version, Images: images });
+      const { ModelMetadata: made } = await session.client.call('RebaseModel', { ProjectName: project, ModelVersion: version, Images: images, ClientToken: token });
       await queries.invalidateQueries({ queryKey: keys.models(project) });
       messages.succeed(`Model ${made?.ModelVersion} is made from model ${version}. Put it in service when it is ready.`);
       navigate(paths.model(project, made!.ModelVersion!));

@@ -13,6 +13,7 @@ import { ActionButton } from '../app/allowed.tsx';
 import { count, plural } from '../app/format.ts';
 import { useMessages } from '../app/messages.tsx';
 import { NotFound } from '../app/not_found.tsx';
+import { useCorrectionsChanged } from '../corrections/queries.ts';
 import { fetchThumbnails } from '../gallery/dataset_source.ts';
 import { Gallery } from '../gallery/gallery.tsx';
 import { useGallery, type GalleryModel } from '../gallery/model.ts';
@@ -92,12 +93,17 @@ function VerifiedGallery({ project, name, version, model, onSaved }: { project: 
   const messages = useMessages();
   const dataset = useDataset(project, 'train');
   const served = useModel(project, version);
+  const correctionsChanged = useCorrectionsChanged(project, version);
   useGallery(model);
   const [busy, setBusy] = useState(false);
   const looking = useMemo(() => ({ project, version }), [project, version]);
   const canVerify = may('vedette:StartTrialDetection');
   const edited = model.labels.counts().edited;
-  const verified = model.rows.flatMap((row, i) => (model.labels.labelOf(i) === kUnlabelled ? [] : [{ sourceRef: row.sourceRef, label: model.labels.labelOf(i) }]));
+  const verified = model.rows.flatMap(({ sourceRef, verdict }, i) => {
+    const label = model.labels.labelOf(i);
+    return label === kUnlabelled ? [] : [{ sourceRef, label, isWrong: label !== verdict }];
+  });
+  const wrong = verified.filter(({ isWrong }) => isWrong);
 
   /** Says of the chosen pictures that the model was right, or that it was not. */
   function verify(isCorrect: boolean) {
@@ -155,8 +161,6 @@ function VerifiedGallery({ project, name, version, model, onSaved }: { project: 
     setBusy(false);
   }
 
-  const wrong = verified.filter(({ sourceRef, label }) => model.rows.find((row) => row.sourceRef === sourceRef)?.verdict !== label);
-
   /** Tells the model in service of each verdict that was verified as wrong what the picture shows. */
   async function correctModel() {
     setBusy(true);
@@ -170,7 +174,7 @@ function VerifiedGallery({ project, name, version, model, onSaved }: { project: 
     } catch (error) {
       messages.fail(corrected ? `The model is corrected by ${plural(corrected, 'picture')}, but not by the others` : 'The model was not corrected', error);
     }
-    await queries.invalidateQueries({ queryKey: keys.model(project, version) });
+    await correctionsChanged();
     setBusy(false);
   }
 

@@ -1,5 +1,5 @@
 // Trial detections: a model judges many pictures at once, and people verify what it says.
-import { useRef, useState } from 'react';
+import { useMemo, useRef, useState } from 'react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import Alert from '@cloudscape-design/components/alert';
 import Box from '@cloudscape-design/components/box';
@@ -64,7 +64,8 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
   const [progress, setProgress] = useState<UploadProgress>();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();
-  const [token] = useState(clientToken());
+  // A second try with the same pictures sends only what the first one did not, and starts no second task. Other pictures need another token.
+  const token = useMemo(clientToken, [source, files, uri]);
   const filesInput = useRef<HTMLInputElement>(null);
   const folderInput = useRef<HTMLInputElement>(null);
   const chosen = model ?? options[0]?.value;
@@ -77,8 +78,11 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
       if (trials.data?.some(({ TrialName }) => TrialName === name)) throw new Error(`There is a task ${name}. Choose another name.`);
       let images: { Bucket: string; Prefix?: string };
       // Another task of this name may have left its pictures in the folder of that name.
-      if (source === 'upload') images = await sendPictures(s3, await consoleBucket(), files, `projects/${project}/trials/${name}-${token.slice(0, 8)}/`, setProgress);
-      else {
+      if (source === 'upload') {
+        const Prefix = `projects/${project}/trials/${name}-${token.slice(0, 8)}/`;
+        const { Bucket } = await sendPictures(s3, await consoleBucket(), files, Prefix, setProgress);
+        images = { Bucket, Prefix };
+      } else {
         const place = parseS3Uri(uri);
         if (!place) throw new Error('Enter the folder as s3://bucket/folder/.');
         images = { Bucket: place.bucket, ...(place.key ? { Prefix: place.key } : {}) };

@@ -26,7 +26,9 @@ import { pictureType } from '../upload/folders.ts';
 
 interface Tried {
   name: string;
-  /** Tells it from pictures of the same name. */
+  /** Tells it from other files, also those of the same name; stays when the model is asked again. */
+  file: number;
+  /** Tells it from what the model said of the same file before. */
   id: string;
   /** The file in base64, to ask the model again. */
   image: string;
@@ -39,6 +41,7 @@ interface Tried {
 }
 
 const kLayers: readonly Layer[] = ['picture', 'heat', 'predicted'];
+let files = 0;
 let tries = 0;
 
 export function TryPicture({ project, version }: { project: string; version: string }) {
@@ -57,10 +60,10 @@ export function TryPicture({ project, version }: { project: string; version: str
   );
 
   async function judge(file: File | undefined) {
-    if (file) await judgeBytes(file.name, async () => new Uint8Array(await file.arrayBuffer()));
+    if (file) await judgeBytes(++files, file.name, async () => new Uint8Array(await file.arrayBuffer()));
   }
 
-  async function judgeBytes(name: string, read: () => Promise<Uint8Array<ArrayBuffer>> | Uint8Array<ArrayBuffer>) {
+  async function judgeBytes(file: number, name: string, read: () => Promise<Uint8Array<ArrayBuffer>> | Uint8Array<ArrayBuffer>) {
     setBusy(true);
     setProblem(undefined);
     try {
@@ -72,7 +75,7 @@ export function TryPicture({ project, version }: { project: string; version: str
       const milliseconds = performance.now() - start;
       const picture = await decodePicture(bytes);
       const mask = result?.AnomalyMask ? await overlayOfMask(result.AnomalyMask) : null;
-      setTried({ name, id: `try ${++tries}`, image: base64OfBytes(bytes), picture, mask, result: result!, milliseconds, type, bytes });
+      setTried({ name, file, id: `try ${++tries}`, image: base64OfBytes(bytes), picture, mask, result: result!, milliseconds, type, bytes });
     } catch (error) {
       setProblem(sentenceOf(error));
     }
@@ -132,7 +135,7 @@ export function TryPicture({ project, version }: { project: string; version: str
               ...found.map(({ Name, PixelAnomaly }) => ({ label: Name ?? '', value: `${percent(PixelAnomaly?.TotalPercentageArea, 2)} of the picture` })),
             ]}
           />
-          <TriedPicture key={`${tried.name} ${tried.bytes.length}`} project={project} version={version} tried={tried} onChanged={() => judgeBytes(tried.name, () => tried.bytes)} />
+          <TriedPicture key={tried.file} project={project} version={version} tried={tried} onChanged={() => judgeBytes(tried.file, tried.name, () => tried.bytes)} />
         </SpaceBetween>
       )}
     </SpaceBetween>

@@ -78,8 +78,15 @@ export function ImportPanel({ project, into, bucket, onDone }: Props) {
   // A second try sends only what the first one did not.
   const [token, setToken] = useState(clientToken);
   const running = useRef<Upload | null>(null);
-  // Who closes the dialog in the middle of it wants no import.
-  useEffect(() => () => running.current?.stop(), []);
+  // Who closes the dialog in the middle of it wants no import: what runs is ended, and nothing more begins.
+  const closed = useRef(new AbortController());
+  useEffect(() => {
+    const controller = (closed.current = new AbortController());
+    return () => {
+      controller.abort();
+      running.current?.stop();
+    };
+  }, []);
   const folder = `projects/${project}/imports/${token.slice(0, 12)}/`;
 
   function show(found: FoundFile[]) {
@@ -91,7 +98,9 @@ export function ImportPanel({ project, into, bucket, onDone }: Props) {
 
   /** Sends the files, and returns where they are. */
   async function send() {
+    const { signal } = closed.current;
     const name = bucket ?? (await consoleBucket());
+    signal.throwIfAborted();
     const prefix = `${folder}source/`;
     const items = files.map(({ path, file }) => ({ path, file, label: null }));
     const target = { ...bucketTarget(s3, name, prefix), add: async () => {} };
@@ -99,14 +108,16 @@ export function ImportPanel({ project, into, bucket, onDone }: Props) {
     running.current = upload;
     await upload.run();
     running.current = null;
+    signal.throwIfAborted();
     const failure = upload.progress.failures[0];
     if (upload.progress.problem) throw new Error(upload.progress.problem);
-    if (upload.progress.phase === 'stopped') throw new Error('You stopped the import. Nothing was added to a dataset.');
+    if (upload.progress.phase !== 'finished') throw new Error('You stopped the import. Nothing was added to a dataset.');
     if (failure) throw new Error(`${plural(upload.progress.failures.length, 'file was', 'files were')} not sent, such as ${failure.item.path}: ${failure.reason}`);
     return { bucket: name, key: prefix };
   }
 
   async function convert() {
+    const { signal } = closed.current;
     setProblem(undefined);
     try {
       let source = place === 'bucket' ? parseS3Uri(uri) : null;
@@ -114,14 +125,15 @@ export function ImportPanel({ project, into, bucket, onDone }: Props) {
       if (source && bucket && source.bucket !== bucket) throw new Error(`The pictures of this dataset are in the bucket ${bucket}, and all of them must share one bucket.`);
       source ??= await send();
       setStage({ kind: 'converting' });
-      const conversion = await client.call('ConvertAnnotations', {
+      const input = {
         ProjectName: project,
         Bucket: source.bucket,
         Prefix: source.key,
         OutputPrefix: `${folder}labels/`,
         ...rules,
         ...(format ? { Format: format as NonNullable<Rules['Format']> } : {}),
-      });
+      };
+      const conversion = await client.call('ConvertAnnotations', input, { signal });
       setStage({ kind: 'converted', bucket: source.bucket, conversion });
     } catch (error) {
       setProblem(sentenceOf(error));
@@ -130,10 +142,12 @@ export function ImportPanel({ project, into, bucket, onDone }: Props) {
   }
 
   async function add({ bucket: from, conversion }: Extract<Stage, { kind: 'converted' }>) {
+    const { signal } = closed.current;
     setProblem(undefined);
     setStage({ kind: 'adding' });
     try {
-      await takeOver(client, s3, project, from, conversion, into);
+      await takeOver(client, s3, project, from, conversion, into, signal);
+      signal.throwIfAborted();
       onDone();
     } catch (error) {
       setProblem(sentenceOf(error));

@@ -45,3 +45,20 @@ test('A dataset that could not be made ends the import with the reason', async (
   let made = false;
   await assert.rejects(takeOver(client, {} as S3, 'p', 'b', { Train: { ManifestKey: 'm' } }), /Line 3 is bad/);
 });
+
+test('Who gives up after the first dataset gets no second one', async () => {
+  const controller = new AbortController();
+  const made: string[] = [];
+  const client = {
+    async call(name: string, { DatasetType: type }: { DatasetType: string }) {
+      if (name === 'CreateDataset') {
+        made.push(type);
+        controller.abort();
+      } else if (!made.includes(type)) throw new ApiError('ResourceNotFoundException', 'None.', 404);
+      return { DatasetDescription: { Status: 'CREATE_COMPLETE' } };
+    },
+  } as unknown as Client;
+  const conversion = { Train: { ManifestKey: 'a/train.manifest' }, Test: { ManifestKey: 'a/test.manifest' } };
+  await assert.rejects(takeOver(client, {} as S3, 'p', 'b', conversion, undefined, controller.signal), { name: 'AbortError' });
+  assert.deepEqual(made, ['train']);
+});

@@ -30,18 +30,22 @@ async function has(client: Client, project: string, type: DatasetType): Promise<
 
 /**
  * Makes datasets of what was converted: each becomes the dataset of its type, or is added to the one that there is. Pictures that a
- * dataset holds already get the labels of the other tool. Resolves when the datasets hold everything.
+ * dataset holds already get the labels of the other tool. Resolves when the datasets hold everything. After `signal` no more is
+ * changed; what was under way then may yet take effect.
  */
-export async function takeOver(client: Client, s3: S3, project: string, bucket: string, conversion: Conversion, onlyInto?: DatasetType): Promise<void> {
+export async function takeOver(client: Client, s3: S3, project: string, bucket: string, conversion: Conversion, onlyInto?: DatasetType, signal?: AbortSignal): Promise<void> {
   const parts: [DatasetType, string][] = [];
   if (conversion.Train?.ManifestKey) parts.push([onlyInto ?? 'train', conversion.Train.ManifestKey]);
   if (conversion.Test?.ManifestKey) parts.push([onlyInto ?? 'test', conversion.Test.ManifestKey]);
   for (const [type, key] of parts) {
-    if (await has(client, project, type)) {
+    const isThere = await has(client, project, type);
+    signal?.throwIfAborted();
+    if (isThere) {
       const lines = (await (await s3.get({ bucket, key })).text()).split('\n').filter(Boolean);
       if (!lines.length) continue;
       await settledDataset(client, project, type);
-      await updateEntries(client, project, type, lines);
+      signal?.throwIfAborted();
+      await updateEntries(client, project, type, lines, () => signal?.throwIfAborted());
     } else {
       const GroundTruthManifest = { S3Object: { Bucket: bucket, Key: key } };
       await client.call('CreateDataset', { ProjectName: project, DatasetType: type, DatasetSource: { GroundTruthManifest }, ClientToken: clientToken() });
