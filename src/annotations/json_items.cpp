@@ -6,7 +6,7 @@ namespace vedette {
 namespace {
 
 constexpr int kDeepest = 64;
-constexpr std::size_t kMostValues = 20'000'000;  // of one item
+constexpr std::size_t kMostOutside = 10'000;  // The most values outside of items, which are kept until the end.
 constexpr std::size_t kLongestReason = 200;
 
 struct Refusal {
@@ -24,20 +24,25 @@ Error broken(const std::string& file, std::string reason) {
 /// Counts depth and values, and refuses what is too much.
 class Guard {
  public:
+  explicit Guard(std::size_t most_values) : most_values_(most_values) {}
   void check(int depth, Json::parse_event_t event, int item_depth) {
     if (depth > kDeepest) throw Refusal{"it is nested too deeply"};
     if (event == Json::parse_event_t::object_start && depth == item_depth) values_ = 0;
-    if (++values_ > kMostValues) throw Refusal{"one of its entries is too large"};
+    if (++values_ > most_values_) throw Refusal{"one of its entries is too large"};
+    const bool is_outside = depth < item_depth || (depth == item_depth && event == Json::parse_event_t::key);
+    if (is_outside && ++outside_ > kMostOutside) throw Refusal{"it has too many members outside of its lists"};
   }
 
  private:
-  std::size_t values_ = 0;
+  const std::size_t most_values_;
+  std::size_t values_ = 0, outside_ = 0;
 };
 
 }  // namespace
 
-Result<void> for_each_item(std::string_view text, const std::string& file, int depth, const OnItem& on_item) {
-  Guard guard;
+Result<void> for_each_item(std::string_view text, const std::string& file, int depth, std::size_t most_values,
+                           const OnItem& on_item) {
+  Guard guard(most_values);
   std::string list;
   std::size_t index = 0;
   const auto on_event = [&](int at, Json::parse_event_t event, Json& parsed) {
@@ -63,11 +68,11 @@ Result<void> for_each_item(std::string_view text, const std::string& file, int d
   return {};
 }
 
-Result<Json> parse_one_item(std::string_view text, const std::string& file) {
-  Guard guard;
+Result<Json> parse_one_item(std::string_view text, const std::string& file, std::size_t most_values) {
+  Guard guard(most_values);
   try {
     return Json::parse(text.begin(), text.end(), [&](int at, Json::parse_event_t event, Json&) {
-      guard.check(at, event, 0);
+      guard.check(at, event, -1);
       return true;
     });
   } catch (const Json::exception& e) {

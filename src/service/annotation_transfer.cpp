@@ -19,7 +19,7 @@ constexpr std::int64_t kEntriesAtOnce = 1000;
 /// More borders between pixels than this make outlines that no tool can use, and that take hundreds of megabytes.
 constexpr std::size_t kMostBorders = 400'000;
 
-constexpr SizeLimits kMaskSides{1, 8192};  // A mask takes three bytes of memory per pixel.
+constexpr SizeLimits kMaskSides{1, AnnotationTransfer::kLimits.longest_side};
 constexpr std::size_t kLongestKey = 1024;  // in bytes
 
 /// Says when a call must end: when its time is over, or when nobody waits for it any more.
@@ -290,7 +290,7 @@ Result<extension::Conversion> AnnotationTransfer::convert(const CallContext& cal
   const auto format = request.format ? Result<AnnotationFormat>(*parse_annotation_format(*request.format))
                                      : detect_annotation_format(files);
   if (!format) return failed(format.error());
-  auto set = read_annotations(files, files, *format);
+  auto set = read_annotations(files, files, *format, kLimits);
   if (!set) return failed(set.error());
   if (!files.failure()) return files.failure().error();
   const auto write = [&](const std::string& name, std::string_view content) -> Result<void> {

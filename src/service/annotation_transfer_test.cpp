@@ -122,6 +122,31 @@ TEST_F(Transfer, BadEntriesAreToldAndABrokenFileWritesNothing) {
   EXPECT_EQ(below("none/"), 0U);
 }
 
+TEST_F(Transfer, AConversionLeavesMemoryToTheServer) {
+  // Each circle has 720 corners of 16 bytes: these take 280 MB, from files of 140 kB.
+  std::string circles;
+  for (int i = 0; i < 2'500; ++i)
+    circles += std::string(i > 0 ? "," : "") + R"({"label":"a","shape_type":"circle","points":[[9,9],[9,8]]})";
+  for (int i = 0; i < 10; ++i)
+    put("many/labels" + std::to_string(i) + ".json", R"({"imagePath": "a.png", "shapes": [)" + circles + "]}");
+  const auto circular = convert({{"Prefix", "many"}});
+  ASSERT_FALSE(circular);
+  EXPECT_EQ(circular.error().kind, ErrorKind::invalid_input);
+  EXPECT_NE(circular.error().message.find("labels9.json"), std::string::npos) << circular.error().message;
+  put("in/labels.json", R"({"imagePath": "a.png", "shapes": [], "imageData": ")" + std::string(16U << 20, 'A') + "\"}");
+  const auto long_file = convert();
+  ASSERT_FALSE(long_file);
+  EXPECT_EQ(long_file.error().kind, ErrorKind::invalid_input);
+  EXPECT_NE(long_file.error().message.find("labels.json"), std::string::npos) << long_file.error().message;
+  put("in/labels.json", R"({"imagePath": "a.png", "shapes": []})");
+  put("in/b.png",
+      std::string(as_text(encode_label_png(Grid<std::uint8_t>(1, 8193), std::vector<Rgb>{{200, 200, 200}}))));
+  const auto wide = convert();
+  ASSERT_TRUE(wide) << wide.error().message;
+  ASSERT_EQ(wide->problems.size(), 1U);
+  EXPECT_NE(wide->problems[0].find("8193"), std::string::npos) << wide->problems[0];
+}
+
 TEST_F(Transfer, WhatCannotBeDoneIsRefused) {
   EXPECT_EQ(convert({{"ProjectName", "none"}}).error().kind, ErrorKind::not_found);
   EXPECT_EQ(convert({{"Bucket", "none"}}).error().kind, ErrorKind::invalid_input);
