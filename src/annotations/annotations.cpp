@@ -70,7 +70,9 @@ Result<std::size_t> read_files(const AnnotationFiles& files, AnnotationFormat fo
     if (!has_suffix(name, is_xml ? ".xml" : ".json")) continue;
     // Beside annotations a folder may hold other JSON and XML files.
     if (!is_single && (is_xml ? format_of_xml(files, name) : format_of_json(files, name)) != format) continue;
-    const auto bytes = files.read(name, is_xml ? kXmlFileLimit : kAnnotationFileLimit);
+    const bool is_in_pieces = format == AnnotationFormat::coco || format == AnnotationFormat::label_studio;
+    const auto most = is_in_pieces ? kAnnotationFileLimit : set.limits.tree_bytes;
+    const auto bytes = files.read(name, is_xml ? std::min(most, kXmlFileLimit) : most);
     if (!bytes) return bytes.error();
     auto text = as_text(*bytes);
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
@@ -82,6 +84,7 @@ Result<std::size_t> read_files(const AnnotationFiles& files, AnnotationFormat fo
       if (!is_one_picture || is_single) return ok.error();
       set.problems.add(ok.error().message);
     }
+    if (auto ok = set.check(name); !ok) return ok.error();
     for (auto i = first; i < set.pictures.size(); ++i) set.pictures[i].beside = name.substr(0, name.rfind('/') + 1);
   }
   return count;
@@ -114,6 +117,38 @@ std::string printable(std::string_view text) {
 void Problems::add(std::string_view text) {
   if (wants_text()) first_.push_back(printable(text));
   ++count_;
+}
+
+std::size_t bytes_of(const Region& region) {
+  auto bytes = sizeof(Region) + region.label.size();
+  for (const auto& ring : region.rings) bytes += sizeof(Ring) + ring.size() * sizeof(Point);
+  if (region.runs) bytes += region.runs->lengths.size() * sizeof(std::uint32_t);
+  return bytes;
+}
+
+bool AnnotationSet::keep(std::size_t bytes) {
+  kept_bytes += bytes;
+  return kept_bytes <= limits.kept_bytes;
+}
+
+void AnnotationSet::add(AnnotatedPicture picture) {
+  auto bytes = sizeof(AnnotatedPicture) + picture.name.size();
+  for (const auto& label : picture.class_labels) bytes += sizeof(std::string) + label.size();
+  if (keep(bytes)) pictures.push_back(std::move(picture));
+}
+
+void AnnotationSet::add(Region region, std::vector<Region>& regions) {
+  if (keep(bytes_of(region))) regions.push_back(std::move(region));
+}
+
+void AnnotationSet::add_color(const std::string& label, const std::string& color) {
+  if (keep(sizeof(std::pair<std::string, std::string>) + label.size())) colors.emplace_back(label, color);
+}
+
+Result<void> AnnotationSet::check(const std::string& file) const {
+  if (kept_bytes <= limits.kept_bytes) return {};
+  return invalid_input(fmt::format("The annotations up to those in {} take more than {} MiB of memory: convert a part.",
+                                   file, limits.kept_bytes >> 20));
 }
 
 Split split_of(std::string_view name) {
@@ -172,8 +207,9 @@ Result<AnnotationFormat> detect_annotation_format(const AnnotationFiles& annotat
 }
 
 Result<AnnotationSet> read_annotations(const AnnotationFiles& annotations, const AnnotationFiles& pictures,
-                                       AnnotationFormat format) {
+                                       AnnotationFormat format, const AnnotationLimits& limits) {
   AnnotationSet set;
+  set.limits = limits;
   Result<void> ok;
   Result<std::size_t> files = std::size_t{1};
   switch (format) {

@@ -30,6 +30,16 @@ inline constexpr double kMostCoordinate = 1e6;           ///< Coordinates lie be
 inline constexpr int kMostSide = 16384;                  ///< The longest side of a picture, in pixels.
 inline constexpr std::size_t kMostPictures = 2'000'000;  ///< The most pictures of a set.
 
+/// How much memory reading annotations may take. The defaults are for a program of its own; a server that does other
+/// work beside it passes lower ones.
+struct AnnotationLimits {
+  std::uint64_t tree_bytes = kAnnotationFileLimit;  ///< The most bytes of a file that is read as a whole: not of the
+                                                    ///< JSON lists of COCO and Label Studio, which are read in pieces.
+  std::size_t json_values = 20'000'000;             ///< The most values of one piece of JSON.
+  std::uint64_t kept_bytes = UINT64_MAX;            ///< The most memory that the read annotations take together.
+  int longest_side = kMostSide;                     ///< The longest side of a picture or mask, in pixels.
+};
+
 /// A place in a picture, in pixels. The centre of the first pixel is (0.5, 0.5), its upper left corner (0, 0).
 struct Point {
   double x = 0, y = 0;
@@ -53,6 +63,9 @@ struct Region {
 };
 
 enum class Split { train, validation, test };
+
+/// The memory that a region takes, in bytes.
+std::size_t bytes_of(const Region& region);
 
 /// A file whose pixels are the labels of a picture.
 struct LabelFile {
@@ -99,6 +112,20 @@ class Problems {
 };
 
 struct AnnotationSet {
+  AnnotationLimits limits;
+  std::uint64_t kept_bytes = 0;  ///< what keep() has counted
+
+  /// Counts memory that the set is about to take. Returns false if that is too much: then the set must not take it, and
+  /// check() fails from then on.
+  [[nodiscard]] bool keep(std::size_t bytes);
+  /// Adds a picture, whose regions have been counted, if there is room for the rest of it.
+  void add(AnnotatedPicture picture);
+  /// Adds a region to a picture if there is room for it.
+  void add(Region region, std::vector<Region>& regions);
+  void add_color(const std::string& label, const std::string& color);
+  /// Fails with invalid_input, naming the file, if there was not room for all that it says.
+  [[nodiscard]] Result<void> check(const std::string& file) const;
+
   std::vector<AnnotatedPicture> pictures;
   /// Colours that the source gives its labels, "#RRGGBB".
   std::vector<std::pair<std::string, std::string>> colors;
@@ -128,8 +155,9 @@ Result<AnnotationFormat> detect_annotation_format(const AnnotationFiles& annotat
 
 /// Reads all annotations of a source. `pictures` are the files among which the pictures lie; YOLO, MVTec and folders of
 /// masks need their names. Fails with invalid_input, naming file and place, if a file as a whole cannot be read or holds
-/// nothing of the format. Entries that are bad by themselves go to AnnotationSet::problems.
+/// nothing of the format, or if more than the limits allow is to be read. Entries that are bad by themselves go to
+/// AnnotationSet::problems.
 Result<AnnotationSet> read_annotations(const AnnotationFiles& annotations, const AnnotationFiles& pictures,
-                                       AnnotationFormat format);
+                                       AnnotationFormat format, const AnnotationLimits& limits = {});
 
 }  // namespace vedette

@@ -142,25 +142,28 @@ Result<void> read_coco(std::string_view text, const std::string& file, Annotatio
       const auto id = id_of(find_member(item, "id"));
       if (picture.name.empty() || id.empty()) {
         set.problems.add(fmt::format("{}: /images/{} has no file_name or no id", file, index));
+      } else if (!set.keep(2 * sizeof(id) + id.size())) {
+        return;
       } else if (!pictures.emplace(id, set.pictures.size()).second) {
         set.problems.add(fmt::format("{}: /images/{} has the id {}, as another one has", file, index, id));
       } else if (set.pictures.size() < kMostPictures) {
-        set.pictures.push_back(std::move(picture));
+        set.add(std::move(picture));
       }
     } else if (list == "annotations") {
-      pending.push_back(read_annotation(item, index));
+      auto annotation = read_annotation(item, index);
+      if (set.keep(sizeof(PendingAnnotation) + bytes_of(annotation.region))) pending.push_back(std::move(annotation));
     } else if (list == "categories") {
       const auto id = id_of(find_member(item, "id"));
       const auto name = text_of(item, "name");
       if (id.empty() || name.empty()) {
         set.problems.add(fmt::format("{}: /categories/{} has no name or no id", file, index));
-      } else {
+      } else if (set.keep(4 * sizeof(id) + id.size() + name.size())) {
         categories[id] = name;
-        if (auto color = color_of(item); !color.empty()) set.colors.emplace_back(name, std::move(color));
+        if (const auto color = color_of(item); !color.empty()) set.add_color(name, color);
       }
     }
   };
-  if (auto ok = for_each_item(text, file, 2, on_item); !ok) return ok;
+  if (auto ok = for_each_item(text, file, 2, set.limits.json_values, on_item); !ok) return ok;
   if (!has_images) return invalid_input(file + " has no images, so that it is no COCO file");
   for (auto& annotation : pending) {
     const auto report = [&](const std::string& reason) {
@@ -190,6 +193,7 @@ Result<void> read_coco(std::string_view text, const std::string& file, Annotatio
     }
     if (owner.height == 0) owner.height = annotation.height, owner.width = annotation.width;
     auto& region = annotation.region;
+    if (!set.keep(category->second.size())) break;
     region.label = category->second;
     if (region.rings.empty() && !region.runs) {
       owner.class_labels.push_back(region.label);

@@ -88,7 +88,7 @@ std::string read_shape(const pugi::xml_node& node, Region& out) {
 }
 
 AnnotatedPicture read_image(const pugi::xml_node& image, std::string_view text, const std::string& file,
-                            Problems& problems) {
+                            AnnotationSet& set) {
   AnnotatedPicture picture;
   picture.name = image.attribute("name").value();
   picture.height = parse_side(image.attribute("height").value());
@@ -109,11 +109,12 @@ AnnotatedPicture read_image(const pugi::xml_node& image, std::string_view text, 
     Region region;
     if (const auto fault = read_shape(node, region); !fault.empty()) {
       report(node, text, file,
-             fmt::format("<{}> of {}: {}", std::string_view(node.name()).substr(0, 40), picture.name, fault), problems);
+             fmt::format("<{}> of {}: {}", std::string_view(node.name()).substr(0, 40), picture.name, fault),
+             set.problems);
       picture.has_bad_entry = true;
       continue;
     }
-    layers.push_back({number_of(node, "z_order").value_or(0), std::move(region)});
+    if (set.keep(bytes_of(region))) layers.push_back({number_of(node, "z_order").value_or(0), std::move(region)});
   }
   std::stable_sort(layers.begin(), layers.end(), [](const Layer& a, const Layer& b) { return a.z < b.z; });
   for (auto& layer : layers) picture.regions.push_back(std::move(layer.region));
@@ -133,14 +134,14 @@ Result<void> read_cvat(std::string_view text, const std::string& file, Annotatio
   for (const auto* owner : {"task", "project", "job"})
     for (const auto& label : root.child("meta").child(owner).child("labels").children("label"))
       if (const auto color = parse_color(label.child_value("color")))
-        set.colors.emplace_back(label.child_value("name"), to_text(*color));
+        set.add_color(label.child_value("name"), to_text(*color));
   for (const auto& image : root.children("image")) {
-    auto picture = read_image(image, text, file, set.problems);
+    auto picture = read_image(image, text, file, set);
     if (picture.name.empty() || set.pictures.size() >= kMostPictures) {
       report(image, text, file, "an <image> has no name", set.problems);
       continue;
     }
-    set.pictures.push_back(std::move(picture));
+    set.add(std::move(picture));
   }
   return {};
 }

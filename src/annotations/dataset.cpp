@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::uint64_t kMostPictureBytes = 256U << 20;
 constexpr std::size_t kHeaderBytes = 256U << 10;  // JPEG files may have long metadata before their size.
-constexpr SizeLimits kMaskSides{1, kMostSide};
 
 struct Tally {
   std::size_t skipped = 0, overlapping = 0, turned = 0, maybe_turned = 0, boxes = 0, empty = 0, both = 0,
@@ -35,6 +34,7 @@ class DatasetWriter {
         pictures_(pictures),
         rules_(rules),
         write_(write),
+        mask_sides_{1, set_.limits.longest_side},
         table_(set_.colors) {
     summary_.problems = std::move(set_.problems);
     summary_.notes = std::move(set_.notes);
@@ -114,7 +114,7 @@ class DatasetWriter {
       if (!picture.label_file || !picture.label_file->colors.empty()) continue;
       const auto bytes = annotations_.read(picture.label_file->name, kMostPictureBytes);
       if (!bytes) continue;  // It is reported where it is used.
-      if (auto mask = read_mask_file(*bytes, kMaskSides)) palettes.push_back(std::move(mask->palette));
+      if (auto mask = read_mask_file(*bytes, mask_sides_)) palettes.push_back(std::move(mask->palette));
     }
     background_ = common_background(palettes);
   }
@@ -152,9 +152,10 @@ class DatasetWriter {
     if (!header) return invalid_input("cannot be read: " + header.error().message);
     if (!rules_.formats.contains(header->format))
       return invalid_input("is neither JPEG nor PNG, which the service demands");
-    if (header->height < 1 || header->height > kMostSide || header->width < 1 || header->width > kMostSide)
+    const int longest = mask_sides_.maximum_side;
+    if (header->height < 1 || header->height > longest || header->width < 1 || header->width > longest)
       return invalid_input(fmt::format("has {} x {} pixels, of which no side may be longer than {}", header->width,
-                                       header->height, kMostSide));
+                                       header->height, longest));
     return Sizes{header->height, header->width, header->orientation};
   }
 
@@ -180,7 +181,7 @@ class DatasetWriter {
     std::optional<MaskFile> mask;
     if (picture.label_file) {
       const auto bytes = annotations_.read(picture.label_file->name, kMostPictureBytes);
-      auto read = bytes ? read_mask_file(*bytes, kMaskSides) : Result<MaskFile>(bytes.error());
+      auto read = bytes ? read_mask_file(*bytes, mask_sides_) : Result<MaskFile>(bytes.error());
       if (!read)
         return invalid_input("has a mask " + picture.label_file->name +
                              " that cannot be read: " + read.error().message);
@@ -364,6 +365,7 @@ class DatasetWriter {
   const AnnotationFiles& pictures_;
   const DatasetRules& rules_;
   const WriteFile& write_;
+  const SizeLimits mask_sides_;
   LabelTable table_;
   std::optional<MaskColor16> background_;
   std::set<std::string> picture_names_, mask_names_;

@@ -17,12 +17,14 @@ using Json = nlohmann::json;
 
 /// Calls `on_item` for each object at the given depth (1: in a list; 2: in a member of an object) and forgets it then.
 /// `list` is the member's name at depth 2, else empty, and `index` counts the objects of that list from 0. Fails with
-/// invalid_input, which names line and column, if the text is no JSON, is nested deeper than 64, or has an item of more
-/// than 20 million values. Items before that place have been handed on.
-using OnItem = std::function<void(const std::string& list, std::size_t index, const Json& item)>;
-Result<void> for_each_item(std::string_view text, const std::string& file, int depth, const OnItem& on_item);
-/// Parses a whole document as one item.
-Result<Json> parse_one_item(std::string_view text, const std::string& file);
+/// invalid_input, which names line and column, if the text is no JSON, is nested deeper than 64, or has an item of more than
+/// `most_values` values. Items before that place have been handed on. A value takes up to about a hundred bytes of memory;
+/// what is no item takes none. The time is in proportion to the text.
+using OnItem = std::function<void(const std::string& list, std::size_t index, Json& item)>;
+Result<void> for_each_item(std::string_view text, const std::string& file, int depth, std::size_t most_values,
+                           const OnItem& on_item);
+/// Parses a whole document as one item. Returns null if it is a list.
+Result<Json> parse_one_item(std::string_view text, const std::string& file, std::size_t most_values);
 
 /// Returns the member, or nothing if `object` is no object or lacks it.
 const Json* find_member(const Json& object, const char* name);

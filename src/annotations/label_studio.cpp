@@ -196,15 +196,15 @@ Result<void> read_label_studio(std::string_view text, const std::string& file, A
           picture.has_bad_entry = true;
         } else if (entry.has_area) {
           entry.region.label = entry.labels.back();
-          picture.regions.push_back(std::move(entry.region));
+          set.add(std::move(entry.region), picture.regions);
         } else {
           for (auto& label : entry.labels) picture.class_labels.push_back(std::move(label));
         }
       }
     }
-    set.pictures.push_back(std::move(picture));
+    set.add(std::move(picture));
   };
-  if (auto ok = for_each_item(text, file, 1, on_task); !ok) return ok;
+  if (auto ok = for_each_item(text, file, 1, set.limits.json_values, on_task); !ok) return ok;
   if (tasks == 0)
     return invalid_input(file +
                          " holds no tasks with data and annotations; export from Label Studio as JSON, not JSON-MIN");

@@ -23,11 +23,13 @@ std::optional<Ring> points_of(const Json& shape) {
   return ring;
 }
 
+constexpr std::size_t kMostRuns = 10'000'000;  // of a mask: more is no area that anybody marked
+
 /// Reads a shape of the type "mask": a picture in base64, whose first pixel lies at the first point.
-std::string read_mask(const Json& shape, const Ring& points, Region& out) {
+std::string read_mask(const Json& shape, const Ring& points, int longest_side, Region& out) {
   const auto bytes = from_base64(text_of(shape, "mask"));
   if (!bytes || points.empty()) return "its mask is no base64";
-  const auto picture = read_mask_file(*bytes, {1, kMostSide});
+  const auto picture = read_mask_file(*bytes, {1, longest_side});
   if (!picture) return "its mask is no picture: " + picture.error().message;
   if (std::abs(points[0].x) > kMostSide || std::abs(points[0].y) > kMostSide)
     return "its mask lies far outside of the picture";
@@ -35,6 +37,7 @@ std::string read_mask(const Json& shape, const Ring& points, Region& out) {
   for (const auto index : picture->pixels.values) {
     const auto& color = picture->palette.shades[index].color;
     runs.add(color != MaskColor16{}, 1);
+    if (runs.size() > kMostRuns) return "its mask has too many edges";
   }
   out.runs = Runs{.left = static_cast<int>(std::lround(points[0].x)),
                   .top = static_cast<int>(std::lround(points[0].y)),
@@ -45,7 +48,7 @@ std::string read_mask(const Json& shape, const Ring& points, Region& out) {
   return {};
 }
 
-std::string read_shape(const Json& shape, Region& out) {
+std::string read_shape(const Json& shape, int longest_side, Region& out) {
   out.label = text_of(shape, "label");
   if (out.label.empty()) return "it has no label";
   auto type = text_of(shape, "shape_type");
@@ -69,7 +72,7 @@ std::string read_shape(const Json& shape, Region& out) {
     if (radius > kMostCoordinate / 2) return "it lies far outside of the picture";
     out.rings.push_back(ellipse(centre, radius, radius, 0));
   } else if (type == "mask") {
-    return read_mask(shape, *points, out);
+    return read_mask(shape, *points, longest_side, out);
   } else {
     return "a shape of the type \"" + type.substr(0, 40) + "\" marks no area";
   }
@@ -79,7 +82,7 @@ std::string read_shape(const Json& shape, Region& out) {
 }  // namespace
 
 Result<void> read_labelme(std::string_view text, const std::string& file, AnnotationSet& set) {
-  const auto document = parse_one_item(text, file);
+  const auto document = parse_one_item(text, file, set.limits.json_values);
   if (!document) return document.error();
   const auto* shapes = find_member(*document, "shapes");
   if (shapes == nullptr || !shapes->is_array())
@@ -93,17 +96,17 @@ Result<void> read_labelme(std::string_view text, const std::string& file, Annota
   if (picture.name.empty()) return invalid_input(file + " has no imagePath");
   for (std::size_t i = 0; i < shapes->size(); ++i) {
     Region region;
-    if (const auto fault = read_shape((*shapes)[i], region); !fault.empty()) {
+    if (const auto fault = read_shape((*shapes)[i], set.limits.longest_side, region); !fault.empty()) {
       set.problems.add(fmt::format("{}: /shapes/{}: {}", file, i, fault));
       picture.has_bad_entry = true;
       continue;
     }
-    picture.regions.push_back(std::move(region));
+    set.add(std::move(region), picture.regions);
   }
   if (const auto* flags = find_member(*document, "flags"); flags != nullptr && flags->is_object())
     for (const auto& [name, value] : flags->items())
       if (value.is_boolean() && value.get<bool>()) picture.class_labels.push_back(name);
-  set.pictures.push_back(std::move(picture));
+  set.add(std::move(picture));
   return {};
 }
 

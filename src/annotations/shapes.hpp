@@ -83,6 +83,7 @@ class RunBuilder {
     }
     lengths_.back() += count;
   }
+  [[nodiscard]] std::size_t size() const { return lengths_.size(); }
   std::vector<std::uint32_t> take() { return std::move(lengths_); }
 
  private:

@@ -38,12 +38,12 @@ std::uint32_t palette_color(unsigned index) {
 /// Reads the names of the classes: labelmap.txt (name:r,g,b::) of CVAT, or class_names.txt of LabelMe, one per line, by
 /// index; else the indices are the names.
 Result<std::vector<std::pair<std::uint32_t, std::string>>> read_classes(const AnnotationFiles& files,
-                                                                        Problems& problems) {
+                                                                        AnnotationSet& set) {
   std::vector<std::pair<std::uint32_t, std::string>> out;
   for (const auto& name : files.names()) {
     const bool is_map = name == "labelmap.txt" || name.ends_with("/labelmap.txt");
     if (!is_map && name != "class_names.txt" && !name.ends_with("/class_names.txt")) continue;
-    const auto bytes = files.read(name, kMostListBytes);
+    const auto bytes = files.read(name, std::min(kMostListBytes, set.limits.tree_bytes));
     if (!bytes) return bytes.error();
     if (!is_utf8(as_text(*bytes))) return invalid_input(name + " is not UTF-8 text");
     std::size_t number = 0;
@@ -65,7 +65,7 @@ Result<std::vector<std::pair<std::uint32_t, std::string>>> read_classes(const An
         color = color << 8 | static_cast<std::uint32_t>(value.value_or(0) & 0xFF);
       }
       if (!is_good) {
-        problems.add(fmt::format("{}, line {}: it is not name:r,g,b::", name, number));
+        set.problems.add(fmt::format("{}, line {}: it is not name:r,g,b::", name, number));
       } else {
         out.emplace_back(color, fields[0]);
       }
@@ -79,19 +79,21 @@ Result<std::vector<std::pair<std::uint32_t, std::string>>> read_classes(const An
 }
 
 /// Reads the lists of ImageSets. Returns the split of each picture's name without folders and suffix.
-Result<std::map<std::string, Split, std::less<>>> read_splits(const AnnotationFiles& files) {
+Result<std::map<std::string, Split, std::less<>>> read_splits(const AnnotationFiles& files, AnnotationSet& set) {
   std::map<std::string, Split, std::less<>> out;
   for (const auto& name : files.names()) {
     if (!lies_in(name, "ImageSets") || !name.ends_with(".txt")) continue;
     const auto base = base_of(name);
     // Lists of one class (cat_train.txt) say the same again.
     if (base != "train" && base != "val" && base != "test") continue;
-    const auto bytes = files.read(name, kMostListBytes);
+    const auto bytes = files.read(name, std::min(kMostListBytes, set.limits.tree_bytes));
     if (!bytes) return bytes.error();
     for (const auto raw : split(as_text(*bytes), '\n')) {
       const auto line = trim(raw);
-      if (const auto word = line.substr(0, line.find(' ')); !word.empty()) out[std::string(word)] = split_of(base);
+      const auto word = line.substr(0, line.find(' '));
+      if (!word.empty() && set.keep(2 * sizeof(std::string) + word.size())) out[std::string(word)] = split_of(base);
     }
+    if (auto ok = set.check(name); !ok) return ok.error();
   }
   return out;
 }
@@ -126,20 +128,22 @@ Result<void> read_voc(std::string_view text, const std::string& file, Annotation
       // The first pixel has the number 1, and the last one belongs to the box.
       region.rings.push_back(rectangle(*left - 1, *top - 1, *right, *bottom));
       region.is_box = true;
-      picture.regions.push_back(std::move(region));
+      set.add(std::move(region), picture.regions);
     } else {
       picture.class_labels.push_back(std::move(region.label));
     }
   }
-  set.pictures.push_back(std::move(picture));
+  set.add(std::move(picture));
   return {};
 }
 
 Result<void> read_voc_folder(const AnnotationFiles& annotations, AnnotationSet& set) {
-  const auto splits = read_splits(annotations);
+  const auto splits = read_splits(annotations, set);
   if (!splits) return splits.error();
-  const auto classes = read_classes(annotations, set.problems);
+  const auto classes = read_classes(annotations, set);
   if (!classes) return classes.error();
+  std::size_t class_bytes = 0;
+  for (const auto& entry : *classes) class_bytes += sizeof(entry) + entry.second.size();
   std::map<std::string, std::size_t, std::less<>> by_base;
   for (std::size_t i = 0; i < set.pictures.size(); ++i) by_base.emplace(base_of(set.pictures[i].name), i);
   for (const auto& name : annotations.names()) {
@@ -152,6 +156,7 @@ Result<void> read_voc_folder(const AnnotationFiles& annotations, AnnotationSet& 
       found = by_base.emplace(base, set.pictures.size()).first;
       set.pictures.push_back(std::move(picture));
     }
+    if (!set.keep(sizeof(AnnotatedPicture) + class_bytes)) return set.check(name);
     set.pictures[found->second].label_file = LabelFile{name, *classes, {}, true};
   }
   for (auto& picture : set.pictures)

@@ -162,7 +162,7 @@ Result<void> read_yolo(const AnnotationFiles& annotations, const AnnotationFiles
     const auto labels = labels_of(name);
     if (files.contains(labels)) {
       used.insert(labels);
-      const auto bytes = annotations.read(labels, kMostLabelBytes);
+      const auto bytes = annotations.read(labels, std::min(kMostLabelBytes, set.limits.tree_bytes));
       if (!bytes) return bytes.error();
       std::size_t number = 0;
       for (const auto line : split(as_text(*bytes), '\n')) {
@@ -173,11 +173,12 @@ Result<void> read_yolo(const AnnotationFiles& annotations, const AnnotationFiles
           set.problems.add(fmt::format("{}, line {}: {}", labels, number, fault));
           picture.has_bad_entry = true;
         } else {
-          picture.regions.push_back(std::move(region));
+          set.add(std::move(region), picture.regions);
         }
       }
+      if (auto ok = set.check(labels); !ok) return ok;
     }
-    set.pictures.push_back(std::move(picture));
+    set.add(std::move(picture));
   }
   for (const auto& name : annotations.names())
     if (("/" + name).find("/labels/") != std::string::npos && name.ends_with(".txt") && !used.contains(name))

@@ -10,6 +10,7 @@
 #include "domain/limits.hpp"
 #include "manifest/manifest.hpp"
 #include "service/picture_search.hpp"
+#include "service/read_picture.hpp"
 
 namespace vedette {
 namespace {
@@ -19,7 +20,7 @@ constexpr std::int64_t kEntriesAtOnce = 1000;
 /// More borders between pixels than this make outlines that no tool can use, and that take hundreds of megabytes.
 constexpr std::size_t kMostBorders = 400'000;
 
-constexpr SizeLimits kMaskSides{1, 8192};  // A mask takes three bytes of memory per pixel.
+constexpr SizeLimits kMaskSides{1, AnnotationTransfer::kLimits.longest_side};
 constexpr std::size_t kLongestKey = 1024;  // in bytes
 
 /// Says when a call must end: when its time is over, or when nobody waits for it any more.
@@ -159,7 +160,7 @@ class CocoOfDataset {
       return {};
     }
     if (auto ok = add_labelled(line); !ok) {
-      if (ok.error().kind == ErrorKind::unavailable || ok.error().kind == ErrorKind::internal) return ok;
+      if (!is_fault_of_picture(ok.error())) return ok;
       problems_.add(line.source_ref + ": " + ok.error().message);
       return {};
     }
@@ -175,18 +176,14 @@ class CocoOfDataset {
   }
 
  private:
-  Result<std::string> read(const std::string& reference, std::size_t most) {
+  Result<std::string> read(const std::string& reference, const char* what, std::optional<std::size_t> most) {
     const auto place = parse_s3_uri(reference);
     if (!place) return invalid_input("its name is not of the form s3://bucket/key");
-    if (auto ok = authorize(reader_, "s3:GetObject", object_arn(place->bucket, place->key)); !ok) return ok.error();
-    if (most == 0) return get_bytes(objects_, place->bucket, place->key, kLargestImage);
-    auto start = objects_.get_start(place->bucket, place->key, most);
-    if (!start) return start.error();
-    return std::move(start->bytes);
+    return read_one_of_many(objects_, reader_, {place->bucket, place->key}, what, most);
   }
 
   Result<void> add_labelled(const ManifestLine& line) {
-    const auto start = read(line.source_ref, kHeaderBytes);
+    const auto start = read(line.source_ref, "image", kHeaderBytes);
     if (!start) return start.error();
     const auto header = read_image_header(as_bytes(*start));
     if (!header) return header.error();
@@ -215,7 +212,7 @@ class CocoOfDataset {
       told.message = "its mask: " + error.message;
       return told;
     };
-    const auto bytes = read(*line.mask_ref, 0);
+    const auto bytes = read(*line.mask_ref, "mask", std::nullopt);
     if (!bytes) return about_mask(bytes.error());
     const auto image = decode_image(as_bytes(*bytes), kMaskSides);
     if (!image) return about_mask(image.error());
@@ -230,8 +227,10 @@ class CocoOfDataset {
       colors.push_back({entry.name, *color});
       const auto known = std::find_if(labels_.begin(), labels_.end(),
                                       [&](const MaskLabel& label) { return label.name == entry.name; });
-      number_of.push_back(known == labels_.end() ? std::uint8_t{0}
-                                                 : static_cast<std::uint8_t>(known - labels_.begin() + 1));
+      const bool is_background = equals_ignore_case(entry.name, "background");
+      if (known == labels_.end() && !is_background)
+        return invalid_input("its mask has an unknown label " + printable(entry.name));
+      number_of.push_back(is_background ? std::uint8_t{0} : static_cast<std::uint8_t>(known - labels_.begin() + 1));
     }
     auto areas = split_mask(*image, colors);
     if (!areas) return about_mask(areas.error());
@@ -290,7 +289,7 @@ Result<extension::Conversion> AnnotationTransfer::convert(const CallContext& cal
   const auto format = request.format ? Result<AnnotationFormat>(*parse_annotation_format(*request.format))
                                      : detect_annotation_format(files);
   if (!format) return failed(format.error());
-  auto set = read_annotations(files, files, *format);
+  auto set = read_annotations(files, files, *format, kLimits);
   if (!set) return failed(set.error());
   if (!files.failure()) return files.failure().error();
   const auto write = [&](const std::string& name, std::string_view content) -> Result<void> {
@@ -325,26 +324,31 @@ Result<extension::CocoExport> AnnotationTransfer::export_coco(const CallContext&
   const Turn turn(is_busy_);
   if (auto ok = turn.check(); !ok) return ok.error();
   const Deadline deadline(call, kLongestTime);
-  const auto dataset = metadata_.read()->datasets().find(call.scope, project, type);
+  auto view = metadata_.read();
+  const auto dataset = view->datasets().find(call.scope, project, type);
   if (!dataset)
     return not_found("DATASET", project + "/" + std::string(to_text(type)),
                      "The project " + project + " has no " + std::string(to_text(type)) + " dataset.");
+  // All lines come from one view, so that a change during the call neither loses pictures nor labels. Only what the
+  // export needs is kept of them, and the view ends before any object is read.
+  std::vector<ManifestLine> lines;
+  std::int64_t position = 0;
+  while (true) {
+    const auto entries = view->datasets().list_entries(dataset->uid, {}, position, kEntriesAtOnce);
+    if (entries.empty()) break;
+    if (auto ok = deadline.check(); !ok) return ok.error();
+    for (const auto& [number, entry] : entries) {
+      position = number;
+      auto line = parse_manifest_line(entry.line);
+      if (!line) return internal_error("A line of a dataset cannot be read: " + line.error().message);
+      line->text = {};
+      lines.push_back(std::move(*line));
+    }
+  }
+  view.reset();
   const auto has_bucket = objects_.has_bucket(request.bucket);
   if (!has_bucket) return has_bucket.error();
   if (!*has_bucket) return invalid_input("The bucket " + request.bucket + " does not exist.");
-  // Calls `use` with each line of the dataset, and stops at the first error.
-  const auto for_each_line = [&](const auto& use) -> Result<void> {
-    for (std::int64_t offset = 0;; offset += kEntriesAtOnce) {
-      const auto entries = metadata_.read()->datasets().entries_at(dataset->uid, offset, kEntriesAtOnce);
-      for (const auto& entry : entries) {
-        if (auto ok = deadline.check(); !ok) return ok;
-        const auto line = parse_manifest_line(entry.line);
-        if (!line) return internal_error("A line of a dataset cannot be read: " + line.error().message);
-        if (auto ok = use(*line); !ok) return ok;
-      }
-      if (static_cast<std::int64_t>(entries.size()) < kEntriesAtOnce) return {};
-    }
-  };
   std::vector<MaskLabel> labels;
   const auto collect = [&](const ManifestLine& line) -> Result<void> {
     if (!line.is_anomalous.value_or(false) || !line.mask_ref) return {};
@@ -356,9 +360,13 @@ Result<extension::CocoExport> AnnotationTransfer::export_coco(const CallContext&
     }
     return labels.size() < 256 ? Result<void>() : invalid_input("The dataset has more than 255 labels.");
   };
-  if (auto ok = for_each_line(collect); !ok) return ok.error();
+  for (const auto& line : lines)
+    if (auto ok = collect(line); !ok) return ok.error();
   CocoOfDataset coco(objects_, caller, std::move(labels), request.as_runs ? CocoShapes::runs : CocoShapes::polygons);
-  if (auto ok = for_each_line([&](const ManifestLine& line) { return coco.add(line); }); !ok) return ok.error();
+  for (const auto& line : lines) {
+    if (auto ok = deadline.check(); !ok) return ok.error();
+    if (auto ok = coco.add(line); !ok) return ok.error();
+  }
   std::string text;
   auto done = coco.finish(text);
   if (auto put = put_bytes(objects_, request.bucket, request.key, text, "application/json"); !put) return put.error();

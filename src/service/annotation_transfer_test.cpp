@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "auth/identities.hpp"
@@ -18,6 +19,44 @@ namespace {
 using Json = nlohmann::json;
 
 const Scope kScope{"000000000000", "us-east-1"};
+
+/// A store that passes everything on to another one, but for what a test puts in the way of reading.
+class WatchedObjects : public ObjectStore {
+ public:
+  explicit WatchedObjects(ObjectStore& inner) : inner_(inner) {}
+  /// Is called before an object is read. What it returns in place of success is the outcome.
+  std::function<Result<void>(const std::string& key)> on_read = [](const auto&) { return Result<void>(); };
+
+  Result<bool> has_bucket(const std::string& bucket) override { return inner_.has_bucket(bucket); }
+  Result<std::unique_ptr<StagedObject>> stage() override { return inner_.stage(); }
+  Result<ObjectInfo> put(const std::string& bucket, const std::string& key, std::unique_ptr<StagedObject> content,
+                         const ObjectAttributes& attributes, const PutCondition& condition) override {
+    return inner_.put(bucket, key, std::move(content), attributes, condition);
+  }
+  Result<ObjectInfo> head(const std::string& bucket, const std::string& key,
+                          const std::optional<std::string>& version_id) override {
+    return inner_.head(bucket, key, version_id);
+  }
+  Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key,
+                                            const std::optional<std::string>& version_id) override {
+    if (auto ok = on_read(key); !ok) return ok.error();
+    return inner_.get(bucket, key, version_id);
+  }
+  Result<ObjectStart> get_start(const std::string& bucket, const std::string& key, std::size_t length) override {
+    if (auto ok = on_read(key); !ok) return ok.error();
+    return inner_.get_start(bucket, key, length);
+  }
+  Result<std::vector<ObjectInfo>> list(const std::string& bucket, const ListRequest& request) override {
+    return inner_.list(bucket, request);
+  }
+  Result<Removed> remove(const std::string& bucket, const std::string& key,
+                         const std::optional<std::string>& version_id) override {
+    return inner_.remove(bucket, key, version_id);
+  }
+
+ private:
+  ObjectStore& inner_;
+};
 
 class Transfer : public testing::Test {
  protected:
@@ -75,13 +114,34 @@ class Transfer : public testing::Test {
                                                                           {"Key", "coco.json"},
                                                                           {"Shapes", shapes}}));
   }
+  void insert_dataset() {
+    auto work = metadata_->write();
+    Dataset dataset;
+    dataset.project = "p";
+    dataset.uid = "d";
+    dataset.type = DatasetType::train;
+    work->datasets().insert(kScope, dataset);
+    work->commit();
+  }
+  void replace_entries(const std::vector<Json>& made) {
+    std::vector<DatasetEntry> entries;
+    for (const auto& line : made) {
+      const auto parsed = parse_manifest_line(line.dump());
+      entries.push_back({parsed->source_ref, parsed->is_anomalous, clock_.now(), parsed->text});
+    }
+    auto work = metadata_->write();
+    work->datasets().replace_entries("d", entries);
+    work->commit();
+  }
+  Json exported() { return Json::parse(*get_bytes(*objects_, "line7", "coco.json", 1 << 20)); }
   std::size_t below(const std::string& prefix) { return objects_->list("line7", {.prefix = prefix})->size(); }
 
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::hours(500'000)}};
   std::unique_ptr<MetadataStore> metadata_ = open_sqlite_metadata(folder_.path() / "metadata.sqlite");
   std::unique_ptr<BucketStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
-  AnnotationTransfer transfer_{*metadata_, *objects_, clock_};
+  WatchedObjects watched_{*objects_};
+  AnnotationTransfer transfer_{*metadata_, watched_, clock_};
   CallContext call_;
 };
 
@@ -122,6 +182,31 @@ TEST_F(Transfer, BadEntriesAreToldAndABrokenFileWritesNothing) {
   EXPECT_EQ(below("none/"), 0U);
 }
 
+TEST_F(Transfer, AConversionLeavesMemoryToTheServer) {
+  // Each circle has 720 corners of 16 bytes: these take 280 MB, from files of 140 kB.
+  std::string circles;
+  for (int i = 0; i < 2'500; ++i)
+    circles += std::string(i > 0 ? "," : "") + R"({"label":"a","shape_type":"circle","points":[[9,9],[9,8]]})";
+  for (int i = 0; i < 10; ++i)
+    put("many/labels" + std::to_string(i) + ".json", R"({"imagePath": "a.png", "shapes": [)" + circles + "]}");
+  const auto circular = convert({{"Prefix", "many"}});
+  ASSERT_FALSE(circular);
+  EXPECT_EQ(circular.error().kind, ErrorKind::invalid_input);
+  EXPECT_NE(circular.error().message.find("labels9.json"), std::string::npos) << circular.error().message;
+  put("in/labels.json", R"({"imagePath": "a.png", "shapes": [], "imageData": ")" + std::string(16U << 20, 'A') + "\"}");
+  const auto long_file = convert();
+  ASSERT_FALSE(long_file);
+  EXPECT_EQ(long_file.error().kind, ErrorKind::invalid_input);
+  EXPECT_NE(long_file.error().message.find("labels.json"), std::string::npos) << long_file.error().message;
+  put("in/labels.json", R"({"imagePath": "a.png", "shapes": []})");
+  put("in/b.png",
+      std::string(as_text(encode_label_png(Grid<std::uint8_t>(1, 8193), std::vector<Rgb>{{200, 200, 200}}))));
+  const auto wide = convert();
+  ASSERT_TRUE(wide) << wide.error().message;
+  ASSERT_EQ(wide->problems.size(), 1U);
+  EXPECT_NE(wide->problems[0].find("8193"), std::string::npos) << wide->problems[0];
+}
+
 TEST_F(Transfer, WhatCannotBeDoneIsRefused) {
   EXPECT_EQ(convert({{"ProjectName", "none"}}).error().kind, ErrorKind::not_found);
   EXPECT_EQ(convert({{"Bucket", "none"}}).error().kind, ErrorKind::invalid_input);
@@ -145,34 +230,18 @@ TEST_F(Transfer, ACallWhoseCallerHasGoneEnds) {
 TEST_F(Transfer, WhatWasImportedIsExportedAgain) {
   EXPECT_EQ(export_coco("RUNS").error().kind, ErrorKind::not_found);
   ASSERT_TRUE(convert());
-  {
-    auto work = metadata_->write();
-    Dataset dataset;
-    dataset.project = "p";
-    dataset.uid = "d";
-    dataset.type = DatasetType::train;
-    work->datasets().insert(kScope, dataset);
-    std::vector<DatasetEntry> entries;
-    for (const auto& line : lines("out/manifests/train.manifest")) {
-      const auto parsed = parse_manifest_line(line.dump());
-      entries.push_back({parsed->source_ref, parsed->is_anomalous, clock_.now(), parsed->text});
-    }
-    auto lost = entries[0];
-    lost.source_ref = "s3://line7/in/none.png";
-    auto line = Json::parse(lost.line);
-    line["source-ref"] = lost.source_ref;
-    lost.line = line.dump();
-    entries.push_back(lost);
-    work->datasets().replace_entries("d", entries);
-    work->commit();
-  }
+  insert_dataset();
+  auto made = lines("out/manifests/train.manifest");
+  made.push_back(made.at(0));
+  made.back()["source-ref"] = "s3://line7/in/none.png";
+  replace_entries(made);
   for (const char* shapes : {"POLYGONS", "RUNS"}) {
     const auto done = export_coco(shapes);
     ASSERT_TRUE(done) << done.error().message;
     EXPECT_EQ(std::tuple(done->images, done->unlabelled, done->problem_count),
               std::tuple(std::int64_t{1}, std::int64_t{1}, std::int64_t{1}));
     EXPECT_NE(done->problems.at(0).find("none.png"), std::string::npos);
-    const auto file = Json::parse(*get_bytes(*objects_, "line7", "coco.json", 1 << 20));
+    const auto file = exported();
     ASSERT_EQ(file["images"].size(), 1U);
     EXPECT_EQ(file["images"][0]["file_name"], "in/a.png");
     ASSERT_EQ(file["annotations"].size(), 1U);
@@ -180,6 +249,63 @@ TEST_F(Transfer, WhatWasImportedIsExportedAgain) {
     EXPECT_EQ(file["annotations"][0]["area"], 100);
     EXPECT_EQ(file["categories"][0]["name"], "scratch");
   }
+}
+
+TEST_F(Transfer, AChangeDuringAnExportDoesNotCount) {
+  ASSERT_TRUE(convert());
+  insert_dataset();
+  auto first = lines("out/manifests/train.manifest").at(0);
+  auto last = first;
+  last["source-ref"] = "s3://line7/in/b.png";
+  std::vector<Json> made = {first};
+  for (int i = 0; i < 1000; ++i) made.push_back({{"source-ref", "s3://line7/in/" + std::to_string(i) + ".png"}});
+  made.push_back(last);
+  replace_entries(made);
+  // While the first picture is read, the label gets another name, and the line after it is removed.
+  auto changed = made;
+  changed.erase(changed.begin() + 1);
+  for (auto* line : {&changed.front(), &changed.back()})
+    (*line)["anomaly-mask-ref-metadata"]["internal-color-map"]["1"]["class-name"] = "dent";
+  watched_.on_read = [&](const std::string&) -> Result<void> {
+    if (!changed.empty()) replace_entries(changed);
+    changed.clear();
+    return {};
+  };
+  const auto done = export_coco("RUNS");
+  ASSERT_TRUE(done) << done.error().message;
+  ASSERT_TRUE(changed.empty());
+  EXPECT_EQ(std::tuple(done->images, done->unlabelled, done->problem_count),
+            std::tuple(std::int64_t{2}, std::int64_t{1000}, std::int64_t{0}));
+  const auto file = exported();
+  ASSERT_EQ(file["annotations"].size(), 2U);
+  EXPECT_EQ(file["annotations"][1]["area"], 100);
+}
+
+TEST_F(Transfer, ADamagedObjectCostsOnlyItsPicture) {
+  ASSERT_TRUE(convert());
+  insert_dataset();
+  auto made = lines("out/manifests/train.manifest");
+  for (const auto* name : {"c.png", "d.png"}) {
+    put(std::string("in/") + name, picture());
+    made.push_back(made.at(0));
+    made.back()["source-ref"] = std::string("s3://line7/in/") + name;
+  }
+  made.back()["anomaly-mask-ref"] = "s3://line7/out/masks/d.png";
+  replace_entries(made);
+  auto kind = ErrorKind::internal;
+  watched_.on_read = [&](const std::string& key) -> Result<void> {
+    if (key == "in/c.png" || key == "out/masks/d.png") return fail(kind, "The disk is broken.");
+    return {};
+  };
+  const auto done = export_coco("RUNS");
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(std::pair(done->images, done->problem_count), std::pair(std::int64_t{1}, std::int64_t{2}));
+  ASSERT_EQ(done->problems.size(), 2U);
+  EXPECT_NE(done->problems[0].find("in/c.png: The content of the image cannot be read"), std::string::npos);
+  EXPECT_NE(done->problems[1].find("in/d.png: its mask: The content of the mask cannot be read"), std::string::npos);
+  // A store that does not answer ends the call.
+  kind = ErrorKind::unavailable;
+  EXPECT_EQ(export_coco("RUNS").error().kind, ErrorKind::unavailable);
 }
 
 }  // namespace

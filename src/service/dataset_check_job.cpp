@@ -12,6 +12,7 @@
 #include "service/job_handlers.hpp"
 #include "service/job_payloads.hpp"
 #include "service/minimum_counts.hpp"
+#include "service/read_picture.hpp"
 #include "service/service.hpp"
 #include "vision/dataset_check/dataset_check.hpp"
 
@@ -142,28 +143,7 @@ class Check {
   Result<std::string> read(const Caller& caller, const std::string& uri, const char* what) {
     const auto name = parse_s3_uri(uri);
     if (!name) return invalid_input(uri + " is not of the form s3://bucket/key.");
-    if (auto ok = authorize(caller, "s3:GetObject", object_arn(name->bucket, name->key)); !ok)
-      return invalid_input(ok.error().message);
-    auto bytes = get_bytes(objects_, name->bucket, name->key, kLargestImage);
-    if (bytes) return bytes;
-    switch (bytes.error().kind) {
-      case ErrorKind::not_found:
-        return invalid_input(fmt::format("The {} does not exist.", what));
-      case ErrorKind::too_large:
-        return fail(ErrorKind::too_large, fmt::format("The {} exceeds 8 MB (8,388,608 bytes).", what));
-      case ErrorKind::access_denied:  // The server's rights in another S3 service may not reach as far as the user's.
-        return invalid_input(bytes.error().message);
-      case ErrorKind::internal:
-        log::error("dataset check", {{"object", uri}, {"reason", bytes.error().message}});
-        return invalid_input(
-            fmt::format("The content of the {} cannot be read by a fault of the server; its log says more.", what));
-      default:
-        return bytes.error();
-    }
-  }
-
-  static bool is_fault(const Error& error) {
-    return error.kind == ErrorKind::invalid_input || error.kind == ErrorKind::too_large;
+    return read_one_of_many(objects_, caller, {name->bucket, name->key}, what);
   }
 
   Result<void> look_at(const Caller& caller, const dataset_check::Describer& describer, const Labelled& labelled,
@@ -173,10 +153,10 @@ class Check {
     const auto bytes = read(caller, labelled.source_ref, "image");
     out.is_missing = !bytes && bytes.error().kind == ErrorKind::invalid_input;
     out.look = bytes ? describer.look_at(as_bytes(*bytes)) : bytes.error();
-    if (!out.look) return is_fault(out.look.error()) ? Result<void>() : out.look.error();
+    if (!out.look) return is_fault_of_picture(out.look.error()) ? Result<void>() : out.look.error();
     if (!labelled.mask_ref) return {};
     const auto mask = read(caller, *labelled.mask_ref, "mask");
-    if (!mask && !is_fault(mask.error())) return mask.error();
+    if (!mask && !is_fault_of_picture(mask.error())) return mask.error();
     out.mask =
         mask ? dataset_check::look_at_mask(as_bytes(*mask), labelled.mask_colors, out.look->height, out.look->width)
              : dataset_check::MaskLook{

@@ -11,6 +11,7 @@
 #include "service/job_handlers.hpp"
 #include "service/job_payloads.hpp"
 #include "service/model_corrections.hpp"
+#include "service/read_picture.hpp"
 #include "service/service.hpp"
 #include "store/model_files/model_files.hpp"
 #include "vision/infer/infer.hpp"
@@ -75,18 +76,8 @@ Result<std::optional<std::string>> store_mask(const Bench& bench, std::int64_t p
 /// Returns the verdict on a picture or why there is none. Fails only if the object store does not answer or the machine
 /// fails.
 Result<TrialImage> judge_one(const Bench& bench, std::int64_t place, const std::string& key) {
-  const auto& bucket = bench.trial.bucket;
-  if (auto ok = authorize(bench.caller, "s3:GetObject", object_arn(bucket, key)); !ok)
-    return skipped(ok.error().message);
-  const auto bytes = get_bytes(bench.objects, bucket, key, kLargestImage);
-  if (!bytes && bytes.error().kind == ErrorKind::not_found) return skipped("The image does not exist.");
-  if (!bytes && bytes.error().kind == ErrorKind::too_large) return skipped("The image exceeds 8 MB (8,388,608 bytes).");
-  // The rights with which the server reads another S3 service may not reach as far as those of the user.
-  if (!bytes && bytes.error().kind == ErrorKind::access_denied) return skipped(bytes.error().message);
-  if (!bytes && bytes.error().kind == ErrorKind::internal) {
-    log::error("trial detection", {{"image", "s3://" + bucket + "/" + key}, {"reason", bytes.error().message}});
-    return skipped("The content of the image cannot be read by a fault of the server; its log says more.");
-  }
+  const auto bytes = read_one_of_many(bench.objects, bench.caller, {bench.trial.bucket, key}, "image");
+  if (!bytes && is_fault_of_picture(bytes.error())) return skipped(bytes.error().message);
   if (!bytes) return bytes.error();
   auto verdict = judge(bench.engine, as_bytes(*bytes), {.with_places = bench.corrections != nullptr, .threads = 1});
   if (!verdict && verdict.error().kind == ErrorKind::invalid_input) return skipped(verdict.error().message);
