@@ -15,14 +15,14 @@ const shots = process.env.SCREENSHOTS;
 let shot = 0;
 
 async function check(page, name) {
-  if (shots) await page.screenshot({ path: join(shots, `${String(++shot).padStart(2, '0')}-${name}.png`), fullPage: ['results', 'threshold', 'tried'].includes(name) });
+  if (shots) await page.screenshot({ path: join(shots, `${String(++shot).padStart(2, '0')}-${name}.png`) });
   for (const finding of await seriousFindings(page)) problems.push(`${name}: ${finding}`);
   console.log(`CHECK ${name}`);
   if ((await answers.next()).done) throw new Error(`Nobody answered the check ${name}.`);
 }
 
 const browser = await openBrowser();
-const { page, problems } = await openPage(browser);
+const { page, problems } = await openPage(browser, shots ? { viewport: { width: 1280, height: 1000 } } : {});
 process.on('uncaughtException', async (error) => {
   console.error(error);
   if (shots) await page.screenshot({ path: join(shots, 'failure.png') });
