@@ -15,6 +15,7 @@ const shots = process.env.SCREENSHOTS;
 let shot = 0;
 
 async function check(page, name) {
+  if (shots) await page.waitForTimeout(500); // until nothing moves
   if (shots) await page.screenshot({ path: join(shots, `${String(++shot).padStart(2, '0')}-${name}.png`) });
   for (const finding of await seriousFindings(page)) problems.push(`${name}: ${finding}`);
   console.log(`CHECK ${name}`);

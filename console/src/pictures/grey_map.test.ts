@@ -9,14 +9,13 @@ test('The hottest place is the middle of its cell', () => {
   assert.deepEqual(hottestOf(map(2, [9, 9, 9, 9])), { x: 0.25, y: 0.25 });
 });
 
-test('Colours begin half-way to the threshold and go from yellow to red', () => {
-  const colours = heatColours(map(5, [0, 64, 128, 192, 255]), 128);
+test('Colours begin at the threshold and go from a breath of yellow to red', () => {
+  const colours = heatColours(map(6, [0, 64, 112, 128, 160, 224]), 128);
   const of = (i: number) => [...colours.subarray(4 * i, 4 * i + 4)];
-  assert.equal(of(0)[3], 0);
-  assert.equal(of(1)[3], 0);
-  const [threshold, above, most] = [of(2), of(3), of(4)];
-  assert.ok(threshold[3]! > 100 && above[3]! > threshold[3]!);
-  assert.ok(threshold[1]! > above[1]! && above[1]! > most[1]!, 'green goes');
-  assert.equal(most[0], 255);
-  assert.equal(most[2], 0);
+  for (const below of [0, 1, 2]) assert.equal(of(below)[3], 0);
+  const [threshold, twice, most] = [of(3), of(4), of(5)];
+  assert.ok(threshold[3]! > 0 && threshold[3]! < 40, 'what good parts reach is hardly seen');
+  assert.ok(twice[3]! > 80 && most[3]! > twice[3]!);
+  assert.ok(threshold[1]! > twice[1]! && twice[1]! > most[1]!, 'green goes');
+  assert.deepEqual([most[0], most[1], most[2]], [255, 0, 0]);
 });

@@ -24,14 +24,19 @@ export function hottestOf({ width, height, values }: GreyMap): { x: number; y: n
   return { x: ((best % width) + 0.5) / width, y: (Math.floor(best / width) + 0.5) / height };
 }
 
-/** The map in colours (red, green, blue, alpha): nothing well below `threshold`, the level where masks begin, yellow around it, red above. */
+const kLevelsPerDoubling = 32;
+
+/**
+ * The map in colours (red, green, blue, alpha): nothing below `threshold`, the level where masks begin, a breath of yellow at it, which
+ * good parts may reach, and red from eight times its value on.
+ */
 export function heatColours({ values }: GreyMap, threshold: number): Uint8ClampedArray<ArrayBuffer> {
   const rgba = new Uint8ClampedArray(4 * values.length);
   for (let i = 0; i < values.length; i++) {
-    const level = values[i]! / Math.max(1, threshold); // 1 at the threshold
+    const doublings = (values[i]! - threshold) / kLevelsPerDoubling;
     rgba[4 * i] = 255;
-    rgba[4 * i + 1] = Math.round(230 * (1 - Math.min(1, Math.max(0, (level - 0.8) / 0.8))));
-    rgba[4 * i + 3] = Math.round(255 * Math.min(1, Math.max(0, level - 0.5)));
+    rgba[4 * i + 1] = Math.round(230 * (1 - Math.min(1, Math.max(0, doublings / 3))));
+    rgba[4 * i + 3] = Math.round(255 * Math.min(0.85, Math.max(0, 0.1 + 0.27 * doublings)));
   }
   return rgba;
 }
