@@ -43,7 +43,7 @@ json teach_half(const std::vector<Example>& known, const std::vector<Example>& j
       sums.verified += static_cast<std::int64_t>(verified.size());
       const Corrections corrections(std::move(others), std::move(verified), threshold, reach);
       if (known.empty()) {
-        const auto effect = corrections.effect();
+        const auto& effect = corrections.effect();
         sums.made_right += static_cast<std::int64_t>(effect.made_right.size());
         sums.made_wrong += static_cast<std::int64_t>(effect.made_wrong.size());
         continue;
@@ -86,8 +86,9 @@ json teach(const std::filesystem::path& model, const Engine& engine, const Sampl
         if (loaded.truth->values[i] != 0) marked.push_back(i);
       if (!marked.empty()) {
         const auto middle = marked[marked.size() / 2], width = static_cast<std::size_t>(loaded.truth->width);
-        at = {(static_cast<double>(middle / width) + 0.5) / loaded.truth->height,
-              (static_cast<double>(middle % width) + 0.5) / loaded.truth->width};
+        const auto row = middle / width, column = middle % width;
+        at = {(static_cast<double>(row) + 0.5) / loaded.truth->height,
+              (static_cast<double>(column) + 0.5) / loaded.truth->width};
       }
     }
     auto detection = required(engine.detect(loaded.image, true, at));
