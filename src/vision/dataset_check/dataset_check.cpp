@@ -132,11 +132,6 @@ std::string_view to_text(FindingKind kind) {
   return kNames.at(static_cast<std::size_t>(kind));
 }
 
-std::optional<FindingKind> parse_finding_kind(std::string_view text) {
-  const auto at = std::find(kNames.begin(), kNames.end(), text);
-  return at == kNames.end() ? std::nullopt : std::optional(static_cast<FindingKind>(at - kNames.begin()));
-}
-
 std::vector<std::size_t> usable_pictures(const Pictures& pictures) {
   std::vector<std::size_t> out;
   for (std::size_t i = 0; i < pictures.size(); ++i)

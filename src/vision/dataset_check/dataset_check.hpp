@@ -44,7 +44,6 @@ inline constexpr std::size_t kFindingKinds = static_cast<std::size_t>(FindingKin
 
 /// Returns the name that the API gives to a kind, such as "EXACT_DUPLICATE".
 std::string_view to_text(FindingKind kind);
-std::optional<FindingKind> parse_finding_kind(std::string_view text);
 
 inline constexpr int kThumbnailSide = 48;
 

@@ -130,15 +130,11 @@ TEST(DatasetCheck, SoundSetsHaveNoFindings) {
     EXPECT_EQ(listed(find(web(surface))), "") << static_cast<int>(surface);
 }
 
-TEST(DatasetCheck, KindsHaveNames) {
+TEST(DatasetCheck, KindsHaveNamesOfTheirOwn) {
   std::set<std::string_view> names;
-  for (std::size_t k = 0; k < kFindingKinds; ++k) {
-    const auto kind = static_cast<FindingKind>(k);
-    names.insert(to_text(kind));
-    EXPECT_EQ(parse_finding_kind(to_text(kind)), kind);
-  }
+  for (std::size_t k = 0; k < kFindingKinds; ++k) names.insert(to_text(static_cast<FindingKind>(k)));
   EXPECT_EQ(names.size(), kFindingKinds);
-  EXPECT_FALSE(parse_finding_kind("NONE"));
+  EXPECT_FALSE(names.contains(""));
 }
 
 TEST(DatasetCheck, PicturesThatNoTrainingTakesAreToldWithTheReason) {
