@@ -8,10 +8,15 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 /** What axe-core finds on the page that keeps people out: findings that it calls serious or critical. */
 export async function seriousFindings(page) {
   await page.evaluate(axe);
+  // What fades in is paler than it will be.
+  await page.evaluate(() => {
+    const fading = document.getAnimations().filter((animation) => Number.isFinite(Number(animation.effect?.getComputedTiming().endTime)));
+    return Promise.allSettled(fading.map((animation) => animation.finished));
+  });
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id} (${help}): ${html.slice(0, 200)}`));
+    .flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id} (${help}): ${html.slice(0, 200)}: ${failureSummary}`));
 }
 
 export const endpoint = process.env.VEDETTE_ENDPOINT;
