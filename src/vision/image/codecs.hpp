@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <span>
+#include <vector>
 
 #include "vision/image/image.hpp"
 
@@ -37,6 +39,26 @@ Error abandoned_error();
 
 /// Makes an RGB picture of black pixels.
 RgbImage make_image(int height, int width);
+
+/// The factors by which a picture may be decoded smaller.
+inline constexpr std::array kReductions = {8, 4, 2};
+/// Returns the largest factor that leaves the least sides, or 1.
+int choose_reduction(int height, int width, LeastSize least);
+
+/// Reduces rows of 8-bit RGB to the means of squares of pixels, rounded. At the right and lower edges squares may be cut
+/// off.
+class RowMeans {
+ public:
+  /// `width` is that of the rows in pixels, and `reduction` at most 8.
+  RowMeans(int width, int reduction);
+  void add(const std::uint8_t* row);  ///< adds one of up to `reduction` rows of 3 · width bytes
+  void take(std::uint8_t* out);       ///< writes the means of the rows that were added since the last call
+
+ private:
+  const int width_, reduction_;
+  int rows_ = 0;
+  std::vector<std::uint16_t> sums_;
+};
 
 /// Scales 16-bit samples to 8 bits by the range in use, and remembers what it saw.
 class SampleScale {

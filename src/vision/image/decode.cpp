@@ -9,15 +9,6 @@
 namespace vedette {
 namespace {
 
-constexpr std::array kReductions = {8, 4, 2};  // A picture may be decoded smaller by these factors.
-
-int choose_reduction(int height, int width, LeastSize least) {
-  for (const int reduction : kReductions)
-    if (reduced_side(height, reduction) >= least.height && reduced_side(width, reduction) >= least.width)
-      return reduction;
-  return 1;
-}
-
 Result<void> check_size(const ImageHeader& header, SizeLimits limits) {
   if (std::min(header.height, header.width) < limits.minimum_side ||
       std::max(header.height, header.width) > limits.maximum_side)

@@ -8,6 +8,7 @@
 
 #include "base/random.hpp"
 #include "vision/image/light.hpp"
+#include "vision/image/raw_pixels.hpp"
 
 namespace vedette {
 namespace {
@@ -138,6 +139,33 @@ TEST(Image, APngDecodedSmallerHoldsMeans) {
             sum += image.pixels[static_cast<std::size_t>(3 * (i * 67 + j) + c)];
         ASSERT_NEAR(reduced->pixels[static_cast<std::size_t>(3 * (y * 17 + x) + c)], sum / count, 0.5);
       }
+}
+
+TEST(Image, RawPixelsBecomeThePictureThatAPngOfThemBecomes) {
+  const auto image = noise_image(101, 67, 3);
+  const auto png = *encode_png(image);
+  for (const LeastSize least : {LeastSize{}, LeastSize{50, 33}, LeastSize{26, 17}, LeastSize{10, 8}}) {
+    std::size_t next = 0;
+    const auto raw = read_raw_pixels(101, 67, least, [&](std::size_t offset, std::span<std::uint8_t> out) {
+      EXPECT_EQ(offset, next);
+      next += out.size();
+      std::copy_n(image.pixels.data() + offset, out.size(), out.data());
+      return Result<void>();
+    });
+    ASSERT_TRUE(raw);
+    EXPECT_EQ(next, image.pixels.size());
+    const auto decoded = decode_image(png, {}, least);
+    EXPECT_EQ(std::pair(raw->height, raw->width), std::pair(decoded->height, decoded->width));
+    EXPECT_EQ(raw->pixels, decoded->pixels);
+  }
+  int calls = 0;
+  const auto failed = read_raw_pixels(101, 67, {26, 17}, [&](std::size_t, std::span<std::uint8_t>) -> Result<void> {
+    if (++calls == 3) return invalid_input("gone");
+    return {};
+  });
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message, "gone");
+  EXPECT_EQ(calls, 3);
 }
 
 TEST(Image, AJpegDecodedSmallerLooksLikeOneReducedLater) {

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <memory>
 
-#include "base/target_clones.hpp"
 #include "vision/image/codecs.hpp"
 
 namespace vedette {
@@ -78,24 +77,6 @@ int find_orientation(ImageBytes bytes) {
   return 1;
 }
 
-VEDETTE_TARGET_CLONES void add_bytes(const std::uint8_t* __restrict row, std::uint16_t* __restrict sums,
-                                     std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) sums[i] = static_cast<std::uint16_t>(sums[i] + row[i]);
-}
-
-/// Writes the means of up to `reduction` pixels beside each other, from the sums of `rows` rows.
-void write_means(const std::vector<std::uint16_t>& sums, int width, int reduction, int rows, std::uint8_t* out) {
-  for (int first = 0; first < width; first += reduction) {
-    const int columns = std::min(reduction, width - first);
-    const unsigned share = static_cast<unsigned>(rows * columns);
-    for (int c = 0; c < 3; ++c) {
-      unsigned sum = share / 2;
-      for (int x = first; x < first + columns; ++x) sum += sums[static_cast<std::size_t>(3 * x + c)];
-      *out++ = static_cast<std::uint8_t>(sum / share);
-    }
-  }
-}
-
 /// Decodes one picture. Rows come as 8-bit RGB, or as the file's own channels of 16 bits.
 class PngReader {
  public:
@@ -160,7 +141,7 @@ class PngReader {
   /// Reads row by row, so that no more than the reduced picture is in memory.
   Result<void> read_rows(RgbImage& image, int reduction) {
     std::vector<std::uint8_t> raw(is_deep_ ? stride_ : 0), row(static_cast<std::size_t>(header_.width) * 3);
-    std::vector<std::uint16_t> sums(reduction > 1 ? row.size() : 0);
+    RowMeans means(reduction > 1 ? header_.width : 0, reduction);
     for (int y = 0; y < header_.height; ++y) {
       if (rules_.abandoned.stop_requested()) return abandoned_error();
       std::uint8_t* const rgb = reduction > 1 ? row.data() : image.at(y, 0);
@@ -170,10 +151,8 @@ class PngReader {
       if (is_last != (code == SPNG_EOI)) return failure(SPNG_EIDAT_TOO_SHORT);
       if (is_deep_) to_rgb(raw.data(), rgb);
       if (reduction == 1) continue;
-      add_bytes(rgb, sums.data(), row.size());
-      if ((y + 1) % reduction != 0 && !is_last) continue;
-      write_means(sums, header_.width, reduction, y + 1 - y / reduction * reduction, image.at(y / reduction, 0));
-      std::fill(sums.begin(), sums.end(), std::uint16_t{0});
+      means.add(rgb);
+      if ((y + 1) % reduction == 0 || is_last) means.take(image.at(y / reduction, 0));
     }
     return {};
   }
