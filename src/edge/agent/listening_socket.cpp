@@ -16,6 +16,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace vedette {
 namespace fs = std::filesystem;
 namespace {
@@ -108,7 +110,8 @@ Result<ListeningSocket> ListeningSocket::at_address(const std::string& address) 
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
   addrinfo* list = nullptr;
-  if (host.empty() || colon + 1 == address.size() ||
+  const auto port = parse_integer(address.substr(colon + 1));
+  if (host.empty() || !port || *port < 0 || *port > 65535 ||
       ::getaddrinfo(host.c_str(), address.c_str() + colon + 1, &hints, &list) != 0)
     return wrong;
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> found(list, ::freeaddrinfo);
