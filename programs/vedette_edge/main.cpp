@@ -114,6 +114,7 @@ int serve(const Options& options) {
     received = ::sigtimedwait(&signals, nullptr, &interval);
   } while (received < 0);
   log::info("stopping", {{"signal", std::to_string(received)}});
+  write_metrics(state / "metrics.prom", components, **agent);
   agent->reset();
   log::info("stopped");
   return 0;

@@ -59,13 +59,21 @@ class Agent:
         if wait:
             raise RuntimeError("the agent did not start: " + self.log())
 
+    def wait_for_line(self, text, offset=0, limit=30):
+        """Waits until a line of the log holds the text."""
+        deadline = time.monotonic() + limit
+        while text not in self.log()[offset:]:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the log lacks {text!r}: {self.log()}")
+            time.sleep(0.001)
+
     def log(self):
         with open(self.log_path, "rb") as log:
             return log.read().decode("utf-8", "replace")
 
     def channel(self):
-        """Opens a channel as the published clients do, which leave the limits of messages as they are but for large pictures."""
-        return grpc.insecure_channel("unix://" + self.socket, options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
+        """Opens a channel of its own, with a connection that no other channel shares."""
+        return grpc.insecure_channel("unix://" + self.socket, options=[("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
 
     def client(self):
         return stubs()[1].EdgeAgentStub(self.channel())

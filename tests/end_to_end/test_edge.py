@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import unittest
 import uuid
 import zipfile
@@ -86,9 +85,10 @@ class Edge(unittest.TestCase):
 
     @classmethod
     def package(cls, s3, version):
-        cls.api.start_model_packaging_job(**MODEL, JobName="j" + version, Configuration={"Greengrass": {
+        name = version.replace(".", "-")
+        cls.api.start_model_packaging_job(**MODEL, JobName=name, Configuration={"Greengrass": {
             "S3OutputLocation": {"Bucket": "parts", "Prefix": "packages/"}, "ComponentName": "part", "ComponentVersion": version, "TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}}})
-        job = wait_while(lambda: cls.api.describe_model_packaging_job(ProjectName="p", JobName="j" + version)["ModelPackagingDescription"], ["CREATED", "RUNNING"], 0.05)
+        job = wait_while(lambda: cls.api.describe_model_packaging_job(ProjectName="p", JobName=name)["ModelPackagingDescription"], ["CREATED", "RUNNING"], 0.05)
         if job["Status"] != "SUCCEEDED":
             raise RuntimeError(job["StatusMessage"])
         key = next(o["Key"] for o in s3.list_objects_v2(Bucket="parts", Prefix="packages/")["Contents"] if version in o["Key"] and o["Key"].endswith(".zip"))
@@ -278,10 +278,12 @@ class Edge(unittest.TestCase):
         path = next(p for p, e in self.before.items() if e["IsAnomalous"])
         self.install("part", "1.0.0", models)
         agent = self.agent("--start", "part", models=models)
-        for delay in (0, 0.9, 1.0, 1.05, 1.1, 1.2):
+        for line in (None, "a new version is tried", "model switched", "a new version is tried", "model switched"):
             wait_for(agent.client(), "part")
+            offset = len(agent.log())
             self.install("part", "2.0.0", models)
-            time.sleep(delay)  # The moment of the kill is what the test varies; nothing waits for it.
+            if line:
+                agent.wait_for_line(line, offset)
             agent.kill()
             agent.start()
             client = agent.client()

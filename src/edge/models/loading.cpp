@@ -263,6 +263,7 @@ bool Components::switch_one() {
     }
     if (!target || (target->name == running.version && target->fingerprint == running.fingerprint)) continue;
     const auto& name = running.name;
+    log::info("a new version is tried", {{"component", name}, {"version", target->name}});
     auto model = load(*target);
     if (!model) {
       log::error("a new version cannot be used, the old one stays",
