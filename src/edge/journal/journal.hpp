@@ -18,6 +18,10 @@
 /// pictures. It is bounded; its memory does not grow with what it holds.
 namespace vedette {
 
+namespace journal {
+class CursorFile;
+}
+
 struct JournalOptions {
   std::uint64_t bytes = 4ULL << 30;          ///< the limit of records and kept pictures together, at least 16 segments
   std::uint64_t picture_bytes = 2ULL << 30;  ///< the limit of the kept pictures alone; at most `bytes`
@@ -34,8 +38,9 @@ struct JournalCounts {
   std::uint64_t pictures = 0;          ///< how many pictures are kept
   std::uint64_t pictures_dropped = 0;  ///< how many pictures were deleted because of the limits or a full disk
   std::uint64_t not_recorded = 0;      ///< how many calls of append failed: these records exist nowhere
-  std::uint64_t damaged_segments = 0;  ///< how many files of records were damaged; what could be read of them was kept
-  bool full = false;                   ///< whether the newest call of append failed
+  std::uint64_t damaged_segments = 0;  ///< how many files of records were found damaged at the opening; all
+  ///< that can be read of them is kept
+  bool full = false;  ///< whether the newest call of append failed
   struct Sink {
     std::uint64_t delivered = 0;  ///< the sequence number of the newest record that the sink has committed
     std::uint64_t dropped = 0;    ///< records that the sink never got: limits or damage took them. Survives restarts
@@ -50,28 +55,7 @@ struct JournalBatch {
                               ///< damage took them
 };
 
-class Journal;
-
-/// The way of one sink through the journal. Only one thread may use a reader; it must not outlive its journal.
-class JournalReader {
- public:
-  ~JournalReader();
-  JournalReader(const JournalReader&) = delete;
-  JournalReader& operator=(const JournalReader&) = delete;
-  /// Returns the records that follow the cursor, at most `most` and about 256 KiB of them, as soon as there is one; waits
-  /// up to `wait` for it. Only durable records are returned. Reading does not move the cursor. Fails with unavailable if
-  /// the disk cannot be read.
-  Result<JournalBatch> read(std::size_t most, std::chrono::milliseconds wait);
-  /// Moves the cursor behind the record of this number, and counts what was missing before it. This is one small write
-  /// without a sync: after a power cut, the sink may get records twice, and never misses one.
-  void commit(std::uint64_t sequence);
-
- private:
-  friend class Journal;
-  struct State;
-  explicit JournalReader(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
-};
+class JournalReader;
 
 /// Keeps the records in files (segments) of a folder, each entry with its length and checksum. When it is opened, it
 /// cuts off what a kill left half-written. Any thread may call any method.
@@ -107,8 +91,8 @@ class Journal {
   /// extension has 1 to 8 characters of a-z and 0-9.
   [[nodiscard]] std::string name_picture(std::string_view extension) const;
   /// Keeps a picture under a name of name_picture. A kill leaves it there whole or not at all. This may be called before
-  /// or after the record is appended. Fails with unavailable if there is no room, and with too_large if it is larger
-  /// than all kept pictures may be.
+  /// or after the record is appended. Fails with unavailable if there is no room, with too_large if it is larger than
+  /// all kept pictures may be, and with invalid_input for another name.
   Result<void> keep_picture(std::string_view name, std::span<const std::uint8_t> content);
   /// The file of a kept picture. Fails with not_found if it was deleted or never kept, and for other names.
   [[nodiscard]] Result<std::filesystem::path> find_picture(std::string_view name) const;
@@ -126,6 +110,28 @@ class Journal {
   friend class JournalReader;
   struct State;
   explicit Journal(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// The way of one sink through the journal. Only one thread may use a reader; it must not outlive its journal.
+class JournalReader {
+ public:
+  ~JournalReader();
+  JournalReader(const JournalReader&) = delete;
+  JournalReader& operator=(const JournalReader&) = delete;
+  /// Returns the records that follow the cursor, at most `most` and about 256 KiB of them, as soon as there is one; waits
+  /// up to `wait` for it. Only durable records are returned. Reading does not move the cursor. Fails with unavailable if
+  /// the disk cannot be read.
+  Result<JournalBatch> read(std::size_t most, std::chrono::milliseconds wait);
+  /// Moves the cursor behind the record of this number, and counts what was missing before it. This is one small write
+  /// without a sync: after a power cut, the sink may get records twice, and never misses one.
+  void commit(std::uint64_t sequence);
+
+ private:
+  friend class Journal;
+  struct State;
+  explicit JournalReader(std::unique_ptr<State> state);
+  static std::unique_ptr<JournalReader> make(Journal::State& journal, std::string sink, journal::CursorFile cursor);
   std::unique_ptr<State> state_;
 };
 
