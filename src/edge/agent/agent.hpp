@@ -56,9 +56,9 @@ class Agent {
   [[nodiscard]] int port() const;  ///< the port of `listen`, or 0
 
   struct Counts {
-    std::uint64_t calls = 0;     ///< DetectAnomalies calls
-    std::uint64_t refused = 0;   ///< calls of any kind that were refused because too many were under way
-    std::uint64_t cut_off = 0;   ///< calls whose client did not take the answer in time
+    std::uint64_t calls = 0;        ///< DetectAnomalies calls
+    std::uint64_t refused = 0;      ///< calls of any kind that were refused because too many were under way
+    std::uint64_t cut_off = 0;      ///< calls whose client did not take the answer in time
     std::uint64_t connections = 0;  ///< connections that were accepted
     std::uint64_t turned_away = 0;  ///< connections that were closed because there were too many
   };

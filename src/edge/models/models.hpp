@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <semaphore>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -17,6 +18,7 @@
 #include "base/mutex.hpp"
 #include "base/result.hpp"
 #include "compute/compute_pool.hpp"
+#include "edge/models/versions.hpp"
 #include "vision/infer/infer.hpp"
 #include "vision/verdict/verdict.hpp"
 
@@ -121,28 +123,38 @@ class Components {
 
  private:
   struct Component;
-  struct Candidate;
   class Use;
   using Model = std::shared_ptr<const ComponentModel>;
-  Result<Judged> judge_with(const std::string& name, std::stop_token abandoned,
-                            const std::function<Result<Verdict>(const ComponentModel&, const JudgeOptions&)>& work);
+  using Work = std::function<Result<Verdict>(const ComponentModel&, const JudgeOptions&)>;
+  /// Has the work done when it is the component's turn, and lets the model's corrections speak.
+  Result<Judged> judge_with(const std::string& name, const std::stop_token& abandoned, const Work& work);
+  /// Returns the component, or nothing.
+  std::shared_ptr<Component> find(const std::string& name) REQUIRES(mutex_);
+  [[nodiscard]] ComponentState state_of(const std::string& name, const Component& component) const REQUIRES(mutex_);
   /// Compares the components with the folder.
   void look();
-  [[nodiscard]] std::vector<Candidate> candidates(const std::filesystem::path& folder) const;
-  Result<Model> load(const Candidate& candidate, bool beside_others);
-  Result<void> remember(const std::string& name, const std::string& running,
-                        const std::optional<std::string>& chosen = {});
-  Result<void> check_memory(const Engine& engine, const std::string& instead_of) ;
-  void loop(const std::stop_token& stopping);
-  bool start_one();
-  bool switch_one();
+  /// Writes which versions run and are chosen.
+  Result<void> remember();
+  /// Fails with quota_exceeded if these blobs cannot fit beside the models in memory.
+  Result<void> check_room(const ComponentVersion& version);
+  /// Fails with quota_exceeded if this engine is too much beside the others.
+  Result<void> check_memory(const Engine& engine);
+  Result<Model> load(const ComponentVersion& version);
+  void loop();
+  bool start_one();   ///< loads a component that is STARTING; returns false if none is
+  bool switch_one();  ///< tries a version that a running component ought to have; returns false if there is none
 
   const ComponentsOptions options_;
   ComputePool pool_;
-  Mutex mutex_;
-  std::condition_variable_any changed_;
+  Mutex mutex_;  // guards what the components hold, too
+  std::condition_variable changed_;
   std::map<std::string, std::shared_ptr<Component>> components_ GUARDED_BY(mutex_);
-  std::jthread loader_;
+  std::map<std::string, RememberedVersion> remembered_ GUARDED_BY(mutex_);
+  std::uint64_t idle_looks_ GUARDED_BY(mutex_) = 0;  // how often the loader found nothing to do
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  /// Lets one thread at a time write the state file. It guards no data, so it is not a mutex.
+  std::counting_semaphore<1> writing_{1};
+  std::thread loader_;
 };
 
 }  // namespace vedette

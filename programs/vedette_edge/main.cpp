@@ -1,0 +1,172 @@
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "edge/agent/agent.hpp"
+#include "edge/agent/metrics.hpp"
+
+namespace vedette {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDefaultSocket = "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock";
+constexpr std::chrono::seconds kMetricsInterval{10};
+
+struct Options {
+  std::string models, socket = kDefaultSocket, socket_group, listen, tls_cert, tls_key, tls_client_ca, state;
+  std::vector<std::string> start;
+  std::size_t memory_mib = 0;
+  int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  int unit_cores = 0;
+};
+
+/// Returns the path of a socket, which may be written as gRPC's clients write it.
+fs::path socket_path(std::string text) {
+  if (text == "none") return {};
+  for (const auto* scheme : {"unix://", "unix:"})
+    if (text.starts_with(scheme)) {
+      text = text.substr(std::string(scheme).size());
+      break;
+    }
+  return fs::absolute(text);
+}
+
+/// Lets as many files be open as the system allows this program.
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int most_connections(int wanted) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  // Half of the files stay for segments, models and the journal.
+  return static_cast<int>(std::min<rlim_t>(static_cast<rlim_t>(wanted), limit.rlim_cur / 2));
+}
+
+void write_metrics(const fs::path& file, Components& components, const Agent& agent) {
+  const auto states = components.list();
+  if (auto ok = write_file_atomically(file, to_prometheus(states, agent.counts())); !ok)
+    log::warning("the metrics cannot be written", {{"reason", ok.error().message}});
+}
+
+int serve(const Options& options) {
+  // Only this thread handles signals, below. They are blocked before any other thread is made, because new threads
+  // inherit that.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  raise_file_limit();
+
+  const fs::path state = options.state.empty() ? fs::path(options.models) / ".state" : fs::path(options.state);
+  std::error_code code;
+  fs::create_directories(state, code);
+  if (code)
+    throw std::runtime_error("the folder " + state.string() + " cannot be made (" + code.message() +
+                             "); --state names another one");
+  AgentOptions agent_options;
+  agent_options.socket = socket_path(options.socket);
+  agent_options.socket_group = options.socket_group;
+  agent_options.listen = options.listen;
+  agent_options.tls = {options.tls_cert, options.tls_key, options.tls_client_ca};
+  agent_options.most_connections = most_connections(agent_options.most_connections);
+  if (agent_options.socket.empty() && agent_options.listen.empty())
+    throw std::runtime_error("without a socket and without --listen nobody can reach the agent");
+
+  ComponentsOptions component_options;
+  component_options.folder = options.models;
+  component_options.state_file = state / "components.json";
+  component_options.memory = options.memory_mib << 20;
+  component_options.compute.cores = options.cores;
+  component_options.compute.unit_cores =
+      options.unit_cores == 0 ? options.cores : std::min(options.unit_cores, options.cores);
+  Components components(component_options);
+  auto agent = Agent::start(components, agent_options);
+  if (!agent) throw std::runtime_error(agent.error().message);
+  for (const auto& name : options.start)
+    if (auto ok = components.start(name); !ok)
+      log::error("model cannot be started", {{"component", name}, {"reason", ok.error().message}});
+  log::info("listening", {{"socket", agent_options.socket.string()},
+                          {"port", std::to_string((*agent)->port())},
+                          {"models", std::to_string(components.list().size())}});
+  const timespec interval{kMetricsInterval.count(), 0};
+  int received = 0;
+  do {
+    write_metrics(state / "metrics.prom", components, **agent);
+    received = ::sigtimedwait(&signals, nullptr, &interval);
+  } while (received < 0);
+  log::info("stopping", {{"signal", std::to_string(received)}});
+  write_metrics(state / "metrics.prom", components, **agent);
+  agent->reset();
+  log::info("stopped");
+  return 0;
+}
+
+}  // namespace
+}  // namespace vedette
+
+int main(int argc, char** argv) {
+  // Otherwise the first sockets or files could get the numbers of standard input, output and error.
+  int file = 0;
+  while ((file = ::open("/dev/null", O_RDWR)) >= 0 && file <= STDERR_FILENO) {
+  }
+  ::close(file);
+  CLI::App app("The edge agent of Vedette: judges pictures of the line for programs on the same machine.");
+  app.set_version_flag("--version", VEDETTE_VERSION);
+  vedette::Options options;
+  app.add_option("--models", options.models,
+                 "Folder of model components: DIR/<component>/ or DIR/<component>/<version>/")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  app.add_option("--socket", options.socket, "Unix socket on which programs call the agent, or none")
+      ->capture_default_str();
+  app.add_option("--socket-group", options.socket_group, "Group whose members may use the socket");
+  auto* listen =
+      app.add_option("--listen", options.listen, "ADDR:PORT on which programs of other machines call the agent");
+  app.add_option("--tls-cert", options.tls_cert, "PEM file with the certificate for --listen")
+      ->check(CLI::ExistingFile)
+      ->needs(listen);
+  app.add_option("--tls-key", options.tls_key, "PEM file with the key of that certificate")
+      ->check(CLI::ExistingFile)
+      ->needs(listen);
+  app.add_option("--tls-client-ca", options.tls_client_ca,
+                 "PEM file with certificates; clients of --listen must then have one that these signed")
+      ->check(CLI::ExistingFile)
+      ->needs(listen);
+  app.add_option("--start", options.start, "Names of components to start at once")->delimiter(',');
+  app.add_option("--state", options.state,
+                 "Folder for what the agent remembers, and its metrics (DIR/.state by default)")
+      ->envname("STATE_DIRECTORY");
+  app.add_option("--memory", options.memory_mib, "MiB that models may take together; 0 means no limit")
+      ->capture_default_str();
+  app.add_option("--cores", options.cores, "Cores that judge pictures")->check(CLI::Range(1, 1024));
+  app.add_option("--unit-cores", options.unit_cores, "Most cores for one picture; 0 means all of --cores")
+      ->check(CLI::Range(0, 1024));
+  try {
+    app.parse(argc, argv);
+    return vedette::serve(options);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "vedette-edge: %s\n", e.what());
+    return 1;
+  }
+}

@@ -1,0 +1,235 @@
+#include "edge/agent/operations.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <optional>
+
+#include "edge/agent/shared_memory.hpp"
+
+namespace vedette::edge_agent {
+namespace {
+
+constexpr int kRowsAtOnce = 64;  // of a mask that is written to shared memory
+
+std::int64_t now_in_nanoseconds() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+/// Every operation but ListModels names a component.
+std::optional<Error> fault_of_name(const std::string& component) {
+  if (component.empty()) return invalid_input("model_component must be given.");
+  return std::nullopt;
+}
+
+proto::ModelStatus to_wire(ComponentStatus status) {
+  return static_cast<proto::ModelStatus>(status);
+}
+
+template <typename Message>
+void fill(const ComponentState& state, Message& out) {
+  out.set_model_component(state.name);
+  out.set_status(to_wire(state.status));
+  out.set_status_message(state.message);
+}
+
+/// The mask of a picture: the labels' colours on white.
+class Mask {
+ public:
+  Mask(const Grid<std::uint8_t>& label_map, std::span<const Label> labels) : map_(label_map) {
+    for (const auto& color : label_colors(labels)) colors_.push_back(color.rgb);
+  }
+  [[nodiscard]] std::size_t row_bytes() const { return 3 * static_cast<std::size_t>(map_.width); }
+  /// Draws some rows into as many bytes as they take.
+  void draw(int first, int count, std::uint8_t* out) const {
+    const auto pixels = static_cast<std::size_t>(count) * static_cast<std::size_t>(map_.width);
+    std::memset(out, 255, 3 * pixels);
+    const auto* labels = &map_.at(first, 0);
+    for (std::size_t i = 0; i < pixels; ++i) {
+      if (labels[i] == 0) continue;
+      const auto& color = colors_[labels[i] - std::size_t{1}];
+      std::copy(color.begin(), color.end(), out + 3 * i);
+    }
+  }
+
+ private:
+  const Grid<std::uint8_t>& map_;
+  std::vector<Rgb> colors_;
+};
+
+Result<void> write_mask(const Mask& mask, int height, const SharedMemory& segment) {
+  std::vector<std::uint8_t> rows(mask.row_bytes() * kRowsAtOnce);
+  for (int y = 0; y < height; y += kRowsAtOnce) {
+    const int count = std::min(kRowsAtOnce, height - y);
+    mask.draw(y, count, rows.data());
+    const auto bytes = std::span(rows).first(mask.row_bytes() * static_cast<std::size_t>(count));
+    if (auto ok = segment.write(mask.row_bytes() * static_cast<std::size_t>(y), bytes); !ok) return ok;
+  }
+  return {};
+}
+
+/// The handle to which the mask is to be written. Clients use one of two numbers for it.
+const proto::SharedMemoryHandle* mask_handle(const proto::DetectAnomaliesRequest& request) {
+  if (!request.has_anomaly_mask_params()) return nullptr;
+  const auto& params = request.anomaly_mask_params();
+  if (params.has_shared_memory_handle()) return &params.shared_memory_handle();
+  if (params.has_shared_memory_handle_of_old_samples()) return &params.shared_memory_handle_of_old_samples();
+  return nullptr;
+}
+
+Result<SharedMemory> open_mask(const proto::SharedMemoryHandle& handle, std::uint64_t bytes) {
+  if (handle.size() < bytes)
+    return invalid_input("The shared memory for the mask has " + std::to_string(handle.size()) +
+                         " bytes, and the mask needs " + std::to_string(bytes) + ".");
+  return SharedMemory::open(handle.name(), handle.offset(), handle.size(), SharedMemory::Access::write);
+}
+
+Result<Judged> judge(Components& components, const std::string& component, const proto::Bitmap& bitmap,
+                     std::uint64_t bytes, const std::stop_token& abandoned) {
+  const auto wrong_count = [&](std::uint64_t count) {
+    return invalid_input("A picture of " + std::to_string(bitmap.width()) + "x" + std::to_string(bitmap.height()) +
+                         " pixels has " + std::to_string(bytes) + " bytes of R, G and B, but there are " +
+                         std::to_string(count) + ".");
+  };
+  switch (bitmap.data_case()) {
+    case proto::Bitmap::kByteData: {
+      const auto& data = bitmap.byte_data();
+      if (data.size() != bytes) return wrong_count(data.size());
+      const auto read = [&](std::size_t offset, std::span<std::uint8_t> out) {
+        std::memcpy(out.data(), data.data() + offset, out.size());
+        return Result<void>();
+      };
+      return components.judge(component, bitmap.height(), bitmap.width(), read, abandoned);
+    }
+    case proto::Bitmap::kSharedMemoryHandle: {
+      const auto& handle = bitmap.shared_memory_handle();
+      if (handle.size() != bytes) return wrong_count(handle.size());
+      const auto segment =
+          SharedMemory::open(handle.name(), handle.offset(), handle.size(), SharedMemory::Access::read);
+      if (!segment) return segment.error();
+      const auto read = [&](std::size_t offset, std::span<std::uint8_t> out) { return segment->read(offset, out); };
+      return components.judge(component, bitmap.height(), bitmap.width(), read, abandoned);
+    }
+    default:
+      return invalid_input("The bitmap must have byte_data or a shared_memory_handle.");
+  }
+}
+
+Result<void> detect(Components& components, const std::function<void(const AgentCall&)>& observe,
+                    const proto::DetectAnomaliesRequest& request, proto::DetectAnomaliesResponse& response,
+                    const std::stop_token& abandoned) {
+  const auto received_at = now_in_nanoseconds();
+  const auto& component = request.model_component();
+  if (const auto fault = fault_of_name(component)) return *fault;
+  const auto& bitmap = request.bitmap();
+  const SizeLimits limits;
+  const auto is_side = [&](int side) { return side >= limits.minimum_side && side <= limits.maximum_side; };
+  if (!request.has_bitmap() || !is_side(bitmap.width()) || !is_side(bitmap.height()))
+    return invalid_input("The image has " + std::to_string(bitmap.width()) + "x" + std::to_string(bitmap.height()) +
+                         " pixels; each side must be " + std::to_string(limits.minimum_side) + " to " +
+                         std::to_string(limits.maximum_side) + ".");
+  const auto bytes = 3 * static_cast<std::uint64_t>(bitmap.width()) * static_cast<std::uint64_t>(bitmap.height());
+  std::optional<SharedMemory> mask_segment;
+  const auto* handle = mask_handle(request);
+  if (handle) {
+    auto segment = open_mask(*handle, bytes);
+    if (!segment) return segment.error();
+    mask_segment.emplace(std::move(*segment));
+  }
+  const auto judged = judge(components, component, bitmap, bytes, abandoned);
+  if (observe) observe({component, judged, received_at});
+  if (!judged) return judged.error();
+  const auto& verdict = judged->verdict;
+  const auto& manifest = judged->model->engine->manifest();
+  auto& result = *response.mutable_detect_anomaly_result();
+  result.set_is_anomalous(verdict.is_anomalous);
+  result.set_confidence(static_cast<float>(verdict.confidence));
+  result.set_anomaly_score(static_cast<float>(verdict.anomaly_score));
+  result.set_anomaly_threshold(static_cast<float>(manifest.threshold));
+  if (!verdict.label_map) return {};
+  for (const auto& area : verdict.areas) {
+    auto& anomaly = *result.add_anomalies();
+    anomaly.set_name(area.name);
+    anomaly.mutable_pixel_anomaly()->set_total_percentage_area(static_cast<float>(area.fraction));
+    anomaly.mutable_pixel_anomaly()->set_hex_color(area.color);
+  }
+  const auto& map = *verdict.label_map;
+  const Mask mask(map, manifest.segmentation->labels);
+  auto& out = *result.mutable_anomaly_mask();
+  out.set_height(map.height);
+  out.set_width(map.width);
+  if (mask_segment) {
+    *out.mutable_shared_memory_handle() = *handle;
+    return write_mask(mask, map.height, *mask_segment);
+  }
+  auto& data = *out.mutable_byte_data();
+  data.resize(mask.row_bytes() * static_cast<std::size_t>(map.height));
+  mask.draw(0, map.height, reinterpret_cast<std::uint8_t*>(data.data()));
+  return {};
+}
+
+}  // namespace
+
+grpc::Status to_status(const Error& error) {
+  const auto code = [&] {
+    switch (error.kind) {
+      case ErrorKind::invalid_input:
+      case ErrorKind::too_large:
+        return grpc::StatusCode::INVALID_ARGUMENT;
+      case ErrorKind::not_found:
+        return grpc::StatusCode::NOT_FOUND;
+      case ErrorKind::conflict:
+        return grpc::StatusCode::FAILED_PRECONDITION;
+      case ErrorKind::quota_exceeded:
+      case ErrorKind::throttled:
+        return grpc::StatusCode::RESOURCE_EXHAUSTED;
+      case ErrorKind::unavailable:
+        return grpc::StatusCode::UNAVAILABLE;
+      default:
+        return grpc::StatusCode::INTERNAL;
+    }
+  }();
+  return {code, error.message};
+}
+
+grpc::Status detect_anomalies(Components& components, const std::function<void(const AgentCall&)>& observe,
+                              const proto::DetectAnomaliesRequest& request, proto::DetectAnomaliesResponse& response,
+                              const std::stop_token& abandoned) {
+  const auto ok = detect(components, observe, request, response, abandoned);
+  if (ok) return {};
+  response.Clear();
+  return to_status(ok.error());
+}
+
+grpc::Status start_model(Components& components, const proto::StartModelRequest& request,
+                         proto::StartModelResponse& response) {
+  if (const auto fault = fault_of_name(request.model_component())) return to_status(*fault);
+  if (auto ok = components.start(request.model_component()); !ok) return to_status(ok.error());
+  response.set_status(proto::STARTING);
+  return {};
+}
+
+grpc::Status stop_model(Components& components, const proto::StopModelRequest& request,
+                        proto::StopModelResponse& response) {
+  if (const auto fault = fault_of_name(request.model_component())) return to_status(*fault);
+  if (auto ok = components.stop(request.model_component()); !ok) return to_status(ok.error());
+  response.set_status(proto::STOPPED);
+  return {};
+}
+
+grpc::Status list_models(Components& components, proto::ListModelsResponse& response) {
+  for (const auto& state : components.list()) fill(state, *response.add_models());
+  return {};
+}
+
+grpc::Status describe_model(Components& components, const proto::DescribeModelRequest& request,
+                            proto::DescribeModelResponse& response) {
+  if (const auto fault = fault_of_name(request.model_component())) return to_status(*fault);
+  const auto state = components.describe(request.model_component());
+  if (!state) return to_status(state.error());
+  fill(*state, *response.mutable_model_description());
+  return {};
+}
+
+}  // namespace vedette::edge_agent

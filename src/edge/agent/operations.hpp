@@ -1,0 +1,29 @@
+#pragma once
+
+#include <grpcpp/support/status.h>
+#include <functional>
+#include <stop_token>
+
+#include "edge-agent.pb.h"
+#include "edge/agent/agent.hpp"
+
+/// What the calls of the EdgeAgent service do, without the network. Any thread may call these functions; they block
+/// until the answer is there. The codes are those of docs/edge.md. This header is internal to edge/agent.
+namespace vedette::edge_agent {
+
+namespace proto = AWS::LookoutVision;
+
+grpc::Status to_status(const Error& error);
+
+grpc::Status detect_anomalies(Components& components, const std::function<void(const AgentCall&)>& observe,
+                              const proto::DetectAnomaliesRequest& request, proto::DetectAnomaliesResponse& response,
+                              const std::stop_token& abandoned);
+grpc::Status start_model(Components& components, const proto::StartModelRequest& request,
+                         proto::StartModelResponse& response);
+grpc::Status stop_model(Components& components, const proto::StopModelRequest& request,
+                        proto::StopModelResponse& response);
+grpc::Status list_models(Components& components, proto::ListModelsResponse& response);
+grpc::Status describe_model(Components& components, const proto::DescribeModelRequest& request,
+                            proto::DescribeModelResponse& response);
+
+}  // namespace vedette::edge_agent

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mutex.hpp"
+#include "edge/journal/cursors.hpp"
+#include "edge/journal/journal.hpp"
+#include "edge/journal/pictures.hpp"
+#include "edge/journal/segment.hpp"
+
+namespace vedette {
+
+/// What the calls of a journal and its readers share.
+struct Journal::State {
+  /// A file of records.
+  struct Segment {
+    std::uint64_t first = 1;  ///< the sequence number of its first record
+    std::uint64_t end = 0;    ///< how many bytes of it are durable entries
+    std::uint64_t size = 0;   ///< what it takes on disk
+    Timestamp newest{};       ///< when it was written to for the last time
+  };
+  /// A call of append that waits.
+  struct Waiting {
+    VerdictRecord* record = nullptr;
+    std::optional<Result<std::uint64_t>> result;
+  };
+
+  State(std::filesystem::path folder_path, const JournalOptions& journal_options, const Clock& a_clock)
+      : folder(std::move(folder_path)), options(journal_options), clock(a_clock) {}
+
+  const std::filesystem::path folder;
+  const JournalOptions options;
+  const Clock& clock;
+  std::string id;
+  journal::File lock_file;
+  journal::Pictures pictures;
+
+  mutable Mutex mutex;
+  std::condition_variable written;    ///< A batch of records was written or failed.
+  std::condition_variable available;  ///< There are new records, or the readers shall end.
+  std::deque<Waiting*> waiting GUARDED_BY(mutex);
+  bool writing GUARDED_BY(mutex) = false;  ///< One call of append writes for all that wait; it owns `current`.
+  std::deque<Segment> segments GUARDED_BY(mutex);
+  std::uint64_t last GUARDED_BY(mutex) = 0;  ///< the newest durable record
+  bool closing GUARDED_BY(mutex) = false;
+  bool full GUARDED_BY(mutex) = false;
+  std::uint64_t not_recorded GUARDED_BY(mutex) = 0;
+  std::uint64_t damaged_segments GUARDED_BY(mutex) = 0;
+  std::map<std::string, journal::CursorPosition> sinks GUARDED_BY(mutex);  ///< those that have a reader
+
+  /// Belongs to the call of append that is writing.
+  struct {
+    journal::File file;
+    bool has_spare = false;  ///< whether the space of the next segment is reserved
+    Timestamp looked_at_age{};
+  } current;
+
+  /// Opens everything. Called once.
+  Result<void> open();
+  Result<void> read_segments();
+  void inspect_newest(std::vector<Segment>& found, std::uint64_t& newest);
+
+  /// Writes the waiting records; returns when they have results. Called by the one that set `writing`.
+  void write_waiting();
+  /// Writes bytes of entries behind the newest record; makes room for them. Returns 0, or the system's error.
+  int write_entries(std::string_view bytes, std::uint64_t first_sequence);
+  int start_segment(std::uint64_t first_sequence);
+  /// Reserves the space of the next segment, if there is none yet.
+  int reserve();
+  /// Makes room on a full disk. Returns whether it deleted anything.
+  bool make_room();
+  /// Deletes what is beyond the limits.
+  void keep_limits();
+  /// Deletes the oldest segment, unless it is the newest one.
+  bool drop_oldest_segment(bool only_if_delivered);
+  [[nodiscard]] std::uint64_t record_bytes() const REQUIRES(mutex);
+  [[nodiscard]] std::filesystem::path segment_path(std::uint64_t first) const {
+    return folder / journal::segment_name(first);
+  }
+  [[nodiscard]] std::filesystem::path spare_path() const { return folder / "spare"; }
+};
+
+}  // namespace vedette
