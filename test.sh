@@ -3,6 +3,7 @@
 #   ./test.sh unit         the tests of the modules, the fuzz corpus, formatting and layers: what to run before every commit
 #   ./test.sh              all of it: unit, the use of mutexes, and the end-to-end suites with the clients that people use
 #   ./test.sh lint         clang-tidy over every source file; formatting, layers and mutexes. Takes long, and is not in `all`
+#   ./test.sh arm64        builds the engine for 64-bit ARM and compares its verdicts, under qemu-user, with those of this machine. Not in `all` either
 #   ./test.sh sanitizers   the unit tests and the API suites with AddressSanitizer and UndefinedBehaviorSanitizer. Not in `all` either
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -54,6 +55,14 @@ case $tier in
     # Clang 14 cannot read the headers of LibTorch in C++20 together with GCC's library: the sources that include them are left out.
     run-clang-tidy-14 -quiet -p build/lint -j "$cores" "^$PWD/(src/(?!vision/pretrain/|vision/decoder/train.cpp)|programs/|bench/|tests/)"
     ;;
+  arm64)
+    install_build_packages
+    install_packages "${client_packages[@]}" debian-archive-keyring
+    build vedette vedette-trainer
+    tools/build_arm64.sh
+    say "Testing"
+    (cd tests/arm64 && VEDETTE_BUILD=$OLDPWD/build/release /usr/bin/python3 -m unittest -v test_arm64)
+    ;;
   sanitizers)
     install_build_packages
     install_packages "${client_packages[@]}" python3-pil openssl clang-14 libclang-rt-14-dev libomp-14-dev
@@ -62,7 +71,7 @@ case $tier in
     run_tests build/asan
     ;;
   *)
-    echo "Usage: ./test.sh [unit | all | lint | sanitizers]" >&2
+    echo "Usage: ./test.sh [unit | all | lint | arm64 | sanitizers]" >&2
     exit 2
     ;;
 esac

@@ -5,6 +5,6 @@ if(CMAKE_BUILD_TYPE STREQUAL Release)
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64)
     add_compile_options(-fcf-protection)
   endif()
-  set(CMAKE_POSITION_INDEPENDENT_CODE ON)
-  add_link_options(-pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+  add_link_options($<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie> -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
 endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)  # Programs lie anywhere in memory, and the engine is a shared library.

@@ -449,7 +449,8 @@ Result<std::shared_ptr<const Engine>> Engine::load(const std::filesystem::path& 
   if (!engine || check == Check::nothing) return engine;
   auto ok = (*engine)->state_->check_golden_samples();
   while (!ok && (*engine)->precision() != Precision::fp32) {
-    const auto next = (*engine)->precision() == Precision::int8 ? Precision::bf16 : Precision::fp32;
+    // Processors with VNNI alone compute bf16, too, but slower than fp32.
+    const auto next = (*engine)->precision() == Precision::int8 ? best_precision() : Precision::fp32;
     engine = create(std::move((*engine)->state_->artifact), next);
     if (!engine) return engine;
     ok = (*engine)->state_->check_golden_samples();

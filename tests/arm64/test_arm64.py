@@ -1,0 +1,76 @@
+"""The engine for 64-bit ARM, under qemu-user, gives the verdicts of this machine's. `./test.sh arm64` builds it and runs this."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/end_to_end"))
+from harness import SMALL_SAMPLE, run, sample_set  # noqa: E402
+
+ARM = ROOT / "build/arm64"
+BUILD = pathlib.Path(os.environ.get("VEDETTE_BUILD", ROOT / "build/release"))
+# The scores of golden samples may deviate by so much between processors (vision/infer/infer.hpp). Models that multiply in 8 bits deviate
+# more, and only some processors do that: here fp32 is compared with int8 or bf16.
+TOLERANCE = 5e-2
+
+
+def judge_under_qemu(model, picture, **environment):
+    program = ["qemu-aarch64-static", "-cpu", "cortex-a72", "-L", ARM / "sysroot", ARM / "example/judge", model, picture]
+    return subprocess.run(program, check=True, capture_output=True, text=True, env={**os.environ, **environment}).stdout
+
+
+def kernels(text):
+    """Returns the names of oneDNN's kernels by the kind of their operation, from what it prints with ONEDNN_VERBOSE=1."""
+    found = {}
+    for kind, name in re.findall(r"^(?:one)?dnn(?:l)?_verbose,exec,cpu,(\w+),([^,]+),", text, re.M):
+        found.setdefault(kind, set()).add(name)
+    return found
+
+
+class Arm64(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.sample = sample_set(*SMALL_SAMPLE)
+        cls.model = cls.folder.name + "/model"
+        run("train", "--manifest", cls.sample + "/manifests/train.manifest", "--out", cls.model, "--steps", "100", "--json")
+
+    def pictures(self):
+        """Returns some good pictures and some bad ones."""
+        names = sorted(os.listdir(self.sample + "/test-images"))
+        return [os.path.join(self.sample, "test-images", name) for kind in ("normal", "anomaly") for name in [n for n in names if kind in n][:3]]
+
+    def test_gives_the_same_verdicts(self):
+        pictures = self.pictures()
+        here = [json.loads(line) for line in run("detect", self.model, *pictures, "--json").splitlines()]
+        self.assertEqual(len(here), 6)
+        for picture, own in zip(pictures, here, strict=True):
+            first, *areas = judge_under_qemu(self.model, picture).splitlines()
+            verdict, confidence, score, *_ = first.split()
+            deviation = abs(float(score) - own["anomaly_score"]) / (1 + own["anomaly_score"])
+            print(f"{os.path.basename(picture)}: {verdict}, score {score} there and {own['anomaly_score']} here, deviation {deviation:.2%}")
+            self.assertEqual(verdict, "anomaly" if own["is_anomalous"] else "normal")
+            self.assertLess(deviation, TOLERANCE)
+            self.assertAlmostEqual(float(confidence), own["confidence"], delta=0.05)
+            self.assertEqual({a.split()[0] for a in areas} - {"background"}, set(own["area_fractions"]))
+
+    def test_says_which_kernels_differ(self):
+        picture = self.pictures()[0]
+        there = kernels(judge_under_qemu(self.model, picture, ONEDNN_VERBOSE="1"))
+        here = kernels(run("detect", self.model, picture, env={**os.environ, "ONEDNN_VERBOSE": "1"}))
+        self.assertIn("convolution", there)
+        self.assertIn("convolution", here)
+        for kind in sorted(here | there):
+            print(f"{kind}: {', '.join(sorted(there.get(kind, {'none'})))} there, {', '.join(sorted(here.get(kind, {'none'})))} here")
+        # No convolution may go through the reference kernel, which is slower by orders of magnitude.
+        self.assertFalse([name for name in there["convolution"] if name.startswith("ref")])
+
+
+if __name__ == "__main__":
+    unittest.main()
