@@ -34,7 +34,7 @@ import { useDatasetGallery, type DatasetGallery } from '../gallery/use_dataset_g
 import { ManageLabels } from '../labels/manage_labels.tsx';
 import { useSession } from '../session/session.tsx';
 import { ImportPanel } from '../upload/import_panel.tsx';
-import { UploadPanel } from '../upload/upload_panel.tsx';
+import { UploadOf, UploadPanel } from '../upload/upload_panel.tsx';
 
 const kNames: Record<DatasetType, string> = { train: 'Training', test: 'Test' };
 const kNoRight = 'Your user may only look at datasets. Ask whoever administers the server for the right to change them.';
@@ -161,6 +161,7 @@ function Dataset({ project, type, dataset, train, test }: DatasetProps) {
         onExportCoco={() => void saveCoco()}
       />
       {!gallery.saving && !gallery.failure && <DatasetStatus dataset={dataset} deleteButton={deleteButton} />}
+      {dialog !== 'add' && <UploadOf project={project} type={type} />}
       <Notes gallery={gallery} />
       {hasPictures && !model && <Spinner size="large" />}
       {model && (

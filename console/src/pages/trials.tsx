@@ -29,7 +29,7 @@ import { isUsable } from './model_status.tsx';
 import { useSession } from '../session/session.tsx';
 import { fromInput, type FoundFile } from '../upload/collect.ts';
 import { useConsoleBucket } from '../upload/console_bucket_dialog.tsx';
-import { groupByFolder } from '../upload/folders.ts';
+import { groupByFolder, splitPictures } from '../upload/folders.ts';
 import { sendPictures } from '../upload/send_pictures.ts';
 import type { UploadProgress } from '../upload/upload.ts';
 import { TrialStatus } from './trial_status.tsx';
@@ -98,7 +98,7 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
     }
   }
 
-  const show = (list: FileList | null) => list && setFiles(groupByFolder(fromInput(list)).flatMap((folder) => (folder.choice === 'skip' ? [] : folder.files)));
+  const show = (list: FileList | null) => list && setFiles(groupByFolder(splitPictures(fromInput(list)).pictures).flatMap((folder) => (folder.choice === 'skip' ? [] : folder.files)));
   const ready = name && chosen && (source === 'upload' ? files.length > 0 && files.length <= kMostPictures : uri);
   return (
     <Modal
