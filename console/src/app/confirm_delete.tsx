@@ -4,10 +4,10 @@ import Alert from '@cloudscape-design/components/alert';
 import Box from '@cloudscape-design/components/box';
 import Button from '@cloudscape-design/components/button';
 import FormField from '@cloudscape-design/components/form-field';
-import Input from '@cloudscape-design/components/input';
 import Modal from '@cloudscape-design/components/modal';
 import SpaceBetween from '@cloudscape-design/components/space-between';
 import { sentenceOf } from '../api/errors.ts';
+import { FirstInput } from './first_input.tsx';
 
 interface Props {
   title: string;
@@ -62,7 +62,7 @@ export function ConfirmDelete({ title, children, button, onDelete, onClose }: Pr
         <SpaceBetween size="m">
           <div>{children}</div>
           <FormField label="To confirm, type delete">
-            <Input value={typed} onChange={({ detail }) => setTyped(detail.value)} placeholder="delete" autoFocus ariaLabel="To confirm, type delete" />
+            <FirstInput value={typed} onChange={({ detail }) => setTyped(detail.value)} placeholder="delete" ariaLabel="To confirm, type delete" />
           </FormField>
           {error && <Alert type="error">{error}</Alert>}
         </SpaceBetween>

@@ -69,6 +69,9 @@ function TopBar() {
   );
 }
 
+/** A narrower window, in CSS pixels, begins with the navigation folded away: it would take a third of a tablet held upright. */
+const kWide = 1000;
+
 /** The links of the left side; below a project's name stand the pages of that project. */
 function navigationItems(project: string | undefined): SideNavigationProps.Item[] {
   const items: SideNavigationProps.Item[] = [
@@ -102,7 +105,7 @@ function navigationItems(project: string | undefined): SideNavigationProps.Item[
 export function Layout({ children }: { children: ReactNode }) {
   const [location] = useHashLocation();
   const { items } = useMessages();
-  const [navigationOpen, setNavigationOpen] = useState(true);
+  const [navigationOpen, setNavigationOpen] = useState(window.innerWidth >= kWide);
   const match = /^\/projects\/([^/]+)/.exec(location);
   const project = match ? decodeURIComponent(match[1]!) : undefined;
   // A page below another one lights up that one's link.

@@ -1,6 +1,7 @@
 // Messages at the top of the page: what was done, and what went wrong and what to try.
-import { createContext, useCallback, useContext, useMemo, useState, type ReactNode } from 'react';
+import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from 'react';
 import type { FlashbarProps } from '@cloudscape-design/components/flashbar';
+import { useHashLocation } from 'wouter/use-hash-location';
 import { ApiError, sentenceOf } from '../api/errors.ts';
 
 interface Messages {
@@ -8,15 +9,18 @@ interface Messages {
   /** Shows a message. A message with the id of another one replaces it. */
   show(message: Omit<FlashbarProps.MessageDefinition, 'onDismiss' | 'dismissible'> & { id?: string }): void;
   succeed(text: string): void;
-  /** Tells what was tried and why it failed. */
+  /** Tells what was tried and why it failed. The message goes when the person opens another page. */
   fail(tried: string, error: unknown): void;
   dismiss(id: string): void;
 }
 
 const Context = createContext<Messages | null>(null);
+const kFailure = 'failure-';
 
 export function MessagesProvider({ children }: { children: ReactNode }) {
   const [items, setItems] = useState<FlashbarProps.MessageDefinition[]>([]);
+  const [location] = useHashLocation();
+  useEffect(() => setItems((list) => list.filter((item) => !item.id?.startsWith(kFailure))), [location]);
   const dismiss = useCallback((id: string) => setItems((list) => list.filter((item) => item.id !== id)), []);
   const show = useCallback<Messages['show']>(
     (message) => {
@@ -35,7 +39,7 @@ export function MessagesProvider({ children }: { children: ReactNode }) {
       succeed: (text) => show({ type: 'success', content: text }),
       fail: (tried, error) => {
         const id = error instanceof ApiError && error.requestId ? ` (request ${error.requestId})` : '';
-        show({ type: 'error', header: tried, content: `${sentenceOf(error)}${id}` });
+        show({ id: `${kFailure}${tried}`, type: 'error', header: tried, content: `${sentenceOf(error)}${id}` });
       },
     }),
     [items, show, dismiss],

@@ -8,6 +8,7 @@ import { datasetSource } from '../gallery/dataset_source.ts';
 import type { GalleryRow, Label } from '../gallery/rows.ts';
 import { saveLabels, type Change, type DatasetType } from '../gallery/saving.ts';
 import { useSession } from '../session/session.tsx';
+import { keepChanges, readChanges } from './kept_changes.ts';
 import { keyOf, type Picture, type PictureChange } from './findings.ts';
 
 const kPage = 5000;
@@ -52,9 +53,6 @@ function useRows(project: string, type: DatasetType, isWanted: boolean) {
   });
 }
 
-/** What was changed and not saved in this tab, by project, so that a look into the mask editor loses nothing. */
-const kept = new Map<string, ReadonlyMap<string, PictureChange>>();
-
 export interface Doctor {
   /** Undefined until the datasets are read. */
   rowOf: ((picture: Picture) => GalleryRow | undefined) | undefined;
@@ -75,7 +73,7 @@ export function useDoctor(project: string, isWanted: boolean): Doctor {
   const scope = [arn, region, project].join(' ');
   const train = useRows(project, 'train', isWanted);
   const test = useRows(project, 'test', isWanted);
-  const [changes, setChanges] = useState<ReadonlyMap<string, PictureChange>>(kept.get(scope) ?? new Map());
+  const [changes, setChanges] = useState<ReadonlyMap<string, PictureChange>>(() => readChanges(scope, sessionStorage));
   const [saving, setSaving] = useState<{ done: number; total: number }>();
   const [saveProblem, setSaveProblem] = useState<string>();
 
@@ -84,7 +82,7 @@ export function useDoctor(project: string, isWanted: boolean): Doctor {
       setChanges((before) => {
         const after = new Map(before);
         edit(after);
-        kept.set(scope, after);
+        keepChanges(scope, after, sessionStorage);
         return after;
       }),
     [scope],

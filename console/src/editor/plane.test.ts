@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fillAt, fillHoles, fillInside } from './flood.ts';
-import { Plane } from './plane.ts';
+import { kTile, Plane } from './plane.ts';
 import { paintCapsule, paintPolygon } from './shapes.ts';
 import { fillStroke } from './strokes.ts';
 import { lastLevel, levelSize, View } from './view.ts';
@@ -41,6 +41,21 @@ test('Undo and redo go back and forth through every step exactly', () => {
     while (plane.redo());
     assert.deepEqual(plane.data, states.at(-1));
   }
+});
+
+test('A brush has only those tiles drawn again that it does not cover already', () => {
+  const plane = new Plane(1024, 1024);
+  paintCapsule(plane, { x: 512, y: 512 }, { x: 512, y: 512 }, 300, 1);
+  const first = plane.takeDirty().size;
+  paintCapsule(plane, { x: 512, y: 512 }, { x: 516, y: 512 }, 300, 1);
+  const second = plane.takeDirty();
+  assert.ok(second.size < first / 2, `${second.size} of ${first}`);
+  // The middle is covered, and the rim is not.
+  assert.equal(second.has(8 * plane.columns + 8), false);
+  assert.equal(second.has(8 * plane.columns + Math.floor(815 / kTile)), true);
+  plane.commit();
+  plane.undo();
+  assert.equal(plane.isEmpty, true);
 });
 
 test('A step that changes nothing is none, a new step ends redo, and a cancelled one leaves no trace', () => {

@@ -71,14 +71,19 @@ export class Plane {
     return { x0: Math.max(0, Math.floor(x0)), y0: Math.max(0, Math.floor(y0)), x1: Math.min(this.width, Math.ceil(x1)), y1: Math.min(this.height, Math.ceil(y1)) };
   }
 
-  /** Must be called before pixels of a rectangle are written: keeps what undo brings back. Without an open step it opens one. */
-  touch(rect: Rect): void {
+  /**
+   * Must be called before pixels of a rectangle are written: keeps what undo brings back. Without an open step it opens one.
+   * With `value`, which must be the only one that is written, tiles that hold nothing else are passed over: a broad brush
+   * covers again in each step most of what it has painted before, and need not have that drawn again.
+   */
+  touch(rect: Rect, value?: number): void {
     const { x0, y0, x1, y1 } = this.clip(rect);
     if (x0 >= x1 || y0 >= y1) return;
     this.open ??= new Map();
     for (let row = Math.floor(y0 / kTile); row * kTile < y1; ++row)
       for (let column = Math.floor(x0 / kTile); column * kTile < x1; ++column) {
         const tile = row * this.columns + column;
+        if (value !== undefined && this.holdsOnly(tile, value)) continue;
         this.dirty.add(tile);
         if (!this.open.has(tile)) this.open.set(tile, this.copy(tile));
       }
@@ -140,6 +145,15 @@ export class Plane {
     const dirty = this.dirty;
     if (dirty.size > 0) this.dirty = new Set();
     return dirty;
+  }
+
+  private holdsOnly(tile: number, value: number): boolean {
+    const { x0, y0, x1, y1 } = this.rectOf(tile);
+    for (let y = y0; y < y1; ++y) {
+      const end = y * this.width + x1;
+      for (let i = y * this.width + x0; i < end; ++i) if (this.data[i] !== value) return false;
+    }
+    return true;
   }
 
   private copy(tile: number): Uint8Array {

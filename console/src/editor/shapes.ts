@@ -17,7 +17,7 @@ function span(plane: Plane, y: number, x0: number, x1: number, value: number) {
 export function paintCapsule(plane: Plane, a: Point, b: Point, radius: number, value: number): void {
   const reach = Math.max(radius, 1);
   const rect = plane.clip({ x0: Math.min(a.x, b.x) - reach, y0: Math.min(a.y, b.y) - reach, x1: Math.max(a.x, b.x) + reach, y1: Math.max(a.y, b.y) + reach });
-  plane.touch(rect);
+  plane.touch(rect, value);
   if (radius <= 0.75) {
     paintLine(plane, a, b, value);
     return;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { versionToAsk } from './ask_suggestion.ts';
 import { Plane } from './plane.ts';
 import { Suggestion } from './suggestion.ts';
 
@@ -42,4 +43,18 @@ test('The threshold stays between 1 and 255, and a map of one cell is no trap', 
   const plane = new Plane(8, 8);
   suggestion.accept(plane, 1);
   assert.ok(plane.data.every((v) => v === 1));
+});
+
+test('The newest model in service is asked, and without one the newest trained model', () => {
+  const models = [
+    { ModelVersion: '9', Status: 'TRAINED' },
+    { ModelVersion: '10', Status: 'TRAINED' },
+    { ModelVersion: '11', Status: 'TRAINING_FAILED' },
+    { ModelVersion: '2', Status: 'HOSTED' },
+    { ModelVersion: '3', Status: 'HOSTED' },
+  ] as const;
+  assert.equal(versionToAsk(models), '3');
+  assert.equal(versionToAsk(models.slice(0, 3)), '10');
+  assert.equal(versionToAsk([models[2]]), undefined);
+  assert.equal(versionToAsk([]), undefined);
 });

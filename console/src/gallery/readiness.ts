@@ -14,6 +14,9 @@ const kLeast = {
   test: { normal: 10, anomaly: 10 },
 };
 
+/** What a project with one dataset needs, for people who are about to bring pictures. */
+export const kEnough = `A training needs at least ${kLeast.single.normal} pictures of good parts and ${kLeast.single.anomaly} of bad ones.`;
+
 /** The pictures that show one anomaly label only, by label: those count for a model that draws masks. */
 export function aloneByLabel(rows: readonly GalleryRow[]): Map<string, number> {
   const counts = new Map<string, number>();

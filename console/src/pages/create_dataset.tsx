@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { useQueryClient } from '@tanstack/react-query';
 import Alert from '@cloudscape-design/components/alert';
 import Button from '@cloudscape-design/components/button';
@@ -18,11 +18,13 @@ import { parseS3Uri, s3Uri } from '../api/s3.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { useMessages } from '../app/messages.tsx';
 import { paths } from '../app/paths.ts';
+import { kEnough } from '../gallery/readiness.ts';
 import { anomalyLine, normalLine, unlabelledLine } from '../labels/lines.ts';
 import { useSession, type Session } from '../session/session.tsx';
 import { useConsoleBucket } from '../upload/console_bucket_dialog.tsx';
 import { ImportPanel } from '../upload/import_panel.tsx';
 import { UploadPanel } from '../upload/upload_panel.tsx';
+import { useUploads } from '../upload/uploads.tsx';
 
 type Kind = 'upload' | 'folder' | 'manifest' | 'tool';
 interface Source {
@@ -120,6 +122,11 @@ export default function CreateDatasetPage({ project }: { project: string }) {
   const messages = useMessages();
   const [, navigate] = useHashLocation();
   const existingTrain = useDataset(project, 'train');
+  const { running } = useUploads();
+  // The first pictures make the dataset while the others are still on their way, and this page stays as it is until they have come.
+  const sends = useRef(false);
+  sends.current ||= running?.place.project === project && running.place.type === 'train' && running.progress.phase !== 'finished';
+  const hasTrain = !!existingTrain.data && !sends.current;
   const [shape, setShape] = useState<'single' | 'separate'>('single');
   const [train, setTrain] = useState<Source>(fresh);
   const [test, setTest] = useState<Source>(fresh);
@@ -152,13 +159,13 @@ export default function CreateDatasetPage({ project }: { project: string }) {
   return (
     <ContentLayout
       header={
-        <Header variant="h1" description={`The pictures that models of ${project} learn from.`}>
+        <Header variant="h1" description={`The pictures that models of ${project} learn from. ${kEnough}`}>
           Create dataset
         </Header>
       }
     >
       <SpaceBetween size="l">
-        {existingTrain.data && (
+        {hasTrain && (
           <Alert type="info" action={<Button onClick={open}>Open the dataset</Button>}>
             This project has a training dataset. You can add a test dataset beside it here; pictures are added on the page of the dataset.
           </Alert>
@@ -177,7 +184,7 @@ export default function CreateDatasetPage({ project }: { project: string }) {
                 value: 'single',
                 label: 'Create a single dataset',
                 description: 'Best for most. Every picture teaches, and every picture is tested by a model that has not seen it.',
-                disabled: !!existingTrain.data,
+                disabled: hasTrain,
               },
               {
                 value: 'separate',
@@ -187,7 +194,7 @@ export default function CreateDatasetPage({ project }: { project: string }) {
             ]}
           />
         </Container>
-        {!existingTrain.data && (
+        {!hasTrain && (
           <Container header={<Header variant="h2">{shape === 'single' ? 'Pictures' : 'Training dataset'}</Header>}>
             <SpaceBetween size="l">
               <SourceForm source={train} onChange={setTrain} name="training dataset" offersTools={shape === 'single'} />
@@ -212,7 +219,7 @@ export default function CreateDatasetPage({ project }: { project: string }) {
               action="lookoutvision:CreateDataset"
               variant="primary"
               loading={busy}
-              disabled={shape === 'single' && !!existingTrain.data}
+              disabled={shape === 'single' && hasTrain}
               onClick={() => void submit()}
             >
               Create dataset

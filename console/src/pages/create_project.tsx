@@ -3,13 +3,13 @@ import { useQueryClient } from '@tanstack/react-query';
 import Box from '@cloudscape-design/components/box';
 import Button from '@cloudscape-design/components/button';
 import FormField from '@cloudscape-design/components/form-field';
-import Input from '@cloudscape-design/components/input';
 import Modal from '@cloudscape-design/components/modal';
 import SpaceBetween from '@cloudscape-design/components/space-between';
 import { useHashLocation } from 'wouter/use-hash-location';
 import { clientToken } from '../api/client.ts';
 import { sentenceOf } from '../api/errors.ts';
 import { keys } from '../api/queries.ts';
+import { FirstInput } from '../app/first_input.tsx';
 import { paths } from '../app/paths.ts';
 import { useSession } from '../session/session.tsx';
 
@@ -65,9 +65,8 @@ export function CreateProject({ onClose }: { onClose(): void }) {
         }}
       >
         <FormField label="Project name" description="A project holds the pictures of one product, and the models that learn from them." errorText={error}>
-          <Input
+          <FirstInput
             value={name}
-            autoFocus
             placeholder="gear-wheel"
             ariaLabel="Project name"
             spellcheck={false}

@@ -27,14 +27,14 @@ import { exportManifest } from '../gallery/export_manifest.ts';
 import { Gallery } from '../gallery/gallery.tsx';
 import { useGallery, type GalleryModel } from '../gallery/model.ts';
 import { pictureLoader } from '../gallery/picture_loader.ts';
-import { aloneByLabel, missingForTraining } from '../gallery/readiness.ts';
+import { aloneByLabel, kEnough, missingForTraining } from '../gallery/readiness.ts';
 import { nameOf } from '../gallery/rows.ts';
 import type { DatasetType } from '../gallery/saving.ts';
 import { useDatasetGallery, type DatasetGallery } from '../gallery/use_dataset_gallery.ts';
 import { ManageLabels } from '../labels/manage_labels.tsx';
 import { useSession } from '../session/session.tsx';
 import { ImportPanel } from '../upload/import_panel.tsx';
-import { UploadPanel } from '../upload/upload_panel.tsx';
+import { UploadOf, UploadPanel } from '../upload/upload_panel.tsx';
 
 const kNames: Record<DatasetType, string> = { train: 'Training', test: 'Test' };
 const kNoRight = 'Your user may only look at datasets. Ask whoever administers the server for the right to change them.';
@@ -74,7 +74,7 @@ function NoDataset({ project, type, hasOther }: { project: string; type: Dataset
       ? ['This project has no test dataset', 'Without one, a part of the training pictures is kept back to test each model.', 'Add a test dataset']
       : hasOther
         ? ['This project has no training dataset', 'A model can only be trained when there is one.', 'Create a training dataset']
-        : ['This project has no dataset yet', 'A dataset holds the pictures that a model learns from: good parts, and bad ones if you have them.', 'Create dataset'];
+        : ['This project has no dataset yet', `A dataset holds the pictures that a model learns from. ${kEnough}`, 'Create dataset'];
   return (
     <Nothing title={what[0]!} text={what[1]!}>
       <ActionButton action="lookoutvision:CreateDataset" variant="primary" onClick={() => navigate(paths.createDataset(project))}>
@@ -161,6 +161,7 @@ function Dataset({ project, type, dataset, train, test }: DatasetProps) {
         onExportCoco={() => void saveCoco()}
       />
       {!gallery.saving && !gallery.failure && <DatasetStatus dataset={dataset} deleteButton={deleteButton} />}
+      {dialog !== 'add' && <UploadOf project={project} type={type} />}
       <Notes gallery={gallery} />
       {hasPictures && !model && <Spinner size="large" />}
       {model && (
@@ -174,7 +175,7 @@ function Dataset({ project, type, dataset, train, test }: DatasetProps) {
           onSave={gallery.save}
           actions={<SaveActions gallery={gallery} model={model} />}
           empty={
-            <Nothing title="The dataset is empty" text="Add pictures of good parts, and of bad ones if you have them. Then label them here.">
+            <Nothing title="The dataset is empty" text={`Add pictures, and label them here. ${kEnough}`}>
               {addButton}
             </Nothing>
           }

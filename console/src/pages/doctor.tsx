@@ -13,7 +13,7 @@ import Spinner from '@cloudscape-design/components/spinner';
 import { useHashLocation } from 'wouter/use-hash-location';
 import { sentenceOf } from '../api/errors.ts';
 import type { DatasetCheck } from '../api/generated.ts';
-import { keys } from '../api/queries.ts';
+import { keys, useDataset } from '../api/queries.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { count, plural, time } from '../app/format.ts';
 import { useMessages } from '../app/messages.tsx';
@@ -23,13 +23,17 @@ import '../doctor/doctor.css';
 import { FindingGroup } from '../doctor/finding_group.tsx';
 import { kKinds, type FindingKind, type Picture } from '../doctor/findings.ts';
 import { useDatasetCheck, useDoctor, type Doctor } from '../doctor/use_doctor.ts';
+import { kEnough } from '../gallery/readiness.ts';
 import { useSession } from '../session/session.tsx';
 
 export default function DoctorPage({ project }: { project: string }) {
   const { client } = useSession();
   const queries = useQueryClient();
   const messages = useMessages();
+  const [, navigate] = useHashLocation();
   const check = useDatasetCheck(project);
+  const train = useDataset(project, 'train');
+  const test = useDataset(project, 'test');
   const [starting, setStarting] = useState(false);
   const isRunning = check.data?.Status === 'RUNNING';
   const doctor = useDoctor(project, check.data?.Status === 'COMPLETED' && (check.data.FindingCounts?.length ?? 0) > 0);
@@ -82,8 +86,20 @@ export default function DoctorPage({ project }: { project: string }) {
         <Alert type="error" header="The check cannot be read" action={<Button onClick={() => void check.refetch()}>Try again</Button>}>
           {sentenceOf(check.error)}
         </Alert>
-      ) : check.data === undefined ? (
+      ) : check.data === undefined || train.isPending || test.isPending ? (
         <Spinner size="large" />
+      ) : check.data === null && train.data === null && test.data === null ? (
+        <Container>
+          <Box textAlign="center" padding="xl">
+            <Box variant="h2">There is nothing to check yet</Box>
+            <Box variant="p" color="text-body-secondary">
+              The doctor looks at the pictures of the dataset, and this project has none. {kEnough}
+            </Box>
+            <ActionButton action="lookoutvision:CreateDataset" variant="primary" onClick={() => navigate(paths.createDataset(project))}>
+              Create dataset
+            </ActionButton>
+          </Box>
+        </Container>
       ) : check.data === null ? (
         <Container>
           <Box textAlign="center" padding="xl">

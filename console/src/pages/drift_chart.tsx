@@ -1,4 +1,5 @@
 // One figure of the judged pictures over time, beside what the good training pictures had.
+import Box from '@cloudscape-design/components/box';
 import LineChart from '@cloudscape-design/components/line-chart';
 import type { MixedLineBarChartProps } from '@cloudscape-design/components/mixed-line-bar-chart';
 import type { Point } from './drift.ts';
@@ -29,20 +30,22 @@ export function DriftChart({ label, points, start, end, levels, format, fromZero
     ...levels.map(({ title, value }) => ({ title, type: 'threshold' as const, y: value, color: '#8c8c94', valueFormatter: format })),
   ];
   return (
-    <LineChart
-      series={series as Parameters<typeof LineChart<Date>>[0]['series']}
-      xDomain={[start, end]}
-      yDomain={[low >= 0 ? Math.max(0, low - margin) : low - margin, high + margin]}
-      xScaleType="time"
-      height={160}
-      hideFilter
-      hideLegend
-      ariaLabel={`${label} over time`}
-      xTickFormatter={(x) => time.format(x)}
-      yTickFormatter={format}
-      i18nStrings={{ xTickFormatter: (x) => moment.format(x), chartAriaRoleDescription: 'line chart', detailPopoverDismissAriaLabel: 'Close' }}
-      xTitle=""
-      yTitle=""
-    />
+    <Box padding={{ top: 'xs' }}>
+      <LineChart
+        series={series as Parameters<typeof LineChart<Date>>[0]['series']}
+        xDomain={[start, end]}
+        yDomain={[low >= 0 ? Math.max(0, low - margin) : low - margin, high + margin]}
+        xScaleType="time"
+        height={160}
+        hideFilter
+        hideLegend
+        ariaLabel={`${label} over time`}
+        xTickFormatter={(x) => time.format(x)}
+        yTickFormatter={format}
+        i18nStrings={{ xTickFormatter: (x) => moment.format(x), chartAriaRoleDescription: 'line chart', detailPopoverDismissAriaLabel: 'Close' }}
+        xTitle=""
+        yTitle=""
+      />
+    </Box>
   );
 }

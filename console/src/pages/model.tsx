@@ -53,8 +53,11 @@ export default function ModelPage({ project, version }: { project: string; versi
     setBusy(true);
     const input = { ProjectName: project, ModelVersion: version };
     try {
-      if (operation === 'StartModel') await client.call('StartModel', { ...input, MinInferenceUnits: 1 });
-      else await client.call('StopModel', input);
+      if (operation === 'StartModel') {
+        await client.call('StartModel', { ...input, MinInferenceUnits: 1 });
+        // Whoever starts a model wants to try or to call it.
+        setTab('use');
+      } else await client.call('StopModel', input);
     } catch (error) {
       messages.fail(operation === 'StartModel' ? 'The model was not started' : 'The model was not stopped', error);
     }

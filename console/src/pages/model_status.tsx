@@ -14,6 +14,9 @@ const shown: Record<Known, [Parameters<typeof StatusIndicator>[0]['type'], strin
   DELETING: ['in-progress', 'Deleting'],
 };
 
+/** Whether a model can judge pictures of a trial and be packaged. */
+export const isUsable = ({ Status }: { Status?: Known }) => Status === 'TRAINED' || Status === 'HOSTED';
+
 export function ModelStatus({ model }: { model: { Status?: Known } }) {
   const [type, text] = shown[model.Status ?? 'TRAINING'];
   return <StatusIndicator type={type}>{text}</StatusIndicator>;

@@ -21,7 +21,7 @@ export function ModelTraining({ project, version }: { project: string; version: 
         <ProgressBar
           value={100 * (data?.FractionDone ?? 0)}
           label={data?.Stage ? data.Stage.charAt(0).toUpperCase() + data.Stage.slice(1) : 'Waiting for its turn'}
-          additionalInfo={data?.SecondsLeft !== undefined ? `About ${duration(data.SecondsLeft)} left` : data?.StatusMessage}
+          additionalInfo={data?.SecondsLeft !== undefined ? `About ${duration(data.SecondsLeft)} left` : data?.Stage ? 'How long it takes is not known yet' : data?.StatusMessage}
         />
         <Box color="text-body-secondary">{data?.StartTimestamp ? `Began ${time(data.StartTimestamp)}. ` : ''}You may leave this page; the training goes on.</Box>
       </SpaceBetween>

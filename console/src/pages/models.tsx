@@ -50,6 +50,7 @@ export default function ModelsPage({ project }: { project: string }) {
         variant="full-page"
         items={models.data ?? []}
         trackBy="ModelVersion"
+        wrapLines
         loading={models.isPending}
         loadingText="Reading the models"
         selectionType="multi"

@@ -22,8 +22,10 @@ import { useModels } from '../api/queries.ts';
 import { parseS3Uri } from '../api/s3.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { count, time } from '../app/format.ts';
+import { href, paths } from '../app/paths.ts';
 import { useSession } from '../session/session.tsx';
 import { useConsoleBucket } from '../upload/console_bucket_dialog.tsx';
+import { isUsable } from './model_status.tsx';
 
 const jobsKey = (project: string) => ['project', project, 'packages'] as const;
 
@@ -44,7 +46,7 @@ function CreateJob({ project, onClose }: { project: string; onClose(): void }) {
   const consoleBucket = useConsoleBucket();
   const queries = useQueryClient();
   const models = useModels(project);
-  const usable = (models.data ?? []).filter(({ Status }) => Status === 'TRAINED' || Status === 'HOSTED');
+  const usable = (models.data ?? []).filter(isUsable);
   const options = usable.map(({ ModelVersion }) => ({ value: ModelVersion!, label: `Model ${ModelVersion}` }));
   const [model, setModel] = useState<string>();
   const [target, setTarget] = useState('X86_64');
@@ -220,6 +222,8 @@ function JobDetails({ project, name }: { project: string; name: string }) {
 export default function PackagesPage({ project }: { project: string }) {
   const { client } = useSession();
   const [creating, setCreating] = useState(false);
+  const models = useModels(project);
+  const hasModel = !models.data || models.data.some(isUsable);
   const [selected, setSelected] = useState<string>();
   const jobs = useQuery({
     queryKey: jobsKey(project),
@@ -230,7 +234,7 @@ export default function PackagesPage({ project }: { project: string }) {
     refetchInterval: ({ state }) => (state.data?.some(({ Status }) => Status === 'CREATED' || Status === 'RUNNING') ? 1500 : false),
   });
   const create = (
-    <ActionButton action="lookoutvision:StartModelPackagingJob" variant="primary" onClick={() => setCreating(true)}>
+    <ActionButton action="lookoutvision:StartModelPackagingJob" variant="primary" disabled={!hasModel} disabledReason="Train a model first." onClick={() => setCreating(true)}>
       Create model packaging job
     </ActionButton>
   );
@@ -266,9 +270,9 @@ export default function PackagesPage({ project }: { project: string }) {
             <Box textAlign="center" padding="l">
               <Box variant="strong">No packaging job yet</Box>
               <Box variant="p" color="text-body-secondary">
-                A job writes a trained model as one archive, which you can take to any machine.
+                A job writes a trained model as one archive, which you can take to any machine.{!hasModel && ' Train a model first.'}
               </Box>
-              {create}
+              {hasModel ? create : <Button href={href(paths.models(project))}>Open the models</Button>}
             </Box>
           )
         }

@@ -17,8 +17,8 @@ import { ActionButton } from '../app/allowed.tsx';
 import { count, plural, time } from '../app/format.ts';
 import { NotFound } from '../app/not_found.tsx';
 import { href, paths } from '../app/paths.ts';
-import { missingForTraining } from '../gallery/readiness.ts';
-import { ModelStatus } from './model_status.tsx';
+import { kEnough, missingForTraining } from '../gallery/readiness.ts';
+import { isUsable, ModelStatus } from './model_status.tsx';
 
 export function ProjectPage({ project }: { project: string }) {
   const [, navigate] = useHashLocation();
@@ -32,7 +32,7 @@ export function ProjectPage({ project }: { project: string }) {
   const stats = train.data?.ImageStats;
   const newest = models.data?.[0];
   const hosted = models.data?.find((model) => model.Status === 'HOSTED');
-  const trained = models.data?.some((model) => model.Status === 'TRAINED' || model.Status === 'HOSTED');
+  const trained = models.data?.some(isUsable);
   const step = (done: boolean | undefined, current: boolean | undefined): StepsProps.Status => (done ? 'success' : current ? 'in-progress' : 'pending');
   return (
     <ContentLayout
@@ -78,7 +78,7 @@ export function ProjectPage({ project }: { project: string }) {
               {
                 status: step(!!stats?.Total, train.data === null || stats?.Total === 0),
                 header: <Link href={href(train.data ? paths.dataset(project) : paths.createDataset(project))}>Bring your pictures</Link>,
-                details: 'Drop folders of pictures, or name a folder of a bucket. Pictures of good parts are enough to begin.',
+                details: `Drop folders of pictures, or name a folder of a bucket. ${kEnough}`,
               },
               {
                 status: step(!!stats && missing.length === 0, !!stats?.Total),

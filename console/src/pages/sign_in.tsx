@@ -76,13 +76,23 @@ export function SignInPage({ reason }: { reason?: string }) {
                     spellcheck={false}
                     onChange={({ detail }) => {
                       const both = fromCredentialsFile(detail.value);
+                      setError(undefined);
                       setId(both?.id ?? detail.value);
                       if (both) setSecret(both.secret);
                     }}
                   />
                 </FormField>
                 <FormField label="Secret access key">
-                  <Input value={secret} type="password" autoComplete="current-password" ariaLabel="Secret access key" onChange={({ detail }) => setSecret(detail.value)} />
+                  <Input
+                    value={secret}
+                    type="password"
+                    autoComplete="current-password"
+                    ariaLabel="Secret access key"
+                    onChange={({ detail }) => {
+                      setError(undefined);
+                      setSecret(detail.value);
+                    }}
+                  />
                 </FormField>
                 <FormField label="Region" description="Projects of different regions do not see each other.">
                   <Input value={region} ariaLabel="Region" spellcheck={false} onChange={({ detail }) => setRegion(detail.value)} />
@@ -94,7 +104,7 @@ export function SignInPage({ reason }: { reason?: string }) {
               </SpaceBetween>
             </Container>
             <ExpandableSection headerText="Where do I find my key?" variant="footer">
-              The first start of the server wrote the administrator's key to the file <code>admin-credentials</code> in its data folder. Whoever administers the server makes
+              The first start of the server wrote the administrator's key to the file <code>admin-credentials</code> in its data folder; after the quickstart that is <code>vedette-data/admin-credentials</code>. Whoever administers the server makes
               keys for other people with <code>vedette user create</code> and <code>vedette key create</code>, or on the page “Users and keys”. The key itself does not stay in
               the browser: the page exchanges it for a session that ends by itself.
             </ExpandableSection>

@@ -68,7 +68,7 @@ export default function TrainPage({ project }: { project: string }) {
       <SpaceBetween size="l">
         {missing.length > 0 && (
           <Alert type="warning" header="There are not enough labelled pictures" action={<Button onClick={() => navigate(paths.dataset(project))}>Open the dataset</Button>}>
-            {missing.join(' ')}
+            {missing.join(' ')} Only saved labels count.
           </Alert>
         )}
         {problem && (

@@ -22,12 +22,14 @@ import { keys, useModels } from '../api/queries.ts';
 import { parseS3Uri } from '../api/s3.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { ConfirmDelete } from '../app/confirm_delete.tsx';
+import { FirstInput } from '../app/first_input.tsx';
 import { count, plural, time } from '../app/format.ts';
 import { href, paths } from '../app/paths.ts';
+import { isUsable } from './model_status.tsx';
 import { useSession } from '../session/session.tsx';
 import { fromInput, type FoundFile } from '../upload/collect.ts';
 import { useConsoleBucket } from '../upload/console_bucket_dialog.tsx';
-import { groupByFolder } from '../upload/folders.ts';
+import { groupByFolder, splitPictures } from '../upload/folders.ts';
 import { sendPictures } from '../upload/send_pictures.ts';
 import type { UploadProgress } from '../upload/upload.ts';
 import { TrialStatus } from './trial_status.tsx';
@@ -54,7 +56,7 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
   const models = useModels(project);
   const trials = useTrials(project);
   const options = (models.data ?? [])
-    .filter(({ Status }) => Status === 'TRAINED' || Status === 'HOSTED')
+    .filter(isUsable)
     .map(({ ModelVersion }) => ({ value: ModelVersion!, label: `Model ${ModelVersion}` }));
   const [name, setName] = useState('');
   const [model, setModel] = useState<string>();
@@ -96,7 +98,7 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
     }
   }
 
-  const show = (list: FileList | null) => list && setFiles(groupByFolder(fromInput(list)).flatMap((folder) => (folder.choice === 'skip' ? [] : folder.files)));
+  const show = (list: FileList | null) => list && setFiles(groupByFolder(splitPictures(fromInput(list)).pictures).flatMap((folder) => (folder.choice === 'skip' ? [] : folder.files)));
   const ready = name && chosen && (source === 'upload' ? files.length > 0 && files.length <= kMostPictures : uri);
   return (
     <Modal
@@ -120,7 +122,7 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
     >
       <SpaceBetween size="m">
         <FormField label="Task name" description="Letters, digits, hyphens and underscores.">
-          <Input value={name} ariaLabel="Task name" placeholder="night-shift" autoFocus spellcheck={false} onChange={({ detail }) => setName(detail.value)} />
+          <FirstInput value={name} ariaLabel="Task name" placeholder="night-shift" spellcheck={false} onChange={({ detail }) => setName(detail.value)} />
         </FormField>
         <FormField label="Model" description="It need not be in service.">
           <Select
@@ -169,12 +171,14 @@ function RunTrial({ project, onClose }: { project: string; onClose(): void }) {
 export default function TrialsPage({ project }: { project: string }) {
   const { client } = useSession();
   const trials = useTrials(project);
+  const models = useModels(project);
+  const hasModel = !models.data || models.data.some(isUsable);
   const [running, setRunning] = useState(false);
   const [selected, setSelected] = useState<TrialDetection[]>([]);
   const [deleting, setDeleting] = useState<string>();
   const chosen = trials.data?.find(({ TrialName }) => TrialName === selected[0]?.TrialName);
   const run = (
-    <ActionButton action="vedette:StartTrialDetection" variant="primary" onClick={() => setRunning(true)}>
+    <ActionButton action="vedette:StartTrialDetection" variant="primary" disabled={!hasModel} disabledReason="Train a model first." onClick={() => setRunning(true)}>
       Run trial detection
     </ActionButton>
   );
@@ -229,9 +233,9 @@ export default function TrialsPage({ project }: { project: string }) {
             <Box textAlign="center" padding="l">
               <Box variant="strong">No trial detection yet</Box>
               <Box variant="p" color="text-body-secondary">
-                A trial shows what a model says about pictures that it has never seen, before it judges on the line.
+                A trial shows what a model says about pictures that it has never seen, before it judges on the line.{!hasModel && ' Train a model first.'}
               </Box>
-              {run}
+              {hasModel ? run : <Button href={href(paths.models(project))}>Open the models</Button>}
             </Box>
           )
         }

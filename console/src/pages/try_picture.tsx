@@ -3,10 +3,10 @@ import { useEffect, useRef, useState } from 'react';
 import Alert from '@cloudscape-design/components/alert';
 import Box from '@cloudscape-design/components/box';
 import Button from '@cloudscape-design/components/button';
+import Icon from '@cloudscape-design/components/icon';
 import KeyValuePairs from '@cloudscape-design/components/key-value-pairs';
 import SegmentedControl from '@cloudscape-design/components/segmented-control';
 import SpaceBetween from '@cloudscape-design/components/space-between';
-import StatusIndicator from '@cloudscape-design/components/status-indicator';
 import ToggleButton from '@cloudscape-design/components/toggle-button';
 import { sentenceOf } from '../api/errors.ts';
 import type { DetectAnomalyResult } from '../api/generated.ts';
@@ -49,7 +49,7 @@ export function TryPicture({ project, version }: { project: string; version: str
   const input = useRef<HTMLInputElement>(null);
   const [dragging, setDragging] = useState(false);
   const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<{ name: string; sentence: string }>();
   const [tried, setTried] = useState<Tried>();
   useEffect(
     () => () => {
@@ -60,7 +60,10 @@ export function TryPicture({ project, version }: { project: string; version: str
   );
 
   async function judge(file: File | undefined) {
-    if (file) await judgeBytes(++files, file.name, async () => new Uint8Array(await file.arrayBuffer()));
+    if (!file) return;
+    // What was said of another picture must not stand below the name of this one.
+    setTried(undefined);
+    await judgeBytes(++files, file.name, async () => new Uint8Array(await file.arrayBuffer()));
   }
 
   async function judgeBytes(file: number, name: string, read: () => Promise<Uint8Array<ArrayBuffer>> | Uint8Array<ArrayBuffer>) {
@@ -77,7 +80,7 @@ export function TryPicture({ project, version }: { project: string; version: str
       const mask = result?.AnomalyMask ? await overlayOfMask(result.AnomalyMask) : null;
       setTried({ name, file, id: `try ${++tries}`, image: base64OfBytes(bytes), picture, mask, result: result!, milliseconds, type, bytes });
     } catch (error) {
-      setProblem(sentenceOf(error));
+      setProblem({ name, sentence: sentenceOf(error) });
     }
     setBusy(false);
   }
@@ -117,14 +120,14 @@ export function TryPicture({ project, version }: { project: string; version: str
         />
       </div>
       {problem && (
-        <Alert type="error" header="The picture was not judged">
-          {problem}
+        <Alert type="error" header={`${problem.name} was not judged`}>
+          {problem.sentence}
         </Alert>
       )}
       {tried && (
         <SpaceBetween size="s">
-          <Box variant="h3">
-            <StatusIndicator type={tried.result.IsAnomalous ? 'error' : 'success'}>{tried.result.IsAnomalous ? 'Anomaly' : 'Normal'}</StatusIndicator>
+          <Box variant="h2" color={tried.result.IsAnomalous ? 'text-status-error' : 'text-status-success'}>
+            <Icon size="inherit" name={tried.result.IsAnomalous ? 'status-negative' : 'status-positive'} /> {tried.result.IsAnomalous ? 'Anomaly' : 'Normal'}
           </Box>
           <KeyValuePairs
             columns={3}
@@ -147,8 +150,11 @@ function TriedPicture({ project, version, tried, onChanged }: { project: string;
   const { s3, may } = useSession();
   const canLook = may('vedette:ComputeAnomalyMap');
   const canAsk = canLook && may('vedette:FindNearestPatch');
-  const layers = canLook ? kLayers : kLayers.filter((layer) => layer !== 'heat');
-  const [layer, setLayer] = useState<Layer>('predicted');
+  const layers = kLayers.filter((layer) => (layer === 'heat' ? canLook : layer !== 'predicted' || tried.mask));
+  // Where the model sees a defect is what people look for first.
+  const [wanted, setLayer] = useState<Layer>(tried.mask ? 'predicted' : canLook && tried.result.IsAnomalous ? 'heat' : 'picture');
+  // A correction may turn the verdict, and the mask goes with it.
+  const layer = layers.includes(wanted) ? wanted : 'picture';
   const [asks, setAsks] = useState(false);
   const [clicked, setClicked] = useState<Place>();
   const [isPointing, setPointing] = useState(false);
@@ -192,7 +198,6 @@ function TriedPicture({ project, version, tried, onChanged }: { project: string;
             {look.error ? sentenceOf(look.error) : look.isPending ? 'The model is looking at the picture.' : 'Yellow is where the masks of the model begin, red is far above.'}
           </Box>
         )}
-        {layer === 'predicted' && !tried.mask && <Box color="text-body-secondary">The model draws no masks.</Box>}
       </SpaceBetween>
       <div className="look-body">
         <div

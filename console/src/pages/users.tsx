@@ -8,7 +8,6 @@ import Container from '@cloudscape-design/components/container';
 import CopyToClipboard from '@cloudscape-design/components/copy-to-clipboard';
 import FormField from '@cloudscape-design/components/form-field';
 import Header from '@cloudscape-design/components/header';
-import Input from '@cloudscape-design/components/input';
 import Modal from '@cloudscape-design/components/modal';
 import Multiselect from '@cloudscape-design/components/multiselect';
 import SpaceBetween from '@cloudscape-design/components/space-between';
@@ -18,6 +17,7 @@ import { sentenceOf } from '../api/errors.ts';
 import type { AccessKey, User } from '../api/generated.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { ConfirmDelete } from '../app/confirm_delete.tsx';
+import { FirstInput } from '../app/first_input.tsx';
 import { count, time } from '../app/format.ts';
 import { useMessages } from '../app/messages.tsx';
 import { useSession } from '../session/session.tsx';
@@ -77,7 +77,7 @@ function EditUser({ user, onClose }: { user: User | null; onClose(): void }) {
       <SpaceBetween size="m">
         {!user && (
           <FormField label="User name" description="A person or a program, such as camera7.">
-            <Input value={name} ariaLabel="User name" autoFocus spellcheck={false} onChange={({ detail }) => setName(detail.value)} />
+            <FirstInput value={name} ariaLabel="User name" spellcheck={false} onChange={({ detail }) => setName(detail.value)} />
           </FormField>
         )}
         <FormField label="Policies" description="VedetteReadOnlyAccess sees everything and changes nothing; VedetteDetectOnlyAccess may only have pictures judged.">

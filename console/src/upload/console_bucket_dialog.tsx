@@ -107,7 +107,8 @@ function FirstTimeSetUp({ asked, onEnd }: { asked: Asked; onEnd(): void }) {
     >
       <SpaceBetween size="m">
         <Box>
-          The console needs a bucket for the region {region}. It holds the pictures and masks that you send, and the results of trainings and trial detections.
+          The pictures and masks that you send, and the results of trainings and trial detections, are kept in a bucket: a place for files on this server, which
+          your programs reach as well. The region {region} has none for the console yet.
         </Box>
         <div>
           <Box variant="awsui-key-label">Bucket name</Box>

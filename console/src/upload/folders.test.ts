@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { groupByFolder, guess, pictureType } from './folders.ts';
+import { groupByFolder, guess, leftOut, pictureType, splitPictures } from './folders.ts';
 
 const found = (path: string) => ({ path, file: new File([], path) });
 
@@ -29,6 +29,17 @@ test('Folders of MVTec AD are understood', () => {
       ['nut/ground_truth/bent', 'skip'],
     ],
   );
+});
+
+test('Files that are no pictures by their names are told apart and named', () => {
+  const { pictures, others } = splitPictures(['a/1.jpg', 'a/2.PNG', 'a/3', 'v1.2/4', 'a/notes.txt', 'b/5.bmp', 'b/6.BMP', '.DS_Store', 'a/Thumbs.db'].map(found));
+  assert.deepEqual(
+    pictures.map(({ path }) => path),
+    ['a/1.jpg', 'a/2.PNG', 'a/3', 'v1.2/4'],
+  );
+  assert.equal(leftOut(others), '3 files are neither PNG nor JPEG and left out (.bmp, .txt).');
+  assert.equal(leftOut(others.slice(0, 1)), 'One file is neither PNG nor JPEG and left out (.txt).');
+  assert.equal(leftOut([]), undefined);
 });
 
 test('The first bytes tell the type of a picture', () => {

@@ -13,7 +13,7 @@ import { sentenceOf } from '../api/errors.ts';
 import { bytes, count, plural } from '../app/format.ts';
 import { fromDrop, fromHandles, fromInput, type FoundFile } from './collect.ts';
 import { useConsoleBucket } from './console_bucket_dialog.tsx';
-import { groupByFolder, type Folder, type FolderChoice } from './folders.ts';
+import { groupByFolder, leftOut, splitPictures, type Folder, type FolderChoice } from './folders.ts';
 import type { UploadPlace } from './dataset_target.ts';
 import { useUploads, type RunningUpload, type UnfinishedUpload } from './uploads.tsx';
 
@@ -29,7 +29,7 @@ interface Props {
   type: 'train' | 'test';
   /** The bucket of the dataset's pictures, with which new ones must share it; null if the dataset has none yet. */
   bucket: string | null;
-  /** Called when the pictures are in the dataset. */
+  /** Called when an upload that this panel showed has put pictures into the dataset, even if it could not send others. */
   onDone?(): void;
 }
 
@@ -50,6 +50,7 @@ export function UploadPanel(props: Props) {
   const [handles, setHandles] = useState<FileSystemHandle[]>([]);
   const [reading, setReading] = useState(false);
   const [dragging, setDragging] = useState(false);
+  const [note, setNote] = useState<string>();
   const [problem, setProblem] = useState<string>();
   const [unfinished, setUnfinished] = useState<UnfinishedUpload>();
   const filesInput = useRef<HTMLInputElement>(null);
@@ -59,17 +60,23 @@ export function UploadPanel(props: Props) {
   useEffect(() => {
     void uploads.unfinished(project, type).then(setUnfinished);
   }, [uploads, project, type]);
-  const finished = running?.progress.phase === 'finished' && running.progress.failures.length === 0;
+  const finished = running?.progress.phase === 'finished' && running.progress.added > 0;
+  // An upload that had ended before the panel was opened is no news.
+  const wasFinished = useRef(finished);
   useEffect(() => {
-    if (finished) onDone?.();
+    if (finished && !wasFinished.current) onDone?.();
+    wasFinished.current = finished;
   }, [finished, onDone]);
 
   function show(files: FoundFile[], from: FileSystemHandle[] = []) {
-    const groups = groupByFolder(files);
+    const { pictures, others } = splitPictures(files);
+    const groups = groupByFolder(pictures);
     for (const folder of groups) folder.choice = (unfinished?.choices[folder.path] as FolderChoice | undefined) ?? folder.choice;
     setFolders(groups);
     setHandles(from);
-    setProblem(groups.length ? undefined : 'No file was found in what you dropped.');
+    const missing = leftOut(others);
+    setNote(groups.length ? missing : undefined);
+    setProblem(groups.length ? undefined : (missing ?? 'No file was found in what you dropped.'));
   }
 
   async function drop(event: DragEvent) {
@@ -102,7 +109,7 @@ export function UploadPanel(props: Props) {
   async function goOn(record: UnfinishedUpload) {
     const files = await fromHandles(record.handles).catch(() => null);
     if (!files?.length) return setProblem('The browser does not give the folder back. Drop it again; what is already sent is left out.');
-    const groups = groupByFolder(files);
+    const groups = groupByFolder(splitPictures(files).pictures);
     for (const folder of groups) folder.choice = (record.choices[folder.path] as FolderChoice | undefined) ?? folder.choice;
     await begin(groups, record.handles);
   }
@@ -111,7 +118,7 @@ export function UploadPanel(props: Props) {
   const chosenFiles = folders.filter((folder) => folder.choice !== 'skip').reduce((sum, folder) => sum + folder.files.length, 0);
   return (
     <SpaceBetween size="m">
-      {running && <UploadStatus upload={running} />}
+      {running && running.progress.failures.length > 0 && <UploadStatus upload={running} />}
       {unfinished && !running && folders.length === 0 && (
         <Alert
           type="warning"
@@ -174,7 +181,7 @@ export function UploadPanel(props: Props) {
             trackBy="path"
             columnDefinitions={[
               { id: 'path', header: 'Folder', cell: (folder) => folder.path || 'without a folder', isRowHeader: true },
-              { id: 'files', header: 'Files', cell: (folder) => count(folder.files.length) },
+              { id: 'files', header: 'Pictures', cell: (folder) => count(folder.files.length) },
               { id: 'size', header: 'Size', cell: (folder) => bytes(folder.files.reduce((sum, { file }) => sum + file.size, 0)) },
               {
                 id: 'choice',
@@ -193,6 +200,7 @@ export function UploadPanel(props: Props) {
               },
             ]}
           />
+          {note && <Box color="text-body-secondary">{note}</Box>}
           <SpaceBetween direction="horizontal" size="xs">
             <Button variant="primary" disabled={chosenFiles === 0} onClick={() => void begin(folders, handles)}>
               Upload {plural(chosenFiles, 'picture')}
@@ -205,6 +213,14 @@ export function UploadPanel(props: Props) {
       )}
     </SpaceBetween>
   );
+}
+
+/** The upload to a dataset that is under way, or what it could not send. Nothing otherwise. */
+export function UploadOf({ project, type }: Pick<Props, 'project' | 'type'>) {
+  const { running } = useUploads();
+  if (!running || running.place.project !== project || running.place.type !== type) return null;
+  if (running.progress.phase === 'finished' && running.progress.failures.length === 0) return null;
+  return <UploadStatus upload={running} />;
 }
 
 /** How an upload goes, with what can be done about it. */
@@ -244,6 +260,9 @@ export function UploadStatus({ upload }: { upload: RunningUpload }) {
         <Alert
           type="warning"
           header={`${plural(progress.failures.length, 'file was', 'files were')} not sent`}
+          dismissible={progress.phase === 'finished'}
+          dismissAriaLabel="Dismiss"
+          onDismiss={upload.dismiss}
           action={(progress.phase === 'finished' || stopped) && <Button onClick={upload.retryFailed}>Try these again</Button>}
         >
           <ExpandableSection headerText="Which, and why">
