@@ -44,13 +44,13 @@ struct CameraMessage {
   std::uint32_t width = 0, height = 0;
   std::uint32_t value = 0;
   std::uint64_t stride = 0;
-  std::uint64_t size = 0;         ///< the bytes in the slot
-  std::uint64_t trigger = 0;      ///< counts the agent's triggers from 1; 0 if nothing triggered the picture
-  std::uint64_t frames = 0;       ///< counts the frames that the camera gave whole
-  std::uint64_t incomplete = 0;   ///< counts the frames that did not come whole and went back unused
-  std::uint64_t unused = 0;       ///< counts the whole frames that nobody needed, or for which no slot was free
-  std::int64_t pictured_at = 0;   ///< nanoseconds since the Unix epoch
-  std::array<char, 256> text{};   ///< ends at its first zero byte
+  std::uint64_t size = 0;        ///< the bytes in the slot
+  std::uint64_t trigger = 0;     ///< counts the agent's triggers from 1; 0 if nothing triggered the picture
+  std::uint64_t frames = 0;      ///< counts the frames that the camera gave whole
+  std::uint64_t incomplete = 0;  ///< counts the frames that did not come whole and went back unused
+  std::uint64_t unused = 0;      ///< counts the whole frames that nobody needed, or for which no slot was free
+  std::int64_t pictured_at = 0;  ///< nanoseconds since the Unix epoch
+  std::array<char, 256> text{};  ///< ends at its first zero byte
 
   void set_text(std::string_view words);  ///< cuts at the end of the array
   [[nodiscard]] std::string words() const;
