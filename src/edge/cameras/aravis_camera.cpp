@@ -28,11 +28,12 @@ class ArvError {
   ~ArvError() { g_clear_error(&error_); }
   ArvError(const ArvError&) = delete;
   ArvError& operator=(const ArvError&) = delete;
-  operator GError**() {  // NOLINT: so that it can stand where the library wants one
+  /// Returns the place; whatever it held is forgotten.
+  GError** place() {
     g_clear_error(&error_);
     return &error_;
   }
-  explicit operator bool() const { return error_ != nullptr; }
+  [[nodiscard]] bool is_set() const { return error_ != nullptr; }
   [[nodiscard]] std::string text() const { return error_ != nullptr ? error_->message : "unknown"; }
 
  private:
@@ -45,13 +46,13 @@ struct KnownFormat {
   PixelFormat format;
 };
 constexpr std::array kFormats = {
-    KnownFormat{0x01080001, PixelFormat::mono8},         KnownFormat{0x01100003, PixelFormat::mono10},
-    KnownFormat{0x01100005, PixelFormat::mono12},        KnownFormat{0x010C0006, PixelFormat::mono12_packed},
-    KnownFormat{0x010C0047, PixelFormat::mono12p},       KnownFormat{0x01100007, PixelFormat::mono16},
-    KnownFormat{0x01080008, PixelFormat::bayer_gr8},     KnownFormat{0x01080009, PixelFormat::bayer_rg8},
-    KnownFormat{0x0108000A, PixelFormat::bayer_gb8},     KnownFormat{0x0108000B, PixelFormat::bayer_bg8},
-    KnownFormat{0x02180014, PixelFormat::rgb8},          KnownFormat{0x02180015, PixelFormat::bgr8},
-    KnownFormat{0x02200016, PixelFormat::rgba8},         KnownFormat{0x02200017, PixelFormat::bgra8},
+    KnownFormat{0x01080001, PixelFormat::mono8},     KnownFormat{0x01100003, PixelFormat::mono10},
+    KnownFormat{0x01100005, PixelFormat::mono12},    KnownFormat{0x010C0006, PixelFormat::mono12_packed},
+    KnownFormat{0x010C0047, PixelFormat::mono12p},   KnownFormat{0x01100007, PixelFormat::mono16},
+    KnownFormat{0x01080008, PixelFormat::bayer_gr8}, KnownFormat{0x01080009, PixelFormat::bayer_rg8},
+    KnownFormat{0x0108000A, PixelFormat::bayer_gb8}, KnownFormat{0x0108000B, PixelFormat::bayer_bg8},
+    KnownFormat{0x02180014, PixelFormat::rgb8},      KnownFormat{0x02180015, PixelFormat::bgr8},
+    KnownFormat{0x02200016, PixelFormat::rgba8},     KnownFormat{0x02200017, PixelFormat::bgra8},
     KnownFormat{0x02100032, PixelFormat::yuyv},
 };
 
@@ -96,7 +97,7 @@ class AravisCamera final : public Camera {
   Result<void> open(const CameraSettings& settings) {
     settings_ = settings;
     arv_update_device_list();
-    camera_.reset(arv_camera_new(settings.camera.empty() ? nullptr : settings.camera.c_str(), error_));
+    camera_.reset(arv_camera_new(settings.camera.empty() ? nullptr : settings.camera.c_str(), error_.place()));
     if (!camera_) return fail(ErrorKind::unavailable, "No such camera answers: " + error_.text() + ".");
     device_ = arv_camera_get_device(camera_.get());
     g_signal_connect(device_, "control-lost", G_CALLBACK(&AravisCamera::on_lost), this);
@@ -109,8 +110,7 @@ class AravisCamera final : public Camera {
     if (lost_) return fail(ErrorKind::unavailable, "The camera no longer answers.");
     buffer_ = arv_stream_timeout_pop_buffer(stream_.get(), static_cast<guint64>(timeout.count()) * 1000);
     if (buffer_ == nullptr) return Capture{};
-    const auto pictured_at =
-        std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+    const auto pictured_at = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
     if (const auto status = arv_buffer_get_status(buffer_); status != ARV_BUFFER_STATUS_SUCCESS) {
       const Capture incomplete{.kind = Capture::Kind::incomplete, .reason = why_incomplete(status)};
       give_back();
@@ -122,8 +122,8 @@ class AravisCamera final : public Camera {
   [[nodiscard]] bool takes_software_triggers() const override { return settings_.mode == TriggerMode::software; }
 
   Result<void> trigger() override {
-    arv_camera_software_trigger(camera_.get(), error_);
-    if (error_) return fail(ErrorKind::unavailable, error_.text());
+    arv_camera_software_trigger(camera_.get(), error_.place());
+    if (error_.is_set()) return fail(ErrorKind::unavailable, error_.text());
     return {};
   }
 
@@ -131,8 +131,8 @@ class AravisCamera final : public Camera {
     give_back();
     if (auto ok = stop(); !ok) return ok.error();
     while (ArvBuffer* const old = arv_stream_try_pop_buffer(stream_.get())) arv_stream_push_buffer(stream_.get(), old);
-    arv_camera_start_acquisition(camera_.get(), error_);
-    if (error_) return refusal("start");
+    arv_camera_start_acquisition(camera_.get(), error_.place());
+    if (error_.is_set()) return refusal("start");
     return {};
   }
 
@@ -150,64 +150,67 @@ class AravisCamera final : public Camera {
 
   Result<void> set_up() {
     auto* const camera = camera_.get();
-    arv_camera_stop_acquisition(camera, error_);  // Whoever had it before may have left it running.
+    arv_camera_stop_acquisition(camera, error_.place());  // Whoever had it before may have left it running.
     if (settings_.pixel_format)
-      arv_camera_set_pixel_format_from_string(camera, std::string(to_text(*settings_.pixel_format)).c_str(), error_);
-    if (settings_.pixel_format && error_) return wrong("pixel_format");
+      arv_camera_set_pixel_format_from_string(camera, std::string(to_text(*settings_.pixel_format)).c_str(),
+                                              error_.place());
+    if (settings_.pixel_format && error_.is_set()) return wrong("pixel_format");
     if (settings_.width != 0 || settings_.height != 0) {
       gint x = 0, y = 0, width = 0, height = 0;
-      arv_camera_get_region(camera, &x, &y, &width, &height, error_);
-      if (!error_)
+      arv_camera_get_region(camera, &x, &y, &width, &height, error_.place());
+      if (!error_.is_set())
         arv_camera_set_region(camera, x, y, settings_.width != 0 ? settings_.width : width,
-                              settings_.height != 0 ? settings_.height : height, error_);
-      if (error_) return wrong("width and height");
+                              settings_.height != 0 ? settings_.height : height, error_.place());
+      if (error_.is_set()) return wrong("width and height");
     }
     for (const auto& feature : settings_.features)
       if (auto ok = set_feature(feature.first, feature.second); !ok) return ok.error();
     if (auto ok = set_trigger(); !ok) return ok.error();
     if (settings_.frame_rate > 0) {
-      arv_camera_set_frame_rate(camera, settings_.frame_rate, error_);
-      if (error_) return wrong("frame_rate");
+      arv_camera_set_frame_rate(camera, settings_.frame_rate, error_.place());
+      if (error_.is_set()) return wrong("frame_rate");
     }
     return arv_camera_is_gv_device(camera) != 0 ? set_up_network() : Result<void>();
   }
 
   /// Sets a feature as what the camera says it is: a whole number is also good for a float.
-  Result<void> set_feature(const std::string& name, const std::variant<bool, std::int64_t, double, std::string>& value) {
+  Result<void> set_feature(const std::string& name,
+                           const std::variant<bool, std::int64_t, double, std::string>& value) {
     auto* const camera = camera_.get();
     auto* const node = arv_device_get_feature(device_, name.c_str());
     if (node == nullptr) return invalid_input(fmt::format("The camera has no feature {}.", name));
     if (const auto* const flag = std::get_if<bool>(&value))
-      arv_camera_set_boolean(camera, name.c_str(), *flag ? 1 : 0, error_);
+      arv_camera_set_boolean(camera, name.c_str(), *flag ? 1 : 0, error_.place());
     else if (const auto* const text = std::get_if<std::string>(&value)) {
       if (ARV_IS_GC_COMMAND(node))
-        arv_camera_execute_command(camera, name.c_str(), error_);
+        arv_camera_execute_command(camera, name.c_str(), error_.place());
       else
-        arv_camera_set_string(camera, name.c_str(), text->c_str(), error_);
+        arv_camera_set_string(camera, name.c_str(), text->c_str(), error_.place());
     } else if (ARV_IS_GC_FLOAT(node)) {
       const auto* const whole = std::get_if<std::int64_t>(&value);
-      arv_camera_set_float(camera, name.c_str(), whole != nullptr ? static_cast<double>(*whole) : std::get<double>(value),
-                           error_);
+      arv_camera_set_float(camera, name.c_str(),
+                           whole != nullptr ? static_cast<double>(*whole) : std::get<double>(value), error_.place());
     } else if (const auto* const number = std::get_if<std::int64_t>(&value)) {
-      arv_camera_set_integer(camera, name.c_str(), *number, error_);
+      arv_camera_set_integer(camera, name.c_str(), *number, error_.place());
     } else {
       return invalid_input(fmt::format("The camera wants a whole number for the feature {}.", name));
     }
-    if (error_) return wrong("the feature " + name);
+    if (error_.is_set()) return wrong("the feature " + name);
     return {};
   }
 
   Result<void> set_trigger() {
     auto* const camera = camera_.get();
-    arv_camera_set_acquisition_mode(camera, ARV_ACQUISITION_MODE_CONTINUOUS, error_);
-    if (error_) return wrong("continuous acquisition");
+    arv_camera_set_acquisition_mode(camera, ARV_ACQUISITION_MODE_CONTINUOUS, error_.place());
+    if (error_.is_set()) return wrong("continuous acquisition");
     if (settings_.mode == TriggerMode::free) {
-      arv_camera_clear_triggers(camera, error_);  // A camera without triggers has nothing to clear.
+      arv_camera_clear_triggers(camera, error_.place());  // A camera without triggers has nothing to clear.
       return {};
     }
-    arv_camera_set_trigger(
-        camera, settings_.mode == TriggerMode::software ? "Software" : settings_.trigger_source.c_str(), error_);
-    if (error_) return wrong("this trigger");
+    arv_camera_set_trigger(camera,
+                           settings_.mode == TriggerMode::software ? "Software" : settings_.trigger_source.c_str(),
+                           error_.place());
+    if (error_.is_set()) return wrong("this trigger");
     return {};
   }
 
@@ -217,25 +220,26 @@ class AravisCamera final : public Camera {
     arv_camera_gv_set_stream_options(
         camera, uses_packet_socket ? ARV_GV_STREAM_OPTION_NONE : ARV_GV_STREAM_OPTION_PACKET_SOCKET_DISABLED);
     if (settings_.packet_size != 0) {
-      arv_camera_gv_set_packet_size(camera, settings_.packet_size, error_);
-      if (error_) return wrong("packet_size");
+      arv_camera_gv_set_packet_size(camera, settings_.packet_size, error_.place());
+      if (error_.is_set()) return wrong("packet_size");
     } else {
-      arv_camera_gv_auto_packet_size(camera, error_);  // If the test packets do not come, the size stays as it is.
+      arv_camera_gv_auto_packet_size(camera,
+                                     error_.place());  // If the test packets do not come, the size stays as it is.
     }
     if (settings_.packet_delay_ns >= 0) {
-      arv_camera_gv_set_packet_delay(camera, settings_.packet_delay_ns, error_);
-      if (error_) return wrong("packet_delay_ns");
+      arv_camera_gv_set_packet_delay(camera, settings_.packet_delay_ns, error_.place());
+      if (error_.is_set()) return wrong("packet_delay_ns");
     }
     return {};
   }
 
   Result<void> start() {
     auto* const camera = camera_.get();
-    const guint payload = arv_camera_get_payload(camera, error_);
-    if (error_) return refusal("say how large its frames are");
+    const guint payload = arv_camera_get_payload(camera, error_.place());
+    if (error_.is_set()) return refusal("say how large its frames are");
     if (payload > settings_.frame_bytes)
       return invalid_input(fmt::format("A frame of this camera has {} bytes, more than frame_bytes allows.", payload));
-    stream_.reset(arv_camera_create_stream(camera, nullptr, nullptr, error_));
+    stream_.reset(arv_camera_create_stream(camera, nullptr, nullptr, error_.place()));
     if (!stream_) return refusal("open its stream");
     if (ARV_IS_GV_STREAM(stream_.get())) {
       // Aravis sizes the socket's buffer for the bytes of one frame, but the kernel also counts what it needs beside each
@@ -245,31 +249,31 @@ class AravisCamera final : public Camera {
       g_object_set(stream_.get(), "socket-buffer", ARV_GV_STREAM_SOCKET_BUFFER_FIXED, "socket-buffer-size", bytes,
                    nullptr);
     }
-    for (int i = 0; i < settings_.buffers; ++i)
-      arv_stream_push_buffer(stream_.get(), arv_buffer_new_allocate(payload));
+    for (int i = 0; i < settings_.buffers; ++i) arv_stream_push_buffer(stream_.get(), arv_buffer_new_allocate(payload));
     describe();
-    arv_camera_start_acquisition(camera, error_);
-    if (error_) return refusal("start");
+    arv_camera_start_acquisition(camera, error_.place());
+    if (error_.is_set()) return refusal("start");
     return {};
   }
 
   Result<void> stop() {
-    arv_camera_stop_acquisition(camera_.get(), error_);
-    if (error_) return refusal("stop");
+    arv_camera_stop_acquisition(camera_.get(), error_.place());
+    if (error_.is_set()) return refusal("stop");
     return {};
   }
 
   void describe() {
-    const char* const vendor = arv_camera_get_vendor_name(camera_.get(), error_);
+    const char* const vendor = arv_camera_get_vendor_name(camera_.get(), error_.place());
     std::string who = vendor != nullptr ? vendor : "";
-    const char* const model = arv_camera_get_model_name(camera_.get(), error_);
+    const char* const model = arv_camera_get_model_name(camera_.get(), error_.place());
     who += std::string(who.empty() ? "" : " ") + (model != nullptr ? model : "camera");
-    const char* const format = arv_camera_get_pixel_format_as_string(camera_.get(), error_);
+    const char* const format = arv_camera_get_pixel_format_as_string(camera_.get(), error_.place());
     gint x = 0, y = 0, width = 0, height = 0;
-    arv_camera_get_region(camera_.get(), &x, &y, &width, &height, error_);
+    arv_camera_get_region(camera_.get(), &x, &y, &width, &height, error_.place());
     description_ = fmt::format("{} ({}, {}x{})", who, format != nullptr ? format : "?", width, height);
     if (arv_camera_is_gv_device(camera_.get()) != 0)
-      description_ += fmt::format(", packets of {} bytes", arv_camera_gv_get_packet_size(camera_.get(), error_));
+      description_ +=
+          fmt::format(", packets of {} bytes", arv_camera_gv_get_packet_size(camera_.get(), error_.place()));
   }
 
   void give_back() {

@@ -23,8 +23,8 @@ struct Capture {
     nothing,     ///< nothing came in time
   };
   Kind kind = Kind::nothing;
-  Frame frame;
-  std::string reason;
+  Frame frame = {};
+  std::string reason = {};
 };
 
 class Camera {

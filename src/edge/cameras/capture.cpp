@@ -64,8 +64,7 @@ class Capturing {
   };
 
   [[nodiscard]] milliseconds until_alive() const {
-    return std::max(milliseconds(0),
-                    std::chrono::ceil<milliseconds>(next_alive_ - std::chrono::steady_clock::now()));
+    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(next_alive_ - std::chrono::steady_clock::now()));
   }
 
   CameraMessage message(CameraMessageKind kind) const {
@@ -161,8 +160,8 @@ class Capturing {
     const auto number = static_cast<std::uint32_t>(slot - free_.begin());
     const auto& frame = capture.frame;
     if (frame.pixels.size() > memory_.slot_bytes())
-      return fail(ErrorKind::unavailable, fmt::format("A frame has {} bytes, more than frame_bytes allows.",
-                                                      frame.pixels.size()));
+      return fail(ErrorKind::unavailable,
+                  fmt::format("A frame has {} bytes, more than frame_bytes allows.", frame.pixels.size()));
     std::copy(frame.pixels.begin(), frame.pixels.end(), memory_.slot(number).begin());
     auto out = message(CameraMessageKind::frame);
     out.slot = number;

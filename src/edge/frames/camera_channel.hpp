@@ -25,6 +25,12 @@ inline constexpr int kFrameSlots = 3;
 /// The most bytes of a trigger's id.
 inline constexpr std::size_t kMostTriggerId = 128;
 
+/// The descriptors that the agent leaves open in a camera program. The first packet on the socket is the settings as
+/// JSON, whatever follows is a CameraMessage.
+inline constexpr int kCameraSocket = 3, kCameraMemory = 4;
+/// The most bytes of the settings.
+inline constexpr std::size_t kMostCameraSettings = 128 << 10;
+
 enum class CameraMessageKind : std::uint32_t {
   // The camera program says:
   frame = 1,   ///< `slot` holds a frame

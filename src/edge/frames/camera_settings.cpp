@@ -104,14 +104,14 @@ Result<CameraSettings> parse_camera_settings(const nlohmann::json& settings) {
   CameraSettings out;
   SettingsReader reader(settings, "source");
   const auto kind = reader.text("kind", "");
-  out.name = reader.text("name", "", 64);
-  (void)reader.text("model", "");
   if (kind == "aravis")
     out.kind = CameraKind::aravis;
   else if (kind == "gstreamer")
     out.kind = CameraKind::gstreamer;
   else if (kind != "v4l2")
     reader.refuse("kind", "must be v4l2, gstreamer or aravis.");
+  out.name = reader.name("name");
+  (void)reader.text("model", "");
   read_trigger(reader, out);
   out.frame_bytes = static_cast<std::size_t>(
       reader.integer("frame_bytes", static_cast<std::int64_t>(out.frame_bytes), 4096, std::int64_t{1} << 30));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.hpp"
@@ -40,6 +41,17 @@ std::string SettingsReader::text(const char* name, std::string fallback, std::si
     refuse(name, fmt::format("must be UTF-8 text of at most {} bytes without zero bytes.", most_bytes));
     return fallback;
   }
+  return value;
+}
+
+std::string SettingsReader::name(const char* name) {
+  auto value = text(name, "", 64);
+  const bool is_plain = std::all_of(value.begin(), value.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
+  });
+  if (value.empty() || value.front() == '.' || !is_plain)
+    refuse(name, "must have 1 to 64 characters of a-z A-Z 0-9 - _ . and not begin with a dot.");
   return value;
 }
 

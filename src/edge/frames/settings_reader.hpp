@@ -21,6 +21,8 @@ class SettingsReader {
   SettingsReader(const nlohmann::json& object, std::string path);
 
   std::string text(const char* name, std::string fallback, std::size_t most_bytes = 4096);
+  /// Returns a name: 1 to 64 characters of a-z A-Z 0-9 - _ . that do not begin with a dot.
+  std::string name(const char* name);
   std::int64_t integer(const char* name, std::int64_t fallback, std::int64_t least, std::int64_t most);
   double number(const char* name, double fallback, double least, double most);
   bool flag(const char* name, bool fallback);

@@ -48,6 +48,8 @@ class EventLine {
   virtual ~EventLine() = default;
   /// Waits for the next change; nothing if none came in this time. Fails with unavailable once the line is gone.
   virtual Result<std::optional<LineEvent>> wait(std::chrono::milliseconds timeout) = 0;
+  /// Returns the time by the clock of LineEvent::at.
+  [[nodiscard]] virtual std::chrono::nanoseconds now() const = 0;
 };
 
 /// Tells true edges from the bouncing of a contact: an edge counts if the line has kept its new level for the whole
