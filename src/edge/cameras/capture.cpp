@@ -16,10 +16,6 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr auto kAliveInterval = milliseconds(1000);
 constexpr auto kLongestWait = milliseconds(500);
 
-std::int64_t wall_clock() {
-  return nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 class Capturing {
  public:
   Capturing(Camera& camera, const CameraSettings& settings, const FrameMemory& memory, int socket)
@@ -91,14 +87,14 @@ class Capturing {
       wait = milliseconds(0);
       if (heard.kind == CameraMessageKind::release && heard.slot < kFrameSlots) free_[heard.slot] = true;
       if (heard.kind == CameraMessageKind::trigger)
-        if (auto ok = begin(heard.trigger); !ok) return ok.error();
+        if (auto ok = begin(heard); !ok) return ok.error();
     }
   }
 
-  Result<void> begin(std::uint64_t number) {
+  Result<void> begin(const CameraMessage& trigger) {
     if (settings_.mode != TriggerMode::software) return {};
     if (pending_) return give_up("another trigger came before the picture");
-    pending_ = Pending{number, wall_clock() + nanoseconds(settings_.settle).count(),
+    pending_ = Pending{trigger.trigger, trigger.at + nanoseconds(settings_.settle).count(),
                        std::chrono::steady_clock::now() + settings_.timeout};
     if (!camera_.takes_software_triggers()) return {};
     if (auto ok = camera_.trigger(); !ok) return give_up("the camera refused the trigger: " + ok.error().message);
@@ -171,7 +167,7 @@ class Capturing {
     out.stride = frame.stride;
     out.size = frame.pixels.size();
     out.trigger = pending_ ? pending_->number : 0;
-    out.pictured_at = frame.pictured_at;
+    out.at = frame.pictured_at;
     if (send_message(socket_, out))
       *slot = false;
     else

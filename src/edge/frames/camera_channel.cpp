@@ -135,7 +135,7 @@ Result<Frame> FrameReceiver::accept(const CameraMessage& message) {
   frame.width = static_cast<int>(message.width);
   frame.height = static_cast<int>(message.height);
   frame.stride = message.stride;
-  frame.pictured_at = message.pictured_at;
+  frame.pictured_at = message.at;
   const auto least = frame_bytes(frame.format, frame.width, frame.height, frame.stride);
   if (!least || message.size < *least)
     return invalid_input("The camera program names a size that does not fit to the frame.");

@@ -55,7 +55,7 @@ struct CameraMessage {
   std::uint64_t frames = 0;      ///< counts the frames that the camera gave whole
   std::uint64_t incomplete = 0;  ///< counts the frames that did not come whole and went back unused
   std::uint64_t unused = 0;      ///< counts the whole frames that nobody needed, or for which no slot was free
-  std::int64_t pictured_at = 0;  ///< nanoseconds since the Unix epoch
+  std::int64_t at = 0;           ///< nanoseconds since the Unix epoch: when the frame was complete, or the trigger came
   std::array<char, 256> text{};  ///< ends at its first zero byte
 
   void set_text(std::string_view words);  ///< cuts at the end of the array

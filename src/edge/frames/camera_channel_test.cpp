@@ -30,7 +30,7 @@ CameraMessage grey_frame(std::uint32_t slot) {
   message.width = 64;
   message.height = 32;
   message.size = 64 * 32;
-  message.pictured_at = 5;
+  message.at = 5;
   return message;
 }
 

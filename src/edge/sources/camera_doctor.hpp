@@ -22,7 +22,7 @@ struct DoctorFinding {
 struct CameraSurroundings {
   std::string root = "/";  ///< the folder that holds proc/, sys/, dev/ and etc/
   bool may_use_packet_sockets = false;
-  std::vector<std::string> groups;  ///< the names of the groups of this process
+  std::vector<std::string> groups = {};  ///< the names of the groups of this process
   bool is_root = false;
 
   static CameraSurroundings of_this_process();

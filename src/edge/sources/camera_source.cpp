@@ -264,7 +264,7 @@ class CameraSource final : public Source {
       } else {
         asked.number = ++triggered_;
         asked.deadline = steady_now() + settings_.timeout + kTriggerGrace;
-        CameraMessage message{.kind = CameraMessageKind::trigger, .trigger = asked.number};
+        CameraMessage message{.kind = CameraMessageKind::trigger, .trigger = asked.number, .at = asked.at};
         message.set_text(asked.id);
         if (send_message(socket, message))
           pending_ = std::move(asked);
