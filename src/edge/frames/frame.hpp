@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,26 +36,45 @@ enum class PixelFormat : std::uint8_t {
   jpeg,  ///< a JPEG file, as many USB cameras send it
 };
 
-/// The name of a format in configurations and in the protocol of camera programs: "RGB8", "Mono12Packed", …
+/// The name of a format in configurations and in messages: "RGB8", "Mono12Packed", …
 std::string_view to_text(PixelFormat format);
+/// Fails with invalid_input, and names the formats that there are.
 Result<PixelFormat> parse_pixel_format(std::string_view name);
 
-/// One picture of a camera. `pixels` has rows of exactly `stride` bytes.
+/// The largest side of a frame, in pixels. Models judge pictures of up to 4096; larger frames get an error that says so.
+inline constexpr int kMostFrameSide = 16384;
+
+/// One picture of a camera. Copies share the pixels.
 struct Frame {
-  int width = 0;   ///< pixels, 1 … 16384
-  int height = 0;  ///< pixels, 1 … 16384
+  int width = 0;   ///< pixels, 1 … kMostFrameSide
+  int height = 0;  ///< pixels, 1 … kMostFrameSide
   PixelFormat format = PixelFormat::rgb8;
-  std::size_t stride = 0;  ///< bytes from one row to the next; 0 for formats without rows (jpeg, packed forms)
-  std::vector<std::uint8_t> pixels;
-  std::string trigger_id;         ///< what the trigger said of the part; may be empty
-  std::int64_t triggered_at = 0;  ///< nanoseconds since the Unix epoch; 0 if nothing triggered the picture
-  std::int64_t pictured_at = 0;   ///< nanoseconds since the Unix epoch: when the frame was complete
+  /// The bytes from one row to the next (of nv12: in both planes). 0 means that rows follow each other without a gap,
+  /// as they must in the packed forms and in a JPEG file.
+  std::size_t stride = 0;
+  std::span<const std::uint8_t> pixels;  ///< at least frame_bytes(); whatever follows is ignored
+  std::shared_ptr<const void> memory;    ///< keeps `pixels` alive; empty if somebody else does
+  std::string trigger_id;                ///< what the trigger said of the part; may be empty
+  std::int64_t triggered_at = 0;         ///< nanoseconds since the Unix epoch; 0 if nothing triggered the picture
+  std::int64_t pictured_at = 0;          ///< nanoseconds since the Unix epoch: when the frame was complete
 };
 
-/// Converts a frame to what models judge: 8-bit RGB. Samples of 10, 12 and 16 bits become 8 bits as they would if they
-/// came in the low bits of a 16-bit PNG file (DecodeRules::sample_bits); grey becomes three equal samples; Bayer
-/// patterns are demosaiced by gradient-corrected linear interpolation (Malvar, He & Cutler, ICASSP 2004). Fails with
-/// invalid_input if the bytes are not as many as size and format need.
+/// Returns how many bytes a frame of this size must have at least, or nothing if no frame may be so: a side out of
+/// range, a stride shorter than a row, or a stride where there are no rows. A row of a stride that is not 0 may lack its
+/// padding at the end of the frame. Of a JPEG file it returns 1.
+std::optional<std::size_t> frame_bytes(PixelFormat format, int width, int height, std::size_t stride);
+
+/// Converts a frame to what models judge, 8-bit RGB, in one pass over the pixels. The result equals what decode_image
+/// gives for a PNG file of the same pixels: an RGB file, a grey one of 8 bits, or a grey one of 16 bits with the samples
+/// in its low bits. Samples of 10, 12 and 16 bits become 8 bits by `sample_bits`, 8 … 16, the range that the model's
+/// manifest names (DecodeRules::sample_bits). Bayer patterns are demosaiced by gradient-corrected linear interpolation
+/// (Malvar, He & Cutler, ICASSP 2004; the border is mirrored without repeating the outermost row), and YUV is converted
+/// by ITU-R BT.601 (chroma is repeated, not interpolated).
+/// `image` is overwritten; its memory is used again if it is large enough, which saves half of the time.
+/// Fails with invalid_input if the bytes are fewer than size and format need, and for a JPEG file, which is no matter of
+/// pixels: give Frame::pixels to the model as a file.
+/// The pixels may change while this reads them (a camera program may be hostile): then the result is arbitrary pixels.
+Result<void> to_rgb(const Frame& frame, int sample_bits, RgbImage& image);
 Result<RgbImage> to_rgb(const Frame& frame, int sample_bits);
 
 }  // namespace vedette

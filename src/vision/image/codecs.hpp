@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "vision/image/image.hpp"
+#include "vision/image/sample_scale.hpp"
 
 /// One reader per format. decode_image() has checked format and size before it calls a decoder. These functions are
 /// internal to vision/image.
@@ -58,28 +59,6 @@ class RowMeans {
   const int width_, reduction_;
   int rows_ = 0;
   std::vector<std::uint16_t> sums_;
-};
-
-/// Scales 16-bit samples to 8 bits by the range in use, and remembers what it saw.
-class SampleScale {
- public:
-  explicit SampleScale(int bits) : bits_(bits), largest_((1U << bits) - 1) {}
-  std::uint8_t operator()(std::uint32_t sample) {
-    seen_ |= sample;
-    ++count_;
-    if (sample > largest_) {
-      ++beyond_;
-      return 255;
-    }
-    // If all 16 bits are in use, the upper byte is taken: models of earlier versions were trained with it.
-    return static_cast<std::uint8_t>(bits_ == 16 ? sample >> 8 : (sample * 255U + largest_ / 2) / largest_);
-  }
-  void describe(RgbImage& image) const;
-
- private:
-  int bits_;
-  std::uint32_t largest_, seen_ = 0;
-  std::uint64_t count_ = 0, beyond_ = 0;
 };
 
 }  // namespace vedette
