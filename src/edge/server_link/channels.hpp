@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "edge/server_link/server_calls.hpp"
+
+namespace vedette {
+
+/// Which version of a component the server wants the station to run.
+struct Channel {
+  std::string component, version;
+  std::string archive;  ///< s3://bucket/key
+  std::string sha256;   ///< of the archive, 64 hexadecimal digits
+  bool operator==(const Channel&) const = default;
+};
+
+/// Whether a text can be the name of a component or of a version: it is the name of a folder, which is not hidden.
+bool is_folder_name(const std::string& text);
+
+/// Puts the version of a channel into the folder of the models, as <component>/<version>/, unless it is there. The
+/// archive is fetched piece by piece into a hidden file, where a fetch that was cut off goes on; it is compared with its
+/// SHA-256, unpacked, and gets its name in one step, so that a kill leaves the version there whole or not at all. Then
+/// versions that came from channels are removed, but for the newest three and this one.
+/// Fails with unavailable and the like if the archive cannot be fetched; with invalid_input if it is not what the channel
+/// says or holds no model; with conflict if something else lies at its place.
+Result<void> install_channel(const Channel& channel, const std::filesystem::path& models, ServerCalls& calls);
+
+}  // namespace vedette
