@@ -17,7 +17,7 @@ struct Station {
   Timestamp created{}, seen{};         ///< `seen`: the last contact of any kind
   std::optional<Timestamp> reported;   ///< the last report
   std::int64_t interval_seconds = 60;  ///< how often it means to report
-  std::string report;                  ///< what it reported of itself last, as the caller gave it, as JSON; may be empty
+  std::string report;  ///< what it reported of itself last, as the caller gave it, as JSON; may be empty
 };
 
 /// Which version of a model component a station is to run: the archive that a packaging job wrote.
@@ -63,8 +63,8 @@ struct StationVerdictFilter {
 };
 
 struct StationCounts {
-  std::int64_t verdicts = 0;      ///< all records
-  std::int64_t anomalous = 0;     ///< those of anomalous parts with a verdict
+  std::int64_t verdicts = 0;   ///< all records
+  std::int64_t anomalous = 0;  ///< those of anomalous parts with a verdict
   std::int64_t without_verdict = 0;
 };
 

@@ -197,9 +197,7 @@ JsonOperations extension_operations(ExtensionServices& s) {
          });
        }},
       {"DeleteStation",
-       [&](const Invocation& i) {
-         return empty(s.stations.remove(i.context, extension::StationRequest(i.members)));
-       }},
+       [&](const Invocation& i) { return empty(s.stations.remove(i.context, extension::StationRequest(i.members))); }},
       {"ListStationVerdicts",
        [&](const Invocation& i) {
          return encoded(

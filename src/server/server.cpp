@@ -176,10 +176,11 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
           {.cache_folder = stores.folder().thumbnails(), .cores = settings.cores, .largest_image = kLargestImage}),
       annotations(stores.metadata(), stores.objects(), clock),
       line_stations(stores.metadata(), clock, settings.stations),
-      extension_services{lookout_vision, stores.metadata(), metrics,
-                         identities,     stores.keys(),     ModelFiles(stores.objects()),
-                         thumbnails,     annotations,       line_stations,
-                         stores.folder().audit()},
+      extension_services{lookout_vision, stores.metadata(),
+                         metrics,        identities,
+                         stores.keys(),  ModelFiles(stores.objects()),
+                         thumbnails,     annotations,
+                         line_stations,  stores.folder().audit()},
       limiter(settings.requests_per_second),
       lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
                             limiter, &metrics),
@@ -189,7 +190,10 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
       sts_service(stores.keys()),
       open_paths(
           {&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
-          [this] { return metrics.to_prometheus() + line_stations.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string()); },
+          [this] {
+            return metrics.to_prometheus() + line_stations.to_prometheus() +
+                   (upkeep ? upkeep->to_prometheus() : std::string());
+          },
           metrics_access, [this] { return stores.answer(); }, console_routes(console)),
       pipeline(stores.keys(), clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service},
                open_paths, audit, settings.regions),

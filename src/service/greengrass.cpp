@@ -16,8 +16,7 @@ using Json = nlohmann::json;
 constexpr std::uint64_t kManifestLimit = 16ULL << 20;
 
 bool is_number(std::string_view text) {
-  return !text.empty() && text.size() <= 6 &&
-         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() && text.size() <= 6 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 /// Whether the text is so many numbers with dots between them.
@@ -114,10 +113,9 @@ std::string component_recipe(const PackagingJob& job, const std::string& archive
       {"ComponentConfiguration", {{"DefaultConfiguration", {{"ModelsFolder", "/var/lib/vedette-edge/models"}}}}},
       {"ComponentDependencies",
        {{"aws.iot.lookoutvision.EdgeAgent", {{"VersionRequirement", ">=0.1.0 <2.0.0"}, {"DependencyType", "HARD"}}}}},
-      {"Manifests",
-       Json::array({{{"Platform", {{"os", "linux"}, {"architecture", architecture(greengrass)}}},
-                     {"Lifecycle", {{"Install", {{"Script", script}, {"RequiresPrivilege", true}}}}},
-                     {"Artifacts", Json::array({{{"Uri", archive_uri}, {"Unarchive", "ZIP"}}})}}})}};
+      {"Manifests", Json::array({{{"Platform", {{"os", "linux"}, {"architecture", architecture(greengrass)}}},
+                                  {"Lifecycle", {{"Install", {{"Script", script}, {"RequiresPrivilege", true}}}}},
+                                  {"Artifacts", Json::array({{{"Uri", archive_uri}, {"Unarchive", "ZIP"}}})}}})}};
   return recipe.dump(1) + "\n";
 }
 

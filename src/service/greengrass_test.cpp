@@ -11,7 +11,8 @@ namespace {
 using Json = nlohmann::json;
 
 TEST(Greengrass, CompilerOptionsFollowTheirRules) {
-  for (const char* good : {"{}", R"({"mcpu": "skylake-avx512", "mattr": ["+neon", "-vfpv4"]})", "{'mcpu': 'core-avx2'}"})
+  for (const char* good :
+       {"{}", R"({"mcpu": "skylake-avx512", "mattr": ["+neon", "-vfpv4"]})", "{'mcpu': 'core-avx2'}"})
     EXPECT_TRUE(check_compiler_options(good, false)) << good;
   for (const char* bad : {"[]", "nonsense", R"({"mcpu": 5})", R"({"mcpu": "a b"})", R"({"mattr": "+neon"})",
                           R"({"mattr": ["neon"]})", R"({"mattr": [5]})"})
@@ -35,8 +36,7 @@ TEST(Greengrass, TheRecipeNamesTheArchiveAndTheAgent) {
   job.configuration =
       R"({"Greengrass": {"TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}, "ComponentDescription": "Parts"}})";
   const auto keys = component_keys("packages/", job.component_name, job.component_version);
-  EXPECT_EQ(keys.archive,
-            "packages/com.example.part/1.2.3/com.example.part-1.2.3-greengrass_model_component.zip");
+  EXPECT_EQ(keys.archive, "packages/com.example.part/1.2.3/com.example.part-1.2.3-greengrass_model_component.zip");
   EXPECT_EQ(keys.recipe, "packages/com.example.part/1.2.3/com.example.part-1.2.3-recipe.json");
   const auto recipe = Json::parse(component_recipe(job, "s3://b/" + keys.archive));
   EXPECT_EQ(recipe["RecipeFormatVersion"], "2020-01-25");

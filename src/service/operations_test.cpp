@@ -370,7 +370,7 @@ class Evaluations : public Operations {
   Thumbnails thumbnails_{*objects_, {.cache_folder = folder_.path() / "thumbnails"}};
   AnnotationTransfer annotations_{*metadata_, *objects_, clock_};
   Stations stations_{*metadata_, clock_, {}};
-  ExtensionServices services_{service_,    *metadata_,   metrics_,      identities_, keys_, ModelFiles(*objects_),
+  ExtensionServices services_{service_,    *metadata_,   metrics_,  identities_,   keys_, ModelFiles(*objects_),
                               thumbnails_, annotations_, stations_, folder_.path()};
 };
 

@@ -43,7 +43,7 @@ Result<std::string> put_archive(ObjectStore& objects, const std::string& bucket,
 }
 
 Result<PackagedArchive> package(MetadataStore& metadata, ObjectStore& objects, const ModelJob& job,
-                            const PackagingJob& packaging, const Model& model, const fs::path& folder) {
+                                const PackagingJob& packaging, const Model& model, const fs::path& folder) {
   const auto caller = caller_of_job(metadata, job.scope.account, job.user);
   if (!caller) return caller.error();
   const auto location = nlohmann::json::parse(packaging.configuration).at("Greengrass").at("S3OutputLocation");
@@ -65,9 +65,9 @@ Result<PackagedArchive> package(MetadataStore& metadata, ObjectStore& objects, c
   auto put = put_archive(objects, bucket, keys.archive, folder / "model.zip");
   if (put) archive.sha256 = *put;
   // The recipe comes last: where it is, the component is whole.
-  const auto described = put ? put_bytes(objects, bucket, keys.recipe, component_recipe(packaging, archive.uri),
-                                         "application/json")
-                             : Result<ObjectInfo>(put.error());
+  const auto described =
+      put ? put_bytes(objects, bucket, keys.recipe, component_recipe(packaging, archive.uri), "application/json")
+          : Result<ObjectInfo>(put.error());
   if (!described)
     return described.error().kind == ErrorKind::not_found
                ? invalid_input("The output bucket " + bucket + " does not exist.")

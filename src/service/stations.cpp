@@ -69,8 +69,7 @@ Result<std::vector<VerdictRecord>> parse_records(const extension::PutStationVerd
 StationVerdict to_verdict(const VerdictRecord& record, Timestamp now) {
   StationVerdict verdict;
   verdict.received = now;
-  verdict.judged =
-      record.judged_at > 0 ? Timestamp{std::chrono::milliseconds(record.judged_at / 1'000'000)} : now;
+  verdict.judged = record.judged_at > 0 ? Timestamp{std::chrono::milliseconds(record.judged_at / 1'000'000)} : now;
   verdict.is_anomalous = record.is_anomalous;
   verdict.state = to_text(record.state);
   verdict.component = record.model;
@@ -95,8 +94,7 @@ Result<Station> Stations::find(UnitOfWork& work, const Scope& scope, const std::
   return *station;
 }
 
-Result<Station> Stations::find_or_insert(UnitOfWork& work, const Scope& scope, const std::string& name,
-                                         Timestamp now) {
+Result<Station> Stations::find_or_insert(UnitOfWork& work, const Scope& scope, const std::string& name, Timestamp now) {
   if (auto station = work.stations().find(scope, name)) return *station;
   if (work.stations().count(scope.account) >= limits_.stations)
     return quota_exceeded(quotas::kStations, "STATION", name,
@@ -268,9 +266,8 @@ std::string Stations::to_prometheus() {
   std::string contacts;
   for (const auto& station : metadata_.read()->stations().list_everywhere()) {
     ++healths.at(static_cast<std::size_t>(health_of(station, now)));
-    contacts += fmt::format("vedette_station_contact_age_seconds{{station=\"{}\",region=\"{}\"}} {:.3f}\n", station.name,
-                            station.region,
-                            static_cast<double>((now - station.seen).count()) / 1000.0);
+    contacts += fmt::format("vedette_station_contact_age_seconds{{station=\"{}\",region=\"{}\"}} {:.3f}\n",
+                            station.name, station.region, static_cast<double>((now - station.seen).count()) / 1000.0);
   }
   return fmt::format(
       "# HELP vedette_stations Stations that are known, by their health\n# TYPE vedette_stations gauge\n"

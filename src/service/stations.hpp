@@ -11,9 +11,9 @@ namespace vedette {
 
 /// What is kept of stations.
 struct StationLimits {
-  std::int64_t stations = 1000;      ///< of an account, in all regions together
-  std::int64_t verdicts = 500'000;   ///< of a station; the oldest give way
-  int days = 30;                     ///< for which verdicts are kept
+  std::int64_t stations = 1000;     ///< of an account, in all regions together
+  std::int64_t verdicts = 500'000;  ///< of a station; the oldest give way
+  int days = 30;                    ///< for which verdicts are kept
 };
 
 /// The operations of the service `vedette` about stations: machines that run `vedette-edge`, report themselves, and send

@@ -10,31 +10,32 @@ namespace {
 
 /// Returns a text in capitals or in small letters, for the enums of the API.
 std::string in_capitals(std::string text) {
-  std::ranges::transform(text, text.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   return text;
 }
 std::string in_small_letters(std::string text) {
-  std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return text;
 }
 
 const char* to_text(StationState::Health health) {
   switch (health) {
-    case StationState::Health::healthy: return "HEALTHY";
-    case StationState::Health::troubled: return "TROUBLED";
-    default: return "SILENT";
+    case StationState::Health::healthy:
+      return "HEALTHY";
+    case StationState::Health::troubled:
+      return "TROUBLED";
+    default:
+      return "SILENT";
   }
 }
 
 Json encode_channel(const StationChannel& c) {
-  return {{"ModelComponent", c.component},
-          {"ComponentVersion", c.component_version},
-          {"ProjectName", c.project},
-          {"JobName", c.job},
-          {"Archive", c.archive},
-          {"ArchiveSha256", c.sha256},
-          {"ChangedBy", c.user},
-          {"ChangedAt", seconds(c.changed)}};
+  return {{"ModelComponent", c.component}, {"ComponentVersion", c.component_version},
+          {"ProjectName", c.project},      {"JobName", c.job},
+          {"Archive", c.archive},          {"ArchiveSha256", c.sha256},
+          {"ChangedBy", c.user},           {"ChangedAt", seconds(c.changed)}};
 }
 
 }  // namespace
@@ -84,7 +85,8 @@ bool tells_of_fault(const std::string& report) {
   if (!json.is_object()) return false;
   const auto any = [&](const char* list, const char* member, const char* value) {
     const auto found = json.find(list);
-    return found != json.end() && std::ranges::any_of(*found, [&](const Json& item) { return item.at(member) == value; });
+    return found != json.end() &&
+           std::ranges::any_of(*found, [&](const Json& item) { return item.at(member) == value; });
   };
   return any("Findings", "Level", "ERROR") || any("Models", "State", "FAILED");
 }
@@ -133,16 +135,11 @@ Json encode_station(const StationState& state) {
 
 Json encode_station_verdict(const StationVerdict& verdict) {
   const auto record = Json::parse(verdict.record);
-  Json out = {{"Journal", record.at("journal")},
-              {"Sequence", record.at("seq")},
-              {"JudgedAt", seconds(verdict.judged)},
-              {"ReceivedAt", seconds(verdict.received)},
-              {"State", in_capitals(verdict.state)},
-              {"IsAnomalous", verdict.is_anomalous},
-              {"Confidence", record.at("confidence")},
-              {"Score", record.at("score")},
-              {"Threshold", record.at("threshold")},
-              {"Anomalies", Json::array()}};
+  Json out = {{"Journal", record.at("journal")},       {"Sequence", record.at("seq")},
+              {"JudgedAt", seconds(verdict.judged)},   {"ReceivedAt", seconds(verdict.received)},
+              {"State", in_capitals(verdict.state)},   {"IsAnomalous", verdict.is_anomalous},
+              {"Confidence", record.at("confidence")}, {"Score", record.at("score")},
+              {"Threshold", record.at("threshold")},   {"Anomalies", Json::array()}};
   const auto set_text = [&](const char* member, const char* name) {
     if (const auto& text = record.at(name).get_ref<const std::string&>(); !text.empty()) out[member] = text;
   };
@@ -155,7 +152,8 @@ Json encode_station_verdict(const StationVerdict& verdict) {
   set_text("PictureRef", "picture");
   set_text("Reason", "reason");
   const auto set_time = [&](const char* member, const char* name) {
-    if (const auto ns = record.at(name).get<std::int64_t>(); ns > 0) out[member] = static_cast<double>(ns / 1'000'000) / 1000.0;
+    if (const auto ns = record.at(name).get<std::int64_t>(); ns > 0)
+      out[member] = static_cast<double>(ns / 1'000'000) / 1000.0;
   };
   set_time("TriggeredAt", "t_trigger_ns");
   set_time("PicturedAt", "t_picture_ns");

@@ -23,9 +23,8 @@ constexpr std::size_t kKeptVersions = 3;
 constexpr std::size_t kLongestName = 128;
 
 bool is_sha256(const std::string& text) {
-  return text.size() == 64 && std::ranges::all_of(text, [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
+  return text.size() == 64 &&
+         std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 /// Returns the SHA-256 of the archive that a version came from, or an empty text.
@@ -75,7 +74,8 @@ Result<void> fetch(const Channel& channel, const fs::path& file, ServerCalls& ca
     const auto end = total == answer->headers.end() ? std::string::npos : total->second.rfind('/');
     if (answer->body.empty() || end == std::string::npos)
       return fail(ErrorKind::unavailable, "The server does not say how large the archive is.");
-    is_whole = parse_integer(std::string_view(total->second).substr(end + 1)).value_or(0) <= static_cast<std::int64_t>(size);
+    is_whole =
+        parse_integer(std::string_view(total->second).substr(end + 1)).value_or(0) <= static_cast<std::int64_t>(size);
   }
   out.close();
   if (!out) return fail(ErrorKind::unavailable, "The archive cannot be written; the disk may be full.");
@@ -154,7 +154,8 @@ Result<void> install(const Channel& channel, const fs::path& models, ServerCalls
 
 bool is_folder_name(const std::string& text) {
   return !text.empty() && text.size() <= kLongestName && text.front() != '.' && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
   });
 }
 

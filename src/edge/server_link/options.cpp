@@ -16,7 +16,7 @@ Error wrong(const std::string& member) {
 }  // namespace
 
 Result<ServerLinkOptions> parse_server_link(const json& config, const std::string& station) {
-  constexpr std::array kMembers{"kind",    "name",     "endpoint", "region",  "credentials",
+  constexpr std::array kMembers{"kind",    "name",    "endpoint", "region",   "credentials",
                                 "profile", "ca_file", "pictures", "interval", "channels"};
   if (!config.is_object()) return invalid_input("The server's sink is not an object.");
   for (const auto& [member, value] : config.items())

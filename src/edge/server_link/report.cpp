@@ -49,7 +49,8 @@ json findings_of(const StationState& state, const JournalCounts& counts, const L
   for (const auto& source : state.sources)
     if (source.status != "online")
       add("source", "ERROR",
-          "The source " + source.name + " is " + source.status + (source.message.empty() ? "." : ": " + source.message));
+          "The source " + source.name + " is " + source.status +
+              (source.message.empty() ? "." : ": " + source.message));
   return list;
 }
 

@@ -20,14 +20,21 @@ std::string reason_of(const HttpResponse& response) {
 
 ErrorKind kind_of(int status) {
   switch (status) {
-    case 400: return ErrorKind::invalid_input;
+    case 400:
+      return ErrorKind::invalid_input;
     case 401:
-    case 403: return ErrorKind::access_denied;
-    case 402: return ErrorKind::quota_exceeded;
-    case 404: return ErrorKind::not_found;
-    case 413: return ErrorKind::too_large;
-    case 429: return ErrorKind::throttled;
-    default: return ErrorKind::unavailable;
+    case 403:
+      return ErrorKind::access_denied;
+    case 402:
+      return ErrorKind::quota_exceeded;
+    case 404:
+      return ErrorKind::not_found;
+    case 413:
+      return ErrorKind::too_large;
+    case 429:
+      return ErrorKind::throttled;
+    default:
+      return ErrorKind::unavailable;
   }
 }
 
@@ -38,8 +45,8 @@ ServerCalls::ServerCalls(const ServerLinkOptions& options, const std::atomic<boo
       client_({.endpoint = options.endpoint,
                .region = options.region,
                .credentials = {},
-               .transport = {.ca_file = options.ca_file, .idle_timeout = std::chrono::seconds(30), .cancelled = &cancelled}}) {
-}
+               .transport = {
+                   .ca_file = options.ca_file, .idle_timeout = std::chrono::seconds(30), .cancelled = &cancelled}}) {}
 
 Result<HttpResponse> ServerCalls::send(ServiceClient::Call call) {
   auto keys = read_credentials(options_.credentials, options_.profile);

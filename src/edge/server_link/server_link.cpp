@@ -212,9 +212,9 @@ void ServerLink::State::follow_loop() {
         log::info("channel followed", {{"component", channel.component}, {"version", channel.version}});
         followed.push_back(channel);
       } else {
-        log::warning("channel not followed", {{"component", channel.component},
-                                              {"version", channel.version},
-                                              {"reason", done.error().message}});
+        log::warning(
+            "channel not followed",
+            {{"component", channel.component}, {"version", channel.version}, {"reason", done.error().message}});
         problems.push_back(channel.component + " " + channel.version + ": " + done.error().message);
       }
     }

@@ -23,13 +23,13 @@ namespace vedette {
 struct ServerLinkOptions {
   std::string name = "server";  ///< of the sink, and of its cursor in the journal
   std::string station;
-  std::string endpoint;                ///< https://vedette.plant.example:8420
+  std::string endpoint;  ///< https://vedette.plant.example:8420
   std::string region = "us-east-1";
-  std::filesystem::path credentials;   ///< has the form of the AWS credentials file; it is read again at each call
+  std::filesystem::path credentials;  ///< has the form of the AWS credentials file; it is read again at each call
   std::string profile = "default";
-  std::string ca_file;                 ///< the certificate authorities to trust in the place of the system's; may be empty
-  std::string bucket, prefix;          ///< where kept pictures go; without a bucket they stay at the station
-  std::chrono::seconds interval{60};   ///< between two reports, 1 … 86,400
+  std::string ca_file;         ///< the certificate authorities to trust in the place of the system's; may be empty
+  std::string bucket, prefix;  ///< where kept pictures go; without a bucket they stay at the station
+  std::chrono::seconds interval{60};  ///< between two reports, 1 … 86,400
   bool follows_channels = true;
 };
 

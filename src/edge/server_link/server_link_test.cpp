@@ -18,8 +18,8 @@ const Json kConfig = {{"kind", "server"}, {"endpoint", "https://vedette.plant:84
 TEST(ServerLinkOptions, AreReadWithTheirDefaults) {
   const auto plain = parse_server_link(kConfig, "line-1");
   ASSERT_TRUE(plain) << plain.error().message;
-  EXPECT_EQ(std::tuple(plain->name, plain->station, plain->endpoint, plain->region, plain->bucket, plain->interval.count(),
-                       plain->follows_channels),
+  EXPECT_EQ(std::tuple(plain->name, plain->station, plain->endpoint, plain->region, plain->bucket,
+                       plain->interval.count(), plain->follows_channels),
             std::tuple("server", "line-1", "https://vedette.plant:8420", "us-east-1", "", 60, true));
   auto config = kConfig;
   config.update({{"pictures", "s3://line7/kept"}, {"interval", 5}, {"channels", false}, {"region", "eu-central-1"}});
@@ -76,7 +76,8 @@ TEST(StationReport, SaysWhatTheServerTakes) {
       if (one["Name"] == name) return one["Value"].get<std::int64_t>();
     return std::int64_t{-1};
   };
-  EXPECT_EQ(std::tuple(counter("records"), counter("waiting.server"), counter("dropped.server")), std::tuple(100, 10, 4));
+  EXPECT_EQ(std::tuple(counter("records"), counter("waiting.server"), counter("dropped.server")),
+            std::tuple(100, 10, 4));
 }
 
 TEST(Channels, AreReadFromTheAnswer) {

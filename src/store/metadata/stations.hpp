@@ -21,8 +21,7 @@ class StationRepository {
   virtual std::vector<Station> list_everywhere() = 0;          ///< Returns those of all accounts and regions.
   virtual std::int64_t count(const std::string& account) = 0;  ///< Counts in all regions together.
   virtual void set_seen(std::int64_t id, Timestamp now) = 0;
-  virtual void set_report(std::int64_t id, const std::string& report, std::int64_t interval_seconds,
-                          Timestamp now) = 0;
+  virtual void set_report(std::int64_t id, const std::string& report, std::int64_t interval_seconds, Timestamp now) = 0;
   virtual bool remove(std::int64_t id) = 0;  ///< Removes the station and all that belongs to it.
 
   virtual std::vector<StationChannel> channels(std::int64_t id) = 0;  ///< in the order of the components
@@ -48,8 +47,7 @@ class StationRepository {
   virtual std::vector<StationVerdict> verdicts(std::int64_t id, const StationVerdictFilter& filter,
                                                std::int64_t before_number, std::int64_t limit) = 0;
   /// Adds to the counts of an hour (since the epoch), and forgets those of hours before `first_hour`.
-  virtual void add_counts(std::int64_t id, std::int64_t hour, const StationCounts& counts,
-                          std::int64_t first_hour) = 0;
+  virtual void add_counts(std::int64_t id, std::int64_t hour, const StationCounts& counts, std::int64_t first_hour) = 0;
   virtual StationCounts counts_since(std::int64_t id, std::int64_t hour) = 0;
 };
 
