@@ -9,6 +9,7 @@ import Container from '@cloudscape-design/components/container';
 import FormField from '@cloudscape-design/components/form-field';
 import Header from '@cloudscape-design/components/header';
 import Input from '@cloudscape-design/components/input';
+import Link from '@cloudscape-design/components/link';
 import KeyValuePairs from '@cloudscape-design/components/key-value-pairs';
 import Modal from '@cloudscape-design/components/modal';
 import Select from '@cloudscape-design/components/select';
@@ -22,6 +23,7 @@ import { useModels } from '../api/queries.ts';
 import { parseS3Uri } from '../api/s3.ts';
 import { ActionButton } from '../app/allowed.tsx';
 import { count, time } from '../app/format.ts';
+import { href, paths } from '../app/paths.ts';
 import { useSession } from '../session/session.tsx';
 import { useConsoleBucket } from '../upload/console_bucket_dialog.tsx';
 
@@ -210,7 +212,8 @@ function JobDetails({ project, name }: { project: string; name: string }) {
           ]}
         />
         <Box color="text-body-secondary">
-          A device needs the archive and the program <code>vedette</code>: <code>vedette detect model.zip picture.jpg</code>.
+          A station fetches it when you move it to this version on the page <Link href={href(paths.stations())}>Stations</Link>. Without a station, the archive and the program{' '}
+          <code>vedette</code> are enough: <code>vedette detect model.zip picture.jpg</code>.
         </Box>
       </SpaceBetween>
     </Container>

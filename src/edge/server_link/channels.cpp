@@ -6,6 +6,7 @@
 
 #include "base/digest.hpp"
 #include "base/files.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "vision/artifact/archive.hpp"
 #include "vision/artifact/artifact.hpp"
@@ -21,6 +22,7 @@ constexpr std::uint64_t kLargestArchive = 4ULL << 30;
 constexpr std::uint64_t kManifestLimit = 16ULL << 20;
 constexpr std::size_t kKeptVersions = 3;
 constexpr std::size_t kLongestName = 128;
+constexpr std::chrono::minutes kPause{5};  ///< after a channel that will not work by itself
 
 bool is_sha256(const std::string& text) {
   return text.size() == 64 &&
@@ -132,12 +134,16 @@ Result<void> install(const Channel& channel, const fs::path& models, ServerCalls
                         " holds a model without a version; move it into a folder that is named after its version.");
   const auto file = models / (".fetching-" + channel.sha256);
   fs::create_directories(models);
-  if (auto ok = fetch(channel, file, calls); !ok) {
-    // What is there already may be longer than the archive.
-    if (ok.error().kind == ErrorKind::invalid_input) fs::remove(file);
-    return ok;
+  // A kill may have come between the fetch and the rest.
+  auto hash = hash_of(file);
+  if (!hash || *hash != channel.sha256) {
+    if (auto ok = fetch(channel, file, calls); !ok) {
+      // What is there already may be longer than the archive.
+      if (ok.error().kind == ErrorKind::invalid_input) fs::remove(file);
+      return ok;
+    }
+    hash = hash_of(file);
   }
-  const auto hash = hash_of(file);
   if (!hash) return hash.error();
   auto done = *hash == channel.sha256
                   ? unpack(channel, file, component)
@@ -167,6 +173,35 @@ Result<void> install_channel(const Channel& channel, const fs::path& models, Ser
   } catch (const fs::filesystem_error& e) {
     return fail(ErrorKind::unavailable, "The models folder cannot be written: " + e.code().message() + ".");
   }
+}
+
+std::vector<std::string> ChannelFollower::follow(const std::vector<Channel>& channels) {
+  const auto is_old = [&](const Channel& c) { return std::ranges::find(channels, c) == channels.end(); };
+  std::erase_if(followed_, is_old);
+  std::erase_if(failures_, [&](const Failure& f) { return is_old(f.channel); });
+  std::vector<std::string> problems;
+  for (const auto& channel : channels) {
+    if (std::ranges::find(followed_, channel) != followed_.end()) continue;
+    const auto now = std::chrono::steady_clock::now();
+    const auto failed = std::ranges::find(failures_, channel, &Failure::channel);
+    if (failed != failures_.end() && now < failed->until) {
+      problems.push_back(failed->problem);
+      continue;
+    }
+    if (failed != failures_.end()) failures_.erase(failed);
+    auto done = install_channel(channel, models_, calls_);
+    if (done) done = choose_(channel.component, channel.version);
+    if (done) {
+      log::info("channel followed", {{"component", channel.component}, {"version", channel.version}});
+      followed_.push_back(channel);
+      continue;
+    }
+    log::warning("channel not followed",
+                 {{"component", channel.component}, {"version", channel.version}, {"reason", done.error().message}});
+    problems.push_back(channel.component + " " + channel.version + ": " + done.error().message);
+    failures_.push_back({channel, problems.back(), is_passing(done.error().kind) ? now : now + kPause});
+  }
+  return problems;
 }
 
 }  // namespace vedette

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -28,5 +31,30 @@ bool is_folder_name(const std::string& text);
 /// Fails with unavailable and the like if the archive cannot be fetched; with invalid_input if it is not what the channel
 /// says or holds no model; with conflict if something else lies at its place.
 Result<void> install_channel(const Channel& channel, const std::filesystem::path& models, ServerCalls& calls);
+
+/// Follows the channels of a station. Only one thread may use it.
+class ChannelFollower {
+ public:
+  using Choose = std::function<Result<void>(const std::string& component, const std::string& version)>;
+  ChannelFollower(std::filesystem::path models, Choose choose, const ServerLinkOptions& options,
+                  const std::atomic<bool>& cancelled)
+      : models_(std::move(models)), choose_(std::move(choose)), calls_(options, cancelled) {}
+  /// Puts the versions of these channels into the models folder, and has the components run them; what was done before
+  /// is not done again. Returns why channels could not be followed. Of these, those whose fault does not pass by itself
+  /// are tried again after five minutes.
+  std::vector<std::string> follow(const std::vector<Channel>& channels);
+
+ private:
+  struct Failure {
+    Channel channel;
+    std::string problem;
+    std::chrono::steady_clock::time_point until;  ///< when it is tried again
+  };
+  const std::filesystem::path models_;
+  const Choose choose_;
+  ServerCalls calls_;
+  std::vector<Channel> followed_;  ///< those that are installed and chosen
+  std::vector<Failure> failures_;
+};
 
 }  // namespace vedette

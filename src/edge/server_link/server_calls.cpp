@@ -21,6 +21,7 @@ std::string reason_of(const HttpResponse& response) {
 ErrorKind kind_of(int status) {
   switch (status) {
     case 400:
+    case 416:
       return ErrorKind::invalid_input;
     case 401:
     case 403:

@@ -10,6 +10,11 @@
 
 namespace vedette {
 
+/// Whether a call that failed so may succeed later without anybody doing anything.
+inline bool is_passing(ErrorKind kind) {
+  return kind == ErrorKind::unavailable || kind == ErrorKind::throttled;
+}
+
 /// Signed calls of one thread to the server. This header is internal to edge/server_link.
 class ServerCalls {
  public:

@@ -34,11 +34,6 @@ const char* content_type(const std::filesystem::path& file) {
   return "application/octet-stream";
 }
 
-/// Whether a call that failed so may succeed later without anybody doing anything.
-bool is_passing(ErrorKind kind) {
-  return kind == ErrorKind::unavailable || kind == ErrorKind::throttled;
-}
-
 }  // namespace
 
 struct ServerLink::State {
@@ -80,7 +75,7 @@ struct ServerLink::State {
   std::vector<Channel> channels GUARDED_BY(mutex);
   bool has_channels GUARDED_BY(mutex) = false;  ///< `channels` have not been followed since the last answer
   std::vector<std::string> channel_problems GUARDED_BY(mutex);
-  std::thread reporter, follower;
+  std::thread reporting, following;
 };
 
 /// Puts the kept pictures of the records into the bucket, and names their addresses in the records.
@@ -190,8 +185,7 @@ void ServerLink::State::report_loop() {
 
 /// Puts the versions of the channels into the models folder, and has the components run them.
 void ServerLink::State::follow_loop() {
-  ServerCalls calls(options, cancelled);
-  std::vector<Channel> followed;  ///< those that are installed and chosen
+  ChannelFollower follower(station.models, station.choose, options, cancelled);
   while (true) {
     std::vector<Channel> wanted;
     {
@@ -201,23 +195,7 @@ void ServerLink::State::follow_loop() {
       has_channels = false;
       wanted = channels;
     }
-    std::erase_if(followed, [&](const Channel& c) { return std::ranges::find(wanted, c) == wanted.end(); });
-    std::vector<std::string> problems;
-    for (const auto& channel : wanted) {
-      if (std::ranges::find(followed, channel) != followed.end()) continue;
-      auto done = install_channel(channel, station.models, calls);
-      if (done) done = station.choose(channel.component, channel.version);
-      if (cancelled) return;
-      if (done) {
-        log::info("channel followed", {{"component", channel.component}, {"version", channel.version}});
-        followed.push_back(channel);
-      } else {
-        log::warning(
-            "channel not followed",
-            {{"component", channel.component}, {"version", channel.version}, {"reason", done.error().message}});
-        problems.push_back(channel.component + " " + channel.version + ": " + done.error().message);
-      }
-    }
+    auto problems = follower.follow(wanted);
     const MutexLock lock(mutex);
     is_new = is_new || problems != channel_problems;
     channel_problems = std::move(problems);
@@ -230,7 +208,7 @@ ServerLink::ServerLink(ServerLinkOptions options, ServerLinkStation station)
 
 ServerLink::~ServerLink() {
   cancel();
-  for (auto* thread : {&state_->reporter, &state_->follower})
+  for (auto* thread : {&state_->reporting, &state_->following})
     if (thread->joinable()) thread->join();
 }
 
@@ -271,12 +249,12 @@ void ServerLink::show_state(const StationState& shown, const JournalCounts& coun
   s.is_new = s.is_new || !(shown == s.shown);
   s.shown = shown;
   s.counts = counts;
-  if (s.cancelled || s.reporter.joinable()) {
+  if (s.cancelled || s.reporting.joinable()) {
     s.changed.notify_all();
     return;
   }
-  s.reporter = std::thread([&s] { s.report_loop(); });
-  if (s.options.follows_channels) s.follower = std::thread([&s] { s.follow_loop(); });
+  s.reporting = std::thread([&s] { s.report_loop(); });
+  if (s.options.follows_channels) s.following = std::thread([&s] { s.follow_loop(); });
 }
 
 std::optional<Timestamp> ServerLink::last_contact() const {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "store/metadata/sqlite/repositories.hpp"
 
 namespace vedette::sqlite {
@@ -185,18 +187,31 @@ class Stations : public StationRepository {
   }
   std::int64_t prune_verdicts(std::int64_t id, std::int64_t most, Timestamp received_before,
                               std::int64_t limit) override {
-    return c_
-        .prepare(
-            "DELETE FROM station_verdicts WHERE station = ? AND number IN (SELECT number FROM station_verdicts WHERE "
-            "station = ? ORDER BY number LIMIT ?) AND (received < ? OR number < (SELECT next_number FROM stations "
-            "WHERE id = ?) - ?)")
-        .bind(id)
-        .bind(id)
-        .bind(limit)
-        .bind(stored(received_before))
-        .bind(id)
-        .bind(most)
-        .execute();
+    std::int64_t first = 0, received = 0, next = 0;
+    {
+      auto q = c_.prepare(
+          "SELECT v.number, v.received, s.next_number FROM station_verdicts v JOIN stations s ON s.id = v.station "
+          "WHERE "
+          "v.station = ? ORDER BY v.number LIMIT 1");
+      q.bind(id);
+      if (!q.step()) return 0;
+      first = q.integer(0);
+      received = q.integer(1);
+      next = q.integer(2);
+    }
+    std::int64_t removed = 0;
+    if (first < next - most)
+      removed += c_.prepare("DELETE FROM station_verdicts WHERE station = ? AND number < ?")
+                     .bind(id)
+                     .bind(std::min(next - most, first + limit))
+                     .execute();
+    if (received < stored(received_before))
+      removed += c_.prepare("DELETE FROM station_verdicts WHERE station = ? AND number < ? AND received < ?")
+                     .bind(id)
+                     .bind(first + limit)
+                     .bind(stored(received_before))
+                     .execute();
+    return removed;
   }
   std::vector<StationVerdict> verdicts(std::int64_t id, const StationVerdictFilter& f, std::int64_t before_number,
                                        std::int64_t limit) override {
