@@ -25,6 +25,9 @@ Json encode(const LookoutVision::ModelThreshold& threshold) {
 Json encode_one(const LookoutVision::DatasetCheckState& state) {
   return {{"DatasetCheck", extension::encode_dataset_check(state.check, state.is_outdated, state.counts)}};
 }
+Json encode_channels(const std::vector<StationChannel>& channels) {
+  return {{"Channels", extension::encode_channels(channels)}};
+}
 Json encode_one(const TrialDetection& trial) {
   return {{"TrialDetection", extension::encode_trial(trial)}};
 }
@@ -171,6 +174,40 @@ JsonOperations extension_operations(ExtensionServices& s) {
          return encoded(
              s.lookout_vision.list_dataset_findings(i.context, extension::ListDatasetFindingsRequest(i.members)),
              [](const auto& page) { return extension::encode_dataset_findings(page.total, page.findings); });
+       }},
+      {"PutStationReport",
+       [&](const Invocation& i) {
+         return encoded(s.stations.put_report(i.context, extension::PutStationReportRequest(i.members)),
+                        [](const auto& channels) { return encode_channels(channels); });
+       }},
+      {"PutStationVerdicts",
+       [&](const Invocation& i) {
+         return encoded(s.stations.put_verdicts(i.context, extension::PutStationVerdictsRequest(i.members)),
+                        extension::encode_received);
+       }},
+      {"ListStations",
+       [&](const Invocation& i) {
+         return encoded(s.stations.list(i.context, lookoutvision::PageRequest(i.members)),
+                        [](const auto& page) { return encode_page(page, "Stations", extension::encode_station); });
+       }},
+      {"DescribeStation",
+       [&](const Invocation& i) {
+         return encoded(s.stations.describe(i.context, extension::StationRequest(i.members)), [](const auto& state) {
+           return Json{{"Station", extension::encode_station(state)}};
+         });
+       }},
+      {"DeleteStation",
+       [&](const Invocation& i) { return empty(s.stations.remove(i.context, extension::StationRequest(i.members))); }},
+      {"ListStationVerdicts",
+       [&](const Invocation& i) {
+         return encoded(
+             s.stations.list_verdicts(i.context, extension::ListStationVerdictsRequest(i.members)),
+             [](const auto& page) { return encode_page(page, "Verdicts", extension::encode_station_verdict); });
+       }},
+      {"UpdateStationChannel",
+       [&](const Invocation& i) {
+         return encoded(s.stations.update_channel(i.context, extension::UpdateStationChannelRequest(i.members)),
+                        [](const auto& channels) { return encode_channels(channels); });
        }},
       {"ListMetrics",
        [&](const Invocation& i) {

@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "domain/limits.hpp"
+#include "domain/station.hpp"
 
 namespace vedette {
 namespace {
@@ -180,6 +181,8 @@ class JsonCall : public PendingCall {
       }
     } else if (kind == "user") {
       subject.arn = user_arn(scope.account, text("UserName"));
+    } else if (kind == "station") {
+      subject.arn = station_arn(scope, text("StationName"));
     } else if (kind == "policy") {
       subject.arn = "arn:aws:iam::" + scope.account + ":policy/" + text("PolicyName");
     }

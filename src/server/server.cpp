@@ -25,6 +25,7 @@
 #include "service/extension.hpp"
 #include "service/job_handlers.hpp"
 #include "service/service.hpp"
+#include "service/stations.hpp"
 #include "store/model_files/model_files.hpp"
 #include "thumbnails/thumbnails.hpp"
 #include "training/training.hpp"
@@ -134,6 +135,7 @@ struct Server::Parts {
   Identities identities;
   Thumbnails thumbnails;
   AnnotationTransfer annotations;
+  Stations line_stations;
   ExtensionServices extension_services;
   RateLimiter limiter;
   JsonService lookoutvision_service, extension_service;
@@ -173,9 +175,12 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
           stores.objects(),
           {.cache_folder = stores.folder().thumbnails(), .cores = settings.cores, .largest_image = kLargestImage}),
       annotations(stores.metadata(), stores.objects(), clock),
-      extension_services{lookout_vision, stores.metadata(), metrics,
-                         identities,     stores.keys(),     ModelFiles(stores.objects()),
-                         thumbnails,     annotations,       stores.folder().audit()},
+      line_stations(stores.metadata(), clock, settings.stations),
+      extension_services{lookout_vision, stores.metadata(),
+                         metrics,        identities,
+                         stores.keys(),  ModelFiles(stores.objects()),
+                         thumbnails,     annotations,
+                         line_stations,  stores.folder().audit()},
       limiter(settings.requests_per_second),
       lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
                             limiter, &metrics),
@@ -185,7 +190,10 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
       sts_service(stores.keys()),
       open_paths(
           {&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
-          [this] { return metrics.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string()); },
+          [this] {
+            return metrics.to_prometheus() + line_stations.to_prometheus() +
+                   (upkeep ? upkeep->to_prometheus() : std::string());
+          },
           metrics_access, [this] { return stores.answer(); }, console_routes(console)),
       pipeline(stores.keys(), clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service},
                open_paths, audit, settings.regions),

@@ -10,6 +10,7 @@
 #include "http/open_paths.hpp"
 #include "http/server.hpp"
 #include "service/service.hpp"
+#include "service/stations.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "upkeep/upkeep.hpp"
 
@@ -54,6 +55,7 @@ struct ServerSettings {
   std::string backbone;
   std::string trainer_sandbox = "on";
   Quotas quotas;
+  StationLimits stations;
 };
 
 /// Returns address, port, certificate and limits of the HTTP server. Throws std::runtime_error if the address cannot be

@@ -10,6 +10,7 @@
 #include "metrics/metrics.hpp"
 #include "service/annotation_transfer.hpp"
 #include "service/service.hpp"
+#include "service/stations.hpp"
 #include "store/model_files/model_files.hpp"
 #include "thumbnails/thumbnails.hpp"
 
@@ -26,6 +27,7 @@ struct ExtensionServices {
   ModelFiles models;
   Thumbnails& thumbnails;
   AnnotationTransfer& annotations;
+  Stations& stations;
   std::filesystem::path audit_folder;  ///< where AuditLog writes
 };
 

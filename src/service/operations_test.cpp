@@ -369,8 +369,9 @@ class Evaluations : public Operations {
   KeyRing keys_{*metadata_, clock_, folder_.path() / "master-key"};
   Thumbnails thumbnails_{*objects_, {.cache_folder = folder_.path() / "thumbnails"}};
   AnnotationTransfer annotations_{*metadata_, *objects_, clock_};
-  ExtensionServices services_{service_,    *metadata_,   metrics_,      identities_, keys_, ModelFiles(*objects_),
-                              thumbnails_, annotations_, folder_.path()};
+  Stations stations_{*metadata_, clock_, {}};
+  ExtensionServices services_{service_,    *metadata_,   metrics_,  identities_,   keys_, ModelFiles(*objects_),
+                              thumbnails_, annotations_, stations_, folder_.path()};
 };
 
 TEST_F(Evaluations, AThumbnailOfAPictureThatMayNotBeReadDoesNotTellWhetherThereIsOne) {

@@ -1,8 +1,6 @@
-#include <algorithm>
-#include <nlohmann/json.hpp>
-
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "service/greengrass.hpp"
 #include "service/job_payloads.hpp"
 #include "service/pagination.hpp"
 #include "service/service.hpp"
@@ -10,21 +8,8 @@
 namespace vedette {
 namespace {
 
-using Json = nlohmann::json;
-
 Error no_job(const std::string& project, const std::string& name) {
   return not_found("MODEL_PACKAGE_JOB", name, "The project " + project + " has no model packaging job " + name + ".");
-}
-
-/// Reads the compiler options as JSON. The original's documents print them with single quotes, which are accepted, too.
-Result<Json> parse_compiler_options(std::string text) {
-  auto options = Json::parse(text, nullptr, false);
-  if (options.is_discarded()) {
-    std::replace(text.begin(), text.end(), '\'', '"');
-    options = Json::parse(text, nullptr, false);
-  }
-  if (!options.is_object()) return invalid_input("CompilerOptions must hold a JSON object.");
-  return options;
 }
 
 /// Checks the rules between members, which the API model cannot express.
@@ -36,13 +21,22 @@ Result<void> check_target(const lookoutvision::StartModelPackagingJobRequest& re
   if (request.has_accelerator && !request.compiler_options)
     return invalid_input("With the accelerator NVIDIA, CompilerOptions must name gpu-code, trt-ver and cuda-ver.");
   if (!request.compiler_options) return {};
-  const auto options = parse_compiler_options(*request.compiler_options);
-  if (!options) return options.error();
-  if (request.has_accelerator)
-    for (const char* name : {"gpu-code", "trt-ver", "cuda-ver"})
-      if (!options->contains(name) || !(*options)[name].is_string())
-        return invalid_input("With the accelerator NVIDIA, CompilerOptions must name gpu-code, trt-ver and cuda-ver.");
-  return {};
+  return check_compiler_options(*request.compiler_options, request.has_accelerator);
+}
+
+std::string component_version(const lookoutvision::StartModelPackagingJobRequest& request, std::int64_t model_version) {
+  return request.component_version.value_or(std::to_string(model_version) + ".0.0");
+}
+
+/// Whether the place where the job would write has a component already, which another server or a project that was
+/// deleted may have made. Its recipe is written last, so a packaging that failed does not count.
+Result<bool> has_recipe(ObjectStore& objects, const lookoutvision::StartModelPackagingJobRequest& request,
+                        const std::string& version) {
+  const auto keys = component_keys(request.output.key, request.component_name, version);
+  const auto found = objects.head(request.output.bucket, keys.recipe, std::nullopt);
+  if (found) return true;
+  if (found.error().kind == ErrorKind::not_found) return false;
+  return found.error();
 }
 
 }  // namespace
@@ -60,6 +54,10 @@ Result<std::string> LookoutVision::start_packaging_job(const CallContext& call,
   const auto& project = request.model.project_name;
   // The bucket is looked up before the transaction begins, because the store may be reached over a network.
   const auto has_bucket = objects_.has_bucket(request.output.bucket);
+  const auto version = resolve_version(call.scope, project, request.model.model_version);
+  const auto is_taken = version && has_bucket && *has_bucket
+                            ? has_recipe(objects_, request, component_version(request, *version))
+                            : Result<bool>(false);
   auto work = metadata_.write();
   const auto again =
       replayed(*work, call, "StartModelPackagingJob", "MODEL_PACKAGE_JOB", request.job_name.value_or(project));
@@ -72,6 +70,7 @@ Result<std::string> LookoutVision::start_packaging_job(const CallContext& call,
                     "The model is " + std::string(to_text(model->status)) + "; only a trained model can be packaged.");
   if (!has_bucket) return has_bucket.error();
   if (!*has_bucket) return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
+  if (!is_taken) return is_taken.error();
   PackagingJob job;
   job.project = project;
   job.name = request.job_name.value_or(random_uuid());
@@ -79,10 +78,10 @@ Result<std::string> LookoutVision::start_packaging_job(const CallContext& call,
   job.description = request.description;
   job.configuration = request.configuration;
   job.component_name = request.component_name;
-  job.component_version = request.component_version.value_or(std::to_string(model->version) + ".0.0");
+  job.component_version = component_version(request, model->version);
   job.status_message = "The job is waiting to run.";
   job.created = job.updated = clock_.now();
-  if (work->packaging_jobs().has_component(call.scope, job.component_name, job.component_version))
+  if (*is_taken || work->packaging_jobs().has_component(call.scope, job.component_name, job.component_version))
     return conflict("MODEL_PACKAGE_JOB", job.name,
                     "The component " + job.component_name + " " + job.component_version + " exists already.");
   if (!work->packaging_jobs().insert(call.scope, job))

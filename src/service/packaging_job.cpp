@@ -3,6 +3,7 @@
 #include "auth/auth.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "service/greengrass.hpp"
 #include "service/job_handlers.hpp"
 #include "service/job_payloads.hpp"
 #include "service/model_corrections.hpp"
@@ -15,14 +16,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t kMostAttempts = 3;
-
-/// Returns the key of the archive: below the prefix, by component and version, with the file name that devices look
-/// for.
-std::string archive_key(const PackagingJob& job) {
-  const auto location = nlohmann::json::parse(job.configuration).at("Greengrass").at("S3OutputLocation");
-  return location.value("Prefix", "") + job.component_name + "/" + job.component_version + "/" + job.component_name +
-         "-" + job.component_version + "-greengrass_model_component.zip";
-}
 
 /// Puts what corrects the model beside its files, if anything does.
 Result<void> add_corrections(MetadataStore& metadata, ObjectStore& objects, const Model& model,
@@ -37,18 +30,28 @@ Result<void> add_corrections(MetadataStore& metadata, ObjectStore& objects, cons
   return write_file_atomically(folder / kVerifiedFile, to_text(*verified));
 }
 
-Result<std::string> package(MetadataStore& metadata, ObjectStore& objects, const ModelJob& job,
-                            const PackagingJob& packaging, const Model& model, const fs::path& folder) {
+/// Puts the archive into the bucket and returns its SHA-256.
+Result<std::string> put_archive(ObjectStore& objects, const std::string& bucket, const std::string& key,
+                                const fs::path& file) {
+  auto staged = stage_file(objects, file);
+  if (!staged) return staged.error();
+  auto hash = (*staged)->finish();
+  if (!hash) return hash.error();
+  if (auto ok = objects.put(bucket, key, std::move(*staged), {.content_type = "application/zip"}, {}); !ok)
+    return ok.error();
+  return *hash;
+}
+
+Result<PackagedArchive> package(MetadataStore& metadata, ObjectStore& objects, const ModelJob& job,
+                                const PackagingJob& packaging, const Model& model, const fs::path& folder) {
   const auto caller = caller_of_job(metadata, job.scope.account, job.user);
   if (!caller) return caller.error();
-  const auto bucket = nlohmann::json::parse(packaging.configuration)
-                          .at("Greengrass")
-                          .at("S3OutputLocation")
-                          .at("Bucket")
-                          .get<std::string>();
-  const auto key = archive_key(packaging);
-  if (auto ok = authorize(*caller, "s3:PutObject", object_arn(bucket, key)); !ok)
-    return invalid_input(ok.error().message);
+  const auto location = nlohmann::json::parse(packaging.configuration).at("Greengrass").at("S3OutputLocation");
+  const auto bucket = location.at("Bucket").get<std::string>();
+  const auto keys = component_keys(location.value("Prefix", ""), packaging.component_name, packaging.component_version);
+  for (const auto& key : {keys.archive, keys.recipe})
+    if (auto ok = authorize(*caller, "s3:PutObject", object_arn(bucket, key)); !ok)
+      return invalid_input(ok.error().message);
   if (auto ok = ModelFiles(objects).fetch(model.uid, folder / "model"); !ok)
     return ok.error().kind == ErrorKind::not_found ? invalid_input("The model was deleted before it was packaged.")
                                                    : ok.error();
@@ -56,11 +59,20 @@ Result<std::string> package(MetadataStore& metadata, ObjectStore& objects, const
   if (const auto moved = metadata.read()->models().threshold(model.uid))
     if (auto ok = move_threshold(folder / "model", moved->threshold); !ok) return internal_error(ok.error().message);
   if (auto ok = add_corrections(metadata, objects, model, folder / "model"); !ok) return ok.error();
+  if (auto ok = add_device_facts(folder / "model"); !ok) return internal_error(ok.error().message);
   if (auto ok = write_archive(folder / "model", folder / "model.zip"); !ok) return ok.error();
-  if (auto ok = put_file(objects, bucket, key, folder / "model.zip"); !ok)
-    return ok.error().kind == ErrorKind::not_found ? invalid_input("The output bucket " + bucket + " does not exist.")
-                                                   : ok.error();
-  return "s3://" + bucket + "/" + key;
+  PackagedArchive archive{"s3://" + bucket + "/" + keys.archive, ""};
+  auto put = put_archive(objects, bucket, keys.archive, folder / "model.zip");
+  if (put) archive.sha256 = *put;
+  // The recipe comes last: where it is, the component is whole.
+  const auto described =
+      put ? put_bytes(objects, bucket, keys.recipe, component_recipe(packaging, archive.uri), "application/json")
+          : Result<ObjectInfo>(put.error());
+  if (!described)
+    return described.error().kind == ErrorKind::not_found
+               ? invalid_input("The output bucket " + bucket + " does not exist.")
+               : described.error();
+  return archive;
 }
 
 }  // namespace
@@ -75,8 +87,10 @@ JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& 
       return {};
     }
     using enum PackagingJobStatus;
-    const auto move = [&](PackagingJobStatus from, PackagingJobStatus to, const std::string& message) {
+    const auto move = [&](PackagingJobStatus from, PackagingJobStatus to, const std::string& message,
+                          const PackagedArchive& archive = {}) {
       auto work = metadata.write();
+      if (to == succeeded) work->packaging_jobs().set_archive(job->scope, job->project, job->name, archive);
       work->packaging_jobs().move(job->scope, job->project, job->name, from, to, message, clock.now());
       work->commit();
     };
@@ -95,11 +109,11 @@ JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& 
     fs::remove_all(folder, ignored);
     fs::create_directories(folder);
     auto outcome = model ? package(metadata, objects, *job, *packaging, *model, folder)
-                         : Result<std::string>(invalid_input("The model was deleted before it was packaged."));
+                         : Result<PackagedArchive>(invalid_input("The model was deleted before it was packaged."));
     fs::remove_all(folder, ignored);
     if (!outcome && cancel) return {std::chrono::milliseconds(0)};
     if (outcome) {
-      move(running, succeeded, "The model was packaged to " + *outcome + ".");
+      move(running, succeeded, "The model was packaged to " + outcome->uri + ".", *outcome);
     } else if (outcome.error().kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) {
       log::error("packaging", {{"packaging_job", job->name}, {"reason", outcome.error().message}});
       return {std::chrono::seconds(5)};

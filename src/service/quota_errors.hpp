@@ -17,6 +17,7 @@ inline constexpr const char* kTags = "L-56454D06";
 inline constexpr const char* kRequests = "L-56454D07";  // of ThrottlingException
 inline constexpr const char* kRunningTrials = "L-56454D08";
 inline constexpr const char* kTrials = "L-56454D09";
+inline constexpr const char* kStations = "L-56454D0A";
 }  // namespace quotas
 
 inline Error quota_exceeded(const char* code, std::string type, std::string id, std::string message) {

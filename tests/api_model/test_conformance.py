@@ -19,6 +19,7 @@ from harness import BUILD, Server, labelled_pictures, run, sample_set, upload_se
 LOOKOUT, EXTENSION = Model("lookoutvision"), Model("vedette")
 CONSTRAINT = "failed to satisfy constraint"
 CHECKS = {}
+RECORD = json.dumps({"seq": 1, "journal": "j", "station": "aaa", "state": "judged", "is_anomalous": False})
 GREENGRASS = {"S3OutputLocation": {"Bucket": "conformance", "Prefix": "packages/"}, "ComponentName": "part", "TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}}
 
 
@@ -61,7 +62,7 @@ def defaults(model, operation):
             continue
         members[m["name"]] = {"ProjectName": "conformance-none", "ContentType": "image/jpeg", "UserName": "conformance-none", "PolicyName": "conformance-none",
                               "ResourceArn": "arn:aws:lookoutvision:us-east-1:123456789012:model/conformance-none/1", "TagKeys": ["k"], "SourceRefs": ["s3://conformance-none/x"],
-                              "Verifications": [{"SourceRef": "s3://conformance-none/x"}],
+                              "Verifications": [{"SourceRef": "s3://conformance-none/x"}], "Records": [RECORD],
                               "EndTime": "2022-03-02T10:00:00Z", "Configuration": {"Greengrass": GREENGRASS}, "Actions": [{"Action": "s3:GetObject"}]}.get(m["name"]) or model.sample(m["type"])
     return members
 
@@ -287,7 +288,7 @@ class Errors(unittest.TestCase):
                 database.execute(f"ALTER TABLE {table} RENAME TO broken_{table}")
             database.commit()
 
-        break_tables("projects", "datasets", "models", "packaging_jobs", "client_tokens", "metric_points", "metric_series", "training_progress")
+        break_tables("projects", "datasets", "models", "packaging_jobs", "client_tokens", "metric_points", "metric_series", "training_progress", "stations")
         # ListAuditEvents reads no table but a folder. The file of today that is open already goes on to be written.
         os.rename(os.path.join(server.data, "audit"), os.path.join(server.data, "audit-elsewhere"))
         # GetThumbnails needs no table but those that say who calls.
@@ -321,7 +322,7 @@ class Errors(unittest.TestCase):
     @NEEDS_TRAINER
     def test_5_missing_resources_conflicts_and_quotas(self):
         sample = sample_set()
-        server = Server(extra=["--trainings-at-once", "1", "--inference-units", "2", "--max-projects", "4", "--longest-wait", "0.1"])
+        server = Server(extra=["--trainings-at-once", "1", "--inference-units", "2", "--max-projects", "4", "--max-stations", "1", "--longest-wait", "0.1"])
         self.addCleanup(server.destroy)
         wire, extension = Wire(server), Wire(server, service="vedette")
         api, s3 = server.client("lookoutvision"), server.client("s3")
@@ -437,6 +438,7 @@ class Errors(unittest.TestCase):
         succeed("StartModelPackagingJob", ProjectName="job", ModelVersion="latest", JobName="package-1", Description="For line 7 (x86)", Configuration={"Greengrass": GREENGRASS})
         wait_while(lambda: api.describe_model_packaging_job(ProjectName="job", JobName="package-1")["ModelPackagingDescription"], ["CREATED", "RUNNING"], 0.1)
         self.assertEqual(succeed("DescribeModelPackagingJob", ProjectName="job", JobName="package-1")["ModelPackagingDescription"]["Status"], "SUCCEEDED")
+        self.provoke_stations(succeed, expect)
         succeed("TagResource", ResourceArn=arn, Tags=[{"Key": "stage", "Value": "production"}])
         succeed("UntagResource", ResourceArn=arn, TagKeys=["stage", "never there"])
         good_picture = next(os.path.relpath(path, sample) for path, is_anomalous in labelled_pictures(sample, "test.manifest") if not is_anomalous)
@@ -498,6 +500,28 @@ class Errors(unittest.TestCase):
         expect("RebaseModel", "ServiceQuotaExceededException", **move)
         moved = wait_while(lambda: api.describe_model(ProjectName="job", ModelVersion="2")["ModelDescription"], ["TRAINING"])
         self.assertEqual(moved["Status"], "TRAINED", moved["StatusMessage"])
+
+    def provoke_stations(self, succeed, expect):
+        """A station runs what the job package-1 made."""
+        station = {"StationName": "line"}
+        record = {"seq": 3, "journal": "j", "state": "judged", "is_anomalous": True, "t_verdict_ns": 1_800_000_000_000_000_000, "t_picture_ns": 1_800_000_000_000_000_000, "model": "part",
+                  "picture": "s3://conformance/kept.png", "source": "camera", "trigger_id": "part-7", "classes": [{"name": "dent", "area": 0.25, "color": "#ff0000"}]}
+        succeed("PutStationReport", **station, AgentVersion="1.0", IntervalSeconds=5, Models=[{"ModelComponent": "part", "ComponentVersion": "1.0.0", "ModelSha256": "", "State": "FAILED", "StateMessage": "why"}],
+                Findings=[{"Check": "disk", "Level": "WARNING", "Message": "full"}], Counters=[{"Name": "dropped", "Value": 5}])
+        for sequence in (3, 7):
+            succeed("PutStationVerdicts", **station, Records=[json.dumps({**record, "seq": sequence, "station": "line"})])
+        expect("PutStationReport", "ServiceQuotaExceededException", StationName="second", AgentVersion="1.0")
+        expect("PutStationVerdicts", "ServiceQuotaExceededException", StationName="second", Records=[json.dumps({**record, "station": "second"})])
+        # One job runs after the other, so the last of them has made nothing yet.
+        for number in range(3):
+            succeed("StartModelPackagingJob", ProjectName="job", ModelVersion="latest", JobName=f"waiting-{number}", Configuration={"Greengrass": {**GREENGRASS, "ComponentVersion": f"2.0.{number}"}})
+        channel = {**station, "ModelComponent": "part", "ProjectName": "job"}
+        expect("UpdateStationChannel", "ConflictException", **channel, JobName="waiting-2")
+        self.assertEqual(succeed("UpdateStationChannel", **channel, JobName="package-1")["Channels"][0]["ChangedBy"], "admin")
+        self.assertEqual(len(succeed("ListStations")["Stations"]), 1)
+        self.assertEqual(succeed("DescribeStation", **station)["Station"]["Gaps"][0]["FirstSequence"], 4)
+        self.assertEqual(len(succeed("ListStationVerdicts", **station, IsAnomalous="true")["Verdicts"]), 2)
+        succeed("DeleteStation", **station)
 
     def throttle_detection(self, server, sample):
         """More calls than the model's units can take."""

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import BUILD, Server, sample_set
@@ -209,6 +210,30 @@ class Console(unittest.TestCase):
         self.assertEqual([os.path.basename(image["file_name"]) for image in exported["images"]], names[:2])
         self.assertEqual([(a["area"], a["bbox"]) for a in exported["annotations"]], [(100, [20, 30, 10, 10])] * 2)
         self.assertEqual([c["name"] for c in exported["categories"]], ["groove"])
+
+    def test_a_station_is_looked_at_and_teaches_a_project(self):
+        self.s3.create_bucket(Bucket="kept")
+        with open(pictures_of("train.manifest", "anomaly")[0], "rb") as file:
+            self.s3.put_object(Bucket="kept", Key="stations/line-1/5.jpg", Body=file.read(), ContentType="image/jpeg")
+        self.lookout.create_project(ProjectName="line")
+        self.addCleanup(self.lookout.delete_project, ProjectName="line")
+        self.lookout.create_dataset(ProjectName="line", DatasetType="train")
+        self.addCleanup(self.lookout.delete_dataset, ProjectName="line", DatasetType="train")
+        script = browser("stations.mjs", "line-1", "line")
+        self.assertEqual(script.stdout.readline(), "empty\n")
+        self.vedette.put_station_report(StationName="line-1", AgentVersion="1.0", Models=[{"ModelComponent": "flange", "ComponentVersion": "1.0.0", "State": "RUNNING"}],
+                                        Findings=[{"Check": "source", "Level": "ERROR", "Message": "The camera is offline."}], Counters=[{"Name": "waiting.server", "Value": 0}])
+        record = {"journal": "j", "station": "line-1", "model": "flange", "model_version": "1.0.0", "state": "judged", "source": "camera", "confidence": 0.75, "score": 0.5, "threshold": 0.25}
+        now = time.time_ns()
+        lines = [{**record, "seq": n, "trigger_id": f"part-{n}", "t_verdict_ns": now + n * 10**9, "is_anomalous": n == 5} for n in (1, 5, 6, 7, 8)]
+        lines[1].update(picture="s3://kept/stations/line-1/5.jpg", classes=[{"name": "dent", "area": 0.25, "color": "#ff0000"}])
+        lines[3].update(state="no_picture", reason="Camera gave nothing", is_anomalous=True, confidence=0)
+        self.vedette.put_station_verdicts(StationName="line-1", Records=[json.dumps(line) for line in lines])
+        out, err = script.communicate("fed\n", timeout=120)
+        self.assertEqual((script.returncode, err), (0, ""))
+        entry, = self.lookout.list_dataset_entries(ProjectName="line", DatasetType="train")["DatasetEntries"]
+        self.assertEqual((json.loads(entry)["source-ref"], json.loads(entry)["anomaly-label-metadata"]["class-name"]), ("s3://kept/stations/line-1/5.jpg", "anomaly"))
+        self.assertEqual(self.vedette.list_stations()["Stations"], [])
 
     def test_objects_never_run_scripts_in_a_browser(self):
         self.s3.create_bucket(Bucket="hostile")

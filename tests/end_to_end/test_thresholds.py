@@ -13,6 +13,7 @@ from PIL import Image
 from botocore.exceptions import ClientError
 
 from harness import Server, run, upload_lines, wait_while, write_tiny_set
+from test_stations import STATION, Probe
 
 GOOD, BAD = 30, 20
 MODEL = {"ProjectName": "p", "ModelVersion": "1"}
@@ -197,6 +198,53 @@ class Thresholds(unittest.TestCase):
         labels = {picture["SourceRef"]: picture.get("AnomalyLabels", []) for picture in self.vedette.describe_model_evaluation(**MODEL, MaxResults=1000)["Pictures"]}
         self.assertEqual(labels[self.lines[0]["source-ref"]], [])
         self.assertTrue(labels[self.lines[GOOD]["source-ref"]])
+
+
+    def package(self, name, **greengrass):
+        configuration = {"S3OutputLocation": {"Bucket": "parts", "Prefix": "packages/"}, "TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}, **greengrass}
+        self.api.start_model_packaging_job(**MODEL, JobName=name, Configuration={"Greengrass": configuration})
+        job = wait_while(lambda: self.api.describe_model_packaging_job(ProjectName="p", JobName=name)["ModelPackagingDescription"], ["CREATED", "RUNNING"], 0.05)
+        self.assertEqual(job["Status"], "SUCCEEDED", job["StatusMessage"])
+        start = f"packages/{greengrass['ComponentName']}/{greengrass['ComponentVersion']}/{greengrass['ComponentName']}-{greengrass['ComponentVersion']}"
+        return start + "-greengrass_model_component.zip", start + "-recipe.json"
+
+    def test_8_a_package_is_a_greengrass_component(self):
+        archive, recipe = self.package("component", ComponentName="com.example.part", ComponentVersion="1.2.3")
+        told = json.loads(self.s3.get_object(Bucket="parts", Key=recipe)["Body"].read())
+        self.assertEqual((told["ComponentName"], told["ComponentVersion"], told["Manifests"][0]["Artifacts"]), ("com.example.part", "1.2.3", [{"Uri": f"s3://parts/{archive}", "Unarchive": "ZIP"}]))
+        with zipfile.ZipFile(io.BytesIO(self.s3.get_object(Bucket="parts", Key=archive)["Body"].read())) as content:
+            manifest = json.loads(content.read("manifest.json"))
+        self.assertEqual(manifest["dataset"], {"image_height": 96, "image_width": 96})
+        self.assertEqual(manifest["model_graph"]["threshold"], manifest["decision"]["threshold"])
+        self.assertEqual(manifest["model_graph"]["pixel_level_classes"]["names"], [label["name"] for label in manifest["segmentation"]["labels"]])
+        # Another server, or a project that was deleted, may have made a component of this name and version.
+        self.s3.put_object(Bucket="parts", Key="packages/foreign/1.0.0/foreign-1.0.0-recipe.json", Body=b"{}")
+        self.assertEqual(self.code_of(self.package, name="foreign", ComponentName="foreign", ComponentVersion="1.0.0"), "ConflictException")
+
+    def test_9_a_station_fetches_the_version_that_the_server_chose(self):
+        self.package("first", ComponentName="line-part", ComponentVersion="1.0.0")
+        keys = self.server.credentials()
+        probe = Probe(self.folder, self.server, (keys["aws_access_key_id"], keys["aws_secret_access_key"]))
+        self.addCleanup(probe.close)
+        probe.show(("line-part", "0.9.0", "RUNNING"))
+        channel = {"StationName": STATION, "ModelComponent": "line-part", "ProjectName": "p"}
+        wait_while(lambda: {"Status": "none" if not self.vedette.list_stations()["Stations"] else "known"}, ["none"], 0.05)
+        self.vedette.update_station_channel(**channel, JobName="first")
+        self.assertEqual(probe.line(), "chosen line-part 1.0.0")
+        picture = os.path.join(self.folder, self.lines[GOOD]["source-ref"].removeprefix("s3://parts/"))
+        verdict = next(v for v in map(json.loads, run("detect", os.path.join(probe.models, "line-part", "1.0.0"), picture, "--json").splitlines()) if "confidence" in v)
+        self.assertEqual(verdict["is_anomalous"], self.map_of(GOOD)["IsAnomalous"])
+        # An archive that somebody has changed since does not become a version.
+        archive, _ = self.package("second", ComponentName="line-part", ComponentVersion="2.0.0")
+        self.s3.put_object(Bucket="parts", Key=archive, Body=b"something else")
+        self.vedette.update_station_channel(**channel, JobName="second")
+        wait_while(lambda: {"Status": str("SHA-256" in str(self.vedette.describe_station(StationName=STATION)["Station"]["Findings"]))}, ["False"], 0.05)
+        self.assertEqual([name for name in os.listdir(os.path.join(probe.models, "line-part")) if not name.startswith(".")], ["1.0.0"])
+        # Without a channel nothing more is fetched, and going back needs no fetch.
+        self.s3.delete_object(Bucket="parts", Key="packages/line-part/1.0.0/line-part-1.0.0-greengrass_model_component.zip")
+        self.vedette.update_station_channel(**channel, JobName="first")
+        self.assertEqual(probe.line(), "chosen line-part 1.0.0")
+
 
 
 if __name__ == "__main__":

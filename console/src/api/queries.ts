@@ -11,6 +11,8 @@ export const keys = {
   models: (project: string) => ['project', project, 'models'] as const,
   datasetCheck: (project: string) => ['project', project, 'dataset-check'] as const,
   trials: (project: string) => ['project', project, 'trials'] as const,
+  stations: ['stations'] as const,
+  station: (name: string) => ['station', name] as const,
   model: (project: string, version: string) => ['project', project, 'models', version] as const,
 };
 
@@ -32,7 +34,7 @@ export function useProject(name: string) {
 const isChanging = (dataset: DatasetDescription | null | undefined) => /IN_PROGRESS/.test(dataset?.Status ?? '');
 
 /** A dataset of a project, or null if there is none. It is asked for again while it changes. */
-export function useDataset(project: string, type: 'train' | 'test') {
+export function useDataset(project: string, type: 'train' | 'test', options: Options<DatasetDescription | null> = {}) {
   const { client } = useSession();
   return useQuery<DatasetDescription | null>({
     queryKey: keys.dataset(project, type),
@@ -45,6 +47,7 @@ export function useDataset(project: string, type: 'train' | 'test') {
       }
     },
     refetchInterval: ({ state }) => (isChanging(state.data) ? 1000 : false),
+    ...options,
   });
 }
 

@@ -22,6 +22,8 @@ const DrawPage = lazy(() => import('../pages/draw.tsx'));
 const ModelsPage = lazy(() => import('../pages/models.tsx'));
 const ModelPage = lazy(() => import('../pages/model.tsx'));
 const PackagesPage = lazy(() => import('../pages/packages.tsx'));
+const StationPage = lazy(() => import('../pages/station.tsx'));
+const StationsPage = lazy(() => import('../pages/stations.tsx'));
 const TrainPage = lazy(() => import('../pages/train.tsx'));
 const TrialPage = lazy(() => import('../pages/trial.tsx'));
 const TrialsPage = lazy(() => import('../pages/trials.tsx'));
@@ -62,6 +64,8 @@ export function App() {
             <Route path="/projects/:project/trials/:name">
               {({ project, name }) => <TrialPage project={decodeURIComponent(project)} name={decodeURIComponent(name)} />}
             </Route>
+            <Route path="/stations">{() => <StationsPage />}</Route>
+            <Route path="/stations/:name">{({ name }) => <StationPage key={name} name={decodeURIComponent(name)} />}</Route>
             <Route path="/users">{() => <UsersPage />}</Route>
             <Route path="/audit">{() => <AuditPage />}</Route>
             <Route>{() => <NotFound />}</Route>

@@ -77,6 +77,7 @@ function navigationItems(project: string | undefined): SideNavigationProps.Item[
   const items: SideNavigationProps.Item[] = [
     { type: 'link', text: 'Dashboard', href: href(paths.dashboard()) },
     { type: 'link', text: 'Projects', href: href(paths.projects()) },
+    { type: 'link', text: 'Stations', href: href(paths.stations()) },
   ];
   if (project)
     items.push(
@@ -109,7 +110,7 @@ export function Layout({ children }: { children: ReactNode }) {
   const match = /^\/projects\/([^/]+)/.exec(location);
   const project = match ? decodeURIComponent(match[1]!) : undefined;
   // A page below another one lights up that one's link.
-  const parents = project ? [paths.models(project), paths.trials(project), paths.packages(project)] : [];
+  const parents = project ? [paths.models(project), paths.trials(project), paths.packages(project)] : [paths.stations()];
   const active = parents.find((path) => location.startsWith(path)) ?? (project && location.includes('/dataset/') ? paths.dataset(project) : location);
   return (
     <>

@@ -17,6 +17,8 @@ export const paths = {
   trials: (project: string) => `/projects/${part(project)}/trials`,
   trial: (project: string, name: string) => `/projects/${part(project)}/trials/${part(name)}`,
   packages: (project: string) => `/projects/${part(project)}/packages`,
+  stations: () => '/stations',
+  station: (name: string) => `/stations/${part(name)}`,
   users: () => '/users',
   audit: () => '/audit',
 };

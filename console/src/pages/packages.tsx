@@ -9,6 +9,7 @@ import Container from '@cloudscape-design/components/container';
 import FormField from '@cloudscape-design/components/form-field';
 import Header from '@cloudscape-design/components/header';
 import Input from '@cloudscape-design/components/input';
+import Link from '@cloudscape-design/components/link';
 import KeyValuePairs from '@cloudscape-design/components/key-value-pairs';
 import Modal from '@cloudscape-design/components/modal';
 import Select from '@cloudscape-design/components/select';
@@ -212,7 +213,8 @@ function JobDetails({ project, name }: { project: string; name: string }) {
           ]}
         />
         <Box color="text-body-secondary">
-          A device needs the archive and the program <code>vedette</code>: <code>vedette detect model.zip picture.jpg</code>.
+          A station fetches it when you move it to this version on the page <Link href={href(paths.stations())}>Stations</Link>. Without a station, the archive and the program{' '}
+          <code>vedette</code> are enough: <code>vedette detect model.zip picture.jpg</code>.
         </Box>
       </SpaceBetween>
     </Container>

@@ -23,6 +23,8 @@ const actions = [
   'vedette:FindNearestPatch',
   'vedette:RebaseModel',
   'vedette:StartTrialDetection',
+  'vedette:UpdateStationChannel',
+  'vedette:DeleteStation',
   'vedette:ListAuditEvents',
   'vedette:ConvertAnnotations',
   'vedette:ExportCocoAnnotations',

@@ -8,6 +8,7 @@
 
 #include "domain/domain.hpp"
 #include "store/metadata/dataset_checks.hpp"
+#include "store/metadata/stations.hpp"
 #include "store/metadata/trial_detections.hpp"
 #include "store/metadata/verified_pictures.hpp"
 
@@ -75,6 +76,12 @@ struct NewJob {
 struct RememberedToken {
   std::string parameters_hash;
   std::string resource;  ///< What the operation needs to give the same answer again.
+};
+
+/// The archive that a packaging job wrote.
+struct PackagedArchive {
+  std::string uri;     ///< s3://bucket/key
+  std::string sha256;  ///< 64 hexadecimal digits
 };
 
 /// How far a training is, according to its last report.
@@ -201,6 +208,11 @@ class PackagingJobRepository {
   /// Compares and sets the status of the job. Returns false if the job is gone or in another state.
   virtual bool move(const Scope& scope, const std::string& project, const std::string& name, PackagingJobStatus from,
                     PackagingJobStatus to, const std::string& message, Timestamp now) = 0;
+  virtual void set_archive(const Scope& scope, const std::string& project, const std::string& name,
+                           const PackagedArchive& archive) = 0;
+  /// Returns nothing if the job has not succeeded, or if a version of the server that kept no archives ran it.
+  virtual std::optional<PackagedArchive> archive(const Scope& scope, const std::string& project,
+                                                 const std::string& name) = 0;
 };
 
 class JobRepository {
@@ -287,6 +299,7 @@ class UnitOfWork {
   virtual TrialDetectionRepository& trial_detections() = 0;
   virtual VerifiedPictureRepository& verified_pictures() = 0;
   virtual DatasetCheckRepository& dataset_checks() = 0;
+  virtual StationRepository& stations() = 0;
   virtual JobRepository& jobs() = 0;
   virtual UserRepository& users() = 0;
   virtual TokenRepository& tokens() = 0;

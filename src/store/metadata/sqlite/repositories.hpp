@@ -15,6 +15,7 @@ std::unique_ptr<PackagingJobRepository> make_packaging_jobs(Connection& connecti
 std::unique_ptr<TrialDetectionRepository> make_trial_detections(Connection& connection);
 std::unique_ptr<VerifiedPictureRepository> make_verified_pictures(Connection& connection);
 std::unique_ptr<DatasetCheckRepository> make_dataset_checks(Connection& connection);
+std::unique_ptr<StationRepository> make_stations(Connection& connection);
 std::unique_ptr<JobRepository> make_jobs(Connection& connection);
 std::unique_ptr<UserRepository> make_users(Connection& connection);
 std::unique_ptr<TokenRepository> make_tokens(Connection& connection);

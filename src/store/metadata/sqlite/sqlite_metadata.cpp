@@ -6,7 +6,7 @@
 
 namespace vedette::embedded {
 extern const std::string_view migration_0001, migration_0002, migration_0003, migration_0004, migration_0005,
-    migration_0006, migration_0007;
+    migration_0006, migration_0007, migration_0008;
 }
 
 namespace vedette {
@@ -39,6 +39,7 @@ class SqliteUnitOfWork : public UnitOfWork {
   TrialDetectionRepository& trial_detections() override { return trial_detections_.get(); }
   VerifiedPictureRepository& verified_pictures() override { return verified_pictures_.get(); }
   DatasetCheckRepository& dataset_checks() override { return dataset_checks_.get(); }
+  StationRepository& stations() override { return stations_.get(); }
   JobRepository& jobs() override { return jobs_.get(); }
   UserRepository& users() override { return users_.get(); }
   TokenRepository& tokens() override { return tokens_.get(); }
@@ -54,6 +55,7 @@ class SqliteUnitOfWork : public UnitOfWork {
   Lazy<TrialDetectionRepository> trial_detections_{transaction_.connection(), sqlite::make_trial_detections};
   Lazy<VerifiedPictureRepository> verified_pictures_{transaction_.connection(), sqlite::make_verified_pictures};
   Lazy<DatasetCheckRepository> dataset_checks_{transaction_.connection(), sqlite::make_dataset_checks};
+  Lazy<StationRepository> stations_{transaction_.connection(), sqlite::make_stations};
   Lazy<JobRepository> jobs_{transaction_.connection(), sqlite::make_jobs};
   Lazy<UserRepository> users_{transaction_.connection(), sqlite::make_users};
   Lazy<TokenRepository> tokens_{transaction_.connection(), sqlite::make_tokens};
@@ -71,7 +73,8 @@ class SqliteMetadata : public MetadataStore {
                                  {4, embedded::migration_0004},
                                  {5, embedded::migration_0005},
                                  {6, embedded::migration_0006},
-                                 {7, embedded::migration_0007}});
+                                 {7, embedded::migration_0007},
+                                 {8, embedded::migration_0008}});
   }
   std::unique_ptr<UnitOfWork> read() override {
     return std::make_unique<SqliteUnitOfWork>(pool_, sqlite::Transaction::Access::read);

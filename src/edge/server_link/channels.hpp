@@ -1,0 +1,60 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.hpp"
+#include "edge/server_link/server_calls.hpp"
+
+namespace vedette {
+
+/// Which version of a component the server wants the station to run.
+struct Channel {
+  std::string component, version;
+  std::string archive;  ///< s3://bucket/key
+  std::string sha256;   ///< of the archive, 64 hexadecimal digits
+  bool operator==(const Channel&) const = default;
+};
+
+/// Whether a text can be the name of a component or of a version: it is the name of a folder, which is not hidden.
+bool is_folder_name(const std::string& text);
+
+/// Puts the version of a channel into the folder of the models, as <component>/<version>/, unless it is there. The
+/// archive is fetched piece by piece into a hidden file, where a fetch that was cut off goes on; it is compared with its
+/// SHA-256, unpacked, and gets its name in one step, so that a kill leaves the version there whole or not at all. Then
+/// versions that came from channels are removed, but for the newest three and this one.
+/// Fails with unavailable and the like if the archive cannot be fetched; with invalid_input if it is not what the channel
+/// says or holds no model; with conflict if something else lies at its place.
+Result<void> install_channel(const Channel& channel, const std::filesystem::path& models, ServerCalls& calls);
+
+/// Follows the channels of a station. Only one thread may use it.
+class ChannelFollower {
+ public:
+  using Choose = std::function<Result<void>(const std::string& component, const std::string& version)>;
+  ChannelFollower(std::filesystem::path models, Choose choose, const ServerLinkOptions& options,
+                  const std::atomic<bool>& cancelled)
+      : models_(std::move(models)), choose_(std::move(choose)), calls_(options, cancelled) {}
+  /// Puts the versions of these channels into the models folder, and has the components run them; what was done before
+  /// is not done again. Returns why channels could not be followed. Of these, those whose fault does not pass by itself
+  /// are tried again after five minutes.
+  std::vector<std::string> follow(const std::vector<Channel>& channels);
+
+ private:
+  struct Failure {
+    Channel channel;
+    std::string problem;
+    std::chrono::steady_clock::time_point until;  ///< when it is tried again
+  };
+  const std::filesystem::path models_;
+  const Choose choose_;
+  ServerCalls calls_;
+  std::vector<Channel> followed_;  ///< those that are installed and chosen
+  std::vector<Failure> failures_;
+};
+
+}  // namespace vedette

@@ -1,0 +1,102 @@
+// Tests what the link of a station reads and writes; tests/end_to_end/test_stations.py tests it with a server.
+#include "edge/server_link/server_link.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "edge/server_link/channels.hpp"
+#include "edge/server_link/report.hpp"
+
+namespace vedette {
+namespace {
+
+using Json = nlohmann::json;
+
+const Json kConfig = {{"kind", "server"}, {"endpoint", "https://vedette.plant:8420/"}, {"credentials", "/etc/key"}};
+
+TEST(ServerLinkOptions, AreReadWithTheirDefaults) {
+  const auto plain = parse_server_link(kConfig, "line-1");
+  ASSERT_TRUE(plain) << plain.error().message;
+  EXPECT_EQ(std::tuple(plain->name, plain->station, plain->endpoint, plain->region, plain->bucket,
+                       plain->interval.count(), plain->follows_channels),
+            std::tuple("server", "line-1", "https://vedette.plant:8420", "us-east-1", "", 60, true));
+  auto config = kConfig;
+  config.update({{"pictures", "s3://line7/kept"}, {"interval", 5}, {"channels", false}, {"region", "eu-central-1"}});
+  const auto whole = parse_server_link(config, "line-1");
+  ASSERT_TRUE(whole) << whole.error().message;
+  EXPECT_EQ(std::tuple(whole->bucket, whole->prefix, whole->interval.count(), whole->follows_channels, whole->region),
+            std::tuple("line7", "kept/", 5, false, "eu-central-1"));
+}
+
+TEST(ServerLinkOptions, AWrongMemberIsNamed) {
+  for (const auto& [member, value] : std::vector<std::pair<std::string, Json>>{{"endpoint", "vedette.plant"},
+                                                                               {"endpoint", nullptr},
+                                                                               {"credentials", ""},
+                                                                               {"pictures", "kept/"},
+                                                                               {"pictures", "s3:///kept"},
+                                                                               {"interval", 0},
+                                                                               {"interval", "60"},
+                                                                               {"channels", "yes"},
+                                                                               {"profile", 5},
+                                                                               {"colour", "red"}}) {
+    auto config = kConfig;
+    config[member] = value;
+    const auto options = parse_server_link(config, "line-1");
+    ASSERT_FALSE(options) << member;
+    EXPECT_NE(options.error().message.find("member " + member), std::string::npos) << options.error().message;
+  }
+  EXPECT_FALSE(parse_server_link(Json::array(), "line-1"));
+}
+
+TEST(StationReport, SaysWhatTheServerTakes) {
+  StationState state;
+  state.models = {{"flange", "1.0.0", std::string(64, 'a'), "RUNNING", ""},
+                  {"screw", "", "", "FAILED", std::string(2000, 'x')},
+                  {"a name", "", "", "RUNNING", ""}};
+  state.sources = {{"camera", "offline", "no cable"}, {"folder", "online", ""}};
+  JournalCounts counts;
+  counts.last = 100;
+  counts.full = true;
+  counts.sinks["server"] = {90, 4};
+  const auto options = parse_server_link(kConfig, "line-1");
+  const auto report = Json::parse(report_body(*options, "1.2", state, counts, {2, 0, {"flange 2.0.0: away"}}));
+  EXPECT_EQ(report["AgentVersion"], "1.2");
+  ASSERT_EQ(report["Models"].size(), 2U);
+  EXPECT_EQ(report["Models"][0], (Json{{"ModelComponent", "flange"},
+                                       {"ComponentVersion", "1.0.0"},
+                                       {"ModelSha256", std::string(64, 'a')},
+                                       {"State", "RUNNING"}}));
+  EXPECT_EQ(report["Models"][1]["StateMessage"].get<std::string>().size(), 1024U);
+  std::vector<std::string> checks;
+  for (const auto& finding : report["Findings"]) checks.push_back(finding["Check"]);
+  EXPECT_EQ(checks, (std::vector<std::string>{"journal", "server", "channel", "source"}));
+  const auto counter = [&](const std::string& name) {
+    for (const auto& one : report["Counters"])
+      if (one["Name"] == name) return one["Value"].get<std::int64_t>();
+    return std::int64_t{-1};
+  };
+  EXPECT_EQ(std::tuple(counter("records"), counter("waiting.server"), counter("dropped.server")),
+            std::tuple(100, 10, 4));
+}
+
+TEST(Channels, AreReadFromTheAnswer) {
+  const Json channel = {{"ModelComponent", "flange"},
+                        {"ComponentVersion", "1.0.0"},
+                        {"Archive", "s3://b/a.zip"},
+                        {"ArchiveSha256", std::string(64, 'a')},
+                        {"ChangedAt", 5}};
+  const auto channels = parse_channels(Json{{"Channels", {channel}}}.dump());
+  ASSERT_TRUE(channels);
+  EXPECT_EQ(channels->front(), (Channel{"flange", "1.0.0", "s3://b/a.zip", std::string(64, 'a')}));
+  for (const char* broken : {"", "[]", "{}", R"({"Channels": {}})", R"({"Channels": [5]})", R"({"Channels": [{}]})"})
+    EXPECT_FALSE(parse_channels(broken)) << broken;
+}
+
+TEST(Channels, NamesOfFoldersLeadNowhereElse) {
+  for (const char* good : {"flange", "com.example.part", "1.0.0", "a_b-C"}) EXPECT_TRUE(is_folder_name(good)) << good;
+  for (const char* bad : {"", ".", "..", ".hidden", "a/b", "a b", "a\\b"}) EXPECT_FALSE(is_folder_name(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace vedette
