@@ -21,13 +21,14 @@ const ModelPictures = lazy(() => import('./model_pictures.tsx'));
 
 function Figure({ name, value, range, explanation }: { name: string; value: number | undefined; range?: [number, number]; explanation: string }) {
   return (
-    <div title={explanation}>
+    <div>
       <Box variant="awsui-key-label">{name}</Box>
       <Box fontSize="display-l" fontWeight="bold">
         {percent(value)}
       </Box>
       <Box color="text-body-secondary" fontSize="body-s">
-        {range ? `95 % sure: ${percent(range[0], 0)} to ${percent(range[1], 0)}` : '\u00a0'}
+        {explanation}
+        {range && ` 95 % sure: ${percent(range[0], 0)} to ${percent(range[1], 0)}.`}
       </Box>
     </div>
   );
