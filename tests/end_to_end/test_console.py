@@ -25,7 +25,7 @@ def tearDownModule():
 
 def pictures_of(manifest, kind):
     """Returns the files of the sample set that a manifest gives this class, in its order."""
-    folder = sample_set(shrink=4)
+    folder = sample_set()
     files = []
     with open(os.path.join(folder, "manifests", manifest), encoding="utf-8") as lines:
         for entry in map(json.loads, lines):
