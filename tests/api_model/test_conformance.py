@@ -14,7 +14,7 @@ from PIL import Image
 
 from values import Model
 from wire import Wire
-from harness import BUILD, Server, labelled_pictures, run, sample_set, upload_set, wait_while
+from harness import BUILD, SERVER_SAMPLE, Server, labelled_pictures, run, sample_set, upload_set, wait_while
 
 LOOKOUT, EXTENSION = Model("lookoutvision"), Model("vedette")
 CONSTRAINT = "failed to satisfy constraint"
@@ -321,7 +321,7 @@ class Errors(unittest.TestCase):
 
     @NEEDS_TRAINER
     def test_5_missing_resources_conflicts_and_quotas(self):
-        sample = sample_set()
+        sample = sample_set(*SERVER_SAMPLE, shrink=2)
         server = Server(extra=["--trainings-at-once", "1", "--inference-units", "2", "--max-projects", "4", "--max-stations", "1", "--longest-wait", "0.1"])
         self.addCleanup(server.destroy)
         wire, extension = Wire(server), Wire(server, service="vedette")

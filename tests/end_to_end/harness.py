@@ -43,10 +43,10 @@ class ReservedPort:
 
 
 class Server:
-    """Runs a server process on a data folder. It can be stopped and started again. `budget` is the number of seconds that a training may take, which is small unless a suite looks at how
-    well the model does."""
+    """Runs a server process on a data folder. It can be stopped and started again. `budget` is the number of seconds that a training may take. With the default, each training takes the
+    least number of steps, so that a model does not depend on how busy the machine is."""
 
-    def __init__(self, data=None, extra=(), environment=None, listen="127.0.0.1:0", budget=6):
+    def __init__(self, data=None, extra=(), environment=None, listen="127.0.0.1:0", budget=1):
         self.data = data or tempfile.mkdtemp(prefix="vedette-e2e-")
         self.extra = list(extra)
         self.budget = budget
@@ -138,13 +138,14 @@ def run(*command, **options):
     return done.stdout
 
 
-def sample_set(*words):
+def sample_set(*words, shrink=1):
     """Returns the folder that `vedette sample` writes with these arguments. It is rendered once for each build of the program and shared by all suites,
-    also by those that run at the same time. A test that wants to change something in it makes a copy."""
+    also by those that run at the same time. A test that wants to change something in it makes a copy. With `shrink` the sides of the pictures and masks, 640 × 480,
+    are divided by this number: the time that a training takes goes with the number of pixels."""
     with open(VEDETTE, "rb") as program:
         build = hashlib.file_digest(program, "sha256").hexdigest()[:16]
     shared = os.path.join(BUILD, "tests", "samples")
-    folder = os.path.join(shared, build, "-".join(("sample", *words)).replace("--", ""))
+    folder = os.path.join(shared, build, "-".join(("sample", *words, *(("shrink", str(shrink)) if shrink > 1 else ()))).replace("--", ""))
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     with open(os.path.join(shared, "lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -155,12 +156,27 @@ def sample_set(*words):
             half = folder + ".half"
             shutil.rmtree(half, ignore_errors=True)
             run("sample", half, *words)
+            if shrink > 1:
+                shrink_pictures(half, shrink)
             os.rename(half, folder)
     return folder
 
 
+def shrink_pictures(folder, factor):
+    from PIL import Image
+    for kind in ("training-images", "test-images", "mask-images"):
+        for name in os.listdir(os.path.join(folder, kind)):
+            path = os.path.join(folder, kind, name)
+            with Image.open(path) as picture:
+                # A mask must keep its colours, so that its pixels are not mixed.
+                small = picture.resize((picture.width // factor, picture.height // factor), Image.NEAREST) if kind == "mask-images" else picture.reduce(factor)
+            small.save(path, quality=95)
+
+
 # The smallest set: 40 pictures to train the local tools with, and 20 to test. For the server it has too few of each kind of defect.
 SMALL_SAMPLE = ("--count", "60", "--seed", "5")
+# The smallest set that the server makes a segmentation model of: 80 pictures to train with, and 40 to test.
+SERVER_SAMPLE = ("--count", "120")
 
 
 def upload_set(s3, folder, bucket, manifests):

@@ -34,7 +34,7 @@ class MainJob:
             description = api.describe_model(ProjectName=project, ModelVersion="1")["ModelDescription"]
             messages.add(description["StatusMessage"])
             return description
-        trained = wait_while(describe, ["TRAINING"])
+        trained = wait_while(describe, ["TRAINING"], limit=600)
         self.assertEqual(trained["Status"], "TRAINED", trained["StatusMessage"])
         self.assertTrue(any("% done" in m for m in messages), messages)
         self.when_trained()

@@ -236,7 +236,7 @@ class Backbones(unittest.TestCase):
     def test_a_model_is_trained_on_an_onnx_backbone_and_serves_without_its_file(self):
         torch.manual_seed(10)
         file = self.export(resnet(False, (32, 48, 64, 96)).eval(), "own.onnx")
-        sample, model = sample_set(*SMALL_SAMPLE), self.path("model")
+        sample, model = sample_set(*SMALL_SAMPLE, shrink=4), self.path("model")
         run("train", "--manifest", sample + "/manifests/train.manifest", "--out", model, "--steps", "20", "--backbone", file, "--json")
         os.remove(file)
         summary = json.loads(run("evaluate", model, "--manifest", sample + "/manifests/test.manifest", "--json").splitlines()[-1])

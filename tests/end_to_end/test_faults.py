@@ -8,14 +8,14 @@ import unittest
 
 from PIL import Image
 
-from harness import SMALL_SAMPLE, VEDETTE, Server, labelled_pictures, sample_set, upload_set, wait_while
+from harness import SERVER_SAMPLE, SMALL_SAMPLE, VEDETTE, Server, labelled_pictures, sample_set, upload_set, wait_while
 
 SAMPLE = None
 
 
 def setUpModule():
     global SAMPLE
-    SAMPLE = sample_set(*SMALL_SAMPLE)
+    SAMPLE = sample_set(*SMALL_SAMPLE, shrink=4)
 
 
 class Kills(unittest.TestCase):
@@ -28,7 +28,7 @@ class Kills(unittest.TestCase):
 
     def test_a_model_survives_kills_while_training_and_while_hosting(self):
         api, s3 = self.server.client("lookoutvision"), self.server.client("s3")
-        upload_set(s3, sample_set(), "parts", ["train.manifest", "test.manifest"])
+        upload_set(s3, sample_set(*SERVER_SAMPLE, shrink=4), "parts", ["train.manifest", "test.manifest"])
         api.create_project(ProjectName="p")
         for kind in ("train", "test"):
             api.create_dataset(ProjectName="p", DatasetType=kind, DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "parts", "Key": f"manifests/{kind}.manifest"}}})
@@ -147,7 +147,7 @@ class Untrainable(unittest.TestCase):
         self.expect_failure("mask-size", lambda entries, put: put(entries[1]["anomaly-mask-ref"], self.png((100, 100))), "anomaly-1", "100x100")
 
     def test_a_mask_of_a_foreign_colour_fails_the_training(self):
-        self.expect_failure("mask-color", lambda entries, put: put(entries[1]["anomaly-mask-ref"], self.png((640, 480), (1, 2, 3))), "anomaly-1", "#010203")
+        self.expect_failure("mask-color", lambda entries, put: put(entries[1]["anomaly-mask-ref"], self.png((160, 120), (1, 2, 3))), "anomaly-1", "#010203")
 
     def test_a_mask_that_is_no_png_fails_the_training(self):
         self.expect_failure("mask-kind", lambda entries, put: put(entries[1]["anomaly-mask-ref"], b"\xff\xd8\xff\xe0 no"), "anomaly-1", "PNG")

@@ -21,7 +21,7 @@ SERVER = MODELS = None
 
 def setUpModule():
     global SERVER, MODELS
-    SERVER = Server(budget=20)
+    SERVER = Server()
     MODELS = tempfile.mkdtemp(prefix="vedette-models-")
     run("client-model", "install", "--dir", MODELS)
 

@@ -10,7 +10,7 @@ import unittest
 
 from botocore.exceptions import ClientError
 
-from harness import REGION, Server, sample_set, wait_while, write_tiny_set
+from harness import REGION, SERVER_SAMPLE, Server, sample_set, wait_while, write_tiny_set
 from main_job import MainJob
 from other_s3 import KEYS, FaultyProxy, OtherS3
 
@@ -20,7 +20,7 @@ OTHER = SAMPLE = TINY = LINES = None
 def setUpModule():
     global OTHER, SAMPLE, TINY, LINES
     OTHER = OtherS3()
-    SAMPLE, TINY = sample_set(), tempfile.mkdtemp(prefix="vedette-tiny-")
+    SAMPLE, TINY = sample_set(*SERVER_SAMPLE), tempfile.mkdtemp(prefix="vedette-tiny-")
     LINES = write_tiny_set(TINY, normal=25, anomaly=20)
     OTHER.client().create_bucket(Bucket="models")
 
@@ -76,7 +76,7 @@ def fake_service(case, answer):
 
 class TheMainJob(MainJob, unittest.TestCase):
     def setUp(self):
-        self.server = serve(prefix="a/b/", budget=20)
+        self.server = serve(prefix="a/b/")
         self.addCleanup(self.server.destroy)
         self.api, self.s3 = self.server.client("lookoutvision"), OTHER.client()
 

@@ -18,10 +18,10 @@
 #include <optional>
 #include <thread>
 
+#include <edge-agent.grpc.pb.h>
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "base/mutex.hpp"
-#include "edge-agent.grpc.pb.h"
 #include "edge/agent/call_threads.hpp"
 #include "edge/agent/listening_socket.hpp"
 #include "edge/agent/operations.hpp"

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "vedette_sparkplug.pb.h"
+#include <vedette_sparkplug.pb.h>
 
 namespace vedette::sinks::sparkplug {
 namespace {
