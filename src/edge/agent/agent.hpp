@@ -29,6 +29,8 @@ struct AgentOptions {
   /// Calls that may be under way at once, up to the moment when the client has taken the answer. More fail with
   /// RESOURCE_EXHAUSTED.
   int most_calls = 128;
+  /// Bytes that the pictures and masks of all these calls may take. More calls fail likewise, but for one that is alone.
+  std::size_t call_memory = std::size_t{512} << 20;
   std::size_t message_memory = std::size_t{512} << 20;  ///< bytes that requests may take while they arrive
   std::chrono::seconds answer_limit{20};                ///< a client that has not taken an answer by then is cut off
 };
@@ -60,7 +62,7 @@ class Agent {
 
   struct Counts {
     std::uint64_t calls = 0;        ///< DetectAnomalies calls
-    std::uint64_t refused = 0;      ///< calls of any kind that were refused because too many were under way
+    std::uint64_t refused = 0;      ///< calls of any kind that were refused because too many were under way or took too much memory
     std::uint64_t cut_off = 0;      ///< calls whose client did not take the answer in time
     std::uint64_t connections = 0;  ///< connections that were accepted
     std::uint64_t turned_away = 0;  ///< connections that were closed because there were too many
