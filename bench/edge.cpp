@@ -16,10 +16,10 @@
 #include <thread>
 #include <vector>
 
+#include <edge-agent.grpc.pb.h>
 #include "base/files.hpp"
 #include "base/parallel.hpp"
 #include "base/random.hpp"
-#include "edge-agent.grpc.pb.h"
 #include "vision/image/raw_pixels.hpp"
 #include "vision/verdict/verdict.hpp"
 

@@ -18,10 +18,10 @@
 #include <optional>
 #include <thread>
 
+#include <edge-agent.grpc.pb.h>
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "base/mutex.hpp"
-#include "edge-agent.grpc.pb.h"
 #include "edge/agent/call_threads.hpp"
 #include "edge/agent/listening_socket.hpp"
 #include "edge/agent/operations.hpp"
@@ -45,7 +45,7 @@ Result<std::string> read_pem(const std::filesystem::path& path) {
   return std::string(as_text(*bytes));
 }
 
-Result<std::shared_ptr<grpc::ServerCredentials>> make_credentials(const TlsFiles& files) {
+Result<std::shared_ptr<grpc::ServerCredentials>> make_credentials(const AgentTls& files) {
   if (files.certificate.empty() || files.key.empty())
     return invalid_input("To listen on a TCP port, the agent needs a TLS certificate and its key.");
   const auto certificate = read_pem(files.certificate);

@@ -4,7 +4,7 @@
 #include <functional>
 #include <stop_token>
 
-#include "edge-agent.pb.h"
+#include <edge-agent.pb.h>
 #include "edge/agent/agent.hpp"
 
 /// What the calls of the EdgeAgent service do, without the network. Any thread may call these functions; they block
