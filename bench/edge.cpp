@@ -1,3 +1,4 @@
+#include <edge-agent.grpc.pb.h>
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
@@ -16,7 +17,6 @@
 #include <thread>
 #include <vector>
 
-#include <edge-agent.grpc.pb.h>
 #include "base/files.hpp"
 #include "base/parallel.hpp"
 #include "base/random.hpp"

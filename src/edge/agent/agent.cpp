@@ -1,5 +1,6 @@
 #include "edge/agent/agent.hpp"
 
+#include <edge-agent.grpc.pb.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
@@ -18,7 +19,6 @@
 #include <optional>
 #include <thread>
 
-#include <edge-agent.grpc.pb.h>
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "base/mutex.hpp"
