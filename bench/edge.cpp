@@ -1,3 +1,4 @@
+#include <edge-agent.grpc.pb.h>
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
@@ -19,7 +20,6 @@
 #include "base/files.hpp"
 #include "base/parallel.hpp"
 #include "base/random.hpp"
-#include "edge-agent.grpc.pb.h"
 #include "vision/image/raw_pixels.hpp"
 #include "vision/verdict/verdict.hpp"
 

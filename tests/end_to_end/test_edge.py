@@ -2,7 +2,9 @@
 compared bit for bit with those of the server from whose packaging job the model comes."""
 import contextlib
 import glob
+import hashlib
 import io
+import json
 import os
 import shutil
 import signal
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import uuid
 import zipfile
@@ -19,7 +22,7 @@ import zipfile
 import grpc
 from PIL import Image
 
-from edge import EDGE, Agent, stubs, wait_for
+from edge import EDGE, Agent, detect, stubs, wait_for
 from harness import Server, upload_lines, wait_while, write_tiny_set
 
 GOOD, BAD = 30, 20
@@ -148,7 +151,7 @@ class Edge(unittest.TestCase):
         self.check_code(grpc.StatusCode.FAILED_PRECONDITION, client.StartModel, m.StartModelRequest(model_component="part"), "can't perform the operation. The model is RUNNING.")
         for path, expected in self.before.items():
             with agent.channel() as channel:
-                result = self.stubs.EdgeAgentStub(channel).DetectAnomalies(self.request(path)).detect_anomaly_result
+                result = detect(self.stubs.EdgeAgentStub(channel), self.request(path))
             self.check_verdict(result, expected, result.anomaly_mask.byte_data)
         self.assertEqual({e["IsAnomalous"] for e in self.before.values()}, {True, False})
         self.assertEqual([(c.model_component, c.status) for c in client.ListModels(m.ListModelsRequest()).models], [("part", m.RUNNING)])
@@ -166,7 +169,7 @@ class Edge(unittest.TestCase):
             try:
                 for path in list(self.pictures)[:3] * 4:
                     with agent.channel() as channel:
-                        result = self.stubs.EdgeAgentStub(channel).DetectAnomalies(self.request(path)).detect_anomaly_result
+                        result = detect(self.stubs.EdgeAgentStub(channel), self.request(path))
                     self.check_verdict(result, self.before[path], result.anomaly_mask.byte_data)
             except Exception as e:  # noqa: BLE001
                 faults.append(e)
@@ -174,7 +177,7 @@ class Edge(unittest.TestCase):
         for thread in visitors:
             thread.start()
         for path in list(self.pictures) * 3:
-            result = camera.DetectAnomalies(self.request(path)).detect_anomaly_result
+            result = detect(camera, self.request(path))
             self.check_verdict(result, self.before[path], result.anomaly_mask.byte_data)
         for thread in visitors:
             thread.join()
@@ -190,7 +193,7 @@ class Edge(unittest.TestCase):
                 request = m.DetectAnomaliesRequest(
                     model_component="part", bitmap=m.Bitmap(width=SIDE, height=SIDE, shared_memory_handle=m.SharedMemoryHandle(name=name, size=size, offset=7)),
                     anomaly_mask_params=m.AnomalyMaskParams(**{member: m.SharedMemoryHandle(name=name, size=size, offset=7 + size)}))
-                result = client.DetectAnomalies(request).detect_anomaly_result
+                result = detect(client, request)
                 self.assertEqual(result.anomaly_mask.WhichOneof("data"), "shared_memory_handle")
                 with open(file, "rb") as content:
                     content = content.read()
@@ -200,7 +203,7 @@ class Edge(unittest.TestCase):
         request.ClearField("anomaly_mask_params")
         with segment(size, self.pixels(path)) as (name, _):
             request.bitmap.shared_memory_handle.CopyFrom(m.SharedMemoryHandle(name=name, size=size))
-            result = client.DetectAnomalies(request).detect_anomaly_result
+            result = detect(client, request)
             self.check_verdict(result, expected, result.anomaly_mask.byte_data)
 
     def test_4_wrong_requests_get_their_codes(self):
@@ -259,18 +262,18 @@ class Edge(unittest.TestCase):
 
         def judge():
             while not stop.is_set():
-                verdicts.append(client.DetectAnomalies(self.request(path)).detect_anomaly_result.is_anomalous)
+                verdicts.append(detect(client, self.request(path)).is_anomalous)
         camera = threading.Thread(target=judge)
         camera.start()
         self.install("part", "2.0.0", models)
         wait_for(client, "part", text="2.0.0")
         stop.set()
         camera.join()
-        verdicts.append(client.DetectAnomalies(self.request(path)).detect_anomaly_result.is_anomalous)
+        verdicts.append(detect(client, self.request(path)).is_anomalous)
         self.assertTrue(verdicts[0])
         self.assertEqual(verdicts, sorted(verdicts, reverse=True))  # first the old version, then the new one
         for path, expected in self.after.items():
-            result = client.DetectAnomalies(self.request(path)).detect_anomaly_result
+            result = detect(client, self.request(path))
             self.check_verdict(result, expected, result.anomaly_mask.byte_data)
 
     def test_7_an_agent_that_is_killed_during_a_switch_comes_back_with_a_whole_version(self):
@@ -288,7 +291,7 @@ class Edge(unittest.TestCase):
             agent.start()
             client = agent.client()
             described = wait_for(client, "part")
-            result = client.DetectAnomalies(self.request(path)).detect_anomaly_result
+            result = detect(client, self.request(path))
             expected = self.after if "2.0.0" in described.status_message else self.before
             self.check_verdict(result, expected[path], result.anomaly_mask.byte_data)
             agent.kill()
@@ -310,7 +313,7 @@ class Edge(unittest.TestCase):
             client = self.stubs.EdgeAgentStub(channel)
             wait_for(client, "part")
             path = next(iter(self.pictures))
-            result = client.DetectAnomalies(self.request(path)).detect_anomaly_result
+            result = detect(client, self.request(path))
             self.check_verdict(result, self.before[path], result.anomaly_mask.byte_data)
         for channel in (grpc.secure_channel(f"localhost:{agent.port}", grpc.ssl_channel_credentials(read(certificate))), grpc.insecure_channel(f"localhost:{agent.port}")):
             with channel:
@@ -368,6 +371,38 @@ class Edge(unittest.TestCase):
         hostile.stdout.close()
         self.assertGreater(judged, 0)
         self.assertEqual(agent.stop(), 0)
+
+    def test_c_verdicts_are_recorded_and_delivered(self):
+        verdicts = os.path.join(self.folder, "verdicts")
+        config = os.path.join(self.folder, "config.json")
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({"station": "line-1", "models": {"start": ["part"]}, "journal": {"pictures": {"keep": "anomalies"}}, "sinks": [{"kind": "jsonl", "name": "files", "folder": verdicts}]}, file)
+        agent = self.agent("--config", config)
+        client = agent.client()
+        wait_for(client, "part")
+        for path in self.before:
+            client.DetectAnomalies(self.request(path))
+        request = self.request(next(iter(self.before)))
+        request.bitmap.width = request.bitmap.height = 64
+        request.bitmap.byte_data = bytes(3 * 64 * 64)
+        self.check_code(grpc.StatusCode.INVALID_ARGUMENT, client.DetectAnomalies, request)
+        agent.kill()  # What was answered is recorded.
+        agent.start()
+        lines = lambda: [json.loads(line) for name in sorted(glob.glob(os.path.join(verdicts, "*.jsonl"))) for line in open(name, encoding="utf-8")]  # noqa: SIM115
+        deadline = time.monotonic() + 30
+        while len(lines()) < len(self.before) + 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        records = lines()
+        self.assertEqual([r["sequence"] for r in records], list(range(1, len(self.before) + 2)))
+        self.assertEqual([r["is_anomalous"] for r in records], [*(e["IsAnomalous"] for e in self.before.values()), True])
+        self.assertEqual([r["state"] for r in records], ["judged"] * len(self.before) + ["wrong_picture"])
+        self.assertEqual({(r["station"], r["source"], r["model"]) for r in records}, {("line-1", "grpc", "part")})
+        for record, (path, expected) in zip(records, self.before.items()):
+            if expected["IsAnomalous"]:
+                self.assertEqual(record["picture_sha256"], hashlib.sha256(self.pixels(path)).hexdigest())
+            self.assertEqual(as_float32(record["confidence"]), as_float32(expected["Confidence"]))
+        broken = subprocess.run([EDGE, "--models", self.models, "--socket", "none", "--listen", "127.0.0.1:0", "--config", os.devnull], capture_output=True, text=True, timeout=30)
+        self.assertNotEqual(broken.returncode, 0)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <edge-agent.pb.h>
 #include <grpcpp/support/status.h>
 #include <functional>
 #include <stop_token>
