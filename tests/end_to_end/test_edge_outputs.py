@@ -331,7 +331,7 @@ class EdgeOutputs(unittest.TestCase):
         data = [metrics(payload) for payload in subscriber.of(device.format("DDATA"))]
         assert_whole(self, [one["metrics"]["Verdict/Sequence"] for one in data], data[-1]["metrics"]["Verdict/Sequence"])
         self.assertEqual(set(data[0]["metrics"]), names)
-        self.assertTrue(data[0]["historical"], "the first records waited for the host for longer than 10 seconds")
+        self.assertTrue(data[0]["historical"], "the first records waited for the host for longer than 2 seconds")
         order = [metrics(message.payload)["seq"] for message in subscriber.messages if "STATE" not in message.topic and "DEATH" not in message.topic]
         self.assertEqual(order, [i % 256 for i in range(len(order))])
 
