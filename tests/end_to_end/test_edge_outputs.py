@@ -4,8 +4,6 @@ people's clients. A small program takes the place of the agent and records parts
 VEDETTE_OUTAGE=60 lets the broker be away for 60 seconds instead of 3.
 """
 import contextlib
-import hashlib
-import hmac
 import http.server
 import json
 import os
@@ -23,7 +21,7 @@ import unittest
 import paho.mqtt.client as mqtt
 from pymodbus.client import ModbusTcpClient
 
-from harness import BUILD, ReservedPort
+from harness import BUILD, ROOT, ReservedPort
 
 DRIVER = os.path.join(BUILD, "tests", "edge_outputs_driver")
 OUTAGE = float(os.environ.get("VEDETTE_OUTAGE", "3"))
@@ -239,6 +237,7 @@ class EdgeOutputs(unittest.TestCase):
         self.assertEqual(counts["not_recorded"], 0)
 
         station.start()  # What the end cut off is delivered by the next start.
+        station.modbus_port()
         wait_until(lambda: newest() >= counts["last"], "the rest arrives")
         last = station.stop()["last"]
         records = [json.loads(message.payload) for message in subscriber.messages]
@@ -275,6 +274,19 @@ class EdgeOutputs(unittest.TestCase):
         wait_until(lambda: len(retained) == 3, "the retained messages")
         late.loop_stop()
         self.assertEqual(retained, {base + "status": 1, base + "models": 1, base + "state": 1})
+
+    def test_the_flow_for_node_red_keeps_to_the_topics_of_the_page(self):
+        with open(os.path.join(ROOT, "docs", "edge-outputs.md")) as file:
+            topics = set(re.findall(r"^\| `vedette/STATION/(\w+)`", file.read(), re.MULTILINE))
+        self.assertEqual(topics, {"verdict", "status", "models", "state"})
+        with open(os.path.join(ROOT, "docs", "examples", "node-red", "verdicts.json")) as file:
+            nodes = {node["id"]: node for node in json.load(file)}
+        for node in nodes.values():
+            if node["type"] == "mqtt in":
+                self.assertIn(node["topic"], {f"vedette/+/{topic}" for topic in topics})
+                self.assertIn(node["broker"], nodes)
+            for wires in node.get("wires", []):
+                self.assertLessEqual(set(wires), set(nodes))
 
     def test_mqtt_with_tls_and_passwords(self):
         names = {name: os.path.join(self.folder, name) for name in ("cert.pem", "key.pem", "other.pem", "other-key.pem", "passwords", "password")}
@@ -350,17 +362,20 @@ class EdgeOutputs(unittest.TestCase):
         secret = os.path.join(self.folder, "secret")
         with open(secret, "w") as file:
             file.write("a secret of the plant\n")
+        with open(os.path.join(ROOT, "docs", "edge-outputs.md")) as file:
+            example = {}
+            exec(re.search(r"```python\n(.*?)```", file.read(), re.DOTALL)[1], example)  # The example of the page is the judge.
         bodies, paths, answers = [], [], [500, 302, 404]
 
         class Receiver(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
-                signed = self.headers["vedette-timestamp"].encode() + b"." + body
-                expected = "sha256=" + hmac.new(b"a secret of the plant", signed, hashlib.sha256).hexdigest()
+                is_right = example["is_from_station"](self.headers, body, b"a secret of the plant")
+                is_wrong = example["is_from_station"](self.headers, body + b" ", b"a secret of the plant")
                 status = answers.pop(0) if answers else 204
                 paths.append(self.path)
                 if status == 204:
-                    bodies.append((hmac.compare_digest(expected, self.headers["vedette-signature"]), json.loads(body)))
+                    bodies.append((is_right and not is_wrong, json.loads(body)))
                 self.send_response(status)
                 self.send_header("location", "/elsewhere")
                 self.send_header("content-length", "0")
