@@ -41,7 +41,7 @@ case $tier in
     ;;
   all)
     install_build_packages
-    install_packages "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light python3-gi gir1.2-aravis-0.8 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good chromium clang-format-14 clang-14 libomp-14-dev python3-grpcio python3-protobuf
+    install_packages "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light python3-gi gir1.2-aravis-0.8 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good chromium clang-format-14 clang-14 libomp-14-dev python3-grpcio python3-protobuf mosquitto mosquitto-clients python3-paho-mqtt python3-pymodbus python3-serial-asyncio
     build
     fetch_javascript_client build/release
     run_tests build/release
@@ -49,7 +49,7 @@ case $tier in
   lint)
     install_packages "${build_packages[@]}" python3 clang-14 libomp-14-dev clang-format-14 clang-tidy-14
     say "Checking formatting, layers and mutexes"
-    configure_and_build lint vedette_vision_onnx  # for its generated headers
+    configure_and_build lint vedette_vision_onnx vedette_edge_sinks  # for their generated headers
     run_tests build/lint -L lint
     say "clang-tidy over all files"
     # Clang 14 cannot read the headers of LibTorch in C++20 together with GCC's library: the sources that include them are left out.
@@ -65,7 +65,7 @@ case $tier in
     ;;
   sanitizers)
     install_build_packages
-    install_packages "${client_packages[@]}" python3-pil openssl clang-14 libclang-rt-14-dev libomp-14-dev
+    install_packages "${client_packages[@]}" python3-pil openssl mosquitto mosquitto-clients python3-paho-mqtt python3-pymodbus python3-serial-asyncio clang-14 libclang-rt-14-dev libomp-14-dev
     configure_and_build asan all
     fetch_javascript_client build/asan
     run_tests build/asan
