@@ -131,7 +131,9 @@ class Capturing {
     const auto now = std::chrono::steady_clock::now();
     const auto period = std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(1 / settings_.rate));
     if (now < next_due_) return false;
-    next_due_ = std::max(next_due_ + period, now - period);
+    // A frame that comes a little late does not delay the next one, and a long pause is not made up for.
+    next_due_ += period;
+    if (next_due_ <= now) next_due_ = now + period;
     return true;
   }
 

@@ -115,6 +115,14 @@ class Running {
     return message;
   }
 
+  /// Waits until the counters are as wanted, which is some seconds at most.
+  template <typename Wanted>
+  void wait_alive(const Wanted& wanted) {
+    for (int i = 0; i < 30; ++i)
+      if (wanted(next(CameraMessageKind::alive))) return;
+    ADD_FAILURE() << "the counters never became as they should";
+  }
+
   FakeCamera camera;
   std::shared_ptr<FrameMemory> memory;
 
@@ -147,8 +155,7 @@ TEST(Capture, FramesGoIntoFreeSlotsAndAreDroppedWhileThereIsNone) {
     EXPECT_EQ(message.width, 8U);
   }
   program.camera.put(99);  // No slot is free.
-  while (program.next(CameraMessageKind::alive).unused == 0) {
-  }
+  program.wait_alive([](const CameraMessage& m) { return m.unused > 0; });
   program.send(CameraMessageKind::release, 0, 2);
   program.camera.put(50);
   const auto message = program.next(CameraMessageKind::frame);
@@ -175,8 +182,7 @@ TEST(Capture, AStreamingCameraAnswersATriggerWithTheFirstFrameAfterIt) {
   Running program(mode(TriggerMode::software), false);
   program.next(CameraMessageKind::state);
   program.camera.put(1);  // Nobody has asked for it.
-  while (program.next(CameraMessageKind::alive).unused == 0) {
-  }
+  program.wait_alive([](const CameraMessage& m) { return m.unused > 0; });
   Capture old{.kind = Capture::Kind::frame};
   old.frame.width = old.frame.height = 8;
   old.frame.format = PixelFormat::mono8;
@@ -186,8 +192,7 @@ TEST(Capture, AStreamingCameraAnswersATriggerWithTheFirstFrameAfterIt) {
   program.send(CameraMessageKind::trigger, 1);
   program.camera.put(std::move(old));  // It was whole before the trigger came.
   // The trigger has been heard once the old frame is counted as unused.
-  while (program.next(CameraMessageKind::alive).frames < 2) {
-  }
+  program.wait_alive([](const CameraMessage& m) { return m.frames >= 2; });
   program.camera.put(3);
   const auto message = program.next(CameraMessageKind::frame);
   EXPECT_EQ(message.trigger, 1U);
@@ -203,6 +208,7 @@ TEST(Capture, AnIncompleteFrameIsTheEndOfItsTrigger) {
   EXPECT_EQ(message.trigger, 1U);
   EXPECT_EQ(message.incomplete, 1U);
   EXPECT_NE(message.words().find("packets are missing"), std::string::npos);
+  EXPECT_TRUE(program.end());
   EXPECT_EQ(program.camera.flushes, 1);
 }
 
@@ -227,8 +233,7 @@ TEST(Capture, FreeRunningKeepsToItsRate) {
   program.camera.put(1);
   program.next(CameraMessageKind::frame);
   program.camera.put(2);
-  while (program.next(CameraMessageKind::alive).unused == 0) {
-  }
+  program.wait_alive([](const CameraMessage& m) { return m.unused > 0; });
 }
 
 TEST(Capture, ALostCameraEndsIt) {

@@ -68,7 +68,8 @@ class FakeVideoDevice final : public VideoDevice {
         d_.chosen = picture.pixelformat;
         picture.width = d_.width;
         picture.height = d_.height;
-        const std::uint32_t per_pixel = picture.pixelformat == V4L2_PIX_FMT_YUYV ? 2 : 1;
+        const std::uint32_t per_pixel =
+            picture.pixelformat == V4L2_PIX_FMT_YUYV || picture.pixelformat == V4L2_PIX_FMT_Y12 ? 2 : 1;
         picture.bytesperline = d_.width * per_pixel + d_.padding;
         return 0;
       }

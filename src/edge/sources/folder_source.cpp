@@ -124,11 +124,15 @@ class FolderSource final : public Source {
     while (!is_stopping_) {
       auto opened = open();
       if (opened) {
-        tell(SourceCondition::online, "");
         waiting_.clear();
         later_.clear();
-        look(is_first && !settings_.takes_existing);
-        is_first = false;
+        // Whatever comes from here on is given: between this look and the watch, the second look finds it.
+        if (std::exchange(is_first, false) && !settings_.takes_existing) look(true);
+        opened = begin_events();
+      }
+      if (opened) {
+        look(false);
+        tell(SourceCondition::online, "");
         opened = watch();
       }
       if (is_stopping_) break;
@@ -146,11 +150,14 @@ class FolderSource final : public Source {
       done_ = Descriptor(::openat(folder_.get(), kDone, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!done_) return trouble("The folder for finished files cannot be opened");
     }
+    return {};
+  }
+
+  Result<void> begin_events() {
     events_ = Descriptor(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     // The watch is on the folder that is open, whatever the path names by now.
     const auto path = fmt::format("/proc/self/fd/{}", folder_.get());
-    if (!events_ || ::inotify_add_watch(events_.get(), path.c_str(),
-                                        IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR) < 0)
+    if (!events_ || ::inotify_add_watch(events_.get(), path.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR) < 0)
       return trouble("The folder cannot be watched");
     return {};
   }
@@ -215,12 +222,13 @@ class FolderSource final : public Source {
   Result<void> watch() {
     while (!is_stopping_) {
       const auto now = std::chrono::steady_clock::now();
-      auto next = std::min(next_look_, now + std::chrono::hours(1));
+      auto next = std::min(next_look_, now + kRetry);
       for (const auto& entry : later_) next = std::min(next, entry.second);
       if (waiting_.empty() && !must_look_)
         wait_readable(events_.get(), wake_.descriptor(), std::chrono::ceil<milliseconds>(next - now));
       wake_.clear();
       if (auto ok = read_events(); !ok) return ok.error();
+      if (!is_still_there()) return fail(ErrorKind::unavailable, "The folder has gone.");
       take_due();
       if (waiting_.empty() && (must_look_ || std::chrono::steady_clock::now() >= next_look_)) look(false);
       // A few at a time, so that the kernel's queue of events stays short.
@@ -229,6 +237,14 @@ class FolderSource final : public Source {
       waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(some));
     }
     return {};
+  }
+
+  /// Whether the path still names the open folder. The kernel tells of the end of a folder only when nobody has it open.
+  [[nodiscard]] bool is_still_there() const {
+    struct stat open {
+    }, named{};
+    return ::fstat(folder_.get(), &open) == 0 && ::stat(settings_.folder.c_str(), &named) == 0 &&
+           open.st_ino == named.st_ino && open.st_dev == named.st_dev;
   }
 
   Result<void> read_events() {
@@ -241,8 +257,7 @@ class FolderSource final : public Source {
         std::memcpy(&event, buffer.data() + at, sizeof(event));
         const char* const name = buffer.data() + at + sizeof(event);
         at += sizeof(event) + event.len;
-        if ((event.mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0)
-          return fail(ErrorKind::unavailable, "The folder has gone.");
+        if ((event.mask & (IN_IGNORED | IN_UNMOUNT)) != 0) return fail(ErrorKind::unavailable, "The folder has gone.");
         if ((event.mask & IN_Q_OVERFLOW) != 0) {
           log::warning("events of a folder lost, looking at it anew");
           must_look_ = true;
