@@ -41,7 +41,7 @@ case $tier in
     ;;
   all)
     install_build_packages
-    install_packages "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light chromium clang-format-14 clang-14 libomp-14-dev
+    install_packages "${client_packages[@]}" awscli python3-grpcio python3-protobuf python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light chromium clang-format-14 clang-14 libomp-14-dev
     build
     fetch_javascript_client build/release
     run_tests build/release

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -17,6 +18,8 @@
 #include "base/log.hpp"
 #include "edge/agent/agent.hpp"
 #include "edge/agent/metrics.hpp"
+#include "edge/station/config.hpp"
+#include "line.hpp"
 
 namespace vedette {
 namespace {
@@ -24,10 +27,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kDefaultSocket = "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock";
-constexpr std::chrono::seconds kMetricsInterval{10};
+constexpr std::chrono::seconds kBeat{1};
+constexpr int kBeatsPerMetrics = 10;
+constexpr std::uint64_t kMostConfigBytes = 1 << 20;
 
 struct Options {
-  std::string models, socket = kDefaultSocket, socket_group, listen, tls_cert, tls_key, tls_client_ca, state;
+  std::string models, socket = kDefaultSocket, socket_group, listen, tls_cert, tls_key, tls_client_ca, state, config;
   std::vector<std::string> start;
   std::size_t memory_mib = 0;
   int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
@@ -58,6 +63,16 @@ int most_connections(int wanted) {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
   // Half of the files stay for segments, models and the journal.
   return static_cast<int>(std::min<rlim_t>(static_cast<rlim_t>(wanted), limit.rlim_cur / 2));
+}
+
+/// Reads the configuration, if there is one. Without one, nothing is recorded.
+std::optional<StationConfig> read_config(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  const auto text = read_file(path, kMostConfigBytes);
+  if (!text) throw std::runtime_error(text.error().message);
+  auto config = parse_station_config(as_text(*text));
+  if (!config) throw std::runtime_error(path + ": " + config.error().message);
+  return std::move(*config);
 }
 
 void write_metrics(const fs::path& file, Components& components, const Agent& agent) {
@@ -99,20 +114,28 @@ int serve(const Options& options) {
   component_options.compute.unit_cores =
       options.unit_cores == 0 ? options.cores : std::min(options.unit_cores, options.cores);
   Components components(component_options);
-  auto agent = Agent::start(components, agent_options);
+  const auto config = read_config(options.config);
+  std::optional<Line> line;
+  if (config) line.emplace(components, *config, state);
+  std::function<void(const AgentCall&)> observe;
+  if (line) observe = [&line](const AgentCall& call) { line->record(call); };
+  auto agent = Agent::start(components, agent_options, observe);
   if (!agent) throw std::runtime_error(agent.error().message);
-  for (const auto& name : options.start)
+  auto to_start = options.start;
+  if (config) to_start.insert(to_start.end(), config->start.begin(), config->start.end());
+  for (const auto& name : to_start)
     if (auto ok = components.start(name); !ok)
       log::error("model cannot be started", {{"component", name}, {"reason", ok.error().message}});
   log::info("listening", {{"socket", agent_options.socket.string()},
                           {"port", std::to_string((*agent)->port())},
                           {"models", std::to_string(components.list().size())}});
-  const timespec interval{kMetricsInterval.count(), 0};
+  const timespec interval{kBeat.count(), 0};
   int received = 0;
-  do {
-    write_metrics(state / "metrics.prom", components, **agent);
+  for (int beat = 0; received <= 0; ++beat) {
+    if (line) line->beat();
+    if (beat % kBeatsPerMetrics == 0) write_metrics(state / "metrics.prom", components, **agent);
     received = ::sigtimedwait(&signals, nullptr, &interval);
-  } while (received < 0);
+  }
   log::info("stopping", {{"signal", std::to_string(received)}});
   write_metrics(state / "metrics.prom", components, **agent);
   agent->reset();
@@ -155,6 +178,8 @@ int main(int argc, char** argv) {
   app.add_option("--state", options.state,
                  "Folder for what the agent remembers, and its metrics (DIR/.state by default)")
       ->envname("STATE_DIRECTORY");
+  app.add_option("--config", options.config, "JSON file that says where verdicts are recorded and sent")
+      ->check(CLI::ExistingFile);
   app.add_option("--memory", options.memory_mib, "MiB that models may take together; 0 means no limit")
       ->capture_default_str();
   app.add_option("--cores", options.cores, "Cores that judge pictures")->check(CLI::Range(1, 1024));

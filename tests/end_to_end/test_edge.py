@@ -2,7 +2,9 @@
 compared bit for bit with those of the server from whose packaging job the model comes."""
 import contextlib
 import glob
+import hashlib
 import io
+import json
 import os
 import shutil
 import signal
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import uuid
 import zipfile
@@ -368,6 +371,38 @@ class Edge(unittest.TestCase):
         hostile.stdout.close()
         self.assertGreater(judged, 0)
         self.assertEqual(agent.stop(), 0)
+
+    def test_c_verdicts_are_recorded_and_delivered(self):
+        verdicts = os.path.join(self.folder, "verdicts")
+        config = os.path.join(self.folder, "config.json")
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({"station": "line-1", "models": {"start": ["part"]}, "journal": {"pictures": {"keep": "anomalies"}}, "sinks": [{"kind": "jsonl", "name": "files", "folder": verdicts}]}, file)
+        agent = self.agent("--config", config)
+        client = agent.client()
+        wait_for(client, "part")
+        for path in self.before:
+            client.DetectAnomalies(self.request(path))
+        request = self.request(next(iter(self.before)))
+        request.bitmap.width = request.bitmap.height = 64
+        request.bitmap.byte_data = bytes(3 * 64 * 64)
+        self.check_code(grpc.StatusCode.INVALID_ARGUMENT, client.DetectAnomalies, request)
+        agent.kill()  # What was answered is recorded.
+        agent.start()
+        lines = lambda: [json.loads(line) for name in sorted(glob.glob(os.path.join(verdicts, "*.jsonl"))) for line in open(name, encoding="utf-8")]  # noqa: SIM115
+        deadline = time.monotonic() + 30
+        while len(lines()) < len(self.before) + 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        records = lines()
+        self.assertEqual([r["sequence"] for r in records], list(range(1, len(self.before) + 2)))
+        self.assertEqual([r["is_anomalous"] for r in records], [*(e["IsAnomalous"] for e in self.before.values()), True])
+        self.assertEqual([r["state"] for r in records], ["judged"] * len(self.before) + ["wrong_picture"])
+        self.assertEqual({(r["station"], r["source"], r["model"]) for r in records}, {("line-1", "grpc", "part")})
+        for record, (path, expected) in zip(records, self.before.items()):
+            if expected["IsAnomalous"]:
+                self.assertEqual(record["picture_sha256"], hashlib.sha256(self.pixels(path)).hexdigest())
+            self.assertEqual(as_float32(record["confidence"]), as_float32(expected["Confidence"]))
+        broken = subprocess.run([EDGE, "--models", self.models, "--socket", "none", "--listen", "127.0.0.1:0", "--config", os.devnull], capture_output=True, text=True, timeout=30)
+        self.assertNotEqual(broken.returncode, 0)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,10 @@ struct AgentOptions {
 struct AgentCall {
   const std::string& component;
   const Result<Judged>& judged;
-  std::int64_t received_at;  ///< nanoseconds since the Unix epoch
+  std::int64_t received_at = 0;  ///< nanoseconds since the Unix epoch
+  int height = 0, width = 0;     ///< of the picture, as the client says
+  /// Reads the picture's pixels, for as long as the observer runs. Null if the client gave none that can be read.
+  const Components::ReadPixels* read = nullptr;
 };
 
 /// The running service.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <memory>
 #include <optional>
 
 #include "edge/agent/shared_memory.hpp"
@@ -85,8 +86,8 @@ Result<SharedMemory> open_mask(const proto::SharedMemoryHandle& handle, std::uin
   return SharedMemory::open(handle.name(), handle.offset(), handle.size(), SharedMemory::Access::write);
 }
 
-Result<Judged> judge(Components& components, const std::string& component, const proto::Bitmap& bitmap,
-                     std::uint64_t bytes, const std::stop_token& abandoned) {
+/// Returns what reads the pixels of a picture, which must be as many bytes.
+Result<Components::ReadPixels> open_pixels(const proto::Bitmap& bitmap, std::uint64_t bytes) {
   const auto wrong_count = [&](std::uint64_t count) {
     return invalid_input("A picture of " + std::to_string(bitmap.width()) + "x" + std::to_string(bitmap.height()) +
                          " pixels has " + std::to_string(bytes) + " bytes of R, G and B, but there are " +
@@ -96,20 +97,19 @@ Result<Judged> judge(Components& components, const std::string& component, const
     case proto::Bitmap::kByteData: {
       const auto& data = bitmap.byte_data();
       if (data.size() != bytes) return wrong_count(data.size());
-      const auto read = [&](std::size_t offset, std::span<std::uint8_t> out) {
+      return Components::ReadPixels([&data](std::size_t offset, std::span<std::uint8_t> out) {
         std::memcpy(out.data(), data.data() + offset, out.size());
         return Result<void>();
-      };
-      return components.judge(component, bitmap.height(), bitmap.width(), read, abandoned);
+      });
     }
     case proto::Bitmap::kSharedMemoryHandle: {
       const auto& handle = bitmap.shared_memory_handle();
       if (handle.size() != bytes) return wrong_count(handle.size());
-      const auto segment =
-          SharedMemory::open(handle.name(), handle.offset(), handle.size(), SharedMemory::Access::read);
-      if (!segment) return segment.error();
-      const auto read = [&](std::size_t offset, std::span<std::uint8_t> out) { return segment->read(offset, out); };
-      return components.judge(component, bitmap.height(), bitmap.width(), read, abandoned);
+      auto opened = SharedMemory::open(handle.name(), handle.offset(), handle.size(), SharedMemory::Access::read);
+      if (!opened) return opened.error();
+      return Components::ReadPixels(
+          [segment = std::make_shared<const SharedMemory>(std::move(*opened))](
+              std::size_t offset, std::span<std::uint8_t> out) { return segment->read(offset, out); });
     }
     default:
       return invalid_input("The bitmap must have byte_data or a shared_memory_handle.");
@@ -137,8 +137,10 @@ Result<void> detect(Components& components, const std::function<void(const Agent
     if (!segment) return segment.error();
     mask_segment.emplace(std::move(*segment));
   }
-  const auto judged = judge(components, component, bitmap, bytes, abandoned);
-  if (observe) observe({component, judged, received_at});
+  const auto read = open_pixels(bitmap, bytes);
+  const auto judged = read ? components.judge(component, bitmap.height(), bitmap.width(), *read, abandoned)
+                           : Result<Judged>(read.error());
+  if (observe) observe({component, judged, received_at, bitmap.height(), bitmap.width(), read ? &*read : nullptr});
   if (!judged) return judged.error();
   const auto& verdict = judged->verdict;
   const auto& manifest = judged->model->engine->manifest();

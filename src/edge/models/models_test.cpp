@@ -6,8 +6,7 @@
 #include <latch>
 
 #include "base/files.hpp"
-#include "vision/artifact/artifact.hpp"
-#include "vision/infer/examples.hpp"
+#include "edge/models/tiny_model.hpp"
 
 namespace vedette {
 namespace {
@@ -15,34 +14,14 @@ namespace {
 namespace fs = std::filesystem;
 using enum ComponentStatus;
 
-constexpr int kSide = 64;
+constexpr int kSide = kTinySide;
 
-/// Writes a model that calls a picture anomalous where the logarithm of 1 + its red (0 … 1) reaches the
-/// threshold. It also holds `bytes` of weights
-/// that no operation uses and that are the same in models of equal `weight`.
 void write_model(const fs::path& folder, double threshold, std::size_t bytes = 1024, float weight = 0.3F) {
-  Manifest m;
-  m.image_height = m.image_width = m.input_height = m.input_width = kSide;
-  m.graph = {{"average_pool", "cells", {"image"}, {}, {{"size", 8}}},
-             {"slice", "map", {"cells"}, {}, {{"channel", 0}}},
-             {"scale_cells", "scaled", {"map"}, {{"factors", "factors"}}, {}}};
-  m.folds = 1;
-  m.contestants = {
-      {.name = "red", .maps = {"scaled"}, .pools = {{.fraction = 1.0 / 64, .weight = 1}}, .map_weight = 1}};
-  m.threshold = threshold;
-  m.confidence_slope = 1;
-  m.confidence_limit = 0.9;
-  const std::map<std::string, Tensor> tensors = {
-      {"factors", Tensor::make({8, 8}, std::vector<float>(64, 1.0F))},
-      {"weight", Tensor::make({static_cast<std::int64_t>(bytes / 4)}, std::vector<float>(bytes / 4, weight))}};
-  ASSERT_TRUE(write_artifact(folder, m, tensors, {{"factors"}, {"weight"}}));
+  ASSERT_TRUE(write_tiny_model(folder, threshold, bytes, weight));
 }
 
 RgbImage picture(std::uint8_t red, int side = kSide) {
-  RgbImage image{side, side, {}};
-  for (int i = 0; i < side * side; ++i)
-    for (const auto value : {red, std::uint8_t{0}, std::uint8_t{0}}) image.pixels.push_back(value);
-  return image;
+  return red_picture(red, side);
 }
 
 class StationModels : public testing::Test {

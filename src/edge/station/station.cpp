@@ -1,0 +1,207 @@
+#include "edge/station/station.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/digest.hpp"
+#include "base/log.hpp"
+#include "base/priority.hpp"
+
+namespace vedette {
+namespace {
+
+constexpr int kMostPicturesWaiting = 8;
+constexpr std::size_t kLongestReason = 1024;
+
+std::int64_t now_in_nanoseconds() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+RecordState state_of(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::conflict:
+    case ErrorKind::not_found:
+      return RecordState::model_not_running;
+    case ErrorKind::invalid_input:
+    case ErrorKind::too_large:
+      return RecordState::wrong_picture;
+    case ErrorKind::throttled:
+    case ErrorKind::quota_exceeded:
+      return RecordState::overloaded;
+    default:
+      return RecordState::failed;
+  }
+}
+
+/// Cuts a text to at most as many bytes, between two characters.
+std::string shortened(std::string text, std::size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80U) --most;
+  text.resize(most);
+  return text;
+}
+
+std::string digest_of(const RgbImage& picture) {
+  return sha256_hex(as_text(picture.pixels));
+}
+
+}  // namespace
+
+VerdictRecord make_record(const std::string& station, const std::string& component, const Part& part,
+                          const Result<Judged>& judged) {
+  VerdictRecord out;
+  out.station = station;
+  out.source = part.source;
+  out.trigger_id = part.trigger_id;
+  out.triggered_at = part.triggered_at;
+  out.pictured_at = part.pictured_at;
+  out.judged_at = now_in_nanoseconds();
+  out.model = component;
+  if (!judged) {
+    out.state = state_of(judged.error());
+    out.reason = shortened(judged.error().message, kLongestReason);
+    return out;
+  }
+  const auto& verdict = judged->verdict;
+  out.model_version = judged->model->version;
+  out.model_sha256 = judged->model->sha256;
+  out.state = verdict.reason.empty() ? RecordState::judged : RecordState::cannot_judge;
+  out.reason = shortened(verdict.reason, kLongestReason);
+  out.is_anomalous = verdict.is_anomalous || !verdict.reason.empty();
+  out.confidence = verdict.confidence;
+  out.score = verdict.anomaly_score;
+  out.threshold = judged->model->engine->manifest().threshold;
+  for (std::size_t a = 1; a < verdict.areas.size(); ++a)  // the first area is the background
+    out.classes.push_back({verdict.areas[a].name, verdict.areas[a].fraction, verdict.areas[a].color});
+  return out;
+}
+
+Station::Station(Components& components, Journal* journal, std::vector<std::unique_ptr<LiveOutput>> outputs,
+                 StationOptions options)
+    : components_(components), journal_(journal), outputs_(std::move(outputs)), options_(std::move(options)) {
+  if (journal_ && options_.keep != KeepPictures::none) keeper_ = std::thread([this] { loop(); });
+}
+
+Station::~Station() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (keeper_.joinable()) keeper_.join();
+}
+
+bool Station::is_kept(const VerdictRecord& record) const {
+  return journal_ &&
+         (options_.keep == KeepPictures::all || (options_.keep == KeepPictures::anomalies && record.is_anomalous));
+}
+
+bool Station::reserve() {
+  const MutexLock lock(mutex_);
+  if (reserved_ >= kMostPicturesWaiting) {
+    ++pictures_skipped_;
+    return false;
+  }
+  ++reserved_;
+  return true;
+}
+
+void Station::keep(KeptPicture picture) {
+  {
+    const MutexLock lock(mutex_);
+    to_keep_.push_back(std::move(picture));
+  }
+  changed_.notify_all();
+}
+
+void Station::loop() {
+  lower_thread_priority();  // Compressing a picture takes longer than judging it, and pictures must not wait for it.
+  MutexLock lock(mutex_);
+  while (true) {
+    changed_.wait(lock.standard(), [this]() REQUIRES(mutex_) { return stopping_ || !to_keep_.empty(); });
+    if (to_keep_.empty()) return;
+    auto picture = std::move(to_keep_.front());
+    to_keep_.pop_front();
+    lock.unlock();
+    auto file = picture.file.empty() ? encode_png(picture.pixels) : Result<Bytes>(std::move(picture.file));
+    const auto ok = file ? journal_->keep_picture(picture.name, *file) : Result<void>(file.error());
+    if (!ok) log::warning("a picture cannot be kept", {{"picture", picture.name}, {"reason", ok.error().message}});
+    lock.lock();
+    --reserved_;
+  }
+}
+
+Result<VerdictRecord> Station::finish(VerdictRecord record) {
+  Result<std::uint64_t> sequence = std::uint64_t{0};
+  if (journal_) {
+    sequence = journal_->append(record);
+    record.journal = journal_->id();
+    if (sequence) record.sequence = *sequence;
+    // A full disk would otherwise write a line for every part.
+    if (is_losing_.exchange(!sequence) == sequence.has_value()) {
+      if (sequence)
+        log::info("the journal takes records again");
+      else
+        log::error("the journal takes no records", {{"reason", sequence.error().message}});
+    }
+  }
+  for (const auto& output : outputs_) output->show(record);
+  if (!sequence) return sequence.error();
+  return record;
+}
+
+Result<VerdictRecord> Station::record(const std::string& component, const Part& part, const Result<Judged>& judged,
+                                      const PartPixels* pixels) {
+  auto record = make_record(options_.name, component, part, judged);
+  if (!pixels || !is_kept(record) || !reserve()) return finish(std::move(record));
+  KeptPicture kept{journal_->name_picture("png"), {pixels->height, pixels->width, {}}, {}};
+  kept.pixels.pixels.resize(static_cast<std::size_t>(pixels->height) * static_cast<std::size_t>(pixels->width) * 3);
+  if (pixels->read(0, kept.pixels.pixels)) {
+    record.picture = kept.name;
+    record.picture_sha256 = digest_of(kept.pixels);
+    keep(std::move(kept));
+  } else {
+    const MutexLock lock(mutex_);
+    --reserved_;
+  }
+  return finish(std::move(record));
+}
+
+Result<VerdictRecord> Station::judge(const std::string& component, const Part& part, const RgbImage& picture) {
+  const auto judged = components_.judge(component, picture);
+  const PartPixels pixels{picture.height, picture.width, [&](std::size_t offset, std::span<std::uint8_t> out) {
+                            std::copy_n(picture.pixels.data() + offset, out.size(), out.data());
+                            return Result<void>();
+                          }};
+  return record(component, part, judged, &pixels);
+}
+
+Result<VerdictRecord> Station::judge(const std::string& component, const Part& part,
+                                     std::span<const std::uint8_t> file) {
+  auto record = make_record(options_.name, component, part, components_.judge(component, file));
+  const auto header = read_image_header(file);
+  // What is no picture is not kept: nothing is known of its size or content.
+  if (header && is_kept(record) && reserve()) {
+    KeptPicture kept{journal_->name_picture(header->format == ImageFormat::jpeg ? "jpg" : "png"), {}, {}};
+    kept.file.assign(file.begin(), file.end());
+    record.picture = kept.name;
+    if (const auto picture = decode_image(file)) record.picture_sha256 = digest_of(*picture);
+    keep(std::move(kept));
+  }
+  return finish(std::move(record));
+}
+
+Result<VerdictRecord> Station::record_failure(const std::string& component, const Part& part, RecordState state,
+                                              std::string reason) {
+  auto record = make_record(options_.name, component, part, internal_error(std::move(reason)));
+  record.state = state;
+  return finish(std::move(record));
+}
+
+void Station::beat() {
+  for (const auto& output : outputs_) output->beat();
+}
+
+}  // namespace vedette

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.hpp"
+#include "base/result.hpp"
+#include "edge/journal/journal.hpp"
+#include "edge/models/models.hpp"
+#include "edge/record/record.hpp"
+#include "edge/sinks/sinks.hpp"
+
+/// What happens to a part on the line: its picture is judged, the record of it goes into the journal, and the live
+/// outputs show it.
+namespace vedette {
+
+enum class KeepPictures : std::uint8_t { none, anomalies, all };
+
+struct StationOptions {
+  std::string name = "station";  ///< 1 to 64 characters of a-z A-Z 0-9 - _ .
+  KeepPictures keep = KeepPictures::none;
+};
+
+/// What is known of a part beside its picture.
+struct Part {
+  std::string source;             ///< "grpc", or the name of a source in the configuration
+  std::string trigger_id;         ///< what the trigger said of the part; may be empty
+  std::int64_t triggered_at = 0;  ///< nanoseconds since the Unix epoch; 0 means unknown
+  std::int64_t pictured_at = 0;   ///< likewise
+};
+
+/// The pixels of a picture, packed R, G, B: `read` copies bytes of them.
+struct PartPixels {
+  int height = 0, width = 0;
+  Components::ReadPixels read;
+};
+
+/// Any thread may call its functions.
+class Station {
+ public:
+  /// Without a journal nothing is recorded or kept. `journal` and `components` must outlive the station.
+  Station(Components& components, Journal* journal, std::vector<std::unique_ptr<LiveOutput>> outputs,
+          StationOptions options);
+  ~Station();  ///< returns when the pictures that are to be kept are written
+  Station(const Station&) = delete;
+  Station& operator=(const Station&) = delete;
+
+  /// Judges the picture of a part and records the verdict, or that there is none. Returns the record once it is durable,
+  /// with its sequence number. Fails with unavailable if the journal cannot take it: the outputs have shown it all the
+  /// same.
+  Result<VerdictRecord> judge(const std::string& component, const Part& part, const RgbImage& picture);
+  /// The same for a JPEG or PNG file.
+  Result<VerdictRecord> judge(const std::string& component, const Part& part, std::span<const std::uint8_t> file);
+  /// Records a part without a verdict, such as one whose picture did not come. Fails likewise.
+  Result<VerdictRecord> record_failure(const std::string& component, const Part& part, RecordState state,
+                                       std::string reason);
+  /// Records what somebody else had judged. `pixels` may be null; then the picture is not kept. Fails likewise.
+  Result<VerdictRecord> record(const std::string& component, const Part& part, const Result<Judged>& judged,
+                               const PartPixels* pixels);
+
+  /// Tells all outputs that the station works. Call it every second.
+  void beat();
+  /// How many pictures were not kept because others were still being written.
+  [[nodiscard]] std::uint64_t pictures_skipped() const { return pictures_skipped_; }
+
+ private:
+  struct KeptPicture {
+    std::string name;
+    RgbImage pixels;  ///< is encoded as PNG, unless there is a file
+    std::vector<std::uint8_t> file;
+  };
+  [[nodiscard]] bool is_kept(const VerdictRecord& record) const;
+  /// Takes a place in the queue of pictures that are to be written.
+  bool reserve();
+  void keep(KeptPicture picture);
+  Result<VerdictRecord> finish(VerdictRecord record);
+  void loop();
+
+  Components& components_;
+  Journal* const journal_;
+  const std::vector<std::unique_ptr<LiveOutput>> outputs_;
+  const StationOptions options_;
+  std::atomic<std::uint64_t> pictures_skipped_{0};
+  std::atomic<bool> is_losing_{false};  // whether the journal refused the last record
+  Mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<KeptPicture> to_keep_ GUARDED_BY(mutex_);
+  int reserved_ GUARDED_BY(mutex_) = 0;  // places in the queue, from reserve() until the picture is written
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  std::thread keeper_;
+};
+
+/// Says of a component and of what came of its picture what the record of the part says.
+VerdictRecord make_record(const std::string& station, const std::string& component, const Part& part,
+                          const Result<Judged>& judged);
+
+}  // namespace vedette

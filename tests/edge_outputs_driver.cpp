@@ -1,0 +1,119 @@
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "edge/journal/journal.hpp"
+#include "edge/sinks/sinks.hpp"
+
+/// A station without cameras and models, for test_edge_outputs.py: it records parts at a steady rate, and delivers and
+/// shows their verdicts as a configuration says.
+///   edge_outputs_driver CONFIG RATE
+/// The configuration is {"station", "journal": {"folder", "bytes", "picture_bytes", "segment_bytes"}, "sinks", "outputs",
+/// "picture_size"}. The trigger of a part is the number of parts that were asked for before. SIGTERM ends the program, which then
+/// prints what the journal counted.
+namespace {
+
+using namespace vedette;  // NOLINT: this is a program
+using nlohmann::json;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+volatile std::sig_atomic_t ending = 0;
+
+void fail_on(const Error& error) {
+  std::cerr << error.message << '\n';
+  std::exit(2);
+}
+
+template <typename T>
+T need(Result<T> result) {
+  if (!result) fail_on(result.error());
+  return std::move(*result);
+}
+
+std::int64_t now_ns() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
+VerdictRecord part(const std::string& station, std::uint64_t number) {
+  VerdictRecord record;
+  record.station = station;
+  record.source = "driver";
+  record.trigger_id = std::to_string(number);
+  record.triggered_at = record.pictured_at = record.judged_at = now_ns();
+  record.model = "flanges";
+  record.state = number % 10 == 0 ? RecordState::model_not_running : RecordState::judged;
+  record.is_anomalous = number % 10 == 0 || number % 3 == 0;
+  record.confidence = 0.75;
+  record.score = 1.5;
+  record.threshold = 1;
+  if (record.is_anomalous) record.classes.push_back({"scratch", 0.25, "#ff0000"});
+  return record;
+}
+
+int run(const json& config, double rate) {
+  const auto station = config.at("station").get<std::string>();
+  const auto& settings = config.at("journal");
+  const SystemClock clock;
+  JournalOptions options;
+  options.bytes = settings.value("bytes", options.bytes);
+  options.picture_bytes = settings.value("picture_bytes", options.picture_bytes);
+  options.segment_bytes = settings.value("segment_bytes", options.segment_bytes);
+  const auto journal = need(Journal::open(settings.at("folder").get<std::string>(), options, clock));
+  std::vector<std::unique_ptr<Sink>> sinks;
+  for (const auto& sink : config.value("sinks", json::array())) sinks.push_back(need(make_sink(sink, station)));
+  std::vector<std::unique_ptr<LiveOutput>> outputs;
+  for (const auto& output : config.value("outputs", json::array())) outputs.push_back(need(make_live_output(output)));
+  const Bytes picture(config.value("picture_size", std::size_t{0}), 7);
+  auto runner = need(SinkRunner::start(*journal, std::move(sinks)));
+  const StationState state{.models = {{"flanges", "1.0.0", "", "RUNNING", ""}}, .sources = {{"driver", "online", ""}}};
+  auto number = journal->counts().last;
+  auto next = steady_clock::now();
+  auto next_state = next;
+  while (ending == 0) {
+    for (auto& output : outputs) output->beat();
+    if (steady_clock::now() >= next_state) {
+      runner->show_state(state);
+      next_state += milliseconds(500);
+    }
+    auto record = part(station, ++number);
+    if (!picture.empty()) {
+      record.picture = journal->name_picture("raw");
+      (void)journal->keep_picture(record.picture, picture).has_value();
+    }
+    if (const auto sequence = journal->append(record)) record.sequence = *sequence;
+    for (auto& output : outputs) output->show(record);
+    next += std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(1 / rate));
+    const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(next - steady_clock::now()).count();
+    const timespec pause{left / 1'000'000'000, left % 1'000'000'000};
+    if (left > 0) ::nanosleep(&pause, nullptr);
+  }
+  runner.reset();
+  const auto counts = journal->counts();
+  std::cout << json{{"last", counts.last},
+                    {"not_recorded", counts.not_recorded},
+                    {"pictures_dropped", counts.pictures_dropped}}
+            << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) return 2;
+  std::signal(SIGTERM, [](int) { ending = 1; });
+  try {
+    std::ifstream file(argv[1]);
+    return run(json::parse(file), std::stod(argv[2]));
+  } catch (const std::exception& e) {
+    std::cerr << e.what() << '\n';
+    return 2;
+  }
+}
