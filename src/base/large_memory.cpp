@@ -12,11 +12,12 @@ namespace vedette {
 namespace {
 
 constexpr std::size_t kLine = 64;
+constexpr std::size_t kPage = 64 << 10;  // the largest pages that systems have, apart from huge ones
 
 }  // namespace
 
 std::size_t LargeMemory::rounded(std::size_t size) {
-  const auto unit = size >= kHugePage ? kHugePage : kLine;
+  const auto unit = size >= kHugePage ? kPage : kLine;
   return std::max<std::size_t>(1, (size + unit - 1) / unit) * unit;
 }
 
@@ -28,7 +29,8 @@ LargeMemory::LargeMemory(std::size_t size) : size_(size) {
     std::memset(data_, 0, whole);
     return;
   }
-  // This maps one huge page too many, and gives back what lies before and behind a whole number of aligned huge pages.
+  // This maps one huge page too many, and gives back what lies before the first aligned huge page and behind the block.
+  // What the block has beyond whole huge pages lies in ordinary ones, so that it takes no more memory than it needs.
   auto* mapped = static_cast<char*>(
       ::mmap(nullptr, whole + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   if (mapped == MAP_FAILED) throw std::bad_alloc();

@@ -144,16 +144,50 @@ class MaintainerScripts(unittest.TestCase):
 
     def test_are_in_the_package(self):
         packed = (BUILD / "CPackConfig.cmake").read_text(encoding="utf-8")
-        for script in ("postinst", "prerm", "postrm"):
-            path = ROOT / "packaging" / script
-            self.assertIn(str(path), packed)
-            self.assertTrue(os.access(path, os.X_OK), script)
+        for folder in (ROOT / "packaging", ROOT / "packaging/edge"):
+            for script in ("postinst", "prerm", "postrm"):
+                self.assertIn(str(folder / script), packed)
+                self.assertTrue(os.access(folder / script, os.X_OK), script)
+
+    def test_of_the_agent_tell_systemd_of_the_agent(self):
+        self.assertEqual(self.calls("edge/prerm", "remove"), ["stop vedette-edge.service"])
+        self.assertEqual(self.calls("edge/postrm", "remove"), ["daemon-reload"])
+
+
+class Components(unittest.TestCase):
+    """Each Debian package is one component of the installation."""
+
+    def installed(self, component):
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {**os.environ, "DESTDIR": folder}  # the configuration lies in /etc, whatever the prefix
+            subprocess.run(["cmake", "--install", BUILD, "--prefix", "/usr", "--component", component], check=True, capture_output=True, env=environment)
+            return {path.relative_to(folder).as_posix() for path in pathlib.Path(folder).rglob("*") if not path.is_dir()}
+
+    def test_hold_the_library_apart_from_what_builds_with_it(self):
+        library, development = self.installed("engine"), self.installed("engine-dev")
+        self.assertFalse(library & development)
+        self.assertTrue(any(re.search(r"/libvedette\.so\.0$", path) for path in library), library)
+        self.assertFalse([path for path in library if path.endswith((".h", ".cmake", ".pc", ".so"))])
+        self.assertIn("usr/include/vedette.h", development)
+
+    def test_hold_the_agent_with_its_service(self):
+        if "VEDETTE_EDGE:BOOL=ON" not in (BUILD / "CMakeCache.txt").read_text():
+            self.skipTest("this build is without the agent")
+        files = self.installed("edge")
+        for path in ("usr/bin/vedette-edge", "usr/lib/systemd/system/vedette-edge.service", "etc/default/vedette-edge", "usr/share/doc/vedette-edge/edge.md"):
+            self.assertIn(path, files)
 
 
 class Service(unittest.TestCase):
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
     def test_has_an_exposure_of_at_most_one_and_a_half(self):
         answer = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=15", ROOT / "packaging/vedette.service"],
+                                capture_output=True, text=True)
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
+    def test_of_the_agent_has_an_exposure_of_at_most_two(self):
+        answer = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=20", ROOT / "packaging/edge/vedette-edge.service"],
                                 capture_output=True, text=True)
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
 

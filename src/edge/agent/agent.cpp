@@ -1,6 +1,5 @@
 #include "edge/agent/agent.hpp"
 
-#include <edge-agent.grpc.pb.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>

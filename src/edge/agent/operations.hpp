@@ -1,6 +1,5 @@
 #pragma once
 
-#include <edge-agent.pb.h>
 #include <grpcpp/support/status.h>
 #include <functional>
 #include <stop_token>
