@@ -45,15 +45,14 @@ await page.getByRole('link', { name: 'Open verdict 8' }).waitFor();
 await shoot('station');
 
 await button('Move flange to another version').click();
-await button('Project').click();
+await page.getByRole('button', { name: /^Project/ }).click();
 await page.getByRole('option', { name: project }).click();
-await button('Version').click();
+await page.getByRole('button', { name: /^Version/ }).click();
 await page.getByText('The project has no package of the component flange').waitFor();
 await shoot('station-move');
-await page.keyboard.press('Escape');
 await button('Cancel').click();
 
-await button('Verdict').click();
+await page.getByRole('button', { name: /^Verdict/ }).click();
 await page.getByRole('option', { name: /^Anomalies/ }).click();
 await page.getByRole('link', { name: 'Open verdict 8' }).waitFor({ state: 'detached' });
 await page.getByText('Camera gave nothing').waitFor({ state: 'detached' });
@@ -61,7 +60,7 @@ await page.getByRole('link', { name: 'Open verdict 5' }).click();
 await page.getByRole('img', { name: 'Picture of verdict 5' }).last().waitFor();
 await page.getByText('dent 25.0 %').waitFor();
 await page.getByRole('radio', { name: /Anomaly/ }).check();
-await button('Project').click();
+await page.getByRole('button', { name: /^Project/ }).click();
 await page.getByRole('option', { name: project }).click();
 await shoot('station-verdict');
 await button('Add to the training dataset').click();
