@@ -27,8 +27,8 @@ function Figure({ name, value, range, explanation }: { name: string; value: numb
         {percent(value)}
       </Box>
       <Box color="text-body-secondary" fontSize="body-s">
+        {range && <div>{`95 % sure: ${percent(range[0], 0)} to ${percent(range[1], 0)}`}</div>}
         {explanation}
-        {range && ` 95 % sure: ${percent(range[0], 0)} to ${percent(range[1], 0)}.`}
       </Box>
     </div>
   );
