@@ -27,8 +27,8 @@ function Figure({ name, value, range, explanation }: { name: string; value: numb
         {percent(value)}
       </Box>
       <Box color="text-body-secondary" fontSize="body-s">
+        {range && <div>{`95 % sure: ${percent(range[0], 0)} to ${percent(range[1], 0)}`}</div>}
         {explanation}
-        {range && ` 95 % sure: ${percent(range[0], 0)} to ${percent(range[1], 0)}.`}
       </Box>
     </div>
   );
@@ -83,7 +83,7 @@ export function ModelPerformancePanel({ project, version, onShowDrift }: { proje
           </Header>
         }
       >
-        <ColumnLayout columns={4} variant="text-grid" minColumnWidth={160}>
+        <ColumnLayout columns={4} variant="text-grid" minColumnWidth={190}>
           <Figure name="Precision" value={metrics.Precision} range={range('Precision')} explanation="The share of pictures called anomalous that are anomalous." />
           <Figure name="Recall" value={metrics.Recall} range={range('Recall')} explanation="The share of anomalous pictures that are called anomalous." />
           <Figure name="F1 score" value={metrics.F1Score} explanation="The harmonic mean of precision and recall." />

@@ -88,17 +88,18 @@ export default function ModelsPage({ project }: { project: string }) {
         columnDefinitions={[
           {
             id: 'name',
+            minWidth: 100,
             header: 'Model',
             isRowHeader: true,
             cell: (item) => <Link href={href(paths.model(project, item.ModelVersion!))}>{`Model ${item.ModelVersion}`}</Link>,
           },
-          { id: 'status', header: 'Status', cell: (item) => <ModelStatus model={item} /> },
-          { id: 'created', header: 'Made', cell: (item) => time(item.CreationTimestamp) },
-          { id: 'precision', header: 'Precision', cell: (item) => percent(item.Performance?.Precision) },
-          { id: 'recall', header: 'Recall', cell: (item) => percent(item.Performance?.Recall) },
-          { id: 'f1', header: 'F1 score', cell: (item) => percent(item.Performance?.F1Score) },
-          { id: 'message', header: 'Message', cell: (item) => <Box color="text-body-secondary">{item.StatusMessage}</Box> },
-          { id: 'description', header: 'Description', cell: (item) => item.Description ?? '–' },
+          { id: 'status', minWidth: 135, header: 'Status', cell: (item) => <ModelStatus model={item} /> },
+          { id: 'created', minWidth: 150, header: 'Made', cell: (item) => time(item.CreationTimestamp) },
+          { id: 'precision', minWidth: 95, header: 'Precision', cell: (item) => percent(item.Performance?.Precision) },
+          { id: 'recall', minWidth: 95, header: 'Recall', cell: (item) => percent(item.Performance?.Recall) },
+          { id: 'f1', minWidth: 95, header: 'F1 score', cell: (item) => percent(item.Performance?.F1Score) },
+          { id: 'description', minWidth: 110, header: 'Description', cell: (item) => item.Description ?? '–' },
+          { id: 'message', minWidth: 200, header: 'Message', cell: (item) => <Box color="text-body-secondary">{item.StatusMessage}</Box> },
         ]}
         empty={
           models.error ? (
