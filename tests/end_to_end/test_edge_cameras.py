@@ -88,6 +88,11 @@ class Probe:
                 found += map(int, file.read().split())
         return found
 
+    def stop_early(self):
+        """Ends the program, so that its camera is free for the next one."""
+        self.process.stdin.close()
+        self.process.wait(PATIENCE)
+
     def stop(self):
         if self.process.poll() is None:
             self.process.stdin.close()
@@ -134,7 +139,7 @@ class AravisTest(EdgeCameraTest):
         cls.camera.stop()
 
     def source(self, **more):
-        return {"kind": "aravis", "name": "gige", "camera": self.ADDRESS, "restart_ms": 500, "features": {"ExposureTimeAbs": 10000}, **more}
+        return {"kind": "aravis", "name": "gige", "camera": self.ADDRESS, "restart_ms": 500, "pixel_format": "Mono8", "features": {"ExposureTimeAbs": 10000}, **more}
 
     def check_ramp(self, picture):
         """The fake camera draws a diagonal ramp of greys, which moves from frame to frame. At an exposure of 10 ms the greys are as they are."""
@@ -166,6 +171,13 @@ class AravisTest(EdgeCameraTest):
             self.assertLess(picture["triggered_at"], picture["pictured_at"])
         self.assertEqual(probe.counters("gige")["no_pictures"], 1)
 
+    def test_pixel_formats_are_set_and_told(self):
+        for pixel_format in ("RGB8", "Mono16", "BayerRG8"):
+            probe = self.probe(self.source(pixel_format=pixel_format, trigger={"rate": 25}))
+            picture = probe.picture()
+            self.assertEqual((picture["format"], picture["width"], picture["height"]), (pixel_format, 512, 512))
+            probe.stop_early()
+
     def test_features_reach_the_camera(self):
         picture = self.probe(self.source(features={"ExposureTimeAbs": 1000})).picture()
         self.assertEqual(picture["pixels"], bytes(3 * 512 * 512))  # the fake camera is black at a tenth of its usual exposure
@@ -187,7 +199,7 @@ class GStreamerTest(EdgeCameraTest):
             probe = self.probe({"kind": "gstreamer", "name": "test", "pipeline": f"videotestsrc pattern=solid-color foreground-color=0xff2040c0 ! video/x-raw,format={caps},width=101,height=64,framerate=30/1"})
             picture = probe.picture()
             self.assertEqual(picture["pixels"], bytes([0x20, 0x40, 0xC0]) * 101 * 64, caps)
-            probe.process.stdin.close()
+            probe.stop_early()
 
     def raw_picture(self, data, caps):
         """Returns the picture that frames of these bytes become, and how the stream ended."""

@@ -89,7 +89,9 @@ Received receive_message(int socket, std::chrono::milliseconds timeout, CameraMe
   if (ready < 0 && errno != EINTR) return Received::closed;
   if (ready <= 0) return Received::nothing;
   // With MSG_TRUNC the length is that of the message, also if it has more bytes than there is room for.
-  const auto got = ::recv(socket, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
+  auto got = ::recv(socket, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
+  // The other side ended without having read everything. The system says so once, and then gives what it had sent.
+  if (got < 0 && errno == ECONNRESET) got = ::recv(socket, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
   if (got == static_cast<ssize_t>(sizeof(message))) return Received::message;
   if (got > 0) return Received::broken;
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Received::nothing;

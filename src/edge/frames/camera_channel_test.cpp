@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <utility>
 
 namespace vedette {
 namespace {
@@ -118,6 +119,17 @@ TEST(CameraChannel, AMessageOfAnotherLengthIsBrokenAndAClosedSocketIsNoticed) {
   ASSERT_EQ(::shutdown(sockets.ends[1], SHUT_RDWR), 0);
   EXPECT_EQ(receive_message(sockets.ends[0], milliseconds(1000), message), Received::closed);
   EXPECT_FALSE(send_message(sockets.ends[0], sent));
+}
+
+TEST(CameraChannel, TheLastWordsOfAProgramThatEndedWithUnreadMessagesAreHeard) {
+  Sockets sockets;
+  ASSERT_TRUE(send_message(sockets.ends[0], {.kind = CameraMessageKind::release}));
+  ASSERT_TRUE(send_message(sockets.ends[1], {.kind = CameraMessageKind::state, .value = 7}));
+  ::close(std::exchange(sockets.ends[1], -1));
+  CameraMessage message;
+  ASSERT_EQ(receive_message(sockets.ends[0], milliseconds(1000), message), Received::message);
+  EXPECT_EQ(message.value, 7U);
+  EXPECT_EQ(receive_message(sockets.ends[0], milliseconds(1000), message), Received::closed);
 }
 
 TEST(CameraChannel, TheMemoryCannotShrinkUnderTheAgent) {

@@ -137,16 +137,23 @@ void from_deep(const Frame& frame, std::size_t stride, int sample_bits, RgbImage
 void from_packed(const Frame& frame, int sample_bits, RgbImage& image) {
   DeepSamples samples(sample_bits);
   const bool is_gige = frame.format == PixelFormat::mono12_packed;
-  const std::uint8_t* const in = frame.pixels.data();
-  const auto sample = [&](std::size_t i) {
-    const std::uint8_t* const at = in + i / 2 * 3;
-    const unsigned shared = at[1];
-    if (i % 2 != 0) return static_cast<std::uint16_t>(at[2] << 4U | shared >> 4U);
-    return static_cast<std::uint16_t>(is_gige ? at[0] << 4U | (shared & 15U) : (shared & 15U) << 8U | at[0]);
+  const auto first = [&](const std::uint8_t* at) {
+    const unsigned shared = at[1] & 15U;
+    return samples(static_cast<std::uint16_t>(is_gige ? at[0] << 4U | shared : shared << 8U | at[0]));
   };
-  std::size_t i = 0;
-  for (int y = 0; y < frame.height; ++y)
-    write_row(image.at(y, 0), frame.width, [&](int) { return samples(sample(i++)); });
+  const auto second = [&](const std::uint8_t* at) {
+    return samples(static_cast<std::uint16_t>(at[2] << 4U | at[1] >> 4U));
+  };
+  // The last one or two pixels have no room behind them.
+  const std::size_t count = image.pixels.size() / 3, tail = count % 2 == 0 ? 2 : 1;
+  const std::uint8_t* in = frame.pixels.data();
+  std::uint8_t* out = image.pixels.data();
+  for (std::size_t i = 0; i < count - tail; i += 2, in += 3, out += 6) {
+    put(out, first(in));
+    put(out + 3, second(in));
+  }
+  put_last(out, first(in));
+  if (tail == 2) put_last(out + 3, second(in));
   samples.describe(image);
 }
 
@@ -154,18 +161,35 @@ std::uint32_t clamped(int value) {
   return static_cast<std::uint32_t>(std::clamp(value, 0, 255));
 }
 
-/// ITU-R BT.601, Y 16 … 235, in units of 1/256.
-std::uint32_t from_yuv(int y, int u, int v) {
-  const int c = 298 * (y - 16) + 128, d = u - 128, e = v - 128;
-  return clamped((c + 409 * e) >> 8) | clamped((c - 100 * d - 208 * e) >> 8) << 8 | clamped((c + 516 * d) >> 8) << 16;
+/// What two pixels beside each other share: their colour by ITU-R BT.601 with Y from 16 to 235, in units of 1/256.
+struct Chroma {
+  Chroma(int u, int v)
+      : red(409 * (v - 128) + 128), green(-100 * (u - 128) - 208 * (v - 128) + 128), blue(516 * (u - 128) + 128) {}
+  [[nodiscard]] std::uint32_t with(int luma) const {
+    const int grey = 298 * (luma - 16);
+    return clamped((grey + red) >> 8) | clamped((grey + green) >> 8) << 8 | clamped((grey + blue) >> 8) << 16;
+  }
+  int red, green, blue;
+};
+
+/// Writes a row of pairs of pixels. chroma(x) and luma(x) give what belongs to column x.
+template <typename ChromaAt, typename LumaAt>
+void write_pairs(std::uint8_t* out, int width, const ChromaAt& chroma, const LumaAt& luma) {
+  for (int x = 0; x + 2 < width; x += 2, out += 6) {
+    const Chroma pair = chroma(x);
+    put(out, pair.with(luma(x)));
+    put(out + 3, pair.with(luma(x + 1)));
+  }
+  const Chroma pair = chroma(width - 2);
+  put_last(out, pair.with(luma(width - 2)));
+  put_last(out + 3, pair.with(luma(width - 1)));
 }
 
 void from_yuyv(const Frame& frame, std::size_t stride, RgbImage& image) {
   for_rows(frame, stride, image, [&](const std::uint8_t* in, std::uint8_t* out) {
-    write_row(out, frame.width, [&](int x) {
-      const std::uint8_t* const pair = in + x / 2 * 4;
-      return from_yuv(pair[x % 2 * 2], pair[1], pair[3]);
-    });
+    write_pairs(
+        out, frame.width, [&](int x) { return Chroma(in[2 * x + 1], in[2 * x + 3]); },
+        [&](int x) { return in[2 * x]; });
   });
 }
 
@@ -174,10 +198,8 @@ void from_nv12(const Frame& frame, std::size_t stride, RgbImage& image) {
   for (int y = 0; y < frame.height; ++y) {
     const std::uint8_t* const luma = frame.pixels.data() + stride * static_cast<std::size_t>(y);
     const std::uint8_t* const uv = chroma + stride * static_cast<std::size_t>(y / 2);
-    write_row(image.at(y, 0), frame.width, [&](int x) {
-      const int pair = x / 2 * 2;
-      return from_yuv(luma[x], uv[pair], uv[pair + 1]);
-    });
+    write_pairs(
+        image.at(y, 0), frame.width, [&](int x) { return Chroma(uv[x], uv[x + 1]); }, [&](int x) { return luma[x]; });
   }
 }
 

@@ -138,6 +138,19 @@ TEST(Frame, DeepSamplesEqualAGreyPngOfSixteenBitsForEveryRangeOfAModel) {
   }
 }
 
+TEST(Frame, AnOddNumberOfPackedPixelsEndsInHalfAPair) {
+  const std::vector<std::uint8_t> packed = {0xAB, 0x0C, 0x12, 0x34, 0x05};  // Mono12p: 0xCAB, 0x120, 0x534
+  Frame frame;
+  frame.width = 3;
+  frame.height = 1;
+  frame.format = PixelFormat::mono12p;
+  frame.pixels = packed;
+  const auto image = to_rgb(frame, 16);
+  ASSERT_TRUE(image);
+  EXPECT_EQ(image->pixels, (std::vector<std::uint8_t>{0xC, 0xC, 0xC, 1, 1, 1, 5, 5, 5}));
+  EXPECT_EQ(image->used_bits, 12);
+}
+
 TEST(Frame, RowsMayHavePaddingThatIsNeverSeen) {
   const auto rgb = random_bytes_of(3 * kPixels, 3);
   const auto expected = decoded(png(8, 2, rgb));
