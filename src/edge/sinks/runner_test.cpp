@@ -72,9 +72,9 @@ class RunnerTest : public testing::Test {
   void append(int count) {
     for (int i = 0; i < count; ++i) ASSERT_TRUE(journal_->append(VerdictRecord()));
   }
-  std::unique_ptr<SinkRunner> start(std::vector<std::pair<std::string, Seen*>> fakes) {
+  std::unique_ptr<SinkRunner> start(const std::vector<std::pair<std::string, Seen*>>& fakes) {
     std::vector<std::unique_ptr<Sink>> sinks;
-    for (auto& [name, seen] : fakes) sinks.push_back(std::make_unique<FakeSink>(name, *seen));
+    for (const auto& [name, seen] : fakes) sinks.push_back(std::make_unique<FakeSink>(name, *seen));
     return std::move(SinkRunner::start(*journal_, std::move(sinks)).value());
   }
   void reopen() {
