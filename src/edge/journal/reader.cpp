@@ -72,11 +72,10 @@ std::optional<JournalReader::State::Part> JournalReader::State::wait_for_records
   const auto is_there = [this, next]() REQUIRES(journal.mutex) { return journal.closing || journal.last >= next; };
   journal.available.wait_for(lock.standard(), wait, is_there);
   if (journal.last < next || journal.segments.empty()) return std::nullopt;
-  const auto& segments = journal.segments;
-  auto found = std::ranges::upper_bound(segments, next, {}, &Journal::State::Segment::first);
-  if (found != segments.begin()) --found;
+  auto found = std::ranges::upper_bound(journal.segments, next, {}, &Journal::State::Segment::first);
+  if (found != journal.segments.begin()) --found;
   const auto after = std::next(found);
-  const bool is_newest = after == segments.end();
+  const bool is_newest = after == journal.segments.end();
   return Part{found->first, found->end, is_newest ? journal.last + 1 : after->first, is_newest};
 }
 

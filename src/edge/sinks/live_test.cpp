@@ -2,8 +2,8 @@
 
 #include <array>
 #include <condition_variable>
-#include <mutex>
 
+#include "base/mutex.hpp"
 #include "edge/sinks/gpio_pulses.hpp"
 
 namespace vedette::sinks {
@@ -13,16 +13,25 @@ using std::chrono::milliseconds;
 
 /// What happened on the lines: "ok+" when the OK line becomes active, "ok-" when it becomes inactive.
 struct Wire {
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable changed;
-  std::vector<std::string> events;
-  std::array<bool, 3> active{};
+  std::vector<std::string> events GUARDED_BY(mutex);
+  std::array<bool, 3> active GUARDED_BY(mutex){};
 
+  void forget() {
+    const MutexLock lock(mutex);
+    events.clear();
+  }
+  [[nodiscard]] std::size_t count() {
+    const MutexLock lock(mutex);
+    return events.size();
+  }
   /// Waits until the events end with these.
   void wait_for_end(const std::vector<std::string>& end) {
-    std::unique_lock lock(mutex);
-    changed.wait(lock,
-                 [&] { return events.size() >= end.size() && std::equal(end.rbegin(), end.rend(), events.rbegin()); });
+    MutexLock lock(mutex);
+    changed.wait(lock.standard(), [&]() REQUIRES(mutex) {
+      return events.size() >= end.size() && std::equal(end.rbegin(), end.rend(), events.rbegin());
+    });
   }
 };
 
@@ -30,7 +39,7 @@ class FakeLines : public GpioLines {
  public:
   explicit FakeLines(Wire& wire) : wire_(wire) {}
   void set(GpioLine line, bool active) override {
-    const std::lock_guard lock(wire_.mutex);
+    const MutexLock lock(wire_.mutex);
     const auto index = static_cast<std::size_t>(line);
     if (line == GpioLine::heartbeat || wire_.active.at(index) == active) return;
     wire_.active.at(index) = active;
@@ -62,11 +71,11 @@ TEST(Gpio, EachVerdictIsAPulseAndOnlyJudgedNormalPartsAreGood) {
   gpio.show(verdict(RecordState::judged, true));
   wire.wait_for_end({"ok+", "ok-", "nok+", "nok-"});
   for (int state = 1; state <= static_cast<int>(RecordState::failed); ++state) {
-    wire.events.clear();
+    wire.forget();
     // Even a record that contradicts itself is not good.
     gpio.show(verdict(static_cast<RecordState>(state), false));
     wire.wait_for_end({"nok+", "nok-"});
-    EXPECT_EQ(wire.events.size(), 2);
+    EXPECT_EQ(wire.count(), 2);
   }
 }
 
@@ -91,6 +100,7 @@ TEST(Gpio, TheLinesAreSafeWhenTheAgentIsStuckAndAtTheEnd) {
     gpio.show(verdict(RecordState::judged, false));
     wire.wait_for_end({"nok-", "ok+"});
   }
+  const MutexLock lock(wire.mutex);
   EXPECT_FALSE(wire.active.at(static_cast<std::size_t>(GpioLine::ok)));
   EXPECT_TRUE(wire.active.at(static_cast<std::size_t>(GpioLine::nok)));
 }

@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
-#include <mutex>
 
 #include "base/files.hpp"
+#include "base/mutex.hpp"
 #include "edge/sinks/sinks.hpp"
 
 namespace vedette {
@@ -11,17 +11,29 @@ namespace {
 
 /// What the tests see of a sink, which the runner owns.
 struct Seen {
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable changed;
-  std::vector<std::uint64_t> numbers;
-  int failures_left = 0;
-  bool blocks = false;
-  bool blocked = false;
-  bool cancelled = false;
+  std::vector<std::uint64_t> numbers GUARDED_BY(mutex);
+  int failures_left GUARDED_BY(mutex) = 0;
+  bool blocks GUARDED_BY(mutex) = false;
+  bool blocked GUARDED_BY(mutex) = false;
+  bool cancelled GUARDED_BY(mutex) = false;
 
+  void block() {
+    const MutexLock lock(mutex);
+    blocks = true;
+  }
+  void fail_twice() {
+    const MutexLock lock(mutex);
+    failures_left = 2;
+  }
+  [[nodiscard]] std::vector<std::uint64_t> delivered() {
+    const MutexLock lock(mutex);
+    return numbers;
+  }
   void wait_for(std::uint64_t number) {
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return !numbers.empty() && numbers.back() >= number; });
+    MutexLock lock(mutex);
+    changed.wait(lock.standard(), [&]() REQUIRES(mutex) { return !numbers.empty() && numbers.back() >= number; });
   }
 };
 
@@ -31,12 +43,12 @@ class FakeSink : public Sink {
   [[nodiscard]] const std::string& name() const override { return name_; }
   [[nodiscard]] std::size_t most_records() const override { return 3; }
   Result<void> deliver(std::span<const VerdictRecord> records) override {
-    std::unique_lock lock(seen_.mutex);
+    MutexLock lock(seen_.mutex);
     EXPECT_LE(records.size(), 3);
     if (seen_.blocks) {
       seen_.blocked = true;
       seen_.changed.notify_all();
-      seen_.changed.wait(lock, [&] { return seen_.cancelled; });
+      seen_.changed.wait(lock.standard(), [&]() REQUIRES(seen_.mutex) { return seen_.cancelled; });
       return fail(ErrorKind::unavailable, "cancelled");
     }
     if (seen_.failures_left > 0) return --seen_.failures_left, fail(ErrorKind::unavailable, "away");
@@ -45,7 +57,7 @@ class FakeSink : public Sink {
     return {};
   }
   void cancel() override {
-    const std::lock_guard lock(seen_.mutex);
+    const MutexLock lock(seen_.mutex);
     seen_.cancelled = true;
     seen_.changed.notify_all();
   }
@@ -60,9 +72,9 @@ class RunnerTest : public testing::Test {
   void append(int count) {
     for (int i = 0; i < count; ++i) ASSERT_TRUE(journal_->append(VerdictRecord()));
   }
-  std::unique_ptr<SinkRunner> start(std::vector<std::pair<std::string, Seen*>> fakes) {
+  std::unique_ptr<SinkRunner> start(const std::vector<std::pair<std::string, Seen*>>& fakes) {
     std::vector<std::unique_ptr<Sink>> sinks;
-    for (auto& [name, seen] : fakes) sinks.push_back(std::make_unique<FakeSink>(name, *seen));
+    for (const auto& [name, seen] : fakes) sinks.push_back(std::make_unique<FakeSink>(name, *seen));
     return std::move(SinkRunner::start(*journal_, std::move(sinks)).value());
   }
   void reopen() {
@@ -77,27 +89,28 @@ class RunnerTest : public testing::Test {
 
 TEST_F(RunnerTest, AFailureIsRepeatedAndOrderIsKept) {
   Seen seen;
-  seen.failures_left = 2;
+  seen.fail_twice();
   append(10);
   const auto runner = start({{"a", &seen}});
   seen.wait_for(10);
   append(1);
   seen.wait_for(11);
-  EXPECT_EQ(seen.numbers, (std::vector<std::uint64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
+  EXPECT_EQ(seen.delivered(), (std::vector<std::uint64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
   EXPECT_EQ(runner->counts()[0].failures, 2);
 }
 
 TEST_F(RunnerTest, ASinkThatIsStuckHoldsUpNeitherTheOthersNorTheEnd) {
   Seen stuck;
-  stuck.blocks = true;
+  stuck.block();
   Seen other;
   {
     const auto runner = start({{"stuck", &stuck}, {"other", &other}});
     append(5);
     other.wait_for(5);
-    std::unique_lock lock(stuck.mutex);
-    stuck.changed.wait(lock, [&] { return stuck.blocked; });
+    MutexLock lock(stuck.mutex);
+    stuck.changed.wait(lock.standard(), [&]() REQUIRES(stuck.mutex) { return stuck.blocked; });
   }
+  const MutexLock lock(stuck.mutex);
   EXPECT_TRUE(stuck.cancelled);
 }
 
@@ -113,7 +126,7 @@ TEST_F(RunnerTest, WhatWasDeliveredIsNotSentAgainAfterARestart) {
   Seen second;
   const auto runner = start({{"a", &second}});
   second.wait_for(5);
-  EXPECT_EQ(second.numbers, std::vector<std::uint64_t>{5});
+  EXPECT_EQ(second.delivered(), std::vector<std::uint64_t>{5});
 }
 
 TEST_F(RunnerTest, TwoSinksOfOneNameAreRefused) {

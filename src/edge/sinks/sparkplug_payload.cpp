@@ -1,8 +1,8 @@
 #include "edge/sinks/sparkplug_payload.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include <vedette_sparkplug.pb.h>
+
+#include <nlohmann/json.hpp>
 
 namespace vedette::sinks::sparkplug {
 namespace {
