@@ -109,3 +109,14 @@ def wait_for(client, component, limit=60, **wanted):
         if time.monotonic() > deadline:
             raise RuntimeError(f"the model is {described.status}: {described.status_message}")
         time.sleep(0.02)
+
+
+def detect(client, request, limit=60):
+    """Has a picture judged. A call that is refused because the machine is busy is repeated, as programs on the line do."""
+    deadline = time.monotonic() + limit
+    while True:
+        try:
+            return client.DetectAnomalies(request).detect_anomaly_result
+        except grpc.RpcError as e:
+            if e.code() != grpc.StatusCode.RESOURCE_EXHAUSTED or time.monotonic() > deadline:
+                raise

@@ -1,5 +1,6 @@
 #include "edge/agent/agent.hpp"
 
+#include <edge-agent.grpc.pb.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
@@ -21,7 +22,6 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "base/mutex.hpp"
-#include "edge-agent.grpc.pb.h"
 #include "edge/agent/call_threads.hpp"
 #include "edge/agent/listening_socket.hpp"
 #include "edge/agent/operations.hpp"
@@ -45,7 +45,7 @@ Result<std::string> read_pem(const std::filesystem::path& path) {
   return std::string(as_text(*bytes));
 }
 
-Result<std::shared_ptr<grpc::ServerCredentials>> make_credentials(const TlsFiles& files) {
+Result<std::shared_ptr<grpc::ServerCredentials>> make_credentials(const AgentTls& files) {
   if (files.certificate.empty() || files.key.empty())
     return invalid_input("To listen on a TCP port, the agent needs a TLS certificate and its key.");
   const auto certificate = read_pem(files.certificate);
@@ -71,8 +71,10 @@ class Call;
 class Calls {
  public:
   explicit Calls(const AgentOptions& options)
-      : most_(static_cast<std::size_t>(options.most_calls)), answer_limit_(options.answer_limit) {}
-  /// Returns false if there are too many.
+      : most_(static_cast<std::size_t>(options.most_calls)),
+        most_bytes_(options.call_memory),
+        answer_limit_(options.answer_limit) {}
+  /// Returns false if there are too many, or if they would take too much memory with this one.
   bool add(Call& call);
   void remove(Call& call);
   /// Cuts off the calls whose client has not taken the answer in time.
@@ -81,16 +83,19 @@ class Calls {
   CallThreads threads;
 
  private:
-  const std::size_t most_;
+  const std::size_t most_, most_bytes_;
   const std::chrono::seconds answer_limit_;
   Mutex mutex_;
   std::list<Call*> calls_ GUARDED_BY(mutex_);
+  std::size_t bytes_ GUARDED_BY(mutex_) = 0;
 };
 
 class Call final : public grpc::ServerUnaryReactor {
  public:
-  Call(Calls& calls, grpc::CallbackServerContext& context, std::function<grpc::Status(const std::stop_token&)> work)
-      : calls_(calls), context_(context), work_(std::move(work)) {
+  /// `bytes` says how much memory the call takes.
+  Call(Calls& calls, grpc::CallbackServerContext& context, std::size_t its_bytes,
+       std::function<grpc::Status(const std::stop_token&)> work)
+      : bytes(its_bytes), calls_(calls), context_(context), work_(std::move(work)) {
     is_known_ = calls_.add(*this);
     if (!is_known_) {
       ++calls_.refused;
@@ -122,6 +127,7 @@ class Call final : public grpc::ServerUnaryReactor {
     answered_at_ = 0;
     context_.TryCancel();
   }
+  const std::size_t bytes;
 
  private:
   Calls& calls_;
@@ -134,14 +140,16 @@ class Call final : public grpc::ServerUnaryReactor {
 
 bool Calls::add(Call& call) {
   const MutexLock lock(mutex_);
-  if (calls_.size() >= most_) return false;
+  if (calls_.size() >= most_ || (!calls_.empty() && bytes_ + call.bytes > most_bytes_)) return false;
   calls_.push_back(&call);
+  bytes_ += call.bytes;
   return true;
 }
 
 void Calls::remove(Call& call) {
   const MutexLock lock(mutex_);
   calls_.remove(&call);
+  bytes_ -= call.bytes;
 }
 
 void Calls::sweep() {
@@ -164,9 +172,12 @@ class Service final : public EdgeAgent::CallbackService {
                                             const edge_agent::proto::DetectAnomaliesRequest* request,
                                             edge_agent::proto::DetectAnomaliesResponse* response) override {
     ++calls_.detections;
-    return answer(context, [this, request, response](const std::stop_token& abandoned) {
+    // The mask in the answer is as large as the picture.
+    const auto bytes = 2 * request->bitmap().byte_data().size();
+    const auto work = [this, request, response](const std::stop_token& abandoned) {
       return edge_agent::detect_anomalies(components_, observe_, *request, *response, abandoned);
-    });
+    };
+    return answer(context, work, bytes);
   }
   grpc::ServerUnaryReactor* StartModel(grpc::CallbackServerContext* context,
                                        const edge_agent::proto::StartModelRequest* request,
@@ -198,8 +209,8 @@ class Service final : public EdgeAgent::CallbackService {
 
  private:
   grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context,
-                                   std::function<grpc::Status(const std::stop_token&)> work) {
-    return new Call(calls_, *context, std::move(work));  // It deletes itself in OnDone().
+                                   std::function<grpc::Status(const std::stop_token&)> work, std::size_t bytes = 0) {
+    return new Call(calls_, *context, bytes, std::move(work));  // It deletes itself in OnDone().
   }
   Components& components_;
   const std::function<void(const AgentCall&)> observe_;

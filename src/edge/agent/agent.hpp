@@ -14,7 +14,7 @@
 /// TCP port if that is asked for. docs/edge.md describes the calls.
 namespace vedette {
 
-struct TlsFiles {
+struct AgentTls {
   std::filesystem::path certificate;  ///< PEM: the server's certificate, then those between it and the root
   std::filesystem::path key;          ///< PEM: the private key
   std::filesystem::path client_ca;    ///< PEM: clients must show a certificate of these; empty: they need none
@@ -24,11 +24,13 @@ struct AgentOptions {
   std::filesystem::path socket;  ///< an absolute path; empty for none
   std::string socket_group;      ///< the group that may use the socket; empty leaves it to the process's own group
   std::string listen;            ///< ADDR:PORT, [ADDR]:PORT; port 0 lets the system choose; empty for none
-  TlsFiles tls;                  ///< for `listen`
+  AgentTls tls;                  ///< for `listen`
   int most_connections = 4096;   ///< of all clients together; more are closed at once
   /// Calls that may be under way at once, up to the moment when the client has taken the answer. More fail with
   /// RESOURCE_EXHAUSTED.
   int most_calls = 128;
+  /// Bytes that the pictures and masks of all these calls may take. More calls fail likewise, but for one that is alone.
+  std::size_t call_memory = std::size_t{512} << 20;
   std::size_t message_memory = std::size_t{512} << 20;  ///< bytes that requests may take while they arrive
   std::chrono::seconds answer_limit{20};                ///< a client that has not taken an answer by then is cut off
 };
@@ -60,7 +62,7 @@ class Agent {
 
   struct Counts {
     std::uint64_t calls = 0;        ///< DetectAnomalies calls
-    std::uint64_t refused = 0;      ///< calls of any kind that were refused because too many were under way
+    std::uint64_t refused = 0;      ///< calls of any kind that were refused because of too many or too large ones
     std::uint64_t cut_off = 0;      ///< calls whose client did not take the answer in time
     std::uint64_t connections = 0;  ///< connections that were accepted
     std::uint64_t turned_away = 0;  ///< connections that were closed because there were too many

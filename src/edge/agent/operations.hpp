@@ -1,10 +1,10 @@
 #pragma once
 
+#include <edge-agent.pb.h>
 #include <grpcpp/support/status.h>
 #include <functional>
 #include <stop_token>
 
-#include "edge-agent.pb.h"
 #include "edge/agent/agent.hpp"
 
 /// What the calls of the EdgeAgent service do, without the network. Any thread may call these functions; they block
