@@ -45,7 +45,7 @@ cmake -S . -B "$out" "${toolchain[@]}" -DCMAKE_CXX_FLAGS_RELEASE="-O2 -g1" -DVED
 cmake --build "$out" -j "$(nproc)"
 cmake --install "$out" --prefix "$out/installed" --component engine >/dev/null
 cmake --install "$out" --prefix "$out/installed" --component engine-dev >/dev/null
-cmake -S docs/examples/engine-c -B "$out/example" "${toolchain[@]}" -DCMAKE_C_FLAGS=-I"$out/installed/include" -DVedette_DIR="$out/installed/lib/cmake/Vedette" \
+cmake -S docs/examples/engine-c -B "$out/example" "${toolchain[@]}" -DVedette_DIR="$out/installed/lib/cmake/Vedette" \
   -DCMAKE_EXE_LINKER_FLAGS="-Wl,--allow-shlib-undefined" >/dev/null
 cmake --build "$out/example" >/dev/null
 if [ $# -eq 2 ]; then
