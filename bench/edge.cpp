@@ -49,16 +49,10 @@ void copy_model(const fs::path& from, const fs::path& to, int height, int width,
   const auto text = read_file(to / "manifest.json", std::uint64_t{64} << 20);
   if (!text) throw std::runtime_error(text.error().message);
   auto manifest = json::parse(text->begin(), text->end());
-  const auto set = [&](auto& self, json& node) -> void {
-    if (node.is_object())
-      for (auto& [name, value] : node.items()) {
-        if (name == "image_height") value = height;
-        if (name == "image_width") value = width;
-        if (name == "threshold" && value.is_number()) value = value.get<double>() * threshold_factor;
-        if (value.is_structured() && name != "graph") self(self, value);
-      }
-  };
-  set(set, manifest);
+  manifest["image"]["height"] = height;
+  manifest["image"]["width"] = width;
+  auto& threshold = manifest["decision"]["threshold"];
+  threshold = threshold.get<double>() * threshold_factor;
   if (auto ok = write_file_atomically(to / "manifest.json", manifest.dump()); !ok)
     throw std::runtime_error(ok.error().message);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the engine for 64-bit ARM with Debian's cross compiler into build/arm64, and the C example of docs/examples/engine-c with it. Where the
-# sources of vedette-edge are there, it is built, too. The libraries come from Debian's arm64 packages in a folder of their own
+# Builds the engine and vedette-edge for 64-bit ARM with Debian's cross compiler into build/arm64, and the C example of docs/examples/engine-c with
+# the engine. The libraries come from Debian's arm64 packages in a folder of their own
 # (build/arm64/sysroot): the packages of this machine stay as they are, except that the cross compiler and qemu are installed if they are missing.
 #   tools/build_arm64.sh                      builds
 #   tools/build_arm64.sh MODEL_DIR PICTURE    builds, and judges the picture under qemu-user
@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=$PWD/build/arm64
 sysroot=$out/sysroot
 libraries=(libc6-dev libstdc++-12-dev libgomp1 libjpeg62-turbo-dev libspng-dev libtiff-dev libwebp-dev zlib1g-dev libdnnl-dev libfmt-dev libzip-dev
-  nlohmann-json3-dev libssl-dev)
+  nlohmann-json3-dev libssl-dev libcli11-dev libcurl4-openssl-dev libgrpc++-dev libprotobuf-dev libmosquitto-dev libgpiod-dev)
 
 make_sysroot() {
   local apt=$out/apt options release link target
@@ -36,16 +36,16 @@ make_sysroot() {
   echo "${libraries[*]}" >"$sysroot/packages"
 }
 
-install_packages cmake ninja-build pkg-config crossbuild-essential-arm64 qemu-user-static
+install_packages cmake ninja-build pkg-config crossbuild-essential-arm64 qemu-user-static protobuf-compiler protobuf-compiler-grpc
 make_sysroot
 say "Building for arm64"
 toolchain=(-G Ninja -DCMAKE_TOOLCHAIN_FILE="$PWD/cmake/aarch64.cmake" -DVEDETTE_SYSROOT="$sysroot" -DCMAKE_BUILD_TYPE=Release)
-cmake -S . -B "$out" "${toolchain[@]}" -DCMAKE_CXX_FLAGS_RELEASE="-O2 -g1" -DVEDETTE_SERVER=OFF -DVEDETTE_EDGE="${VEDETTE_EDGE:-OFF}" -DBUILD_TESTING=OFF \
+cmake -S . -B "$out" "${toolchain[@]}" -DCMAKE_CXX_FLAGS_RELEASE="-O2 -g1" -DVEDETTE_SERVER=OFF -DBUILD_TESTING=OFF \
   -DVEDETTE_WARNINGS_AS_ERRORS=ON >"$out/configure.log" || { cat "$out/configure.log" >&2; exit 1; }
 cmake --build "$out" -j "$(nproc)"
 cmake --install "$out" --prefix "$out/installed" --component engine >/dev/null
 cmake --install "$out" --prefix "$out/installed" --component engine-dev >/dev/null
-cmake -S docs/examples/engine-c -B "$out/example" "${toolchain[@]}" -DCMAKE_C_FLAGS=-I"$out/installed/include" -DVedette_DIR="$out/installed/lib/cmake/Vedette" \
+cmake -S docs/examples/engine-c -B "$out/example" "${toolchain[@]}" -DVedette_DIR="$out/installed/lib/cmake/Vedette" \
   -DCMAKE_EXE_LINKER_FLAGS="-Wl,--allow-shlib-undefined" >/dev/null
 cmake --build "$out/example" >/dev/null
 if [ $# -eq 2 ]; then
