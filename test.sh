@@ -40,7 +40,7 @@ case $tier in
     ;;
   all)
     install_build_packages
-    install_packages "${client_packages[@]}" awscli python3-grpcio python3-protobuf python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light chromium clang-format-14 clang-14 libomp-14-dev
+    install_packages "${client_packages[@]}" awscli python3-grpcio python3-protobuf python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light mosquitto mosquitto-clients python3-paho-mqtt python3-pymodbus python3-serial-asyncio chromium clang-format-14 clang-14 libomp-14-dev
     build
     fetch_javascript_client build/release
     run_tests build/release
@@ -48,7 +48,7 @@ case $tier in
   lint)
     install_packages "${build_packages[@]}" python3 clang-14 libomp-14-dev clang-format-14 clang-tidy-14
     say "Checking formatting, layers and mutexes"
-    configure_and_build lint vedette_vision_onnx  # for its generated headers
+    configure_and_build lint vedette_vision_onnx vedette_edge_sinks vedette_edge_agent_proto  # for their generated headers
     run_tests build/lint -L lint
     say "clang-tidy over all files"
     # Clang 14 cannot read the headers of LibTorch in C++20 together with GCC's library: the sources that include them are left out.
@@ -56,7 +56,7 @@ case $tier in
     ;;
   sanitizers)
     install_build_packages
-    install_packages "${client_packages[@]}" python3-pil openssl clang-14 libclang-rt-14-dev libomp-14-dev
+    install_packages "${client_packages[@]}" python3-pil openssl mosquitto mosquitto-clients python3-paho-mqtt python3-pymodbus python3-serial-asyncio clang-14 libclang-rt-14-dev libomp-14-dev
     configure_and_build asan all
     fetch_javascript_client build/asan
     run_tests build/asan

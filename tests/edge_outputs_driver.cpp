@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -8,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.hpp"
 #include "edge/journal/journal.hpp"
 #include "edge/sinks/sinks.hpp"
 
@@ -15,8 +18,8 @@
 /// shows their verdicts as a configuration says.
 ///   edge_outputs_driver CONFIG RATE
 /// The configuration is {"station", "journal": {"folder", "bytes", "picture_bytes", "segment_bytes"}, "sinks", "outputs",
-/// "picture_size"}. The trigger of a part is the number of parts that were asked for before. SIGTERM ends the program, which then
-/// prints what the journal counted.
+/// "picture_size"}. The trigger of a part is the number of parts that were asked for before. SIGUSR1 makes
+/// the program hang, and go on. SIGTERM ends it; it then prints what the journal counted.
 namespace {
 
 using namespace vedette;  // NOLINT: this is a program
@@ -25,6 +28,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 volatile std::sig_atomic_t ending = 0;
+volatile std::sig_atomic_t stuck = 0;
 
 void fail_on(const Error& error) {
   std::cerr << error.message << '\n';
@@ -78,6 +82,7 @@ int run(const json& config, double rate) {
   auto next = steady_clock::now();
   auto next_state = next;
   while (ending == 0) {
+    while (stuck != 0 && ending == 0) ::pause();
     for (auto& output : outputs) output->beat();
     if (steady_clock::now() >= next_state) {
       runner->show_state(state);
@@ -109,6 +114,7 @@ int run(const json& config, double rate) {
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
   std::signal(SIGTERM, [](int) { ending = 1; });
+  std::signal(SIGUSR1, [](int) { stuck = stuck == 0 ? 1 : 0; });
   try {
     std::ifstream file(argv[1]);
     return run(json::parse(file), std::stod(argv[2]));

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 build_packages=(g++ cmake ninja-build ccache mold pkg-config libboost1.81-dev nlohmann-json3-dev libssl-dev libsqlite3-dev
-  libjpeg62-turbo-dev libspng-dev libtiff-dev libwebp-dev zlib1g-dev libdnnl-dev libfmt-dev libcli11-dev libre2-dev libzip-dev libpugixml-dev libcurl4-openssl-dev libeigen3-dev libtorch-dev libopenblas0-pthread libprotobuf-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc libgtest-dev)
+  libjpeg62-turbo-dev libspng-dev libtiff-dev libwebp-dev zlib1g-dev libdnnl-dev libfmt-dev libcli11-dev libre2-dev libzip-dev libpugixml-dev libcurl4-openssl-dev libeigen3-dev libtorch-dev libopenblas0-pthread libprotobuf-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc libmosquitto-dev libgpiod-dev libgtest-dev)
 client_packages=(python3 python3-boto3)
 
 say() { printf '\033[1m== %s\033[0m\n' "$*"; }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <stdexcept>
 #include <system_error>
 
@@ -18,6 +19,8 @@ using std::chrono::milliseconds;
 
 constexpr int kKeepAliveSeconds = 20;
 constexpr milliseconds kConnectTime{10'000};
+/// How long a delivery waits for the connection.
+constexpr milliseconds kReadyTime{3'000};
 constexpr milliseconds kAcknowledgeTime{20'000};
 constexpr milliseconds kFirstWait{200};
 constexpr milliseconds kLongestWait{5'000};
@@ -25,6 +28,14 @@ constexpr int kLoopMilliseconds = 200;
 
 std::string text_of(int code) {
   return code == MOSQ_ERR_ERRNO ? std::generic_category().message(errno) : mosquitto_strerror(code);
+}
+
+/// Only this thread writes to the socket; a broker that is gone must not end the process.
+void block_broken_pipe() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
 }  // namespace
@@ -70,6 +81,7 @@ MqttConnection::~MqttConnection() {
 }
 
 void MqttConnection::run() {
+  block_broken_pipe();
   Random random([] {
     std::uint64_t seed = 0;
     for (const auto byte : random_bytes(sizeof seed)) seed = seed << 8 | byte;
@@ -187,7 +199,7 @@ Result<void> MqttConnection::deliver(const std::function<void(const Send&)>& wor
   Session session;
   {
     MutexLock lock(mutex_);
-    changed_.wait_for(lock.standard(), kConnectTime,
+    changed_.wait_for(lock.standard(), kReadyTime,
                       [this]() REQUIRES(mutex_) { return cancelled_ || (session_ && ready_); });
     if (cancelled_) return fail(ErrorKind::unavailable, "The agent ends.");
     if (!session_ || !ready_)

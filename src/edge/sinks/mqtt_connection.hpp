@@ -66,7 +66,7 @@ class MqttConnection {
   void publish(const MqttMessage& message);
   /// Sends one message of a delivery.
   using Send = std::function<void(const MqttMessage&)>;
-  /// Waits for the connection, up to 10 s, calls `work`, which sends messages, and returns when the broker has
+  /// Waits for the connection, up to 3 s, calls `work`, which sends messages, and returns when the broker has
   /// acknowledged all of them. Messages of QoS 0 are acknowledged by the answer to a subscription that follows them, for
   /// which `fence` is the topic. Fails with unavailable if there is no connection, and if it ends or stalls; then it is
   /// opened anew, and nothing of these messages is sent again. Only one thread at a time.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <condition_variable>
+#include <csignal>
 #include <thread>
 
 #include "base/digest.hpp"
@@ -53,6 +54,11 @@ bool SinkRunner::State::wait(milliseconds time) {
 }
 
 void SinkRunner::State::run(Lane& lane) {
+  // A receiver that goes away in the middle of a TLS connection must not end the process.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const log::Scope scope(log::Context({{"sink", lane.sink->name()}}));
   Random random(random_seed());
   auto pause = kFirstWait;

@@ -87,7 +87,7 @@ TEST(Sinks, MessagesStayWithinTheirLimit) {
 class JsonLinesTest : public testing::Test {
  protected:
   std::unique_ptr<Sink> open() {
-    const json config{{"kind", "jsonl"}, {"folder", folder_.path().string()}, {"bytes", 4096}, {"files", 2}};
+    const json config{{"kind", "jsonl"}, {"folder", folder_.path().string()}, {"bytes", 4096U}, {"files", 2U}};
     return std::move(make_sink(config, "line-1").value());
   }
   static void deliver(Sink& sink, std::uint64_t first, std::uint64_t last) {

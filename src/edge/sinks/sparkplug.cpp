@@ -12,7 +12,7 @@ namespace vedette::sinks {
 namespace {
 
 /// A record that is delivered later than this after its verdict is historical.
-constexpr std::chrono::seconds kLate{10};
+constexpr std::chrono::seconds kLate{2};
 constexpr std::uint64_t kNumbers = 256;  // of seq and bdSeq
 
 std::int64_t now_ms() {
