@@ -49,7 +49,7 @@ case $tier in
   lint)
     install_packages "${build_packages[@]}" python3 clang-14 libomp-14-dev clang-format-14 clang-tidy-14
     say "Checking formatting, layers and mutexes"
-    configure_and_build lint vedette_vision_onnx vedette_edge_sinks  # for their generated headers
+    configure_and_build lint vedette_vision_onnx vedette_edge_sinks vedette_edge_agent_proto  # for their generated headers
     run_tests build/lint -L lint
     say "clang-tidy over all files"
     # Clang 14 cannot read the headers of LibTorch in C++20 together with GCC's library: the sources that include them are left out.

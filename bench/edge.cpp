@@ -1,6 +1,4 @@
-#include <edge-agent.grpc.pb.h>
 #include <fcntl.h>
-#include <grpcpp/grpcpp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -22,6 +20,10 @@
 #include "base/random.hpp"
 #include "vision/image/raw_pixels.hpp"
 #include "vision/verdict/verdict.hpp"
+
+// The headers of gRPC come after base/mutex.hpp, since both define GUARDED_BY.
+#include <edge-agent.grpc.pb.h>
+#include <grpcpp/grpcpp.h>
 
 /// Measures vedette-edge: how long a call takes over its Unix socket, what of it is left beside the inference, and what a
 /// switch of versions costs. It starts the agent that lies beside bench/, on a model that is given.
