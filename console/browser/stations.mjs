@@ -7,6 +7,7 @@ const [station, project] = process.argv.slice(2);
 const browser = await openBrowser();
 const { page, problems } = await openPage(browser);
 const button = (name) => page.getByRole('button', { name, exact: true });
+const verdict = (sequence) => page.getByRole('button', { name: new RegExp(`, verdict ${sequence}$`) });
 const shots = process.env.SCREENSHOTS;
 const shoot = async (name) => {
   for (const finding of await seriousFindings(page)) problems.push(`${name}: ${finding}`);
@@ -41,7 +42,7 @@ await link.click();
 await page.getByText('The camera is offline.').waitFor();
 await page.getByText('3 records of this station never came').waitFor();
 await page.getByRole('row', { name: /flange Running 1\.0\.0/ }).waitFor();
-await page.getByRole('link', { name: 'Open verdict 8' }).waitFor();
+await verdict(8).waitFor();
 await shoot('station');
 
 await button('Move flange to another version').click();
@@ -54,9 +55,9 @@ await button('Cancel').click();
 
 await page.getByRole('button', { name: /^Verdict/ }).click();
 await page.getByRole('option', { name: /^Anomalies/ }).click();
-await page.getByRole('link', { name: 'Open verdict 8' }).waitFor({ state: 'detached' });
+await verdict(8).waitFor({ state: 'detached' });
 await page.getByText('Camera gave nothing').waitFor({ state: 'detached' });
-await page.getByRole('link', { name: 'Open verdict 5' }).click();
+await verdict(5).click();
 await page.getByRole('img', { name: 'Picture of verdict 5' }).last().waitFor();
 await page.getByText('dent 25.0 %').waitFor();
 await page.getByRole('radio', { name: /Anomaly/ }).check();
@@ -68,6 +69,7 @@ await page.getByText(`The training dataset of ${project} has the picture as an a
 await button('Close').click();
 
 await button('Delete').click();
+await page.getByPlaceholder('delete').fill('delete');
 await button('Delete station').click();
 await page.getByText('No station has reported yet.').waitFor();
 await browser.close();

@@ -91,7 +91,7 @@ TEST_F(StationsTest, RecordsThatComeAgainAreDuplicatesAndThoseLeftOutAreAGap) {
                        state.journals[0].duplicates),
             std::tuple(7, 14, 3, 2));
   ASSERT_EQ(state.gaps.size(), 1U);
-  EXPECT_EQ(std::pair(state.gaps[0].first, state.gaps[0].last), std::pair(11, 13));
+  EXPECT_EQ(std::tuple(state.gaps[0].first, state.gaps[0].last), std::tuple(11, 13));
 }
 
 TEST_F(StationsTest, ACallOfBrokenOrForeignRecordsChangesNothing) {

@@ -23,6 +23,8 @@ import { verdictOf, verdictStates } from './words.ts';
 const kPage = 50;
 const exact = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' });
 
+const judgedAt = ({ JudgedAt = 0 }: StationVerdict) => exact.format(new Date(JudgedAt * 1000));
+
 const verdicts = [
   { value: 'all', label: 'All verdicts' },
   { value: 'anomaly', label: 'Anomalies and parts without a verdict' },
@@ -107,8 +109,8 @@ export function StationVerdicts({ name, station }: { name: string; station: Stat
             header: 'Time',
             isRowHeader: true,
             cell: (item) => (
-              <Link onFollow={() => setOpened(item)} ariaLabel={`Open verdict ${item.Sequence}`}>
-                {exact.format(new Date((item.JudgedAt ?? 0) * 1000))}
+              <Link onFollow={() => setOpened(item)} ariaLabel={`${judgedAt(item)}, verdict ${item.Sequence}`}>
+                {judgedAt(item)}
               </Link>
             ),
           },
