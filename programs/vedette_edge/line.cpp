@@ -35,7 +35,7 @@ Line::Line(Components& components, const StationConfig& config, const std::files
                               [&](const auto& settings) { return make_sink(settings, config.station.name); });
   auto outputs =
       make_all<LiveOutput>("outputs", config.outputs, [](const auto& settings) { return make_live_output(settings); });
-  station_ = std::make_unique<Station>(components, journal_.get(), std::move(outputs), config.station);
+  station_ = std::make_unique<EdgeStation>(components, journal_.get(), std::move(outputs), config.station);
   auto runner = SinkRunner::start(*journal_, std::move(sinks));
   if (!runner) throw std::runtime_error(runner.error().message);
   sinks_ = std::move(*runner);

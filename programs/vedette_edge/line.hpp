@@ -30,7 +30,7 @@ class Line {
   Components& components_;
   const SystemClock clock_;
   std::unique_ptr<Journal> journal_;
-  std::unique_ptr<Station> station_;
+  std::unique_ptr<EdgeStation> station_;
   std::unique_ptr<SinkRunner> sinks_;
 };
 

@@ -78,13 +78,13 @@ VerdictRecord make_record(const std::string& station, const std::string& compone
   return out;
 }
 
-Station::Station(Components& components, Journal* journal, std::vector<std::unique_ptr<LiveOutput>> outputs,
+EdgeStation::EdgeStation(Components& components, Journal* journal, std::vector<std::unique_ptr<LiveOutput>> outputs,
                  StationOptions options)
     : components_(components), journal_(journal), outputs_(std::move(outputs)), options_(std::move(options)) {
   if (journal_ && options_.keep != KeepPictures::none) keeper_ = std::thread([this] { loop(); });
 }
 
-Station::~Station() {
+EdgeStation::~EdgeStation() {
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
@@ -93,12 +93,12 @@ Station::~Station() {
   if (keeper_.joinable()) keeper_.join();
 }
 
-bool Station::is_kept(const VerdictRecord& record) const {
+bool EdgeStation::is_kept(const VerdictRecord& record) const {
   return journal_ &&
          (options_.keep == KeepPictures::all || (options_.keep == KeepPictures::anomalies && record.is_anomalous));
 }
 
-bool Station::reserve() {
+bool EdgeStation::reserve() {
   const MutexLock lock(mutex_);
   if (reserved_ >= kMostPicturesWaiting) {
     ++pictures_skipped_;
@@ -108,7 +108,7 @@ bool Station::reserve() {
   return true;
 }
 
-void Station::keep(KeptPicture picture) {
+void EdgeStation::keep(KeptPicture picture) {
   {
     const MutexLock lock(mutex_);
     to_keep_.push_back(std::move(picture));
@@ -116,7 +116,7 @@ void Station::keep(KeptPicture picture) {
   changed_.notify_all();
 }
 
-void Station::loop() {
+void EdgeStation::loop() {
   lower_thread_priority();  // Compressing a picture takes longer than judging it, and pictures must not wait for it.
   MutexLock lock(mutex_);
   while (true) {
@@ -133,7 +133,7 @@ void Station::loop() {
   }
 }
 
-Result<VerdictRecord> Station::finish(VerdictRecord record) {
+Result<VerdictRecord> EdgeStation::finish(VerdictRecord record) {
   Result<std::uint64_t> sequence = std::uint64_t{0};
   if (journal_) {
     sequence = journal_->append(record);
@@ -152,7 +152,7 @@ Result<VerdictRecord> Station::finish(VerdictRecord record) {
   return record;
 }
 
-Result<VerdictRecord> Station::record(const std::string& component, const Part& part, const Result<Judged>& judged,
+Result<VerdictRecord> EdgeStation::record(const std::string& component, const Part& part, const Result<Judged>& judged,
                                       const PartPixels* pixels) {
   auto record = make_record(options_.name, component, part, judged);
   if (!pixels || !is_kept(record) || !reserve()) return finish(std::move(record));
@@ -169,7 +169,7 @@ Result<VerdictRecord> Station::record(const std::string& component, const Part& 
   return finish(std::move(record));
 }
 
-Result<VerdictRecord> Station::judge(const std::string& component, const Part& part, const RgbImage& picture) {
+Result<VerdictRecord> EdgeStation::judge(const std::string& component, const Part& part, const RgbImage& picture) {
   const auto judged = components_.judge(component, picture);
   const PartPixels pixels{picture.height, picture.width, [&](std::size_t offset, std::span<std::uint8_t> out) {
                             std::copy_n(picture.pixels.data() + offset, out.size(), out.data());
@@ -178,7 +178,7 @@ Result<VerdictRecord> Station::judge(const std::string& component, const Part& p
   return record(component, part, judged, &pixels);
 }
 
-Result<VerdictRecord> Station::judge(const std::string& component, const Part& part,
+Result<VerdictRecord> EdgeStation::judge(const std::string& component, const Part& part,
                                      std::span<const std::uint8_t> file) {
   auto record = make_record(options_.name, component, part, components_.judge(component, file));
   const auto header = read_image_header(file);
@@ -193,14 +193,14 @@ Result<VerdictRecord> Station::judge(const std::string& component, const Part& p
   return finish(std::move(record));
 }
 
-Result<VerdictRecord> Station::record_failure(const std::string& component, const Part& part, RecordState state,
+Result<VerdictRecord> EdgeStation::record_failure(const std::string& component, const Part& part, RecordState state,
                                               std::string reason) {
   auto record = make_record(options_.name, component, part, internal_error(std::move(reason)));
   record.state = state;
   return finish(std::move(record));
 }
 
-void Station::beat() {
+void EdgeStation::beat() {
   for (const auto& output : outputs_) output->beat();
 }
 

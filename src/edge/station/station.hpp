@@ -43,14 +43,14 @@ struct PartPixels {
 };
 
 /// Any thread may call its functions.
-class Station {
+class EdgeStation {
  public:
   /// Without a journal nothing is recorded or kept. `journal` and `components` must outlive the station.
-  Station(Components& components, Journal* journal, std::vector<std::unique_ptr<LiveOutput>> outputs,
+  EdgeStation(Components& components, Journal* journal, std::vector<std::unique_ptr<LiveOutput>> outputs,
           StationOptions options);
-  ~Station();  ///< returns when the pictures that are to be kept are written
-  Station(const Station&) = delete;
-  Station& operator=(const Station&) = delete;
+  ~EdgeStation();  ///< returns when the pictures that are to be kept are written
+  EdgeStation(const EdgeStation&) = delete;
+  EdgeStation& operator=(const EdgeStation&) = delete;
 
   /// Judges the picture of a part and records the verdict, or that there is none. Returns the record once it is durable,
   /// with its sequence number. Fails with unavailable if the journal cannot take it: the outputs have shown it all the

@@ -40,10 +40,10 @@ class StationTest : public testing::Test {
     ASSERT_TRUE(journal) << journal.error().message;
     journal_ = std::move(*journal);
   }
-  std::unique_ptr<Station> station(KeepPictures keep = KeepPictures::none) {
+  std::unique_ptr<EdgeStation> station(KeepPictures keep = KeepPictures::none) {
     std::vector<std::unique_ptr<LiveOutput>> outputs;
     outputs.push_back(std::make_unique<Display>(shown_));
-    return std::make_unique<Station>(*components_, journal_.get(), std::move(outputs), StationOptions{"line-1", keep});
+    return std::make_unique<EdgeStation>(*components_, journal_.get(), std::move(outputs), StationOptions{"line-1", keep});
   }
   std::vector<VerdictRecord> recorded() {
     auto reader = journal_->reader("test");
@@ -119,7 +119,7 @@ TEST_F(StationTest, WithoutAJournalOutputsStillShow) {
   std::vector<std::unique_ptr<LiveOutput>> outputs;
   outputs.push_back(std::make_unique<Display>(shown_));
   auto* display = static_cast<Display*>(outputs.front().get());
-  Station line(*components_, nullptr, std::move(outputs), {"line-1", KeepPictures::all});
+  EdgeStation line(*components_, nullptr, std::move(outputs), {"line-1", KeepPictures::all});
   const auto record = line.judge("part", {}, red_picture(255));
   ASSERT_TRUE(record);
   EXPECT_EQ(record->sequence, 0U);
