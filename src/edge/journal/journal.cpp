@@ -100,7 +100,7 @@ Result<void> Journal::State::read_segments() {
     std::error_code ignored;
     const auto size = fs::file_size(entry->path(), ignored);
     if (ignored) continue;
-    found.push_back({*first, size, size, modified(entry->path())});
+    found.push_back({*first, size, size, modified(entry->path()), size});
   }
   if (error) return disk_error("list its folder", error.value());
   std::ranges::sort(found, {}, &Segment::first);
@@ -113,8 +113,9 @@ Result<void> Journal::State::read_segments() {
   if (!found.empty()) inspect_newest(found, newest);
   current.has_spare = fs::exists(spare_path(), error);
   const MutexLock lock(mutex);
+  for (auto& segment : found) segment.written = segment.end;
   segments.assign(found.begin(), found.end());
-  last = newest;
+  last = last_written = newest;
   return {};
 }
 
@@ -144,13 +145,13 @@ void Journal::State::inspect_newest(std::vector<Segment>& found, std::uint64_t& 
   newest = std::max(newest, inside.last_sequence);
   segment.end = segment.size = inside.end;
   const auto end = static_cast<off_t>(inside.end);
-  current.file = journal::open_file(path, O_RDWR);
-  if (current.file && ::ftruncate(current.file.descriptor(), end) != 0) current.file = {};
-  if (!current.file) return;  // Then the next record begins a new segment.
-  if (::posix_fallocate(current.file.descriptor(), 0, static_cast<off_t>(options.segment_bytes)) == 0)
+  auto file = journal::open_file(path, O_RDWR);
+  if (!file || ::ftruncate(file.descriptor(), end) != 0) return;  // Then the next record begins a new segment.
+  if (::posix_fallocate(file.descriptor(), 0, static_cast<off_t>(options.segment_bytes)) == 0)
     segment.size = std::max(segment.end, options.segment_bytes);
-  else if (::ftruncate(current.file.descriptor(), end) != 0)
-    current.file = {};
+  else if (::ftruncate(file.descriptor(), end) != 0)
+    return;
+  current.file = std::make_shared<journal::File>(std::move(file));
 }
 
 Result<std::unique_ptr<Journal>> Journal::open(const fs::path& folder, const JournalOptions& options,
@@ -158,6 +159,7 @@ Result<std::unique_ptr<Journal>> Journal::open(const fs::path& folder, const Jou
   if (auto checked = check_options(options); !checked) return checked.error();
   auto state = std::make_unique<State>(folder, options, clock);
   if (auto opened = state->open(); !opened) return opened.error();
+  state->syncer = std::thread([&s = *state] { s.sync_written(); });
   return std::unique_ptr<Journal>(new Journal(std::move(state)));
 }
 
@@ -169,7 +171,16 @@ const std::string& Journal::id() const {
   return state_->id;
 }
 
-Result<std::uint64_t> Journal::append(VerdictRecord record) {
+Journal::State::~State() {
+  {
+    const MutexLock lock(mutex);
+    ending = true;
+  }
+  unsynced.notify_all();
+  if (syncer.joinable()) syncer.join();
+}
+
+Result<Journal::Written> Journal::write(VerdictRecord record) {
   auto& s = *state_;
   record.journal = s.id;
   State::Waiting mine{&record, std::nullopt};
@@ -187,7 +198,23 @@ Result<std::uint64_t> Journal::append(VerdictRecord record) {
     s.writing = false;
     s.written.notify_all();  // Another call may write now.
   }
-  return std::move(*mine.result);
+  return *mine.result;
+}
+
+Result<void> Journal::wait_durable(const Written& record) {
+  auto& s = *state_;
+  MutexLock lock(s.mutex);
+  s.synced.wait(lock.standard(),
+                [&]() REQUIRES(s.mutex) { return s.epoch != record.epoch || s.last >= record.sequence; });
+  if (s.epoch == record.epoch) return {};
+  return fail(ErrorKind::unavailable, "The journal could not make the record durable: the disk failed.");
+}
+
+Result<std::uint64_t> Journal::append(VerdictRecord record) {
+  const auto written = write(std::move(record));
+  if (!written) return written.error();
+  if (auto durable = wait_durable(*written); !durable) return durable.error();
+  return written->sequence;
 }
 
 std::string Journal::name_picture(std::string_view extension) const {

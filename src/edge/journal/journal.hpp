@@ -37,10 +37,10 @@ struct JournalCounts {
   std::uint64_t picture_bytes = 0;     ///< of all kept pictures
   std::uint64_t pictures = 0;          ///< how many pictures are kept
   std::uint64_t pictures_dropped = 0;  ///< how many pictures were deleted because of the limits or a full disk
-  std::uint64_t not_recorded = 0;      ///< how many calls of append failed: these records exist nowhere
+  std::uint64_t not_recorded = 0;      ///< how many records the disk did not take: these exist nowhere
   std::uint64_t damaged_segments = 0;  ///< how many files of records were found damaged at the opening; all
   ///< that can be read of them is kept
-  bool full = false;  ///< whether the newest call of append failed
+  bool full = false;  ///< whether the disk did not take the newest record
   struct Sink {
     std::uint64_t delivered = 0;  ///< the sequence number of the newest record that the sink has committed
     std::uint64_t dropped = 0;    ///< records that the sink never got: limits or damage took them. Survives restarts
@@ -62,7 +62,7 @@ class JournalReader;
 ///
 /// The space for the next segment is reserved beforehand: when the disk is full, records go on for one to two segments.
 /// Before anything fails, the oldest pictures are deleted, and then the oldest records that all sinks have delivered.
-/// After that append fails until there is room again; nothing must be called to go on.
+/// After that write fails until there is room again; nothing must be called to go on.
 ///
 /// When `bytes` is exceeded, the oldest pictures go first, and then the oldest records; a record that a sink has not
 /// delivered by then is dropped, and counted for that sink. `age` deletes pictures and those records that all sinks have
@@ -81,10 +81,20 @@ class Journal {
   /// The name of this journal, made when its folder was made: 26 characters. With a sequence number it names a record.
   [[nodiscard]] const std::string& id() const;
 
-  /// Gives the record its sequence number and the journal's id, and returns the number as soon as the record is
-  /// durable. Calls at the same time share one sync. Fails with unavailable if the disk is full or broken: the record
-  /// is then not kept, its number goes to the next one, and `not_recorded` counts it. Fails with invalid_input if the
-  /// record has more than 1 MiB.
+  /// A record that survives a kill of the process from now on, and soon a loss of power.
+  struct Written {
+    std::uint64_t sequence = 0;  ///< its number; it goes to another record if the disk fails before it is durable
+    std::uint64_t epoch = 0;     ///< for wait_durable
+  };
+  /// Gives the record its sequence number and the journal's id, and hands it to the system, without waiting for the
+  /// disk but once per segment. Syncs follow by themselves, one for all records that came meanwhile. Fails with
+  /// unavailable if the disk is full or broken: the record is then not kept, its number goes to the next one, and
+  /// `not_recorded` counts it. Fails with invalid_input if the record has more than 1 MiB.
+  Result<Written> write(VerdictRecord record);
+  /// Returns when the record survives a loss of power, too. Fails with unavailable if the disk failed since it was
+  /// written: then it may be lost.
+  Result<void> wait_durable(const Written& record);
+  /// write() and wait_durable(): returns the sequence number.
   Result<std::uint64_t> append(VerdictRecord record);
 
   /// Returns a name for a picture that is going to be kept: for VerdictRecord::picture. Names sort by time. The

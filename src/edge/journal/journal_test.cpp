@@ -174,20 +174,22 @@ TEST_F(JournalTest, NothingThatWasAcknowledgedIsLostByKills) {
     ASSERT_EQ(::pipe(pipe_ends.data()), 0);
     const auto child = ::fork();
     if (child == 0) {
-      // The child appends with two threads until the third acknowledgement of one of them ends it in mid-work.
+      // The child writes with two threads, of which only one waits for the disk, until an acknowledgement ends it in
+      // mid-work.
       auto journal = Journal::open(folder_, kSmall, clock_);
       if (!journal) ::_exit(1);
       std::atomic<int> acknowledged = 0;
-      const auto work = [&] {
+      const auto work = [&](bool waits) {
         for (;;) {
-          const auto number = (*journal)->append(part(""));
-          if (!number) ::_exit(1);
-          if (::write(pipe_ends[1], &*number, sizeof *number) != sizeof *number) ::_exit(1);
+          const auto written = (*journal)->write(part(""));
+          if (!written || (waits && !(*journal)->wait_durable(*written))) ::_exit(1);
+          const auto number = written->sequence;
+          if (::write(pipe_ends[1], &number, sizeof number) != sizeof number) ::_exit(1);
           if (++acknowledged == 40 + 7 * kill) ::_exit(0);
         }
       };
-      std::thread other(work);
-      work();
+      std::thread other(work, false);
+      work(true);
     }
     ::close(pipe_ends[1]);
     std::uint64_t number = 0;

@@ -5,7 +5,9 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/mutex.hpp"
@@ -20,19 +22,21 @@ namespace vedette {
 struct Journal::State {
   /// A file of records.
   struct Segment {
-    std::uint64_t first = 1;  ///< the sequence number of its first record
-    std::uint64_t end = 0;    ///< how many bytes of it are durable entries
-    std::uint64_t size = 0;   ///< what it takes on disk
-    Timestamp newest{};       ///< when it was written to for the last time
+    std::uint64_t first = 1;    ///< the sequence number of its first record
+    std::uint64_t end = 0;      ///< how many bytes of it are durable entries
+    std::uint64_t size = 0;     ///< what it takes on disk
+    Timestamp newest{};         ///< when it was written to for the last time
+    std::uint64_t written = 0;  ///< how many bytes of it are entries, durable or not yet
   };
-  /// A call of append that waits.
+  /// A call of write that waits.
   struct Waiting {
     VerdictRecord* record = nullptr;
-    std::optional<Result<std::uint64_t>> result;
+    std::optional<Result<Written>> result;
   };
 
   State(std::filesystem::path folder_path, const JournalOptions& journal_options, const Clock& a_clock)
       : folder(std::move(folder_path)), options(journal_options), clock(a_clock) {}
+  ~State();  ///< makes durable what was written
 
   const std::filesystem::path folder;
   const JournalOptions options;
@@ -43,20 +47,30 @@ struct Journal::State {
 
   mutable Mutex mutex;
   std::condition_variable written;    ///< A batch of records was written or failed.
+  std::condition_variable unsynced;   ///< There are records to be made durable, or the thread that does so shall end.
+  std::condition_variable synced;     ///< Records have become durable, or could not.
   std::condition_variable available;  ///< There are new records, or the readers shall end.
   std::deque<Waiting*> waiting GUARDED_BY(mutex);
-  bool writing GUARDED_BY(mutex) = false;  ///< One call of append writes for all that wait; it owns `current`.
+  bool writing GUARDED_BY(mutex) = false;  ///< One call of write writes for all that wait; it owns `current`.
   std::deque<Segment> segments GUARDED_BY(mutex);
   std::uint64_t last GUARDED_BY(mutex) = 0;  ///< the newest durable record
+  std::uint64_t last_written GUARDED_BY(mutex) =
+      0;                                      ///< the newest record; records that are not durable lie in one segment
+  std::uint64_t epoch GUARDED_BY(mutex) = 0;  ///< counts how often a sync failed
+  int sync_failure GUARDED_BY(mutex) =
+      0;  ///< the system's error of a sync, until what was not durable has been cut off
+  std::shared_ptr<journal::File> to_sync GUARDED_BY(mutex);  ///< the file of the newest segment
+  bool ending GUARDED_BY(mutex) = false;                     ///< whether the thread that syncs shall end
+  std::thread syncer;
   bool closing GUARDED_BY(mutex) = false;
   bool full GUARDED_BY(mutex) = false;
   std::uint64_t not_recorded GUARDED_BY(mutex) = 0;
   std::uint64_t damaged_segments GUARDED_BY(mutex) = 0;
   std::map<std::string, journal::CursorPosition> sinks GUARDED_BY(mutex);  ///< those that have a reader
 
-  /// Belongs to the call of append that is writing.
+  /// Belongs to the call of write that is writing.
   struct {
-    journal::File file;
+    std::shared_ptr<journal::File> file;
     bool has_spare = false;  ///< whether the space of the next segment is reserved
     Timestamp looked_at_age{};
   } current;
@@ -68,6 +82,10 @@ struct Journal::State {
 
   /// Writes the waiting records; returns when they have results. Called by the one that set `writing`.
   void write_waiting();
+  /// Makes records durable as they come. Runs on `syncer`.
+  void sync_written();
+  /// Cuts off the records that a failed sync has left undecided.
+  void cut_unsynced();
   /// Writes bytes of entries behind the newest record; makes room for them. Returns 0, or the system's error.
   int write_entries(std::string_view bytes, std::uint64_t first_sequence);
   int start_segment(std::uint64_t first_sequence);

@@ -32,12 +32,13 @@ int sync_folder(const fs::path& folder) {
 }  // namespace
 
 void Journal::State::write_waiting() {
+  cut_unsynced();
   std::deque<Waiting*> batch;
   std::uint64_t sequence = 0;
   {
     const MutexLock lock(mutex);
     batch.swap(waiting);
-    sequence = last;
+    sequence = last_written;
   }
   std::string bytes;
   std::vector<Waiting*> numbered;
@@ -53,52 +54,110 @@ void Journal::State::write_waiting() {
       too_large.push_back(one);
     }
   }
-  const auto number = numbered.empty() ? 0 : write_entries(bytes, numbered.front()->record->sequence);
+  auto number = numbered.empty() ? 0 : write_entries(bytes, numbered.front()->record->sequence);
   bool tell = false;
   {
     const MutexLock lock(mutex);
     waiting.insert(waiting.begin(), batch.begin(), batch.end());
+    // A sync that failed meanwhile has left undecided what lies before these records: they are cut off with it.
+    if (number == 0) number = sync_failure;
     for (auto* one : numbered)
-      one->result = number == 0 ? Result<std::uint64_t>(one->record->sequence) : disk_error("write records", number);
+      one->result =
+          number == 0 ? Result<Written>(Written{one->record->sequence, epoch}) : disk_error("write records", number);
     for (auto* one : too_large) one->result = invalid_input("The record is larger than 1 MiB.");
-    if (!numbered.empty()) {
-      tell = full != (number != 0);
-      full = number != 0;
-    }
-    if (number != 0) not_recorded += numbered.size();
-    if (number == 0 && !numbered.empty()) {
-      last = sequence;
+    if (number != 0) {
+      tell = !full;
+      full = true;
+      not_recorded += numbered.size();
+    } else if (!numbered.empty()) {
+      last_written = sequence;
       auto& segment = segments.back();
-      segment.end += bytes.size();
-      segment.size = std::max(segment.size, segment.end);
+      segment.written += bytes.size();
+      segment.size = std::max(segment.size, segment.written);
       segment.newest = clock.now();
-      available.notify_all();
+      to_sync = current.file;
+      unsynced.notify_all();
     }
     written.notify_all();
   }
-  if (tell && number != 0) log::error("the journal cannot write", {{"reason", disk_error("write", number).message}});
-  if (tell && number == 0) log::info("the journal writes again");
+  if (tell) log::error("the journal cannot write", {{"reason", disk_error("write", number).message}});
   keep_limits();
   reserve();
+}
+
+void Journal::State::sync_written() {
+  MutexLock lock(mutex);
+  while (true) {
+    unsynced.wait(lock.standard(),
+                  [this]() REQUIRES(mutex) { return ending || (last_written > last && sync_failure == 0); });
+    if (last_written == last || sync_failure != 0) return;  // It is ending, and nothing is left that could be done.
+    const auto file = to_sync;
+    const auto newest = last_written;
+    const auto end = segments.back().written;
+    lock.unlock();
+    const auto number = ::fdatasync(file->descriptor()) == 0 ? 0 : errno;
+    lock.lock();
+    const bool tell = full != (number != 0);
+    full = number != 0;
+    if (number == 0) {
+      last = newest;
+      segments.back().end = end;  // A new segment begins only when all of this one is durable.
+      available.notify_all();
+    } else {
+      sync_failure = number;
+      ++epoch;
+      not_recorded += last_written - last;
+    }
+    synced.notify_all();
+    if (!tell) continue;
+    lock.unlock();
+    if (number != 0)
+      log::error("the journal cannot write", {{"reason", disk_error("sync", number).message}});
+    else
+      log::info("the journal writes again");
+    lock.lock();
+  }
+}
+
+void Journal::State::cut_unsynced() {
+  std::uint64_t end = 0;
+  int number = 0;
+  {
+    const MutexLock lock(mutex);
+    if (sync_failure == 0) return;
+    // What came between the failure and now is lost as well: it lies behind what may be lost.
+    number = sync_failure;
+    end = segments.back().end;
+  }
+  // What was written in part must not be taken for records one day. If it cannot be cut off, the segment ends here:
+  // the next one begins with a number that these bytes may not have.
+  if (!current.file || ::ftruncate(current.file->descriptor(), static_cast<off_t>(end)) != 0 || !says_full(number))
+    current.file = {};
+  const MutexLock lock(mutex);
+  segments.back().written = end;
+  last_written = last;
+  sync_failure = 0;
 }
 
 int Journal::State::write_entries(std::string_view bytes, std::uint64_t first_sequence) {
   std::uint64_t end = 0;
   {
     const MutexLock lock(mutex);
-    if (!segments.empty()) end = segments.back().end;
+    if (!segments.empty()) end = segments.back().written;
   }
   if (!current.file || (end > 0 && end + bytes.size() > options.segment_bytes)) {
+    MutexLock lock(mutex);
+    synced.wait(lock.standard(), [this]() REQUIRES(mutex) { return last == last_written || sync_failure != 0; });
+    if (sync_failure != 0) return sync_failure;
+    lock.unlock();
     if (const auto number = start_segment(first_sequence); number != 0) return number;
     end = 0;
   }
-  auto number = journal::write_at(current.file, bytes, end);
-  while (says_full(number) && make_room()) number = journal::write_at(current.file, bytes, end);
-  if (number == 0 && ::fdatasync(current.file.descriptor()) != 0) number = errno;
+  auto number = journal::write_at(*current.file, bytes, end);
+  while (says_full(number) && make_room()) number = journal::write_at(*current.file, bytes, end);
   if (number == 0) return 0;
-  // What was written in part must not be taken for records one day. If it cannot be cut off, the segment ends here:
-  // the next one begins with a number that these bytes may not have.
-  if (::ftruncate(current.file.descriptor(), static_cast<off_t>(end)) != 0 || !says_full(number)) current.file = {};
+  // As in cut_unsynced().
+  if (::ftruncate(current.file->descriptor(), static_cast<off_t>(end)) != 0 || !says_full(number)) current.file = {};
   return number;
 }
 
@@ -123,12 +182,12 @@ int Journal::State::start_segment(std::uint64_t first_sequence) {
       old_end = segments.back().end;
       segments.back().size = old_end;
     }
-    segments.push_back({first_sequence, 0, options.segment_bytes, clock.now()});
+    segments.push_back({first_sequence, 0, options.segment_bytes, clock.now(), 0});
   }
   // The rest of the reserved space is given back; if that fails, it is only wasted.
-  if (current.file && ::ftruncate(current.file.descriptor(), static_cast<off_t>(old_end)) != 0)
+  if (current.file && ::ftruncate(current.file->descriptor(), static_cast<off_t>(old_end)) != 0)
     log::warning("a file of the journal keeps space that it does not need");
-  current.file = std::move(file);
+  current.file = std::make_shared<journal::File>(std::move(file));
   return 0;
 }
 

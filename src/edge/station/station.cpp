@@ -79,7 +79,7 @@ VerdictRecord make_record(const std::string& station, const std::string& compone
 }
 
 EdgeStation::EdgeStation(Components& components, Journal* journal, std::vector<std::unique_ptr<LiveOutput>> outputs,
-                 StationOptions options)
+                         StationOptions options)
     : components_(components), journal_(journal), outputs_(std::move(outputs)), options_(std::move(options)) {
   if (journal_ && options_.keep != KeepPictures::none) keeper_ = std::thread([this] { loop(); });
 }
@@ -133,29 +133,37 @@ void EdgeStation::loop() {
   }
 }
 
-Result<VerdictRecord> EdgeStation::finish(VerdictRecord record) {
-  Result<std::uint64_t> sequence = std::uint64_t{0};
+Result<VerdictRecord> EdgeStation::finish(VerdictRecord record, bool waits) {
+  Result<Journal::Written> written = Journal::Written{};
   if (journal_) {
-    sequence = journal_->append(record);
+    written = journal_->write(record);
     record.journal = journal_->id();
-    if (sequence) record.sequence = *sequence;
-    // A full disk would otherwise write a line for every part.
-    if (is_losing_.exchange(!sequence) == sequence.has_value()) {
-      if (sequence)
-        log::info("the journal takes records again");
-      else
-        log::error("the journal takes no records", {{"reason", sequence.error().message}});
-    }
+    if (written) record.sequence = written->sequence;
   }
+  // A machine on the line waits for this, and not for the disk.
   for (const auto& output : outputs_) output->show(record);
-  if (!sequence) return sequence.error();
+  Result<void> done = written ? Result<void>() : Result<void>(written.error());
+  if (journal_ && done && waits) done = journal_->wait_durable(*written);
+  // A full disk would otherwise write a line for every part.
+  if (is_losing_.exchange(!done) == done.has_value()) {
+    if (done)
+      log::info("the journal takes records again");
+    else
+      log::error("the journal takes no records", {{"reason", done.error().message}});
+  }
+  if (!done) return done.error();
   return record;
 }
 
 Result<VerdictRecord> EdgeStation::record(const std::string& component, const Part& part, const Result<Judged>& judged,
-                                      const PartPixels* pixels) {
+                                          const PartPixels* pixels) {
+  return record_judged(component, part, judged, pixels, false);
+}
+
+Result<VerdictRecord> EdgeStation::record_judged(const std::string& component, const Part& part,
+                                                 const Result<Judged>& judged, const PartPixels* pixels, bool waits) {
   auto record = make_record(options_.name, component, part, judged);
-  if (!pixels || !is_kept(record) || !reserve()) return finish(std::move(record));
+  if (!pixels || !is_kept(record) || !reserve()) return finish(std::move(record), waits);
   KeptPicture kept{journal_->name_picture("png"), {pixels->height, pixels->width, {}}, {}};
   kept.pixels.pixels.resize(static_cast<std::size_t>(pixels->height) * static_cast<std::size_t>(pixels->width) * 3);
   if (pixels->read(0, kept.pixels.pixels)) {
@@ -166,7 +174,7 @@ Result<VerdictRecord> EdgeStation::record(const std::string& component, const Pa
     const MutexLock lock(mutex_);
     --reserved_;
   }
-  return finish(std::move(record));
+  return finish(std::move(record), waits);
 }
 
 Result<VerdictRecord> EdgeStation::judge(const std::string& component, const Part& part, const RgbImage& picture) {
@@ -175,11 +183,11 @@ Result<VerdictRecord> EdgeStation::judge(const std::string& component, const Par
                             std::copy_n(picture.pixels.data() + offset, out.size(), out.data());
                             return Result<void>();
                           }};
-  return record(component, part, judged, &pixels);
+  return record_judged(component, part, judged, &pixels, true);
 }
 
 Result<VerdictRecord> EdgeStation::judge(const std::string& component, const Part& part,
-                                     std::span<const std::uint8_t> file) {
+                                         std::span<const std::uint8_t> file) {
   auto record = make_record(options_.name, component, part, components_.judge(component, file));
   const auto header = read_image_header(file);
   // What is no picture is not kept: nothing is known of its size or content.
@@ -190,14 +198,14 @@ Result<VerdictRecord> EdgeStation::judge(const std::string& component, const Par
     if (const auto picture = decode_image(file)) record.picture_sha256 = digest_of(*picture);
     keep(std::move(kept));
   }
-  return finish(std::move(record));
+  return finish(std::move(record), true);
 }
 
 Result<VerdictRecord> EdgeStation::record_failure(const std::string& component, const Part& part, RecordState state,
-                                              std::string reason) {
+                                                  std::string reason) {
   auto record = make_record(options_.name, component, part, internal_error(std::move(reason)));
   record.state = state;
-  return finish(std::move(record));
+  return finish(std::move(record), true);
 }
 
 void EdgeStation::beat() {

@@ -47,7 +47,7 @@ class EdgeStation {
  public:
   /// Without a journal nothing is recorded or kept. `journal` and `components` must outlive the station.
   EdgeStation(Components& components, Journal* journal, std::vector<std::unique_ptr<LiveOutput>> outputs,
-          StationOptions options);
+              StationOptions options);
   ~EdgeStation();  ///< returns when the pictures that are to be kept are written
   EdgeStation(const EdgeStation&) = delete;
   EdgeStation& operator=(const EdgeStation&) = delete;
@@ -61,7 +61,8 @@ class EdgeStation {
   /// Records a part without a verdict, such as one whose picture did not come. Fails likewise.
   Result<VerdictRecord> record_failure(const std::string& component, const Part& part, RecordState state,
                                        std::string reason);
-  /// Records what somebody else had judged. `pixels` may be null; then the picture is not kept. Fails likewise.
+  /// Records what somebody else had judged. `pixels` may be null; then the picture is not kept. Returns once the record
+  /// survives a kill of the program, and does not wait for the disk. Fails likewise.
   Result<VerdictRecord> record(const std::string& component, const Part& part, const Result<Judged>& judged,
                                const PartPixels* pixels);
 
@@ -80,7 +81,10 @@ class EdgeStation {
   /// Takes a place in the queue of pictures that are to be written.
   bool reserve();
   void keep(KeptPicture picture);
-  Result<VerdictRecord> finish(VerdictRecord record);
+  Result<VerdictRecord> record_judged(const std::string& component, const Part& part, const Result<Judged>& judged,
+                                      const PartPixels* pixels, bool waits);
+  /// Records and shows what came of a part. If `waits`, it returns once the record is durable.
+  Result<VerdictRecord> finish(VerdictRecord record, bool waits);
   void loop();
 
   Components& components_;

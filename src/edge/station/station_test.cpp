@@ -43,11 +43,18 @@ class StationTest : public testing::Test {
   std::unique_ptr<EdgeStation> station(KeepPictures keep = KeepPictures::none) {
     std::vector<std::unique_ptr<LiveOutput>> outputs;
     outputs.push_back(std::make_unique<Display>(shown_));
-    return std::make_unique<EdgeStation>(*components_, journal_.get(), std::move(outputs), StationOptions{"line-1", keep});
+    return std::make_unique<EdgeStation>(*components_, journal_.get(), std::move(outputs),
+                                         StationOptions{"line-1", keep});
   }
   std::vector<VerdictRecord> recorded() {
+    // What was written before this record is durable with it. It is left out itself.
+    VerdictRecord end;
+    end.trigger_id = "end";
+    EXPECT_TRUE(journal_->append(end));
     auto reader = journal_->reader("test");
-    return (*reader)->read(100, std::chrono::milliseconds(0))->records;
+    auto out = (*reader)->read(100, std::chrono::milliseconds(0))->records;
+    if (!out.empty()) out.pop_back();
+    return out;
   }
 
   TemporaryFolder folder_;
