@@ -1,6 +1,7 @@
 # This file says what is installed. `cpack --config build/release/CPackConfig.cmake` makes Debian packages of it, one of each component:
 #   server      vedette: the server, the local tools and the trainer
 #   edge        vedette-edge: what runs on the line
+#   edge-camera vedette-edge-camera: what takes pictures for it, with GStreamer and Aravis
 #   engine      libvedette0: the engine as a library
 #   engine-dev  libvedette-dev: its header, and the packages for CMake and pkg-config
 # `cmake --install build/release --component engine` installs one of them without a package.
@@ -31,9 +32,14 @@ if(TARGET vedette-edge)
   install(FILES packaging/edge/vedette-edge.service DESTINATION lib/systemd/system COMPONENT edge)
   install(FILES packaging/edge/default DESTINATION /etc/default RENAME vedette-edge COMPONENT edge)
   install(FILES src/edge/agent/edge-agent.proto DESTINATION share/vedette COMPONENT edge)
-  install(FILES docs/edge.md DESTINATION share/doc/vedette-edge COMPONENT edge)
+  install(FILES docs/edge.md docs/edge-cameras.md docs/edge-outputs.md docs/stations.md DESTINATION share/doc/vedette-edge COMPONENT edge)
   install(FILES LICENSE DESTINATION share/doc/vedette-edge RENAME copyright COMPONENT edge)
   list(APPEND components edge)
+endif()
+if(TARGET vedette-edge-camera)
+  install(TARGETS vedette-edge-camera RUNTIME DESTINATION bin COMPONENT edge-camera)
+  install(FILES LICENSE DESTINATION share/doc/vedette-edge-camera RENAME copyright COMPONENT edge-camera)
+  list(APPEND components edge-camera)
 endif()
 
 if(VEDETTE_TRAINER)
@@ -86,6 +92,13 @@ set(CPACK_COMPONENT_EDGE_DESCRIPTION
 set(CPACK_DEBIAN_EDGE_PACKAGE_RECOMMENDS ca-certificates)
 set(CPACK_DEBIAN_EDGE_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/packaging/edge/postinst ${PROJECT_SOURCE_DIR}/packaging/edge/prerm
   ${PROJECT_SOURCE_DIR}/packaging/edge/postrm ${PROJECT_SOURCE_DIR}/packaging/edge/conffiles)
+
+# Both programs must be of one build, since they share memory.
+set(CPACK_DEBIAN_EDGE-CAMERA_PACKAGE_NAME vedette-edge-camera)
+set(CPACK_DEBIAN_EDGE-CAMERA_PACKAGE_DEPENDS "vedette-edge (= ${PROJECT_VERSION})")
+set(CPACK_DEBIAN_EDGE-CAMERA_PACKAGE_RECOMMENDS gstreamer1.0-plugins-good)
+set(CPACK_COMPONENT_EDGE-CAMERA_DESCRIPTION
+  "finds defects in pictures of manufactured parts on the line (cameras)\nTakes pictures for vedette-edge with V4L2, GStreamer (RTSP) and Aravis (GenICam).")
 
 set(CPACK_DEBIAN_ENGINE_PACKAGE_NAME libvedette${PROJECT_VERSION_MAJOR})
 set(CPACK_DEBIAN_ENGINE_PACKAGE_SECTION libs)

@@ -1,19 +1,27 @@
 #include "line.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <thread>
 #include <utility>
-#include <vector>
+
+#include "edge/server_link/server_link.hpp"
 
 namespace vedette {
 namespace {
+
+using nlohmann::json;
+
+constexpr std::chrono::milliseconds kLook{50};
+constexpr int kMostSide = 4096;  ///< of pictures that models judge
 
 /// Makes one thing of each element of a list in the configuration.
 template <typename T, typename Make>
 std::vector<std::unique_ptr<T>> make_all(const char* list, const std::vector<std::string>& elements, const Make& make) {
   std::vector<std::unique_ptr<T>> out;
   for (const auto& element : elements) {
-    Result<std::unique_ptr<T>> made = make(nlohmann::json::parse(element));
+    Result<std::unique_ptr<T>> made = make(element);
     if (!made)
       throw std::runtime_error(std::string(list) + "[" + std::to_string(out.size()) + "]: " + made.error().message);
     out.push_back(std::move(*made));
@@ -23,25 +31,117 @@ std::vector<std::unique_ptr<T>> make_all(const char* list, const std::vector<std
 
 }  // namespace
 
-Line::Line(Components& components, const StationConfig& config, const std::filesystem::path& state)
-    : components_(components) {
-  if (!config.sources.empty() || !config.triggers.empty())
-    throw std::runtime_error("this agent has no cameras, folders or triggers; remove sources and triggers");
-  auto journal =
-      Journal::open(config.journal_folder.empty() ? state / "journal" : config.journal_folder, config.journal, clock_);
+Line::Line(Components& components, const StationConfig& config, const LineOptions& options)
+    : components_(components), trigger_settings_(config.triggers) {
+  auto journal = Journal::open(config.journal_folder.empty() ? options.state / "journal" : config.journal_folder,
+                               config.journal, clock_);
   if (!journal) throw std::runtime_error("the journal cannot be opened: " + journal.error().message);
   journal_ = std::move(*journal);
+  make_sources(config, options);
   auto sinks = make_all<Sink>("sinks", config.sinks,
-                              [&](const auto& settings) { return make_sink(settings, config.station.name); });
-  auto outputs =
-      make_all<LiveOutput>("outputs", config.outputs, [](const auto& settings) { return make_live_output(settings); });
+                              [&](const std::string& settings) { return make_line_sink(settings, config, options); });
+  auto outputs = make_all<LiveOutput>(
+      "outputs", config.outputs, [](const std::string& settings) { return make_live_output(json::parse(settings)); });
   station_ = std::make_unique<EdgeStation>(components, journal_.get(), std::move(outputs), config.station);
   auto runner = SinkRunner::start(*journal_, std::move(sinks));
   if (!runner) throw std::runtime_error(runner.error().message);
   sinks_ = std::move(*runner);
 }
 
-Line::~Line() = default;
+Line::~Line() {
+  stopping_ = true;
+  triggers_.clear();
+  for (auto& source : sources_) source.source->stop();
+}
+
+Result<std::unique_ptr<Sink>> Line::make_line_sink(const std::string& settings, const StationConfig& config,
+                                                   const LineOptions& options) {
+  const auto element = json::parse(settings);
+  const auto kind = element.find("kind");
+  if (kind == element.end() || *kind != "server") return make_sink(element, config.station.name);
+  auto link = parse_server_link(element, config.station.name);
+  if (!link) return link.error();
+  return std::unique_ptr<Sink>(std::make_unique<ServerLink>(
+      std::move(*link),
+      ServerLinkStation{options.agent_version,
+                        [this](std::string_view picture) { return journal_->find_picture(picture); }, options.models,
+                        [this](const std::string& component, const std::string& version) {
+                          return components_.choose(component, version);
+                        }}));
+}
+
+void Line::make_sources(const StationConfig& config, const LineOptions& options) {
+  const SourceSurroundings surroundings{find_camera_program(), options.state / "sources"};
+  if (!config.sources.empty()) std::filesystem::create_directories(surroundings.data_folder);
+  for (const auto& settings : config.sources) {
+    const auto place = "sources[" + std::to_string(sources_.size()) + "]: ";
+    auto source = make_source(json::parse(settings.settings), surroundings);
+    if (!source) throw std::runtime_error(place + source.error().message);
+    const auto& name = (*source)->name();
+    if (std::ranges::any_of(sources_, [&](const auto& other) { return other.source->name() == name; }))
+      throw std::runtime_error(place + "there is another source with the name " + name);
+    sources_.push_back({settings.model, std::move(*source)});
+  }
+}
+
+void Line::start_sources() {
+  for (const auto& source : sources_) {
+    const auto image = std::make_shared<RgbImage>();
+    auto started = source.source->start(
+        [this, image, model = source.model](const SourcePicture& picture) { return take(model, picture, *image); },
+        [](const std::string&, const SourceState&) {});
+    if (!started)
+      throw std::runtime_error("the source " + source.source->name() +
+                               " cannot be started: " + started.error().message);
+  }
+  triggers_ = make_all<Trigger>("triggers", trigger_settings_, [this](const std::string& settings) {
+    return make_trigger(json::parse(settings),
+                        [this](const std::string& source, const std::string& id) { return trigger(source, id); });
+  });
+}
+
+Result<void> Line::trigger(const std::string& source, const std::string& id) {
+  const auto found =
+      std::ranges::find_if(sources_, [&](const auto& candidate) { return candidate.source->name() == source; });
+  if (found == sources_.end()) return not_found("SOURCE", source, "There is no source with the name " + source + ".");
+  return found->source->trigger(id);
+}
+
+void Line::wait_while_starting(const std::string& model) {
+  while (!stopping_) {
+    const auto state = components_.describe(model);
+    if (!state || state->status != ComponentStatus::starting) return;
+    std::this_thread::sleep_for(kLook);
+  }
+}
+
+Result<void> Line::take(const std::string& model, const SourcePicture& picture, RgbImage& image) {
+  const Part part{picture.source, picture.trigger_id, picture.triggered_at, picture.pictured_at};
+  Result<VerdictRecord> recorded = internal_error("nobody judged the picture");
+  if (const auto* const file = std::get_if<Bytes>(&picture.content)) {
+    // A file can wait for its model; a part that passes a camera cannot.
+    if (picture.triggered_at == 0) wait_while_starting(model);
+    if (stopping_) return fail(ErrorKind::unavailable, "The agent ends.");
+    recorded = station_->judge(model, part, *file);
+  } else if (const auto* const frame = std::get_if<Frame>(&picture.content)) {
+    if (std::max(frame->width, frame->height) > kMostSide) {
+      recorded = station_->record_failure(model, part, RecordState::wrong_picture,
+                                          "The frame has " + std::to_string(frame->width) + "x" +
+                                              std::to_string(frame->height) + " pixels; at most 4096x4096 are judged.");
+    } else {
+      recorded = station_->judge_made(model, part, frame->height, frame->width,
+                                      [&](int sample_bits) -> Result<const RgbImage*> {
+                                        if (auto ok = to_rgb(*frame, sample_bits, image); !ok) return ok.error();
+                                        return &image;
+                                      });
+    }
+  } else {
+    recorded =
+        station_->record_failure(model, part, RecordState::no_picture, std::get<NoPicture>(picture.content).reason);
+  }
+  if (!recorded) return recorded.error();
+  return {};
+}
 
 void Line::record(const AgentCall& call) {
   Part part;
@@ -58,6 +158,10 @@ void Line::beat() {
   for (auto& component : components_.list())
     state.models.push_back({std::move(component.name), std::move(component.version), std::move(component.model_sha256),
                             std::string(to_text(component.status)), std::move(component.message)});
+  for (const auto& source : sources_) {
+    auto now = source.source->state();
+    state.sources.push_back({source.source->name(), std::string(to_text(now.condition)), std::move(now.reason)});
+  }
   sinks_->show_state(state);
 }
 

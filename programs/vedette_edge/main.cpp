@@ -16,8 +16,10 @@
 
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "doctor.hpp"
 #include "edge/agent/agent.hpp"
 #include "edge/agent/metrics.hpp"
+#include "edge/sources/triggers.hpp"
 #include "edge/station/config.hpp"
 #include "line.hpp"
 
@@ -26,6 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kDefaultTriggerSocket = "/run/vedette-edge/trigger.sock";
 constexpr const char* kDefaultSocket = "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock";
 constexpr std::chrono::seconds kBeat{1};
 constexpr int kBeatsPerMetrics = 10;
@@ -38,6 +41,10 @@ struct Options {
   int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   int unit_cores = 0;
 };
+
+fs::path state_folder(const Options& options) {
+  return options.state.empty() ? fs::path(options.models) / ".state" : fs::path(options.state);
+}
 
 /// Returns the path of a socket, which may be written as gRPC's clients write it.
 fs::path socket_path(std::string text) {
@@ -63,6 +70,19 @@ int most_connections(int wanted) {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
   // Half of the files stay for segments, models and the journal.
   return static_cast<int>(std::min<rlim_t>(static_cast<rlim_t>(wanted), limit.rlim_cur / 2));
+}
+
+/// Starts components, and returns those that are not there yet: a server may still send them.
+std::vector<std::string> start(Components& components, const std::vector<std::string>& names, bool is_first) {
+  std::vector<std::string> missing;
+  for (const auto& name : names) {
+    const auto ok = components.start(name);
+    if (ok) continue;
+    if (ok.error().kind == ErrorKind::not_found) missing.push_back(name);
+    if (is_first || ok.error().kind != ErrorKind::not_found)
+      log::error("model cannot be started", {{"component", name}, {"reason", ok.error().message}});
+  }
+  return missing;
 }
 
 /// Reads the configuration, if there is one. Without one, nothing is recorded.
@@ -91,7 +111,7 @@ int serve(const Options& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   raise_file_limit();
 
-  const fs::path state = options.state.empty() ? fs::path(options.models) / ".state" : fs::path(options.state);
+  const auto state = state_folder(options);
   std::error_code code;
   fs::create_directories(state, code);
   if (code)
@@ -116,16 +136,15 @@ int serve(const Options& options) {
   Components components(component_options);
   const auto config = read_config(options.config);
   std::optional<Line> line;
-  if (config) line.emplace(components, *config, state);
+  if (config) line.emplace(components, *config, LineOptions{state, options.models, VEDETTE_VERSION});
   std::function<void(const AgentCall&)> observe;
   if (line) observe = [&line](const AgentCall& call) { line->record(call); };
   auto agent = Agent::start(components, agent_options, observe);
   if (!agent) throw std::runtime_error(agent.error().message);
   auto to_start = options.start;
   if (config) to_start.insert(to_start.end(), config->start.begin(), config->start.end());
-  for (const auto& name : to_start)
-    if (auto ok = components.start(name); !ok)
-      log::error("model cannot be started", {{"component", name}, {"reason", ok.error().message}});
+  to_start = start(components, to_start, true);
+  if (line) line->start_sources();
   log::info("listening", {{"socket", agent_options.socket.string()},
                           {"port", std::to_string((*agent)->port())},
                           {"models", std::to_string(components.list().size())}});
@@ -133,6 +152,7 @@ int serve(const Options& options) {
   int received = 0;
   for (int beat = 0; received <= 0; ++beat) {
     if (line) line->beat();
+    if (!to_start.empty()) to_start = start(components, to_start, false);
     if (beat % kBeatsPerMetrics == 0) write_metrics(state / "metrics.prom", components, **agent);
     received = ::sigtimedwait(&signals, nullptr, &interval);
   }
@@ -140,6 +160,34 @@ int serve(const Options& options) {
   write_metrics(state / "metrics.prom", components, **agent);
   agent->reset();
   log::info("stopped");
+  return 0;
+}
+
+int run_doctor(const Options& options) {
+  DoctorOptions doctor;
+  doctor.socket = socket_path(options.socket);
+  doctor.models = options.models;
+  doctor.state = state_folder(options);
+  doctor.config = options.config;
+  int worst = 0;
+  for (const auto& finding : examine(doctor)) {
+    const auto* level = finding.level == DoctorFinding::Level::good   ? "ok     "
+                        : finding.level == DoctorFinding::Level::hint ? "hint   "
+                                                                      : "problem";
+    std::printf("%s  %s: %s\n", level, finding.subject.c_str(), finding.finding.c_str());
+    if (!finding.remedy.empty()) std::printf("         %s\n", finding.remedy.c_str());
+    if (finding.level == DoctorFinding::Level::problem) worst = 1;
+  }
+  return worst;
+}
+
+struct TriggerCommand {
+  std::string socket = kDefaultTriggerSocket, source, id;
+};
+
+int trigger(const TriggerCommand& command) {
+  if (auto ok = send_trigger(command.socket, command.source, command.id); !ok)
+    throw std::runtime_error(ok.error().message);
   return 0;
 }
 
@@ -155,9 +203,9 @@ int main(int argc, char** argv) {
   CLI::App app("The edge agent of Vedette: judges pictures of the line for programs on the same machine.");
   app.set_version_flag("--version", VEDETTE_VERSION);
   vedette::Options options;
+  // Only the command `trigger` needs no models.
   app.add_option("--models", options.models,
-                 "Folder of model components: DIR/<component>/ or DIR/<component>/<version>/")
-      ->required()
+                 "Folder of model components: DIR/<component>/ or DIR/<component>/<version>/ (required)")
       ->check(CLI::ExistingDirectory);
   app.add_option("--socket", options.socket, "Unix socket on which programs call the agent, or none")
       ->capture_default_str();
@@ -185,9 +233,21 @@ int main(int argc, char** argv) {
   app.add_option("--cores", options.cores, "Cores that judge pictures")->check(CLI::Range(1, 1024));
   app.add_option("--unit-cores", options.unit_cores, "Most cores for one picture; 0 means all of --cores")
       ->check(CLI::Range(0, 1024));
+  auto* doctor = app.add_subcommand(
+      "doctor", "Look for what would keep an agent with these options from working, and change nothing");
+  doctor->fallthrough();
+  vedette::TriggerCommand command;
+  auto* trigger = app.add_subcommand("trigger", "Ask a running agent for the picture of a part");
+  trigger->add_option("SOURCE", command.source, "Name of the source in the agent's configuration")->required();
+  trigger->add_option("ID", command.id, "What the record says of the part, such as its serial number");
+  trigger->add_option("--trigger-socket", command.socket, "Socket that the agent's configuration names")
+      ->capture_default_str();
+  app.require_subcommand(0, 1);
   try {
     app.parse(argc, argv);
-    return vedette::serve(options);
+    if (trigger->parsed()) return vedette::trigger(command);
+    if (options.models.empty()) throw CLI::RequiredError("--models");
+    return doctor->parsed() ? vedette::run_doctor(options) : vedette::serve(options);
   } catch (const CLI::ParseError& e) {
     return app.exit(e);
   } catch (const std::exception& e) {

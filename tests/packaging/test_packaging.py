@@ -174,8 +174,15 @@ class Components(unittest.TestCase):
         if "VEDETTE_EDGE:BOOL=ON" not in (BUILD / "CMakeCache.txt").read_text():
             self.skipTest("this build is without the agent")
         files = self.installed("edge")
-        for path in ("usr/bin/vedette-edge", "usr/lib/systemd/system/vedette-edge.service", "etc/default/vedette-edge", "usr/share/doc/vedette-edge/edge.md"):
+        for path in ("usr/bin/vedette-edge", "usr/lib/systemd/system/vedette-edge.service", "etc/default/vedette-edge", "usr/share/doc/vedette-edge/edge.md",
+                     "usr/share/vedette/edge-agent.proto"):
             self.assertIn(path, files)
+        self.assertNotIn("usr/bin/vedette-edge-camera", files)
+
+    def test_hold_the_camera_program_apart_from_the_agent(self):
+        if "VEDETTE_EDGE_CAMERA:BOOL=ON" not in (BUILD / "CMakeCache.txt").read_text():
+            self.skipTest("this build is without cameras")
+        self.assertEqual(self.installed("edge-camera"), {"usr/bin/vedette-edge-camera", "usr/share/doc/vedette-edge-camera/copyright"})
 
 
 class Service(unittest.TestCase):

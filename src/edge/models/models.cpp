@@ -26,6 +26,12 @@ Error wrong_state(const std::string& name, ComponentStatus status) {
                   "The edge agent can't perform the operation. The model is " + std::string(to_text(status)) + ".");
 }
 
+Result<void> check_size(const Manifest& manifest, int height, int width) {
+  if (height == manifest.image_height && width == manifest.image_width) return {};
+  return invalid_input(fmt::format("The image has {}x{} pixels, but the model was trained with {}x{}.", width, height,
+                                   manifest.image_width, manifest.image_height));
+}
+
 }  // namespace
 
 std::string_view to_text(ComponentStatus status) {
@@ -288,21 +294,35 @@ Result<Judged> Components::judge(const std::string& name, int height, int width,
                                  std::stop_token abandoned) {
   return judge_with(name, abandoned, [&](const ComponentModel& model, const JudgeOptions& options) -> Result<Verdict> {
     const auto& manifest = model.engine->manifest();
-    if (height != manifest.image_height || width != manifest.image_width)
-      return invalid_input(fmt::format("The image has {}x{} pixels, but the model was trained with {}x{}.", width,
-                                       height, manifest.image_width, manifest.image_height));
+    if (auto ok = check_size(manifest, height, width); !ok) return ok.error();
     const auto picture = read_raw_pixels(height, width, least_size(manifest), read);
     if (!picture) return picture.error();
     return vedette::judge(*model.engine, *picture, options);
   });
 }
 
+Result<Judged> Components::judge_made(const std::string& name, int height, int width, const MakePicture& make,
+                                      std::stop_token abandoned) {
+  return judge_with(name, abandoned, [&](const ComponentModel& model, const JudgeOptions& options) -> Result<Verdict> {
+    const auto& manifest = model.engine->manifest();
+    if (auto ok = check_size(manifest, height, width); !ok) return ok.error();
+    const auto made = make(manifest.sample_bits);
+    if (!made) return made.error();
+    const RgbImage& whole = **made;
+    auto picture = read_raw_pixels(height, width, least_size(manifest), [&](std::size_t offset, auto out) {
+      std::copy_n(whole.pixels.data() + offset, out.size(), out.data());
+      return Result<void>();
+    });
+    if (!picture) return picture.error();
+    picture->used_bits = whole.used_bits;
+    picture->beyond_range = whole.beyond_range;
+    return vedette::judge(*model.engine, *picture, options);
+  });
+}
+
 Result<Judged> Components::judge(const std::string& name, const RgbImage& picture, std::stop_token abandoned) {
-  const auto read = [&](std::size_t offset, std::span<std::uint8_t> out) {
-    std::copy_n(picture.pixels.data() + offset, out.size(), out.data());
-    return Result<void>();
-  };
-  return judge(name, picture.height, picture.width, read, std::move(abandoned));
+  const auto make = [&](int) { return Result<const RgbImage*>(&picture); };
+  return judge_made(name, picture.height, picture.width, make, std::move(abandoned));
 }
 
 Result<Judged> Components::judge(const std::string& name, std::span<const std::uint8_t> file,

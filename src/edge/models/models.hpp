@@ -65,7 +65,7 @@ struct Judged {
 };
 
 struct ComponentsOptions {
-  std::filesystem::path folder;  ///< holds the components; it is never written to
+  std::filesystem::path folder;  ///< holds the components; this module never writes to it
   /// Holds which version of each component is chosen. It is written atomically, and made with the folders above it when
   /// that is first needed.
   std::filesystem::path state_file;
@@ -116,7 +116,13 @@ class Components {
   /// the training pictures; with throttled as ComputePool::run does; with unavailable once `abandoned` is requested.
   Result<Judged> judge(const std::string& name, int height, int width, const ReadPixels& read,
                        std::stop_token abandoned = {});
-  /// Judges the pixels of a picture that is in memory.
+  /// Makes a picture for the model that is about to judge it, whose manifest says how deep samples are read
+  /// (DecodeRules::sample_bits). The picture must stay as it is until the verdict is there.
+  using MakePicture = std::function<Result<const RgbImage*>(int sample_bits)>;
+  /// Judges a picture that is made when it is the model's turn. `make` is called at most once; its errors are returned.
+  Result<Judged> judge_made(const std::string& name, int height, int width, const MakePicture& make,
+                            std::stop_token abandoned = {});
+  /// Judges a picture that is in memory.
   Result<Judged> judge(const std::string& name, const RgbImage& picture, std::stop_token abandoned = {});
   /// Judges a JPEG or PNG file.
   Result<Judged> judge(const std::string& name, std::span<const std::uint8_t> file, std::stop_token abandoned = {});

@@ -47,10 +47,9 @@ json findings_of(const StationState& state, const JournalCounts& counts, const L
     add("server", "WARNING", "The server refused " + std::to_string(link.pictures_refused) + " kept pictures.");
   for (const auto& problem : link.channel_problems) add("channel", "WARNING", problem);
   for (const auto& source : state.sources)
-    if (source.status != "online")
+    if (source.status == "offline")
       add("source", "ERROR",
-          "The source " + source.name + " is " + source.status +
-              (source.message.empty() ? "." : ": " + source.message));
+          "The source " + source.name + " is offline" + (source.message.empty() ? "." : ": " + source.message));
   return list;
 }
 

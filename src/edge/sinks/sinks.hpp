@@ -27,7 +27,7 @@ struct StationState {
   };
   struct Source {
     std::string name;     ///< of the source in the configuration
-    std::string status;   ///< "online" or "offline"
+    std::string status;   ///< "starting", "online" or "offline"
     std::string message;  ///< for people; may be empty
     bool operator==(const Source&) const = default;
   };

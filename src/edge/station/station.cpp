@@ -178,10 +178,24 @@ Result<VerdictRecord> EdgeStation::record_judged(const std::string& component, c
 }
 
 Result<VerdictRecord> EdgeStation::judge(const std::string& component, const Part& part, const RgbImage& picture) {
-  const auto judged = components_.judge(component, picture);
-  const PartPixels pixels{picture.height, picture.width, [&](std::size_t offset, std::span<std::uint8_t> out) {
-                            std::copy_n(picture.pixels.data() + offset, out.size(), out.data());
-                            return Result<void>();
+  return judge_made(component, part, picture.height, picture.width,
+                    [&](int) { return Result<const RgbImage*>(&picture); });
+}
+
+Result<VerdictRecord> EdgeStation::judge_made(const std::string& component, const Part& part, int height, int width,
+                                              const Components::MakePicture& make) {
+  const RgbImage* picture = nullptr;
+  const auto make_once = [&](int sample_bits) -> Result<const RgbImage*> {
+    auto made = make(sample_bits);
+    if (made) picture = *made;
+    return made;
+  };
+  const auto judged = components_.judge_made(component, height, width, make_once);
+  const PartPixels pixels{height, width, [&](std::size_t offset, std::span<std::uint8_t> out) -> Result<void> {
+                            if (!picture)
+                              if (auto made = make_once(16); !made) return made.error();
+                            std::copy_n(picture->pixels.data() + offset, out.size(), out.data());
+                            return {};
                           }};
   return record_judged(component, part, judged, &pixels, true);
 }

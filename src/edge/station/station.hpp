@@ -56,6 +56,10 @@ class EdgeStation {
   /// with its sequence number. Fails with unavailable if the journal cannot take it: the outputs have shown it all the
   /// same.
   Result<VerdictRecord> judge(const std::string& component, const Part& part, const RgbImage& picture);
+  /// The same for a picture that is made for the model that judges it (Components::judge_made). If no model gets as far
+  /// and the picture is to be kept, `make` is called with 16.
+  Result<VerdictRecord> judge_made(const std::string& component, const Part& part, int height, int width,
+                                   const Components::MakePicture& make);
   /// The same for a JPEG or PNG file.
   Result<VerdictRecord> judge(const std::string& component, const Part& part, std::span<const std::uint8_t> file);
   /// Records a part without a verdict, such as one whose picture did not come. Fails likewise.

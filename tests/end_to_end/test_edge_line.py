@@ -1,0 +1,206 @@
+"""A whole line: the real agent with a folder and a camera, a broker, files of JSON lines and a real server. The agent is killed in the middle, the broker and the server are away for a while, and the
+server moves the model to another version. No record is lost, and every verdict is that of `vedette detect`."""
+import glob
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+
+from PIL import Image
+
+from edge import EDGE, Agent
+from harness import Server, run, upload_lines, wait_while, write_tiny_set
+from test_edge_outputs import Broker, Subscriber, assert_whole, wait_until
+
+STATION = "line-1"
+MODEL = {"ProjectName": "p", "ModelVersion": "1"}
+SIDE = 96
+GOOD, BAD = 30, 20
+
+
+class EdgeLine(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="vedette-line-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.server = Server()
+        cls.addClassCleanup(cls.server.destroy)
+        cls.api, s3, cls.vedette = (cls.server.client(name) for name in ("lookoutvision", "s3", "vedette"))
+        upload_lines(s3, cls.folder, "parts", write_tiny_set(cls.folder, normal=GOOD, anomaly=BAD), "train.manifest")
+        cls.api.create_project(ProjectName="p")
+        cls.api.create_dataset(ProjectName="p", DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "parts", "Key": "train.manifest"}}})
+        cls.api.create_model(ProjectName="p", OutputConfig={"S3Location": {"Bucket": "parts", "Prefix": "out/"}})
+        trained = wait_while(lambda: cls.api.describe_model(**MODEL)["ModelDescription"], ["TRAINING"], 0.05)
+        if trained["Status"] != "TRAINED":
+            raise RuntimeError(trained["StatusMessage"])
+        cls.package("first", "1.0.0")
+        cls.vedette.update_model_threshold(**MODEL, Threshold=1e6)
+        cls.package("second", "2.0.0")
+        cls.vedette.create_user(UserName=STATION)
+        cls.vedette.attach_user_policy(UserName=STATION, PolicyName="VedetteStationAccess")
+        key = cls.vedette.create_access_key(UserName=STATION)["AccessKey"]
+        cls.key = os.path.join(cls.folder, "key")
+        with open(cls.key, "w", encoding="utf-8") as file:
+            file.write(f"[default]\naws_access_key_id = {key['AccessKeyId']}\naws_secret_access_key = {key['SecretAccessKey']}\n")
+
+    @classmethod
+    def package(cls, name, version):
+        cls.api.start_model_packaging_job(**MODEL, JobName=name, Configuration={"Greengrass": {
+            "S3OutputLocation": {"Bucket": "parts", "Prefix": "packages/"}, "ComponentName": "part", "ComponentVersion": version, "TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}}})
+        job = wait_while(lambda: cls.api.describe_model_packaging_job(ProjectName="p", JobName=name)["ModelPackagingDescription"], ["CREATED", "RUNNING"], 0.05)
+        if job["Status"] != "SUCCEEDED":
+            raise RuntimeError(job["StatusMessage"])
+
+    def move(self, job):
+        self.vedette.update_station_channel(StationName=STATION, ModelComponent="part", ProjectName="p", JobName=job)
+
+    def drop(self, name, source):
+        """Puts a file into the watched folder as programs do: under another name first."""
+        shutil.copy(source, os.path.join(self.drops, name + ".tmp"))
+        os.rename(os.path.join(self.drops, name + ".tmp"), os.path.join(self.drops, name))
+
+    def records(self):
+        """What the sink of JSON lines has written."""
+        out = []
+        for path in sorted(glob.glob(os.path.join(self.folder, "verdicts", "*.jsonl"))):
+            with open(path, encoding="utf-8") as file:
+                out += [json.loads(line) for line in file.read().splitlines(True) if line.endswith("\n")]
+        return out
+
+    def of(self, **members):
+        return [r for r in self.records() if all(r[name] == value for name, value in members.items())]
+
+    def first(self, what, **members):
+        wait_until(lambda: self.of(**members), what)
+        return self.of(**members)[0]
+
+    def at_server(self):
+        pages = self.vedette.get_paginator("list_station_verdicts").paginate(StationName=STATION)
+        return sorted(verdict["Sequence"] for page in pages for verdict in page["Verdicts"])
+
+    def test_a_line_from_its_pictures_to_the_server_through_kills(self):
+        models = os.path.join(self.folder, "models")
+        os.makedirs(models)
+        self.drops = os.path.join(self.folder, "drops")
+        os.makedirs(self.drops)
+        pictures = sorted(glob.glob(os.path.join(self.folder, "images", "*.png")))
+        # The same samples of 16 bits as a camera's frame and as a file.
+        with Image.open(pictures[-1]) as picture:
+            samples = [value * 257 for value in picture.convert("L").tobytes()]
+        deep = os.path.join(self.folder, "deep.png")
+        Image.frombytes("I;16", (SIDE, SIDE), struct.pack(f"<{len(samples)}H", *samples)).save(deep)
+        raw = os.path.join(self.folder, "deep.raw")
+        with open(raw, "wb") as file:
+            file.write(struct.pack(f"<{len(samples)}H", *samples) * 200)
+        broker = Broker(self.folder)
+        self.addCleanup(broker.close)
+        broker.start()
+        subscriber = Subscriber(broker.port, f"vedette/{STATION}/#")
+        self.addCleanup(subscriber.close)
+        trigger_socket = os.path.join(self.folder, "trigger.sock")
+        config = os.path.join(self.folder, "line.json")
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({
+                "station": STATION, "models": {"start": ["part"]}, "journal": {"pictures": {"keep": "all", "bytes": 1 << 28}},
+                "sources": [{"kind": "folder", "name": "drop", "model": "part", "folder": self.drops},
+                            {"kind": "gstreamer", "name": "cam", "model": "part", "trigger": {"mode": "software", "timeout_ms": 20000},
+                             "pipeline": f"videotestsrc is-live=true pattern=snow ! video/x-raw,format=RGB,width={SIDE},height={SIDE},framerate=20/1"},
+                            {"kind": "gstreamer", "name": "deep", "model": "part", "trigger": {"mode": "free", "rate": 2},
+                             "pipeline": f"multifilesrc location={raw} ! rawvideoparse format=gray16-le width={SIDE} height={SIDE} framerate=10/1 ! identity sync=true"}],
+                "triggers": [{"kind": "socket", "path": trigger_socket}],
+                "sinks": [{"kind": "jsonl", "folder": os.path.join(self.folder, "verdicts")}, {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port},
+                          {"kind": "server", "endpoint": self.server.url, "credentials": self.key, "interval": 1, "pictures": "s3://parts/kept"}]}, file)
+        agent = Agent(models, ["--config", config])
+        self.addCleanup(agent.destroy)
+        # The model comes from the server. Files wait for it, once it is there; until then a part has no verdict.
+        wait_until(lambda: any(s["StationName"] == STATION for s in self.vedette.list_stations()["Stations"]), "the station reports itself")
+        self.assertEqual(self.first("a frame without a model", source="deep")["state"], "model_not_running")
+        self.move("first")
+        self.first("the model that the server chose judges", source="deep", state="judged", model_version="1.0.0")
+
+        # The same pixels give the same verdict on every way, which is that of `vedette detect`.
+        self.drop("deep.png", deep)
+        self.drop("bad.png", pictures[0])
+        self.drop("good.png", pictures[-1])
+        wait_until(lambda: os.path.exists(trigger_socket), "the socket for triggers is there")
+        trigger = lambda number: subprocess.run([EDGE, "trigger", "cam", f"part-{number}", "--trigger-socket", trigger_socket], check=True)
+        trigger(0)
+        cam = self.first("the triggered picture", source="cam", trigger_id="part-0")
+        self.assertEqual(cam["state"], "judged")
+        kept = os.path.join(agent.state, "journal", "pictures", cam["picture"])
+        wait_until(lambda: os.path.exists(kept), "the picture is kept")
+        self.drop("again.png", kept)
+        files = {"deep.png": deep, "bad.png": pictures[0], "good.png": pictures[-1], "again.png": kept}
+        verdicts = {v["image"]: v for v in map(json.loads, run("detect", os.path.join(models, "part", "1.0.0"), *files.values(), "--json").splitlines()) if "image" in v}
+        numbers = lambda record: (record["is_anomalous"], record["confidence"], record["score"])
+        for name, path in files.items():
+            record = self.first(name, source="drop", trigger_id=name)
+            self.assertEqual((record["state"], *numbers(record)), ("judged", *(verdicts[path][m] for m in ("is_anomalous", "confidence", "anomaly_score"))), name)
+            self.assertTrue(os.path.exists(os.path.join(self.drops, "done", name)))
+        again, from_file = self.of(trigger_id="again.png")[0], self.of(trigger_id="deep.png")[0]
+        self.assertEqual((again["picture_sha256"], *numbers(again)), (cam["picture_sha256"], *numbers(cam)))
+        from_camera = self.of(source="deep", state="judged")[0]
+        self.assertEqual(numbers(from_camera), numbers(from_file))
+
+        # The broker dies, then the agent, in the middle of files that come without a pause.
+        broker.kill()
+        for number, path in enumerate(pictures):
+            self.drop(f"a{number:03}.png", path)
+        wait_until(lambda: len([r for r in self.records() if r["trigger_id"].startswith("a0")]) > 5, "files are judged")
+        agent.kill()
+        broker.start()
+        agent.start()
+        names = {f"a{number:03}.png" for number in range(len(pictures))}
+        wait_until(lambda: names <= {r["trigger_id"] for r in self.of(state="judged")}, "all files are judged")
+
+        # The server moves the model, and way back.
+        self.move("second")
+        self.first("the second version judges", source="deep", state="judged", model_version="2.0.0")
+        self.drop("after.png", pictures[-1])
+        self.assertFalse(self.first("a file for the second version", trigger_id="after.png")["is_anomalous"])
+        self.assertEqual(agent.stop(), 0)
+
+        # What was recorded while a sink was away comes with the next start; without sources nothing is added.
+        with open(config, encoding="utf-8") as file:
+            settings = json.load(file)
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({**settings, "sources": [], "triggers": []}, file)
+        agent.start()
+        newest = max(r["seq"] for r in self.records())
+        whole = lambda: self.records()[-1]["seq"]
+        topic = f"vedette/{STATION}/verdict"
+        wait_until(lambda: subscriber.of(topic) and json.loads(subscriber.of(topic)[-1])["seq"] >= newest, "MQTT has everything")
+        wait_until(lambda: self.at_server()[-1:] >= [newest], "the server has everything")
+        last = whole()
+        assert_whole(self, [r["seq"] for r in self.records()], last)
+        assert_whole(self, [json.loads(m)["seq"] for m in subscriber.of(topic)], last)
+        self.assertEqual(self.at_server(), list(range(1, last + 1)))
+        station = self.vedette.describe_station(StationName=STATION)["Station"]
+        self.assertEqual(station["Gaps"], [])
+        self.assertEqual(agent.stop(), 0)
+
+    def test_the_doctor_tells_what_is_wrong_and_changes_nothing(self):
+        folder = tempfile.mkdtemp(dir=self.folder)
+        os.makedirs(os.path.join(folder, "models", "broken", "1.0.0"))
+        with open(os.path.join(folder, "models", "broken", "1.0.0", "manifest.json"), "w", encoding="utf-8") as file:
+            file.write("{}")
+        config = os.path.join(folder, "line.json")
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({"station": STATION, "sinks": [{"kind": "jsonl", "folder": folder}]}, file)
+        before = sorted(os.walk(folder))
+        done = subprocess.run([EDGE, "doctor", "--models", os.path.join(folder, "models"), "--socket", os.path.join(folder, "agent.sock"), "--config", config], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^problem  model broken 1\.0\.0: ")
+        for good in ("socket .*: It is free", "configuration .*: It can be read"):
+            self.assertRegex(done.stdout, rf"(?m)^ok       {good}")
+        self.assertIn("journal ", done.stdout)
+        self.assertEqual(sorted(os.walk(folder)), before)
+
+
+if __name__ == "__main__":
+    unittest.main()
