@@ -17,7 +17,11 @@ using enum ComponentStatus;
 constexpr int kSide = kTinySide;
 
 void write_model(const fs::path& folder, double threshold, std::size_t bytes = 1024, float weight = 0.3F) {
-  ASSERT_TRUE(write_tiny_model(folder, threshold, bytes, weight));
+  // A new folder appears whole, as docs/edge.md asks: otherwise half of it may be tried first.
+  const auto unfinished = folder.parent_path() / ("." + folder.filename().string());
+  const bool is_new = !fs::exists(folder);
+  ASSERT_TRUE(write_tiny_model(is_new ? unfinished : folder, threshold, bytes, weight));
+  if (is_new) fs::rename(unfinished, folder);
 }
 
 RgbImage picture(std::uint8_t red, int side = kSide) {
