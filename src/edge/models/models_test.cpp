@@ -114,7 +114,8 @@ TEST_F(StationModels, APictureIsMadeForTheModelThatJudgesIt) {
   EXPECT_EQ(asked, std::vector<int>{16});
   EXPECT_EQ(made->verdict.statistics.beyond_range, 0.125);
   EXPECT_EQ(raw->verdict.statistics.beyond_range, 0);
-  EXPECT_EQ(made->verdict.confidence, raw->verdict.confidence);
+  EXPECT_FALSE(made->verdict.reason.empty());  // So much of the picture is beyond the range of the samples.
+  EXPECT_TRUE(raw->verdict.reason.empty());
 }
 
 TEST_F(StationModels, ADamagedModelFailsWithAReasonAndMayBeStartedAgain) {
@@ -157,7 +158,9 @@ TEST_F(StationModels, TheNewestVersionRunsAndANewOneTakesOver) {
   ASSERT_TRUE(components.start("part"));
   ASSERT_EQ(settle(components, "part").version, "9.0.0");
   EXPECT_FALSE(components.judge("part", picture(128))->verdict.is_anomalous);
-  write_model(models() / "part" / "10.0.0", 0.3);
+  // A version that is written in place may be taken twice.
+  write_model(models() / "part" / ".new", 0.3);
+  fs::rename(models() / "part" / ".new", models() / "part" / "10.0.0");
   const auto state = settle(components, "part");
   EXPECT_EQ(state.version, "10.0.0");
   EXPECT_EQ(state.switches, 1U);
