@@ -19,6 +19,7 @@
 #include "doctor.hpp"
 #include "edge/agent/agent.hpp"
 #include "edge/agent/metrics.hpp"
+#include "edge/models/versions.hpp"
 #include "edge/sources/triggers.hpp"
 #include "edge/station/config.hpp"
 #include "line.hpp"
@@ -72,14 +73,14 @@ int most_connections(int wanted) {
   return static_cast<int>(std::min<rlim_t>(static_cast<rlim_t>(wanted), limit.rlim_cur / 2));
 }
 
-/// Starts components, and returns those that are not there yet: a server may still send them.
-std::vector<std::string> start(Components& components, const std::vector<std::string>& names, bool is_first) {
+/// Starts components, and returns those that are not there yet: a server may still send them, and the folder of a
+/// component comes before its first version.
+std::vector<std::string> start(Components& components, const fs::path& models, const std::vector<std::string>& names) {
   std::vector<std::string> missing;
   for (const auto& name : names) {
-    const auto ok = components.start(name);
-    if (ok) continue;
-    if (ok.error().kind == ErrorKind::not_found) missing.push_back(name);
-    if (is_first || ok.error().kind != ErrorKind::not_found)
+    if (list_versions(models / name).empty())
+      missing.push_back(name);
+    else if (auto ok = components.start(name); !ok)
       log::error("model cannot be started", {{"component", name}, {"reason", ok.error().message}});
   }
   return missing;
@@ -143,7 +144,8 @@ int serve(const Options& options) {
   if (!agent) throw std::runtime_error(agent.error().message);
   auto to_start = options.start;
   if (config) to_start.insert(to_start.end(), config->start.begin(), config->start.end());
-  to_start = start(components, to_start, true);
+  to_start = start(components, options.models, to_start);
+  for (const auto& name : to_start) log::error("model is not there yet", {{"component", name}});
   if (line) line->start_sources();
   log::info("listening", {{"socket", agent_options.socket.string()},
                           {"port", std::to_string((*agent)->port())},
@@ -152,7 +154,7 @@ int serve(const Options& options) {
   int received = 0;
   for (int beat = 0; received <= 0; ++beat) {
     if (line) line->beat();
-    if (!to_start.empty()) to_start = start(components, to_start, false);
+    if (!to_start.empty()) to_start = start(components, options.models, to_start);
     if (beat % kBeatsPerMetrics == 0) write_metrics(state / "metrics.prom", components, **agent);
     received = ::sigtimedwait(&signals, nullptr, &interval);
   }

@@ -4,7 +4,6 @@ import glob
 import json
 import os
 import shutil
-import signal
 import struct
 import subprocess
 import tempfile
@@ -102,6 +101,7 @@ class EdgeLine(unittest.TestCase):
         broker.start()
         subscriber = Subscriber(broker.port, f"vedette/{STATION}/#")
         self.addCleanup(subscriber.close)
+        broker.save()
         trigger_socket = os.path.join(self.folder, "trigger.sock")
         config = os.path.join(self.folder, "line.json")
         with open(config, "w", encoding="utf-8") as file:
@@ -158,7 +158,7 @@ class EdgeLine(unittest.TestCase):
         names = {f"a{number:03}.png" for number in range(len(pictures))}
         wait_until(lambda: names <= {r["trigger_id"] for r in self.of(state="judged")}, "all files are judged")
 
-        # The server moves the model, and way back.
+        # The server moves the model, which the agent fetches and switches to.
         self.move("second")
         self.first("the second version judges", source="deep", state="judged", model_version="2.0.0")
         self.drop("after.png", pictures[-1])
@@ -171,15 +171,16 @@ class EdgeLine(unittest.TestCase):
         with open(config, "w", encoding="utf-8") as file:
             json.dump({**settings, "sources": [], "triggers": []}, file)
         agent.start()
-        newest = max(r["seq"] for r in self.records())
-        whole = lambda: self.records()[-1]["seq"]
         topic = f"vedette/{STATION}/verdict"
+        state = lambda: json.loads(subscriber.of(f"vedette/{STATION}/state")[-1])
+        wait_until(lambda: len(state()["sources"]) == 0, "the state of the agent without sources")
+        newest = state()["journal"]["last"]
+        wait_until(lambda: self.records()[-1]["seq"] >= newest, "the files have everything")
         wait_until(lambda: subscriber.of(topic) and json.loads(subscriber.of(topic)[-1])["seq"] >= newest, "MQTT has everything")
         wait_until(lambda: self.at_server()[-1:] >= [newest], "the server has everything")
-        last = whole()
-        assert_whole(self, [r["seq"] for r in self.records()], last)
-        assert_whole(self, [json.loads(m)["seq"] for m in subscriber.of(topic)], last)
-        self.assertEqual(self.at_server(), list(range(1, last + 1)))
+        assert_whole(self, [r["seq"] for r in self.records()], newest)
+        assert_whole(self, [json.loads(m)["seq"] for m in subscriber.of(topic)], newest)
+        self.assertEqual(self.at_server(), list(range(1, newest + 1)))
         station = self.vedette.describe_station(StationName=STATION)["Station"]
         self.assertEqual(station["Gaps"], [])
         self.assertEqual(agent.stop(), 0)

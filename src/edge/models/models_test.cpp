@@ -98,6 +98,30 @@ TEST_F(StationModels, RawPixelsAndAFileOfThemGiveTheSameVerdict) {
   EXPECT_EQ(gone.error().message, "The segment is gone.");
 }
 
+TEST_F(StationModels, APictureIsMadeForTheModelThatJudgesIt) {
+  write_model(models() / "part", 0.6);
+  Components components(options());
+  auto image = picture(123);
+  image.beyond_range = 0.125;
+  std::vector<int> asked;
+  const auto make = [&](int sample_bits) {
+    asked.push_back(sample_bits);
+    return Result<const RgbImage*>(&image);
+  };
+  EXPECT_EQ(kind_of(components.judge_made("part", kSide, kSide, make)), ErrorKind::conflict);
+  ASSERT_TRUE(components.start("part"));
+  settle(components, "part");
+  EXPECT_EQ(kind_of(components.judge_made("part", kSide, kSide + 1, make)), ErrorKind::invalid_input);
+  EXPECT_TRUE(asked.empty());
+  const auto made = components.judge_made("part", kSide, kSide, make), raw = components.judge("part", picture(123));
+  ASSERT_TRUE(made && raw);
+  EXPECT_EQ(asked, std::vector<int>{16});
+  EXPECT_EQ(made->verdict.statistics.beyond_range, 0.125);
+  EXPECT_EQ(raw->verdict.statistics.beyond_range, 0);
+  EXPECT_FALSE(made->verdict.reason.empty());  // So much of the picture is beyond the range of the samples.
+  EXPECT_TRUE(raw->verdict.reason.empty());
+}
+
 TEST_F(StationModels, ADamagedModelFailsWithAReasonAndMayBeStartedAgain) {
   fs::create_directories(models() / "empty");
   fs::create_directories(models() / "damaged");
@@ -138,7 +162,9 @@ TEST_F(StationModels, TheNewestVersionRunsAndANewOneTakesOver) {
   ASSERT_TRUE(components.start("part"));
   ASSERT_EQ(settle(components, "part").version, "9.0.0");
   EXPECT_FALSE(components.judge("part", picture(128))->verdict.is_anomalous);
-  write_model(models() / "part" / "10.0.0", 0.3);
+  // A version that is written in place may be taken twice.
+  write_model(models() / "part" / ".new", 0.3);
+  fs::rename(models() / "part" / ".new", models() / "part" / "10.0.0");
   const auto state = settle(components, "part");
   EXPECT_EQ(state.version, "10.0.0");
   EXPECT_EQ(state.switches, 1U);
