@@ -251,6 +251,11 @@ Result<std::unique_ptr<JournalReader>> Journal::reader(const std::string& sink) 
   return JournalReader::make(*state_, sink, std::move(*cursor));
 }
 
+void Journal::sinks_are_known() {
+  const MutexLock lock(state_->mutex);
+  state_->knows_sinks = true;
+}
+
 void Journal::wake_readers() {
   const MutexLock lock(state_->mutex);
   state_->closing = true;

@@ -66,7 +66,7 @@ class JournalReader;
 ///
 /// When `bytes` is exceeded, the oldest pictures go first, and then the oldest records; a record that a sink has not
 /// delivered by then is dropped, and counted for that sink. `age` deletes pictures and those records that all sinks have
-/// delivered.
+/// delivered. Which sinks there are is known once sinks_are_known() was called.
 class Journal {
  public:
   /// Opens the journal in this folder, or makes one. A folder belongs to one process at a time: fails with conflict if
@@ -111,6 +111,9 @@ class Journal {
   /// does not know begins with the oldest record. From then on records are kept for it. Fails with invalid_input for a
   /// bad name, with conflict if there is a reader of the name already, and with unavailable if the disk fails.
   Result<std::unique_ptr<JournalReader>> reader(const std::string& sink);
+  /// Says that every sink has its reader by now. Until then neither the age nor a full disk takes records, because nobody
+  /// knows which ones are undelivered; sinks that are not configured any more hold nothing from then on.
+  void sinks_are_known();
   /// Wakes all readers that wait; from now on they wait no more. For the end of the process.
   void wake_readers();
 

@@ -374,6 +374,7 @@ TEST_F(JournalTest, AgeDropsPicturesAndWhatIsDelivered) {
   options.age = std::chrono::hours(48);
   auto journal = open(options);
   const auto way = reader(*journal);
+  journal->sinks_are_known();
   const auto name = journal->name_picture("jpg");
   ASSERT_TRUE(journal->keep_picture(name, Bytes(100)));
   append(*journal, 1, 100);
@@ -388,6 +389,30 @@ TEST_F(JournalTest, AgeDropsPicturesAndWhatIsDelivered) {
   clock_.advance(std::chrono::hours(1));
   append(*journal, 103, 103);
   EXPECT_GT(journal->counts().first, 1);
+}
+
+TEST_F(JournalTest, OpeningDropsNothingThatASinkHasNotDelivered) {
+  auto options = kSmall;
+  options.age = std::chrono::hours(48);
+  {
+    auto journal = open(options);
+    append(*journal, 1, 100);
+    const auto way = reader(*journal);
+    const auto former = reader(*journal, "former");
+    (void)way->read(10, milliseconds(0));
+    way->commit(10);
+  }
+  clock_.advance(std::chrono::hours(72));
+  auto journal = open(options);
+  append(*journal, 101, 101);
+  EXPECT_EQ(journal->counts().first, 1);
+  const auto way = reader(*journal);
+  EXPECT_EQ(drain(*way), range(11, 101));
+  EXPECT_EQ(journal->counts().sinks.at("sink").dropped, 0);
+  journal->sinks_are_known();
+  clock_.advance(std::chrono::hours(1));
+  append(*journal, 102, 102);
+  EXPECT_GT(journal->counts().first, 1) << "a sink that is not there any more holds nothing";
 }
 
 TEST_F(JournalTest, PicturesSurviveAndHostileNamesAreRefused) {
@@ -417,6 +442,7 @@ std::string use_a_full_disk(const fs::path& disk, const Clock& clock) {
   auto journal = Journal::open(disk / "journal", kSmall, clock);
   if (!journal) return "open: " + journal.error().message;
   const auto way = (*journal)->reader("sink");
+  (*journal)->sinks_are_known();
   const auto picture = (*journal)->name_picture("png");
   if (!(*journal)->keep_picture(picture, Bytes(100'000))) return "keep";
   {

@@ -67,6 +67,7 @@ struct Journal::State {
   std::uint64_t not_recorded GUARDED_BY(mutex) = 0;
   std::uint64_t damaged_segments GUARDED_BY(mutex) = 0;
   std::map<std::string, journal::CursorPosition> sinks GUARDED_BY(mutex);  ///< those that have a reader
+  bool knows_sinks GUARDED_BY(mutex) = false;                              ///< see Journal::sinks_are_known
 
   /// Belongs to the call of write that is writing.
   struct {

@@ -255,7 +255,7 @@ bool Journal::State::drop_oldest_segment(bool only_if_delivered) {
     beyond = segments[1].first;
     for (const auto& sink : sinks)
       if (sink.second.delivered + 1 < beyond) undelivered = std::max(undelivered, beyond - 1 - sink.second.delivered);
-    if (only_if_delivered && undelivered > 0) return false;
+    if (only_if_delivered && (undelivered > 0 || !knows_sinks)) return false;
     segments.pop_front();
   }
   if (undelivered > 0)
