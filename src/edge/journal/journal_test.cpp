@@ -263,6 +263,28 @@ TEST_F(JournalTest, SegmentsThatAreGoneAreSkippedAndCounted) {
   EXPECT_EQ(journal->counts().sinks.at("sink").dropped, beyond - first);
 }
 
+TEST_F(JournalTest, ASegmentThatCannotBeReadNowIsNotTakenForLost) {
+  auto journal = open();
+  append(*journal, 1, 100);
+  const auto way = reader(*journal);
+  const auto files = segments();
+  ASSERT_GT(files.size(), 2);
+  const auto aside = files[0].string() + ".aside";
+  fs::rename(files[0], aside);
+  fs::create_symlink(files[0], files[0]);  // Opening it fails with ELOOP.
+  EXPECT_EQ(way->read(50, milliseconds(0)).error().kind, ErrorKind::unavailable);
+  fs::remove(files[0]);
+  fs::create_directory(files[0]);  // Reading it fails with EISDIR.
+  EXPECT_EQ(way->read(50, milliseconds(0)).error().kind, ErrorKind::unavailable);
+  fs::remove(files[0]);
+  fs::rename(aside, files[0]);
+  EXPECT_EQ(way->read(1, milliseconds(0))->records.front().sequence, 1);
+  EXPECT_EQ(journal->counts().sinks.at("sink").dropped, 0);
+  const auto beyond = *journal::parse_segment_name(files[1].filename().string());
+  fs::remove(files[0]);
+  EXPECT_EQ(drain(*reader(*journal, "another")), range(beyond, 100)) << "the file is gone";
+}
+
 TEST_F(JournalTest, AnUnreadableNewestSegmentIsSetAsideAndNoNumberComesTwice) {
   { append(*open(), 1, 100); }
   const auto newest = segments().back();
