@@ -183,6 +183,7 @@ Journal::State::~State() {
 Result<Journal::Written> Journal::write(VerdictRecord record) {
   auto& s = *state_;
   record.journal = s.id;
+  if (const auto readable = parse_record(to_json(record)); !readable) return readable.error();
   State::Waiting mine{&record, std::nullopt};
   MutexLock lock(s.mutex);
   s.waiting.push_back(&mine);

@@ -89,7 +89,8 @@ class Journal {
   /// Gives the record its sequence number and the journal's id, and hands it to the system, without waiting for the
   /// disk but once per segment. Syncs follow by themselves, one for all records that came meanwhile. Fails with
   /// unavailable if the disk is full or broken: the record is then not kept, its number goes to the next one, and
-  /// `not_recorded` counts it. Fails with invalid_input if the record has more than 1 MiB.
+  /// `not_recorded` counts it. Fails with invalid_input if the record has more than 1 MiB, or if
+  /// parse_record would refuse it: what is kept can be read.
   Result<Written> write(VerdictRecord record);
   /// Returns when the record survives a loss of power, too. Fails with unavailable if the disk failed since it was
   /// written: then it may be lost.

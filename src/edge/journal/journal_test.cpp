@@ -167,6 +167,19 @@ TEST_F(JournalTest, ARecordThatIsTooLargeIsRefusedAndTakesNoNumber) {
   EXPECT_FALSE(journal->counts().full);
 }
 
+TEST_F(JournalTest, WhatNoReaderCouldReadIsRefused) {
+  auto journal = open();
+  auto long_text = part("1");
+  long_text.model = std::string(1025, 'm');
+  auto before_1970 = part("1");
+  before_1970.pictured_at = -1;
+  auto not_anomalous = part("1");
+  not_anomalous.is_anomalous = false;
+  for (const auto& record : {long_text, before_1970, not_anomalous})
+    EXPECT_EQ(journal->append(record).error().kind, ErrorKind::invalid_input);
+  append(*journal, 1, 1);
+}
+
 TEST_F(JournalTest, NothingThatWasAcknowledgedIsLostByKills) {
   std::uint64_t known = 0;
   for (int kill = 0; kill < 5; ++kill) {

@@ -12,7 +12,6 @@ namespace vedette {
 namespace {
 
 constexpr int kMostPicturesWaiting = 8;
-constexpr std::size_t kLongestReason = 1024;
 
 std::int64_t now_in_nanoseconds() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -35,8 +34,9 @@ RecordState state_of(const Error& error) {
   }
 }
 
-/// Cuts a text to at most as many bytes, between two characters.
-std::string shortened(std::string text, std::size_t most) {
+/// Cuts a text to what a record may have, between two characters.
+std::string shortened(std::string text) {
+  auto most = kLongestRecordText;
   if (text.size() <= most) return text;
   while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80U) --most;
   text.resize(most);
@@ -53,28 +53,30 @@ VerdictRecord make_record(const std::string& station, const std::string& compone
                           const Result<Judged>& judged) {
   VerdictRecord out;
   out.station = station;
-  out.source = part.source;
-  out.trigger_id = part.trigger_id;
-  out.triggered_at = part.triggered_at;
-  out.pictured_at = part.pictured_at;
-  out.judged_at = now_in_nanoseconds();
-  out.model = component;
+  out.source = shortened(part.source);
+  out.trigger_id = shortened(part.trigger_id);
+  // A file may bear a time before 1970, and a clock may be wrong.
+  out.triggered_at = std::max<std::int64_t>(0, part.triggered_at);
+  out.pictured_at = std::max<std::int64_t>(0, part.pictured_at);
+  out.judged_at = std::max<std::int64_t>(0, now_in_nanoseconds());
+  out.model = shortened(component);
   if (!judged) {
     out.state = state_of(judged.error());
-    out.reason = shortened(judged.error().message, kLongestReason);
+    out.reason = shortened(judged.error().message);
     return out;
   }
   const auto& verdict = judged->verdict;
-  out.model_version = judged->model->version;
+  out.model_version = shortened(judged->model->version);
   out.model_sha256 = judged->model->sha256;
   out.state = verdict.reason.empty() ? RecordState::judged : RecordState::cannot_judge;
-  out.reason = shortened(verdict.reason, kLongestReason);
+  out.reason = shortened(verdict.reason);
   out.is_anomalous = verdict.is_anomalous || !verdict.reason.empty();
   out.confidence = verdict.confidence;
   out.score = verdict.anomaly_score;
   out.threshold = judged->model->engine->manifest().threshold;
-  for (std::size_t a = 1; a < verdict.areas.size(); ++a)  // the first area is the background
-    out.classes.push_back({verdict.areas[a].name, verdict.areas[a].fraction, verdict.areas[a].color});
+  const auto areas = std::min(verdict.areas.size(), kMostRecordClasses + 1);
+  for (std::size_t a = 1; a < areas; ++a)  // the first area is the background
+    out.classes.push_back({shortened(verdict.areas[a].name), verdict.areas[a].fraction, verdict.areas[a].color});
   return out;
 }
 

@@ -105,7 +105,8 @@ class EdgeStation {
   std::thread keeper_;
 };
 
-/// Says of a component and of what came of its picture what the record of the part says.
+/// Says of a component and of what came of its picture what the record of the part says. Texts that are too long are
+/// cut, and times before 1970 count as unknown, so that the journal takes the record.
 VerdictRecord make_record(const std::string& station, const std::string& component, const Part& part,
                           const Result<Judged>& judged);
 

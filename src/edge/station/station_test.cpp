@@ -122,6 +122,16 @@ TEST_F(StationTest, PicturesAreKeptAsTheOptionSays) {
   EXPECT_FALSE(line->judge("part", {}, red_picture(20))->picture.empty());
 }
 
+TEST_F(StationTest, NamesAndTimesFromOutsideNeverKeepARecordAway) {
+  const auto line = station();
+  const auto record =
+      line->judge(std::string(1025, 'm'), {std::string(2000, 's'), std::string(2000, 't'), -5, -6}, red_picture(20));
+  ASSERT_TRUE(record) << record.error().message;
+  EXPECT_EQ(recorded(), (std::vector<VerdictRecord>{*record}));
+  EXPECT_EQ(record->model.size(), 1024U);
+  EXPECT_EQ(record->pictured_at, 0);
+}
+
 TEST_F(StationTest, WithoutAJournalOutputsStillShow) {
   std::vector<std::unique_ptr<LiveOutput>> outputs;
   outputs.push_back(std::make_unique<Display>(shown_));
