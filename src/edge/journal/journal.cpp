@@ -194,7 +194,11 @@ Result<Journal::Written> Journal::write(VerdictRecord record) {
     }
     s.writing = true;
     lock.unlock();
-    s.write_waiting();
+    try {
+      s.write_waiting();
+    } catch (const std::exception&) {
+      s.give_up_waiting();
+    }
     lock.lock();
     s.writing = false;
     s.written.notify_all();  // Another call may write now.

@@ -140,6 +140,29 @@ TEST_F(JournalTest, AppendsAtTheSameTimeGetNumbersWithoutGapsOrRepetition) {
   EXPECT_EQ(*all.rbegin(), 200);
 }
 
+TEST_F(JournalTest, AnExceptionFailsTheRecordsThatWaitAndNoOthers) {
+  class BrokenClock : public Clock {
+   public:
+    [[nodiscard]] Timestamp now() const override {
+      if (is_broken) throw std::bad_alloc();
+      return {};
+    }
+    std::atomic<bool> is_broken = false;
+  } clock;
+  auto journal = Journal::open(folder_, kSmall, clock);
+  ASSERT_TRUE(journal);
+  append(**journal, 1, 3);
+  clock.is_broken = true;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] { EXPECT_EQ((*journal)->append(part("")).error().kind, ErrorKind::unavailable); });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ((*journal)->counts().not_recorded, 4);
+  clock.is_broken = false;
+  append(**journal, 4, 6);
+  EXPECT_EQ(drain(*reader(**journal)), range(1, 6));
+}
+
 TEST_F(JournalTest, AFolderBelongsToOneJournal) {
   auto journal = open();
   const auto second = Journal::open(folder_, kSmall, clock_);

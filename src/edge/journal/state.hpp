@@ -81,8 +81,11 @@ struct Journal::State {
   Result<void> read_segments();
   void inspect_newest(std::vector<Segment>& found, std::uint64_t& newest);
 
-  /// Writes the waiting records; returns when they have results. Called by the one that set `writing`.
+  /// Writes the waiting records, about 1 MiB of them; returns when these have results and wait no more. Called by the
+  /// one that set `writing`.
   void write_waiting();
+  /// Gives all waiting records an error, after write_waiting has thrown.
+  void give_up_waiting() noexcept;
   /// Makes records durable as they come. Runs on `syncer`.
   void sync_written();
   /// Cuts off the records that a failed sync has left undecided.
