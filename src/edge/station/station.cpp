@@ -135,6 +135,12 @@ void EdgeStation::loop() {
   }
 }
 
+/// A machine on the line waits for this: not for the disk, nor for what is done with the picture.
+void EdgeStation::show(const Part& part, const VerdictRecord& record) {
+  if (part.is_repeated) return;
+  for (const auto& output : outputs_) output->show(record);
+}
+
 Result<VerdictRecord> EdgeStation::finish(VerdictRecord record, bool waits) {
   Result<Journal::Written> written = Journal::Written{};
   if (journal_) {
@@ -142,8 +148,6 @@ Result<VerdictRecord> EdgeStation::finish(VerdictRecord record, bool waits) {
     record.journal = journal_->id();
     if (written) record.sequence = written->sequence;
   }
-  // A machine on the line waits for this, and not for the disk.
-  for (const auto& output : outputs_) output->show(record);
   Result<void> done = written ? Result<void>() : Result<void>(written.error());
   if (journal_ && done && waits) done = journal_->wait_durable(*written);
   // A full disk would otherwise write a line for every part.
@@ -165,6 +169,7 @@ Result<VerdictRecord> EdgeStation::record(const std::string& component, const Pa
 Result<VerdictRecord> EdgeStation::record_judged(const std::string& component, const Part& part,
                                                  const Result<Judged>& judged, const PartPixels* pixels, bool waits) {
   auto record = make_record(options_.name, component, part, judged);
+  show(part, record);
   if (!pixels || !is_kept(record) || !reserve()) return finish(std::move(record), waits);
   KeptPicture kept{journal_->name_picture("png"), {pixels->height, pixels->width, {}}, {}};
   kept.pixels.pixels.resize(static_cast<std::size_t>(pixels->height) * static_cast<std::size_t>(pixels->width) * 3);
@@ -205,6 +210,7 @@ Result<VerdictRecord> EdgeStation::judge_made(const std::string& component, cons
 Result<VerdictRecord> EdgeStation::judge(const std::string& component, const Part& part,
                                          std::span<const std::uint8_t> file) {
   auto record = make_record(options_.name, component, part, components_.judge(component, file));
+  show(part, record);
   const auto header = read_image_header(file);
   // What is no picture is not kept: nothing is known of its size or content.
   if (header && is_kept(record) && reserve()) {
@@ -221,6 +227,7 @@ Result<VerdictRecord> EdgeStation::record_failure(const std::string& component, 
                                                   std::string reason) {
   auto record = make_record(options_.name, component, part, internal_error(std::move(reason)));
   record.state = state;
+  show(part, record);
   return finish(std::move(record), true);
 }
 
