@@ -226,18 +226,31 @@ std::string Journal::name_picture(std::string_view extension) const {
   return journal::Pictures::name(state_->clock.now(), extension);
 }
 
+void Journal::announce_picture(std::string_view name) {
+  state_->pictures.announce(name);
+}
+
+void Journal::give_up_picture(std::string_view name) {
+  state_->pictures.give_up(name);
+}
+
 Result<void> Journal::keep_picture(std::string_view name, std::span<const std::uint8_t> content) {
-  auto& s = *state_;
-  if (content.size() > s.options.picture_bytes)
+  auto kept = state_->keep_picture(name, content);
+  state_->pictures.give_up(name);  // It is there now, or will never be.
+  return kept;
+}
+
+Result<void> Journal::State::keep_picture(std::string_view name, std::span<const std::uint8_t> content) {
+  if (content.size() > options.picture_bytes)
     return fail(ErrorKind::too_large, "The picture is larger than all kept pictures may be.");
   std::uint64_t room = 0;
   {
-    const MutexLock lock(s.mutex);
-    const auto records = s.record_bytes();
-    room = std::min(s.options.picture_bytes, s.options.bytes - std::min(records, s.options.bytes));
+    const MutexLock lock(mutex);
+    const auto records = record_bytes();
+    room = std::min(options.picture_bytes, options.bytes - std::min(records, options.bytes));
   }
   if (content.size() > room) return fail(ErrorKind::unavailable, "Records take the room of the kept pictures.");
-  return s.pictures.keep(name, content, room);
+  return pictures.keep(name, content, room);
 }
 
 Result<fs::path> Journal::find_picture(std::string_view name) const {

@@ -101,11 +101,15 @@ class Journal {
   /// Returns a name for a picture that is going to be kept: for VerdictRecord::picture. Names sort by time. The
   /// extension has 1 to 8 characters of a-z and 0-9.
   [[nodiscard]] std::string name_picture(std::string_view extension) const;
+  /// Says that a picture of this name will be kept soon: until keep_picture or give_up_picture was called for it,
+  /// find_picture says that it is pending. Call it before the record is appended. It does not survive the process.
+  void announce_picture(std::string_view name);
+  void give_up_picture(std::string_view name);
   /// Keeps a picture under a name of name_picture. A kill leaves it there whole or not at all. This may be called before
   /// or after the record is appended. Fails with unavailable if there is no room, with too_large if it is larger than
   /// all kept pictures may be, and with invalid_input for another name.
   Result<void> keep_picture(std::string_view name, std::span<const std::uint8_t> content);
-  /// The file of a kept picture. Fails with not_found if it was deleted or never kept, and for other names.
+  /// The file of a kept picture. Fails with unavailable if it is pending (announce_picture), with not_found if it was deleted or never kept, and for other names.
   [[nodiscard]] Result<std::filesystem::path> find_picture(std::string_view name) const;
 
   /// The way of the sink of this name: 1 to 64 characters of a-z A-Z 0-9 - _ . and not all dots. A sink that the journal

@@ -495,6 +495,23 @@ TEST_F(JournalTest, PicturesSurviveAndHostileNamesAreRefused) {
   EXPECT_FALSE(fs::exists(folder_ / "pictures" / (name + ".part")));
 }
 
+TEST_F(JournalTest, AnAnnouncedPictureIsPendingUntilItIsKeptOrGivenUp) {
+  auto journal = open();
+  const auto name = journal->name_picture("png");
+  journal->announce_picture(name);
+  EXPECT_EQ(journal->find_picture(name).error().kind, ErrorKind::unavailable);
+  ASSERT_TRUE(journal->keep_picture(name, as_bytes("picture")));
+  EXPECT_TRUE(journal->find_picture(name));
+  const auto too_large = journal->name_picture("png");
+  journal->announce_picture(too_large);
+  EXPECT_FALSE(journal->keep_picture(too_large, Bytes(9 * kSegment)));
+  EXPECT_EQ(journal->find_picture(too_large).error().kind, ErrorKind::not_found);
+  const auto broken = journal->name_picture("png");
+  journal->announce_picture(broken);
+  journal->give_up_picture(broken);
+  EXPECT_EQ(journal->find_picture(broken).error().kind, ErrorKind::not_found);
+}
+
 /// Runs in a child with a disk of 2 MiB of its own. Returns what went wrong, or an empty text.
 std::string use_a_full_disk(const fs::path& disk, const Clock& clock) {
   auto journal = Journal::open(disk / "journal", kSmall, clock);

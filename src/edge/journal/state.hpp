@@ -81,6 +81,8 @@ struct Journal::State {
   Result<void> read_segments();
   void inspect_newest(std::vector<Segment>& found, std::uint64_t& newest);
 
+  Result<void> keep_picture(std::string_view name, std::span<const std::uint8_t> content);
+
   /// Writes the waiting records, about 1 MiB of them; returns when these have results and wait no more. Called by the
   /// one that set `writing`.
   void write_waiting();

@@ -111,6 +111,7 @@ bool EdgeStation::reserve() {
 }
 
 void EdgeStation::keep(KeptPicture picture) {
+  journal_->announce_picture(picture.name);
   {
     const MutexLock lock(mutex_);
     to_keep_.push_back(std::move(picture));
@@ -129,6 +130,7 @@ void EdgeStation::loop() {
     lock.unlock();
     auto file = picture.file.empty() ? encode_png(picture.pixels) : Result<Bytes>(std::move(picture.file));
     const auto ok = file ? journal_->keep_picture(picture.name, *file) : Result<void>(file.error());
+    if (!file) journal_->give_up_picture(picture.name);
     if (!ok) log::warning("a picture cannot be kept", {{"picture", picture.name}, {"reason", ok.error().message}});
     lock.lock();
     --reserved_;
