@@ -116,7 +116,7 @@ void Line::wait_while_starting(const std::string& model) {
 }
 
 Result<void> Line::take(const std::string& model, const SourcePicture& picture, RgbImage& image) {
-  const Part part{picture.source, picture.trigger_id, picture.triggered_at, picture.pictured_at};
+  const Part part{picture.source, picture.trigger_id, picture.triggered_at, picture.pictured_at, picture.is_repeated};
   Result<VerdictRecord> recorded = internal_error("nobody judged the picture");
   if (const auto* const file = std::get_if<Bytes>(&picture.content)) {
     // A file can wait for its model; a part that passes a camera cannot.

@@ -183,6 +183,7 @@ Journal::State::~State() {
 Result<Journal::Written> Journal::write(VerdictRecord record) {
   auto& s = *state_;
   record.journal = s.id;
+  if (const auto readable = parse_record(to_json(record)); !readable) return readable.error();
   State::Waiting mine{&record, std::nullopt};
   MutexLock lock(s.mutex);
   s.waiting.push_back(&mine);
@@ -193,7 +194,11 @@ Result<Journal::Written> Journal::write(VerdictRecord record) {
     }
     s.writing = true;
     lock.unlock();
-    s.write_waiting();
+    try {
+      s.write_waiting();
+    } catch (const std::exception&) {
+      s.give_up_waiting();
+    }
     lock.lock();
     s.writing = false;
     s.written.notify_all();  // Another call may write now.
@@ -221,18 +226,31 @@ std::string Journal::name_picture(std::string_view extension) const {
   return journal::Pictures::name(state_->clock.now(), extension);
 }
 
+void Journal::announce_picture(std::string_view name) {
+  state_->pictures.announce(name);
+}
+
+void Journal::give_up_picture(std::string_view name) {
+  state_->pictures.give_up(name);
+}
+
 Result<void> Journal::keep_picture(std::string_view name, std::span<const std::uint8_t> content) {
-  auto& s = *state_;
-  if (content.size() > s.options.picture_bytes)
+  auto kept = state_->keep_picture(name, content);
+  state_->pictures.give_up(name);  // It is there now, or will never be.
+  return kept;
+}
+
+Result<void> Journal::State::keep_picture(std::string_view name, std::span<const std::uint8_t> content) {
+  if (content.size() > options.picture_bytes)
     return fail(ErrorKind::too_large, "The picture is larger than all kept pictures may be.");
   std::uint64_t room = 0;
   {
-    const MutexLock lock(s.mutex);
-    const auto records = s.record_bytes();
-    room = std::min(s.options.picture_bytes, s.options.bytes - std::min(records, s.options.bytes));
+    const MutexLock lock(mutex);
+    const auto records = record_bytes();
+    room = std::min(options.picture_bytes, options.bytes - std::min(records, options.bytes));
   }
   if (content.size() > room) return fail(ErrorKind::unavailable, "Records take the room of the kept pictures.");
-  return s.pictures.keep(name, content, room);
+  return pictures.keep(name, content, room);
 }
 
 Result<fs::path> Journal::find_picture(std::string_view name) const {
@@ -249,6 +267,11 @@ Result<std::unique_ptr<JournalReader>> Journal::reader(const std::string& sink) 
       return conflict("SINK", sink, "There are two sinks of the name " + sink + ".");
   }
   return JournalReader::make(*state_, sink, std::move(*cursor));
+}
+
+void Journal::sinks_are_known() {
+  const MutexLock lock(state_->mutex);
+  state_->knows_sinks = true;
 }
 
 void Journal::wake_readers() {

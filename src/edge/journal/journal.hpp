@@ -66,7 +66,7 @@ class JournalReader;
 ///
 /// When `bytes` is exceeded, the oldest pictures go first, and then the oldest records; a record that a sink has not
 /// delivered by then is dropped, and counted for that sink. `age` deletes pictures and those records that all sinks have
-/// delivered.
+/// delivered. Which sinks there are is known once sinks_are_known() was called.
 class Journal {
  public:
   /// Opens the journal in this folder, or makes one. A folder belongs to one process at a time: fails with conflict if
@@ -89,7 +89,8 @@ class Journal {
   /// Gives the record its sequence number and the journal's id, and hands it to the system, without waiting for the
   /// disk but once per segment. Syncs follow by themselves, one for all records that came meanwhile. Fails with
   /// unavailable if the disk is full or broken: the record is then not kept, its number goes to the next one, and
-  /// `not_recorded` counts it. Fails with invalid_input if the record has more than 1 MiB.
+  /// `not_recorded` counts it. Fails with invalid_input if the record has more than 1 MiB, or if
+  /// parse_record would refuse it: what is kept can be read.
   Result<Written> write(VerdictRecord record);
   /// Returns when the record survives a loss of power, too. Fails with unavailable if the disk failed since it was
   /// written: then it may be lost.
@@ -100,17 +101,24 @@ class Journal {
   /// Returns a name for a picture that is going to be kept: for VerdictRecord::picture. Names sort by time. The
   /// extension has 1 to 8 characters of a-z and 0-9.
   [[nodiscard]] std::string name_picture(std::string_view extension) const;
+  /// Says that a picture of this name will be kept soon: until keep_picture or give_up_picture was called for it,
+  /// find_picture says that it is pending. Call it before the record is appended. It does not survive the process.
+  void announce_picture(std::string_view name);
+  void give_up_picture(std::string_view name);
   /// Keeps a picture under a name of name_picture. A kill leaves it there whole or not at all. This may be called before
   /// or after the record is appended. Fails with unavailable if there is no room, with too_large if it is larger than
   /// all kept pictures may be, and with invalid_input for another name.
   Result<void> keep_picture(std::string_view name, std::span<const std::uint8_t> content);
-  /// The file of a kept picture. Fails with not_found if it was deleted or never kept, and for other names.
+  /// The file of a kept picture. Fails with unavailable if it is pending (announce_picture), with not_found if it was deleted or never kept, and for other names.
   [[nodiscard]] Result<std::filesystem::path> find_picture(std::string_view name) const;
 
   /// The way of the sink of this name: 1 to 64 characters of a-z A-Z 0-9 - _ . and not all dots. A sink that the journal
   /// does not know begins with the oldest record. From then on records are kept for it. Fails with invalid_input for a
   /// bad name, with conflict if there is a reader of the name already, and with unavailable if the disk fails.
   Result<std::unique_ptr<JournalReader>> reader(const std::string& sink);
+  /// Says that every sink has its reader by now. Until then neither the age nor a full disk takes records, because nobody
+  /// knows which ones are undelivered; sinks that are not configured any more hold nothing from then on.
+  void sinks_are_known();
   /// Wakes all readers that wait; from now on they wait no more. For the end of the process.
   void wake_readers();
 

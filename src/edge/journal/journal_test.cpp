@@ -140,6 +140,29 @@ TEST_F(JournalTest, AppendsAtTheSameTimeGetNumbersWithoutGapsOrRepetition) {
   EXPECT_EQ(*all.rbegin(), 200);
 }
 
+TEST_F(JournalTest, AnExceptionFailsTheRecordsThatWaitAndNoOthers) {
+  class BrokenClock : public Clock {
+   public:
+    [[nodiscard]] Timestamp now() const override {
+      if (is_broken) throw std::bad_alloc();
+      return {};
+    }
+    std::atomic<bool> is_broken = false;
+  } clock;
+  auto journal = Journal::open(folder_, kSmall, clock);
+  ASSERT_TRUE(journal);
+  append(**journal, 1, 3);
+  clock.is_broken = true;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] { EXPECT_EQ((*journal)->append(part("")).error().kind, ErrorKind::unavailable); });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ((*journal)->counts().not_recorded, 4);
+  clock.is_broken = false;
+  append(**journal, 4, 6);
+  EXPECT_EQ(drain(*reader(**journal)), range(1, 6));
+}
+
 TEST_F(JournalTest, AFolderBelongsToOneJournal) {
   auto journal = open();
   const auto second = Journal::open(folder_, kSmall, clock_);
@@ -165,6 +188,19 @@ TEST_F(JournalTest, ARecordThatIsTooLargeIsRefusedAndTakesNoNumber) {
   EXPECT_EQ(journal->append(record).error().kind, ErrorKind::invalid_input);
   append(*journal, 1, 1);
   EXPECT_FALSE(journal->counts().full);
+}
+
+TEST_F(JournalTest, WhatNoReaderCouldReadIsRefused) {
+  auto journal = open();
+  auto long_text = part("1");
+  long_text.model = std::string(1025, 'm');
+  auto before_1970 = part("1");
+  before_1970.pictured_at = -1;
+  auto not_anomalous = part("1");
+  not_anomalous.is_anomalous = false;
+  for (const auto& record : {long_text, before_1970, not_anomalous})
+    EXPECT_EQ(journal->append(record).error().kind, ErrorKind::invalid_input);
+  append(*journal, 1, 1);
 }
 
 TEST_F(JournalTest, NothingThatWasAcknowledgedIsLostByKills) {
@@ -261,6 +297,28 @@ TEST_F(JournalTest, SegmentsThatAreGoneAreSkippedAndCounted) {
   std::erase_if(expected, [&](auto n) { return n >= first && n < beyond; });
   EXPECT_EQ(drain(*way), expected);
   EXPECT_EQ(journal->counts().sinks.at("sink").dropped, beyond - first);
+}
+
+TEST_F(JournalTest, ASegmentThatCannotBeReadNowIsNotTakenForLost) {
+  auto journal = open();
+  append(*journal, 1, 100);
+  const auto way = reader(*journal);
+  const auto files = segments();
+  ASSERT_GT(files.size(), 2);
+  const auto aside = files[0].string() + ".aside";
+  fs::rename(files[0], aside);
+  fs::create_symlink(files[0], files[0]);  // Opening it fails with ELOOP.
+  EXPECT_EQ(way->read(50, milliseconds(0)).error().kind, ErrorKind::unavailable);
+  fs::remove(files[0]);
+  fs::create_directory(files[0]);  // Reading it fails with EISDIR.
+  EXPECT_EQ(way->read(50, milliseconds(0)).error().kind, ErrorKind::unavailable);
+  fs::remove(files[0]);
+  fs::rename(aside, files[0]);
+  EXPECT_EQ(way->read(1, milliseconds(0))->records.front().sequence, 1);
+  EXPECT_EQ(journal->counts().sinks.at("sink").dropped, 0);
+  const auto beyond = *journal::parse_segment_name(files[1].filename().string());
+  fs::remove(files[0]);
+  EXPECT_EQ(drain(*reader(*journal, "another")), range(beyond, 100)) << "the file is gone";
 }
 
 TEST_F(JournalTest, AnUnreadableNewestSegmentIsSetAsideAndNoNumberComesTwice) {
@@ -374,6 +432,7 @@ TEST_F(JournalTest, AgeDropsPicturesAndWhatIsDelivered) {
   options.age = std::chrono::hours(48);
   auto journal = open(options);
   const auto way = reader(*journal);
+  journal->sinks_are_known();
   const auto name = journal->name_picture("jpg");
   ASSERT_TRUE(journal->keep_picture(name, Bytes(100)));
   append(*journal, 1, 100);
@@ -388,6 +447,30 @@ TEST_F(JournalTest, AgeDropsPicturesAndWhatIsDelivered) {
   clock_.advance(std::chrono::hours(1));
   append(*journal, 103, 103);
   EXPECT_GT(journal->counts().first, 1);
+}
+
+TEST_F(JournalTest, OpeningDropsNothingThatASinkHasNotDelivered) {
+  auto options = kSmall;
+  options.age = std::chrono::hours(48);
+  {
+    auto journal = open(options);
+    append(*journal, 1, 100);
+    const auto way = reader(*journal);
+    const auto former = reader(*journal, "former");
+    (void)way->read(10, milliseconds(0));
+    way->commit(10);
+  }
+  clock_.advance(std::chrono::hours(72));
+  auto journal = open(options);
+  append(*journal, 101, 101);
+  EXPECT_EQ(journal->counts().first, 1);
+  const auto way = reader(*journal);
+  EXPECT_EQ(drain(*way), range(11, 101));
+  EXPECT_EQ(journal->counts().sinks.at("sink").dropped, 0);
+  journal->sinks_are_known();
+  clock_.advance(std::chrono::hours(1));
+  append(*journal, 102, 102);
+  EXPECT_GT(journal->counts().first, 1) << "a sink that is not there any more holds nothing";
 }
 
 TEST_F(JournalTest, PicturesSurviveAndHostileNamesAreRefused) {
@@ -412,11 +495,29 @@ TEST_F(JournalTest, PicturesSurviveAndHostileNamesAreRefused) {
   EXPECT_FALSE(fs::exists(folder_ / "pictures" / (name + ".part")));
 }
 
+TEST_F(JournalTest, AnAnnouncedPictureIsPendingUntilItIsKeptOrGivenUp) {
+  auto journal = open();
+  const auto name = journal->name_picture("png");
+  journal->announce_picture(name);
+  EXPECT_EQ(journal->find_picture(name).error().kind, ErrorKind::unavailable);
+  ASSERT_TRUE(journal->keep_picture(name, as_bytes("picture")));
+  EXPECT_TRUE(journal->find_picture(name));
+  const auto too_large = journal->name_picture("png");
+  journal->announce_picture(too_large);
+  EXPECT_FALSE(journal->keep_picture(too_large, Bytes(9 * kSegment)));
+  EXPECT_EQ(journal->find_picture(too_large).error().kind, ErrorKind::not_found);
+  const auto broken = journal->name_picture("png");
+  journal->announce_picture(broken);
+  journal->give_up_picture(broken);
+  EXPECT_EQ(journal->find_picture(broken).error().kind, ErrorKind::not_found);
+}
+
 /// Runs in a child with a disk of 2 MiB of its own. Returns what went wrong, or an empty text.
 std::string use_a_full_disk(const fs::path& disk, const Clock& clock) {
   auto journal = Journal::open(disk / "journal", kSmall, clock);
   if (!journal) return "open: " + journal.error().message;
   const auto way = (*journal)->reader("sink");
+  (*journal)->sinks_are_known();
   const auto picture = (*journal)->name_picture("png");
   if (!(*journal)->keep_picture(picture, Bytes(100'000))) return "keep";
   {

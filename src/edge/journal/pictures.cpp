@@ -99,8 +99,19 @@ Result<void> Pictures::keep(std::string_view name, std::span<const std::uint8_t>
   return {};
 }
 
+void Pictures::announce(std::string_view name) {
+  const MutexLock lock(mutex_);
+  pending_.emplace(name);
+}
+
+void Pictures::give_up(std::string_view name) {
+  const MutexLock lock(mutex_);
+  if (const auto found = pending_.find(name); found != pending_.end()) pending_.erase(found);
+}
+
 Result<fs::path> Pictures::find(std::string_view name) const {
   const MutexLock lock(mutex_);
+  if (pending_.contains(name)) return fail(ErrorKind::unavailable, "The picture is still being written.");
   if (!sizes_.contains(name)) return not_found("", std::string(name), "There is no kept picture of this name.");
   return folder_ / name;
 }

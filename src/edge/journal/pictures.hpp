@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,9 @@ class Pictures {
   /// Keeps a picture, and deletes the oldest before that, until all have at most `limit` bytes. Fails with unavailable if
   /// the disk does, and with invalid_input for another name.
   Result<void> keep(std::string_view name, std::span<const std::uint8_t> content, std::uint64_t limit);
+  /// See Journal::announce_picture and Journal::give_up_picture.
+  void announce(std::string_view name);
+  void give_up(std::string_view name);
   [[nodiscard]] Result<std::filesystem::path> find(std::string_view name) const;
 
   /// Deletes the oldest pictures until all have at most `bytes`. Returns whether it deleted any.
@@ -45,6 +49,7 @@ class Pictures {
   std::filesystem::path folder_;
   mutable Mutex mutex_;
   std::map<std::string, std::uint64_t, std::less<>> sizes_ GUARDED_BY(mutex_);
+  std::set<std::string, std::less<>> pending_ GUARDED_BY(mutex_);
   std::uint64_t bytes_ GUARDED_BY(mutex_) = 0;
   std::uint64_t dropped_ GUARDED_BY(mutex_) = 0;
 };

@@ -48,7 +48,7 @@ struct JournalReader::State {
   };
 
   std::optional<Part> wait_for_records(std::chrono::milliseconds wait);
-  [[nodiscard]] bool read_part(const Part& part, std::size_t most, JournalBatch& batch);
+  [[nodiscard]] Result<bool> read_part(const Part& part, std::size_t most, JournalBatch& batch);
   void note_position(journal::CursorPosition position);
 };
 
@@ -79,11 +79,13 @@ std::optional<JournalReader::State::Part> JournalReader::State::wait_for_records
   return Part{found->first, found->end, is_newest ? journal.last + 1 : after->first, is_newest};
 }
 
-/// Reads records of a segment into the batch. Returns false if there is none to be read from the cursor on.
-bool JournalReader::State::read_part(const Part& part, std::size_t most, JournalBatch& batch) {
+/// Reads records of a segment into the batch. Returns false if there is none to be read from the cursor on, because of
+/// damage or because the segment was dropped. Fails with unavailable if the system does: the records may still be there.
+Result<bool> JournalReader::State::read_part(const Part& part, std::size_t most, JournalBatch& batch) {
   if (file_segment != part.segment) {
     file = journal::open_file(journal.segment_path(part.segment), O_RDONLY);
     file_segment = file ? part.segment : 0;
+    if (!file && errno != ENOENT) return journal::disk_error("open records", errno);
   }
   const auto next = cursor.position().delivered + 1;
   auto offset = at_cursor.segment == part.segment && at_cursor.sequence == next ? at_cursor.offset : 0;
@@ -92,7 +94,8 @@ bool JournalReader::State::read_part(const Part& part, std::size_t most, Journal
   while (file && offset < part.end) {
     bytes.resize(std::min<std::uint64_t>(wanted, part.end - offset));
     const auto count = read_at(file, bytes, offset);
-    if (!count || *count < bytes.size()) return false;
+    if (!count) return journal::disk_error("read records", errno);
+    if (*count < bytes.size()) return false;
     std::size_t done = 0;
     for (auto entry = journal::entry_at(bytes, 0); entry && batch.records.size() < most;
          entry = journal::entry_at(bytes, done)) {
@@ -117,7 +120,8 @@ bool JournalReader::State::read_part(const Part& part, std::size_t most, Journal
     }
     bytes.resize(part.end - offset);
     const auto rest = read_at(file, bytes, offset);
-    const auto entry = rest && *rest == bytes.size() ? journal::next_entry(bytes, 0) : std::nullopt;
+    if (!rest) return journal::disk_error("read records", errno);
+    const auto entry = *rest == bytes.size() ? journal::next_entry(bytes, 0) : std::nullopt;
     if (!entry) return false;
     offset += entry->offset;
   }
@@ -130,7 +134,12 @@ Result<JournalBatch> JournalReader::read(std::size_t most, std::chrono::millisec
   s.numbers.clear();
   while (const auto part = s.wait_for_records(wait)) {
     const auto before = s.cursor.position();
-    if (s.read_part(*part, std::max<std::size_t>(1, most), batch)) {
+    const auto found = s.read_part(*part, std::max<std::size_t>(1, most), batch);
+    if (!found) {
+      s.file_segment = 0;  // The next call opens it anew.
+      return found.error();
+    }
+    if (*found) {
       batch.missing += s.numbers.back() - before.delivered - s.numbers.size();
       break;
     }

@@ -67,6 +67,7 @@ struct Journal::State {
   std::uint64_t not_recorded GUARDED_BY(mutex) = 0;
   std::uint64_t damaged_segments GUARDED_BY(mutex) = 0;
   std::map<std::string, journal::CursorPosition> sinks GUARDED_BY(mutex);  ///< those that have a reader
+  bool knows_sinks GUARDED_BY(mutex) = false;                              ///< see Journal::sinks_are_known
 
   /// Belongs to the call of write that is writing.
   struct {
@@ -80,8 +81,13 @@ struct Journal::State {
   Result<void> read_segments();
   void inspect_newest(std::vector<Segment>& found, std::uint64_t& newest);
 
-  /// Writes the waiting records; returns when they have results. Called by the one that set `writing`.
+  Result<void> keep_picture(std::string_view name, std::span<const std::uint8_t> content);
+
+  /// Writes the waiting records, about 1 MiB of them; returns when these have results and wait no more. Called by the
+  /// one that set `writing`.
   void write_waiting();
+  /// Gives all waiting records an error, after write_waiting has thrown.
+  void give_up_waiting() noexcept;
   /// Makes records durable as they come. Runs on `syncer`.
   void sync_written();
   /// Cuts off the records that a failed sync has left undecided.

@@ -33,11 +33,12 @@ int sync_folder(const fs::path& folder) {
 
 void Journal::State::write_waiting() {
   cut_unsynced();
+  const auto now = clock.now();
   std::deque<Waiting*> batch;
   std::uint64_t sequence = 0;
   {
     const MutexLock lock(mutex);
-    batch.swap(waiting);
+    batch = waiting;
     sequence = last_written;
   }
   std::string bytes;
@@ -58,13 +59,8 @@ void Journal::State::write_waiting() {
   bool tell = false;
   {
     const MutexLock lock(mutex);
-    waiting.insert(waiting.begin(), batch.begin(), batch.end());
     // A sync that failed meanwhile has left undecided what lies before these records: they are cut off with it.
     if (number == 0) number = sync_failure;
-    for (auto* one : numbered)
-      one->result =
-          number == 0 ? Result<Written>(Written{one->record->sequence, epoch}) : disk_error("write records", number);
-    for (auto* one : too_large) one->result = invalid_input("The record is larger than 1 MiB.");
     if (number != 0) {
       tell = !full;
       full = true;
@@ -74,15 +70,29 @@ void Journal::State::write_waiting() {
       auto& segment = segments.back();
       segment.written += bytes.size();
       segment.size = std::max(segment.size, segment.written);
-      segment.newest = clock.now();
+      segment.newest = now;
       to_sync = current.file;
       unsynced.notify_all();
     }
+    for (auto* one : numbered)
+      one->result =
+          number == 0 ? Result<Written>(Written{one->record->sequence, epoch}) : disk_error("write records", number);
+    for (auto* one : too_large) one->result = invalid_input("The record is larger than 1 MiB.");
+    std::erase_if(waiting, [](const Waiting* one) { return one->result.has_value(); });
     written.notify_all();
   }
   if (tell) log::error("the journal cannot write", {{"reason", disk_error("write", number).message}});
   keep_limits();
   reserve();
+}
+
+void Journal::State::give_up_waiting() noexcept {
+  // What was written for them must not be taken for records: the next one begins a new segment (see cut_unsynced).
+  current.file = {};
+  const MutexLock lock(mutex);
+  not_recorded += waiting.size();
+  for (auto* one : waiting) one->result = fail(ErrorKind::unavailable, "No memory.");  // Short: this takes none.
+  waiting.clear();
 }
 
 void Journal::State::sync_written() {
@@ -255,7 +265,7 @@ bool Journal::State::drop_oldest_segment(bool only_if_delivered) {
     beyond = segments[1].first;
     for (const auto& sink : sinks)
       if (sink.second.delivered + 1 < beyond) undelivered = std::max(undelivered, beyond - 1 - sink.second.delivered);
-    if (only_if_delivered && undelivered > 0) return false;
+    if (only_if_delivered && (undelivered > 0 || !knows_sinks)) return false;
     segments.pop_front();
   }
   if (undelivered > 0)

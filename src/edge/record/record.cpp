@@ -14,8 +14,6 @@ using nlohmann::json;
 
 constexpr std::array kStates{"judged",     "cannot_judge", "model_not_running", "no_picture", "wrong_picture",
                              "overloaded", "failed"};
-constexpr std::size_t kMostClasses = 256;
-constexpr std::size_t kLongestText = 1024;
 
 /// Reads members of one object and remembers the first that is wrong.
 class Members {
@@ -25,7 +23,8 @@ class Members {
   [[nodiscard]] std::string text(const char* name) {
     const auto found = object_.find(name);
     if (found == object_.end()) return {};
-    if (!found->is_string() || found->get_ref<const std::string&>().size() > kLongestText) return complain(name), "";
+    if (!found->is_string() || found->get_ref<const std::string&>().size() > kLongestRecordText)
+      return complain(name), "";
     return found->get<std::string>();
   }
   /// A number from 0 to `most`.
@@ -132,7 +131,7 @@ Result<VerdictRecord> parse_record(std::string_view text) {
   if (record.state != RecordState::judged && !record.is_anomalous) members.complain("is_anomalous");
   const auto classes = object.find("classes");
   if (classes != object.end()) {
-    if (!classes->is_array() || classes->size() > kMostClasses) return wrong_member("classes");
+    if (!classes->is_array() || classes->size() > kMostRecordClasses) return wrong_member("classes");
     for (const auto& one : *classes) {
       if (!one.is_object()) return wrong_member("classes");
       Members inner(one);

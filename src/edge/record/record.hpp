@@ -34,7 +34,11 @@ struct RecordClass {
   bool operator==(const RecordClass&) const = default;
 };
 
-/// Times are nanoseconds since the Unix epoch by the station's clock; 0 means unknown.
+constexpr std::size_t kLongestRecordText = 1024;  ///< in bytes
+constexpr std::size_t kMostRecordClasses = 256;
+
+/// Times are nanoseconds since the Unix epoch by the station's clock, not negative; 0 means unknown. No text has more
+/// than 1,024 bytes.
 struct VerdictRecord {
   std::uint64_t sequence = 0;     ///< counts the records of a journal without a gap, from 1; 0 until the journal has it
   std::string journal;            ///< the id of the journal: with `sequence` it names one record for ever

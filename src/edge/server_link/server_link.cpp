@@ -25,6 +25,8 @@ constexpr std::size_t kMostRecords = 500;
 constexpr std::size_t kMostBytes = 512ULL << 10;  ///< of the records of a call; the server takes twice as much
 constexpr std::uint64_t kLargestPicture = 64ULL << 20;
 constexpr std::uint64_t kLargestAnswer = 4ULL << 20;
+constexpr std::chrono::milliseconds kLookPause{50};  ///< between two looks for a picture that is being written
+constexpr int kLooks = 100;
 constexpr std::chrono::seconds kShortestPause{1};  ///< between two reports
 
 const char* content_type(const std::filesystem::path& file) {
@@ -41,6 +43,7 @@ struct ServerLink::State {
       : options(std::move(options_)), station(std::move(station_)) {}
 
   // Of the thread that delivers.
+  Result<std::filesystem::path> find_picture(const std::string& name);
   Result<void> put_pictures(std::vector<VerdictRecord>& records);
   Result<void> put(std::span<const VerdictRecord> records);
   Result<void> put_or_split(std::span<const VerdictRecord> records);
@@ -78,12 +81,26 @@ struct ServerLink::State {
   std::thread reporting, following;
 };
 
+/// Waits a while for a picture that is still being written; it fails with unavailable if it is not there by then.
+Result<std::filesystem::path> ServerLink::State::find_picture(const std::string& name) {
+  if (options.bucket.empty()) return not_found("PICTURE", name, "Pictures stay at the station.");
+  auto file = station.find_picture(name);
+  for (int look = 0; look < kLooks && !file && file.error().kind == ErrorKind::unavailable && !cancelled; ++look) {
+    {
+      MutexLock lock(mutex);
+      changed.wait_for(lock.standard(), kLookPause, [this] { return cancelled.load(); });
+    }
+    file = station.find_picture(name);
+  }
+  return file;
+}
+
 /// Puts the kept pictures of the records into the bucket, and names their addresses in the records.
 Result<void> ServerLink::State::put_pictures(std::vector<VerdictRecord>& records) {
   for (auto& record : records) {
     if (record.picture.empty() || record.picture.starts_with("s3://")) continue;
-    const auto file = options.bucket.empty() ? Result<std::filesystem::path>(not_found("PICTURE", "", ""))
-                                             : station.find_picture(record.picture);
+    const auto file = find_picture(record.picture);
+    if (!file && file.error().kind == ErrorKind::unavailable) return file.error();
     const auto content = file ? read_file(*file, kLargestPicture) : Result<Bytes>(file.error());
     if (!content) {
       // The journal has dropped the picture meanwhile, or pictures stay at the station.

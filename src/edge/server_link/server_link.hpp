@@ -41,7 +41,7 @@ Result<ServerLinkOptions> parse_server_link(const nlohmann::json& config, const 
 /// What the link needs of the station.
 struct ServerLinkStation {
   std::string agent_version;
-  /// Returns the file of a kept picture, as Journal::find_picture does.
+  /// Returns the file of a kept picture, as Journal::find_picture does. Records wait for a picture that is pending.
   std::function<Result<std::filesystem::path>(std::string_view name)> find_picture;
   /// The folder of the model components, where versions are put as <component>/<version>/.
   std::filesystem::path models;

@@ -1,7 +1,7 @@
 #include "edge/sinks/gpio_pulses.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <utility>
 
 namespace vedette::sinks {
 
@@ -21,8 +21,8 @@ GpioPulses::~GpioPulses() {
 
 void GpioPulses::show(const VerdictRecord& record) {
   const MutexLock lock(mutex_);
-  good_ = record.state == RecordState::judged && !record.is_anomalous;
-  ++shown_;
+  const bool good = record.state == RecordState::judged && !record.is_anomalous;
+  next_ = good && next_.value_or(true);
   heard_ = std::chrono::steady_clock::now();
   heard_anything_ = true;
   changed_.notify_all();
@@ -47,8 +47,8 @@ void GpioPulses::run() {
   go_safe();
   bool safe = true;
   bool heartbeat = false;
-  std::uint64_t done = 0;
   std::optional<Moment> pulse_end;
+  Moment pulse_least{};
   std::optional<Moment> gap_end;
   auto next_heartbeat = std::chrono::steady_clock::now();
   MutexLock lock(mutex_);
@@ -56,7 +56,7 @@ void GpioPulses::run() {
     const auto now = std::chrono::steady_clock::now();
     if (!heard_anything_ || now - heard_ >= times_.stuck) {
       heard_anything_ = false;
-      done = shown_;
+      next_.reset();
       lock.unlock();
       if (!safe) go_safe();
       lock.lock();
@@ -65,8 +65,9 @@ void GpioPulses::run() {
       if (!heard_anything_ && !ending_) changed_.wait(lock.standard());
       continue;
     }
-    const auto shown = shown_;
-    const bool good = good_;
+    std::optional<bool> starts;  // the pulse that starts now
+    if (next_ && !pulse_end && (!gap_end || now >= *gap_end)) starts = std::exchange(next_, std::nullopt);
+    const bool waits = next_.has_value();
     const auto stuck_at = heard_ + times_.stuck;
     lock.unlock();
     if (safe) {
@@ -78,23 +79,27 @@ void GpioPulses::run() {
       lines_->set(GpioLine::heartbeat, heartbeat = !heartbeat);
       next_heartbeat = now + times_.heartbeat;
     }
-    if (pulse_end && (now >= *pulse_end || shown != done)) {
+    if (starts) {
+      gap_end.reset();
+      lines_->set(*starts ? GpioLine::ok : GpioLine::nok, true);
+      // The driver may be slow: the pulse counts from here.
+      const auto active = std::chrono::steady_clock::now();
+      pulse_end = active + times_.pulse;
+      pulse_least = active + std::min(times_.gap, times_.pulse);
+    } else if (pulse_end && (now >= *pulse_end || (waits && now >= pulse_least))) {
       lines_->set(GpioLine::ok, false);
       lines_->set(GpioLine::nok, false);
-      if (now < *pulse_end) gap_end = now + times_.gap;
+      gap_end = std::chrono::steady_clock::now() + times_.gap;
       pulse_end.reset();
-    }
-    if (shown != done && (!gap_end || now >= *gap_end)) {
+    } else if (gap_end && now >= *gap_end) {
       gap_end.reset();
-      done = shown;
-      lines_->set(good ? GpioLine::ok : GpioLine::nok, true);
-      pulse_end = now + times_.pulse;
     }
     auto wake_at = std::min(stuck_at, next_heartbeat);
-    for (const auto& moment : {pulse_end, gap_end})
-      if (moment) wake_at = std::min(wake_at, *moment);
+    if (pulse_end) wake_at = std::min(wake_at, waits ? pulse_least : *pulse_end);
+    if (gap_end) wake_at = std::min(wake_at, *gap_end);
     lock.lock();
-    if (!ending_ && (shown_ == shown || gap_end)) changed_.wait_until(lock.standard(), wake_at);
+    // What came meanwhile changes when to wake.
+    if (!ending_ && next_.has_value() == waits) changed_.wait_until(lock.standard(), wake_at);
   }
   lock.unlock();
   go_safe();

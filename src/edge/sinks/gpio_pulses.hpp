@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -22,14 +23,16 @@ class GpioLines {
 };
 
 struct GpioTimes {
-  std::chrono::milliseconds pulse{100};      ///< how long a verdict is shown
-  std::chrono::milliseconds gap{5};          ///< how long both lines are inactive before a pulse that follows another
+  std::chrono::milliseconds pulse{100};  ///< how long a verdict is shown
+  std::chrono::milliseconds gap{
+      5};  ///< how long both lines are inactive before a pulse that follows another, and the shortest pulse
   std::chrono::milliseconds heartbeat{250};  ///< after which time the heartbeat line changes
   std::chrono::milliseconds stuck{3000};     ///< from when on an agent that says nothing counts as stuck
 };
 
 /// The live output `gpio`: each verdict is a pulse on the OK line or on the NOK line. A verdict that comes during a
-/// pulse ends it. As long as the agent has said nothing for `stuck`, and at the end, the OK line and the heartbeat line
+/// pulse ends it, but no pulse is shorter than the gap. Verdicts that come faster than that share one pulse, which is on
+/// the NOK line if one of them is not good. As long as the agent has said nothing for `stuck`, and at the end, the OK line and the heartbeat line
 /// are inactive, and the NOK line is active if `nok_when_stuck` says so.
 class GpioPulses : public LiveOutput {
  public:
@@ -55,8 +58,7 @@ class GpioPulses : public LiveOutput {
   bool ending_ GUARDED_BY(mutex_) = false;
   bool heard_anything_ GUARDED_BY(mutex_) = false;
   Moment heard_ GUARDED_BY(mutex_) = {};
-  std::uint64_t shown_ GUARDED_BY(mutex_) = 0;  ///< counts the verdicts
-  bool good_ GUARDED_BY(mutex_) = false;        ///< the newest verdict
+  std::optional<bool> next_ GUARDED_BY(mutex_);  ///< whether the verdicts that have had no pulse yet are all good
   std::thread thread_;
 };
 

@@ -7,22 +7,26 @@
 #include <filesystem>
 #include <set>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "base/files.hpp"
 #include "edge/sinks/kinds.hpp"
 
-/// The sink `jsonl`: one record per line, in files that are named after the first record in them.
+/// The sink `jsonl`: one record per line, in files that are named after the journal and the first record in them.
 namespace vedette::sinks {
 namespace {
 
 namespace fs = std::filesystem;
 
 constexpr std::string_view kSuffix = ".jsonl";
-constexpr std::size_t kNameLength = 20 + kSuffix.size();
+constexpr std::size_t kIdLength = 26;  // of a journal
+constexpr std::size_t kNameLength = kIdLength + 1 + 20 + kSuffix.size();
 
 bool is_our_file(const std::string& name) {
   return name.size() == kNameLength && name.ends_with(kSuffix) &&
-         name.find_first_not_of("0123456789") == kNameLength - kSuffix.size();
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == kIdLength && name[kIdLength] == '-' &&
+         name.find_first_not_of("0123456789", kIdLength + 1) == kNameLength - kSuffix.size();
 }
 
 Error disk_error(int number) {
@@ -45,7 +49,7 @@ class JsonLines : public Sink {
   Result<void> deliver(std::span<const VerdictRecord> records) override {
     std::string lines;
     for (const auto& record : records) lines += to_json(record) + "\n";
-    if (const auto number = open_for(lines.size(), records.front().sequence); number != 0) return disk_error(number);
+    if (const auto number = open_for(lines.size(), records.front()); number != 0) return disk_error(number);
     for (std::string_view rest = lines; !rest.empty();) {
       const auto written = ::write(file_, rest.data(), rest.size());
       if (written < 0 && errno == EINTR) continue;
@@ -70,19 +74,18 @@ class JsonLines : public Sink {
     file_ = -1;
   }
 
-  int open_for(std::size_t bytes, std::uint64_t sequence) {
+  int open_for(std::size_t bytes, const VerdictRecord& record) {
     if (file_ < 0) {
       std::error_code error;
       fs::create_directories(folder_, error);
       if (error) return error.value();
-      const auto files = list();
-      if (!files.empty() && open(*files.rbegin()) != 0) return errno;
+      const auto files = list(record.journal);
+      if (!files.of_this_journal.empty() && open(*files.of_this_journal.rbegin()) != 0) return errno;
     }
     if (file_ >= 0 && (size_ == 0 || size_ + bytes <= file_bytes_)) return 0;
     close();
-    if (open(folder_ / fmt::format("{:020}{}", sequence, kSuffix)) != 0) return errno;
-    auto files = list();
-    for (; files.size() > most_files_; files.erase(files.begin())) ::unlink(files.begin()->c_str());
+    if (open(folder_ / fmt::format("{}-{:020}{}", record.journal, record.sequence, kSuffix)) != 0) return errno;
+    delete_oldest(list(record.journal));
     const auto synced = sync_path(folder_);
     return synced ? 0 : EIO;
   }
@@ -99,12 +102,32 @@ class JsonLines : public Sink {
     return 0;
   }
 
-  std::set<fs::path> list() {
-    std::set<fs::path> files;
+  struct Files {
+    std::set<fs::path> of_this_journal;                           ///< the one that is written to is the last
+    std::set<std::pair<fs::file_time_type, fs::path>> of_others;  ///< of journals that this one has replaced
+  };
+
+  Files list(const std::string& journal) {
+    Files files;
     std::error_code error;
     for (fs::directory_iterator entry(folder_, error), end; !error && entry != end; entry.increment(error))
-      if (is_our_file(entry->path().filename().string())) files.insert(entry->path());
+      if (const auto name = entry->path().filename().string(); !is_our_file(name)) {
+        continue;
+      } else if (name.starts_with(journal)) {
+        files.of_this_journal.insert(entry->path());
+      } else {
+        std::error_code ignored;
+        files.of_others.emplace(entry->last_write_time(ignored), entry->path());
+      }
     return files;
+  }
+
+  /// The files of journals that were replaced go first: this one began later.
+  void delete_oldest(const Files& files) const {
+    std::vector<fs::path> all;
+    for (const auto& file : files.of_others) all.push_back(file.second);
+    all.insert(all.end(), files.of_this_journal.begin(), files.of_this_journal.end());
+    for (std::size_t i = 0; i + most_files_ < all.size(); ++i) ::unlink(all[i].c_str());
   }
 
   const std::string name_;

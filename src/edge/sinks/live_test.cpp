@@ -89,6 +89,20 @@ TEST(Gpio, AVerdictEndsThePulseBeforeIt) {
   wire.wait_for_end({"ok+", "ok-", "nok+"});
 }
 
+TEST(Gpio, AVerdictThatIsNotGoodIsNeverLostBehindAGoodOne) {
+  Wire wire;
+  GpioPulses gpio("lights", std::make_unique<FakeLines>(wire),
+                  {.pulse = milliseconds(1'000'000), .gap = milliseconds(200), .stuck = milliseconds(1'000'000)},
+                  false);
+  gpio.show(verdict(RecordState::judged, false));
+  wire.wait_for_end({"ok+"});
+  // All of these come within the shortest pulse or the gap behind it: they share the next pulse.
+  gpio.show(verdict(RecordState::judged, false));
+  gpio.show(verdict(RecordState::judged, true));
+  gpio.show(verdict(RecordState::judged, false));
+  wire.wait_for_end({"ok+", "ok-", "nok+"});
+}
+
 TEST(Gpio, TheLinesAreSafeWhenTheAgentIsStuckAndAtTheEnd) {
   Wire wire;
   {

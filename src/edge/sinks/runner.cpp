@@ -102,6 +102,7 @@ Result<std::unique_ptr<SinkRunner>> SinkRunner::start(Journal& journal, std::vec
     lane->reader = std::move(*reader);
     state->lanes.push_back(std::move(lane));
   }
+  journal.sinks_are_known();
   for (auto& lane : state->lanes) lane->thread = std::thread([&s = *state, &l = *lane] { s.run(l); });
   return std::unique_ptr<SinkRunner>(new SinkRunner(std::move(state)));
 }

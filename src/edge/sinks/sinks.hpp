@@ -59,7 +59,8 @@ class LiveOutput {
  public:
   virtual ~LiveOutput() = default;
   [[nodiscard]] virtual const std::string& name() const = 0;
-  /// Shows the verdict. Returns at once; any thread. `record.sequence` is 0 if the journal could not take the record.
+  /// Shows the verdict. Returns at once; any thread. `record.sequence` is 0 as long as the journal has not taken
+  /// the record: a station shows a verdict before that.
   virtual void show(const VerdictRecord& record) = 0;
   /// Says that the agent works. An output that hears neither this nor a verdict for 3 seconds goes to its safe state.
   /// Returns at once; any thread.

@@ -90,9 +90,12 @@ class JsonLinesTest : public testing::Test {
     const json config{{"kind", "jsonl"}, {"folder", folder_.path().string()}, {"bytes", 4096U}, {"files", 2U}};
     return std::move(make_sink(config, "line-1").value());
   }
-  static void deliver(Sink& sink, std::uint64_t first, std::uint64_t last) {
+  static void deliver(Sink& sink, std::uint64_t first, std::uint64_t last, char journal = 'j') {
     std::vector<VerdictRecord> records;
-    for (auto i = first; i <= last; ++i) records.push_back(record_of(i));
+    for (auto i = first; i <= last; ++i) {
+      records.push_back(record_of(i));
+      records.back().journal = std::string(26, journal);
+    }
     ASSERT_TRUE(sink.deliver(records));
   }
   /// The sequence numbers in all files.
@@ -129,8 +132,27 @@ TEST_F(JsonLinesTest, FilesAreBoundedAndTheOldestGo) {
   const auto all = numbers();
   EXPECT_EQ(all.back(), 30);
   EXPECT_EQ(all.back() - all.front() + 1, all.size());
-  EXPECT_EQ(files()[0].filename(),
-            std::string(20 - std::to_string(all.front()).size(), '0') + std::to_string(all.front()) + ".jsonl");
+  EXPECT_EQ(files()[0].filename(), std::string(26, 'j') + "-" +
+                                       std::string(20 - std::to_string(all.front()).size(), '0') +
+                                       std::to_string(all.front()) + ".jsonl");
+}
+
+TEST_F(JsonLinesTest, AReplacedJournalsFilesGoFirst) {
+  {
+    const auto sink = open();
+    for (std::uint64_t i = 1001; i <= 1030; ++i) deliver(*sink, i, i, 'z');
+  }
+  // The numbers begin anew, in a file of its own that is not taken for the oldest.
+  const auto sink = open();
+  deliver(*sink, 1, 1, 'a');
+  ASSERT_EQ(files().size(), 2);
+  EXPECT_EQ(numbers().front(), 1);
+  deliver(*sink, 2, 2, 'a');
+  EXPECT_EQ(files().size(), 2);
+  EXPECT_EQ(numbers()[1], 2);
+  for (std::uint64_t i = 3; i <= 30; ++i) deliver(*sink, i, i, 'a');
+  EXPECT_EQ(files().size(), 2);
+  EXPECT_EQ(numbers().back(), 30);
 }
 
 TEST(Modbus, RegistersSayGoodOnlyOfWhatWasJudgedNormal) {

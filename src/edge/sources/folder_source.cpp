@@ -305,7 +305,11 @@ class FolderSource final : public Source {
     const Descriptor file(
         ::openat(folder_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     struct stat about {};
-    if (!file) return errno == ENOENT ? void() : ignore();
+    if (!file) {
+      if (errno != ENOENT) return ignore();
+      unrecorded_.erase(name);
+      return;
+    }
     if (::fstat(file.get(), &about) != 0 || !S_ISREG(about.st_mode)) return ignore();
     const auto identity = identity_of(about);
     if (is_known(name, identity)) return;
@@ -320,15 +324,21 @@ class FolderSource final : public Source {
       later_[name] = std::chrono::steady_clock::now() + kRetry;
       return report(bytes.error());
     }
+    const auto failed = unrecorded_.find(name);
+    const bool is_repeated = failed != unrecorded_.end() && failed->second == identity;
     SourcePicture picture{.source = settings_.name,
                           .trigger_id = plain_id(name),
                           .pictured_at = identity.written_at,
-                          .content = std::move(*bytes)};
+                          .content = std::move(*bytes),
+                          .is_repeated = is_repeated};
     if (auto ok = on_picture_(std::move(picture)); !ok) {
       log::warning("picture not recorded, it comes again", {{"reason", ok.error().message}});
       later_[name] = std::chrono::steady_clock::now() + kRetry;
+      // The agent ends, and has not looked at it.
+      if (!is_stopping_) unrecorded_[name] = identity;
       return;
     }
+    unrecorded_.erase(name);
     {
       const MutexLock lock(mutex_);
       ++state_.pictures;
@@ -399,8 +409,9 @@ class FolderSource final : public Source {
   // Only the thread uses these.
   FolderMemory memory_;
   Descriptor folder_, done_, events_;
-  std::vector<std::string> waiting_;         ///< names to give, in order
-  std::map<std::string, SteadyTime> later_;  ///< names to give at a time, unless an event comes before
+  std::vector<std::string> waiting_;                ///< names to give, in order
+  std::map<std::string, SteadyTime> later_;         ///< names to give at a time, unless an event comes before
+  std::map<std::string, FileIdentity> unrecorded_;  ///< files that were given, and whose records failed
   SteadyTime next_look_{};
   bool must_look_ = false;
 

@@ -30,6 +30,7 @@ struct SourcePicture {
   std::int64_t pictured_at = 0;  ///< of a file: when it was last written
   /// Pixels, or the bytes of a picture file (PNG or JPEG, not looked into yet), or why there is nothing.
   std::variant<Frame, Bytes, NoPicture> content;
+  bool is_repeated = false;  ///< whether the callback has had it before, and failed
 };
 
 /// Takes what a source gives, and returns when the record of it is durable, or fails if it could not be made so (a full

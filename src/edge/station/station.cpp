@@ -12,7 +12,6 @@ namespace vedette {
 namespace {
 
 constexpr int kMostPicturesWaiting = 8;
-constexpr std::size_t kLongestReason = 1024;
 
 std::int64_t now_in_nanoseconds() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -35,8 +34,9 @@ RecordState state_of(const Error& error) {
   }
 }
 
-/// Cuts a text to at most as many bytes, between two characters.
-std::string shortened(std::string text, std::size_t most) {
+/// Cuts a text to what a record may have, between two characters.
+std::string shortened(std::string text) {
+  auto most = kLongestRecordText;
   if (text.size() <= most) return text;
   while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80U) --most;
   text.resize(most);
@@ -53,28 +53,30 @@ VerdictRecord make_record(const std::string& station, const std::string& compone
                           const Result<Judged>& judged) {
   VerdictRecord out;
   out.station = station;
-  out.source = part.source;
-  out.trigger_id = part.trigger_id;
-  out.triggered_at = part.triggered_at;
-  out.pictured_at = part.pictured_at;
-  out.judged_at = now_in_nanoseconds();
-  out.model = component;
+  out.source = shortened(part.source);
+  out.trigger_id = shortened(part.trigger_id);
+  // A file may bear a time before 1970, and a clock may be wrong.
+  out.triggered_at = std::max<std::int64_t>(0, part.triggered_at);
+  out.pictured_at = std::max<std::int64_t>(0, part.pictured_at);
+  out.judged_at = std::max<std::int64_t>(0, now_in_nanoseconds());
+  out.model = shortened(component);
   if (!judged) {
     out.state = state_of(judged.error());
-    out.reason = shortened(judged.error().message, kLongestReason);
+    out.reason = shortened(judged.error().message);
     return out;
   }
   const auto& verdict = judged->verdict;
-  out.model_version = judged->model->version;
+  out.model_version = shortened(judged->model->version);
   out.model_sha256 = judged->model->sha256;
   out.state = verdict.reason.empty() ? RecordState::judged : RecordState::cannot_judge;
-  out.reason = shortened(verdict.reason, kLongestReason);
+  out.reason = shortened(verdict.reason);
   out.is_anomalous = verdict.is_anomalous || !verdict.reason.empty();
   out.confidence = verdict.confidence;
   out.score = verdict.anomaly_score;
   out.threshold = judged->model->engine->manifest().threshold;
-  for (std::size_t a = 1; a < verdict.areas.size(); ++a)  // the first area is the background
-    out.classes.push_back({verdict.areas[a].name, verdict.areas[a].fraction, verdict.areas[a].color});
+  const auto areas = std::min(verdict.areas.size(), kMostRecordClasses + 1);
+  for (std::size_t a = 1; a < areas; ++a)  // the first area is the background
+    out.classes.push_back({shortened(verdict.areas[a].name), verdict.areas[a].fraction, verdict.areas[a].color});
   return out;
 }
 
@@ -109,6 +111,7 @@ bool EdgeStation::reserve() {
 }
 
 void EdgeStation::keep(KeptPicture picture) {
+  journal_->announce_picture(picture.name);
   {
     const MutexLock lock(mutex_);
     to_keep_.push_back(std::move(picture));
@@ -127,10 +130,17 @@ void EdgeStation::loop() {
     lock.unlock();
     auto file = picture.file.empty() ? encode_png(picture.pixels) : Result<Bytes>(std::move(picture.file));
     const auto ok = file ? journal_->keep_picture(picture.name, *file) : Result<void>(file.error());
+    if (!file) journal_->give_up_picture(picture.name);
     if (!ok) log::warning("a picture cannot be kept", {{"picture", picture.name}, {"reason", ok.error().message}});
     lock.lock();
     --reserved_;
   }
+}
+
+/// A machine on the line waits for this: not for the disk, nor for what is done with the picture.
+void EdgeStation::show(const Part& part, const VerdictRecord& record) {
+  if (part.is_repeated) return;
+  for (const auto& output : outputs_) output->show(record);
 }
 
 Result<VerdictRecord> EdgeStation::finish(VerdictRecord record, bool waits) {
@@ -140,8 +150,6 @@ Result<VerdictRecord> EdgeStation::finish(VerdictRecord record, bool waits) {
     record.journal = journal_->id();
     if (written) record.sequence = written->sequence;
   }
-  // A machine on the line waits for this, and not for the disk.
-  for (const auto& output : outputs_) output->show(record);
   Result<void> done = written ? Result<void>() : Result<void>(written.error());
   if (journal_ && done && waits) done = journal_->wait_durable(*written);
   // A full disk would otherwise write a line for every part.
@@ -163,6 +171,7 @@ Result<VerdictRecord> EdgeStation::record(const std::string& component, const Pa
 Result<VerdictRecord> EdgeStation::record_judged(const std::string& component, const Part& part,
                                                  const Result<Judged>& judged, const PartPixels* pixels, bool waits) {
   auto record = make_record(options_.name, component, part, judged);
+  show(part, record);
   if (!pixels || !is_kept(record) || !reserve()) return finish(std::move(record), waits);
   KeptPicture kept{journal_->name_picture("png"), {pixels->height, pixels->width, {}}, {}};
   kept.pixels.pixels.resize(static_cast<std::size_t>(pixels->height) * static_cast<std::size_t>(pixels->width) * 3);
@@ -203,6 +212,7 @@ Result<VerdictRecord> EdgeStation::judge_made(const std::string& component, cons
 Result<VerdictRecord> EdgeStation::judge(const std::string& component, const Part& part,
                                          std::span<const std::uint8_t> file) {
   auto record = make_record(options_.name, component, part, components_.judge(component, file));
+  show(part, record);
   const auto header = read_image_header(file);
   // What is no picture is not kept: nothing is known of its size or content.
   if (header && is_kept(record) && reserve()) {
@@ -219,6 +229,7 @@ Result<VerdictRecord> EdgeStation::record_failure(const std::string& component, 
                                                   std::string reason) {
   auto record = make_record(options_.name, component, part, internal_error(std::move(reason)));
   record.state = state;
+  show(part, record);
   return finish(std::move(record), true);
 }
 

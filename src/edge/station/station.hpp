@@ -34,6 +34,7 @@ struct Part {
   std::string trigger_id;         ///< what the trigger said of the part; may be empty
   std::int64_t triggered_at = 0;  ///< nanoseconds since the Unix epoch; 0 means unknown
   std::int64_t pictured_at = 0;   ///< likewise
+  bool is_repeated = false;       ///< whether the outputs have shown it already, and only its record failed
 };
 
 /// The pixels of a picture, packed R, G, B: `read` copies bytes of them.
@@ -54,7 +55,8 @@ class EdgeStation {
 
   /// Judges the picture of a part and records the verdict, or that there is none. Returns the record once it is durable,
   /// with its sequence number. Fails with unavailable if the journal cannot take it: the outputs have shown it all the
-  /// same.
+  /// same, so set Part::is_repeated when you try again. Outputs show a verdict as soon as it is there, before it is
+  /// recorded: they see no sequence number, and nothing of a kept picture.
   Result<VerdictRecord> judge(const std::string& component, const Part& part, const RgbImage& picture);
   /// The same for a picture that is made for the model that judges it (Components::judge_made). If no model gets as far
   /// and the picture is to be kept, `make` is called with 16.
@@ -87,7 +89,8 @@ class EdgeStation {
   void keep(KeptPicture picture);
   Result<VerdictRecord> record_judged(const std::string& component, const Part& part, const Result<Judged>& judged,
                                       const PartPixels* pixels, bool waits);
-  /// Records and shows what came of a part. If `waits`, it returns once the record is durable.
+  void show(const Part& part, const VerdictRecord& record);
+  /// Records what came of a part. If `waits`, it returns once the record is durable.
   Result<VerdictRecord> finish(VerdictRecord record, bool waits);
   void loop();
 
@@ -105,7 +108,8 @@ class EdgeStation {
   std::thread keeper_;
 };
 
-/// Says of a component and of what came of its picture what the record of the part says.
+/// Says of a component and of what came of its picture what the record of the part says. Texts that are too long are
+/// cut, and times before 1970 count as unknown, so that the journal takes the record.
 VerdictRecord make_record(const std::string& station, const std::string& component, const Part& part,
                           const Result<Judged>& judged);
 
