@@ -44,17 +44,25 @@ StationState state_of(UnitOfWork& work, const Station& station, Timestamp now) {
           work.stations().channels(station.id)};
 }
 
-/// Reads and checks the records of one call.
+/// Reads a record of a station.
+Result<VerdictRecord> parse_record_of(const std::string& station, const std::string& text) {
+  auto record = parse_record(text);
+  if (!record) return record;
+  if (record->station != station)
+    return invalid_input("The record is of the station " + record->station + ", and not of " + station + ".");
+  if (record->journal.empty() || record->journal.size() > kLongestJournalId)
+    return invalid_input("The record does not name its journal with 1 to 64 bytes.");
+  if (record->sequence == 0) return invalid_input("The record has no sequence number.");
+  return record;
+}
+
+/// Reads and checks the records of one call. The message about a record that is broken by itself begins with its place
+/// in the call, `Records[3]`, by which a station knows which one to leave out.
 Result<std::vector<VerdictRecord>> parse_records(const extension::PutStationVerdictsRequest& request) {
   std::vector<VerdictRecord> records;
-  for (const auto& text : request.records) {
-    auto record = parse_record(text);
-    if (!record) return record.error();
-    if (record->station != request.name)
-      return invalid_input("A record is of the station " + record->station + ", and not of " + request.name + ".");
-    if (record->journal.empty() || record->journal.size() > kLongestJournalId)
-      return invalid_input("A record does not name its journal with 1 to 64 bytes.");
-    if (record->sequence == 0) return invalid_input("A record has no sequence number.");
+  for (std::size_t i = 0; i < request.records.size(); ++i) {
+    auto record = parse_record_of(request.name, request.records[i]);
+    if (!record) return invalid_input("Records[" + std::to_string(i) + "]: " + record.error().message);
     if (!records.empty() && record->journal != records.back().journal)
       return invalid_input("The records of a call must be of one journal.");
     if (!records.empty() && record->sequence <= records.back().sequence)

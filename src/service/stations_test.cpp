@@ -110,6 +110,9 @@ TEST_F(StationsTest, ACallOfBrokenOrForeignRecordsChangesNothing) {
                 .kind,
             ErrorKind::invalid_input);
   EXPECT_EQ(sequences(), std::vector<std::int64_t>{1});
+  // What is wrong with one record names it, and what is wrong with their order names none.
+  EXPECT_EQ(put({record(2), foreign}).error().message.rfind("Records[1]: ", 0), 0U);
+  EXPECT_EQ(put({record(3), record(2)}).error().message.find("Records["), std::string::npos);
 }
 
 TEST_F(StationsTest, VerdictsAreFilteredPageByPage) {

@@ -7,6 +7,7 @@
 
 #include "edge/server_link/channels.hpp"
 #include "edge/server_link/report.hpp"
+#include "edge/server_link/server_calls.hpp"
 
 namespace vedette {
 namespace {
@@ -47,6 +48,22 @@ TEST(ServerLinkOptions, AWrongMemberIsNamed) {
     EXPECT_NE(options.error().message.find("member " + member), std::string::npos) << options.error().message;
   }
   EXPECT_FALSE(parse_server_link(Json::array(), "line-1"));
+  for (const char* station : {"", "-line", ".line", "line 1"}) EXPECT_FALSE(parse_server_link(kConfig, station));
+}
+
+TEST(RefusedRecord, IsTheOneThatTheServerNames) {
+  const auto refused = [](const char* message, const char* code, std::size_t count) {
+    return refused_record(fail(ErrorKind::invalid_input, message, code), count);
+  };
+  EXPECT_EQ(refused("The server says: Records[3]: It is broken.", "ValidationException", 4), 3U);
+  EXPECT_EQ(refused("The server says: It is large.", "RequestEntityTooLargeException", 1), 0U);
+  EXPECT_FALSE(refused("The server says: It is large.", "RequestEntityTooLargeException", 2));
+  EXPECT_FALSE(refused("The server says: Records[4]: It is broken.", "ValidationException", 4));
+  EXPECT_FALSE(refused("The server says: Records[]", "ValidationException", 4));
+  EXPECT_FALSE(refused("The server says: The name of the station is broken.", "ValidationException", 1));
+  EXPECT_FALSE(refused("The server says: Records[0]: It is broken.", "", 1));
+  EXPECT_FALSE(refused("The server says: status 400", "", 1));
+  EXPECT_FALSE(refused("The server says: status 413", "", 1));
 }
 
 TEST(StationReport, SaysWhatTheServerTakes) {
