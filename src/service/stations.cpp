@@ -56,6 +56,22 @@ Result<VerdictRecord> parse_record_of(const std::string& station, const std::str
   return record;
 }
 
+/// Takes addresses out of records that lead elsewhere than where the station may put pictures, below
+/// `stations/<station>/` of any prefix: people who look at a verdict open its picture with their own rights. Returns how
+/// many addresses were taken out.
+std::int64_t leave_out_foreign_pictures(const std::string& station, std::vector<VerdictRecord>& records) {
+  const auto folder = "/stations/" + station + "/";
+  std::int64_t left_out = 0;
+  for (auto& record : records) {
+    const auto picture = parse_s3_uri(record.picture);
+    if (picture && ("/" + picture->key).find(folder) != std::string::npos) continue;
+    // A name in the station's own folder means nothing here, so that nothing is lost with it.
+    if (picture) ++left_out;
+    record.picture.clear();
+  }
+  return left_out;
+}
+
 /// Reads and checks the records of one call. The message about a record that is broken by itself begins with its place
 /// in the call, `Records[3]`, by which a station knows which one to leave out.
 Result<std::vector<VerdictRecord>> parse_records(const extension::PutStationVerdictsRequest& request) {
@@ -67,8 +83,6 @@ Result<std::vector<VerdictRecord>> parse_records(const extension::PutStationVerd
       return invalid_input("The records of a call must be of one journal.");
     if (!records.empty() && record->sequence <= records.back().sequence)
       return invalid_input("The sequence numbers of the records must rise.");
-    // A name in the station's own folder means nothing here.
-    if (!parse_s3_uri(record->picture)) record->picture.clear();
     records.push_back(std::move(*record));
   }
   return records;
@@ -129,8 +143,9 @@ Result<std::vector<StationChannel>> Stations::put_report(const CallContext& call
 
 Result<extension::ReceivedVerdicts> Stations::put_verdicts(const CallContext& call,
                                                            const extension::PutStationVerdictsRequest& request) {
-  const auto records = parse_records(request);
+  auto records = parse_records(request);
   if (!records) return records.error();
+  const auto left_out = leave_out_foreign_pictures(request.name, *records);
   const auto now = clock_.now();
   auto work = metadata_.write();
   const auto station = find_or_insert(*work, call.scope, request.name, now);
@@ -172,6 +187,7 @@ Result<extension::ReceivedVerdicts> Stations::put_verdicts(const CallContext& ca
   received.accepted = static_cast<std::int64_t>(verdicts.size());
   received_ += received.accepted;
   missing_ += received.missing;
+  pictures_left_out_ += left_out;
   return received;
 }
 
@@ -286,8 +302,10 @@ std::string Stations::to_prometheus() {
       "# HELP vedette_station_verdicts_received_total Records that stations sent\n"
       "# TYPE vedette_station_verdicts_received_total counter\nvedette_station_verdicts_received_total {}\n"
       "# HELP vedette_station_verdicts_missing_total Records that stations left out\n"
-      "# TYPE vedette_station_verdicts_missing_total counter\nvedette_station_verdicts_missing_total {}\n",
-      healths[0], healths[1], healths[2], contacts, received_.load(), missing_.load());
+      "# TYPE vedette_station_verdicts_missing_total counter\nvedette_station_verdicts_missing_total {}\n"
+      "# HELP vedette_station_pictures_left_out_total Addresses of pictures that stations may not name\n"
+      "# TYPE vedette_station_pictures_left_out_total counter\nvedette_station_pictures_left_out_total {}\n",
+      healths[0], healths[1], healths[2], contacts, received_.load(), missing_.load(), pictures_left_out_.load());
 }
 
 }  // namespace vedette

@@ -115,6 +115,23 @@ TEST_F(StationsTest, ACallOfBrokenOrForeignRecordsChangesNothing) {
   EXPECT_EQ(put({record(3), record(2)}).error().message.find("Records["), std::string::npos);
 }
 
+TEST_F(StationsTest, APictureThatIsNotTheStationsIsLeftOut) {
+  std::vector<VerdictRecord> records;
+  for (const char* picture :
+       {"s3://b/stations/line-1/j/1.png", "s3://b/kept/stations/line-1/j/1.png", "1.png", "s3://b/secret.png",
+        "s3://b/stations/line-2/1.png", "s3://b/xstations/line-1/1.png", "s3://stations/line-1/1.png"}) {
+    records.push_back(record(records.size() + 1));
+    records.back().picture = picture;
+  }
+  ASSERT_TRUE(put(records));
+  auto verdicts = metadata_->read()->stations().verdicts(describe().station.id, {}, 1000, 1000);
+  std::vector<std::string> pictures;
+  for (const auto& verdict : verdicts) pictures.push_back(parse_record(verdict.record)->picture);
+  EXPECT_EQ(pictures, (std::vector<std::string>{"", "", "", "", "", "s3://b/kept/stations/line-1/j/1.png",
+                                                "s3://b/stations/line-1/j/1.png"}));
+  EXPECT_NE(stations_.to_prometheus().find("vedette_station_pictures_left_out_total 4"), std::string::npos);
+}
+
 TEST_F(StationsTest, VerdictsAreFilteredPageByPage) {
   auto dark = record(6);
   dark.state = RecordState::cannot_judge;
