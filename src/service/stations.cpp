@@ -5,6 +5,7 @@
 #include <array>
 #include <limits>
 
+#include "auth/auth.hpp"
 #include "base/text.hpp"
 #include "edge/record/record.hpp"
 #include "manifest/manifest.hpp"
@@ -258,6 +259,9 @@ Result<std::vector<StationChannel>> Stations::update_channel(const CallContext& 
                                                              const extension::UpdateStationChannelRequest& request) {
   if (request.project.has_value() != request.job.has_value())
     return invalid_input("ProjectName and JobName must be given together, or neither of them.");
+  // A channel tells the station and the caller what the job made, and where.
+  if (request.job)
+    if (auto ok = authorize(call.caller, "lookoutvision:DescribeModelPackagingJob", "*"); !ok) return ok.error();
   auto work = metadata_.write();
   const auto station = find(*work, call.scope, request.name);
   if (!station) return station.error();

@@ -44,8 +44,8 @@ class Stations {
   Result<Page<StationVerdict>> list_verdicts(const CallContext& call,
                                              const extension::ListStationVerdictsRequest& request);
   /// Chooses which archive of a component a station is to run; without a packaging job the channel is removed. Returns
-  /// the station's channels. Fails with invalid_input if the job made another component, and with conflict if it has
-  /// made none.
+  /// the station's channels. Fails with invalid_input if the job made another component, with conflict if it has
+  /// made none, and with access_denied unless the caller may describe packaging jobs.
   Result<std::vector<StationChannel>> update_channel(const CallContext& call,
                                                      const extension::UpdateStationChannelRequest& request);
   /// Returns the health of all stations and what came from them, in the text exposition format of Prometheus.

@@ -33,7 +33,14 @@ class StationsTest : public testing::Test {
   void SetUp() override {
     call_.caller.account = kScope.account;
     call_.caller.user = "ann";
+    allow("*");
     call_.scope = kScope;
+  }
+  void allow(const std::string& action) {
+    const auto policy = Policy::parse(
+        Json{{"Version", "2012-10-17"}, {"Statement", {{{"Effect", "Allow"}, {"Action", action}, {"Resource", "*"}}}}}
+            .dump());
+    call_.caller.policies = std::make_shared<const std::vector<Policy>>(std::vector{*policy});
   }
   Result<std::vector<StationChannel>> report(const std::string& name, Json members = Json::object()) {
     members.update({{"StationName", name}, {"AgentVersion", "1.0"}});
@@ -221,6 +228,11 @@ TEST_F(StationsTest, AChannelNamesTheArchiveOfAPackagingJob) {
   EXPECT_EQ(update({{"ProjectName", "p"}, {"JobName", "old"}}).error().kind, ErrorKind::conflict);
   EXPECT_EQ(update({{"ProjectName", "p"}, {"JobName", "made"}, {"ModelComponent", "screw"}}).error().kind,
             ErrorKind::invalid_input);
+  allow("vedette:*");
+  EXPECT_EQ(update({{"ProjectName", "p"}, {"JobName", "made"}}).error().kind, ErrorKind::access_denied);
+  EXPECT_EQ(update({{"ProjectName", "p"}, {"JobName", "none"}}).error().kind, ErrorKind::access_denied);
+  EXPECT_TRUE(update(Json::object()));
+  allow("*");
   ASSERT_TRUE(update({{"ProjectName", "p"}, {"JobName", "made"}}));
   const auto channels = report("line-1");
   ASSERT_EQ(channels->size(), 1U);
