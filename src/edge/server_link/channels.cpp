@@ -17,6 +17,7 @@ namespace {
 
 constexpr const char* kMark = ".channel";  ///< In a version's folder: the SHA-256 of the archive that it came from.
 constexpr const char* kArriving = ".arriving";
+constexpr const char* kFetching = ".fetching-";  ///< In the folder of the models: with the archive's SHA-256 behind it.
 constexpr std::uint64_t kPiece = 4ULL << 20;
 constexpr std::uint64_t kLargestArchive = 4ULL << 30;
 constexpr std::uint64_t kManifestLimit = 16ULL << 20;
@@ -132,7 +133,7 @@ Result<void> install(const Channel& channel, const fs::path& models, ServerCalls
     return conflict("MODEL", channel.component,
                     "The folder of " + channel.component +
                         " holds a model without a version; move it into a folder that is named after its version.");
-  const auto file = models / (".fetching-" + channel.sha256);
+  const auto file = models / (kFetching + channel.sha256);
   fs::create_directories(models);
   // A kill may have come between the fetch and the rest.
   auto hash = hash_of(file);
@@ -154,6 +155,17 @@ Result<void> install(const Channel& channel, const fs::path& models, ServerCalls
   fs::remove_all(component / kArriving, none);
   if (done) remove_old_versions(component, channel.version);
   return done;
+}
+
+/// Removes what was fetched of archives that no channel names any more.
+void remove_unwanted_fetches(const fs::path& models, const std::vector<Channel>& channels) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(models, none)) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with(kFetching) &&
+        std::ranges::none_of(channels, [&](const Channel& c) { return name == kFetching + c.sha256; }))
+      fs::remove(entry.path(), none);
+  }
 }
 
 }  // namespace
@@ -179,6 +191,7 @@ std::vector<std::string> ChannelFollower::follow(const std::vector<Channel>& cha
   const auto is_old = [&](const Channel& c) { return std::ranges::find(channels, c) == channels.end(); };
   std::erase_if(followed_, is_old);
   std::erase_if(failures_, [&](const Failure& f) { return is_old(f.channel); });
+  remove_unwanted_fetches(models_, channels);
   std::vector<std::string> problems;
   for (const auto& channel : channels) {
     if (std::ranges::find(followed_, channel) != followed_.end()) continue;

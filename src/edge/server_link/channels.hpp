@@ -41,7 +41,7 @@ class ChannelFollower {
       : models_(std::move(models)), choose_(std::move(choose)), calls_(options, cancelled) {}
   /// Puts the versions of these channels into the models folder, and has the components run them; what was done before
   /// is not done again. Returns why channels could not be followed. Of these, those whose fault does not pass by itself
-  /// are tried again after five minutes.
+  /// are tried again after five minutes. What was fetched for other channels is removed.
   std::vector<std::string> follow(const std::vector<Channel>& channels);
 
  private:
