@@ -17,6 +17,7 @@ namespace {
 
 constexpr const char* kMark = ".channel";  ///< In a version's folder: the SHA-256 of the archive that it came from.
 constexpr const char* kArriving = ".arriving";
+constexpr const char* kFollowed = ".followed";   ///< In a component's folder while it runs what a channel chose.
 constexpr const char* kFetching = ".fetching-";  ///< In the folder of the models: with the archive's SHA-256 behind it.
 constexpr std::uint64_t kPiece = 4ULL << 20;
 constexpr std::uint64_t kLargestArchive = 4ULL << 30;
@@ -187,12 +188,30 @@ Result<void> install_channel(const Channel& channel, const fs::path& models, Ser
   }
 }
 
+std::vector<std::string> ChannelFollower::let_go(const std::vector<Channel>& channels) {
+  std::vector<std::string> problems;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(models_, none)) {
+    const auto name = entry.path().filename().string();
+    if (!fs::exists(entry.path() / kFollowed, none) ||
+        std::ranges::find(channels, name, &Channel::component) != channels.end())
+      continue;
+    if (auto done = choose_(name, ""); !done) {
+      problems.push_back(name + ": " + done.error().message);
+      continue;
+    }
+    fs::remove(entry.path() / kFollowed, none);
+    log::info("channel removed", {{"component", name}});
+  }
+  return problems;
+}
+
 std::vector<std::string> ChannelFollower::follow(const std::vector<Channel>& channels) {
   const auto is_old = [&](const Channel& c) { return std::ranges::find(channels, c) == channels.end(); };
   std::erase_if(followed_, is_old);
   std::erase_if(failures_, [&](const Failure& f) { return is_old(f.channel); });
   remove_unwanted_fetches(models_, channels);
-  std::vector<std::string> problems;
+  auto problems = let_go(channels);
   for (const auto& channel : channels) {
     if (std::ranges::find(followed_, channel) != followed_.end()) continue;
     const auto now = std::chrono::steady_clock::now();
@@ -203,6 +222,8 @@ std::vector<std::string> ChannelFollower::follow(const std::vector<Channel>& cha
     }
     if (failed != failures_.end()) failures_.erase(failed);
     auto done = install_channel(channel, models_, calls_);
+    // It is noted first, so that a kill does not hide that there is something to undo.
+    if (done) done = write_file_atomically(models_ / channel.component / kFollowed, channel.version);
     if (done) done = choose_(channel.component, channel.version);
     if (done) {
       log::info("channel followed", {{"component", channel.component}, {"version", channel.version}});

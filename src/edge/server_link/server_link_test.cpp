@@ -148,6 +148,15 @@ TEST_F(Follower, RemovesWhatWasFetchedForOtherChannels) {
   EXPECT_FALSE(std::filesystem::exists(other));
 }
 
+TEST_F(Follower, UndoesTheChoiceOfAChannelThatIsRemoved) {
+  EXPECT_TRUE(follower().follow({put("1.0.0")}).empty());
+  // The program may have been started anew meanwhile.
+  auto anew = follower();
+  EXPECT_TRUE(anew.follow({}).empty());
+  EXPECT_TRUE(anew.follow({}).empty());
+  EXPECT_EQ(chosen_, (std::vector<std::string>{"flange:1.0.0", "flange:"}));
+}
+
 TEST(Channels, NamesOfFoldersLeadNowhereElse) {
   for (const char* good : {"flange", "com.example.part", "1.0.0", "a_b-C"}) EXPECT_TRUE(is_folder_name(good)) << good;
   for (const char* bad : {"", ".", "..", ".hidden", "a/b", "a b", "a\\b"}) EXPECT_FALSE(is_folder_name(bad)) << bad;
