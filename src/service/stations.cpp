@@ -5,6 +5,7 @@
 #include <array>
 #include <limits>
 
+#include "auth/auth.hpp"
 #include "base/text.hpp"
 #include "edge/record/record.hpp"
 #include "manifest/manifest.hpp"
@@ -44,23 +45,45 @@ StationState state_of(UnitOfWork& work, const Station& station, Timestamp now) {
           work.stations().channels(station.id)};
 }
 
-/// Reads and checks the records of one call.
+/// Reads a record of a station.
+Result<VerdictRecord> parse_record_of(const std::string& station, const std::string& text) {
+  auto record = parse_record(text);
+  if (!record) return record;
+  if (record->station != station)
+    return invalid_input("The record is of the station " + record->station + ", and not of " + station + ".");
+  if (record->journal.empty() || record->journal.size() > kLongestJournalId)
+    return invalid_input("The record does not name its journal with 1 to 64 bytes.");
+  if (record->sequence == 0) return invalid_input("The record has no sequence number.");
+  return record;
+}
+
+/// Takes addresses out of records that lead elsewhere than where the station may put pictures, below
+/// `stations/<station>/` of any prefix: people who look at a verdict open its picture with their own rights. Returns how
+/// many addresses were taken out.
+std::int64_t leave_out_foreign_pictures(const std::string& station, std::vector<VerdictRecord>& records) {
+  const auto folder = "/stations/" + station + "/";
+  std::int64_t left_out = 0;
+  for (auto& record : records) {
+    const auto picture = parse_s3_uri(record.picture);
+    if (picture && ("/" + picture->key).find(folder) != std::string::npos) continue;
+    // A name in the station's own folder means nothing here, so that nothing is lost with it.
+    if (picture) ++left_out;
+    record.picture.clear();
+  }
+  return left_out;
+}
+
+/// Reads and checks the records of one call. The message about a record that is broken by itself begins with its place
+/// in the call, `Records[3]`, by which a station knows which one to leave out.
 Result<std::vector<VerdictRecord>> parse_records(const extension::PutStationVerdictsRequest& request) {
   std::vector<VerdictRecord> records;
-  for (const auto& text : request.records) {
-    auto record = parse_record(text);
-    if (!record) return record.error();
-    if (record->station != request.name)
-      return invalid_input("A record is of the station " + record->station + ", and not of " + request.name + ".");
-    if (record->journal.empty() || record->journal.size() > kLongestJournalId)
-      return invalid_input("A record does not name its journal with 1 to 64 bytes.");
-    if (record->sequence == 0) return invalid_input("A record has no sequence number.");
+  for (std::size_t i = 0; i < request.records.size(); ++i) {
+    auto record = parse_record_of(request.name, request.records[i]);
+    if (!record) return invalid_input("Records[" + std::to_string(i) + "]: " + record.error().message);
     if (!records.empty() && record->journal != records.back().journal)
       return invalid_input("The records of a call must be of one journal.");
     if (!records.empty() && record->sequence <= records.back().sequence)
       return invalid_input("The sequence numbers of the records must rise.");
-    // A name in the station's own folder means nothing here.
-    if (!parse_s3_uri(record->picture)) record->picture.clear();
     records.push_back(std::move(*record));
   }
   return records;
@@ -121,8 +144,9 @@ Result<std::vector<StationChannel>> Stations::put_report(const CallContext& call
 
 Result<extension::ReceivedVerdicts> Stations::put_verdicts(const CallContext& call,
                                                            const extension::PutStationVerdictsRequest& request) {
-  const auto records = parse_records(request);
+  auto records = parse_records(request);
   if (!records) return records.error();
+  const auto left_out = leave_out_foreign_pictures(request.name, *records);
   const auto now = clock_.now();
   auto work = metadata_.write();
   const auto station = find_or_insert(*work, call.scope, request.name, now);
@@ -164,6 +188,7 @@ Result<extension::ReceivedVerdicts> Stations::put_verdicts(const CallContext& ca
   received.accepted = static_cast<std::int64_t>(verdicts.size());
   received_ += received.accepted;
   missing_ += received.missing;
+  pictures_left_out_ += left_out;
   return received;
 }
 
@@ -234,6 +259,9 @@ Result<std::vector<StationChannel>> Stations::update_channel(const CallContext& 
                                                              const extension::UpdateStationChannelRequest& request) {
   if (request.project.has_value() != request.job.has_value())
     return invalid_input("ProjectName and JobName must be given together, or neither of them.");
+  // A channel tells the station and the caller what the job made, and where.
+  if (request.job)
+    if (auto ok = authorize(call.caller, "lookoutvision:DescribeModelPackagingJob", "*"); !ok) return ok.error();
   auto work = metadata_.write();
   const auto station = find(*work, call.scope, request.name);
   if (!station) return station.error();
@@ -278,8 +306,10 @@ std::string Stations::to_prometheus() {
       "# HELP vedette_station_verdicts_received_total Records that stations sent\n"
       "# TYPE vedette_station_verdicts_received_total counter\nvedette_station_verdicts_received_total {}\n"
       "# HELP vedette_station_verdicts_missing_total Records that stations left out\n"
-      "# TYPE vedette_station_verdicts_missing_total counter\nvedette_station_verdicts_missing_total {}\n",
-      healths[0], healths[1], healths[2], contacts, received_.load(), missing_.load());
+      "# TYPE vedette_station_verdicts_missing_total counter\nvedette_station_verdicts_missing_total {}\n"
+      "# HELP vedette_station_pictures_left_out_total Addresses of pictures that stations may not name\n"
+      "# TYPE vedette_station_pictures_left_out_total counter\nvedette_station_pictures_left_out_total {}\n",
+      healths[0], healths[1], healths[2], contacts, received_.load(), missing_.load(), pictures_left_out_.load());
 }
 
 }  // namespace vedette

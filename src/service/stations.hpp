@@ -32,8 +32,8 @@ class Stations {
                                                  const extension::PutStationReportRequest& request);
   /// Keeps records, all of them or none, in one transaction. They must be of this station and of one journal, with
   /// rising sequence numbers. Those up to the last number that the journal had are duplicates and change nothing; a
-  /// number that is left out is a gap, which is remembered. Fails with invalid_input if a record is broken, and with
-  /// quota_exceeded as put_report() does.
+  /// number that is left out is a gap, which is remembered. The address of a picture that does not lie below `stations/<station>/` is left out
+  /// of its record. Fails with invalid_input if a record is broken, and with quota_exceeded as put_report() does.
   Result<extension::ReceivedVerdicts> put_verdicts(const CallContext& call,
                                                    const extension::PutStationVerdictsRequest& request);
   Result<Page<extension::StationState>> list(const CallContext& call, const lookoutvision::PageRequest& request);
@@ -44,8 +44,8 @@ class Stations {
   Result<Page<StationVerdict>> list_verdicts(const CallContext& call,
                                              const extension::ListStationVerdictsRequest& request);
   /// Chooses which archive of a component a station is to run; without a packaging job the channel is removed. Returns
-  /// the station's channels. Fails with invalid_input if the job made another component, and with conflict if it has
-  /// made none.
+  /// the station's channels. Fails with invalid_input if the job made another component, with conflict if it has
+  /// made none, and with access_denied unless the caller may describe packaging jobs.
   Result<std::vector<StationChannel>> update_channel(const CallContext& call,
                                                      const extension::UpdateStationChannelRequest& request);
   /// Returns the health of all stations and what came from them, in the text exposition format of Prometheus.
@@ -59,7 +59,7 @@ class Stations {
   MetadataStore& metadata_;
   const Clock& clock_;
   const StationLimits limits_;
-  std::atomic<std::int64_t> received_ = 0, missing_ = 0;  ///< since the start of this process
+  std::atomic<std::int64_t> received_ = 0, missing_ = 0, pictures_left_out_ = 0;  ///< since the start of this process
 };
 
 }  // namespace vedette

@@ -33,7 +33,14 @@ class StationsTest : public testing::Test {
   void SetUp() override {
     call_.caller.account = kScope.account;
     call_.caller.user = "ann";
+    allow("*");
     call_.scope = kScope;
+  }
+  void allow(const std::string& action) {
+    const auto policy = Policy::parse(
+        Json{{"Version", "2012-10-17"}, {"Statement", {{{"Effect", "Allow"}, {"Action", action}, {"Resource", "*"}}}}}
+            .dump());
+    call_.caller.policies = std::make_shared<const std::vector<Policy>>(std::vector{*policy});
   }
   Result<std::vector<StationChannel>> report(const std::string& name, Json members = Json::object()) {
     members.update({{"StationName", name}, {"AgentVersion", "1.0"}});
@@ -110,6 +117,26 @@ TEST_F(StationsTest, ACallOfBrokenOrForeignRecordsChangesNothing) {
                 .kind,
             ErrorKind::invalid_input);
   EXPECT_EQ(sequences(), std::vector<std::int64_t>{1});
+  // What is wrong with one record names it, and what is wrong with their order names none.
+  EXPECT_EQ(put({record(2), foreign}).error().message.rfind("Records[1]: ", 0), 0U);
+  EXPECT_EQ(put({record(3), record(2)}).error().message.find("Records["), std::string::npos);
+}
+
+TEST_F(StationsTest, APictureThatIsNotTheStationsIsLeftOut) {
+  std::vector<VerdictRecord> records;
+  for (const char* picture :
+       {"s3://b/stations/line-1/j/1.png", "s3://b/kept/stations/line-1/j/1.png", "1.png", "s3://b/secret.png",
+        "s3://b/stations/line-2/1.png", "s3://b/xstations/line-1/1.png", "s3://stations/line-1/1.png"}) {
+    records.push_back(record(records.size() + 1));
+    records.back().picture = picture;
+  }
+  ASSERT_TRUE(put(records));
+  auto verdicts = metadata_->read()->stations().verdicts(describe().station.id, {}, 1000, 1000);
+  std::vector<std::string> pictures;
+  for (const auto& verdict : verdicts) pictures.push_back(parse_record(verdict.record)->picture);
+  EXPECT_EQ(pictures, (std::vector<std::string>{"", "", "", "", "", "s3://b/kept/stations/line-1/j/1.png",
+                                                "s3://b/stations/line-1/j/1.png"}));
+  EXPECT_NE(stations_.to_prometheus().find("vedette_station_pictures_left_out_total 4"), std::string::npos);
 }
 
 TEST_F(StationsTest, VerdictsAreFilteredPageByPage) {
@@ -201,6 +228,11 @@ TEST_F(StationsTest, AChannelNamesTheArchiveOfAPackagingJob) {
   EXPECT_EQ(update({{"ProjectName", "p"}, {"JobName", "old"}}).error().kind, ErrorKind::conflict);
   EXPECT_EQ(update({{"ProjectName", "p"}, {"JobName", "made"}, {"ModelComponent", "screw"}}).error().kind,
             ErrorKind::invalid_input);
+  allow("vedette:*");
+  EXPECT_EQ(update({{"ProjectName", "p"}, {"JobName", "made"}}).error().kind, ErrorKind::access_denied);
+  EXPECT_EQ(update({{"ProjectName", "p"}, {"JobName", "none"}}).error().kind, ErrorKind::access_denied);
+  EXPECT_TRUE(update(Json::object()));
+  allow("*");
   ASSERT_TRUE(update({{"ProjectName", "p"}, {"JobName", "made"}}));
   const auto channels = report("line-1");
   ASSERT_EQ(channels->size(), 1U);

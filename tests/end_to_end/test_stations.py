@@ -156,8 +156,10 @@ class Stations(unittest.TestCase):
         probe = self.probe(pictures="s3://line7/kept")
         with open(os.path.join(probe.pictures, "1.png"), "wb") as file:
             file.write(b"a picture")
-        self.assertEqual(probe.deliver(record(2001, picture="1.png"), record(2002, picture="gone.png")), "delivered")
-        without, kept = self.vedette.list_station_verdicts(StationName=STATION, MaxResults=2)["Verdicts"]
+        self.assertEqual(probe.deliver(record(2001, picture="1.png"), record(2002, picture="gone.png"),
+                                       record(2003, picture="s3://line7/secret.png")), "delivered")
+        foreign, without, kept = self.vedette.list_station_verdicts(StationName=STATION, MaxResults=3)["Verdicts"]
+        self.assertNotIn("PictureRef", foreign)
         self.assertNotIn("PictureRef", without)
         self.assertEqual(kept["PictureRef"], "s3://line7/kept/stations/line-1/journal-1/1.png")
         self.assertEqual(self.s3.get_object(Bucket="line7", Key=kept["PictureRef"].removeprefix("s3://line7/"))["Body"].read(), b"a picture")

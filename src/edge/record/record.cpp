@@ -1,5 +1,6 @@
 #include "edge/record/record.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -73,6 +74,14 @@ std::optional<RecordState> parse_state(const std::string& text) {
 
 std::string_view to_text(RecordState state) {
   return kStates.at(static_cast<std::size_t>(state));
+}
+
+bool is_station_name(std::string_view name) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  return !name.empty() && name.size() <= 64 && is_plain(name.front()) &&
+         std::ranges::all_of(name, [&](char c) { return is_plain(c) || c == '-' || c == '_' || c == '.'; });
 }
 
 std::string to_json(const VerdictRecord& record) {

@@ -42,7 +42,7 @@ constexpr std::size_t kMostRecordClasses = 256;
 struct VerdictRecord {
   std::uint64_t sequence = 0;     ///< counts the records of a journal without a gap, from 1; 0 until the journal has it
   std::string journal;            ///< the id of the journal: with `sequence` it names one record for ever
-  std::string station;            ///< the name of the station, 1 to 64 characters of a-z A-Z 0-9 - _ .
+  std::string station;            ///< the name of the station, see is_station_name()
   std::string source;             ///< where the picture came from: "grpc", or the name of a source in the configuration
   std::string trigger_id;         ///< what the trigger said of the part (a serial number); may be empty
   std::int64_t triggered_at = 0;  ///< when the trigger came
@@ -62,6 +62,10 @@ struct VerdictRecord {
   std::vector<RecordClass> classes;  ///< the classes that cover anything, at most 256
   bool operator==(const VerdictRecord&) const = default;
 };
+
+/// Whether a text can be the name of a station, at the station as on the server: 1 to 64 characters of a-z A-Z 0-9 - _ .
+/// that begin with a letter or a digit.
+bool is_station_name(std::string_view name);
 
 /// Returns the record as one JSON object on one line, without a line end. Times are members that end in `_ns`. Numbers
 /// come back from parse_record to the bit.

@@ -17,6 +17,8 @@ namespace {
 
 constexpr const char* kMark = ".channel";  ///< In a version's folder: the SHA-256 of the archive that it came from.
 constexpr const char* kArriving = ".arriving";
+constexpr const char* kFollowed = ".followed";   ///< In a component's folder while it runs what a channel chose.
+constexpr const char* kFetching = ".fetching-";  ///< In the folder of the models: with the archive's SHA-256 behind it.
 constexpr std::uint64_t kPiece = 4ULL << 20;
 constexpr std::uint64_t kLargestArchive = 4ULL << 30;
 constexpr std::uint64_t kManifestLimit = 16ULL << 20;
@@ -132,7 +134,7 @@ Result<void> install(const Channel& channel, const fs::path& models, ServerCalls
     return conflict("MODEL", channel.component,
                     "The folder of " + channel.component +
                         " holds a model without a version; move it into a folder that is named after its version.");
-  const auto file = models / (".fetching-" + channel.sha256);
+  const auto file = models / (kFetching + channel.sha256);
   fs::create_directories(models);
   // A kill may have come between the fetch and the rest.
   auto hash = hash_of(file);
@@ -156,6 +158,17 @@ Result<void> install(const Channel& channel, const fs::path& models, ServerCalls
   return done;
 }
 
+/// Removes what was fetched of archives that no channel names any more.
+void remove_unwanted_fetches(const fs::path& models, const std::vector<Channel>& channels) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(models, none)) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with(kFetching) &&
+        std::ranges::none_of(channels, [&](const Channel& c) { return name == kFetching + c.sha256; }))
+      fs::remove(entry.path(), none);
+  }
+}
+
 }  // namespace
 
 bool is_folder_name(const std::string& text) {
@@ -175,11 +188,30 @@ Result<void> install_channel(const Channel& channel, const fs::path& models, Ser
   }
 }
 
+std::vector<std::string> ChannelFollower::let_go(const std::vector<Channel>& channels) {
+  std::vector<std::string> problems;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(models_, none)) {
+    const auto name = entry.path().filename().string();
+    if (!fs::exists(entry.path() / kFollowed, none) ||
+        std::ranges::find(channels, name, &Channel::component) != channels.end())
+      continue;
+    if (auto done = choose_(name, ""); !done) {
+      problems.push_back(name + ": " + done.error().message);
+      continue;
+    }
+    fs::remove(entry.path() / kFollowed, none);
+    log::info("channel removed", {{"component", name}});
+  }
+  return problems;
+}
+
 std::vector<std::string> ChannelFollower::follow(const std::vector<Channel>& channels) {
   const auto is_old = [&](const Channel& c) { return std::ranges::find(channels, c) == channels.end(); };
   std::erase_if(followed_, is_old);
   std::erase_if(failures_, [&](const Failure& f) { return is_old(f.channel); });
-  std::vector<std::string> problems;
+  remove_unwanted_fetches(models_, channels);
+  auto problems = let_go(channels);
   for (const auto& channel : channels) {
     if (std::ranges::find(followed_, channel) != followed_.end()) continue;
     const auto now = std::chrono::steady_clock::now();
@@ -190,6 +222,8 @@ std::vector<std::string> ChannelFollower::follow(const std::vector<Channel>& cha
     }
     if (failed != failures_.end()) failures_.erase(failed);
     auto done = install_channel(channel, models_, calls_);
+    // It is noted first, so that a kill does not hide that there is something to undo.
+    if (done) done = write_file_atomically(models_ / channel.component / kFollowed, channel.version);
     if (done) done = choose_(channel.component, channel.version);
     if (done) {
       log::info("channel followed", {{"component", channel.component}, {"version", channel.version}});

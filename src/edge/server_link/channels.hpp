@@ -35,16 +35,21 @@ Result<void> install_channel(const Channel& channel, const std::filesystem::path
 /// Follows the channels of a station. Only one thread may use it.
 class ChannelFollower {
  public:
+  /// Has a component run a version; an empty version means the newest.
   using Choose = std::function<Result<void>(const std::string& component, const std::string& version)>;
   ChannelFollower(std::filesystem::path models, Choose choose, const ServerLinkOptions& options,
                   const std::atomic<bool>& cancelled)
       : models_(std::move(models)), choose_(std::move(choose)), calls_(options, cancelled) {}
   /// Puts the versions of these channels into the models folder, and has the components run them; what was done before
-  /// is not done again. Returns why channels could not be followed. Of these, those whose fault does not pass by itself
-  /// are tried again after five minutes.
+  /// is not done again. A component whose channel was removed, also while this program did not run, goes back to its
+  /// newest version (an empty version is chosen). Returns why channels could not be followed. Of these, those whose fault does not pass by itself
+  /// are tried again after five minutes. What was fetched for other channels is removed.
   std::vector<std::string> follow(const std::vector<Channel>& channels);
 
  private:
+  /// Has the components that follow no channel any more run their newest versions.
+  std::vector<std::string> let_go(const std::vector<Channel>& channels);
+
   struct Failure {
     Channel channel;
     std::string problem;

@@ -22,6 +22,7 @@ Result<ServerLinkOptions> parse_server_link(const json& config, const std::strin
   for (const auto& [member, value] : config.items())
     if (std::ranges::find(kMembers, member) == kMembers.end())
       return invalid_input("The server's sink has no member " + member + ".");
+  if (!is_station_name(station)) return invalid_input("The server takes no station with the name " + station + ".");
   ServerLinkOptions options;
   options.station = station;
   std::string problem, credentials, pictures;

@@ -1,11 +1,15 @@
 #include "edge/server_link/server_calls.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
 
 namespace vedette {
 namespace {
 
 constexpr std::size_t kLongestReason = 512;
+constexpr std::string_view kSays = "The server says: ";
 
 /// What the server says in an answer of the JSON services, or in an error document of S3.
 std::string reason_of(const HttpResponse& response) {
@@ -41,6 +45,16 @@ ErrorKind kind_of(int status) {
 
 }  // namespace
 
+std::optional<std::size_t> refused_record(const Error& error, std::size_t count) {
+  const auto place_begins = std::string(kSays) + "Records[";
+  if (error.code == "RequestEntityTooLargeException" && count == 1) return 0;
+  if (error.code != "ValidationException" || !error.message.starts_with(place_begins)) return std::nullopt;
+  const auto digits = std::string_view(error.message).substr(place_begins.size());
+  const auto place = parse_integer(digits.substr(0, digits.find(']')));
+  if (!place || *place < 0 || static_cast<std::size_t>(*place) >= count) return std::nullopt;
+  return static_cast<std::size_t>(*place);
+}
+
 ServerCalls::ServerCalls(const ServerLinkOptions& options, const std::atomic<bool>& cancelled)
     : options_(options),
       client_({.endpoint = options.endpoint,
@@ -56,7 +70,10 @@ Result<HttpResponse> ServerCalls::send(ServiceClient::Call call) {
   auto response = client_.send(call);
   if (!response) return response.error();
   if (response->status >= 200 && response->status < 300) return response;
-  return fail(kind_of(response->status), "The server says: " + reason_of(*response));
+  const auto named =
+      std::ranges::find_if(response->headers, [](const auto& header) { return header.first == "x-amzn-errortype"; });
+  return fail(kind_of(response->status), std::string(kSays) + reason_of(*response),
+              named == response->headers.end() ? std::string() : named->second);
 }
 
 }  // namespace vedette

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,12 +16,18 @@ inline bool is_passing(ErrorKind kind) {
   return kind == ErrorKind::unavailable || kind == ErrorKind::throttled;
 }
 
+/// Returns which of `count` records the server itself calls broken in its answer to PutStationVerdicts. Returns nothing
+/// if it found fault with all of them (with the name of the station, for instance), or if somebody else answered, such
+/// as a proxy: then no record may be dropped.
+std::optional<std::size_t> refused_record(const Error& error, std::size_t count);
+
 /// Signed calls of one thread to the server. This header is internal to edge/server_link.
 class ServerCalls {
  public:
   ServerCalls(const ServerLinkOptions& options, const std::atomic<bool>& cancelled);
   /// Sends a call with the keys that the credentials file holds now. Fails with unavailable if no answer comes or the
-  /// server has a fault, with throttled, access_denied, not_found, too_large and invalid_input for what the server says.
+  /// server has a fault, with throttled, access_denied, not_found, too_large and invalid_input for what the server says. The code of such an error is the name that the server gives it, and empty if no Vedette server
+  /// wrote the answer.
   Result<HttpResponse> send(ServiceClient::Call call);
 
  private:

@@ -152,19 +152,27 @@ Result<void> ServerLink::State::put(std::span<const VerdictRecord> records) {
   return {};
 }
 
-/// Puts records. If the server refuses them for what they are, the one at fault is searched and left out.
+/// Puts records. A record that the server calls broken is left out; what is too large for one call goes in several.
 Result<void> ServerLink::State::put_or_split(std::span<const VerdictRecord> records) {
-  auto ok = put(records);
-  if (ok || (ok.error().kind != ErrorKind::invalid_input && ok.error().kind != ErrorKind::too_large)) return ok;
-  if (records.size() == 1) {
+  while (!records.empty()) {
+    auto ok = put(records);
+    if (ok) return ok;
+    if (ok.error().kind == ErrorKind::too_large && records.size() > 1) {
+      const auto half = records.size() / 2;
+      if (auto first = put_or_split(records.first(half)); !first) return first;
+      records = records.subspan(half);
+      continue;
+    }
+    const auto broken = refused_record(ok.error(), records.size());
+    if (!broken) return ok;
+    if (*broken > 0)
+      if (auto before = put_or_split(records.first(*broken)); !before) return before;
     ++refused;
     log::error("the server refused a record",
-               {{"sequence", std::to_string(records.front().sequence)}, {"reason", ok.error().message}});
-    return {};
+               {{"sequence", std::to_string(records[*broken].sequence)}, {"reason", ok.error().message}});
+    records = records.subspan(*broken + 1);
   }
-  const auto half = records.size() / 2;
-  if (auto first = put_or_split(records.first(half)); !first) return first;
-  return put_or_split(records.subspan(half));
+  return {};
 }
 
 /// Reports the station, follows the answer, and waits for the next report: until the interval is over, or the state has
@@ -245,7 +253,7 @@ Result<void> ServerLink::deliver(std::span<const VerdictRecord> given) {
     std::size_t count = 0;
     for (std::size_t bytes = 0; count < std::min(rest.size(), kMostRecords); ++count) {
       bytes += to_json(rest[count]).size();
-      if (count > 0 && bytes > kMostBytes) break;
+      if (count > 0 && (bytes > kMostBytes || rest[count].journal != rest.front().journal)) break;
     }
     if (auto ok = state_->put_or_split(rest.first(count)); !ok) return ok;
     rest = rest.subspan(count);

@@ -50,7 +50,7 @@ struct ServerLinkStation {
 };
 
 /// Delivers records with PutStationVerdicts, and has a thread that reports the station with PutStationReport and one that
-/// follows the channels. A record that the server refuses as broken is left out and counted, so that it does not hold up
+/// follows the channels. A record that the server itself names as broken is left out and counted, so that it does not hold up
 /// the others.
 class ServerLink : public Sink {
  public:

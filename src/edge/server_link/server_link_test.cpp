@@ -5,8 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/files.hpp"
 #include "edge/server_link/channels.hpp"
 #include "edge/server_link/report.hpp"
+#include "edge/server_link/server_calls.hpp"
 
 namespace vedette {
 namespace {
@@ -47,6 +49,22 @@ TEST(ServerLinkOptions, AWrongMemberIsNamed) {
     EXPECT_NE(options.error().message.find("member " + member), std::string::npos) << options.error().message;
   }
   EXPECT_FALSE(parse_server_link(Json::array(), "line-1"));
+  for (const char* station : {"", "-line", ".line", "line 1"}) EXPECT_FALSE(parse_server_link(kConfig, station));
+}
+
+TEST(RefusedRecord, IsTheOneThatTheServerNames) {
+  const auto refused = [](const char* message, const char* code, std::size_t count) {
+    return refused_record(fail(ErrorKind::invalid_input, message, code), count);
+  };
+  EXPECT_EQ(refused("The server says: Records[3]: It is broken.", "ValidationException", 4), 3U);
+  EXPECT_EQ(refused("The server says: It is large.", "RequestEntityTooLargeException", 1), 0U);
+  EXPECT_FALSE(refused("The server says: It is large.", "RequestEntityTooLargeException", 2));
+  EXPECT_FALSE(refused("The server says: Records[4]: It is broken.", "ValidationException", 4));
+  EXPECT_FALSE(refused("The server says: Records[]", "ValidationException", 4));
+  EXPECT_FALSE(refused("The server says: The name of the station is broken.", "ValidationException", 1));
+  EXPECT_FALSE(refused("The server says: Records[0]: It is broken.", "", 1));
+  EXPECT_FALSE(refused("The server says: status 400", "", 1));
+  EXPECT_FALSE(refused("The server says: status 413", "", 1));
 }
 
 TEST(StationReport, SaysWhatTheServerTakes) {
@@ -91,6 +109,52 @@ TEST(Channels, AreReadFromTheAnswer) {
   EXPECT_EQ(channels->front(), (Channel{"flange", "1.0.0", "s3://b/a.zip", std::string(64, 'a')}));
   for (const char* broken : {"", "[]", "{}", R"({"Channels": {}})", R"({"Channels": [5]})", R"({"Channels": [{}]})"})
     EXPECT_FALSE(parse_channels(broken)) << broken;
+}
+
+class Follower : public testing::Test {
+ protected:
+  /// Puts a version into the folder of the models, as one that came from a channel.
+  Channel put(const std::string& version) {
+    Channel channel{"flange", version, "s3://b/a.zip", std::string(64, version.front())};
+    const auto folder = models() / channel.component / version;
+    std::filesystem::create_directories(folder);
+    EXPECT_TRUE(write_file_atomically(folder / ".channel", channel.sha256));
+    return channel;
+  }
+  [[nodiscard]] std::filesystem::path models() const { return folder_.path(); }
+  ChannelFollower follower() {
+    return {models(),
+            [this](const std::string& component, const std::string& version) -> Result<void> {
+              chosen_.push_back(component + ":" + version);
+              return {};
+            },
+            options_, cancelled_};
+  }
+
+  const TemporaryFolder folder_;
+  const ServerLinkOptions options_ = *parse_server_link(kConfig, "line-1");
+  const std::atomic<bool> cancelled_ = false;
+  std::vector<std::string> chosen_;
+};
+
+TEST_F(Follower, RemovesWhatWasFetchedForOtherChannels) {
+  const auto channel = put("1.0.0");
+  const auto wanted = models() / (".fetching-" + channel.sha256);
+  const auto other = models() / (".fetching-" + std::string(64, 'f'));
+  for (const auto& file : {wanted, other}) ASSERT_TRUE(write_file_atomically(file, "half"));
+  EXPECT_TRUE(follower().follow({channel}).empty());
+  EXPECT_EQ(chosen_, std::vector<std::string>{"flange:1.0.0"});
+  EXPECT_TRUE(std::filesystem::exists(wanted));
+  EXPECT_FALSE(std::filesystem::exists(other));
+}
+
+TEST_F(Follower, UndoesTheChoiceOfAChannelThatIsRemoved) {
+  EXPECT_TRUE(follower().follow({put("1.0.0")}).empty());
+  // The program may have been started anew meanwhile.
+  auto anew = follower();
+  EXPECT_TRUE(anew.follow({}).empty());
+  EXPECT_TRUE(anew.follow({}).empty());
+  EXPECT_EQ(chosen_, (std::vector<std::string>{"flange:1.0.0", "flange:"}));
 }
 
 TEST(Channels, NamesOfFoldersLeadNowhereElse) {

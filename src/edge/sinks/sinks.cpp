@@ -28,7 +28,9 @@ std::string name_of(sinks::Settings& settings, const std::string& kind) {
 }  // namespace
 
 Result<std::unique_ptr<Sink>> make_sink(const nlohmann::json& config, const std::string& station) {
-  if (!is_name(station)) return invalid_input("The name of the station is not 1 to 64 characters of a-z A-Z 0-9 - _ .");
+  if (!is_station_name(station))
+    return invalid_input(
+        "The name of the station is not 1 to 64 characters of a-z A-Z 0-9 - _ . that begin with a letter or a digit.");
   sinks::Settings settings(config, "an element of sinks");
   const auto kind = settings.text("kind", true);
   auto name = name_of(settings, kind);

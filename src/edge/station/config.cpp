@@ -71,13 +71,6 @@ class Members {
   std::set<std::string> known_;
 };
 
-bool is_name(const std::string& text) {
-  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.';
-  });
-}
-
 void read_journal(Members& members, std::optional<Error>& fault, StationConfig& out) {
   const auto* value = members.find("journal");
   if (!value) return;
@@ -118,7 +111,9 @@ Result<StationConfig> parse_station_config(std::string_view text) {
   {
     Members members(json, "", fault);
     members.text("station", out.station.name);
-    if (!is_name(out.station.name)) members.complain("station", "must have 1 to 64 characters of a-z A-Z 0-9 - _ .");
+    if (!is_station_name(out.station.name))
+      members.complain("station",
+                       "must have 1 to 64 characters of a-z A-Z 0-9 - _ . and begin with a letter or a digit");
     if (const auto* models = members.find("models")) {
       Members model_members(*models, "models.", fault);
       if (const auto* start = model_members.find("start")) {

@@ -41,6 +41,7 @@ TEST(StationConfig, WhatIsWrongIsNamed) {
                                      {R"({"x": 1})", "x"},
                                      {R"({"station": ""})", "station"},
                                      {R"({"station": "a/b"})", "station"},
+                                     {R"({"station": ".line"})", "station"},
                                      {R"({"station": 1})", "station"},
                                      {R"({"models": []})", "models"},
                                      {R"({"models": {"start": "a"}})", "models.start"},

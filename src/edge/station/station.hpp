@@ -24,7 +24,7 @@ namespace vedette {
 enum class KeepPictures : std::uint8_t { none, anomalies, all };
 
 struct StationOptions {
-  std::string name = "station";  ///< 1 to 64 characters of a-z A-Z 0-9 - _ .
+  std::string name = "station";  ///< see is_station_name()
   KeepPictures keep = KeepPictures::none;
 };
 
