@@ -77,7 +77,8 @@ bool is_newer(std::string_view a, std::string_view b) {
   for (std::size_t i = 0; i < std::min(left.size(), right.size()); ++i) {
     const auto x = parse_integer(left[i]), y = parse_integer(right[i]);
     if (x && y && *x != *y) return *x > *y;
-    if (!(x && y) && left[i] != right[i]) return left[i] > right[i];
+    if (x.has_value() != y.has_value()) return x.has_value();
+    if (!x && left[i] != right[i]) return left[i] > right[i];
   }
   return left.size() != right.size() ? left.size() > right.size() : a > b;
 }

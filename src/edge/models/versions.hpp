@@ -22,7 +22,8 @@ struct ComponentVersion {
 };
 
 /// Whether version `a` is newer than `b`. Versions are compared part by part between their dots, by value where both
-/// parts are numbers and otherwise as text: 10.0.0 is newer than 9.1.0.
+/// parts are numbers, and as text where neither is: 10.0.0 is newer than 9.1.0. A number is newer than any text, so that the
+/// order is total.
 bool is_newer(std::string_view a, std::string_view b);
 
 /// Returns the versions of a component, the newest first. Names that begin with a dot are ignored. Of a folder without
