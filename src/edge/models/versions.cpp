@@ -91,6 +91,17 @@ std::vector<ComponentVersion> list_versions(const fs::path& component) {
   return out;
 }
 
+std::vector<ComponentVersion> versions_to_try(std::vector<ComponentVersion> versions,
+                                              const RememberedVersion& remembered) {
+  if (remembered.chosen.empty()) return versions;
+  std::erase_if(versions, [&](const auto& version) {
+    return version.name != remembered.chosen && version.name != remembered.running;
+  });
+  std::stable_partition(versions.begin(), versions.end(),
+                        [&](const auto& version) { return version.name == remembered.chosen; });
+  return versions;
+}
+
 Result<std::map<std::string, RememberedVersion>> read_remembered_versions(const fs::path& file) {
   std::map<std::string, RememberedVersion> out;
   const auto text = read_file(file, kMostStateBytes);

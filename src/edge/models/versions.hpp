@@ -35,6 +35,10 @@ struct RememberedVersion {
   std::string chosen;                  ///< the version that somebody chose; empty means the newest
   std::optional<std::string> running;  ///< the version that ran last
 };
+/// Returns those versions that a start tries, in order: all, or if one was chosen, that one and then the one that ran
+/// last.
+std::vector<ComponentVersion> versions_to_try(std::vector<ComponentVersion> versions,
+                                              const RememberedVersion& remembered);
 /// Reads what remember_versions() wrote; a missing file is empty. Fails with invalid_input if the file is damaged.
 Result<std::map<std::string, RememberedVersion>> read_remembered_versions(const std::filesystem::path& file);
 /// Writes the file atomically, and makes its folder.

@@ -69,6 +69,15 @@ TEST(Versions, AComponentIsAModelOrHoldsOnePerVersion) {
   EXPECT_EQ(many[0].folder, root / "many" / "10.0.0" / "many-10.0.0-greengrass_model_component");
 }
 
+TEST(Versions, TheChosenOneIsTriedBeforeTheOneThatRanLast) {
+  const std::vector<ComponentVersion> all = {
+      {"3.0.0", {}, {}, 0}, {"2.0.0", {}, {}, 0}, {"1.0.0", {}, {}, 0}, {"0.9.0", {}, {}, 0}};
+  EXPECT_EQ(names(versions_to_try(all, {"", "1.0.0"})), names(all));
+  EXPECT_EQ(names(versions_to_try(all, {"1.0.0", "2.0.0"})), (std::vector<std::string>{"1.0.0", "2.0.0"}));
+  EXPECT_EQ(names(versions_to_try(all, {"7.0.0", "2.0.0"})), (std::vector<std::string>{"2.0.0"}));
+  EXPECT_TRUE(versions_to_try(all, {"7.0.0", {}}).empty());
+}
+
 TEST(Versions, AFingerprintChangesWithEveryFile) {
   const TemporaryFolder folder;
   const auto model = folder.path() / "model";
