@@ -97,22 +97,13 @@ class Call final : public grpc::ServerUnaryReactor {
        std::function<grpc::Status(const std::stop_token&)> work)
       : bytes(its_bytes), calls_(calls), context_(context), work_(std::move(work)) {
     is_known_ = calls_.add(*this);
-    if (!is_known_) {
-      ++calls_.refused;
-      Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "The edge agent can't keep up with the calls."});
-      return;
+    if (!is_known_) return refuse();
+    try {
+      calls_.threads.run([this] { do_work(); });
+    } catch (const std::exception& e) {
+      log::error("no thread for a call", {{"reason", e.what()}});
+      refuse();
     }
-    calls_.threads.run([this] {
-      grpc::Status status;
-      try {
-        status = work_(abandoned_.get_token());
-      } catch (const std::exception& e) {
-        log::error("call", {{"reason", e.what()}});
-        status = {grpc::StatusCode::INTERNAL, "The edge agent failed; its log says more."};
-      }
-      answered_at_ = Clock::now().time_since_epoch().count();
-      Finish(status);  // After this the object may be gone.
-    });
   }
   void OnCancel() override { abandoned_.request_stop(); }
   void OnDone() override {
@@ -130,6 +121,22 @@ class Call final : public grpc::ServerUnaryReactor {
   const std::size_t bytes;
 
  private:
+  void refuse() {
+    ++calls_.refused;
+    Finish(edge_agent::to_status(fail(ErrorKind::throttled, "The edge agent can't keep up with the calls.")));
+  }
+  void do_work() {
+    grpc::Status status;
+    try {
+      status = work_(abandoned_.get_token());
+    } catch (const std::exception& e) {
+      log::error("call", {{"reason", e.what()}});
+      status = {grpc::StatusCode::INTERNAL, "The edge agent failed; its log says more."};
+    }
+    answered_at_ = Clock::now().time_since_epoch().count();
+    Finish(status);  // After this the object may be gone.
+  }
+
   Calls& calls_;
   grpc::CallbackServerContext& context_;
   const std::function<grpc::Status(const std::stop_token&)> work_;
