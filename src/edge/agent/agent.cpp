@@ -179,8 +179,7 @@ class Service final : public EdgeAgent::CallbackService {
                                             const edge_agent::proto::DetectAnomaliesRequest* request,
                                             edge_agent::proto::DetectAnomaliesResponse* response) override {
     ++calls_.detections;
-    // The mask in the answer is as large as the picture.
-    const auto bytes = 2 * request->bitmap().byte_data().size();
+    const auto bytes = edge_agent::memory_of(*request);
     const auto work = [this, request, response](const std::stop_token& abandoned) {
       return edge_agent::detect_anomalies(components_, observe_, *request, *response, abandoned);
     };

@@ -35,6 +35,17 @@ void fill(const ComponentState& state, Message& out) {
   out.set_status_message(state.message);
 }
 
+bool has_possible_size(const proto::DetectAnomaliesRequest& request) {
+  const SizeLimits limits;
+  const auto is_side = [&](int side) { return side >= limits.minimum_side && side <= limits.maximum_side; };
+  return request.has_bitmap() && is_side(request.bitmap().width()) && is_side(request.bitmap().height());
+}
+
+/// Returns the number of bytes of R, G and B, for a size that is possible.
+std::uint64_t pixel_bytes(const proto::Bitmap& bitmap) {
+  return 3 * static_cast<std::uint64_t>(bitmap.width()) * static_cast<std::uint64_t>(bitmap.height());
+}
+
 /// The mask of a picture: the labels' colours on white.
 class Mask {
  public:
@@ -124,12 +135,11 @@ Result<void> detect(Components& components, const std::function<void(const Agent
   if (const auto fault = fault_of_name(component)) return *fault;
   const auto& bitmap = request.bitmap();
   const SizeLimits limits;
-  const auto is_side = [&](int side) { return side >= limits.minimum_side && side <= limits.maximum_side; };
-  if (!request.has_bitmap() || !is_side(bitmap.width()) || !is_side(bitmap.height()))
+  if (!has_possible_size(request))
     return invalid_input("The image has " + std::to_string(bitmap.width()) + "x" + std::to_string(bitmap.height()) +
                          " pixels; each side must be " + std::to_string(limits.minimum_side) + " to " +
                          std::to_string(limits.maximum_side) + ".");
-  const auto bytes = 3 * static_cast<std::uint64_t>(bitmap.width()) * static_cast<std::uint64_t>(bitmap.height());
+  const auto bytes = pixel_bytes(bitmap);
   std::optional<SharedMemory> mask_segment;
   const auto* handle = mask_handle(request);
   if (handle) {
@@ -193,6 +203,14 @@ grpc::Status to_status(const Error& error) {
     }
   }();
   return {code, error.message};
+}
+
+std::size_t memory_of(const proto::DetectAnomaliesRequest& request) {
+  const auto& bitmap = request.bitmap();
+  const auto given = bitmap.byte_data().size();
+  if (!has_possible_size(request)) return given;  // The call is refused before anything is copied.
+  const auto pixels = pixel_bytes(bitmap);
+  return std::max<std::size_t>(given, pixels) + (mask_handle(request) ? 0 : pixels);
 }
 
 grpc::Status detect_anomalies(Components& components, const std::function<void(const AgentCall&)>& observe,
