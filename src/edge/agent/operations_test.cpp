@@ -30,5 +30,34 @@ TEST(Operations, ThePictureAndTheMaskOfACallTakeMemoryWhereverThePictureLies) {
     EXPECT_EQ(memory_of(request_of(width, height)), 0U);
 }
 
+TEST(Operations, CallsThatAreRefusedAreObservedToo) {
+  const TemporaryFolder folder;
+  ComponentsOptions options;
+  options.folder = folder.path();
+  options.state_file = folder.path() / ".state" / "components.json";
+  Components components(options);
+  std::vector<ErrorKind> seen;
+  const auto observe = [&](const AgentCall& call) {
+    EXPECT_EQ(call.component, "part");
+    EXPECT_GT(call.received_at, 0);
+    EXPECT_EQ(call.read, nullptr);
+    ASSERT_FALSE(call.judged);
+    seen.push_back(call.judged.error().kind);
+  };
+  const auto code_of = [&](const proto::DetectAnomaliesRequest& request) {
+    proto::DetectAnomaliesResponse response;
+    return detect_anomalies(components, observe, request, response, {}).error_code();
+  };
+  EXPECT_EQ(code_of(request_of(0, 0)), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(code_of(request_of(100, 80)), grpc::StatusCode::INVALID_ARGUMENT);  // without pixels
+  auto request = request_of(100, 80);
+  request.mutable_bitmap()->set_byte_data(std::string(3 * 100 * 80, 'x'));
+  request.mutable_anomaly_mask_params()->mutable_shared_memory_handle()->set_size(1);
+  EXPECT_EQ(code_of(request), grpc::StatusCode::INVALID_ARGUMENT);
+  observe_refused(observe, request, fail(ErrorKind::throttled, "too many"));
+  EXPECT_EQ(seen, (std::vector{ErrorKind::invalid_input, ErrorKind::invalid_input, ErrorKind::invalid_input,
+                               ErrorKind::throttled}));
+}
+
 }  // namespace
 }  // namespace vedette::edge_agent

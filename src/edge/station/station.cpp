@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kMostPicturesWaiting = 8;
 constexpr std::size_t kLongestReason = 1024;
+constexpr std::size_t kLongestModel = 256;
 
 std::int64_t now_in_nanoseconds() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -58,7 +59,7 @@ VerdictRecord make_record(const std::string& station, const std::string& compone
   out.triggered_at = part.triggered_at;
   out.pictured_at = part.pictured_at;
   out.judged_at = now_in_nanoseconds();
-  out.model = component;
+  out.model = shortened(component, kLongestModel);  // A client may have sent any name.
   if (!judged) {
     out.state = state_of(judged.error());
     out.reason = shortened(judged.error().message, kLongestReason);
