@@ -77,14 +77,11 @@ Result<ListeningSocket> ListeningSocket::at_path(const fs::path& path, const std
   }
   out.file_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (out.file_ < 0) return unusable("No socket can be made", errno);
-  // Until its group and mode are set, the socket is its user's alone. bind() is called before other threads begin, so
-  // that the mask does not concern them.
-  const auto mask = ::umask(0177);
-  const int bound = ::bind(out.file_, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  const int code = errno;
-  ::umask(mask);
-  if (bound != 0) return unusable("The socket " + name + " cannot be made", code);
-  if (::lstat(name.c_str(), &info) != 0) return unusable("The socket " + name + " cannot be made", errno);
+  // Until its group and mode are set, the socket is its user's alone: the path gets the mode of the socket.
+  if (::fchmod(out.file_, 0600) != 0 ||
+      ::bind(out.file_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      ::lstat(name.c_str(), &info) != 0)
+    return unusable("The socket " + name + " cannot be made", errno);
   out.path_ = path;
   out.device_ = info.st_dev;
   out.number_ = info.st_ino;
