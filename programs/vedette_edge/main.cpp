@@ -109,6 +109,8 @@ int serve(const Options& options) {
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  // A client or a broker that goes away in the middle of a write must not end the agent. Camera programs set it back.
+  ::signal(SIGPIPE, SIG_IGN);
   raise_file_limit();
 
   const auto state = state_folder(options);
