@@ -154,6 +154,9 @@ void Line::record(const AgentCall& call) {
 
 void Line::beat() {
   station_->beat();
+}
+
+void Line::report() {
   StationState state;
   for (auto& component : components_.list())
     state.models.push_back({std::move(component.name), std::move(component.version), std::move(component.model_sha256),

@@ -9,6 +9,7 @@
 #include <exception>
 #include <functional>
 #include <optional>
+#include <semaphore>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -150,15 +151,24 @@ int serve(const Options& options) {
   log::info("listening", {{"socket", agent_options.socket.string()},
                           {"port", std::to_string((*agent)->port())},
                           {"models", std::to_string(components.list().size())}});
+  // What waits for files has a thread of its own, so that a slow disk does not pass for an agent that hangs.
+  std::binary_semaphore ending(0);
+  std::thread housekeeping([&] {
+    for (int round = 0; !ending.try_acquire_for(round == 0 ? std::chrono::seconds(0) : kBeat); ++round) {
+      if (line) line->report();
+      if (!to_start.empty()) to_start = start(components, to_start, false);
+      if (round % kBeatsPerMetrics == 0) write_metrics(state / "metrics.prom", components, **agent);
+    }
+  });
   const timespec interval{kBeat.count(), 0};
   int received = 0;
-  for (int beat = 0; received <= 0; ++beat) {
+  while (received <= 0) {
     if (line) line->beat();
-    if (!to_start.empty()) to_start = start(components, to_start, false);
-    if (beat % kBeatsPerMetrics == 0) write_metrics(state / "metrics.prom", components, **agent);
     received = ::sigtimedwait(&signals, nullptr, &interval);
   }
   log::info("stopping", {{"signal", std::to_string(received)}});
+  ending.release();
+  housekeeping.join();
   write_metrics(state / "metrics.prom", components, **agent);
   agent->reset();
   log::info("stopped");

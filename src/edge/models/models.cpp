@@ -257,6 +257,7 @@ void Components::wait_until_settled() {
 }
 
 Result<Judged> Components::judge_with(const std::string& name, const std::stop_token& abandoned, const Work& work) {
+  const Underway::Work underway(underway_);
   std::shared_ptr<Component> component;
   std::optional<Use> use;
   {
