@@ -97,7 +97,10 @@ class Call final : public grpc::ServerUnaryReactor {
        std::function<grpc::Status(const std::stop_token&)> work, const std::function<void(const Error&)>& on_refused)
       : bytes(its_bytes), calls_(calls), context_(context), work_(std::move(work)) {
     is_known_ = calls_.add(*this);
-    if (!is_known_) return refuse(on_refused);
+    if (!is_known_) {
+      refuse(on_refused);
+      return;
+    }
     try {
       calls_.threads.run([this] { do_work(); });
     } catch (const std::exception& e) {
