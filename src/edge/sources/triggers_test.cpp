@@ -135,6 +135,17 @@ TEST(SocketTrigger, ATriggerReachesItsSourceAndItsErrorsComeBack) {
   EXPECT_EQ(send_trigger(path, "cam", "").error().kind, ErrorKind::unavailable);
 }
 
+TEST(SocketTrigger, OnlyTheOwnSocketIsRemoved) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "trigger.sock";
+  auto trigger = make_trigger(Json{{"kind", "socket"}, {"path", path.string()}}, {});
+  ASSERT_TRUE(trigger) << trigger.error().message;
+  std::filesystem::rename(path, folder.path() / "moved");  // so that its number is not given out again
+  ASSERT_TRUE(write_file_atomically(path, "of somebody else"));
+  trigger->reset();
+  EXPECT_TRUE(std::filesystem::exists(path));
+}
+
 TEST(Trigger, WrongSettingsAreRefused) {
   struct Wrong {
     const char* settings;
