@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -98,8 +99,12 @@ std::optional<StationConfig> read_config(const std::string& path) {
 
 void write_metrics(const fs::path& file, Components& components, const Agent& agent) {
   const auto states = components.list();
-  if (auto ok = write_file_atomically(file, to_prometheus(states, agent.counts())); !ok)
+  if (auto ok = write_file_atomically(file, to_prometheus(states, agent.counts())); !ok) {
     log::warning("the metrics cannot be written", {{"reason", ok.error().message}});
+    return;
+  }
+  // The node exporter has a user of its own, and the mask of the service would leave the file to the agent's.
+  ::chmod(file.c_str(), 0644);
 }
 
 int serve(const Options& options) {
