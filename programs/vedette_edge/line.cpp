@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/log.hpp"
 #include "edge/server_link/server_link.hpp"
 
 namespace vedette {
@@ -104,7 +105,16 @@ Result<void> Line::trigger(const std::string& source, const std::string& id) {
   const auto found =
       std::ranges::find_if(sources_, [&](const auto& candidate) { return candidate.source->name() == source; });
   if (found == sources_.end()) return not_found("SOURCE", source, "There is no source with the name " + source + ".");
-  return found->source->trigger(id);
+  auto taken = found->source->trigger(id);
+  if (taken) return taken;
+  // There is a part of which no picture will come. An id that cannot be is in no record.
+  const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto& error = taken.error();
+  const Part part{source, error.kind == ErrorKind::invalid_input ? "" : id, now, 0};
+  const auto recorded = station_->record_failure(found->model, part, RecordState::no_picture,
+                                                 "the trigger was refused: " + error.message);
+  if (!recorded) log::error("refused trigger not recorded", {{"source", source}, {"reason", recorded.error().message}});
+  return taken;
 }
 
 void Line::wait_while_starting(const std::string& model) {
@@ -154,12 +164,20 @@ void Line::record(const AgentCall& call) {
 
 void Line::beat() {
   station_->beat();
+}
+
+void Line::report() {
   StationState state;
   for (auto& component : components_.list())
     state.models.push_back({std::move(component.name), std::move(component.version), std::move(component.model_sha256),
                             std::string(to_text(component.status)), std::move(component.message)});
   for (const auto& source : sources_) {
     auto now = source.source->state();
+    for (const auto& trigger : triggers_)
+      if (const auto problem = trigger->problem(); problem && problem->source == source.source->name()) {
+        now.condition = SourceCondition::offline;
+        now.reason = "no triggers come: " + problem->reason;
+      }
     state.sources.push_back({source.source->name(), std::string(to_text(now.condition)), std::move(now.reason)});
   }
   sinks_->show_state(state);

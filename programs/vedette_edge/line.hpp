@@ -36,8 +36,10 @@ class Line {
   void start_sources();
   /// Records a call of the EdgeAgent service. Any thread.
   void record(const AgentCall& call);
-  /// Tells outputs that the agent works, and sinks how the station is. Call it every second.
+  /// Tells outputs that the agent works, if it does (EdgeStation::beat). Call it every second.
   void beat();
+  /// Tells sinks how the station is. It looks at the models' folder, which may take a while. Call it every second.
+  void report();
 
  private:
   Result<std::unique_ptr<Sink>> make_line_sink(const std::string& settings, const StationConfig& config,

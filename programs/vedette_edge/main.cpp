@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +10,7 @@
 #include <exception>
 #include <functional>
 #include <optional>
+#include <semaphore>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -98,8 +100,12 @@ std::optional<StationConfig> read_config(const std::string& path) {
 
 void write_metrics(const fs::path& file, Components& components, const Agent& agent) {
   const auto states = components.list();
-  if (auto ok = write_file_atomically(file, to_prometheus(states, agent.counts())); !ok)
+  if (auto ok = write_file_atomically(file, to_prometheus(states, agent.counts())); !ok) {
     log::warning("the metrics cannot be written", {{"reason", ok.error().message}});
+    return;
+  }
+  // The node exporter has a user of its own, and the mask of the service would leave the file to the agent's.
+  ::chmod(file.c_str(), 0644);
 }
 
 int serve(const Options& options) {
@@ -110,6 +116,8 @@ int serve(const Options& options) {
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  // A client or a broker that goes away in the middle of a write must not end the agent. Camera programs set it back.
+  ::signal(SIGPIPE, SIG_IGN);
   raise_file_limit();
 
   const auto state = state_folder(options);
@@ -150,15 +158,24 @@ int serve(const Options& options) {
   log::info("listening", {{"socket", agent_options.socket.string()},
                           {"port", std::to_string((*agent)->port())},
                           {"models", std::to_string(components.list().size())}});
+  // What waits for files has a thread of its own, so that a slow disk does not pass for an agent that hangs.
+  std::binary_semaphore ending(0);
+  std::thread housekeeping([&] {
+    for (int round = 0; !ending.try_acquire_for(round == 0 ? std::chrono::seconds(0) : kBeat); ++round) {
+      if (line) line->report();
+      if (!to_start.empty()) to_start = start(components, options.models, to_start);
+      if (round % kBeatsPerMetrics == 0) write_metrics(state / "metrics.prom", components, **agent);
+    }
+  });
   const timespec interval{kBeat.count(), 0};
   int received = 0;
-  for (int beat = 0; received <= 0; ++beat) {
+  while (received <= 0) {
     if (line) line->beat();
-    if (!to_start.empty()) to_start = start(components, options.models, to_start);
-    if (beat % kBeatsPerMetrics == 0) write_metrics(state / "metrics.prom", components, **agent);
     received = ::sigtimedwait(&signals, nullptr, &interval);
   }
   log::info("stopping", {{"signal", std::to_string(received)}});
+  ending.release();
+  housekeeping.join();
   write_metrics(state / "metrics.prom", components, **agent);
   agent->reset();
   log::info("stopped");

@@ -386,17 +386,19 @@ class Edge(unittest.TestCase):
         request.bitmap.width = request.bitmap.height = 64
         request.bitmap.byte_data = bytes(3 * 64 * 64)
         self.check_code(grpc.StatusCode.INVALID_ARGUMENT, client.DetectAnomalies, request)
+        request.bitmap.width = 0  # This is refused before any model is asked.
+        self.check_code(grpc.StatusCode.INVALID_ARGUMENT, client.DetectAnomalies, request)
         agent.kill()  # What was answered is recorded.
         agent.start()
         lines = lambda: [json.loads(line) for name in sorted(glob.glob(os.path.join(verdicts, "*.jsonl"))) for line in open(name, encoding="utf-8")]  # noqa: SIM115
         deadline = time.monotonic() + 30
         # After a kill, sinks may get records twice, and never miss one.
-        while len(records := {r["seq"]: r for r in lines()}) < len(self.before) + 1 and time.monotonic() < deadline:
+        while len(records := {r["seq"]: r for r in lines()}) < len(self.before) + 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         records = list(records.values())
-        self.assertEqual([r["seq"] for r in records], list(range(1, len(self.before) + 2)))
-        self.assertEqual([r["is_anomalous"] for r in records], [*(e["IsAnomalous"] for e in self.before.values()), True])
-        self.assertEqual([r["state"] for r in records], ["judged"] * len(self.before) + ["wrong_picture"])
+        self.assertEqual([r["seq"] for r in records], list(range(1, len(self.before) + 3)))
+        self.assertEqual([r["is_anomalous"] for r in records], [*(e["IsAnomalous"] for e in self.before.values()), True, True])
+        self.assertEqual([r["state"] for r in records], ["judged"] * len(self.before) + ["wrong_picture"] * 2)
         self.assertEqual({(r["station"], r["source"], r["model"]) for r in records}, {("line-1", "grpc", "part")})
         for record, (path, expected) in zip(records, self.before.items()):
             if expected["IsAnomalous"]:

@@ -92,27 +92,21 @@ class Calls {
 
 class Call final : public grpc::ServerUnaryReactor {
  public:
-  /// `bytes` says how much memory the call takes.
+  /// `bytes` says how much memory the call takes. `on_refused`, if given, is told before the client is.
   Call(Calls& calls, grpc::CallbackServerContext& context, std::size_t its_bytes,
-       std::function<grpc::Status(const std::stop_token&)> work)
+       std::function<grpc::Status(const std::stop_token&)> work, const std::function<void(const Error&)>& on_refused)
       : bytes(its_bytes), calls_(calls), context_(context), work_(std::move(work)) {
     is_known_ = calls_.add(*this);
     if (!is_known_) {
-      ++calls_.refused;
-      Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "The edge agent can't keep up with the calls."});
+      refuse(on_refused);
       return;
     }
-    calls_.threads.run([this] {
-      grpc::Status status;
-      try {
-        status = work_(abandoned_.get_token());
-      } catch (const std::exception& e) {
-        log::error("call", {{"reason", e.what()}});
-        status = {grpc::StatusCode::INTERNAL, "The edge agent failed; its log says more."};
-      }
-      answered_at_ = Clock::now().time_since_epoch().count();
-      Finish(status);  // After this the object may be gone.
-    });
+    try {
+      calls_.threads.run([this] { do_work(); });
+    } catch (const std::exception& e) {
+      log::error("no thread for a call", {{"reason", e.what()}});
+      refuse(on_refused);
+    }
   }
   void OnCancel() override { abandoned_.request_stop(); }
   void OnDone() override {
@@ -130,6 +124,28 @@ class Call final : public grpc::ServerUnaryReactor {
   const std::size_t bytes;
 
  private:
+  void refuse(const std::function<void(const Error&)>& on_refused) {
+    ++calls_.refused;
+    const auto error = fail(ErrorKind::throttled, "The edge agent can't keep up with the calls.");
+    try {
+      if (on_refused) on_refused(error);
+    } catch (const std::exception& e) {
+      log::error("refused call", {{"reason", e.what()}});
+    }
+    Finish(edge_agent::to_status(error));
+  }
+  void do_work() {
+    grpc::Status status;
+    try {
+      status = work_(abandoned_.get_token());
+    } catch (const std::exception& e) {
+      log::error("call", {{"reason", e.what()}});
+      status = {grpc::StatusCode::INTERNAL, "The edge agent failed; its log says more."};
+    }
+    answered_at_ = Clock::now().time_since_epoch().count();
+    Finish(status);  // After this the object may be gone.
+  }
+
   Calls& calls_;
   grpc::CallbackServerContext& context_;
   const std::function<grpc::Status(const std::stop_token&)> work_;
@@ -172,12 +188,12 @@ class Service final : public EdgeAgent::CallbackService {
                                             const edge_agent::proto::DetectAnomaliesRequest* request,
                                             edge_agent::proto::DetectAnomaliesResponse* response) override {
     ++calls_.detections;
-    // The mask in the answer is as large as the picture.
-    const auto bytes = 2 * request->bitmap().byte_data().size();
+    const auto bytes = edge_agent::memory_of(*request);
     const auto work = [this, request, response](const std::stop_token& abandoned) {
       return edge_agent::detect_anomalies(components_, observe_, *request, *response, abandoned);
     };
-    return answer(context, work, bytes);
+    const auto on_refused = [&](const Error& error) { edge_agent::observe_refused(observe_, *request, error); };
+    return answer(context, work, bytes, on_refused);
   }
   grpc::ServerUnaryReactor* StartModel(grpc::CallbackServerContext* context,
                                        const edge_agent::proto::StartModelRequest* request,
@@ -209,8 +225,9 @@ class Service final : public EdgeAgent::CallbackService {
 
  private:
   grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context,
-                                   std::function<grpc::Status(const std::stop_token&)> work, std::size_t bytes = 0) {
-    return new Call(calls_, *context, bytes, std::move(work));  // It deletes itself in OnDone().
+                                   std::function<grpc::Status(const std::stop_token&)> work, std::size_t bytes = 0,
+                                   const std::function<void(const Error&)>& on_refused = {}) {
+    return new Call(calls_, *context, bytes, std::move(work), on_refused);  // It deletes itself in OnDone().
   }
   Components& components_;
   const std::function<void(const AgentCall&)> observe_;

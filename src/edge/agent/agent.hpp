@@ -35,7 +35,7 @@ struct AgentOptions {
   std::chrono::seconds answer_limit{20};                ///< a client that has not taken an answer by then is cut off
 };
 
-/// What an observer is told of each DetectAnomalies, also of those without a verdict.
+/// What an observer is told of each DetectAnomalies, also of those without a verdict and of those that were refused.
 struct AgentCall {
   const std::string& component;
   const Result<Judged>& judged;
@@ -50,7 +50,7 @@ class Agent {
  public:
   /// Begins to serve. Fails with conflict if another program serves on the socket, and with invalid_input if an option
   /// cannot be used; the message names it. `observe`, if given, is called on the thread of the call before it is
-  /// answered; it must be quick and may be called by many threads at once.
+  /// answered, or on one of gRPC if the call is refused for its number or memory; it must be quick and may be called by many threads at once.
   static Result<std::unique_ptr<Agent>> start(Components& components, AgentOptions options,
                                               std::function<void(const AgentCall&)> observe = {});
   /// Refuses new calls, answers those that are under way, for at most five seconds, and removes the socket.

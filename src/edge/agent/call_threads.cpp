@@ -17,7 +17,14 @@ void CallThreads::run(std::function<void()> work) {
   {
     const MutexLock lock(mutex_);
     waiting_.push_back(std::move(work));
-    if (waiting_.size() > idle_) threads_.emplace_back([this] { loop(); });
+    if (waiting_.size() > idle_) {
+      try {
+        threads_.emplace_back([this] { loop(); });
+      } catch (...) {
+        waiting_.pop_back();  // Whoever calls answers otherwise, and what the work uses may be gone then.
+        throw;
+      }
+    }
   }
   changed_.notify_one();
 }

@@ -18,7 +18,8 @@ class CallThreads {
   ~CallThreads();  ///< returns when all work is done
   CallThreads(const CallThreads&) = delete;
   CallThreads& operator=(const CallThreads&) = delete;
-  /// Has the work, which must not throw, done by a thread that has nothing else to do.
+  /// Has the work, which must not throw, done by a thread that has nothing else to do. Throws
+  /// std::system_error or std::bad_alloc if the system has no thread left; then the work is not done.
   void run(std::function<void()> work);
 
  private:

@@ -52,6 +52,24 @@ Result<gid_t> find_group(const std::string& name) {
   return found->gr_gid;
 }
 
+/// Opens the lock of a socket. In a folder like /tmp anybody can make it first, and would then keep agents off.
+Result<int> open_lock(const std::string& name) {
+  constexpr const char* kRemedy =
+      " Remove it, or use --socket with a folder that only the agent may write to, such as /run/vedette-edge/.";
+  const int file = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+  const int code = errno;
+  struct stat info {};
+  const bool is_there = file >= 0 ? ::fstat(file, &info) == 0 : ::lstat(name.c_str(), &info) == 0;
+  const bool is_own = is_there && S_ISREG(info.st_mode) && info.st_uid == ::geteuid();
+  if (file >= 0 && is_own) return file;
+  if (file >= 0) ::close(file);
+  if (!is_there || is_own) return unusable("The lock " + name + " cannot be made", code);
+  return invalid_input("The lock " + name +
+                       (S_ISREG(info.st_mode) ? " belongs to user " + std::to_string(info.st_uid) + "."
+                                              : std::string(" is no plain file.")) +
+                       kRemedy);
+}
+
 }  // namespace
 
 Result<ListeningSocket> ListeningSocket::at_path(const fs::path& path, const std::string& group) {
@@ -63,8 +81,9 @@ Result<ListeningSocket> ListeningSocket::at_path(const fs::path& path, const std
     return invalid_input("The socket " + name + " must be an absolute path of at most " +
                          std::to_string(sizeof(address.sun_path) - 1) + " bytes.");
   std::memcpy(address.sun_path, name.data(), name.size());
-  out.lock_ = ::open((name + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (out.lock_ < 0) return unusable("The lock " + name + ".lock cannot be made", errno);
+  const auto lock = open_lock(name + ".lock");
+  if (!lock) return lock.error();
+  out.lock_ = *lock;
   const auto taken = fail(ErrorKind::conflict, "Another program already serves on the socket " + name + ".");
   if (::flock(out.lock_, LOCK_EX | LOCK_NB) != 0)
     return errno == EWOULDBLOCK ? taken : unusable("The lock " + name + ".lock cannot be taken", errno);
@@ -77,14 +96,11 @@ Result<ListeningSocket> ListeningSocket::at_path(const fs::path& path, const std
   }
   out.file_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (out.file_ < 0) return unusable("No socket can be made", errno);
-  // Until its group and mode are set, the socket is its user's alone. bind() is called before other threads begin, so
-  // that the mask does not concern them.
-  const auto mask = ::umask(0177);
-  const int bound = ::bind(out.file_, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  const int code = errno;
-  ::umask(mask);
-  if (bound != 0) return unusable("The socket " + name + " cannot be made", code);
-  if (::lstat(name.c_str(), &info) != 0) return unusable("The socket " + name + " cannot be made", errno);
+  // Until its group and mode are set, the socket is its user's alone: the path gets the mode of the socket.
+  if (::fchmod(out.file_, 0600) != 0 ||
+      ::bind(out.file_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      ::lstat(name.c_str(), &info) != 0)
+    return unusable("The socket " + name + " cannot be made", errno);
   out.path_ = path;
   out.device_ = info.st_dev;
   out.number_ = info.st_ino;

@@ -13,7 +13,7 @@ class ListeningSocket {
   /// Listens at a path, readable and writable for user and group (0660), and for `group` unless that is empty. A lock on
   /// the file `<path>.lock`, which stays, keeps every other agent off; it ends with this process, however that ends. A
   /// socket that nobody listens on any more is replaced. Fails with conflict if another program listens there, and
-  /// with invalid_input if the path or the group cannot be used.
+  /// with invalid_input if the path or the group cannot be used, or if the lock belongs to another user.
   static Result<ListeningSocket> at_path(const std::filesystem::path& path, const std::string& group);
   /// Listens at ADDR:PORT or [ADDR]:PORT, both of numbers. Fails with invalid_input and with conflict likewise.
   static Result<ListeningSocket> at_address(const std::string& address);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <optional>
@@ -65,6 +66,29 @@ TEST(ListeningSocket, OnlyTheOwnSocketIsRemoved) {
   std::ofstream(path) << "of somebody else";
   socket.reset();
   EXPECT_TRUE(fs::exists(path));
+}
+
+TEST(ListeningSocket, ALockOfSomebodyElseIsNotUsed) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "agent.sock", lock = folder.path() / "agent.sock.lock";
+  const auto message_of = [&] {
+    const auto socket = ListeningSocket::at_path(path, "");
+    return socket ? std::string() : socket.error().message;
+  };
+  fs::create_symlink(folder.path() / "elsewhere", lock);
+  EXPECT_NE(message_of().find("is no plain file"), std::string::npos);
+  EXPECT_FALSE(fs::exists(folder.path() / "elsewhere"));
+  fs::remove(lock);
+  ASSERT_EQ(::mkfifo(lock.c_str(), 0600), 0);
+  EXPECT_NE(message_of().find("is no plain file"), std::string::npos);
+  fs::remove(lock);
+  std::ofstream(lock) << "";
+  if (::geteuid() == 0) {  // Only root can give a file away.
+    ASSERT_EQ(::chown(lock.c_str(), 65534, 65534), 0);
+    EXPECT_NE(message_of().find("belongs to user 65534"), std::string::npos);
+    ASSERT_EQ(::chown(lock.c_str(), 0, 0), 0);
+  }
+  EXPECT_EQ(message_of(), "");
 }
 
 TEST(ListeningSocket, PathsGroupsAndAddressesThatCannotBeUsedAreRefused) {

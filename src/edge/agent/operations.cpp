@@ -35,6 +35,17 @@ void fill(const ComponentState& state, Message& out) {
   out.set_status_message(state.message);
 }
 
+bool has_possible_size(const proto::DetectAnomaliesRequest& request) {
+  const SizeLimits limits;
+  const auto is_side = [&](int side) { return side >= limits.minimum_side && side <= limits.maximum_side; };
+  return request.has_bitmap() && is_side(request.bitmap().width()) && is_side(request.bitmap().height());
+}
+
+/// Returns the number of bytes of R, G and B, for a size that is possible.
+std::uint64_t pixel_bytes(const proto::Bitmap& bitmap) {
+  return 3 * static_cast<std::uint64_t>(bitmap.width()) * static_cast<std::uint64_t>(bitmap.height());
+}
+
 /// The mask of a picture: the labels' colours on white.
 class Mask {
  public:
@@ -116,31 +127,44 @@ Result<Components::ReadPixels> open_pixels(const proto::Bitmap& bitmap, std::uin
   }
 }
 
+/// A picture and where its mask goes, both checked.
+struct OpenedCall {
+  Components::ReadPixels read;
+  std::optional<SharedMemory> mask;
+};
+
+Result<OpenedCall> open_call(const proto::DetectAnomaliesRequest& request) {
+  if (const auto fault = fault_of_name(request.model_component())) return *fault;
+  const auto& bitmap = request.bitmap();
+  const SizeLimits limits;
+  if (!has_possible_size(request))
+    return invalid_input("The image has " + std::to_string(bitmap.width()) + "x" + std::to_string(bitmap.height()) +
+                         " pixels; each side must be " + std::to_string(limits.minimum_side) + " to " +
+                         std::to_string(limits.maximum_side) + ".");
+  const auto bytes = pixel_bytes(bitmap);
+  OpenedCall out;
+  if (const auto* handle = mask_handle(request)) {
+    auto segment = open_mask(*handle, bytes);
+    if (!segment) return segment.error();
+    out.mask.emplace(std::move(*segment));
+  }
+  auto read = open_pixels(bitmap, bytes);
+  if (!read) return read.error();
+  out.read = std::move(*read);
+  return Result<OpenedCall>(std::move(out));
+}
+
 Result<void> detect(Components& components, const std::function<void(const AgentCall&)>& observe,
                     const proto::DetectAnomaliesRequest& request, proto::DetectAnomaliesResponse& response,
                     const std::stop_token& abandoned) {
   const auto received_at = now_in_nanoseconds();
   const auto& component = request.model_component();
-  if (const auto fault = fault_of_name(component)) return *fault;
   const auto& bitmap = request.bitmap();
-  const SizeLimits limits;
-  const auto is_side = [&](int side) { return side >= limits.minimum_side && side <= limits.maximum_side; };
-  if (!request.has_bitmap() || !is_side(bitmap.width()) || !is_side(bitmap.height()))
-    return invalid_input("The image has " + std::to_string(bitmap.width()) + "x" + std::to_string(bitmap.height()) +
-                         " pixels; each side must be " + std::to_string(limits.minimum_side) + " to " +
-                         std::to_string(limits.maximum_side) + ".");
-  const auto bytes = 3 * static_cast<std::uint64_t>(bitmap.width()) * static_cast<std::uint64_t>(bitmap.height());
-  std::optional<SharedMemory> mask_segment;
-  const auto* handle = mask_handle(request);
-  if (handle) {
-    auto segment = open_mask(*handle, bytes);
-    if (!segment) return segment.error();
-    mask_segment.emplace(std::move(*segment));
-  }
-  const auto read = open_pixels(bitmap, bytes);
-  const auto judged = read ? components.judge(component, bitmap.height(), bitmap.width(), *read, abandoned)
-                           : Result<Judged>(read.error());
-  if (observe) observe({component, judged, received_at, bitmap.height(), bitmap.width(), read ? &*read : nullptr});
+  const auto opened = open_call(request);
+  const auto judged = opened ? components.judge(component, bitmap.height(), bitmap.width(), opened->read, abandoned)
+                             : Result<Judged>(opened.error());
+  if (observe)
+    observe({component, judged, received_at, bitmap.height(), bitmap.width(), opened ? &opened->read : nullptr});
   if (!judged) return judged.error();
   const auto& verdict = judged->verdict;
   const auto& manifest = judged->model->engine->manifest();
@@ -161,9 +185,9 @@ Result<void> detect(Components& components, const std::function<void(const Agent
   auto& out = *result.mutable_anomaly_mask();
   out.set_height(map.height);
   out.set_width(map.width);
-  if (mask_segment) {
-    *out.mutable_shared_memory_handle() = *handle;
-    return write_mask(mask, map.height, *mask_segment);
+  if (opened->mask) {
+    *out.mutable_shared_memory_handle() = *mask_handle(request);
+    return write_mask(mask, map.height, *opened->mask);
   }
   auto& data = *out.mutable_byte_data();
   data.resize(mask.row_bytes() * static_cast<std::size_t>(map.height));
@@ -193,6 +217,21 @@ grpc::Status to_status(const Error& error) {
     }
   }();
   return {code, error.message};
+}
+
+std::size_t memory_of(const proto::DetectAnomaliesRequest& request) {
+  const auto& bitmap = request.bitmap();
+  const auto given = bitmap.byte_data().size();
+  if (!has_possible_size(request)) return given;  // The call is refused before anything is copied.
+  const auto pixels = pixel_bytes(bitmap);
+  return std::max<std::size_t>(given, pixels) + (mask_handle(request) ? 0 : pixels);
+}
+
+void observe_refused(const std::function<void(const AgentCall&)>& observe, const proto::DetectAnomaliesRequest& request,
+                     const Error& error) {
+  if (!observe) return;
+  const auto& bitmap = request.bitmap();
+  observe({request.model_component(), error, now_in_nanoseconds(), bitmap.height(), bitmap.width(), nullptr});
 }
 
 grpc::Status detect_anomalies(Components& components, const std::function<void(const AgentCall&)>& observe,

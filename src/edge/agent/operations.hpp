@@ -15,6 +15,13 @@ namespace proto = AWS::LookoutVision;
 
 grpc::Status to_status(const Error& error);
 
+/// Returns how many bytes the picture of a call and the mask in its answer take. A picture in shared memory counts as one
+/// in the request does, since it is copied.
+std::size_t memory_of(const proto::DetectAnomaliesRequest& request);
+/// Tells the observer of a call that is refused before anybody has looked at it. It takes little time and memory,
+/// whatever the request holds.
+void observe_refused(const std::function<void(const AgentCall&)>& observe, const proto::DetectAnomaliesRequest& request,
+                     const Error& error);
 grpc::Status detect_anomalies(Components& components, const std::function<void(const AgentCall&)>& observe,
                               const proto::DetectAnomaliesRequest& request, proto::DetectAnomaliesResponse& response,
                               const std::stop_token& abandoned);

@@ -36,6 +36,8 @@ constexpr const char* kAccepted =
     "video/x-raw,format=(string){RGB,BGR,RGBA,RGBx,BGRA,BGRx,GRAY8,GRAY16_LE};"
     "video/x-bayer,format=(string){rggb,grbg,gbrg,bggr};image/jpeg";
 
+constexpr const char* kArrival = "timestamp/x-vedette-arrival";  ///< names our clock on a frame
+
 template <std::size_t N>
 std::optional<PixelFormat> find_format(const std::array<KnownFormat, N>& formats, const char* name) {
   for (const auto& known : formats)
@@ -143,6 +145,7 @@ class GStreamerCamera final : public Camera {
     GstCaps* const caps = gst_caps_from_string(kAccepted);
     gst_app_sink_set_caps(GST_APP_SINK(sink_.get()), caps);
     gst_caps_unref(caps);
+    stamp_arrivals();
     if (!settings.url.empty()) set_address(settings);
     bus_.reset(gst_element_get_bus(pipeline_.get()));
     secret_ = settings.url;
@@ -161,8 +164,8 @@ class GStreamerCamera final : public Camera {
       return Capture{};
     }
     Capture out{.kind = Capture::Kind::frame};
-    out.frame.pictured_at = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
     GstBuffer* const buffer = gst_sample_get_buffer(sample);
+    out.frame.pictured_at = came_at(buffer);
     const bool is_corrupted = buffer != nullptr && GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_CORRUPTED);
     if (!sample_.map(sample, out.frame))
       return fail(ErrorKind::unavailable, "The pipeline gives frames that cannot be read.");
@@ -174,6 +177,33 @@ class GStreamerCamera final : public Camera {
   [[nodiscard]] std::string description() const override { return description_; }
 
  private:
+  static std::int64_t wall_clock_now() {
+    return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+  }
+
+  /// Writes onto a frame when it reached the end of the pipeline. There it may wait until it is taken, and would
+  /// otherwise pass for that of a part that came later.
+  static GstPadProbeReturn stamp(GstPad* /*pad*/, GstPadProbeInfo* info, gpointer clock) {
+    GstBuffer* const buffer = gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info));
+    GST_PAD_PROBE_INFO_DATA(info) = buffer;
+    gst_buffer_add_reference_timestamp_meta(buffer, static_cast<GstCaps*>(clock),
+                                            static_cast<GstClockTime>(wall_clock_now()), GST_CLOCK_TIME_NONE);
+    return GST_PAD_PROBE_OK;
+  }
+
+  static std::int64_t came_at(GstBuffer* buffer) {
+    GstCaps* const clock = gst_caps_new_empty_simple(kArrival);
+    const auto* const meta = buffer == nullptr ? nullptr : gst_buffer_get_reference_timestamp_meta(buffer, clock);
+    gst_caps_unref(clock);
+    return meta == nullptr ? wall_clock_now() : static_cast<std::int64_t>(meta->timestamp);
+  }
+
+  void stamp_arrivals() {
+    const Owned<GstPad> end(gst_element_get_static_pad(sink_.get(), "sink"));
+    gst_pad_add_probe(end.get(), GST_PAD_PROBE_TYPE_BUFFER, stamp, gst_caps_new_empty_simple(kArrival),
+                      [](gpointer clock) { gst_caps_unref(static_cast<GstCaps*>(clock)); });
+  }
+
   void set_address(const CameraSettings& settings) {
     const Owned<GstElement> source(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "vedette_url"));
     // Over UDP a lost packet leaves a picture that is half grey, and nothing says so. is-live pictures are not kept back.

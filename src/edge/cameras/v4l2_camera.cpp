@@ -46,6 +46,18 @@ std::string text_of(const std::uint8_t (&name)[N]) {  // NOLINT: the kernel's st
   return {name, std::find(name, name + N, 0)};
 }
 
+/// Returns when the driver filled a buffer, in nanoseconds since the Unix epoch. A frame may wait in its buffer for long,
+/// and would otherwise pass for that of a part that came later. A driver that tells no time by the monotonic clock, or
+/// one in the future, leaves only the time of now.
+std::int64_t filled_at(const v4l2_buffer& buffer) {
+  const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch());
+  if ((buffer.flags & V4L2_BUF_FLAG_TIMESTAMP_MASK) != V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC) return now.count();
+  const std::chrono::nanoseconds steady_now = std::chrono::steady_clock::now().time_since_epoch();
+  const auto age =
+      steady_now - std::chrono::seconds(buffer.timestamp.tv_sec) - std::chrono::microseconds(buffer.timestamp.tv_usec);
+  return (now - std::clamp<std::chrono::nanoseconds>(age, std::chrono::nanoseconds(0), steady_now)).count();
+}
+
 class V4l2Camera final : public Camera {
  public:
   explicit V4l2Camera(std::unique_ptr<VideoDevice> device) : device_(std::move(device)) {}
@@ -85,7 +97,7 @@ class V4l2Camera final : public Camera {
     if (buffer.index >= buffers_.size()) return fail(ErrorKind::unavailable, "The driver names a buffer of its own.");
     taken_ = buffer;
     Capture out{.kind = Capture::Kind::frame};
-    out.frame.pictured_at = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+    out.frame.pictured_at = filled_at(buffer);
     out.frame.width = width_;
     out.frame.height = height_;
     out.frame.format = format_;

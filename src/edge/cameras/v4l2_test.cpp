@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <deque>
 #include <vector>
@@ -30,14 +31,15 @@ struct Device {
   std::deque<std::uint32_t> queued;
   struct Filled {
     std::uint32_t index, bytes, flags;
+    std::chrono::nanoseconds at;  ///< by the monotonic clock
   };
   std::deque<Filled> filled;
 
-  void fill(std::uint8_t value, std::uint32_t bytes, std::uint32_t flags = 0) {
+  void fill(std::uint8_t value, std::uint32_t bytes, std::uint32_t flags = 0, std::chrono::nanoseconds at = {}) {
     const auto index = queued.front();
     queued.pop_front();
     std::fill(buffers[index].begin(), buffers[index].end(), value);
-    filled.push_back({index, bytes, flags});
+    filled.push_back({index, bytes, flags, at});
   }
 };
 
@@ -110,6 +112,10 @@ class FakeVideoDevice final : public VideoDevice {
         buffer.index = d_.filled.front().index;
         buffer.bytesused = d_.filled.front().bytes;
         buffer.flags = d_.filled.front().flags;
+        const auto at = d_.filled.front().at;
+        buffer.timestamp.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(at).count();
+        buffer.timestamp.tv_usec =
+            std::chrono::duration_cast<std::chrono::microseconds>(at % std::chrono::seconds(1)).count();
         d_.filled.pop_front();
         return 0;
       }
@@ -207,6 +213,32 @@ TEST(V4l2, FramesKeepThePaddingOfTheirRowsAndGoBackToTheDriver) {
     EXPECT_EQ(capture->frame.format, PixelFormat::yuyv);
     EXPECT_EQ(capture->frame.pixels[0], i);
     EXPECT_TRUE(to_rgb(capture->frame, 16));
+  }
+}
+
+TEST(V4l2, AFrameIsAsOldAsTheDriverSays) {
+  using std::chrono::nanoseconds;
+  Device device;
+  const auto camera = open(device);
+  ASSERT_TRUE(camera);
+  const auto wall = [] { return nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count(); };
+  const auto steady = [] { return nanoseconds(std::chrono::steady_clock::now().time_since_epoch()); };
+  const auto pictured_at = [&](std::uint32_t flags, nanoseconds at) {
+    device.fill(1, 480 * 1280, flags, at);
+    return (*camera)->next(milliseconds(0))->frame.pictured_at;
+  };
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  auto before = wall();
+  auto at = pictured_at(V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC, steady() - std::chrono::seconds(5));
+  EXPECT_LE(at, wall() - 5 * kSecond + 2000);  // The driver counts microseconds.
+  EXPECT_GT(at, before - 6 * kSecond);
+  // The same time by another clock, and one that is still to come, say nothing.
+  for (const auto& [flags, time] : {std::pair<std::uint32_t, nanoseconds>{V4L2_BUF_FLAG_TIMESTAMP_COPY, steady()},
+                                    {V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC, steady() + std::chrono::hours(1)}}) {
+    before = wall();
+    at = pictured_at(flags, time);
+    EXPECT_GE(at, before);
+    EXPECT_LE(at, wall());
   }
 }
 

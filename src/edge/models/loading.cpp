@@ -161,19 +161,10 @@ bool Components::start_one() {
     if (const auto known = remembered_.find(name); known != remembered_.end()) remembered = known->second;
   }
   const auto start = std::chrono::steady_clock::now();
-  auto versions = list_versions(component->folder);
+  const auto versions = versions_to_try(list_versions(component->folder), remembered);
   std::string fault;
-  if (!remembered.chosen.empty()) {
-    // Whatever was not chosen is out, but for the version that ran before.
-    const auto chosen = std::find_if(versions.begin(), versions.end(),
-                                     [&](const auto& version) { return version.name == remembered.chosen; });
-    if (chosen == versions.end()) fault = "Version " + remembered.chosen + " was chosen and is not there.";
-    std::erase_if(versions, [&](const auto& version) {
-      return version.name != remembered.chosen && version.name != remembered.running;
-    });
-    std::stable_partition(versions.begin(), versions.end(),
-                          [&](const auto& version) { return version.name == remembered.chosen; });
-  }
+  if (!remembered.chosen.empty() && (versions.empty() || versions.front().name != remembered.chosen))
+    fault = "Version " + remembered.chosen + " was chosen and is not there.";
   if (versions.empty() && fault.empty()) fault = "The component's folder holds no model.";
   for (const auto& version : versions) {
     auto model = load(version);

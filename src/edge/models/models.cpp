@@ -182,13 +182,15 @@ Result<ComponentState> Components::describe(const std::string& name) {
 Result<void> Components::start(const std::string& name) {
   look();
   fs::path folder;
+  RememberedVersion remembered;
   {
     const MutexLock lock(mutex_);
     const auto component = find(name);
     if (!component) return no_component(name);
     folder = component->folder;
+    if (const auto known = remembered_.find(name); known != remembered_.end()) remembered = known->second;
   }
-  const auto versions = list_versions(folder);
+  const auto versions = versions_to_try(list_versions(folder), remembered);
   if (!versions.empty())
     if (auto ok = check_room(versions.front()); !ok) return ok;
   {
@@ -255,6 +257,7 @@ void Components::wait_until_settled() {
 }
 
 Result<Judged> Components::judge_with(const std::string& name, const std::stop_token& abandoned, const Work& work) {
+  const Underway::Work underway(underway_);
   std::shared_ptr<Component> component;
   std::optional<Use> use;
   {

@@ -18,6 +18,7 @@
 #include "base/mutex.hpp"
 #include "base/result.hpp"
 #include "compute/compute_pool.hpp"
+#include "edge/models/underway.hpp"
 #include "edge/models/versions.hpp"
 #include "vision/infer/infer.hpp"
 #include "vision/verdict/verdict.hpp"
@@ -102,6 +103,9 @@ class Components {
   /// the background. The choice survives a kill of the program. Fails with not_found, and with internal if the choice
   /// cannot be written.
   Result<void> choose(const std::string& name, const std::string& version);
+  /// Returns for how long the picture has been waiting or judged that came first of those without a verdict; 0 if there
+  /// is none.
+  [[nodiscard]] std::chrono::steady_clock::duration longest_call() const { return underway_.longest(); }
   /// Waits until nothing is being loaded any more and every version that lies in the folder now has been tried.
   void wait_until_settled();
 
@@ -152,6 +156,7 @@ class Components {
 
   const ComponentsOptions options_;
   ComputePool pool_;
+  Underway underway_;
   Mutex mutex_;  // guards what the components hold, too
   std::condition_variable changed_;
   std::map<std::string, std::shared_ptr<Component>> components_ GUARDED_BY(mutex_);

@@ -252,6 +252,23 @@ TEST_F(StationModels, StopWaitsForTheCallsAndASwitchDropsNone) {
   EXPECT_EQ(components.describe("part")->status, stopped);
 }
 
+TEST(Underway, SaysSinceWhenTheOldestWorkIsUnderWay) {
+  using std::chrono::seconds;
+  Underway underway;
+  EXPECT_EQ(underway.longest().count(), 0);
+  const auto before = std::chrono::steady_clock::now();
+  std::optional<Underway::Work> oldest(std::in_place, underway);
+  const auto between = std::chrono::steady_clock::now();
+  {
+    const Underway::Work newer(underway);
+    EXPECT_GE(underway.longest(between + seconds(9)), seconds(9));
+    EXPECT_LE(underway.longest(before + seconds(9)), seconds(9));
+    oldest.reset();
+    EXPECT_LE(underway.longest(between + seconds(9)), seconds(9));
+  }
+  EXPECT_EQ(underway.longest(between + seconds(9)).count(), 0);
+}
+
 TEST_F(StationModels, MemoryIsLimited) {
   constexpr std::size_t kMegabyte = 1 << 20;
   write_model(models() / "one", 0.6, 4 * kMegabyte, 0.1F);

@@ -77,7 +77,8 @@ bool is_newer(std::string_view a, std::string_view b) {
   for (std::size_t i = 0; i < std::min(left.size(), right.size()); ++i) {
     const auto x = parse_integer(left[i]), y = parse_integer(right[i]);
     if (x && y && *x != *y) return *x > *y;
-    if (!(x && y) && left[i] != right[i]) return left[i] > right[i];
+    if (x.has_value() != y.has_value()) return x.has_value();
+    if (!x && left[i] != right[i]) return left[i] > right[i];
   }
   return left.size() != right.size() ? left.size() > right.size() : a > b;
 }
@@ -88,6 +89,17 @@ std::vector<ComponentVersion> list_versions(const fs::path& component) {
   for (const auto& folder : list_folders(component)) out.push_back(describe_version(folder.filename(), folder));
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return is_newer(a.name, b.name); });
   return out;
+}
+
+std::vector<ComponentVersion> versions_to_try(std::vector<ComponentVersion> versions,
+                                              const RememberedVersion& remembered) {
+  if (remembered.chosen.empty()) return versions;
+  std::erase_if(versions, [&](const auto& version) {
+    return version.name != remembered.chosen && version.name != remembered.running;
+  });
+  std::stable_partition(versions.begin(), versions.end(),
+                        [&](const auto& version) { return version.name == remembered.chosen; });
+  return versions;
 }
 
 Result<std::map<std::string, RememberedVersion>> read_remembered_versions(const fs::path& file) {

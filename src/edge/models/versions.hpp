@@ -22,7 +22,8 @@ struct ComponentVersion {
 };
 
 /// Whether version `a` is newer than `b`. Versions are compared part by part between their dots, by value where both
-/// parts are numbers and otherwise as text: 10.0.0 is newer than 9.1.0.
+/// parts are numbers, and as text where neither is: 10.0.0 is newer than 9.1.0. A number is newer than any text, so that the
+/// order is total.
 bool is_newer(std::string_view a, std::string_view b);
 
 /// Returns the versions of a component, the newest first. Names that begin with a dot are ignored. Of a folder without
@@ -34,6 +35,10 @@ struct RememberedVersion {
   std::string chosen;                  ///< the version that somebody chose; empty means the newest
   std::optional<std::string> running;  ///< the version that ran last
 };
+/// Returns those versions that a start tries, in order: all, or if one was chosen, that one and then the one that ran
+/// last.
+std::vector<ComponentVersion> versions_to_try(std::vector<ComponentVersion> versions,
+                                              const RememberedVersion& remembered);
 /// Reads what remember_versions() wrote; a missing file is empty. Fails with invalid_input if the file is damaged.
 Result<std::map<std::string, RememberedVersion>> read_remembered_versions(const std::filesystem::path& file);
 /// Writes the file atomically, and makes its folder.

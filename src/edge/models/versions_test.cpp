@@ -21,12 +21,32 @@ std::vector<std::string> names(const std::vector<ComponentVersion>& versions) {
 }
 
 TEST(Versions, AreComparedByTheValueOfTheirParts) {
-  for (const auto& [newer, older] :
-       {std::pair("10.0.0", "9.1.0"), {"1.0.1", "1.0"}, {"2.0.0", "1.9.9"}, {"1.0.0-b", "1.0.0-a"}, {"b", "a"}}) {
+  for (const auto& [newer, older] : {std::pair("10.0.0", "9.1.0"),
+                                     {"1.0.1", "1.0"},
+                                     {"2.0.0", "1.9.9"},
+                                     {"1.0.0-b", "1.0.0-a"},
+                                     {"b", "a"},
+                                     {"9", "10b"}}) {
     EXPECT_TRUE(is_newer(newer, older)) << newer;
     EXPECT_FALSE(is_newer(older, newer)) << newer;
   }
   EXPECT_FALSE(is_newer("1.0.0", "1.0.0"));
+}
+
+TEST(Versions, AreInATotalOrder) {
+  const std::vector<std::string> all = {"",    "1",     "01",  "1.0", "1.0.0", "1.0.b", "1.b.0",
+                                        "9",   "10",    "1b",  "10b", "9.1",   "9.1b",  "10.0.0-a",
+                                        "a.1", "a.10b", "-1",  "b",   "1..0",  "v2",    "99999999999999999999",
+                                        "a.9", "a.10",  "a.1b"};
+  for (const auto& a : all)
+    for (const auto& b : all) {
+      EXPECT_EQ(is_newer(a, b) || is_newer(b, a), a != b) << a << " " << b;
+      EXPECT_FALSE(is_newer(a, b) && is_newer(b, a)) << a << " " << b;
+      for (const auto& c : all)
+        if (is_newer(a, b) && is_newer(b, c)) {
+          EXPECT_TRUE(is_newer(a, c)) << a << " " << b << " " << c;
+        }
+    }
 }
 
 TEST(Versions, AComponentIsAModelOrHoldsOnePerVersion) {
@@ -47,6 +67,15 @@ TEST(Versions, AComponentIsAModelOrHoldsOnePerVersion) {
   const auto many = list_versions(root / "many");
   ASSERT_EQ(names(many), (std::vector<std::string>{"10.0.0", "9.0.0", "8.0.0"}));
   EXPECT_EQ(many[0].folder, root / "many" / "10.0.0" / "many-10.0.0-greengrass_model_component");
+}
+
+TEST(Versions, TheChosenOneIsTriedBeforeTheOneThatRanLast) {
+  const std::vector<ComponentVersion> all = {
+      {"3.0.0", {}, {}, 0}, {"2.0.0", {}, {}, 0}, {"1.0.0", {}, {}, 0}, {"0.9.0", {}, {}, 0}};
+  EXPECT_EQ(names(versions_to_try(all, {"", "1.0.0"})), names(all));
+  EXPECT_EQ(names(versions_to_try(all, {"1.0.0", "2.0.0"})), (std::vector<std::string>{"1.0.0", "2.0.0"}));
+  EXPECT_EQ(names(versions_to_try(all, {"7.0.0", "2.0.0"})), (std::vector<std::string>{"2.0.0"}));
+  EXPECT_TRUE(versions_to_try(all, {"7.0.0", {}}).empty());
 }
 
 TEST(Versions, AFingerprintChangesWithEveryFile) {

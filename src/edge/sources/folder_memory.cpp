@@ -67,10 +67,18 @@ bool FolderMemory::has(const std::string& name, const FileIdentity& identity) co
 
 Result<void> FolderMemory::add(const std::string& name, const FileIdentity& identity) {
   known_[name] = identity;
-  ++lines_;
   const auto line = line_of(name, identity);
-  if (::write(descriptor_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) return cannot_write();
-  return {};
+  const auto end = ::lseek(descriptor_, 0, SEEK_END);
+  const auto written = ::write(descriptor_, line.data(), line.size());
+  if (written == static_cast<ssize_t>(line.size())) {
+    ++lines_;
+    return {};
+  }
+  auto error =
+      written < 0 ? cannot_write() : internal_error("What a folder has given cannot be remembered: the disk is full.");
+  // The part of a line would spoil the next one.
+  if (written > 0 && (end < 0 || ::ftruncate(descriptor_, end) != 0)) return cannot_write();
+  return error;
 }
 
 Result<void> FolderMemory::rewrite() {

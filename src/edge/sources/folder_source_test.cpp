@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <condition_variable>
+#include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -252,6 +254,32 @@ TEST(FolderMemory, ForgetsFilesThatHaveGoneOnceItHasGrown) {
   EXPECT_TRUE(memory->has("77", {1, 2, 3}));
   EXPECT_FALSE(memory->has("78", {1, 2, 3}));
   EXPECT_LT(fs::file_size(folder.path() / "memory"), grown / 1000);
+}
+
+TEST(FolderMemory, ALineThatDoesNotFitOnTheDiskSpoilsNoOther) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "memory";
+  {
+    auto memory = FolderMemory::open(file);
+    ASSERT_TRUE(memory);
+    ASSERT_TRUE(memory->add("first", {1, 2, 3}));
+    // A limit on the size of files cuts the line off as a full disk does.
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit tight{std::filesystem::file_size(file) + 4, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &tight), 0);
+    const auto added = memory->add("second", {4, 5, 6});
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    ::signal(SIGXFSZ, SIG_DFL);
+    EXPECT_FALSE(added);
+    ASSERT_TRUE(memory->add("third", {7, 8, 9}));
+  }
+  const auto again = FolderMemory::open(file);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->has("first", {1, 2, 3}));
+  EXPECT_FALSE(again->has("second", {4, 5, 6}));
+  EXPECT_TRUE(again->has("third", {7, 8, 9}));
 }
 
 }  // namespace

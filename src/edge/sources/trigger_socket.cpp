@@ -18,7 +18,8 @@ namespace vedette {
 namespace {
 
 constexpr std::size_t kMostBytes = 1024;
-constexpr timeval kPatience{0, 200'000};  ///< for one client, which others wait behind
+constexpr std::chrono::milliseconds kPause{100};  ///< after a client that could not be taken
+constexpr timeval kPatience{0, 200'000};          ///< for one client, which others wait behind
 
 Error trouble(const char* what) {
   return fail(ErrorKind::unavailable, std::string(what) + ": " + std::strerror(errno) + ".");
@@ -59,15 +60,22 @@ void be_impatient(int socket, timeval patience) {
 /// as a digit and its message, or nothing but "ok".
 class SocketTrigger final : public Trigger {
  public:
-  SocketTrigger(Socket socket, std::filesystem::path path, TriggerCallback on_trigger)
-      : socket_(std::move(socket)), path_(std::move(path)), on_trigger_(std::move(on_trigger)) {
+  /// `about` says which file of the path is the socket's.
+  SocketTrigger(Socket socket, std::filesystem::path path, const struct stat& about, TriggerCallback on_trigger)
+      : socket_(std::move(socket)),
+        path_(std::move(path)),
+        device_(about.st_dev),
+        number_(about.st_ino),
+        on_trigger_(std::move(on_trigger)) {
     thread_ = std::thread([this] { run(); });
   }
   ~SocketTrigger() override {
     is_stopping_ = true;
     wake_.wake();
     thread_.join();
-    ::unlink(path_.c_str());
+    // Another agent may have put its own there.
+    if (struct stat info{}; ::lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == number_)
+      ::unlink(path_.c_str());
   }
   SocketTrigger(const SocketTrigger&) = delete;
   SocketTrigger& operator=(const SocketTrigger&) = delete;
@@ -78,7 +86,11 @@ class SocketTrigger final : public Trigger {
       wait_readable(socket_.number, wake_.descriptor(), std::chrono::hours(1));
       if (is_stopping_) return;
       const Socket client(::accept4(socket_.number, nullptr, nullptr, SOCK_CLOEXEC));
-      if (client.number >= 0) serve(client.number);
+      if (client.number >= 0)
+        serve(client.number);
+      else if (errno != EINTR && errno != ECONNABORTED)
+        // Without a free descriptor the client stays in the queue; asking again at once would only use a core.
+        wait_readable(wake_.descriptor(), -1, kPause);
     }
   }
 
@@ -99,6 +111,8 @@ class SocketTrigger final : public Trigger {
 
   Socket socket_;
   const std::filesystem::path path_;
+  const dev_t device_;
+  const ino_t number_;
   const TriggerCallback on_trigger_;
   std::atomic<bool> is_stopping_ = false;
   WakeUp wake_;
@@ -122,9 +136,11 @@ Result<std::unique_ptr<Trigger>> start_socket_trigger(const std::filesystem::pat
   if (socket.number < 0 || ::bind(socket.number, reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0)
     return trouble("The socket for triggers cannot be made");
   // Whoever may write to the socket may trigger: the agent's user and its group.
-  if (::chmod(path.c_str(), 0660) != 0 || ::listen(socket.number, 16) != 0)
+  struct stat about {};
+  if (::chmod(path.c_str(), 0660) != 0 || ::lstat(path.c_str(), &about) != 0 || ::listen(socket.number, 16) != 0)
     return trouble("The socket for triggers cannot be opened");
-  return std::unique_ptr<Trigger>(std::make_unique<SocketTrigger>(std::move(socket), path, std::move(on_trigger)));
+  return std::unique_ptr<Trigger>(
+      std::make_unique<SocketTrigger>(std::move(socket), path, about, std::move(on_trigger)));
 }
 
 Result<void> send_trigger(const std::filesystem::path& path, const std::string& source, const std::string& id) {

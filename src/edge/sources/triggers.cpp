@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/mutex.hpp"
 #include "edge/frames/settings_reader.hpp"
+#include "edge/sources/kinds.hpp"
 #include "edge/sources/trigger_kinds.hpp"
 
 namespace vedette {
@@ -18,39 +20,84 @@ using std::chrono::nanoseconds;
 /// Turns the edges of a line into triggers.
 class LineTrigger final : public Trigger {
  public:
-  LineTrigger(std::unique_ptr<EventLine> line, LineTriggerSettings settings, TriggerCallback on_trigger)
-      : line_(std::move(line)), settings_(std::move(settings)), on_trigger_(std::move(on_trigger)) {
+  LineTrigger(std::unique_ptr<EventLine> line, LineTriggerSettings settings, OpenLine reopen,
+              TriggerCallback on_trigger)
+      : line_(std::move(line)),
+        settings_(std::move(settings)),
+        reopen_(std::move(reopen)),
+        on_trigger_(std::move(on_trigger)) {
     thread_ = std::thread([this] { run(); });
   }
   ~LineTrigger() override {
     is_stopping_ = true;
+    wake_.wake();
     thread_.join();
   }
   LineTrigger(const LineTrigger&) = delete;
   LineTrigger& operator=(const LineTrigger&) = delete;
 
+  [[nodiscard]] std::optional<Problem> problem() const override {
+    const MutexLock lock(mutex_);
+    if (lost_because_.empty()) return std::nullopt;
+    return Problem{settings_.source, lost_because_};
+  }
+
  private:
   void run() {
+    while (!is_stopping_) {
+      if (auto lost = follow(); !lost) {
+        log::error("trigger line lost", {{"source", settings_.source}, {"reason", lost.error().message}});
+        find_line(lost.error().message);
+      }
+    }
+  }
+
+  /// Gives the triggers of the line until the agent ends. Fails if the line is lost.
+  Result<void> follow() {
     Debounce debounce(settings_.debounce);
     while (!is_stopping_) {
       const auto event = line_->wait(debounce.is_waiting() ? std::min(settings_.debounce, kWait) : kWait);
-      if (!event) {
-        log::error("trigger line lost", {{"source", settings_.source}, {"reason", event.error().message}});
-        return;
-      }
+      if (!event) return event.error();
       if (*event) debounce.add(**event);
       const auto edge = debounce.settled(line_->now());
       if (!edge || edge->is_rising != settings_.is_rising) continue;
       if (auto ok = on_trigger_(settings_.source, ""); !ok)
         log::warning("trigger refused", {{"source", settings_.source}, {"reason", ok.error().message}});
     }
+    return {};
+  }
+
+  void find_line(std::string reason) {
+    line_.reset();  // The system may give a line only once.
+    while (!is_stopping_) {
+      set_problem(reason);
+      wait_readable(wake_.descriptor(), -1, settings_.pause);
+      if (is_stopping_) return;
+      auto opened = reopen_();
+      if (opened) {
+        line_ = std::move(*opened);
+        set_problem("");
+        log::info("trigger line back", {{"source", settings_.source}});
+        return;
+      }
+      reason = opened.error().message;
+    }
+  }
+
+  void set_problem(const std::string& reason) {
+    const MutexLock lock(mutex_);
+    lost_because_ = reason;
   }
 
   static constexpr milliseconds kWait{200};
   std::unique_ptr<EventLine> line_;
   const LineTriggerSettings settings_;
+  const OpenLine reopen_;
   const TriggerCallback on_trigger_;
   std::atomic<bool> is_stopping_ = false;
+  WakeUp wake_;
+  mutable Mutex mutex_;
+  std::string lost_because_ GUARDED_BY(mutex_);  // empty while there is a line
   std::thread thread_;
 };
 
@@ -70,8 +117,8 @@ std::optional<LineEvent> Debounce::settled(nanoseconds now) {
 }
 
 std::unique_ptr<Trigger> start_line_trigger(std::unique_ptr<EventLine> line, LineTriggerSettings settings,
-                                            TriggerCallback on_trigger) {
-  return std::make_unique<LineTrigger>(std::move(line), std::move(settings), std::move(on_trigger));
+                                            OpenLine reopen, TriggerCallback on_trigger) {
+  return std::make_unique<LineTrigger>(std::move(line), std::move(settings), std::move(reopen), std::move(on_trigger));
 }
 
 Result<std::unique_ptr<Trigger>> make_trigger(const nlohmann::json& settings, TriggerCallback on_trigger) {
@@ -94,9 +141,10 @@ Result<std::unique_ptr<Trigger>> make_trigger(const nlohmann::json& settings, Tr
   if (edge != "rising" && edge != "falling") reader.refuse("edge", "must be rising or falling.");
   line.debounce = reader.milliseconds("debounce_ms", line.debounce, milliseconds(0), milliseconds(1000));
   if (auto ok = reader.finish(); !ok) return ok.error();
-  auto opened = open_gpio_line(chip, static_cast<unsigned>(number));
+  const OpenLine open = [chip, number] { return open_gpio_line(chip, static_cast<unsigned>(number)); };
+  auto opened = open();
   if (!opened) return opened.error();
-  return start_line_trigger(std::move(*opened), std::move(line), std::move(on_trigger));
+  return start_line_trigger(std::move(*opened), std::move(line), open, std::move(on_trigger));
 }
 
 }  // namespace vedette

@@ -23,6 +23,13 @@ using TriggerCallback = std::function<Result<void>(const std::string& source, co
 class Trigger {
  public:
   virtual ~Trigger() = default;
+  /// What is wrong with the triggers of one source.
+  struct Problem {
+    std::string source;
+    std::string reason;  ///< for people
+  };
+  /// Returns what is wrong now; nothing if the trigger works. Any thread.
+  [[nodiscard]] virtual std::optional<Problem> problem() const { return std::nullopt; }
 };
 
 /// Makes one trigger from a member of "triggers" in the configuration, and starts it:

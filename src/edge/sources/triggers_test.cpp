@@ -90,7 +90,7 @@ TEST(LineTrigger, OneEdgeOfTheChosenKindIsOneTrigger) {
     for (const auto& [is_rising, at] : {std::pair{true, 100}, {false, 101}, {true, 102}, {false, 300}, {true, 500}})
       events.waiting.push_back({is_rising, milliseconds(at)});
   }
-  const auto trigger = start_line_trigger(std::make_unique<FakeLine>(events), {.source = "cam", .is_rising = true},
+  const auto trigger = start_line_trigger(std::make_unique<FakeLine>(events), {.source = "cam", .is_rising = true}, {},
                                           [&](const std::string& source, const std::string& id) {
                                             const MutexLock lock(events.mutex);
                                             events.triggers.push_back(source + "/" + id);
@@ -102,6 +102,45 @@ TEST(LineTrigger, OneEdgeOfTheChosenKindIsOneTrigger) {
   ASSERT_TRUE(events.changed.wait_for(lock.standard(), std::chrono::seconds(60),
                                       [&]() REQUIRES(events.mutex) { return !events.triggers.empty(); }));
   EXPECT_EQ(events.triggers.front(), "cam/");
+}
+
+class LostLine final : public EventLine {
+ public:
+  Result<std::optional<LineEvent>> wait(milliseconds /*timeout*/) override {
+    return fail(ErrorKind::unavailable, "The GPIO line is lost.");
+  }
+  [[nodiscard]] nanoseconds now() const override { return {}; }
+};
+
+TEST(LineTrigger, ALineThatIsLostSaysSoAndIsOpenedAgain) {
+  Events events;
+  int tries = 0;
+  const Trigger* running = nullptr;
+  std::vector<std::string> problems;
+  // The thread of the trigger calls this, but not before the test has made the trigger known.
+  const auto reopen = [&]() -> Result<std::unique_ptr<EventLine>> {
+    MutexLock lock(events.mutex);
+    events.changed.wait(lock.standard(), [&] { return running != nullptr; });
+    const auto problem = running->problem();
+    problems.push_back(problem ? problem->source + ": " + problem->reason : "");
+    if (++tries == 1) return fail(ErrorKind::unavailable, "The chip is away.");
+    events.waiting = {{false, milliseconds(100)}, {true, milliseconds(200)}};
+    return std::unique_ptr<EventLine>(std::make_unique<FakeLine>(events));
+  };
+  const auto trigger = start_line_trigger(std::make_unique<LostLine>(), {.source = "cam", .pause = milliseconds(1)},
+                                          reopen, [&](const std::string& source, const std::string& id) {
+                                            const MutexLock lock(events.mutex);
+                                            events.triggers.push_back(source + "/" + id);
+                                            events.changed.notify_all();
+                                            return Result<void>();
+                                          });
+  MutexLock lock(events.mutex);
+  running = trigger.get();
+  events.changed.notify_all();
+  ASSERT_TRUE(events.changed.wait_for(lock.standard(), std::chrono::seconds(60),
+                                      [&]() REQUIRES(events.mutex) { return !events.triggers.empty(); }));
+  EXPECT_EQ(problems, (std::vector<std::string>{"cam: The GPIO line is lost.", "cam: The chip is away."}));
+  EXPECT_FALSE(trigger->problem());
 }
 
 TEST(SocketTrigger, ATriggerReachesItsSourceAndItsErrorsComeBack) {
@@ -133,6 +172,17 @@ TEST(SocketTrigger, ATriggerReachesItsSourceAndItsErrorsComeBack) {
   }
   EXPECT_FALSE(std::filesystem::exists(path));
   EXPECT_EQ(send_trigger(path, "cam", "").error().kind, ErrorKind::unavailable);
+}
+
+TEST(SocketTrigger, OnlyTheOwnSocketIsRemoved) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "trigger.sock";
+  auto trigger = make_trigger(Json{{"kind", "socket"}, {"path", path.string()}}, {});
+  ASSERT_TRUE(trigger) << trigger.error().message;
+  std::filesystem::rename(path, folder.path() / "moved");  // so that its number is not given out again
+  ASSERT_TRUE(write_file_atomically(path, "of somebody else"));
+  trigger->reset();
+  EXPECT_TRUE(std::filesystem::exists(path));
 }
 
 TEST(Trigger, WrongSettingsAreRefused) {

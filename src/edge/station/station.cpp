@@ -12,6 +12,7 @@ namespace vedette {
 namespace {
 
 constexpr int kMostPicturesWaiting = 8;
+constexpr std::chrono::seconds kLongestCall{10};
 
 std::int64_t now_in_nanoseconds() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -144,6 +145,7 @@ void EdgeStation::show(const Part& part, const VerdictRecord& record) {
 }
 
 Result<VerdictRecord> EdgeStation::finish(VerdictRecord record, bool waits) {
+  const Underway::Work underway(underway_);
   Result<Journal::Written> written = Journal::Written{};
   if (journal_) {
     written = journal_->write(record);
@@ -234,6 +236,14 @@ Result<VerdictRecord> EdgeStation::record_failure(const std::string& component, 
 }
 
 void EdgeStation::beat() {
+  const bool is_stuck = std::max(components_.longest_call(), underway_.longest()) > kLongestCall;
+  if (is_stuck_.exchange(is_stuck) != is_stuck) {
+    if (is_stuck)
+      log::error("a picture has no verdict or no record after 10 seconds, so that outputs go to their safe state");
+    else
+      log::info("pictures get their verdicts again");
+  }
+  if (is_stuck) return;
   for (const auto& output : outputs_) output->beat();
 }
 

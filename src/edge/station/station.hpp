@@ -72,7 +72,9 @@ class EdgeStation {
   Result<VerdictRecord> record(const std::string& component, const Part& part, const Result<Judged>& judged,
                                const PartPixels* pixels);
 
-  /// Tells all outputs that the station works. Call it every second.
+  /// Tells all outputs that the station works, unless a picture has been without its verdict, or a record without its
+  /// place in the journal, for more than 10 seconds: then nothing says so, and outputs go to their safe state. Call it
+  /// every second.
   void beat();
   /// How many pictures were not kept because others were still being written.
   [[nodiscard]] std::uint64_t pictures_skipped() const { return pictures_skipped_; }
@@ -99,6 +101,8 @@ class EdgeStation {
   const std::vector<std::unique_ptr<LiveOutput>> outputs_;
   const StationOptions options_;
   std::atomic<std::uint64_t> pictures_skipped_{0};
+  Underway underway_;                   // records that the journal is taking
+  std::atomic<bool> is_stuck_{false};   // whether the last beat was left out
   std::atomic<bool> is_losing_{false};  // whether the journal refused the last record
   Mutex mutex_;
   std::condition_variable changed_;
