@@ -68,6 +68,10 @@ Result<std::unique_ptr<Sink>> Line::make_line_sink(const std::string& settings, 
                         [this](std::string_view picture) { return journal_->find_picture(picture); }, options.models,
                         [this](const std::string& component, const std::string& version) {
                           return components_.choose(component, version);
+                        },
+                        [this](const std::string& component) {
+                          const auto state = components_.describe(component);
+                          return state ? state->version : std::string();
                         }}));
 }
 

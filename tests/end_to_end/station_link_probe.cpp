@@ -53,7 +53,8 @@ int main(int, char** words) {
                              .choose = [](const std::string& component, const std::string& version) -> Result<void> {
                                say("chosen " + component + " " + version);
                                return {};
-                             }});
+                             },
+                             .running = [](const std::string&) { return std::string(); }});
   for (std::string text; std::getline(std::cin, text);) {
     const auto line = Json::parse(text);
     if (line.contains("deliver")) deliver(link, line);

@@ -93,21 +93,6 @@ Result<void> sync_tree(const fs::path& folder) {
   return sync_path(folder);
 }
 
-void remove_old_versions(const fs::path& component, const std::string& kept) {
-  std::error_code none;
-  std::vector<std::pair<fs::file_time_type, fs::path>> versions;
-  for (const auto& entry : fs::directory_iterator(component, none))
-    if (entry.path().filename() != kept && !mark_of(entry.path()).empty())
-      versions.emplace_back(fs::last_write_time(entry.path(), none), entry.path());
-  std::ranges::sort(versions, std::greater{});
-  for (std::size_t i = kKeptVersions; i < versions.size(); ++i) {
-    // Without its name it is no version any more, also if the removal is cut off.
-    const auto leaving = component / (".leaving-" + versions[i].second.filename().string());
-    fs::rename(versions[i].second, leaving, none);
-    fs::remove_all(leaving, none);
-  }
-}
-
 Result<void> unpack(const Channel& channel, const fs::path& archive, const fs::path& component) {
   const auto arriving = component / kArriving, place = component / channel.version;
   fs::remove_all(arriving);
@@ -117,6 +102,8 @@ Result<void> unpack(const Channel& channel, const fs::path& archive, const fs::p
   if (!manifest) return invalid_input("The archive holds no model.");
   if (auto ok = parse_manifest(as_text(*manifest)); !ok) return ok.error();
   if (auto ok = write_file_atomically(arriving / kMark, channel.sha256); !ok) return ok;
+  // The time of a version's folder says when it was last known to run; this one never ran.
+  fs::last_write_time(arriving, std::chrono::file_clock::from_sys(std::chrono::sys_seconds{}));
   if (auto ok = sync_tree(arriving); !ok) return ok;
   fs::rename(arriving, place);
   return sync_path(component);
@@ -171,6 +158,27 @@ void remove_unwanted_fetches(const fs::path& models, const std::vector<Channel>&
 
 }  // namespace
 
+void note_running(const fs::path& component, const std::string& version) {
+  std::error_code none;
+  if (is_folder_name(version) && !mark_of(component / version).empty())
+    fs::last_write_time(component / version, fs::file_time_type::clock::now(), none);
+}
+
+void remove_old_versions(const fs::path& component, const std::string& kept) {
+  std::error_code none;
+  std::vector<std::pair<fs::file_time_type, fs::path>> versions;
+  for (const auto& entry : fs::directory_iterator(component, none))
+    if (entry.path().filename() != kept && !mark_of(entry.path()).empty())
+      versions.emplace_back(fs::last_write_time(entry.path(), none), entry.path());
+  std::ranges::sort(versions, std::greater{});
+  for (std::size_t i = kKeptVersions; i < versions.size(); ++i) {
+    // Without its name it is no version any more, also if the removal is cut off.
+    const auto leaving = component / (".leaving-" + versions[i].second.filename().string());
+    fs::rename(versions[i].second, leaving, none);
+    fs::remove_all(leaving, none);
+  }
+}
+
 bool is_folder_name(const std::string& text) {
   return !text.empty() && text.size() <= kLongestName && text.front() != '.' && std::ranges::all_of(text, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
@@ -196,6 +204,7 @@ std::vector<std::string> ChannelFollower::let_go(const std::vector<Channel>& cha
     if (!fs::exists(entry.path() / kFollowed, none) ||
         std::ranges::find(channels, name, &Channel::component) != channels.end())
       continue;
+    note_running(entry.path(), running_(name));
     if (auto done = choose_(name, ""); !done) {
       problems.push_back(name + ": " + done.error().message);
       continue;
@@ -221,6 +230,7 @@ std::vector<std::string> ChannelFollower::follow(const std::vector<Channel>& cha
       continue;
     }
     if (failed != failures_.end()) failures_.erase(failed);
+    note_running(models_ / channel.component, running_(channel.component));
     auto done = install_channel(channel, models_, calls_);
     // It is noted first, so that a kill does not hide that there is something to undo.
     if (done) done = write_file_atomically(models_ / channel.component / kFollowed, channel.version);

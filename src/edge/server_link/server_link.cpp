@@ -210,7 +210,7 @@ void ServerLink::State::report_loop() {
 
 /// Puts the versions of the channels into the models folder, and has the components run them.
 void ServerLink::State::follow_loop() {
-  ChannelFollower follower(station.models, station.choose, options, cancelled);
+  ChannelFollower follower(station.models, station.choose, station.running, options, cancelled);
   while (true) {
     std::vector<Channel> wanted;
     {

@@ -47,6 +47,8 @@ struct ServerLinkStation {
   std::filesystem::path models;
   /// Has a component run a version that lies in the folder, as Components::choose does.
   std::function<Result<void>(const std::string& component, const std::string& version)> choose;
+  /// Returns the version of a component that runs or ran last; empty if there is none.
+  std::function<std::string(const std::string& component)> running;
 };
 
 /// Delivers records with PutStationVerdicts, and has a thread that reports the station with PutStationReport and one that

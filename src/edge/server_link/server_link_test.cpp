@@ -128,13 +128,14 @@ class Follower : public testing::Test {
               chosen_.push_back(component + ":" + version);
               return {};
             },
-            options_, cancelled_};
+            [this](const std::string&) { return running_; }, options_, cancelled_};
   }
 
   const TemporaryFolder folder_;
   const ServerLinkOptions options_ = *parse_server_link(kConfig, "line-1");
   const std::atomic<bool> cancelled_ = false;
   std::vector<std::string> chosen_;
+  std::string running_;
 };
 
 TEST_F(Follower, RemovesWhatWasFetchedForOtherChannels) {
@@ -155,6 +156,23 @@ TEST_F(Follower, UndoesTheChoiceOfAChannelThatIsRemoved) {
   EXPECT_TRUE(anew.follow({}).empty());
   EXPECT_TRUE(anew.follow({}).empty());
   EXPECT_EQ(chosen_, (std::vector<std::string>{"flange:1.0.0", "flange:"}));
+}
+
+TEST_F(Follower, KeepsTheVersionThatRunsAndThoseThatRanBefore) {
+  namespace fs = std::filesystem;
+  const auto component = models() / "flange";
+  for (const char* version : {"1.0.0", "2.0.0", "3.0.0", "4.0.0", "5.0.0", "6.0.0", "7.0.0"}) {
+    put(version);
+    fs::last_write_time(component / version, std::chrono::file_clock::from_sys(std::chrono::sys_seconds{}));
+  }
+  fs::create_directories(component / "own");
+  // The channel goes back to an old version while 2.0.0 runs; all others came and never ran.
+  running_ = "2.0.0";
+  EXPECT_TRUE(follower().follow({put("1.0.0")}).empty());
+  note_running(component, "1.0.0");
+  remove_old_versions(component, "7.0.0");
+  for (const char* kept : {"1.0.0", "2.0.0", "7.0.0", "own"}) EXPECT_TRUE(fs::exists(component / kept)) << kept;
+  for (const char* gone : {"3.0.0", "4.0.0", "5.0.0"}) EXPECT_FALSE(fs::exists(component / gone)) << gone;
 }
 
 TEST(Channels, NamesOfFoldersLeadNowhereElse) {
