@@ -340,6 +340,8 @@ class Edge(unittest.TestCase):
             os.truncate(blob, 100)
         agent = self.agent("--start", "part,empty", models=models)
         client = agent.client()
+        # --start waits for a component's first version. Whoever starts it without one is told.
+        client.StartModel(self.messages.StartModelRequest(model_component="empty"))
         for component in ("part", "empty"):
             with self.assertRaises(RuntimeError):
                 wait_for(client, component)
