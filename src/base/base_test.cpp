@@ -10,6 +10,7 @@
 #include "base/checksum.hpp"
 #include "base/clock.hpp"
 #include "base/digest.hpp"
+#include "base/environment.hpp"
 #include "base/files.hpp"
 #include "base/listing.hpp"
 #include "base/log.hpp"
@@ -207,6 +208,16 @@ TEST(Log, LinesCarryTheirThreadsContextAndTakeItAlong) {
        {" info asked for=tea request=\"r 1\"\n", " warning inner job=7\n", " error outer request=\"r 1\"\n",
         " info carried request=\"r 1\"\n", " info alone\n", " info parallel request=\"r 1\"\n", " info after\n"})
     EXPECT_NE(lines.find(end), std::string::npos) << end << lines;
+}
+
+TEST(Environment, OnlyNamedVariablesArePassedOn) {
+  ASSERT_EQ(::setenv("VEDETTE_TEST_A", "1=2", 1), 0);
+  ASSERT_EQ(::setenv("VEDETTE_TEST_B", "", 1), 0);
+  ASSERT_EQ(::setenv("VEDETTE_OTHER", "secret", 1), 0);
+  constexpr std::array<std::string_view, 2> kNames{"VEDETTE_TEST_*", "VEDETTE"};
+  auto found = select_environment(kNames);
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, (std::vector<std::string>{"VEDETTE_TEST_A=1=2", "VEDETTE_TEST_B="}));
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -14,6 +13,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/environment.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "training/training.hpp"
@@ -76,16 +76,7 @@ std::vector<std::string> trainer_environment() {
                                                    "LSAN_OPTIONS",
                                                    "TSAN_OPTIONS",
                                                    "LLVM_PROFILE_FILE"};
-  std::vector<std::string> out;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const auto name = text.substr(0, text.find('='));
-    if (std::any_of(std::begin(kPassedOn), std::end(kPassedOn), [&](std::string_view known) {
-          return known.ends_with('*') ? name.starts_with(known.substr(0, known.size() - 1)) : name == known;
-        }))
-      out.emplace_back(text);
-  }
-  return out;
+  return select_environment(kPassedOn);
 }
 
 /// Runs in the child: closes the files and sockets of this process, except standard output and standard error, since

@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -17,6 +16,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "base/environment.hpp"
 
 namespace vedette {
 namespace {
@@ -31,16 +32,7 @@ std::vector<std::string> camera_environment() {
       "PATH",           "HOME",  "LANG",  "LC_*",           "TZ",           "TMPDIR",        "LD_LIBRARY_PATH",
       "XDG_CACHE_HOME", "GST_*", "ARV_*", "GLIBC_TUNABLES", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
       "TSAN_OPTIONS"};
-  std::vector<std::string> out;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const auto name = text.substr(0, text.find('='));
-    if (std::any_of(std::begin(kPassedOn), std::end(kPassedOn), [&](std::string_view known) {
-          return known.ends_with('*') ? name.starts_with(known.substr(0, known.size() - 1)) : name == known;
-        }))
-      out.emplace_back(text);
-  }
-  return out;
+  return select_environment(kPassedOn);
 }
 
 /// Runs in the child: puts the two descriptors where the program expects them, and closes all others. Calls

@@ -12,6 +12,18 @@ VEDETTE_TARGET_CLONES void add_bytes(const std::uint8_t* __restrict row, std::ui
   for (std::size_t i = 0; i < count; ++i) sums[i] = static_cast<std::uint16_t>(sums[i] + row[i]);
 }
 
+/// Writes the means of whole squares, whose number of pixels is a power of two.
+template <int kReduction>
+void take_squares(const std::uint16_t* sums, int squares, std::uint8_t* out) {
+  constexpr unsigned kShare = kReduction * kReduction;
+  for (int i = 0; i < squares; ++i, sums += 3 * kReduction)
+    for (int c = 0; c < 3; ++c) {
+      unsigned sum = kShare / 2;
+      for (int x = 0; x < kReduction; ++x) sum += sums[3 * x + c];
+      *out++ = static_cast<std::uint8_t>(sum / kShare);
+    }
+}
+
 }  // namespace
 
 int choose_reduction(int height, int width, LeastSize least) {
@@ -30,7 +42,18 @@ void RowMeans::add(const std::uint8_t* row) {
 }
 
 void RowMeans::take(std::uint8_t* out) {
-  for (int first = 0; first < width_; first += reduction_) {
+  int first = 0;
+  if (rows_ == reduction_) {
+    const int squares = width_ / reduction_;
+    if (reduction_ == 8) take_squares<8>(sums_.data(), squares, out);
+    if (reduction_ == 4) take_squares<4>(sums_.data(), squares, out);
+    if (reduction_ == 2) take_squares<2>(sums_.data(), squares, out);
+    static_assert(kReductions == std::array{8, 4, 2});
+    first = squares * reduction_;
+    out += 3 * static_cast<std::ptrdiff_t>(squares);
+  }
+  // Squares that are cut off.
+  for (; first < width_; first += reduction_) {
     const int columns = std::min(reduction_, width_ - first);
     const unsigned share = static_cast<unsigned>(rows_ * columns);
     for (int c = 0; c < 3; ++c) {
