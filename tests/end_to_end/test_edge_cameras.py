@@ -38,7 +38,7 @@ class Probe:
         with open(configuration, "w", encoding="utf-8") as file:
             json.dump({"sources": sources, "triggers": [{**t, "path": os.path.join(self.folder, "trigger.sock")} for t in triggers]}, file)
         self.log = open(os.path.join(self.folder, "log"), "w", encoding="utf-8")
-        self.process = subprocess.Popen([os.path.join(BUILD, "tests", "edge_source_probe"), configuration, self.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
+        self.process = subprocess.Popen([os.path.join(BUILD, "edge_source_probe"), configuration, self.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
                                         env={**os.environ, **(environment or {})})
         self.lines = queue.Queue()
         self.reader = threading.Thread(target=self.read, daemon=True)
