@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/files.hpp"
+#include "base/mutex.hpp"
 
 namespace vedette::sqlite {
 namespace {
@@ -24,15 +25,16 @@ std::filesystem::path known_as(const std::filesystem::path& path) {
   return none ? path : real;
 }
 
-DatabaseDamaged damaged(const std::string& path, const std::string& reason) {
+sql::DatabaseDamaged damaged(const std::string& path, const std::string& reason) {
   {
     auto name = known_as(path);
     const MutexLock lock(damaged_mutex);
     damaged_files().insert(std::move(name));
   }
-  return DatabaseDamaged("the database " + path + " is damaged (" + reason +
-                         "); put it back from a backup, with no -wal and -shm of its name beside it. Without a backup, "
-                         "start once with --accept-loss, which sets the damaged file aside (see vedette serve --help)");
+  return sql::DatabaseDamaged(
+      "the database " + path + " is damaged (" + reason +
+      "); put it back from a backup, with no -wal and -shm of its name beside it. Without a backup, "
+      "start once with --accept-loss, which sets the damaged file aside (see vedette serve --help)");
 }
 
 /// Throws the exception for the last operation on the database, which failed.
@@ -40,104 +42,92 @@ DatabaseDamaged damaged(const std::string& path, const std::string& reason) {
   const auto text = std::string("database: ") + sqlite3_errmsg(database);
   const int system = sqlite3_system_errno(database);
   if ((code & 0xff) == SQLITE_FULL || ((code & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT)))
-    throw DatabaseFull(text);
+    throw sql::DatabaseFull(text);
   if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) {
     const char* path = sqlite3_db_filename(database, "main");
     throw damaged(path != nullptr ? path : "", sqlite3_errmsg(database));
   }
-  throw DatabaseError(text);
+  if ((code & 0xff) == SQLITE_BUSY) throw sql::DatabaseUnavailable(text);
+  throw sql::DatabaseError(text);
+}
+
+const Clock& system_clock() {
+  static const SystemClock clock;
+  return clock;
 }
 
 }  // namespace
 
-Statement::~Statement() {
-  if (statement_ == nullptr) return;
-  sqlite3_reset(statement_);
-  sqlite3_clear_bindings(statement_);
-}
+/// A prepared statement.
+class Command : public sql::Cursor {
+ public:
+  Command(sqlite3* database, const char* sql) : database_(database) {
+    if (sqlite3_prepare_v3(database, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr) != SQLITE_OK)
+      raise(database, sqlite3_errcode(database));
+  }
+  ~Command() override { sqlite3_finalize(statement_); }
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
 
-void Statement::fail() const {
-  auto* database = sqlite3_db_handle(statement_);
-  raise(database, sqlite3_errcode(database));
-}
-
-Statement& Statement::bind(std::string_view text) {
   // A null pointer would bind NULL, but an empty text is something else.
-  if (sqlite3_bind_text(statement_, next_++, text.data() ? text.data() : "", static_cast<int>(text.size()),
-                        SQLITE_TRANSIENT) != SQLITE_OK)
-    fail();
-  return *this;
-}
-Statement& Statement::bind(std::int64_t value) {
-  if (sqlite3_bind_int64(statement_, next_++, value) != SQLITE_OK) fail();
-  return *this;
-}
-Statement& Statement::bind(double value) {
-  if (sqlite3_bind_double(statement_, next_++, value) != SQLITE_OK) fail();
-  return *this;
-}
-Statement& Statement::bind_blob(std::string_view bytes) {
-  if (sqlite3_bind_blob(statement_, next_++, bytes.data() ? bytes.data() : "", static_cast<int>(bytes.size()),
-                        SQLITE_TRANSIENT) != SQLITE_OK)
-    fail();
-  return *this;
-}
-Statement& Statement::bind_null() {
-  if (sqlite3_bind_null(statement_, next_++) != SQLITE_OK) fail();
-  return *this;
-}
-
-bool Statement::step() {
-  const int code = sqlite3_step(statement_);
-  if (code == SQLITE_ROW) return true;
-  if (code != SQLITE_DONE) fail();
-  return false;
-}
-
-std::int64_t Statement::execute() {
-  while (step()) {
+  void bind_text(int place, std::string_view text) override {
+    check(sqlite3_bind_text(statement_, place, text.data() ? text.data() : "", static_cast<int>(text.size()),
+                            SQLITE_TRANSIENT));
   }
-  return sqlite3_changes64(sqlite3_db_handle(statement_));
-}
-
-bool Statement::execute_unless_exists() {
-  const int code = sqlite3_step(statement_);
-  if (code == SQLITE_CONSTRAINT) {
-    const int extended = sqlite3_extended_errcode(sqlite3_db_handle(statement_));
-    if (extended == SQLITE_CONSTRAINT_PRIMARYKEY || extended == SQLITE_CONSTRAINT_UNIQUE) return false;
+  void bind_blob(int place, std::string_view bytes) override {
+    check(sqlite3_bind_blob(statement_, place, bytes.data() ? bytes.data() : "", static_cast<int>(bytes.size()),
+                            SQLITE_TRANSIENT));
   }
-  if (code != SQLITE_DONE && code != SQLITE_ROW) fail();
-  return true;
-}
+  void bind_integer(int place, std::int64_t value) override { check(sqlite3_bind_int64(statement_, place, value)); }
+  void bind_real(int place, double value) override { check(sqlite3_bind_double(statement_, place, value)); }
+  void bind_null(int place) override { check(sqlite3_bind_null(statement_, place)); }
 
-std::string Statement::text(int column) const {
-  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
-  return bytes == nullptr ? std::string()
-                          : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
-}
-std::int64_t Statement::integer(int column) const {
-  return sqlite3_column_int64(statement_, column);
-}
-double Statement::real(int column) const {
-  return sqlite3_column_double(statement_, column);
-}
-bool Statement::is_null(int column) const {
-  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
-}
-std::optional<std::string> Statement::optional_text(int column) const {
-  return is_null(column) ? std::nullopt : std::optional(text(column));
-}
-std::optional<std::int64_t> Statement::optional_integer(int column) const {
-  return is_null(column) ? std::nullopt : std::optional(integer(column));
-}
+  bool step() override {
+    const int code = sqlite3_step(statement_);
+    if (code == SQLITE_ROW) return true;
+    if (code != SQLITE_DONE) raise(database_, sqlite3_errcode(database_));
+    return false;
+  }
+  std::int64_t changed() override { return sqlite3_changes64(database_); }
+  void send() override {
+    while (step()) {
+    }
+  }
 
-Connection::Connection(const std::filesystem::path& path, Open open) {
+  [[nodiscard]] bool is_null(int column) const override {
+    return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+  }
+  [[nodiscard]] std::string_view bytes(int column) const override {
+    const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+    return bytes == nullptr
+               ? std::string_view()
+               : std::string_view(bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+  }
+  [[nodiscard]] std::int64_t integer(int column) const override { return sqlite3_column_int64(statement_, column); }
+  [[nodiscard]] double real(int column) const override { return sqlite3_column_double(statement_, column); }
+
+  void close() noexcept override {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+  }
+
+ private:
+  void check(int code) {
+    if (code != SQLITE_OK) raise(database_, code);
+  }
+  sqlite3* database_;
+  sqlite3_stmt* statement_ = nullptr;
+};
+
+Connection::Connection(const std::filesystem::path& path, Open open) : Connection(path, open, system_clock()) {}
+
+Connection::Connection(const std::filesystem::path& path, Open open, const Clock& clock) : clock_(clock) {
   const int flags = SQLITE_OPEN_READWRITE | (open == Open::or_create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX |
                     SQLITE_OPEN_EXRESCODE;
   if (sqlite3_open_v2(path.c_str(), &database_, flags, nullptr) != SQLITE_OK) {
     const std::string message = database_ ? sqlite3_errmsg(database_) : "out of memory";
     sqlite3_close_v2(database_);
-    throw DatabaseError("cannot open " + path.string() + ": " + message);
+    throw sql::DatabaseError("cannot open " + path.string() + ": " + message);
   }
   sqlite3_extended_result_codes(database_, 0);
   sqlite3_busy_timeout(database_, kBusyMilliseconds);
@@ -153,30 +143,58 @@ Connection::Connection(const std::filesystem::path& path, Open open) {
 }
 
 Connection::~Connection() {
-  for (const auto& [sql, statement] : cache_) sqlite3_finalize(statement);
+  commands_.clear();
   sqlite3_close_v2(database_);
 }
 
-Statement Connection::prepare(const char* sql) {
-  auto& statement = cache_[sql];
-  if (statement == nullptr &&
-      sqlite3_prepare_v3(database_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK)
-    raise(database_, sqlite3_errcode(database_));
-  return Statement(statement);
+sql::Cursor& Connection::cursor(const char* sql) {
+  auto& command = commands_[sql];
+  if (command == nullptr) command = std::make_unique<Command>(database_, sql);
+  return *command;
 }
 
-void Connection::execute(const std::string& sql) {
-  const int code = sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, nullptr);
+void Connection::execute(const std::string& script) {
+  const int code = sqlite3_exec(database_, script.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) raise(database_, code);
+}
+
+void Connection::set_query_only(bool is_query_only) {
+  if (is_query_only == is_query_only_) return;
+  execute(is_query_only ? "PRAGMA query_only=ON" : "PRAGMA query_only=OFF");
+  is_query_only_ = is_query_only;
+}
+
+void Connection::begin(sql::Access access) {
+  set_query_only(access == sql::Access::read);
+  // A write transaction takes its lock at once, because upgrading a read lock later could fail halfway.
+  if (access == sql::Access::write)
+    prepare("BEGIN IMMEDIATE").execute();
+  else
+    prepare("BEGIN").execute();
+  now_ = clock_.now();
+}
+
+void Connection::commit() {
+  try {
+    prepare("COMMIT").execute();
+  } catch (const sql::DatabaseError&) {
+    if (!is_usable()) roll_back();
+    throw;
+  }
+}
+
+void Connection::roll_back() {
+  // SQLite has rolled back by itself after some errors.
+  if (!is_usable()) prepare("ROLLBACK").execute();
+}
+
+bool Connection::is_usable() const {
+  return sqlite3_get_autocommit(database_) != 0;
 }
 
 std::string Connection::path() const {
   const char* path = sqlite3_db_filename(database_, "main");
   return path != nullptr ? path : "";
-}
-
-std::int64_t Connection::last_insert_id() const {
-  return sqlite3_last_insert_rowid(database_);
 }
 
 void check(Connection& connection) {
@@ -195,7 +213,7 @@ bool find_damage(const std::filesystem::path& path) {
     Connection connection(path, Connection::Open::existing);
     check(connection);
     return false;
-  } catch (const DatabaseDamaged&) {
+  } catch (const sql::DatabaseDamaged&) {
     return true;
   }
 }
@@ -225,8 +243,9 @@ void migrate(Connection& connection, const std::vector<std::pair<int, std::strin
     }
     if (version > migrations.back().first) {
       connection.execute("ROLLBACK");
-      throw DatabaseError("the database " + connection.path() +
-                          " was written by a newer version of Vedette: start that one, or use a backup made before");
+      throw sql::DatabaseError(
+          "the database " + connection.path() +
+          " was written by a newer version of Vedette: start that one, or use a backup made before");
     }
     if (version < number) {
       connection.execute(std::string(sql));
@@ -236,43 +255,11 @@ void migrate(Connection& connection, const std::vector<std::pair<int, std::strin
   }
 }
 
-std::unique_ptr<Connection> Pool::take() {
-  {
-    const MutexLock lock(mutex_);
-    if (!idle_.empty()) {
-      auto connection = std::move(idle_.back());
-      idle_.pop_back();
-      return connection;
-    }
-  }
-  return std::make_unique<Connection>(path_, Connection::Open::existing);
-}
+Pool::Pool(const std::filesystem::path& path) : Pool(path, system_clock()) {}
 
-void Pool::give_back(std::unique_ptr<Connection> connection) {
-  const MutexLock lock(mutex_);
-  idle_.push_back(std::move(connection));
-}
-
-Transaction::Transaction(Pool& pool, Access access) : pool_(pool), connection_(pool.take()) {
-  // A write transaction takes its lock at once, because upgrading a read lock later could fail halfway.
-  connection_->execute(access == Access::write ? "BEGIN IMMEDIATE" : "BEGIN");
-}
-
-Transaction::~Transaction() {
-  if (is_open_) {
-    try {
-      connection_->execute("ROLLBACK");
-    } catch (const DatabaseError&) {
-      return;  // The connection is in doubt, so it is dropped and not handed out again.
-    }
-  }
-  pool_.give_back(std::move(connection_));
-}
-
-void Transaction::commit() {
-  connection_->execute("COMMIT");
-  is_open_ = false;
-}
+Pool::Pool(const std::filesystem::path& path, const Clock& clock)
+    : sql::Pool([path, &clock] { return std::make_unique<Connection>(path, Connection::Open::existing, clock); }),
+      path_(path) {}
 
 void copy_database(const std::filesystem::path& from, const std::filesystem::path& to) {
   auto unfinished = to;
@@ -282,11 +269,11 @@ void copy_database(const std::filesystem::path& from, const std::filesystem::pat
     Connection connection(from, Connection::Open::existing);
     connection.prepare("VACUUM INTO ?").bind(unfinished.string()).execute();
   }
-  if (auto ok = sync_path(unfinished); !ok) throw DatabaseError(ok.error().message);
+  if (auto ok = sync_path(unfinished); !ok) throw sql::DatabaseError(ok.error().message);
   // The log of an older copy must not be applied to the new one.
   for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(to.string() + suffix);
   std::filesystem::rename(unfinished, to);
-  if (auto ok = sync_path(to.parent_path()); !ok) throw DatabaseError(ok.error().message);
+  if (auto ok = sync_path(to.parent_path()); !ok) throw sql::DatabaseError(ok.error().message);
 }
 
 }  // namespace vedette::sqlite

@@ -3,7 +3,7 @@
 namespace vedette {
 namespace {
 
-using Access = sqlite::Transaction::Access;
+using Access = sql::Access;
 
 const char* to_text(Versioning value) {
   return value == Versioning::off ? "off" : value == Versioning::enabled ? "enabled" : "suspended";
@@ -11,7 +11,7 @@ const char* to_text(Versioning value) {
 
 }  // namespace
 
-std::optional<Versioning> FolderStore::find_bucket(sqlite::Connection& c, const std::string& bucket) {
+std::optional<Versioning> FolderStore::find_bucket(sql::Connection& c, const std::string& bucket) {
   auto q = c.prepare("SELECT versioning FROM buckets WHERE name = ?");
   if (!q.bind(bucket).step()) return std::nullopt;
   const auto text = q.text(0);
@@ -19,12 +19,12 @@ std::optional<Versioning> FolderStore::find_bucket(sqlite::Connection& c, const 
 }
 
 Result<void> FolderStore::create_bucket(const std::string& bucket) {
-  sqlite::Transaction t(pool_, Access::write);
-  if (!t.connection()
-           .prepare("INSERT INTO buckets (name, created) VALUES (?, ?)")
-           .bind(bucket)
-           .bind(now())
-           .execute_unless_exists())
+  sql::Transaction t(pool_, Access::write);
+  if (t.connection()
+          .prepare("INSERT INTO buckets (name, created) VALUES (?, ?) ON CONFLICT DO NOTHING")
+          .bind(bucket)
+          .bind(now())
+          .execute() == 0)
     return s3_error(ErrorKind::conflict, "BucketAlreadyOwnedByYou",
                     "Your previous request to create the named bucket succeeded and you already own it.");
   t.commit();
@@ -34,7 +34,7 @@ Result<void> FolderStore::create_bucket(const std::string& bucket) {
 Result<void> FolderStore::delete_bucket(const std::string& bucket) {
   Contents gone;
   {
-    sqlite::Transaction t(pool_, Access::write);
+    sql::Transaction t(pool_, Access::write);
     auto& c = t.connection();
     if (!find_bucket(c, bucket)) return no_such_bucket();
     {
@@ -57,12 +57,12 @@ Result<void> FolderStore::delete_bucket(const std::string& bucket) {
 }
 
 Result<bool> FolderStore::has_bucket(const std::string& bucket) {
-  sqlite::Transaction t(pool_, Access::read);
+  sql::Transaction t(pool_, Access::read);
   return find_bucket(t.connection(), bucket).has_value();
 }
 
 std::vector<std::pair<std::string, Timestamp>> FolderStore::list_buckets() {
-  sqlite::Transaction t(pool_, Access::read);
+  sql::Transaction t(pool_, Access::read);
   auto q = t.connection().prepare("SELECT name, created FROM buckets WHERE name <> ? ORDER BY name");
   q.bind(kSystemBucket);
   std::vector<std::pair<std::string, Timestamp>> out;
@@ -71,14 +71,14 @@ std::vector<std::pair<std::string, Timestamp>> FolderStore::list_buckets() {
 }
 
 Result<Versioning> FolderStore::versioning(const std::string& bucket) {
-  sqlite::Transaction t(pool_, Access::read);
+  sql::Transaction t(pool_, Access::read);
   const auto found = find_bucket(t.connection(), bucket);
   if (!found) return no_such_bucket();
   return *found;
 }
 
 Result<void> FolderStore::set_versioning(const std::string& bucket, Versioning value) {
-  sqlite::Transaction t(pool_, Access::write);
+  sql::Transaction t(pool_, Access::write);
   if (t.connection()
           .prepare("UPDATE buckets SET versioning = ? WHERE name = ?")
           .bind(to_text(value))
@@ -90,7 +90,7 @@ Result<void> FolderStore::set_versioning(const std::string& bucket, Versioning v
 }
 
 Result<std::optional<std::string>> FolderStore::setting(const std::string& bucket, const std::string& name) {
-  sqlite::Transaction t(pool_, Access::read);
+  sql::Transaction t(pool_, Access::read);
   if (!find_bucket(t.connection(), bucket)) return no_such_bucket();
   auto q = t.connection().prepare("SELECT document FROM bucket_settings WHERE bucket = ? AND name = ?");
   if (!q.bind(bucket).bind(name).step()) return std::optional<std::string>();
@@ -99,7 +99,7 @@ Result<std::optional<std::string>> FolderStore::setting(const std::string& bucke
 
 Result<void> FolderStore::set_setting(const std::string& bucket, const std::string& name,
                                       const std::optional<std::string>& document) {
-  sqlite::Transaction t(pool_, Access::write);
+  sql::Transaction t(pool_, Access::write);
   if (!find_bucket(t.connection(), bucket)) return no_such_bucket();
   if (document) {
     t.connection()

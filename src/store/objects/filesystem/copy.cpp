@@ -17,7 +17,7 @@ fs::path place_of(const std::string& name) {
 }
 
 /// Copies the contents that the index names and the target lacks.
-void copy_contents(sqlite::Connection& index, const fs::path& folder, const fs::path& target, ObjectCopy& done) {
+void copy_contents(sql::Connection& index, const fs::path& folder, const fs::path& target, ObjectCopy& done) {
   auto names = index.prepare(kContents);
   while (names.step()) {
     const auto size = static_cast<std::uint64_t>(names.integer(1));
@@ -40,7 +40,7 @@ void copy_contents(sqlite::Connection& index, const fs::path& folder, const fs::
 }
 
 /// Removes the contents that an earlier copy had and this one does not have.
-void remove_others(sqlite::Connection& index, const fs::path& target) {
+void remove_others(sql::Connection& index, const fs::path& target) {
   index.execute("CREATE TEMP TABLE named (content TEXT PRIMARY KEY) WITHOUT ROWID");
   index.execute(std::string("INSERT OR IGNORE INTO named SELECT content FROM (") + kContents + ")");
   std::vector<fs::path> others;

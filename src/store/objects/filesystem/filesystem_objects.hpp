@@ -19,7 +19,7 @@ namespace vedette {
 /// and stay there for `set_aside_days`. A file that the index names and `contents/` lacks is moved back from there. If
 /// there are more unknown files than a crash can leave, or the index is new, nothing is touched and std::runtime_error
 /// says what to do.
-/// Throws sqlite::DatabaseError or std::filesystem::filesystem_error if the folder cannot be used.
+/// Throws sql::DatabaseError or std::filesystem::filesystem_error if the folder cannot be used.
 struct FilesystemOptions {
   bool accept_lost_index = false;  ///< Sets any number of unknown files aside.
   int set_aside_days = 30;         ///< How many days they stay; 0: for ever.

@@ -29,7 +29,7 @@ struct ObjectRow {
   [[nodiscard]] bool is_delete_marker() const { return content.empty(); }
 };
 /// Reads the shared columns, beginning at the column `first`.
-ObjectRow read_row(const sqlite::Statement& q, int first, std::string key, Versioning versioning);
+ObjectRow read_row(const sql::Statement& q, int first, std::string key, Versioning versioning);
 
 /// Returns the MD5 of the parts' MD5s, followed by the number of parts: S3's convention, which clients check.
 std::string multipart_etag(const std::vector<std::pair<int, std::string>>& parts);
@@ -104,40 +104,40 @@ class FolderStore : public BucketStore {
   [[nodiscard]] std::int64_t now() const { return clock_.now().time_since_epoch().count(); }
   [[nodiscard]] fs::path content_path(const std::string& name) const { return contents_ / name.substr(0, 1) / name; }
   /// Commits a change after which nothing names these contents any more. The caller calls unlink() for them afterwards.
-  static void commit(sqlite::Transaction& t, const Contents& gone);
+  static void commit(sql::Transaction& t, const Contents& gone);
   /// Gives a new content its final name and commits. On a full disk the name is taken back; otherwise every attempt
   /// would leave a content that the index does not name.
-  Result<void> keep_and_commit(sqlite::Transaction& t, StagedFile& file, const Contents& gone);
+  Result<void> keep_and_commit(sql::Transaction& t, StagedFile& file, const Contents& gone);
   /// Deletes files, or leaves that for later while a backup reads them.
   void unlink(const Contents& gone);
 
-  static std::optional<Versioning> find_bucket(sqlite::Connection& c, const std::string& bucket);
+  static std::optional<Versioning> find_bucket(sql::Connection& c, const std::string& bucket);
   /// Returns the row that a read finds. The version id is written as clients write it.
-  static Result<ObjectRow> find(sqlite::Connection& c, const std::string& bucket, const std::string& key,
+  static Result<ObjectRow> find(sql::Connection& c, const std::string& bucket, const std::string& key,
                                 const std::optional<std::string>& version_id);
-  Result<void> check_condition(sqlite::Connection& c, const std::string& bucket, const std::string& key,
+  Result<void> check_condition(sql::Connection& c, const std::string& bucket, const std::string& key,
                                const PutCondition& condition);
   /// Puts a staged file into the index. The contents that it replaces for good are added to `gone`, to be unlinked
   /// after the commit.
-  Result<void> enter(sqlite::Connection& c, const std::string& bucket, ObjectInfo& info, const StagedFile& file,
+  Result<void> enter(sql::Connection& c, const std::string& bucket, ObjectInfo& info, const StagedFile& file,
                      const PutCondition& condition, Contents& gone);
   /// Moves the newest version of a key out of the way of a new one or of a delete marker. Returns the new one's version
   /// id.
-  std::optional<std::string> make_room(sqlite::Connection& c, const std::string& bucket, const std::string& key,
+  std::optional<std::string> make_room(sql::Connection& c, const std::string& bucket, const std::string& key,
                                        Versioning versioning, Contents& gone);
   /// Removes the newest version, or puts a delete marker above it where versions are kept.
-  Removed hide(sqlite::Connection& c, const std::string& bucket, const std::string& key, Versioning versioning,
+  Removed hide(sql::Connection& c, const std::string& bucket, const std::string& key, Versioning versioning,
                Contents& gone);
   /// Makes the newest of the old versions the one that a read finds.
-  static void promote(sqlite::Connection& c, const std::string& bucket, const std::string& key);
-  static std::optional<ObjectAttributes> find_upload(sqlite::Connection& c, const std::string& bucket,
+  static void promote(sql::Connection& c, const std::string& bucket, const std::string& key);
+  static std::optional<ObjectAttributes> find_upload(sql::Connection& c, const std::string& bucket,
                                                      const std::string& key, const std::string& upload);
-  static std::vector<StoredPart> parts_of(sqlite::Connection& c, const std::string& upload);
+  static std::vector<StoredPart> parts_of(sql::Connection& c, const std::string& upload);
 
   // These methods are defined in leftovers.cpp. They handle what is on the disk and not in the index, and the other way
   // round.
   void refuse_new_index() const;
-  void settle_leftovers(sqlite::Connection& c, bool accept_lost_index);
+  void settle_leftovers(sql::Connection& c, bool accept_lost_index);
   std::string set_aside(const Contents& unknown) const;
   void expire_set_aside();
   [[nodiscard]] std::int64_t count_set_aside() const;

@@ -64,7 +64,7 @@ void FolderStore::refuse_new_index() const {
                              ", but there are contents beside it." + kCure);
 }
 
-void FolderStore::settle_leftovers(sqlite::Connection& c, bool accept_lost_index) {
+void FolderStore::settle_leftovers(sql::Connection& c, bool accept_lost_index) {
   Contents let_go;  // Deletions before the server ended let these contents go; they are sorted, as the table is.
   {
     auto q = c.prepare("SELECT content FROM removals");
@@ -168,7 +168,7 @@ void FolderStore::expire_set_aside() {
 StoreUpkeep FolderStore::tidy(bool may_expire) {
   Contents gone;
   {
-    sqlite::Transaction t(pool_, sqlite::Transaction::Access::read);
+    sql::Transaction t(pool_, sql::Access::read);
     auto q = t.connection().prepare("SELECT content FROM removals");
     while (q.step()) gone.push_back(q.text(0));
   }
@@ -177,7 +177,7 @@ StoreUpkeep FolderStore::tidy(bool may_expire) {
   unlink(gone);
   std::erase_if(gone, [&](const auto& name) { return fs::exists(content_path(name)); });
   if (!gone.empty()) {
-    sqlite::Transaction t(pool_, sqlite::Transaction::Access::write);
+    sql::Transaction t(pool_, sql::Access::write);
     for (const auto& name : gone) t.connection().prepare("DELETE FROM removals WHERE content = ?").bind(name).execute();
     t.commit();
   }
@@ -191,25 +191,25 @@ bool FolderStore::answers() {
     // This is a connection of its own: connections that are open already may answer from memory what the disk has lost.
     sqlite::Connection c(folder_ / "index.sqlite", sqlite::Connection::Open::existing);
     return c.prepare("SELECT 1 FROM buckets WHERE name = ?").bind(kSystemBucket).step();
-  } catch (const sqlite::DatabaseError&) {
+  } catch (const sql::DatabaseError&) {
     return false;
   }
 }
 
-void FolderStore::commit(sqlite::Transaction& t, const Contents& gone) {
+void FolderStore::commit(sql::Transaction& t, const Contents& gone) {
   for (const auto& name : gone)
     t.connection().prepare("INSERT OR IGNORE INTO removals (content) VALUES (?)").bind(name).execute();
   t.commit();
 }
 
-Result<void> FolderStore::keep_and_commit(sqlite::Transaction& t, StagedFile& file, const Contents& gone) {
+Result<void> FolderStore::keep_and_commit(sql::Transaction& t, StagedFile& file, const Contents& gone) {
   // From here on the index may name the file. Should the commit fail, an orphaned file is better than an object without
   // content. The renaming is not synced: a start after a power cut finishes it.
   const auto path = content_path(file.name());
   if (auto ok = file.keep(path); !ok) return ok;
   try {
     commit(t, gone);
-  } catch (const sqlite::DatabaseFull&) {
+  } catch (const sql::DatabaseFull&) {
     file.take_name_back(path);
     throw;
   }

@@ -10,7 +10,7 @@
 namespace vedette {
 namespace {
 
-using Access = sqlite::Transaction::Access;
+using Access = sql::Access;
 
 constexpr std::size_t kContentNameLength = 26;  // The characters hold 130 random bits.
 
@@ -57,7 +57,7 @@ Result<ObjectInfo> FolderStore::put(const std::string& bucket, const std::string
   ObjectInfo info{key, file.size(), file.md5_hex(), attributes, clock_.now(), {}, file.checksum()};
   Contents gone;
   {
-    sqlite::Transaction t(pool_, Access::write);
+    sql::Transaction t(pool_, Access::write);
     if (auto ok = enter(t.connection(), bucket, info, file, condition, gone); !ok) return ok.error();
     if (auto ok = keep_and_commit(t, file, gone); !ok) return ok.error();
   }
@@ -78,7 +78,7 @@ Result<std::vector<ObjectInfo>> FolderStore::put_all(const std::string& bucket, 
   std::vector<ObjectInfo> infos;
   Contents gone;
   {
-    sqlite::Transaction t(pool_, Access::write);
+    sql::Transaction t(pool_, Access::write);
     for (auto& object : objects) {
       const auto& file = file_of(object);
       ObjectInfo info{std::move(object.key), file.size(), file.md5_hex(), std::move(object.attributes),
@@ -97,7 +97,7 @@ Result<std::vector<ObjectInfo>> FolderStore::put_all(const std::string& bucket, 
   return infos;
 }
 
-Result<void> FolderStore::check_condition(sqlite::Connection& c, const std::string& bucket, const std::string& key,
+Result<void> FolderStore::check_condition(sql::Connection& c, const std::string& bucket, const std::string& key,
                                           const PutCondition& condition) {
   if (!condition.must_not_exist && !condition.etag_is) return {};
   const auto current = find(c, bucket, key, std::nullopt);
@@ -107,8 +107,8 @@ Result<void> FolderStore::check_condition(sqlite::Connection& c, const std::stri
   return *condition.etag_is == "*" || *condition.etag_is == current->info.etag ? Result<void>() : precondition_failed();
 }
 
-Result<void> FolderStore::enter(sqlite::Connection& c, const std::string& bucket, ObjectInfo& info,
-                                const StagedFile& file, const PutCondition& condition, Contents& gone) {
+Result<void> FolderStore::enter(sql::Connection& c, const std::string& bucket, ObjectInfo& info, const StagedFile& file,
+                                const PutCondition& condition, Contents& gone) {
   const auto versioning = find_bucket(c, bucket);
   if (!versioning) return no_such_bucket();
   if (auto ok = check_condition(c, bucket, info.key, condition); !ok) return ok;
@@ -135,7 +135,7 @@ Result<void> FolderStore::enter(sqlite::Connection& c, const std::string& bucket
 
 Result<ObjectInfo> FolderStore::head(const std::string& bucket, const std::string& key,
                                      const std::optional<std::string>& version_id) {
-  sqlite::Transaction t(pool_, Access::read);
+  sql::Transaction t(pool_, Access::read);
   auto found = find(t.connection(), bucket, key, version_id);
   if (!found) return found.error();
   return std::move(found->info);
@@ -145,7 +145,7 @@ Result<std::unique_ptr<ObjectReader>> FolderStore::get(const std::string& bucket
                                                        const std::optional<std::string>& version_id) {
   // A replacement may unlink the file between the look into the index and the opening: then this looks again.
   for (int attempt = 0; attempt < 5; ++attempt) {
-    sqlite::Transaction t(pool_, Access::read);
+    sql::Transaction t(pool_, Access::read);
     auto found = find(t.connection(), bucket, key, version_id);
     if (!found) return found.error();
     const int fd = open_content(content_path(found->content));
@@ -167,7 +167,7 @@ Result<ObjectStart> FolderStore::get_start(const std::string& bucket, const std:
 }
 
 Result<std::vector<ObjectInfo>> FolderStore::list(const std::string& bucket, const ListRequest& request) {
-  sqlite::Transaction t(pool_, Access::read);
+  sql::Transaction t(pool_, Access::read);
   const auto versioning = find_bucket(t.connection(), bucket);
   if (!versioning) return no_such_bucket();
   // This reads a range of the primary key with one bound, since SQLite would scan from the first of two bounds. It
@@ -200,7 +200,7 @@ DamageCheckStep FolderStore::check_contents(const std::string& from, const std::
       "SELECT 1 FROM objects WHERE content = ?1 UNION ALL SELECT 1 FROM versions WHERE content = ?1";
   std::vector<Stored> batch;
   {
-    sqlite::Transaction t(pool_, Access::read);
+    sql::Transaction t(pool_, Access::read);
     auto q = t.connection().prepare(kNext);
     q.bind(from).bind(until);
     while (q.step()) batch.push_back({q.text(0), q.text(1), {q.text(2), q.text(3), q.optional_text(4), {}}});
@@ -213,7 +213,7 @@ DamageCheckStep FolderStore::check_contents(const std::string& from, const std::
     const auto hash = hash_file(content_path(stored.content), step.bytes);
     if (hash && *hash == stored.sha256) continue;
     // The object may have been deleted or replaced meanwhile.
-    sqlite::Transaction t(pool_, Access::read);
+    sql::Transaction t(pool_, Access::read);
     if (!t.connection().prepare(kStillThere).bind(stored.content).step()) continue;
     stored.object.reason = !hash           ? "its content cannot be read: " + hash.error().message
                            : hash->empty() ? std::string("its content is missing")

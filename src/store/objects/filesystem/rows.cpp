@@ -49,7 +49,7 @@ HeaderFields decode_fields(std::string_view text) {
   return out;
 }
 
-ObjectRow read_row(const sqlite::Statement& q, int first, std::string key, Versioning versioning) {
+ObjectRow read_row(const sql::Statement& q, int first, std::string key, Versioning versioning) {
   ObjectRow row;
   row.info.key = std::move(key);
   if (versioning != Versioning::off) row.info.version_id = q.optional_text(first).value_or("null");

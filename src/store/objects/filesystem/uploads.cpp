@@ -8,7 +8,7 @@
 namespace vedette {
 namespace {
 
-using Access = sqlite::Transaction::Access;
+using Access = sql::Access;
 
 constexpr std::size_t kUploadIdLength = 40;
 /// Where an upload's row keeps its condition: among the headers, which the object does not get.
@@ -36,7 +36,7 @@ PutCondition take_condition(HeaderFields& headers) {
 Result<std::string> FolderStore::create_upload(const std::string& bucket, const std::string& key,
                                                const ObjectAttributes& attributes, const PutCondition& condition) {
   const auto id = random_id(kUploadIdLength);
-  sqlite::Transaction t(pool_, Access::write);
+  sql::Transaction t(pool_, Access::write);
   if (!find_bucket(t.connection(), bucket)) return no_such_bucket();
   if (auto ok = check_condition(t.connection(), bucket, key, condition); !ok) return ok.error();
   t.connection()
@@ -63,7 +63,7 @@ Result<UploadPart> FolderStore::put_part(const std::string& bucket, const std::s
   const UploadPart part{number, file.size(), file.md5_hex(), clock_.now()};
   Contents replaced;
   {
-    sqlite::Transaction t(pool_, Access::write);
+    sql::Transaction t(pool_, Access::write);
     if (!find_upload(t.connection(), bucket, key, upload)) return no_such_upload();
     {
       auto old = t.connection().prepare("SELECT content FROM upload_parts WHERE upload = ? AND number = ?");
@@ -88,7 +88,7 @@ Result<UploadPart> FolderStore::put_part(const std::string& bucket, const std::s
 
 Result<std::vector<UploadPart>> FolderStore::list_parts(const std::string& bucket, const std::string& key,
                                                         const std::string& upload) {
-  sqlite::Transaction t(pool_, Access::read);
+  sql::Transaction t(pool_, Access::read);
   if (!find_upload(t.connection(), bucket, key, upload)) return no_such_upload();
   std::vector<UploadPart> out;
   for (auto& stored : parts_of(t.connection(), upload)) out.push_back(std::move(stored.part));
@@ -100,7 +100,7 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
                                                 const std::vector<std::pair<int, std::string>>& parts,
                                                 const PutCondition& condition) {
   // A client that did not receive the answer asks again.
-  const auto already = [&](sqlite::Connection& c) -> Result<ObjectInfo> {
+  const auto already = [&](sql::Connection& c) -> Result<ObjectInfo> {
     auto done = find(c, bucket, key, std::nullopt);
     if (done && !parts.empty() && done->info.etag == multipart_etag(parts)) return std::move(done->info);
     return no_such_upload();
@@ -108,7 +108,7 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
   std::optional<ObjectAttributes> attributes;
   std::vector<StoredPart> stored;
   {
-    sqlite::Transaction t(pool_, Access::read);
+    sql::Transaction t(pool_, Access::read);
     attributes = find_upload(t.connection(), bucket, key, upload);
     if (!attributes) return already(t.connection());
     stored = parts_of(t.connection(), upload);
@@ -133,7 +133,7 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
     const int fd = ::open(content_path(it->content).c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {
       // The same completion ended beside this one, or the part was sent anew.
-      sqlite::Transaction t(pool_, Access::read);
+      sql::Transaction t(pool_, Access::read);
       if (!find_upload(t.connection(), bucket, key, upload)) return already(t.connection());
       const auto now = parts_of(t.connection(), upload);
       if (std::none_of(now.begin(), now.end(), [&](const auto& s) { return s.content == it->content; }))
@@ -150,7 +150,7 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
   ObjectInfo info{key, file.size(), multipart_etag(parts), *attributes, clock_.now(), {}, {}};
   Contents gone;
   {
-    sqlite::Transaction t(pool_, Access::write);
+    sql::Transaction t(pool_, Access::write);
     if (!find_upload(t.connection(), bucket, key, upload)) return already(t.connection());
     if (auto ok = check_condition(t.connection(), bucket, key, condition_at_start); !ok) return ok.error();
     if (auto ok = enter(t.connection(), bucket, info, file, condition, gone); !ok) return ok.error();
@@ -166,7 +166,7 @@ Result<ObjectInfo> FolderStore::complete_upload(const std::string& bucket, const
 Result<void> FolderStore::abort_upload(const std::string& bucket, const std::string& key, const std::string& upload) {
   Contents gone;
   {
-    sqlite::Transaction t(pool_, Access::write);
+    sql::Transaction t(pool_, Access::write);
     if (!find_upload(t.connection(), bucket, key, upload)) return no_such_upload();
     for (auto& part : parts_of(t.connection(), upload)) gone.push_back(std::move(part.content));
     t.connection().prepare("DELETE FROM uploads WHERE id = ?").bind(upload).execute();
@@ -178,7 +178,7 @@ Result<void> FolderStore::abort_upload(const std::string& bucket, const std::str
 
 Result<std::vector<MultipartUpload>> FolderStore::list_uploads(const std::string& bucket, const std::string& prefix,
                                                                std::int64_t limit) {
-  sqlite::Transaction t(pool_, Access::read);
+  sql::Transaction t(pool_, Access::read);
   if (!find_bucket(t.connection(), bucket)) return no_such_bucket();
   auto q = t.connection().prepare(
       "SELECT id, key, initiated FROM uploads WHERE bucket = ?1 AND substr(key, 1, length(?2)) = ?2 ORDER BY key, "
@@ -189,7 +189,7 @@ Result<std::vector<MultipartUpload>> FolderStore::list_uploads(const std::string
   return out;
 }
 
-std::optional<ObjectAttributes> FolderStore::find_upload(sqlite::Connection& c, const std::string& bucket,
+std::optional<ObjectAttributes> FolderStore::find_upload(sql::Connection& c, const std::string& bucket,
                                                          const std::string& key, const std::string& upload) {
   auto q = c.prepare(
       "SELECT content_type, user_metadata, headers, tags FROM uploads WHERE id = ? AND bucket = ? AND key = ?");
@@ -197,7 +197,7 @@ std::optional<ObjectAttributes> FolderStore::find_upload(sqlite::Connection& c, 
   return ObjectAttributes{q.text(0), decode_fields(q.text(1)), decode_fields(q.text(2)), decode_fields(q.text(3))};
 }
 
-std::vector<FolderStore::StoredPart> FolderStore::parts_of(sqlite::Connection& c, const std::string& upload) {
+std::vector<FolderStore::StoredPart> FolderStore::parts_of(sql::Connection& c, const std::string& upload) {
   auto q = c.prepare("SELECT number, size, etag, modified, content FROM upload_parts WHERE upload = ? ORDER BY number");
   q.bind(upload);
   std::vector<StoredPart> out;

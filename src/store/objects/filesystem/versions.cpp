@@ -9,7 +9,7 @@
 namespace vedette {
 namespace {
 
-using Access = sqlite::Transaction::Access;
+using Access = sql::Access;
 
 constexpr std::size_t kVersionIdLength = 32;
 // The rows of `objects` take this place among the sequence numbers of `versions`.
@@ -39,7 +39,7 @@ std::optional<std::string> stored_version(const std::string& version_id) {
 
 }  // namespace
 
-Result<ObjectRow> FolderStore::find(sqlite::Connection& c, const std::string& bucket, const std::string& key,
+Result<ObjectRow> FolderStore::find(sql::Connection& c, const std::string& bucket, const std::string& key,
                                     const std::optional<std::string>& version_id) {
   const auto versioning = find_bucket(c, bucket);
   if (!versioning) return no_such_bucket();
@@ -58,8 +58,8 @@ Result<ObjectRow> FolderStore::find(sqlite::Connection& c, const std::string& bu
   return row;
 }
 
-std::optional<std::string> FolderStore::make_room(sqlite::Connection& c, const std::string& bucket,
-                                                  const std::string& key, Versioning versioning, Contents& gone) {
+std::optional<std::string> FolderStore::make_room(sql::Connection& c, const std::string& bucket, const std::string& key,
+                                                  Versioning versioning, Contents& gone) {
   if (versioning != Versioning::enabled) {
     // A bucket without versions has one object of this key at most, and so do the versions called "null".
     {
@@ -93,7 +93,7 @@ std::optional<std::string> FolderStore::make_room(sqlite::Connection& c, const s
   return random_id(kVersionIdLength);
 }
 
-void FolderStore::promote(sqlite::Connection& c, const std::string& bucket, const std::string& key) {
+void FolderStore::promote(sql::Connection& c, const std::string& bucket, const std::string& key) {
   std::int64_t sequence = 0;
   {
     auto q = c.prepare(
@@ -122,8 +122,8 @@ void FolderStore::promote(sqlite::Connection& c, const std::string& bucket, cons
       .execute();
 }
 
-Removed FolderStore::hide(sqlite::Connection& c, const std::string& bucket, const std::string& key,
-                          Versioning versioning, Contents& gone) {
+Removed FolderStore::hide(sql::Connection& c, const std::string& bucket, const std::string& key, Versioning versioning,
+                          Contents& gone) {
   const auto version = make_room(c, bucket, key, versioning, gone);
   if (versioning == Versioning::off) return {};
   c.prepare("INSERT INTO versions (bucket, key, sequence, superseded, " VEDETTE_OBJECT_COLUMNS
@@ -142,7 +142,7 @@ Result<Removed> FolderStore::remove(const std::string& bucket, const std::string
   Contents gone;
   Removed removed;
   {
-    sqlite::Transaction t(pool_, Access::write);
+    sql::Transaction t(pool_, Access::write);
     auto& c = t.connection();
     const auto versioning = find_bucket(c, bucket);
     if (!versioning) return no_such_bucket();
@@ -180,7 +180,7 @@ Result<Removed> FolderStore::remove_if(const std::string& bucket, const std::str
   Contents gone;
   Removed removed;
   {
-    sqlite::Transaction t(pool_, Access::write);
+    sql::Transaction t(pool_, Access::write);
     auto& c = t.connection();
     const auto found = find(c, bucket, key, std::nullopt);
     if (!found) return found.error();
@@ -197,7 +197,7 @@ Result<Removed> FolderStore::remove_if(const std::string& bucket, const std::str
 
 Result<std::vector<ObjectVersion>> FolderStore::list_versions(const std::string& bucket,
                                                               const VersionListRequest& request) {
-  sqlite::Transaction t(pool_, Access::read);
+  sql::Transaction t(pool_, Access::read);
   auto& c = t.connection();
   const auto versioning = find_bucket(c, bucket);
   if (!versioning) return no_such_bucket();
@@ -248,7 +248,7 @@ Result<std::vector<ObjectVersion>> FolderStore::list_versions(const std::string&
 
 Result<void> FolderStore::set_tags(const std::string& bucket, const std::string& key,
                                    const std::optional<std::string>& version_id, const HeaderFields& tags) {
-  sqlite::Transaction t(pool_, Access::write);
+  sql::Transaction t(pool_, Access::write);
   auto& c = t.connection();
   if (auto found = find(c, bucket, key, version_id); !found) return found.error();
   const auto text = encode_fields(tags);

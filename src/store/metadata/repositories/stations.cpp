@@ -1,11 +1,19 @@
 #include <algorithm>
 
-#include "store/metadata/sqlite/repositories.hpp"
+#include "store/metadata/repositories/repositories.hpp"
 
-namespace vedette::sqlite {
+namespace vedette::metadata {
 namespace {
 
 #define VEDETTE_STATION_COLUMNS "id, account, region, name, created, seen, reported, interval_seconds, report"
+
+#define VEDETTE_VERDICTS(hint)                                                                                        \
+  "SELECT number, received, judged, is_anomalous, state, component, component_version, record FROM station_verdicts " \
+  "WHERE station = ?1 AND number IN (SELECT number FROM station_verdicts " hint                                       \
+  " WHERE station = ?1 AND number < ?2 "                                                                              \
+  "AND (?3 IS NULL OR is_anomalous = ?3) AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR component = ?5) AND (?6 "  \
+  "IS NULL OR component_version = ?6) AND (?7 IS NULL OR judged >= ?7) AND (?8 IS NULL OR judged < ?8) AND (?9 IS "   \
+  "NULL OR received >= ?9) ORDER BY number DESC LIMIT ?10) ORDER BY number DESC"
 
 class Stations : public StationRepository {
  public:
@@ -24,17 +32,18 @@ class Stations : public StationRepository {
     station.region = s.region;
     station.name = name;
     station.created = station.seen = now;
-    c_.prepare(
-          "INSERT INTO stations (account, region, name, created, seen, interval_seconds, report, next_number) VALUES "
-          "(?, ?, ?, ?, ?, ?, '', 1)")
-        .bind(s.account)
+    auto q = c_.prepare(
+        "INSERT INTO stations (account, region, name, created, seen, interval_seconds, report, next_number) VALUES "
+        "(?, ?, ?, ?, ?, ?, '', 1) RETURNING id");
+    q.bind(s.account)
         .bind(s.region)
         .bind(name)
         .bind(stored(now))
         .bind(stored(now))
         .bind(station.interval_seconds)
-        .execute();
-    station.id = c_.last_insert_id();
+        .step();
+    station.id = q.integer(0);
+    q.execute();
     return station;
   }
   std::vector<Station> list(const Scope& s, const std::string& after_name, std::int64_t limit) override {
@@ -70,7 +79,8 @@ class Stations : public StationRepository {
 
   std::vector<StationChannel> channels(std::int64_t id) override {
     auto q = c_.prepare(
-        "SELECT component, component_version, project, job, archive, sha256, user, changed FROM station_channels WHERE "
+        "SELECT component, component_version, project, job, archive, sha256, \"user\", changed FROM station_channels "
+        "WHERE "
         "station = ? ORDER BY component");
     q.bind(id);
     std::vector<StationChannel> out;
@@ -81,8 +91,12 @@ class Stations : public StationRepository {
   }
   void set_channel(std::int64_t id, const StationChannel& channel) override {
     c_.prepare(
-          "INSERT OR REPLACE INTO station_channels (station, component, component_version, project, job, archive, "
-          "sha256, user, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+          "INSERT INTO station_channels (station, component, component_version, project, job, archive, sha256, "
+          "\"user\", "
+          "changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (station, component) DO UPDATE SET "
+          "component_version "
+          "= excluded.component_version, project = excluded.project, job = excluded.job, archive = excluded.archive, "
+          "sha256 = excluded.sha256, \"user\" = excluded.\"user\", changed = excluded.changed")
         .bind(id)
         .bind(channel.component)
         .bind(channel.component_version)
@@ -111,8 +125,10 @@ class Stations : public StationRepository {
   }
   void set_journal(std::int64_t id, const StationJournal& journal, std::int64_t most) override {
     c_.prepare(
-          "INSERT OR REPLACE INTO station_journals (station, journal, first, last, missing, duplicates, updated) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?)")
+          "INSERT INTO station_journals (station, journal, first, last, missing, duplicates, updated) VALUES (?, ?, ?, "
+          "?, "
+          "?, ?, ?) ON CONFLICT (station, journal) DO UPDATE SET first = excluded.first, last = excluded.last, missing "
+          "= excluded.missing, duplicates = excluded.duplicates, updated = excluded.updated")
         .bind(id)
         .bind(journal.id)
         .bind(journal.first)
@@ -123,7 +139,7 @@ class Stations : public StationRepository {
         .execute();
     c_.prepare(
           "DELETE FROM station_journals WHERE station = ? AND journal IN (SELECT journal FROM station_journals WHERE "
-          "station = ? ORDER BY updated DESC, journal LIMIT -1 OFFSET ?)")
+          "station = ? ORDER BY updated DESC, journal LIMIT 9223372036854775807 OFFSET ?)")
         .bind(id)
         .bind(id)
         .bind(most)
@@ -148,7 +164,7 @@ class Stations : public StationRepository {
         .execute();
     c_.prepare(
           "DELETE FROM station_gaps WHERE id IN (SELECT id FROM station_gaps WHERE station = ? ORDER BY id DESC LIMIT "
-          "-1 OFFSET ?)")
+          "9223372036854775807 OFFSET ?)")
         .bind(id)
         .bind(most)
         .execute();
@@ -182,7 +198,7 @@ class Stations : public StationRepository {
           .bind(v.component)
           .bind(v.component_version)
           .bind(v.record)
-          .execute();
+          .send();
     c_.prepare("UPDATE stations SET next_number = ? WHERE id = ?").bind(number).bind(id).execute();
   }
   std::int64_t prune_verdicts(std::int64_t id, std::int64_t most, Timestamp received_before,
@@ -217,12 +233,7 @@ class Stations : public StationRepository {
                                        std::int64_t limit) override {
     // The numbers are found in the index alone, before the rows are read.
     auto q = c_.prepare(
-        "SELECT number, received, judged, is_anomalous, state, component, component_version, record FROM "
-        "station_verdicts WHERE station = ?1 AND number IN (SELECT number FROM station_verdicts INDEXED BY "
-        "station_verdicts_by_facts WHERE station = ?1 AND number < ?2 AND (?3 IS NULL OR is_anomalous = ?3) AND (?4 IS "
-        "NULL OR state = ?4) AND (?5 IS NULL OR component = ?5) AND (?6 IS NULL OR component_version = ?6) AND (?7 IS "
-        "NULL OR judged >= ?7) AND (?8 IS NULL OR judged < ?8) AND (?9 IS NULL OR received >= ?9) ORDER BY number DESC "
-        "LIMIT ?10) ORDER BY number DESC");
+        {.sqlite = VEDETTE_VERDICTS("INDEXED BY station_verdicts_by_facts"), .postgresql = VEDETTE_VERDICTS("")});
     const auto time = [](const std::optional<Timestamp>& t) {
       return t ? std::optional<std::int64_t>(stored(*t)) : std::nullopt;
     };
@@ -245,8 +256,9 @@ class Stations : public StationRepository {
   void add_counts(std::int64_t id, std::int64_t hour, const StationCounts& counts, std::int64_t first_hour) override {
     c_.prepare(
           "INSERT INTO station_hours (station, hour, verdicts, anomalous, without_verdict) VALUES (?, ?, ?, ?, ?) ON "
-          "CONFLICT (station, hour) DO UPDATE SET verdicts = verdicts + excluded.verdicts, anomalous = anomalous + "
-          "excluded.anomalous, without_verdict = without_verdict + excluded.without_verdict")
+          "CONFLICT (station, hour) DO UPDATE SET verdicts = station_hours.verdicts + excluded.verdicts, "
+          "anomalous = station_hours.anomalous + excluded.anomalous, without_verdict = station_hours.without_verdict + "
+          "excluded.without_verdict")
         .bind(id)
         .bind(hour)
         .bind(counts.verdicts)
@@ -257,8 +269,8 @@ class Stations : public StationRepository {
   }
   StationCounts counts_since(std::int64_t id, std::int64_t hour) override {
     auto q = c_.prepare(
-        "SELECT COALESCE(SUM(verdicts), 0), COALESCE(SUM(anomalous), 0), COALESCE(SUM(without_verdict), 0) FROM "
-        "station_hours WHERE station = ? AND hour >= ?");
+        "SELECT CAST(COALESCE(SUM(verdicts), 0) AS BIGINT), CAST(COALESCE(SUM(anomalous), 0) AS BIGINT), "
+        "CAST(COALESCE(SUM(without_verdict), 0) AS BIGINT) FROM station_hours WHERE station = ? AND hour >= ?");
     q.bind(id).bind(hour).step();
     return {q.integer(0), q.integer(1), q.integer(2)};
   }
@@ -294,4 +306,4 @@ std::unique_ptr<StationRepository> make_stations(Connection& c) {
   return std::make_unique<Stations>(c);
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

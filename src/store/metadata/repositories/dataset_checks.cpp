@@ -1,6 +1,6 @@
-#include "store/metadata/sqlite/repositories.hpp"
+#include "store/metadata/repositories/repositories.hpp"
 
-namespace vedette::sqlite {
+namespace vedette::metadata {
 namespace {
 
 #define VEDETTE_CHECK_COLUMNS "project, uid, status, status_message, dataset_state, images, checked, created, updated"
@@ -77,7 +77,7 @@ class DatasetChecks : public DatasetCheckRepository {
           .bind(f.related_dataset ? std::optional(std::string(to_text(*f.related_dataset))) : std::nullopt)
           .bind(f.related_ref)
           .bind(f.detail)
-          .execute();
+          .send();
     return true;
   }
   std::vector<FindingCount> count_findings(const std::string& uid) override {
@@ -128,4 +128,4 @@ std::unique_ptr<DatasetCheckRepository> make_dataset_checks(Connection& c) {
   return std::make_unique<DatasetChecks>(c);
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

@@ -1,18 +1,19 @@
-#include "store/metadata/sqlite/repositories.hpp"
+#include "store/metadata/repositories/repositories.hpp"
 
-namespace vedette::sqlite {
+namespace vedette::metadata {
 namespace {
 
 class Projects : public ProjectRepository {
  public:
   explicit Projects(Connection& c) : c_(c) {}
   bool insert(const Scope& s, const Project& p) override {
-    return c_.prepare("INSERT INTO projects (account, region, name, created) VALUES (?, ?, ?, ?)")
-        .bind(s.account)
-        .bind(s.region)
-        .bind(p.name)
-        .bind(stored(p.created))
-        .execute_unless_exists();
+    return c_.prepare(
+                 "INSERT INTO projects (account, region, name, created) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+               .bind(s.account)
+               .bind(s.region)
+               .bind(p.name)
+               .bind(stored(p.created))
+               .execute() > 0;
   }
   std::optional<Project> find(const Scope& s, const std::string& name) override {
     auto q = c_.prepare("SELECT name, created FROM projects WHERE account = ? AND region = ? AND name = ?");
@@ -45,7 +46,7 @@ class Projects : public ProjectRepository {
         "UPDATE projects SET last_model_version = last_model_version + 1 WHERE account = ? AND region = ? AND name = ? "
         "RETURNING last_model_version");
     q.bind(s.account).bind(s.region).bind(name);
-    if (!q.step()) throw sqlite::DatabaseError("next_model_version: no such project");
+    if (!q.step()) throw sql::DatabaseError("next_model_version: no such project");
     const auto version = q.integer(0);
     q.execute();
     return version;
@@ -61,4 +62,4 @@ std::unique_ptr<ProjectRepository> make_projects(Connection& c) {
   return std::make_unique<Projects>(c);
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

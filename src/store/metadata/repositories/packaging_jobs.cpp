@@ -1,6 +1,6 @@
-#include "store/metadata/sqlite/repositories.hpp"
+#include "store/metadata/repositories/repositories.hpp"
 
-namespace vedette::sqlite {
+namespace vedette::metadata {
 namespace {
 
 #define VEDETTE_PACKAGING_COLUMNS                                                                         \
@@ -11,23 +11,22 @@ class PackagingJobs : public PackagingJobRepository {
  public:
   explicit PackagingJobs(Connection& c) : c_(c) {}
   bool insert(const Scope& s, const PackagingJob& j) override {
-    return c_
-        .prepare("INSERT INTO packaging_jobs (account, region, " VEDETTE_PACKAGING_COLUMNS
-                 ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        .bind(s.account)
-        .bind(s.region)
-        .bind(j.project)
-        .bind(j.name)
-        .bind(j.model_version)
-        .bind(j.description)
-        .bind(j.configuration)
-        .bind(j.component_name)
-        .bind(j.component_version)
-        .bind(to_text(j.status))
-        .bind(j.status_message)
-        .bind(stored(j.created))
-        .bind(stored(j.updated))
-        .execute_unless_exists();
+    return c_.prepare("INSERT INTO packaging_jobs (account, region, " VEDETTE_PACKAGING_COLUMNS
+                      ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+               .bind(s.account)
+               .bind(s.region)
+               .bind(j.project)
+               .bind(j.name)
+               .bind(j.model_version)
+               .bind(j.description)
+               .bind(j.configuration)
+               .bind(j.component_name)
+               .bind(j.component_version)
+               .bind(to_text(j.status))
+               .bind(j.status_message)
+               .bind(stored(j.created))
+               .bind(stored(j.updated))
+               .execute() > 0;
   }
   std::optional<PackagingJob> find(const Scope& s, const std::string& project, const std::string& name) override {
     auto q = c_.prepare("SELECT " VEDETTE_PACKAGING_COLUMNS
@@ -115,4 +114,4 @@ std::unique_ptr<PackagingJobRepository> make_packaging_jobs(Connection& c) {
   return std::make_unique<PackagingJobs>(c);
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

@@ -1,6 +1,6 @@
-#include "store/metadata/sqlite/repositories.hpp"
+#include "store/metadata/repositories/repositories.hpp"
 
-namespace vedette::sqlite {
+namespace vedette::metadata {
 namespace {
 
 #define VEDETTE_MODEL_COLUMNS                                                                                \
@@ -107,11 +107,13 @@ class Models : public ModelRepository {
         .execute();
   }
   void set_tag(const std::string& uid, const Tag& tag) override {
-    c_.prepare("INSERT OR REPLACE INTO model_tags (model_uid, key, value) VALUES (?, ?, ?)")
+    c_.prepare(
+          "INSERT INTO model_tags (model_uid, key, value) VALUES (?, ?, ?) ON CONFLICT (model_uid, key) DO UPDATE SET "
+          "value = excluded.value")
         .bind(uid)
         .bind(tag.key)
         .bind(tag.value)
-        .execute();
+        .send();
   }
   void remove_tag(const std::string& uid, const std::string& key) override {
     c_.prepare("DELETE FROM model_tags WHERE model_uid = ? AND key = ?").bind(uid).bind(key).execute();
@@ -134,8 +136,7 @@ class Models : public ModelRepository {
         c_.prepare("SELECT started, updated, stage, fraction, seconds_left FROM training_progress WHERE model_uid = ?");
     q.bind(uid);
     if (!q.step()) return std::nullopt;
-    return TrainingProgress{loaded(q.integer(0)), loaded(q.integer(1)), q.text(2), q.real(3),
-                            q.is_null(4) ? std::nullopt : std::optional(q.real(4))};
+    return TrainingProgress{loaded(q.integer(0)), loaded(q.integer(1)), q.text(2), q.real(3), q.optional_real(4)};
   }
   void set_threshold(const std::string& uid, const std::optional<MovedThreshold>& t) override {
     if (!t) {
@@ -143,7 +144,9 @@ class Models : public ModelRepository {
       return;
     }
     c_.prepare(
-          "INSERT OR REPLACE INTO model_thresholds (model_uid, threshold, changed_by, changed_at) VALUES (?, ?, ?, ?)")
+          "INSERT INTO model_thresholds (model_uid, threshold, changed_by, changed_at) VALUES (?, ?, ?, ?) ON CONFLICT "
+          "(model_uid) DO UPDATE SET threshold = excluded.threshold, changed_by = excluded.changed_by, changed_at = "
+          "excluded.changed_at")
         .bind(uid)
         .bind(t->threshold)
         .bind(t->user)
@@ -203,4 +206,4 @@ std::unique_ptr<ModelRepository> make_models(Connection& c) {
   return std::make_unique<Models>(c);
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

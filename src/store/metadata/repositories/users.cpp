@@ -1,17 +1,17 @@
-#include "store/metadata/sqlite/repositories.hpp"
+#include "store/metadata/repositories/repositories.hpp"
 
-namespace vedette::sqlite {
+namespace vedette::metadata {
 namespace {
 
 class Users : public UserRepository {
  public:
   explicit Users(Connection& c) : c_(c) {}
   bool insert(const User& u) override {
-    if (!c_.prepare("INSERT INTO users (account, name, created) VALUES (?, ?, ?)")
-             .bind(u.account)
-             .bind(u.name)
-             .bind(stored(u.created))
-             .execute_unless_exists())
+    if (c_.prepare("INSERT INTO users (account, name, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+            .bind(u.account)
+            .bind(u.name)
+            .bind(stored(u.created))
+            .execute() == 0)
       return false;
     for (const auto& policy : u.policies) attach(u.account, u.name, policy);
     return true;
@@ -31,18 +31,18 @@ class Users : public UserRepository {
     return out;
   }
   bool remove(const std::string& account, const std::string& name) override {
-    c_.prepare("DELETE FROM access_keys WHERE account = ? AND user = ?").bind(account).bind(name).execute();
+    c_.prepare("DELETE FROM access_keys WHERE account = ? AND \"user\" = ?").bind(account).bind(name).execute();
     return c_.prepare("DELETE FROM users WHERE account = ? AND name = ?").bind(account).bind(name).execute() > 0;
   }
   bool attach(const std::string& account, const std::string& user, const std::string& policy) override {
-    return c_.prepare("INSERT INTO user_policies (account, user, policy) VALUES (?, ?, ?)")
-        .bind(account)
-        .bind(user)
-        .bind(policy)
-        .execute_unless_exists();
+    return c_.prepare("INSERT INTO user_policies (account, \"user\", policy) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+               .bind(account)
+               .bind(user)
+               .bind(policy)
+               .execute() > 0;
   }
   bool detach(const std::string& account, const std::string& user, const std::string& policy) override {
-    return c_.prepare("DELETE FROM user_policies WHERE account = ? AND user = ? AND policy = ?")
+    return c_.prepare("DELETE FROM user_policies WHERE account = ? AND \"user\" = ? AND policy = ?")
                .bind(account)
                .bind(user)
                .bind(policy)
@@ -83,7 +83,8 @@ class Users : public UserRepository {
 
   void insert_key(const AccessKey& k) override {
     c_.prepare(
-          "INSERT INTO access_keys (access_key_id, account, user, sealed_secret, is_active, created) VALUES (?, ?, ?, "
+          "INSERT INTO access_keys (access_key_id, account, \"user\", sealed_secret, is_active, created) VALUES (?, ?, "
+          "?, "
           "?, ?, ?)")
         .bind(k.access_key_id)
         .bind(k.account)
@@ -95,7 +96,8 @@ class Users : public UserRepository {
   }
   std::optional<AccessKey> find_key(const std::string& id) override {
     auto q = c_.prepare(
-        "SELECT access_key_id, account, user, sealed_secret, is_active, created FROM access_keys WHERE access_key_id = "
+        "SELECT access_key_id, account, \"user\", sealed_secret, is_active, created FROM access_keys WHERE "
+        "access_key_id = "
         "?");
     q.bind(id);
     if (!q.step()) return std::nullopt;
@@ -104,8 +106,9 @@ class Users : public UserRepository {
   std::vector<AccessKey> list_keys(const std::optional<std::string>& account,
                                    const std::optional<std::string>& user) override {
     auto q = c_.prepare(
-        "SELECT access_key_id, account, user, sealed_secret, is_active, created FROM access_keys WHERE (?1 IS NULL OR "
-        "account = ?1) AND (?2 IS NULL OR user = ?2) ORDER BY created, access_key_id");
+        "SELECT access_key_id, account, \"user\", sealed_secret, is_active, created FROM access_keys WHERE (?1 IS NULL "
+        "OR "
+        "account = ?1) AND (?2 IS NULL OR \"user\" = ?2) ORDER BY created, access_key_id");
     q.bind(account).bind(user);
     std::vector<AccessKey> out;
     while (q.step()) out.push_back(read_key(q));
@@ -118,7 +121,7 @@ class Users : public UserRepository {
  private:
   User read_user(const Statement& q) {
     User user{q.text(0), q.text(1), {}, loaded(q.integer(2))};
-    auto policies = c_.prepare("SELECT policy FROM user_policies WHERE account = ? AND user = ? ORDER BY policy");
+    auto policies = c_.prepare("SELECT policy FROM user_policies WHERE account = ? AND \"user\" = ? ORDER BY policy");
     policies.bind(user.account).bind(user.name);
     while (policies.step()) user.policies.push_back(policies.text(0));
     return user;
@@ -138,4 +141,4 @@ std::unique_ptr<UserRepository> make_users(Connection& c) {
   return std::make_unique<Users>(c);
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "store/metadata/sqlite/repositories.hpp"
+#include "store/metadata/repositories/repositories.hpp"
 
-namespace vedette::sqlite {
+namespace vedette::metadata {
 namespace {
 
 constexpr std::int64_t kDay = 86'400;
@@ -13,22 +13,34 @@ constexpr std::int64_t kCoarsest = 3600, kKeptDays = 455;
 // One call looks at so many points at most, because its transaction holds up other writers.
 constexpr std::int64_t kMostPoints = 5'000;
 
+#define VEDETTE_ADD_TO_POINT                                                                                          \
+  " ON CONFLICT (account, region, metric, project, start, version, period) DO UPDATE SET sum = metric_points.sum + "  \
+  "excluded.sum, count = metric_points.count + excluded.count, minimum = CASE WHEN excluded.minimum < "               \
+  "metric_points.minimum THEN excluded.minimum ELSE metric_points.minimum END, maximum = CASE WHEN excluded.maximum " \
+  "> "                                                                                                                \
+  "metric_points.maximum THEN excluded.maximum ELSE metric_points.maximum END"
+#define VEDETTE_SLOTS_OF_METRIC                                                                              \
+  "SELECT (start / ?6) * ?6 AS slot, SUM(sum), CAST(SUM(count) AS BIGINT), MIN(minimum), MAX(maximum) FROM " \
+  "metric_points WHERE account = ?1 AND region = ?2 AND metric = ?3 AND "
+#define VEDETTE_SLOTS_IN_TIME \
+  " AND (?8 IS NULL OR version = ?8) AND start >= ?4 AND start < ?5 GROUP BY slot ORDER BY slot"
+
 class MetricPoints : public MetricPointRepository {
  public:
   explicit MetricPoints(Connection& c) : c_(c) {}
   void add(const MetricPoint& p) override {
-    c_.prepare("INSERT OR IGNORE INTO metric_series (account, region, metric, project, version) VALUES (?, ?, ?, ?, ?)")
+    c_.prepare(
+          "INSERT INTO metric_series (account, region, metric, project, version) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO "
+          "NOTHING")
         .bind(p.scope.account)
         .bind(p.scope.region)
         .bind(p.metric)
         .bind(p.project)
         .bind(p.version)
-        .execute();
+        .send();
     c_.prepare(
           "INSERT INTO metric_points (account, region, metric, project, version, period, start, sum, count, minimum, "
-          "maximum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sum = sum + excluded.sum, count "
-          "= count + excluded.count, minimum = MIN(minimum, excluded.minimum), maximum = MAX(maximum, "
-          "excluded.maximum)")
+          "maximum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" VEDETTE_ADD_TO_POINT)
         .bind(p.scope.account)
         .bind(p.scope.region)
         .bind(p.metric)
@@ -40,17 +52,12 @@ class MetricPoints : public MetricPointRepository {
         .bind(p.count)
         .bind(p.minimum)
         .bind(p.maximum)
-        .execute();
+        .send();
   }
   std::vector<MetricPoint> query(const MetricQuery& r) override {
     // If a project is given, the primary key leads straight to its rows; otherwise it leads to the rows of the metric.
-    auto q = c_.prepare(
-        r.project ? "SELECT (start / ?6) * ?6 AS slot, SUM(sum), SUM(count), MIN(minimum), MAX(maximum) FROM "
-                    "metric_points WHERE account = ?1 AND region = ?2 AND metric = ?3 AND project = ?7 AND (?8 IS NULL "
-                    "OR version = ?8) AND start >= ?4 AND start < ?5 GROUP BY slot ORDER BY slot"
-                  : "SELECT (start / ?6) * ?6 AS slot, SUM(sum), SUM(count), MIN(minimum), MAX(maximum) FROM "
-                    "metric_points WHERE account = ?1 AND region = ?2 AND metric = ?3 AND (?7 IS NULL OR project = ?7) "
-                    "AND (?8 IS NULL OR version = ?8) AND start >= ?4 AND start < ?5 GROUP BY slot ORDER BY slot");
+    auto q = c_.prepare(r.project ? VEDETTE_SLOTS_OF_METRIC "project = ?7" VEDETTE_SLOTS_IN_TIME
+                                  : VEDETTE_SLOTS_OF_METRIC "(?7 IS NULL OR project = ?7)" VEDETTE_SLOTS_IN_TIME);
     q.bind(r.scope.account)
         .bind(r.scope.region)
         .bind(r.metric)
@@ -95,9 +102,7 @@ class MetricPoints : public MetricPointRepository {
             "INSERT INTO metric_points (account, region, metric, project, version, period, start, sum, count, minimum, "
             "maximum) SELECT account, region, metric, project, version, ?1, (start / ?1) * ?1, SUM(sum), SUM(count), "
             "MIN(minimum), MAX(maximum) FROM metric_points WHERE period = ?3 AND start < ?2 GROUP BY account, region, "
-            "metric, project, version, (start / ?1) * ?1 ON CONFLICT DO UPDATE SET sum = sum + excluded.sum, count = "
-            "count + excluded.count, minimum = MIN(minimum, excluded.minimum), maximum = MAX(maximum, "
-            "excluded.maximum)")
+            "metric, project, version, (start / ?1) * ?1" VEDETTE_ADD_TO_POINT)
           .bind(next)
           .bind(until)
           .bind(period)
@@ -132,4 +137,4 @@ std::unique_ptr<MetricPointRepository> make_metric_points(Connection& c) {
   return std::make_unique<MetricPoints>(c);
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

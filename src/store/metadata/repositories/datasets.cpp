@@ -1,6 +1,6 @@
-#include "store/metadata/sqlite/repositories.hpp"
+#include "store/metadata/repositories/repositories.hpp"
 
-namespace vedette::sqlite {
+namespace vedette::metadata {
 namespace {
 
 /// Reads an entry from the columns source_ref, is_anomalous, created and line, which come first.
@@ -10,24 +10,29 @@ DatasetEntry entry_of(const Statement& q) {
   return {q.text(0), label, loaded(q.integer(2)), q.text(3)};
 }
 
+#define VEDETTE_LIST_ENTRIES(place_of_text)                                                                            \
+  "SELECT source_ref, is_anomalous, created, line, position FROM dataset_entries WHERE dataset_uid = ?1 AND position " \
+  "> ?2 AND (?3 IS NULL OR (CASE WHEN is_anomalous IS NULL THEN 0 ELSE 1 END) = ?3) AND (?4 IS NULL OR is_anomalous "  \
+  "= ?4) AND (?5 IS NULL OR created < ?5) AND (?6 IS NULL OR created > ?6) AND (?7 IS NULL OR " place_of_text          \
+  "(source_ref, ?7) > 0) ORDER BY position LIMIT ?8"
+
 class Datasets : public DatasetRepository {
  public:
   explicit Datasets(Connection& c) : c_(c) {}
   bool insert(const Scope& s, const Dataset& d) override {
-    return c_
-        .prepare(
-            "INSERT INTO datasets (account, region, project, type, uid, status, status_message, created, updated) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        .bind(s.account)
-        .bind(s.region)
-        .bind(d.project)
-        .bind(to_text(d.type))
-        .bind(d.uid)
-        .bind(to_text(d.status))
-        .bind(d.status_message)
-        .bind(stored(d.created))
-        .bind(stored(d.updated))
-        .execute_unless_exists();
+    return c_.prepare(
+                 "INSERT INTO datasets (account, region, project, type, uid, status, status_message, created, updated) "
+                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+               .bind(s.account)
+               .bind(s.region)
+               .bind(d.project)
+               .bind(to_text(d.type))
+               .bind(d.uid)
+               .bind(to_text(d.status))
+               .bind(d.status_message)
+               .bind(stored(d.created))
+               .bind(stored(d.updated))
+               .execute() > 0;
   }
   std::optional<Dataset> find(const Scope& s, const std::string& project, DatasetType type) override {
     for (auto& d : list(s, project))
@@ -89,7 +94,7 @@ class Datasets : public DatasetRepository {
           .bind(e.is_anomalous ? std::optional<std::int64_t>(*e.is_anomalous ? 1 : 0) : std::nullopt)
           .bind(stored(e.created))
           .bind(e.line)
-          .execute();
+          .send();
     c_.prepare(
           "UPDATE datasets SET (total, normal, anomaly) = (SELECT COUNT(*), COUNT(*) FILTER (WHERE is_anomalous = 0), "
           "COUNT(*) FILTER (WHERE is_anomalous = 1) FROM dataset_entries WHERE dataset_uid = ?1) WHERE uid = ?1")
@@ -102,12 +107,7 @@ class Datasets : public DatasetRepository {
       return b ? std::optional<std::int64_t>(*b ? 1 : 0) : std::nullopt;
     };
     const auto time = [](const std::optional<Timestamp>& t) { return t ? std::optional(stored(*t)) : std::nullopt; };
-    auto q = c_.prepare(
-        "SELECT source_ref, is_anomalous, created, line, position FROM dataset_entries WHERE dataset_uid = ?1 AND "
-        "position > ?2 "
-        "AND (?3 IS NULL OR (is_anomalous IS NOT NULL) = ?3) AND (?4 IS NULL OR is_anomalous = ?4) "
-        "AND (?5 IS NULL OR created < ?5) AND (?6 IS NULL OR created > ?6) AND (?7 IS NULL OR instr(source_ref, ?7) > "
-        "0) ORDER BY position LIMIT ?8");
+    auto q = c_.prepare({.sqlite = VEDETTE_LIST_ENTRIES("instr"), .postgresql = VEDETTE_LIST_ENTRIES("strpos")});
     q.bind(uid)
         .bind(after)
         .bind(flag(f.is_labeled))
@@ -140,4 +140,4 @@ std::unique_ptr<DatasetRepository> make_datasets(Connection& c) {
   return std::make_unique<Datasets>(c);
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

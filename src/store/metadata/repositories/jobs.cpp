@@ -1,31 +1,36 @@
-#include "store/metadata/sqlite/repositories.hpp"
+#include "store/metadata/repositories/repositories.hpp"
 
-namespace vedette::sqlite {
+namespace vedette::metadata {
 namespace {
 
 /// Nobody puts a job off, or leases it, for longer than this. A job that is ready later than that was written before
 /// the clock was set back.
 constexpr std::chrono::minutes kLongestWait{1};
 
+#define VEDETTE_OLDEST_READY \
+  "SELECT id FROM jobs WHERE kind = ?3 AND (ready <= ?4 OR ready > ?5) ORDER BY ready, id LIMIT 1"
+#define VEDETTE_RETURNING_JOB " RETURNING jobs.id, kind, payload, attempts, attachment, request_id"
+
 class Jobs : public JobRepository {
  public:
   explicit Jobs(Connection& c) : c_(c) {}
   std::int64_t insert(const NewJob& job) override {
-    c_.prepare("INSERT INTO jobs (kind, payload, ready, request_id, attachment) VALUES (?, ?, ?, ?, ?)")
-        .bind(job.kind)
-        .bind(job.payload)
-        .bind(stored(job.ready))
-        .bind(job.request_id)
-        .bind_blob(job.attachment)
-        .execute();
-    return c_.last_insert_id();
+    auto q = c_.prepare(
+        "INSERT INTO jobs (kind, payload, ready, request_id, attachment) VALUES (?, ?, ?, ?, ?) RETURNING id");
+    q.bind(job.kind).bind(job.payload).bind(stored(job.ready)).bind(job.request_id).bind_blob(job.attachment).step();
+    const auto id = q.integer(0);
+    q.execute();
+    return id;
   }
   std::optional<Job> claim(const std::string& kind, const std::string& worker, Timestamp now,
                            Timestamp lease_until) override {
+    // Without MATERIALIZED, PostgreSQL may look for the oldest job several times, and claim each that it finds.
     auto q = c_.prepare(
-        "UPDATE jobs SET worker = ?, ready = ?, attempts = attempts + 1 WHERE id = "
-        "(SELECT id FROM jobs WHERE kind = ? AND (ready <= ? OR ready > ?) ORDER BY ready, id LIMIT 1) RETURNING id, "
-        "kind, payload, attempts, attachment, request_id");
+        {.sqlite = "UPDATE jobs SET worker = ?1, ready = ?2, attempts = attempts + 1 WHERE id = (" VEDETTE_OLDEST_READY
+                   ")" VEDETTE_RETURNING_JOB,
+         .postgresql = "WITH chosen AS MATERIALIZED (" VEDETTE_OLDEST_READY
+                       " FOR UPDATE SKIP LOCKED) UPDATE jobs SET worker = ?1, ready = ?2, attempts = attempts + 1 FROM "
+                       "chosen WHERE jobs.id = chosen.id" VEDETTE_RETURNING_JOB});
     q.bind(worker).bind(stored(lease_until)).bind(kind).bind(stored(now)).bind(stored(now + kLongestWait));
     if (!q.step()) return std::nullopt;
     Job job{q.integer(0), q.text(1), q.text(2), q.integer(3), q.text(4), q.text(5)};
@@ -68,4 +73,4 @@ std::unique_ptr<JobRepository> make_jobs(Connection& c) {
   return std::make_unique<Jobs>(c);
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

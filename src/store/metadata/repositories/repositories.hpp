@@ -3,10 +3,13 @@
 #include <memory>
 
 #include "store/metadata/metadata.hpp"
-#include "store/sqlite/sqlite.hpp"
+#include "store/sql/sql.hpp"
 
-/// The repositories over one connection; each has its own source file. Only one thread may use them.
-namespace vedette::sqlite {
+/// The repositories over one connection to any database; each has its own source file. Only one thread may use them.
+namespace vedette::metadata {
+
+using sql::Connection;
+using sql::Statement;
 
 std::unique_ptr<ProjectRepository> make_projects(Connection& connection);
 std::unique_ptr<DatasetRepository> make_datasets(Connection& connection);
@@ -28,4 +31,4 @@ inline Timestamp loaded(std::int64_t milliseconds) {
   return Timestamp{std::chrono::milliseconds{milliseconds}};
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

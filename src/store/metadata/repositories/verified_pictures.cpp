@@ -1,6 +1,6 @@
-#include "store/metadata/sqlite/repositories.hpp"
+#include "store/metadata/repositories/repositories.hpp"
 
-namespace vedette::sqlite {
+namespace vedette::metadata {
 namespace {
 
 class VerifiedPictures : public VerifiedPictureRepository {
@@ -50,4 +50,4 @@ std::unique_ptr<VerifiedPictureRepository> make_verified_pictures(Connection& c)
   return std::make_unique<VerifiedPictures>(c);
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

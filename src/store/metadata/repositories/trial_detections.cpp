@@ -1,15 +1,12 @@
 #include "base/text.hpp"
-#include "store/metadata/sqlite/repositories.hpp"
+#include "store/metadata/repositories/repositories.hpp"
 
-namespace vedette::sqlite {
+namespace vedette::metadata {
 namespace {
 
 #define VEDETTE_TRIAL_COLUMNS \
   "project, name, uid, model_version, model_uid, bucket, moved_threshold, status, status_message, created, updated"
 
-std::optional<double> optional_real(const Statement& q, int column) {
-  return q.is_null(column) ? std::nullopt : std::optional(q.real(column));
-}
 std::optional<bool> optional_flag(const Statement& q, int column) {
   return q.is_null(column) ? std::nullopt : std::optional(q.integer(column) != 0);
 }
@@ -22,7 +19,7 @@ class TrialDetections : public TrialDetectionRepository {
   explicit TrialDetections(Connection& c) : c_(c) {}
   bool insert(const Scope& s, const TrialDetection& t, const std::vector<std::string>& keys) override {
     const bool is_new = c_.prepare("INSERT INTO trial_detections (account, region, " VEDETTE_TRIAL_COLUMNS
-                                   ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+                                   ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
                             .bind(s.account)
                             .bind(s.region)
                             .bind(t.project)
@@ -36,7 +33,7 @@ class TrialDetections : public TrialDetectionRepository {
                             .bind(t.status_message)
                             .bind(stored(t.created))
                             .bind(stored(t.updated))
-                            .execute_unless_exists();
+                            .execute() > 0;
     if (!is_new) return false;
     std::int64_t place = 0;
     for (const auto& key : keys)
@@ -44,7 +41,7 @@ class TrialDetections : public TrialDetectionRepository {
           .bind(t.uid)
           .bind(place++)
           .bind(key)
-          .execute();
+          .send();
     return true;
   }
   std::optional<TrialDetection> find(const Scope& s, const std::string& project, const std::string& name) override {
@@ -160,7 +157,7 @@ class TrialDetections : public TrialDetectionRepository {
     t.model_version = q.integer(3);
     t.model_uid = q.text(4);
     t.bucket = q.text(5);
-    t.moved_threshold = optional_real(q, 6);
+    t.moved_threshold = q.optional_real(6);
     t.status = parse_trial_status(q.text(7));
     t.status_message = q.text(8);
     t.created = loaded(q.integer(9));
@@ -184,4 +181,4 @@ std::unique_ptr<TrialDetectionRepository> make_trial_detections(Connection& c) {
   return std::make_unique<TrialDetections>(c);
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

@@ -1,6 +1,6 @@
-#include "store/metadata/sqlite/repositories.hpp"
+#include "store/metadata/repositories/repositories.hpp"
 
-namespace vedette::sqlite {
+namespace vedette::metadata {
 namespace {
 
 class Tokens : public TokenRepository {
@@ -18,8 +18,9 @@ class Tokens : public TokenRepository {
   void remember(const Scope& s, const std::string& operation, const std::string& token, const RememberedToken& value,
                 Timestamp now) override {
     c_.prepare(
-          "INSERT OR REPLACE INTO client_tokens (account, region, operation, token, parameters_hash, resource, "
-          "created) VALUES (?, ?, ?, ?, ?, ?, ?)")
+          "INSERT INTO client_tokens (account, region, operation, token, parameters_hash, resource, "
+          "created) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, region, operation, token) DO UPDATE SET "
+          "parameters_hash = excluded.parameters_hash, resource = excluded.resource, created = excluded.created")
         .bind(s.account)
         .bind(s.region)
         .bind(operation)
@@ -43,4 +44,4 @@ std::unique_ptr<TokenRepository> make_tokens(Connection& c) {
   return std::make_unique<Tokens>(c);
 }
 
-}  // namespace vedette::sqlite
+}  // namespace vedette::metadata

@@ -1,0 +1,74 @@
+#include "store/metadata/repositories/sql_metadata.hpp"
+
+#include "store/metadata/repositories/repositories.hpp"
+
+namespace vedette::metadata {
+namespace {
+
+/// A repository that is made when it is first asked for, since most units of work need only one or two.
+template <typename T>
+class Lazy {
+ public:
+  using Make = std::unique_ptr<T> (*)(Connection&);
+  Lazy(Connection& connection, Make make) : connection_(connection), make_(make) {}
+  T& get() {
+    if (!repository_) repository_ = make_(connection_);
+    return *repository_;
+  }
+
+ private:
+  Connection& connection_;
+  const Make make_;
+  std::unique_ptr<T> repository_;
+};
+
+class SqlUnitOfWork : public UnitOfWork {
+ public:
+  SqlUnitOfWork(sql::Pool& pool, sql::Access access) : transaction_(pool, access) {}
+  ProjectRepository& projects() override { return projects_.get(); }
+  DatasetRepository& datasets() override { return datasets_.get(); }
+  ModelRepository& models() override { return models_.get(); }
+  PackagingJobRepository& packaging_jobs() override { return packaging_jobs_.get(); }
+  TrialDetectionRepository& trial_detections() override { return trial_detections_.get(); }
+  VerifiedPictureRepository& verified_pictures() override { return verified_pictures_.get(); }
+  DatasetCheckRepository& dataset_checks() override { return dataset_checks_.get(); }
+  StationRepository& stations() override { return stations_.get(); }
+  JobRepository& jobs() override { return jobs_.get(); }
+  UserRepository& users() override { return users_.get(); }
+  TokenRepository& tokens() override { return tokens_.get(); }
+  MetricPointRepository& metric_points() override { return metric_points_.get(); }
+  void commit() override { transaction_.commit(); }
+
+ private:
+  sql::Transaction transaction_;
+  Lazy<ProjectRepository> projects_{transaction_.connection(), make_projects};
+  Lazy<DatasetRepository> datasets_{transaction_.connection(), make_datasets};
+  Lazy<ModelRepository> models_{transaction_.connection(), make_models};
+  Lazy<PackagingJobRepository> packaging_jobs_{transaction_.connection(), make_packaging_jobs};
+  Lazy<TrialDetectionRepository> trial_detections_{transaction_.connection(), make_trial_detections};
+  Lazy<VerifiedPictureRepository> verified_pictures_{transaction_.connection(), make_verified_pictures};
+  Lazy<DatasetCheckRepository> dataset_checks_{transaction_.connection(), make_dataset_checks};
+  Lazy<StationRepository> stations_{transaction_.connection(), make_stations};
+  Lazy<JobRepository> jobs_{transaction_.connection(), make_jobs};
+  Lazy<UserRepository> users_{transaction_.connection(), make_users};
+  Lazy<TokenRepository> tokens_{transaction_.connection(), make_tokens};
+  Lazy<MetricPointRepository> metric_points_{transaction_.connection(), make_metric_points};
+};
+
+class SqlMetadata : public MetadataStore {
+ public:
+  explicit SqlMetadata(std::unique_ptr<sql::Pool> pool) : pool_(std::move(pool)) {}
+  std::unique_ptr<UnitOfWork> read() override { return std::make_unique<SqlUnitOfWork>(*pool_, sql::Access::read); }
+  std::unique_ptr<UnitOfWork> write() override { return std::make_unique<SqlUnitOfWork>(*pool_, sql::Access::write); }
+
+ private:
+  const std::unique_ptr<sql::Pool> pool_;
+};
+
+}  // namespace
+
+std::unique_ptr<MetadataStore> make_sql_metadata(std::unique_ptr<sql::Pool> pool) {
+  return std::make_unique<SqlMetadata>(std::move(pool));
+}
+
+}  // namespace vedette::metadata

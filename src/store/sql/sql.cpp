@@ -1,0 +1,66 @@
+#include "store/sql/sql.hpp"
+
+namespace vedette::sql {
+
+std::int64_t Statement::execute() {
+  while (cursor_.step()) {
+  }
+  return cursor_.changed();
+}
+std::optional<std::string> Statement::optional_text(int column) const {
+  return is_null(column) ? std::nullopt : std::optional(text(column));
+}
+std::optional<std::int64_t> Statement::optional_integer(int column) const {
+  return is_null(column) ? std::nullopt : std::optional(integer(column));
+}
+std::optional<double> Statement::optional_real(int column) const {
+  return is_null(column) ? std::nullopt : std::optional(real(column));
+}
+
+std::unique_ptr<Connection> Pool::take() {
+  {
+    const MutexLock lock(mutex_);
+    if (!idle_.empty()) {
+      auto connection = std::move(idle_.back());
+      idle_.pop_back();
+      return connection;
+    }
+  }
+  return connect_();
+}
+
+void Pool::give_back(std::unique_ptr<Connection> connection) {
+  std::vector<std::unique_ptr<Connection>> closed;  // They are closed after the mutex is free again.
+  const MutexLock lock(mutex_);
+  if (connection->is_usable())
+    idle_.push_back(std::move(connection));
+  else
+    closed.swap(idle_);
+}
+
+Transaction::Transaction(Pool& pool, Access access) : pool_(pool), connection_(pool.take()) {
+  try {
+    connection_->begin(access);
+  } catch (...) {
+    pool_.give_back(std::move(connection_));  // No destructor runs when a constructor throws.
+    throw;
+  }
+}
+
+Transaction::~Transaction() {
+  if (is_open_) {
+    try {
+      connection_->roll_back();
+    } catch (const DatabaseError&) {
+      return;  // The connection is in doubt, so it is dropped and not handed out again.
+    }
+  }
+  pool_.give_back(std::move(connection_));
+}
+
+void Transaction::commit() {
+  is_open_ = false;  // Whatever commit() throws, it ends the transaction.
+  connection_->commit();
+}
+
+}  // namespace vedette::sql
