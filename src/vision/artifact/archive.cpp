@@ -79,7 +79,8 @@ Result<void> read_archive(const fs::path& archive, const fs::path& folder) {
     const auto path = folder / name;
     std::error_code error;
     fs::create_directories(path.parent_path(), error);
-    if (error || fs::exists(path)) return broken();
+    // A name that the system cannot have, for instance because of its length, is an error, too.
+    if (error || fs::exists(path, error) || error) return broken();
     std::ofstream out(path, std::ios::binary);
     while (true) {
       const auto n = zip_fread(file.get(), chunk.data(), chunk.size());

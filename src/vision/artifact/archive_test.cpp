@@ -15,6 +15,22 @@ std::string text_of(const fs::path& path) {
   return bytes ? std::string(as_text(*bytes)) : "(none)";
 }
 
+/// Returns a ZIP archive of one empty file, whose name no system call of ours would accept.
+std::string archive_of(const std::string& name) {
+  const auto put = [](std::initializer_list<std::pair<std::uint64_t, int>> numbers) {
+    std::string out;
+    for (const auto& [value, bytes] : numbers)
+      for (int i = 0; i < bytes; ++i) out.push_back(static_cast<char>(i < 8 ? value >> (8 * i) & 0xFF : 0));
+    return out;
+  };
+  const auto length = name.size();
+  const auto local = put({{0x04034b50, 4}, {20, 2}, {0, 4}, {0x210000, 4}, {0, 12}, {length, 2}, {0, 2}}) + name;
+  const auto central =
+      put({{0x02014b50, 4}, {20, 2}, {20, 2}, {0, 4}, {0x210000, 4}, {0, 12}, {length, 2}, {0, 16}}) + name;
+  return local + central +
+         put({{0x06054b50, 4}, {0, 4}, {1, 2}, {1, 2}, {central.size(), 4}, {local.size(), 4}, {0, 2}});
+}
+
 TEST(Archive, WhatIsPackedIsUnpackedAndTheSameFolderGivesTheSameBytes) {
   TemporaryFolder t;
   fs::create_directories(t.path() / "model/blobs");
@@ -43,8 +59,8 @@ TEST(Archive, NamesThatLeaveTheFolderAndDamageAreRefused) {
   auto evil = bytes;
   for (auto at = evil.find("up__evil"); at != std::string::npos; at = evil.find("up__evil"))
     evil.replace(at, 8, "../1evil");
-  for (const auto& content :
-       {evil, bytes.substr(0, bytes.size() - 10), std::string("PK\x03\x04 nonsense"), std::string()}) {
+  for (const auto& content : {evil, archive_of(std::string(300, 'n')), archive_of(std::string(300, 'n') + "/x"),
+                              bytes.substr(0, bytes.size() - 10), std::string("PK\x03\x04 nonsense"), std::string()}) {
     write(content);
     fs::remove_all(t.path() / "out");
     fs::create_directories(t.path() / "out");
