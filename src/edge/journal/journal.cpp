@@ -27,6 +27,7 @@ constexpr std::size_t kBatchBytes = 1 << 20;
 /// No entry is shorter: all members of a record have names.
 constexpr std::uint64_t kLeastEntry = 256;
 constexpr std::string_view kIdFile = "journal";
+constexpr std::string_view kAnyIdHead = "vedette-journal ";
 constexpr std::string_view kIdHead = "vedette-journal 1 ";
 constexpr std::size_t kIdCharacters = 26;
 
@@ -41,14 +42,26 @@ Result<void> check_options(const JournalOptions& options) {
   return {};
 }
 
+bool is_id(std::string_view text) {
+  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return text.size() == kIdCharacters && std::ranges::all_of(text, allowed);
+}
+
+/// A damaged id is replaced: the records that are there carry the old one, and those that come get another name.
 Result<std::string> read_or_make_id(const fs::path& path) {
-  if (const auto content = read_file(path, 1024)) {
-    auto text = as_text(*content);
-    if (text.starts_with(kIdHead)) return std::string(trim(text.substr(kIdHead.size())));
-    return fail(ErrorKind::unavailable, "The folder of the journal holds a journal of another version.");
-  } else if (content.error().kind != ErrorKind::not_found) {
+  const auto content = read_file(path, 1024);
+  if (content) {
+    const auto text = as_text(*content);
+    if (const auto id = trim(text.substr(std::min(text.size(), kIdHead.size())));
+        text.starts_with(kIdHead) && is_id(id))
+      return std::string(id);
+    if (text.starts_with(kAnyIdHead) && !text.starts_with(kIdHead))
+      return fail(ErrorKind::unavailable, "The folder of the journal holds a journal of another version.");
+  } else if (content.error().kind != ErrorKind::not_found && content.error().kind != ErrorKind::too_large) {
     return fail(ErrorKind::unavailable, "The journal cannot read its name: " + content.error().message);
   }
+  if (content || content.error().kind == ErrorKind::too_large)
+    log::error("the name of the journal is damaged and gets replaced");
   auto id = random_id(kIdCharacters);
   if (const auto written = write_file_atomically(path, std::string(kIdHead) + id + "\n"); !written)
     return fail(ErrorKind::unavailable, "The journal cannot write its name: " + written.error().message);

@@ -122,6 +122,29 @@ TEST_F(JournalTest, RecordsComeBackInOrderAndAfterReopening) {
   EXPECT_EQ(batch->missing, 0);
 }
 
+TEST_F(JournalTest, ADamagedIdIsReplacedAndOneOfAnotherVersionIsLeft) {
+  std::string id;
+  {
+    auto journal = open();
+    id = journal->id();
+    append(*journal, 1, 2);
+  }
+  for (const std::string& damaged : {std::string(), std::string(45, '\0'), "vedette-journal 1 " + id.substr(1) + "\n",
+                                     "vedette-journal 1 " + id.substr(1) + "\xff\n", std::string(5000, 'x')}) {
+    ASSERT_TRUE(write_file_atomically(folder_ / "journal", damaged));
+    auto journal = open();
+    EXPECT_EQ(journal->id().size(), 26);
+    EXPECT_NE(journal->id(), id);
+    EXPECT_EQ(reader(*journal)->read(1, milliseconds(0))->records.at(0).journal, id);
+  }
+  auto journal = open();
+  append(*journal, 3, 3);
+  EXPECT_EQ(drain(*reader(*journal)), range(1, 3));
+  journal.reset();
+  ASSERT_TRUE(write_file_atomically(folder_ / "journal", "vedette-journal 2 " + id + "\n"));
+  EXPECT_FALSE(Journal::open(folder_, kSmall, clock_));
+}
+
 TEST_F(JournalTest, AppendsAtTheSameTimeGetNumbersWithoutGapsOrRepetition) {
   auto journal = open();
   std::vector<std::vector<std::uint64_t>> got(8);
