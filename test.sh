@@ -3,7 +3,8 @@
 #   ./test.sh unit         the tests of the modules, the fuzz corpus, formatting and layers: what to run before every commit
 #   ./test.sh              all of it: unit, the use of mutexes, and the end-to-end suites with the clients that people use
 #   ./test.sh lint         clang-tidy over every source file; formatting, layers and mutexes. Takes long, and is not in `all`
-#   ./test.sh arm64        builds the engine for 64-bit ARM and compares its verdicts, under qemu-user, with those of this machine. Not in `all` either
+#   ./test.sh arm64        builds the engine and the agent for 64-bit ARM and compares their verdicts, under qemu-user, with those of this machine. Not in `all` either
+#   ./test.sh packages     makes the Debian packages, installs them in an empty Debian and uses them there. Needs root. Not in `all` either
 #   ./test.sh sanitizers   the unit tests and the API suites with AddressSanitizer and UndefinedBehaviorSanitizer. Not in `all` either
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -57,11 +58,18 @@ case $tier in
     ;;
   arm64)
     install_build_packages
-    install_packages "${client_packages[@]}" debian-archive-keyring
+    install_packages "${client_packages[@]}" python3-pil python3-grpcio python3-protobuf debian-archive-keyring dpkg-dev file
     build vedette vedette-trainer
     tools/build_arm64.sh
     say "Testing"
     (cd tests/arm64 && VEDETTE_BUILD=$OLDPWD/build/release /usr/bin/python3 -m unittest -v test_arm64)
+    ;;
+  packages)
+    install_build_packages
+    install_packages "${client_packages[@]}" python3-pil python3-grpcio python3-protobuf debootstrap dpkg-dev file systemd
+    build
+    say "Testing"
+    (cd tests/packaging && VEDETTE_BUILD=$OLDPWD/build/release /usr/bin/python3 -W ignore::ResourceWarning -m unittest -v test_empty_root)
     ;;
   sanitizers)
     install_build_packages
@@ -71,7 +79,7 @@ case $tier in
     run_tests build/asan
     ;;
   *)
-    echo "Usage: ./test.sh [unit | all | lint | arm64 | sanitizers]" >&2
+    echo "Usage: ./test.sh [unit | all | lint | arm64 | packages | sanitizers]" >&2
     exit 2
     ;;
 esac

@@ -12,7 +12,7 @@ include(CMakePackageConfigHelpers)
 set(cmake_folder ${CMAKE_INSTALL_LIBDIR}/cmake/Vedette)
 install(TARGETS vedette_engine EXPORT VedetteTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT engine NAMELINK_COMPONENT engine-dev)
-install(FILES LICENSE DESTINATION share/doc/libvedette${PROJECT_VERSION_MAJOR} RENAME copyright COMPONENT engine)
+install(FILES packaging/copyright DESTINATION share/doc/libvedette${PROJECT_VERSION_MAJOR} COMPONENT engine)
 install(FILES include/vedette.h DESTINATION include COMPONENT engine-dev)
 install(EXPORT VedetteTargets NAMESPACE Vedette:: DESTINATION ${cmake_folder} COMPONENT engine-dev)
 configure_package_config_file(cmake/VedetteConfig.cmake.in ${CMAKE_BINARY_DIR}/VedetteConfig.cmake INSTALL_DESTINATION ${cmake_folder}
@@ -23,7 +23,7 @@ install(FILES ${CMAKE_BINARY_DIR}/VedetteConfig.cmake ${CMAKE_BINARY_DIR}/Vedett
 file(RELATIVE_PATH VEDETTE_PREFIX_FROM_PC /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/vedette.pc.in ${CMAKE_BINARY_DIR}/vedette.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/vedette.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT engine-dev)
-install(FILES docs/engine-library.md DESTINATION share/doc/libvedette-dev COMPONENT engine-dev)
+install(FILES docs/engine-library.md packaging/copyright DESTINATION share/doc/libvedette-dev COMPONENT engine-dev)
 install(DIRECTORY docs/examples/engine-c docs/examples/engine-python DESTINATION share/doc/libvedette-dev/examples COMPONENT engine-dev)
 list(APPEND components engine engine-dev)
 
@@ -33,12 +33,12 @@ if(TARGET vedette-edge)
   install(FILES packaging/edge/default DESTINATION /etc/default RENAME vedette-edge COMPONENT edge)
   install(FILES src/edge/agent/edge-agent.proto DESTINATION share/vedette COMPONENT edge)
   install(FILES docs/edge.md docs/edge-cameras.md docs/edge-outputs.md docs/stations.md DESTINATION share/doc/vedette-edge COMPONENT edge)
-  install(FILES LICENSE DESTINATION share/doc/vedette-edge RENAME copyright COMPONENT edge)
+  install(FILES packaging/copyright DESTINATION share/doc/vedette-edge COMPONENT edge)
   list(APPEND components edge)
 endif()
 if(TARGET vedette-edge-camera)
   install(TARGETS vedette-edge-camera RUNTIME DESTINATION bin COMPONENT edge-camera)
-  install(FILES LICENSE DESTINATION share/doc/vedette-edge-camera RENAME copyright COMPONENT edge-camera)
+  install(FILES packaging/copyright DESTINATION share/doc/vedette-edge-camera COMPONENT edge-camera)
   list(APPEND components edge-camera)
 endif()
 
@@ -46,7 +46,7 @@ if(VEDETTE_TRAINER)
   install(TARGETS vedette vedette-trainer RUNTIME DESTINATION bin COMPONENT server)
   install(FILES packaging/vedette.service DESTINATION lib/systemd/system COMPONENT server)
   install(FILES packaging/default DESTINATION /etc/default RENAME vedette COMPONENT server)
-  install(FILES README.md LICENSE SECURITY.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT server)
+  install(FILES packaging/copyright README.md LICENSE SECURITY.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT server)
   install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT server FILES_MATCHING PATTERN "*.md")
 
   # An SPDX document says what the programs consist of. `cmake --build … --target sbom` writes it, and it is installed with them.
@@ -77,6 +77,11 @@ set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+if(CMAKE_CROSSCOMPILING)
+  # tools/build_arm64.sh tells dpkg-shlibdeps which packages these libraries are from.
+  set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE arm64)
+  set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${VEDETTE_SYSROOT}/lib/${CMAKE_LIBRARY_ARCHITECTURE} ${VEDETTE_SYSROOT}/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE})
+endif()
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
 set(CPACK_DEBIAN_SERVER_PACKAGE_NAME vedette)
@@ -89,6 +94,7 @@ set(CPACK_DEBIAN_SERVER_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/packaging/po
 set(CPACK_DEBIAN_EDGE_PACKAGE_NAME vedette-edge)
 set(CPACK_COMPONENT_EDGE_DESCRIPTION
   "finds defects in pictures of manufactured parts on the line\nThe agent that judges the pictures of a station by models that the server of Vedette has trained.")
+set(CPACK_DEBIAN_EDGE_PACKAGE_DEPENDS passwd)  # Its script makes a user.
 set(CPACK_DEBIAN_EDGE_PACKAGE_RECOMMENDS ca-certificates)
 set(CPACK_DEBIAN_EDGE_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/packaging/edge/postinst ${PROJECT_SOURCE_DIR}/packaging/edge/prerm
   ${PROJECT_SOURCE_DIR}/packaging/edge/postrm ${PROJECT_SOURCE_DIR}/packaging/edge/conffiles)
@@ -102,7 +108,9 @@ set(CPACK_COMPONENT_EDGE-CAMERA_DESCRIPTION
 
 set(CPACK_DEBIAN_ENGINE_PACKAGE_NAME libvedette${PROJECT_VERSION_MAJOR})
 set(CPACK_DEBIAN_ENGINE_PACKAGE_SECTION libs)
-set(CPACK_DEBIAN_ENGINE_PACKAGE_GENERATE_SHLIBS ON)
+# Packages of programs that link the library find out from this that they need it. CPack has no such setting for one component, and only this one has a library.
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")  # Functions are added to the library, and none changes.
 set(CPACK_COMPONENT_ENGINE_DESCRIPTION
   "finds defects in pictures of manufactured parts (library)\nJudges pictures by models that Vedette has trained, in programs of one's own.")
 

@@ -12,20 +12,9 @@ cleanup() {
 }
 trap cleanup EXIT
 
-if [ ! -x "$root/bin/bash" ]; then
-  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
-  debootstrap --variant=minbase bookworm "$root" "$mirror" >/dev/null
-  # The new root's apt uses the same sources, keys and proxies as this machine's.
-  for path in /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d /etc/apt/auth.conf.d /etc/apt/trusted.gpg.d; do
-    [ -e "$path" ] && cp -a "$path" "$root/etc/apt/" || true
-  done
-fi
+"$repository/tools/debian_root.sh" "$root"
 # The new root's npm has the same settings as this machine's.
 for path in /etc/npmrc "$HOME/.npmrc"; do [ -e "$path" ] && cp -a "$path" "$root$path" || true; done
-cp /etc/resolv.conf "$root/etc/resolv.conf"
-[ -e /etc/hosts ] && cp /etc/hosts "$root/etc/hosts"
-[ -d /usr/local/share/ca-certificates ] && mkdir -p "$root/usr/local/share" "$root/etc/ssl" && cp -a /etc/ssl/certs "$root/etc/ssl/" &&
-  cp -a /usr/local/share/ca-certificates "$root/usr/local/share/" || true
 for mount in proc sys dev dev/pts; do mountpoint -q "$root/$mount" || mount --bind "/$mount" "$root/$mount"; done
 
 rm -rf "$root/home/vedette"

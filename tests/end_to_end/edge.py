@@ -33,7 +33,8 @@ def stubs():
 class Agent:
     """Runs an agent on a folder of components. It can be stopped and started again."""
 
-    def __init__(self, models, extra=(), socket=None, wait=True):
+    def __init__(self, models, extra=(), socket=None, wait=True, program=(EDGE,)):
+        self.program = list(program)
         self.models = models
         self.extra = list(extra)
         self.folder = tempfile.mkdtemp(prefix="vedette-edge-")
@@ -46,7 +47,7 @@ class Agent:
     def start(self, wait=True):
         with open(self.log_path, "ab") as log:
             offset = log.tell()
-            self.process = subprocess.Popen([EDGE, "--models", self.models, "--socket", "unix://" + self.socket, "--state", self.state, *self.extra], stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen([*self.program, "--models", self.models, "--socket", "unix://" + self.socket, "--state", self.state, *self.extra], stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
         while wait and time.monotonic() < deadline:
             found = re.search(r"listening .*port=(\d+)", self.log()[offset:])

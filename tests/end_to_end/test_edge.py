@@ -9,29 +9,18 @@ import os
 import shutil
 import signal
 import stat
-import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
 import uuid
-import zipfile
 
 import grpc
 from PIL import Image
 
-from edge import EDGE, Agent, detect, stubs, wait_for
-from harness import Server, upload_lines, wait_while, write_tiny_set
-
-GOOD, BAD = 30, 20
-MODEL = {"ProjectName": "p", "ModelVersion": "1"}
-SIDE = 96
-
-
-def as_float32(number):
-    return struct.unpack("f", struct.pack("f", number))[0]
+from edge import EDGE, Agent, detect, wait_for
+from packaged_model import MODEL, SIDE, PackagedModel, as_float32
 
 
 @contextlib.contextmanager
@@ -49,64 +38,16 @@ def segment(size, content=b""):
             os.remove(path)
 
 
-class Edge(unittest.TestCase):
+class Edge(PackagedModel):
     @classmethod
     def setUpClass(cls):
-        cls.messages, cls.stubs = stubs()
-        cls.folder = tempfile.mkdtemp(prefix="vedette-edge-test-")
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.models = os.path.join(cls.folder, "models")
-        server = Server()
-        cls.addClassCleanup(server.destroy)
-        cls.api, s3 = server.client("lookoutvision"), server.client("s3")
-        lines = write_tiny_set(cls.folder, normal=GOOD, anomaly=BAD, masks=True)
-        upload_lines(s3, cls.folder, "parts", lines, "train.manifest")
-        cls.api.create_project(ProjectName="p")
-        cls.api.create_dataset(ProjectName="p", DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "parts", "Key": "train.manifest"}}})
-        cls.api.create_model(ProjectName="p", OutputConfig={"S3Location": {"Bucket": "parts", "Prefix": "out/"}})
-        describe = lambda: cls.api.describe_model(**MODEL)["ModelDescription"]
-        trained = wait_while(describe, ["TRAINING"], 0.05)
-        if trained["Status"] != "TRAINED":
-            raise RuntimeError(trained["StatusMessage"])
-        cls.api.start_model(**MODEL, MinInferenceUnits=1)
-        wait_while(describe, ["STARTING_HOSTING"], 0.05)
-        cls.pictures = {}
-        for path in [*sorted(glob.glob(os.path.join(cls.folder, "images", "good*")))[:4], *sorted(glob.glob(os.path.join(cls.folder, "images", "bad*")))[:6]]:
-            with open(path, "rb") as file:
-                cls.pictures[path] = file.read()
-        cls.before = {path: cls.detect_at_server(content) for path, content in cls.pictures.items()}
-        cls.packages = {"1.0.0": cls.package(s3, "1.0.0")}
+        super().setUpClass()
         # The second version calls everything normal, so that each verdict tells which version gave it.
-        server.client("vedette").update_model_threshold(**MODEL, Threshold=1e6)
+        cls.server.client("vedette").update_model_threshold(**MODEL, Threshold=1e6)
         cls.after = {path: cls.detect_at_server(content) for path, content in cls.pictures.items()}
-        cls.packages["2.0.0"] = cls.package(s3, "2.0.0")
-        cls.install("part", "1.0.0")
-
-    @classmethod
-    def detect_at_server(cls, content):
-        return cls.api.detect_anomalies(**MODEL, ContentType="image/png", Body=content)["DetectAnomalyResult"]
-
-    @classmethod
-    def package(cls, s3, version):
-        name = version.replace(".", "-")
-        cls.api.start_model_packaging_job(**MODEL, JobName=name, Configuration={"Greengrass": {
-            "S3OutputLocation": {"Bucket": "parts", "Prefix": "packages/"}, "ComponentName": "part", "ComponentVersion": version, "TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}}})
-        job = wait_while(lambda: cls.api.describe_model_packaging_job(ProjectName="p", JobName=name)["ModelPackagingDescription"], ["CREATED", "RUNNING"], 0.05)
-        if job["Status"] != "SUCCEEDED":
-            raise RuntimeError(job["StatusMessage"])
-        key = next(o["Key"] for o in s3.list_objects_v2(Bucket="parts", Prefix="packages/")["Contents"] if version in o["Key"] and o["Key"].endswith(".zip"))
-        archive = os.path.join(cls.folder, version + ".zip")
-        s3.download_file("parts", key, archive)
-        return archive
-
-    @classmethod
-    def install(cls, component, version, models=None):
-        """Unpacks a package where the agent finds it, all at once, as an update does."""
-        folder = os.path.join(models or cls.models, component)
-        os.makedirs(folder, exist_ok=True)
-        with zipfile.ZipFile(cls.packages[version]) as archive:
-            archive.extractall(os.path.join(folder, ".new"))
-        os.rename(os.path.join(folder, ".new"), os.path.join(folder, version))
+        cls.packages["2.0.0"] = cls.package("2.0.0")
+        cls.models = os.path.join(cls.folder, "models")
+        cls.install("part", "1.0.0", cls.models)
 
     def agent(self, *extra, **options):
         agent = Agent(options.pop("models", self.models), extra, **options)
@@ -118,21 +59,6 @@ class Edge(unittest.TestCase):
         client = agent.client()
         wait_for(client, "part")
         return agent, client
-
-    def pixels(self, path):
-        return Image.open(io.BytesIO(self.pictures[path])).convert("RGB").tobytes()
-
-    def request(self, path, component="part"):
-        return self.messages.DetectAnomaliesRequest(model_component=component, bitmap=self.messages.Bitmap(width=SIDE, height=SIDE, byte_data=self.pixels(path)))
-
-    def check_verdict(self, result, expected, mask):
-        """Compares a verdict with the server's; numbers are float32 in gRPC."""
-        self.assertEqual(result.is_anomalous, expected["IsAnomalous"])
-        self.assertEqual(result.confidence, as_float32(expected["Confidence"]))
-        self.assertEqual([(a.name, a.pixel_anomaly.total_percentage_area, a.pixel_anomaly.hex_color) for a in result.anomalies],
-                         [(a["Name"], as_float32(a["PixelAnomaly"]["TotalPercentageArea"]), a["PixelAnomaly"]["Color"]) for a in expected["Anomalies"]])
-        self.assertEqual((result.anomaly_mask.width, result.anomaly_mask.height), (SIDE, SIDE))
-        self.assertEqual(mask, Image.open(io.BytesIO(expected["AnomalyMask"])).convert("RGB").tobytes())
 
     def check_code(self, code, call, request, text=""):
         with self.assertRaises(grpc.RpcError) as caught:
