@@ -179,21 +179,28 @@ void Calls::sweep() {
   }
 }
 
-class Service final : public EdgeAgent::CallbackService {
+/// DetectAnomalies is given its request and gives its answer as bytes, of which protobuf would copy the pixels.
+using ServiceBase = EdgeAgent::WithRawCallbackMethod_DetectAnomalies<
+    EdgeAgent::WithCallbackMethod_StartModel<EdgeAgent::WithCallbackMethod_StopModel<
+        EdgeAgent::WithCallbackMethod_ListModels<EdgeAgent::WithCallbackMethod_DescribeModel<EdgeAgent::Service>>>>>;
+
+class Service final : public ServiceBase {
  public:
   Service(Components& components, std::function<void(const AgentCall&)> observe, Calls& calls)
       : components_(components), observe_(std::move(observe)), calls_(calls) {}
 
-  grpc::ServerUnaryReactor* DetectAnomalies(grpc::CallbackServerContext* context,
-                                            const edge_agent::proto::DetectAnomaliesRequest* request,
-                                            edge_agent::proto::DetectAnomaliesResponse* response) override {
+  grpc::ServerUnaryReactor* DetectAnomalies(grpc::CallbackServerContext* context, const grpc::ByteBuffer* message,
+                                            grpc::ByteBuffer* answer_message) override {
     ++calls_.detections;
-    const auto bytes = edge_agent::memory_of(*request);
-    const auto work = [this, request, response](const std::stop_token& abandoned) {
-      return edge_agent::detect_anomalies(components_, observe_, *request, *response, abandoned);
+    auto parsed = edge_agent::parse_detect_request(*message);
+    if (!parsed)
+      return answer(context, [error = parsed.error()](const std::stop_token&) { return edge_agent::to_status(error); });
+    const auto request = std::make_shared<const edge_agent::DetectRequest>(std::move(*parsed));
+    const auto work = [this, request, answer_message](const std::stop_token& abandoned) {
+      return edge_agent::detect_anomalies(components_, observe_, *request, *answer_message, abandoned);
     };
-    const auto on_refused = [&](const Error& error) { edge_agent::observe_refused(observe_, *request, error); };
-    return answer(context, work, bytes, on_refused);
+    const auto on_refused = [&](const Error& error) { edge_agent::observe_refused(observe_, request->message, error); };
+    return answer(context, work, edge_agent::memory_of(*request), on_refused);
   }
   grpc::ServerUnaryReactor* StartModel(grpc::CallbackServerContext* context,
                                        const edge_agent::proto::StartModelRequest* request,

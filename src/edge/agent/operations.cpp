@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <memory>
 #include <optional>
 
@@ -10,8 +9,6 @@
 
 namespace vedette::edge_agent {
 namespace {
-
-constexpr int kRowsAtOnce = 64;  // of a mask that is written to shared memory
 
 std::int64_t now_in_nanoseconds() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -46,39 +43,13 @@ std::uint64_t pixel_bytes(const proto::Bitmap& bitmap) {
   return 3 * static_cast<std::uint64_t>(bitmap.width()) * static_cast<std::uint64_t>(bitmap.height());
 }
 
-/// The mask of a picture: the labels' colours on white.
-class Mask {
- public:
-  Mask(const Grid<std::uint8_t>& label_map, std::span<const Label> labels) : map_(label_map) {
-    for (const auto& color : label_colors(labels)) colors_.push_back(color.rgb);
-  }
-  [[nodiscard]] std::size_t row_bytes() const { return 3 * static_cast<std::size_t>(map_.width); }
-  /// Draws some rows into as many bytes as they take.
-  void draw(int first, int count, std::uint8_t* out) const {
-    const auto pixels = static_cast<std::size_t>(count) * static_cast<std::size_t>(map_.width);
-    std::memset(out, 255, 3 * pixels);
-    const auto* labels = &map_.at(first, 0);
-    for (std::size_t i = 0; i < pixels; ++i) {
-      if (labels[i] == 0) continue;
-      const auto& color = colors_[labels[i] - std::size_t{1}];
-      std::copy(color.begin(), color.end(), out + 3 * i);
-    }
-  }
-
- private:
-  const Grid<std::uint8_t>& map_;
-  std::vector<Rgb> colors_;
-};
-
-Result<void> write_mask(const Mask& mask, int height, const SharedMemory& segment) {
-  std::vector<std::uint8_t> rows(mask.row_bytes() * kRowsAtOnce);
-  for (int y = 0; y < height; y += kRowsAtOnce) {
-    const int count = std::min(kRowsAtOnce, height - y);
-    mask.draw(y, count, rows.data());
-    const auto bytes = std::span(rows).first(mask.row_bytes() * static_cast<std::size_t>(count));
-    if (auto ok = segment.write(mask.row_bytes() * static_cast<std::size_t>(y), bytes); !ok) return ok;
-  }
-  return {};
+Result<void> write_mask(const Mask& mask, const SharedMemory& segment) {
+  std::uint64_t position = 0;
+  return mask.draw([&](const Mask::Piece& piece) {
+    const auto from = position;
+    position += piece.bytes.size();
+    return segment.write(from, piece.bytes);
+  });
 }
 
 /// The handle to which the mask is to be written. Clients use one of two numbers for it.
@@ -98,7 +69,8 @@ Result<SharedMemory> open_mask(const proto::SharedMemoryHandle& handle, std::uin
 }
 
 /// Returns what reads the pixels of a picture, which must be as many bytes.
-Result<Components::ReadPixels> open_pixels(const proto::Bitmap& bitmap, std::uint64_t bytes) {
+Result<Components::ReadPixels> open_pixels(const DetectRequest& request, std::uint64_t bytes) {
+  const auto& bitmap = request.message.bitmap();
   const auto wrong_count = [&](std::uint64_t count) {
     return invalid_input("A picture of " + std::to_string(bitmap.width()) + "x" + std::to_string(bitmap.height()) +
                          " pixels has " + std::to_string(bytes) + " bytes of R, G and B, but there are " +
@@ -106,10 +78,10 @@ Result<Components::ReadPixels> open_pixels(const proto::Bitmap& bitmap, std::uin
   };
   switch (bitmap.data_case()) {
     case proto::Bitmap::kByteData: {
-      const auto& data = bitmap.byte_data();
+      const auto& data = request.pixels;
       if (data.size() != bytes) return wrong_count(data.size());
       return Components::ReadPixels([&data](std::size_t offset, std::span<std::uint8_t> out) {
-        std::memcpy(out.data(), data.data() + offset, out.size());
+        data.copy(offset, out);
         return Result<void>();
       });
     }
@@ -133,7 +105,8 @@ struct OpenedCall {
   std::optional<SharedMemory> mask;
 };
 
-Result<OpenedCall> open_call(const proto::DetectAnomaliesRequest& request) {
+Result<OpenedCall> open_call(const DetectRequest& received) {
+  const auto& request = received.message;
   if (const auto fault = fault_of_name(request.model_component())) return *fault;
   const auto& bitmap = request.bitmap();
   const SizeLimits limits;
@@ -148,19 +121,33 @@ Result<OpenedCall> open_call(const proto::DetectAnomaliesRequest& request) {
     if (!segment) return segment.error();
     out.mask.emplace(std::move(*segment));
   }
-  auto read = open_pixels(bitmap, bytes);
+  auto read = open_pixels(received, bytes);
   if (!read) return read.error();
   out.read = std::move(*read);
   return Result<OpenedCall>(std::move(out));
 }
 
-Result<void> detect(Components& components, const std::function<void(const AgentCall&)>& observe,
-                    const proto::DetectAnomaliesRequest& request, proto::DetectAnomaliesResponse& response,
-                    const std::stop_token& abandoned) {
+/// Says in an answer what the verdict is, but for its mask.
+void fill(const Verdict& verdict, const Manifest& manifest, proto::DetectAnomalyResult& result) {
+  result.set_is_anomalous(verdict.is_anomalous);
+  result.set_confidence(static_cast<float>(verdict.confidence));
+  result.set_anomaly_score(static_cast<float>(verdict.anomaly_score));
+  result.set_anomaly_threshold(static_cast<float>(manifest.threshold));
+  for (const auto& area : verdict.areas) {
+    auto& anomaly = *result.add_anomalies();
+    anomaly.set_name(area.name);
+    anomaly.mutable_pixel_anomaly()->set_total_percentage_area(static_cast<float>(area.fraction));
+    anomaly.mutable_pixel_anomaly()->set_hex_color(area.color);
+  }
+}
+
+Result<grpc::ByteBuffer> detect(Components& components, const std::function<void(const AgentCall&)>& observe,
+                                const DetectRequest& received, const std::stop_token& abandoned) {
   const auto received_at = now_in_nanoseconds();
+  const auto& request = received.message;
   const auto& component = request.model_component();
   const auto& bitmap = request.bitmap();
-  const auto opened = open_call(request);
+  const auto opened = open_call(received);
   const auto judged = opened ? components.judge(component, bitmap.height(), bitmap.width(), opened->read, abandoned)
                              : Result<Judged>(opened.error());
   if (observe)
@@ -168,31 +155,20 @@ Result<void> detect(Components& components, const std::function<void(const Agent
   if (!judged) return judged.error();
   const auto& verdict = judged->verdict;
   const auto& manifest = judged->model->engine->manifest();
+  proto::DetectAnomaliesResponse response;
   auto& result = *response.mutable_detect_anomaly_result();
-  result.set_is_anomalous(verdict.is_anomalous);
-  result.set_confidence(static_cast<float>(verdict.confidence));
-  result.set_anomaly_score(static_cast<float>(verdict.anomaly_score));
-  result.set_anomaly_threshold(static_cast<float>(manifest.threshold));
-  if (!verdict.label_map) return {};
-  for (const auto& area : verdict.areas) {
-    auto& anomaly = *result.add_anomalies();
-    anomaly.set_name(area.name);
-    anomaly.mutable_pixel_anomaly()->set_total_percentage_area(static_cast<float>(area.fraction));
-    anomaly.mutable_pixel_anomaly()->set_hex_color(area.color);
-  }
-  const auto& map = *verdict.label_map;
-  const Mask mask(map, manifest.segmentation->labels);
-  auto& out = *result.mutable_anomaly_mask();
-  out.set_height(map.height);
-  out.set_width(map.width);
-  if (opened->mask) {
-    *out.mutable_shared_memory_handle() = *mask_handle(request);
-    return write_mask(mask, map.height, *opened->mask);
-  }
-  auto& data = *out.mutable_byte_data();
-  data.resize(mask.row_bytes() * static_cast<std::size_t>(map.height));
-  mask.draw(0, map.height, reinterpret_cast<std::uint8_t*>(data.data()));
-  return {};
+  fill(verdict, manifest, result);
+  if (!verdict.label_map) return write_detect_response(response, nullptr);
+  std::vector<Rgb> colors;
+  for (const auto& color : label_colors(manifest.segmentation->labels)) colors.push_back(color.rgb);
+  const Mask mask(*verdict.label_map, std::move(colors));
+  if (!opened->mask) return write_detect_response(response, &mask);
+  auto& written = *result.mutable_anomaly_mask();
+  written.set_height(mask.height());
+  written.set_width(mask.width());
+  *written.mutable_shared_memory_handle() = *mask_handle(request);
+  if (auto ok = write_mask(mask, *opened->mask); !ok) return ok.error();
+  return write_detect_response(response, nullptr);
 }
 
 }  // namespace
@@ -219,11 +195,11 @@ grpc::Status to_status(const Error& error) {
   return {code, error.message};
 }
 
-std::size_t memory_of(const proto::DetectAnomaliesRequest& request) {
-  const auto& bitmap = request.bitmap();
-  const auto given = bitmap.byte_data().size();
+std::size_t memory_of(const DetectRequest& received) {
+  const auto& request = received.message;
+  const auto given = received.pixels.size();
   if (!has_possible_size(request)) return given;  // The call is refused before anything is copied.
-  const auto pixels = pixel_bytes(bitmap);
+  const auto pixels = pixel_bytes(request.bitmap());
   return std::max<std::size_t>(given, pixels) + (mask_handle(request) ? 0 : pixels);
 }
 
@@ -235,12 +211,12 @@ void observe_refused(const std::function<void(const AgentCall&)>& observe, const
 }
 
 grpc::Status detect_anomalies(Components& components, const std::function<void(const AgentCall&)>& observe,
-                              const proto::DetectAnomaliesRequest& request, proto::DetectAnomaliesResponse& response,
+                              const DetectRequest& request, grpc::ByteBuffer& answer,
                               const std::stop_token& abandoned) {
-  const auto ok = detect(components, observe, request, response, abandoned);
-  if (ok) return {};
-  response.Clear();
-  return to_status(ok.error());
+  auto written = detect(components, observe, request, abandoned);
+  if (!written) return to_status(written.error());
+  answer.Swap(&*written);
+  return {};
 }
 
 grpc::Status start_model(Components& components, const proto::StartModelRequest& request,

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
+#include "base/parallel.hpp"
 #include "base/random.hpp"
 #include "vision/image/light.hpp"
 #include "vision/image/raw_pixels.hpp"
@@ -144,28 +146,36 @@ TEST(Image, APngDecodedSmallerHoldsMeans) {
 TEST(Image, RawPixelsBecomeThePictureThatAPngOfThemBecomes) {
   const auto image = noise_image(101, 67, 3);
   const auto png = *encode_png(image);
-  for (const LeastSize least : {LeastSize{}, LeastSize{50, 33}, LeastSize{26, 17}, LeastSize{10, 8}}) {
-    std::size_t next = 0;
-    const auto raw = read_raw_pixels(101, 67, least, [&](std::size_t offset, std::span<std::uint8_t> out) {
-      EXPECT_EQ(offset, next);
-      next += out.size();
-      std::copy_n(image.pixels.data() + offset, out.size(), out.data());
-      return Result<void>();
-    });
-    ASSERT_TRUE(raw);
-    EXPECT_EQ(next, image.pixels.size());
-    const auto decoded = decode_image(png, {}, least);
-    EXPECT_EQ(std::pair(raw->height, raw->width), std::pair(decoded->height, decoded->width));
-    EXPECT_EQ(raw->pixels, decoded->pixels);
-  }
-  int calls = 0;
-  const auto failed = read_raw_pixels(101, 67, {26, 17}, [&](std::size_t, std::span<std::uint8_t>) -> Result<void> {
-    if (++calls == 3) return invalid_input("gone");
-    return {};
-  });
-  ASSERT_FALSE(failed);
-  EXPECT_EQ(failed.error().message, "gone");
-  EXPECT_EQ(calls, 3);
+  for (const int threads : {1, 2, 3})
+    for (const LeastSize least : {LeastSize{}, LeastSize{50, 33}, LeastSize{26, 17}, LeastSize{10, 8}}) {
+      const ThreadCount count(threads);
+      std::vector<std::atomic<int>> reads(image.pixels.size());
+      const auto raw = read_raw_pixels(101, 67, least, [&](std::size_t offset, std::span<std::uint8_t> out) {
+        for (std::size_t i = 0; i < out.size(); ++i) ++reads[offset + i];
+        std::copy_n(image.pixels.data() + offset, out.size(), out.data());
+        return Result<void>();
+      });
+      ASSERT_TRUE(raw);
+      EXPECT_TRUE(std::all_of(reads.begin(), reads.end(), [](const auto& times) { return times == 1; }));
+      const auto decoded = decode_image(png, {}, least);
+      EXPECT_EQ(std::pair(raw->height, raw->width), std::pair(decoded->height, decoded->width));
+      EXPECT_EQ(raw->pixels, decoded->pixels);
+    }
+}
+
+TEST(Image, RawPixelsThatCannotBeReadAreAnErrorWhicheverThreadReadsThem) {
+  for (const int threads : {1, 2, 3})
+    for (const LeastSize least : {LeastSize{}, LeastSize{26, 17}})
+      for (const std::size_t gone : {0, 101 * 67 * 3 / 2, 101 * 67 * 3 - 1}) {
+        const ThreadCount count(threads);
+        const auto failed =
+            read_raw_pixels(101, 67, least, [&](std::size_t offset, std::span<std::uint8_t> out) -> Result<void> {
+              if (offset <= gone && gone < offset + out.size()) return invalid_input("gone");
+              return {};
+            });
+        ASSERT_FALSE(failed);
+        EXPECT_EQ(failed.error().message, "gone");
+      }
 }
 
 TEST(Image, AJpegDecodedSmallerLooksLikeOneReducedLater) {

@@ -1,11 +1,15 @@
 #include <algorithm>
+#include <atomic>
 
+#include "base/parallel.hpp"
 #include "base/target_clones.hpp"
 #include "vision/image/codecs.hpp"
 #include "vision/image/raw_pixels.hpp"
 
 namespace vedette {
 namespace {
+
+constexpr int kPartsPerThread = 4;  // of a picture that several threads read
 
 VEDETTE_TARGET_CLONES void add_bytes(const std::uint8_t* __restrict row, std::uint16_t* __restrict sums,
                                      std::size_t count) {
@@ -70,21 +74,43 @@ Result<RgbImage> read_raw_pixels(int height, int width, LeastSize least,
                                  const std::function<Result<void>(std::size_t, std::span<std::uint8_t>)>& read) {
   const int reduction = choose_reduction(height, width, least);
   auto image = make_image(reduced_side(height, reduction), reduced_side(width, reduction));
-  if (reduction == 1) {
-    if (auto ok = read(0, image.pixels); !ok) return ok.error();
-    return image;
-  }
   const auto stride = 3 * static_cast<std::size_t>(width);
-  // A few rows at a time stay in the cache of a core.
-  std::vector<std::uint8_t> rows(stride * static_cast<std::size_t>(reduction));
-  RowMeans means(width, reduction);
-  for (int y = 0; y < image.height; ++y) {
-    const int first = y * reduction, count = std::min(reduction, height - first);
-    const std::span<std::uint8_t> part(rows.data(), stride * static_cast<std::size_t>(count));
-    if (auto ok = read(stride * static_cast<std::size_t>(first), part); !ok) return ok.error();
-    for (int r = 0; r < count; ++r) means.add(part.data() + stride * static_cast<std::size_t>(r));
-    means.take(image.at(y, 0));
+  // More parts than threads even out what else the cores have to do. Their memory is taken before any thread begins,
+  // where running out of it is still an ordinary exception.
+  const int threads = ThreadCount::current();
+  const int parts = threads == 1 ? 1 : std::min(image.height, threads * kPartsPerThread);
+  struct Part {
+    RowMeans means;
+    std::vector<std::uint8_t> rows;  // stay in the cache of a core
+    Result<void> done;
+  };
+  std::vector<Part> all;
+  for (int p = 0; p < parts; ++p)
+    all.push_back(Part{RowMeans(width, reduction),
+                       std::vector<std::uint8_t>(reduction == 1 ? 0 : stride * static_cast<std::size_t>(reduction)),
+                       {}});
+  std::atomic<bool> has_failed{false};
+#pragma omp parallel for schedule(dynamic)
+  for (int p = 0; p < parts; ++p) {
+    auto& part = all[static_cast<std::size_t>(p)];
+    const int end = (p + 1) * image.height / parts;
+    int y = p * image.height / parts;
+    if (reduction == 1) {
+      const auto bytes = stride * static_cast<std::size_t>(end - y);
+      part.done = read(stride * static_cast<std::size_t>(y), {image.at(y, 0), bytes});
+      continue;
+    }
+    for (; y < end && !has_failed; ++y) {
+      const int first = y * reduction, count = std::min(reduction, height - first);
+      const auto rows = std::span(part.rows).first(stride * static_cast<std::size_t>(count));
+      part.done = read(stride * static_cast<std::size_t>(first), rows);
+      if (!part.done) has_failed = true;
+      for (int r = 0; r < count; ++r) part.means.add(rows.data() + stride * static_cast<std::size_t>(r));
+      part.means.take(image.at(y, 0));
+    }
   }
+  for (const auto& part : all)
+    if (!part.done) return part.done.error();
   return image;
 }
 
