@@ -81,33 +81,33 @@ void make_data(const fs::path& data) {
     for (auto& thread : threads) thread.join();
   }
   const auto metadata = open_sqlite_metadata(data / "metadata.sqlite");
-  auto work = metadata->write();
-  work->projects().insert(kScope, {kProject, clock.now()});
-  Dataset dataset;
-  dataset.project = kProject;
-  dataset.uid = "measured-dataset";
-  dataset.status_message = "The dataset was created.";
-  dataset.created = dataset.updated = clock.now();
-  work->datasets().insert(kScope, dataset);
-  std::vector<DatasetEntry> entries;
-  for (int i = 0; i < kEntries; ++i) {
-    auto line = entry_line(i);
-    entries.push_back({Json::parse(line)["source-ref"], i % 2 == 1, clock.now(), std::move(line)});
-  }
-  work->datasets().replace_entries(dataset.uid, entries);
-  Model model;
-  model.project = kProject;
-  model.version = work->projects().next_model_version(kScope, kProject);
-  model.uid = "measured-model";
-  model.status = ModelStatus::trained;
-  model.status_message = "The model is trained.";
-  model.created = clock.now();
-  model.output = {"pictures", "out/"};
-  model.tags = {{"stage", "production"}};
-  work->models().insert(kScope, model);
-  work->models().set_evaluation(model.uid, Performance{.f1 = 0.9, .recall = 0.9, .precision = 0.9}, {"pictures", "m"},
-                                {"pictures", "r"}, clock.now());
-  work->commit();
+  metadata->write([&](UnitOfWork& work) {
+    work.projects().insert(kScope, {kProject, clock.now()});
+    Dataset dataset;
+    dataset.project = kProject;
+    dataset.uid = "measured-dataset";
+    dataset.status_message = "The dataset was created.";
+    dataset.created = dataset.updated = clock.now();
+    work.datasets().insert(kScope, dataset);
+    std::vector<DatasetEntry> entries;
+    for (int i = 0; i < kEntries; ++i) {
+      auto line = entry_line(i);
+      entries.push_back({Json::parse(line)["source-ref"], i % 2 == 1, clock.now(), std::move(line)});
+    }
+    work.datasets().replace_entries(dataset.uid, entries);
+    Model model;
+    model.project = kProject;
+    model.version = work.projects().next_model_version(kScope, kProject);
+    model.uid = "measured-model";
+    model.status = ModelStatus::trained;
+    model.status_message = "The model is trained.";
+    model.created = clock.now();
+    model.output = {"pictures", "out/"};
+    model.tags = {{"stage", "production"}};
+    work.models().insert(kScope, model);
+    work.models().set_evaluation(model.uid, Performance{.f1 = 0.9, .recall = 0.9, .precision = 0.9}, {"pictures", "m"},
+                                 {"pictures", "r"}, clock.now());
+  });
 }
 
 /// Adds other people's projects, each with a dataset, a model with tags, a packaging job, a client token and an hour of
@@ -117,50 +117,50 @@ void add_projects(const fs::path& data, int count) {
   const auto metadata = open_sqlite_metadata(data / "metadata.sqlite");
   const auto first_minute =
       std::chrono::floor<std::chrono::minutes>(clock.now()).time_since_epoch().count() * 60 - 7200;
-  auto work = metadata->write();
-  for (int i = 0; i < count; ++i) {
-    const auto name = "other-" + std::to_string(i);
-    work->projects().insert(kScope, {name, clock.now()});
-    Dataset dataset;
-    dataset.project = name;
-    dataset.uid = name;
-    dataset.created = dataset.updated = clock.now();
-    work->datasets().insert(kScope, dataset);
-    work->datasets().replace_entries(name, {{"s3://b/k", false, clock.now(), "{}"}});
-    Model model;
-    model.project = name;
-    model.version = work->projects().next_model_version(kScope, name);
-    model.uid = "model-" + name;
-    model.status = ModelStatus::trained;
-    model.created = clock.now();
-    model.output = {"b", ""};
-    model.tags = {{"line", "7"}};
-    work->models().insert(kScope, model);
-    work->packaging_jobs().insert(kScope, {.project = name,
-                                           .name = "job",
-                                           .model_version = 1,
-                                           .description = std::nullopt,
-                                           .configuration = "{}",
-                                           .component_name = name,
-                                           .component_version = "1.0.0",
-                                           .status = PackagingJobStatus::succeeded,
-                                           .status_message = "",
-                                           .created = clock.now(),
-                                           .updated = clock.now()});
-    work->tokens().remember(kScope, "CreateProject", name, {"hash", name}, clock.now());
-    for (int minute = 0; minute < 60; ++minute)
-      work->metric_points().add({.scope = kScope,
-                                 .metric = "ProcessedImageCount",
-                                 .project = name,
-                                 .version = "1",
-                                 .start = first_minute + minute * 60,
-                                 .period = 60,
-                                 .sum = 1,
-                                 .count = 1,
-                                 .minimum = 1,
-                                 .maximum = 1});
-  }
-  work->commit();
+  metadata->write([&](UnitOfWork& work) {
+    for (int i = 0; i < count; ++i) {
+      const auto name = "other-" + std::to_string(i);
+      work.projects().insert(kScope, {name, clock.now()});
+      Dataset dataset;
+      dataset.project = name;
+      dataset.uid = name;
+      dataset.created = dataset.updated = clock.now();
+      work.datasets().insert(kScope, dataset);
+      work.datasets().replace_entries(name, {{"s3://b/k", false, clock.now(), "{}"}});
+      Model model;
+      model.project = name;
+      model.version = work.projects().next_model_version(kScope, name);
+      model.uid = "model-" + name;
+      model.status = ModelStatus::trained;
+      model.created = clock.now();
+      model.output = {"b", ""};
+      model.tags = {{"line", "7"}};
+      work.models().insert(kScope, model);
+      work.packaging_jobs().insert(kScope, {.project = name,
+                                            .name = "job",
+                                            .model_version = 1,
+                                            .description = std::nullopt,
+                                            .configuration = "{}",
+                                            .component_name = name,
+                                            .component_version = "1.0.0",
+                                            .status = PackagingJobStatus::succeeded,
+                                            .status_message = "",
+                                            .created = clock.now(),
+                                            .updated = clock.now()});
+      work.tokens().remember(kScope, "CreateProject", name, {"hash", name}, clock.now());
+      for (int minute = 0; minute < 60; ++minute)
+        work.metric_points().add({.scope = kScope,
+                                  .metric = "ProcessedImageCount",
+                                  .project = name,
+                                  .version = "1",
+                                  .start = first_minute + minute * 60,
+                                  .period = 60,
+                                  .sum = 1,
+                                  .count = 1,
+                                  .minimum = 1,
+                                  .maximum = 1});
+    }
+  });
 }
 
 Json call(ServiceClient& client, const char* method, const std::string& path, const std::string& query = "",

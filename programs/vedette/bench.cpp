@@ -96,23 +96,24 @@ void make_data(const fs::path& data, const fs::path& model, int models) {
   };
   const auto artifact = required(read_artifact(model));
   for (int i = 0; i < models; ++i) {
-    auto work = metadata->write();
-    if (i == 0) work->projects().insert(kScope, {kProject, clock.now()});
-    Model row;
-    row.project = kProject;
-    row.version = work->projects().next_model_version(kScope, kProject);
-    row.uid = "bench-" + std::to_string(i);
-    row.status = ModelStatus::trained;
-    row.created = clock.now();
-    row.output = {"bench", ""};
-    work->models().insert(kScope, row);
-    work->commit();
+    const auto uid = "bench-" + std::to_string(i);
+    metadata->write([&](UnitOfWork& work) {
+      if (i == 0) work.projects().insert(kScope, {kProject, clock.now()});
+      Model row;
+      row.project = kProject;
+      row.version = work.projects().next_model_version(kScope, kProject);
+      row.uid = uid;
+      row.status = ModelStatus::trained;
+      row.created = clock.now();
+      row.output = {"bench", ""};
+      work.models().insert(kScope, row);
+    });
     if (i == 0) {
-      store(row.uid, model);
+      store(uid, model);
     } else {
       const TemporaryFolder folder;
       write_variant(folder.path(), artifact, i);
-      store(row.uid, folder.path());
+      store(uid, folder.path());
     }
   }
 }

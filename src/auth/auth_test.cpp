@@ -8,6 +8,7 @@
 #include "auth/key_ring.hpp"
 #include "auth/session_token.hpp"
 #include "base/files.hpp"
+#include "store/metadata/repeating_store.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 
 namespace vedette {
@@ -19,7 +20,8 @@ class Auth : public testing::Test {
  protected:
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{}};
-  std::unique_ptr<MetadataStore> store_ = open_sqlite_metadata(folder_.path() / "m.sqlite");
+  std::unique_ptr<MetadataStore> store_ =
+      std::make_unique<RepeatingStore>(open_sqlite_metadata(folder_.path() / "m.sqlite", clock_));
   Identities identities_{*store_, clock_};
   KeyRing ring_{*store_, clock_, folder_.path() / "master-key"};
 };
@@ -170,11 +172,10 @@ TEST_F(Auth, RightsFollowThePoliciesAttachedAtTheMomentOfTheCall) {
 }
 
 TEST_F(Auth, ADamagedPolicyAllowsNothing) {
-  auto work = store_->write();
-  work->users().put_policy({kAccount, "broken", "{", clock_.now()});
-  work->users().insert({kAccount, "ann", {"AdministratorAccess", "broken"}, clock_.now()});
-  work->commit();
-  work.reset();
+  store_->write([&](UnitOfWork& work) {
+    work.users().put_policy({kAccount, "broken", "{", clock_.now()});
+    work.users().insert({kAccount, "ann", {"AdministratorAccess", "broken"}, clock_.now()});
+  });
   const auto caller = caller_of_job(*store_, kAccount, "ann");
   ASSERT_TRUE(caller);
   EXPECT_FALSE(authorize(*caller, "s3:GetObject", "arn:x"));

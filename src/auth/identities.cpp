@@ -44,6 +44,22 @@ Error no_policy(const std::string& name) {
   return not_found("POLICY", name, "There is no policy " + name + ".");
 }
 
+/// Reads the policies of these names. `find` returns the document of a policy that belongs to the account.
+template <typename Find>
+std::vector<Policy> parse_all(const std::vector<std::string>& names, Find find) {
+  std::vector<Policy> out;
+  for (const auto& name : names) {
+    auto document = managed_policy(name);
+    if (!document) document = find(name);
+    if (!document) continue;
+    auto policy = Policy::parse(*document);
+    // If a policy cannot be read, it may have denied something; so the user is allowed nothing.
+    if (!policy) policy = Policy::parse(R"({"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}})");
+    out.push_back(std::move(*policy));
+  }
+  return out;
+}
+
 /// Returns whether the user has an active key and may give any right to anybody, including themselves.
 bool is_administrator(UserRepository& users, const User& user) {
   const auto keys = users.list_keys(user.account, user.name);
@@ -87,27 +103,27 @@ std::optional<std::string> managed_policy(std::string_view name) {
 }
 
 std::vector<Policy> policies_of(UserRepository& users, const User& user) {
-  std::vector<Policy> out;
-  for (const auto& name : user.policies) {
-    auto document = managed_policy(name);
-    if (!document)
-      if (auto stored = users.find_policy(user.account, name)) document = std::move(stored->document);
-    if (!document) continue;
-    auto policy = Policy::parse(*document);
-    // If a policy cannot be read, it may have denied something; so the user is allowed nothing.
-    if (!policy) policy = Policy::parse(R"({"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}})");
-    out.push_back(std::move(*policy));
-  }
-  return out;
+  return parse_all(user.policies, [&](const std::string& name) -> std::optional<std::string> {
+    auto stored = users.find_policy(user.account, name);
+    return stored ? std::optional(std::move(stored->document)) : std::nullopt;
+  });
+}
+
+std::vector<Policy> policies_of(const KeyOwner& owner) {
+  return parse_all(owner.policies, [&](const std::string& name) -> std::optional<std::string> {
+    for (const auto& stored : owner.stored_policies)
+      if (stored.name == name) return stored.document;
+    return std::nullopt;
+  });
 }
 
 Result<User> Identities::create_user(const std::string& account, const std::string& name) {
   if (auto ok = check_name("A user name", name, kLongestUserName); !ok) return ok.error();
-  const User user{account, name, {}, clock_.now()};
-  auto work = store_.write();
-  if (!work->users().insert(user)) return conflict("USER", name, "The user " + name + " already exists.");
-  work->commit();
-  return user;
+  return store_.write([&](UnitOfWork& work) -> Result<User> {
+    User user{account, name, {}, work.now()};
+    if (!work.users().insert(user)) return conflict("USER", name, "The user " + name + " already exists.");
+    return user;
+  });
 }
 
 Result<User> Identities::find_user(const std::string& account, const std::string& name) {
@@ -122,20 +138,20 @@ std::vector<User> Identities::list_users(const std::string& account, const std::
 
 template <typename Change>
 Result<void> Identities::change(const std::string& account, Change change) {
-  auto work = store_.write();
-  auto& users = work->users();
-  const auto before = last_ == LastAdministrator::stays ? find_administrator(users, account) : std::nullopt;
-  if (auto ok = change(users); !ok) return ok;
-  if (before && !find_administrator(users, account))
-    return conflict("USER", *before,
-                    "Nobody would be left who may manage users, since " + *before + " is the last administrator.");
-  work->commit();
-  return {};
+  return store_.write([&](UnitOfWork& work) -> Result<void> {
+    auto& users = work.users();
+    const auto before = last_ == LastAdministrator::stays ? find_administrator(users, account) : std::nullopt;
+    if (auto ok = change(work); !ok) return ok;
+    if (before && !find_administrator(users, account))
+      return conflict("USER", *before,
+                      "Nobody would be left who may manage users, since " + *before + " is the last administrator.");
+    return {};
+  });
 }
 
 Result<void> Identities::delete_user(const std::string& account, const std::string& name) {
   return change(account,
-                [&](UserRepository& users) { return users.remove(account, name) ? Result<void>() : no_user(name); });
+                [&](UnitOfWork& work) { return work.users().remove(account, name) ? Result<void>() : no_user(name); });
 }
 
 Result<void> Identities::put_policy(const std::string& account, const std::string& name, const std::string& document) {
@@ -143,8 +159,8 @@ Result<void> Identities::put_policy(const std::string& account, const std::strin
   if (managed_policy(name))
     return conflict("POLICY", name, "The policy " + name + " is managed; it cannot be changed.");
   if (auto policy = Policy::parse(document); !policy) return policy.error();
-  return change(account, [&](UserRepository& users) {
-    users.put_policy({account, name, document, clock_.now()});
+  return change(account, [&](UnitOfWork& work) {
+    work.users().put_policy({account, name, document, work.now()});
     return Result<void>();
   });
 }
@@ -167,16 +183,17 @@ std::vector<PolicyDescription> Identities::list_policies(const std::string& acco
 Result<void> Identities::delete_policy(const std::string& account, const std::string& name) {
   if (managed_policy(name))
     return conflict("POLICY", name, "The policy " + name + " is managed; it cannot be deleted.");
-  auto work = store_.write();
-  if (work->users().is_attached(account, name))
-    return conflict("POLICY", name, "The policy " + name + " is attached to a user; detach it first.");
-  if (!work->users().remove_policy(account, name)) return no_policy(name);
-  work->commit();
-  return {};
+  return store_.write([&](UnitOfWork& work) -> Result<void> {
+    if (work.users().is_attached(account, name))
+      return conflict("POLICY", name, "The policy " + name + " is attached to a user; detach it first.");
+    if (!work.users().remove_policy(account, name)) return no_policy(name);
+    return {};
+  });
 }
 
 Result<void> Identities::attach(const std::string& account, const std::string& user, const std::string& policy) {
-  return change(account, [&](UserRepository& users) -> Result<void> {
+  return change(account, [&](UnitOfWork& work) -> Result<void> {
+    auto& users = work.users();
     if (!users.find(account, user)) return no_user(user);
     if (!managed_policy(policy) && !users.find_policy(account, policy)) return no_policy(policy);
     users.attach(account, user, policy);
@@ -185,7 +202,8 @@ Result<void> Identities::attach(const std::string& account, const std::string& u
 }
 
 Result<void> Identities::detach(const std::string& account, const std::string& user, const std::string& policy) {
-  return change(account, [&](UserRepository& users) -> Result<void> {
+  return change(account, [&](UnitOfWork& work) -> Result<void> {
+    auto& users = work.users();
     if (!users.find(account, user)) return no_user(user);
     if (!users.detach(account, user, policy)) return no_policy(policy);
     return {};
@@ -200,7 +218,8 @@ Result<std::vector<AccessKey>> Identities::list_keys(const std::string& account,
 
 Result<void> Identities::revoke_key(const std::string& account, const std::string& user,
                                     const std::string& access_key_id) {
-  return change(account, [&](UserRepository& users) -> Result<void> {
+  return change(account, [&](UnitOfWork& work) -> Result<void> {
+    auto& users = work.users();
     const auto key = users.find_key(access_key_id);
     if (!key || key->account != account || key->user != user)
       return not_found("ACCESS_KEY", access_key_id, "The user " + user + " has no key " + access_key_id + ".");

@@ -25,6 +25,7 @@ std::optional<std::string> managed_policy(std::string_view name);
 
 /// Returns the policies that are attached to a user. A name that no longer exists grants nothing.
 std::vector<Policy> policies_of(UserRepository& users, const User& user);
+std::vector<Policy> policies_of(const KeyOwner& owner);
 
 /// Makes and changes users, policies and keys. An administrator is a user who has an active key and who may, under some
 /// condition at least, give any user any policy and key. No change here removes the last administrator of an account

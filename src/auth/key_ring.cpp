@@ -79,12 +79,12 @@ Result<KeyRing::NewKey> KeyRing::create_key(const std::string& account, const st
   key.access_key_id = new_key_id(kPermanent);
   key.secret = new_secret();
   const auto sealed = seal(master_key_, key.secret, key.access_key_id);
-  auto work = store_.write();
-  if (!work->users().find(account, user)) return not_found("USER", user, "There is no user " + user + ".");
-  key.created = clock_.now();
-  work->users().insert_key({key.access_key_id, account, user, std::string(as_text(sealed)), true, key.created});
-  work->commit();
-  return key;
+  return store_.write([&](UnitOfWork& work) -> Result<NewKey> {
+    if (!work.users().find(account, user)) return not_found("USER", user, "There is no user " + user + ".");
+    key.created = work.now();
+    work.users().insert_key({key.access_key_id, account, user, std::string(as_text(sealed)), true, key.created});
+    return key;
+  });
 }
 
 Result<KeyRing::TemporaryCredentials> KeyRing::create_session(const Caller& caller, std::chrono::seconds duration) {
@@ -112,21 +112,19 @@ Result<Authenticated> KeyRing::authenticate_session(const Credential& credential
 Result<Authenticated> KeyRing::authenticate(const Credential& credential) {
   if (credential.access_key_id.starts_with(kTemporary) && !credential.session_token.empty())
     return authenticate_session(credential);
-  auto work = store_.read();
-  const auto key = work->users().find_key(credential.access_key_id);
-  if (!key || !key->is_active) return unknown_key();
-  const auto user = work->users().find(key->account, key->user);
-  if (!user) return unknown_key();
+  const auto owner = store_.read([&](UnitOfWork& view) { return view.users().find_owner(credential.access_key_id); });
+  if (!owner) return unknown_key();
+  const auto& key = owner->key;
   if (!credential.session_token.empty())
     return fail(
         ErrorKind::unauthenticated,
         "The security token included in the request is invalid: the access key is a permanent one, which has no "
         "session token. Is AWS_SESSION_TOKEN set from another key?",
         "InvalidToken");
-  auto secret = unseal(master_key_, as_bytes(key->sealed_secret), credential.access_key_id);
+  auto secret = unseal(master_key_, as_bytes(key.sealed_secret), credential.access_key_id);
   if (!secret) return secret.error();
-  auto policies = std::make_shared<const std::vector<Policy>>(policies_of(work->users(), *user));
-  return Authenticated{{key->account, key->user, credential.access_key_id, std::move(policies)}, std::move(*secret)};
+  auto policies = std::make_shared<const std::vector<Policy>>(policies_of(*owner));
+  return Authenticated{{key.account, key.user, credential.access_key_id, std::move(policies)}, std::move(*secret)};
 }
 
 }  // namespace vedette

@@ -111,8 +111,7 @@ void Hosting::reconcile() {
   const auto wanted = metadata_.read()->models().list_in_states(
       {ModelStatus::starting_hosting, ModelStatus::hosted, ModelStatus::stopping_hosting});
   const auto move = [&](const Model& model, ModelStatus to, const std::string& message) {
-    auto work = metadata_.write();
-    if (work->models().move(model.uid, model.status, to, message)) work->commit();
+    metadata_.write([&](UnitOfWork& work) { work.models().move(model.uid, model.status, to, message); });
   };
   std::set<std::string> keep;
   for (const auto& [scope, model] : wanted) {
@@ -174,11 +173,9 @@ void Hosting::tell_speed(const Model& model, const ModelLease& lease) {
   double seconds = 0;
   const auto ran = pool_.run(lease.lane, [&](int) { seconds = lease.engine->time_golden_sample(); });
   if (!ran || seconds <= 0) return;
-  auto work = metadata_.write();
-  if (work->models().set_message(model.uid, ModelStatus::hosted,
-                                 fmt::format("{} An inference unit judges about {:.{}f} images per second here.",
-                                             kHostedMessage, 1 / seconds, seconds < 0.1 ? 0 : 1)))
-    work->commit();
+  const auto message = fmt::format("{} An inference unit judges about {:.{}f} images per second here.", kHostedMessage,
+                                   1 / seconds, seconds < 0.1 ? 0 : 1);
+  metadata_.write([&](UnitOfWork& work) { work.models().set_message(model.uid, ModelStatus::hosted, message); });
 }
 
 void Hosting::drop_others(const std::set<std::string>& keep) {

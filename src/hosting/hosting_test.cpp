@@ -9,6 +9,7 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "store/metadata/repeating_store.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "vision/artifact/artifact.hpp"
@@ -57,11 +58,11 @@ class HostedModels : public testing::Test {
     model.uid = uid;
     model.status = ModelStatus::starting_hosting;
     model.min_inference_units = 1;
-    auto work = metadata_->write();
-    work->projects().insert(kScope, {uid, {}});
-    model.version = work->projects().next_model_version(kScope, uid);
-    work->models().insert(kScope, model);
-    work->commit();
+    metadata_->write([&](UnitOfWork& work) {
+      work.projects().insert(kScope, {uid, {}});
+      model.version = work.projects().next_model_version(kScope, uid);
+      work.models().insert(kScope, model);
+    });
     return model;
   }
   ModelStatus status(const Model& model) {
@@ -71,7 +72,8 @@ class HostedModels : public testing::Test {
   inline static const Scope kScope{"123456789012", "us-east-1"};
   SystemClock clock_;
   TemporaryFolder folder_;
-  std::unique_ptr<MetadataStore> metadata_ = open_sqlite_metadata(folder_.path() / "m.sqlite");
+  std::unique_ptr<MetadataStore> metadata_ =
+      std::make_unique<RepeatingStore>(open_sqlite_metadata(folder_.path() / "m.sqlite", clock_));
   std::unique_ptr<BucketStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
 };
 
@@ -97,9 +99,9 @@ TEST_F(HostedModels, FollowTheDesiredStateAndJudgePictures) {
   EXPECT_EQ(hosting.judge(*lease, picture(20, 2 * kSide)).error().kind, ErrorKind::invalid_input);
   EXPECT_EQ(hosting.judge(*lease, Bytes{1, 2, 3}).error().kind, ErrorKind::invalid_input);
 
-  auto work = metadata_->write();
-  ASSERT_TRUE(work->models().move("one", ModelStatus::hosted, ModelStatus::stopping_hosting, ""));
-  work->commit();
+  metadata_->write([&](UnitOfWork& work) {
+    ASSERT_TRUE(work.models().move("one", ModelStatus::hosted, ModelStatus::stopping_hosting, ""));
+  });
   hosting.reconcile();
   EXPECT_EQ(status(model), ModelStatus::trained);
   EXPECT_FALSE(hosting.state("one"));
@@ -147,9 +149,9 @@ TEST_F(HostedModels, WhatWasUsedLeastLatelyGivesWayAndComesBack) {
 TEST_F(HostedModels, ATrainedModelIsLoadedToBeLookedAtAndGivesWayToTheNext) {
   auto one = add("one", 0.9), two = add("two", 0.9);
   for (auto* model : {&one, &two}) {
-    auto work = metadata_->write();
-    ASSERT_TRUE(work->models().move(model->uid, ModelStatus::starting_hosting, ModelStatus::hosting_failed, ""));
-    work->commit();
+    metadata_->write([&](UnitOfWork& work) {
+      ASSERT_TRUE(work.models().move(model->uid, ModelStatus::starting_hosting, ModelStatus::hosting_failed, ""));
+    });
     model->status = ModelStatus::hosting_failed;
   }
   int loaded = 0;
@@ -209,11 +211,7 @@ TEST_F(HostedModels, UnitsOfARunningModelAreChangedByTheNextPass) {
   Hosting hosting(*metadata_, *objects_, {folder_.path() / "cache", {4, 1, {}, 48, std::chrono::steady_clock::now}, 0});
   hosting.reconcile();
   EXPECT_EQ(hosting.state("one")->desired, 1);
-  {
-    auto work = metadata_->write();
-    work->models().set_units("one", 3, 5);
-    work->commit();
-  }
+  metadata_->write([&](UnitOfWork& work) { work.models().set_units("one", 3, 5); });
   hosting.reconcile();
   EXPECT_EQ(hosting.state("one")->desired, 3);
 }
@@ -323,9 +321,9 @@ TEST_F(HostedModels, EnginesAreFreedWhileOthersMayAskForModels) {
   ASSERT_TRUE(hosted.state("stopped") && hosted.state("deleted"));
   hosted.forget("deleted");
   EXPECT_EQ(freed, 1);
-  auto work = metadata_->write();
-  ASSERT_TRUE(work->models().move("stopped", ModelStatus::hosted, ModelStatus::stopping_hosting, ""));
-  work->commit();
+  metadata_->write([&](UnitOfWork& work) {
+    ASSERT_TRUE(work.models().move("stopped", ModelStatus::hosted, ModelStatus::stopping_hosting, ""));
+  });
   hosted.reconcile();
   EXPECT_GE(freed, 2);
   EXPECT_EQ(answered, freed);

@@ -101,10 +101,17 @@ class JsonCall : public PendingCall {
  private:
   /// Turns a failure of the machine, or a bug, into an answer, so that it is counted and audited like others.
   Result<Json> guarded_operation(std::string_view body, Subject& subject, AuditEvent& audit) {
-    try {
-      return run_operation(body, subject, audit);
-    } catch (const std::exception& e) {
-      return error_of(e);
+    for (bool is_again = false;; is_again = true) {
+      try {
+        return run_operation(body, subject, audit);
+      } catch (const std::exception& e) {
+        // The connection to the database may have been lost in the midst of a view. Transactions run again by themselves.
+        const auto* away = dynamic_cast<const Away*>(&e);
+        if (is_again || !audit.is_read_only || away == nullptr || !away->is_undone()) return error_of(e);
+        log::warning("a call is run again", {{"reason", e.what()}});
+        stages_ = {};
+        headers_.clear();
+      }
     }
   }
 

@@ -16,19 +16,18 @@ constexpr std::chrono::seconds kRetryAfterCrash{10};
 /// Renews a lease again and again while this object lives.
 class Heartbeat {
  public:
-  Heartbeat(MetadataStore& store, const Clock& clock, std::int64_t job, const std::string& worker,
-            std::atomic<bool>& lost)
-      : thread_(log::carried([this, &store, &clock, job, worker, &lost] {
+  Heartbeat(MetadataStore& store, std::int64_t job, const std::string& worker, std::atomic<bool>& lost)
+      : thread_(log::carried([this, &store, job, worker, &lost] {
           MutexLock lock(mutex_);
           while (!ended_.wait_for(lock.standard(), kRenewInterval, [this]() REQUIRES(mutex_) { return is_over_; })) {
             lock.unlock();  // The database may take its time.
             try {
-              auto work = store.write();
-              if (!work->jobs().renew(job, worker, clock.now() + kLease)) {
+              const bool is_held =
+                  store.write([&](UnitOfWork& work) { return work.jobs().renew(job, worker, work.now() + kLease); });
+              if (!is_held) {
                 lost = true;
                 return;
               }
-              work->commit();
             } catch (const std::exception& e) {
               log::warning("the lease of a job could not be renewed", {{"reason", e.what()}});
             }
@@ -110,19 +109,15 @@ bool JobWorker::run_one() {
     const MutexLock lock(mutex_);
     if (!stopping_) cancel_ = false;
   }
-  std::optional<Job> job;
-  {
-    auto work = store_.write();
-    job = work->jobs().claim(kind_, worker_, clock_.now(), clock_.now() + kLease);
-    if (!job) return false;
-    work->commit();
-  }
+  const auto job = store_.write(
+      [&](UnitOfWork& work) { return work.jobs().claim(kind_, worker_, work.now(), work.now() + kLease); });
+  if (!job) return false;
   std::vector<log::Field> context = {{"job", std::to_string(job->id)}};
   if (!job->request_id.empty()) context.emplace_back("request", job->request_id);
   const log::Scope scope{log::Context(std::move(context))};
   std::optional<JobOutcome> outcome;
   {
-    const Heartbeat heartbeat(store_, clock_, job->id, worker_, cancel_);
+    const Heartbeat heartbeat(store_, job->id, worker_, cancel_);
     try {
       outcome = handler_(*job, cancel_);
     } catch (const std::exception& e) {
@@ -130,15 +125,14 @@ bool JobWorker::run_one() {
       outcome = JobOutcome{kRetryAfterCrash};
     }
   }
-  auto work = store_.write();
-  // If the lease is lost, neither call changes anything: the job then belongs to another worker.
-  if (outcome->retry_after) {
-    const bool counts = outcome->is_attempt && !cancel_;
-    work->jobs().release(job->id, worker_, clock_.now() + *outcome->retry_after, counts);
-  } else {
-    work->jobs().complete(job->id, worker_);
-  }
-  work->commit();
+  const bool counts = outcome->is_attempt && !cancel_;
+  store_.write([&](UnitOfWork& work) {
+    // If the lease is lost, neither call changes anything: the job then belongs to another worker.
+    if (outcome->retry_after)
+      work.jobs().release(job->id, worker_, work.now() + *outcome->retry_after, counts);
+    else
+      work.jobs().complete(job->id, worker_);
+  });
   return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "store/metadata/repeating_store.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 
 namespace vedette {
@@ -14,14 +15,14 @@ namespace {
 class Jobs : public testing::Test {
  protected:
   std::int64_t insert(const std::string& payload, const std::string& request = {}) {
-    auto work = store_->write();
-    const auto id = work->jobs().insert({"paint", payload, clock_.now(), request});
-    work->commit();
-    return id;
+    return store_->write([&](UnitOfWork& work) {
+      return work.jobs().insert({"paint", payload, clock_.now(), request});
+    });
   }
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::hours(1)}};
-  std::unique_ptr<MetadataStore> store_ = open_sqlite_metadata(folder_.path() / "m.sqlite");
+  std::unique_ptr<MetadataStore> store_ =
+      std::make_unique<RepeatingStore>(open_sqlite_metadata(folder_.path() / "m.sqlite", clock_));
 };
 
 TEST_F(Jobs, RunOldestFirstAndOnce) {
@@ -52,36 +53,39 @@ TEST_F(Jobs, OnlyRunsThatTriedSomethingCountAsAttempts) {
 
 TEST_F(Jobs, ExpiredLeaseCanBeClaimedAgain) {
   insert("a");
-  auto work = store_->write();
-  const auto job = work->jobs().claim("paint", "dead", clock_.now(), clock_.now() + std::chrono::seconds(30));
-  ASSERT_TRUE(job);
-  EXPECT_FALSE(work->jobs().claim("paint", "w2", clock_.now(), clock_.now() + std::chrono::seconds(30)));
-  clock_.advance(std::chrono::seconds(31));
-  const auto again = work->jobs().claim("paint", "w2", clock_.now(), clock_.now() + std::chrono::seconds(30));
-  ASSERT_TRUE(again);
-  EXPECT_EQ(again->attempts, 2);
-  EXPECT_FALSE(work->jobs().complete(job->id, "dead"));
-  EXPECT_FALSE(work->jobs().renew(job->id, "dead", clock_.now()));
-  EXPECT_TRUE(work->jobs().complete(job->id, "w2"));
+  store_->write([&](UnitOfWork& work) {
+    const auto job = work.jobs().claim("paint", "dead", clock_.now(), clock_.now() + std::chrono::seconds(30));
+    ASSERT_TRUE(job);
+    EXPECT_FALSE(work.jobs().claim("paint", "w2", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+    clock_.advance(std::chrono::seconds(31));
+    const auto again = work.jobs().claim("paint", "w2", clock_.now(), clock_.now() + std::chrono::seconds(30));
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->attempts, 2);
+    EXPECT_FALSE(work.jobs().complete(job->id, "dead"));
+    EXPECT_FALSE(work.jobs().renew(job->id, "dead", clock_.now()));
+    EXPECT_TRUE(work.jobs().complete(job->id, "w2"));
+  });
 }
 
 TEST_F(Jobs, AClockThatIsSetBackKeepsNoJobWaiting) {
   insert("a");
   clock_.advance(-std::chrono::minutes(30));
-  auto work = store_->write();
-  const auto job = work->jobs().claim("paint", "w", clock_.now(), clock_.now() + std::chrono::seconds(30));
-  ASSERT_TRUE(job);
-  EXPECT_FALSE(work->jobs().claim("paint", "w2", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+  store_->write([&](UnitOfWork& work) {
+    const auto job = work.jobs().claim("paint", "w", clock_.now(), clock_.now() + std::chrono::seconds(30));
+    ASSERT_TRUE(job);
+    EXPECT_FALSE(work.jobs().claim("paint", "w2", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+  });
 }
 
 TEST_F(Jobs, ANodeThatStartsTakesBackWhatItsFormerSelfHeld) {
   insert("a");
-  auto work = store_->write();
-  ASSERT_TRUE(work->jobs().claim("paint", "node1/x", clock_.now(), clock_.now() + std::chrono::seconds(30)));
-  work->jobs().release_all("node2/", clock_.now());
-  EXPECT_FALSE(work->jobs().claim("paint", "node2/y", clock_.now(), clock_.now() + std::chrono::seconds(30)));
-  work->jobs().release_all("node1/", clock_.now());
-  EXPECT_TRUE(work->jobs().claim("paint", "node1/y", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+  store_->write([&](UnitOfWork& work) {
+    ASSERT_TRUE(work.jobs().claim("paint", "node1/x", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+    work.jobs().release_all("node2/", clock_.now());
+    EXPECT_FALSE(work.jobs().claim("paint", "node2/y", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+    work.jobs().release_all("node1/", clock_.now());
+    EXPECT_TRUE(work.jobs().claim("paint", "node1/y", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+  });
 }
 
 TEST_F(Jobs, AJobRunsAgainLaterIfItsHandlerThrowsOrAsksForIt) {

@@ -122,13 +122,13 @@ void Metrics::flush() {
   }
   if (pending.empty()) return;
   try {
-    auto work = store_.write();
-    for (const auto& [key, sum] : pending) {
-      const auto& [minute, series] = key;
-      work->metric_points().add({series.scope, std::string(to_text(series.metric)), series.project, series.version,
-                                 minute, kMinute, sum.sum, sum.count, sum.minimum, sum.maximum});
-    }
-    work->commit();
+    store_.write([&](UnitOfWork& work) {
+      for (const auto& [key, sum] : pending) {
+        const auto& [minute, series] = key;
+        work.metric_points().add({series.scope, std::string(to_text(series.metric)), series.project, series.version,
+                                  minute, kMinute, sum.sum, sum.count, sum.minimum, sum.maximum});
+      }
+    });
   } catch (...) {
     // What could not be written is kept for the next attempt.
     const MutexLock lock(mutex_);
@@ -202,11 +202,8 @@ void Metrics::loop() {
     try {
       sample_hosting();
       flush();
-      for (bool is_more = turn % kFlushesPerCompaction == 0; is_more;) {
-        auto work = store_.write();
-        is_more = work->metric_points().compact(clock_.now());
-        work->commit();
-      }
+      for (bool is_more = turn % kFlushesPerCompaction == 0; is_more;)
+        is_more = store_.write([](UnitOfWork& work) { return work.metric_points().compact(work.now()); });
     } catch (const std::exception& e) {
       log::error("metrics could not be stored: they are kept for the next attempt", {{"reason", e.what()}});
     }

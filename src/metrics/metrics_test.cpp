@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.hpp"
+#include "store/metadata/repeating_store.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 
 namespace vedette {
@@ -23,7 +24,8 @@ class MetricsTest : public testing::Test {
   }
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::seconds(6000)}};
-  std::unique_ptr<MetadataStore> store_ = open_sqlite_metadata(folder_.path() / "m.sqlite");
+  std::unique_ptr<MetadataStore> store_ =
+      std::make_unique<RepeatingStore>(open_sqlite_metadata(folder_.path() / "m.sqlite", clock_));
   Metrics metrics_{*store_, clock_};
 };
 
@@ -63,43 +65,39 @@ TEST_F(MetricsTest, PrometheusSeesTheSameNames) {
 }
 
 TEST_F(MetricsTest, UnitsOfHostedModelsAreSampledAndGoWhenTheyStop) {
-  auto work = store_->write();
-  work->projects().insert(kScope, {"p", clock_.now()});
-  Model model;
-  model.project = "p";
-  model.version = 1;
-  model.uid = "u";
-  model.status = ModelStatus::hosted;
-  model.output = {"b", ""};
-  work->models().insert(kScope, model);
-  work->models().set_units("u", 2, 4);
-  work->commit();
-  work.reset();
+  store_->write([&](UnitOfWork& work) {
+    work.projects().insert(kScope, {"p", clock_.now()});
+    Model model;
+    model.project = "p";
+    model.version = 1;
+    model.uid = "u";
+    model.status = ModelStatus::hosted;
+    model.output = {"b", ""};
+    work.models().insert(kScope, model);
+    work.models().set_units("u", 2, 4);
+  });
   metrics_.sample_hosting();
   EXPECT_NE(metrics_.to_prometheus().find("MaxInferenceUnits{project=\"p\",version=\"1\",region=\"us-east-1\"} 4"),
             std::string::npos);
-  work = store_->write();
-  work->models().move("u", ModelStatus::hosted, ModelStatus::stopping_hosting, "");
-  work->commit();
-  work.reset();
+  store_->write(
+      [&](UnitOfWork& work) { work.models().move("u", ModelStatus::hosted, ModelStatus::stopping_hosting, ""); });
   metrics_.sample_hosting();
   EXPECT_EQ(metrics_.to_prometheus().find("InferenceUnits"), std::string::npos);
 }
 
 TEST_F(MetricsTest, AStreamThatLeftTheTrainingIsShownOnlyWhereThatCanBeTold) {
-  auto work = store_->write();
-  work->projects().insert(kScope, {"p", clock_.now()});
-  for (const auto* uid : {"a", "b", "c"}) {
-    Model model;
-    model.project = "p";
-    model.version = uid[0] - 'a' + 1;
-    model.uid = uid;
-    model.status = ModelStatus::hosted;
-    model.output = {"b", ""};
-    work->models().insert(kScope, model);
-  }
-  work->commit();
-  work.reset();
+  store_->write([&](UnitOfWork& work) {
+    work.projects().insert(kScope, {"p", clock_.now()});
+    for (const auto* uid : {"a", "b", "c"}) {
+      Model model;
+      model.project = "p";
+      model.version = uid[0] - 'a' + 1;
+      model.uid = uid;
+      model.status = ModelStatus::hosted;
+      model.output = {"b", ""};
+      work.models().insert(kScope, model);
+    }
+  });
   Metrics metrics(*store_, clock_, [](const std::string& uid) -> std::optional<Metrics::HostedState> {
     return Metrics::HostedState{1, 1, uid == "c" ? std::nullopt : std::optional(uid == "a")};
   });

@@ -94,10 +94,10 @@ bool has_active_key(MetadataStore& metadata) {
 }
 
 void give_up_master_key(const DataFolder& folder, MetadataStore& metadata) {
-  auto work = metadata.write();
-  for (const auto& key : work->users().list_keys(std::nullopt, std::nullopt))
-    work->users().deactivate_key(key.access_key_id);
-  work->commit();
+  metadata.write([](UnitOfWork& work) {
+    for (const auto& key : work.users().list_keys(std::nullopt, std::nullopt))
+      work.users().deactivate_key(key.access_key_id);
+  });
   if (fs::exists(folder.master_key())) move_aside(folder.master_key());
 }
 
@@ -105,10 +105,9 @@ std::string set_up(const DataFolder& folder, const std::string& account, Metadat
                    bool is_new_key) {
   const auto known = read_file(folder.node_id(), 100);
   if (known && !is_new_key) return std::string(trim(as_text(*known)));
-  {
-    auto work = metadata.write();
-    if (work->users().insert({account, kAdministrator, {kAdministratorAccess}, SystemClock().now()})) work->commit();
-  }
+  metadata.write([&](UnitOfWork& work) {
+    work.users().insert({account, kAdministrator, {kAdministratorAccess}, work.now()});
+  });
   // If only node-id is lost, the credentials still work. If the credentials belong to another metadata.sqlite, they are
   // moved aside for the user, who may need them.
   bool holds = false;

@@ -17,7 +17,7 @@ Stores::Stores(const ServerSettings& settings, const Clock& clock) : folder_{fs:
   const AcceptedLosses accepted{
       .metadata = accepts("metadata"), .index = accepts("index"), .master_key = accepts("master-key")};
   check_data_folder(folder_, accepted);
-  metadata_ = open_sqlite_metadata(folder_.metadata());
+  metadata_ = open_sqlite_metadata(folder_.metadata(), clock);
   const bool is_metadata_lost = check_metadata(folder_, settings.account, *metadata_, accepted);
 
   auto storage_settings = settings;
@@ -33,9 +33,7 @@ Stores::Stores(const ServerSettings& settings, const Clock& clock) : folder_{fs:
   keys_ = std::make_unique<KeyRing>(*metadata_, clock, folder_.master_key());
   node_ = set_up(folder_, settings.account, *metadata_, *keys_, is_metadata_lost || is_master_key_lost);
 
-  auto work = metadata_->write();
-  work->jobs().release_all(node_ + "/", clock.now());
-  work->commit();
+  metadata_->write([&](UnitOfWork& work) { work.jobs().release_all(node_ + "/", work.now()); });
 }
 
 bool Stores::answer() const {

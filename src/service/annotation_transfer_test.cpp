@@ -9,6 +9,7 @@
 #include "auth/identities.hpp"
 #include "base/files.hpp"
 #include "manifest/manifest.hpp"
+#include "store/metadata/repeating_store.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "vision/image/image.hpp"
@@ -61,12 +62,11 @@ class WatchedObjects : public ObjectStore {
 class Transfer : public testing::Test {
  protected:
   void SetUp() override {
-    auto work = metadata_->write();
-    work->users().insert({kScope.account, "admin", {kAdministratorAccess}, clock_.now()});
-    work->users().insert({kScope.account, "guest", {}, clock_.now()});
-    work->projects().insert(kScope, {"p", clock_.now()});
-    work->commit();
-    work.reset();
+    metadata_->write([&](UnitOfWork& work) {
+      work.users().insert({kScope.account, "admin", {kAdministratorAccess}, clock_.now()});
+      work.users().insert({kScope.account, "guest", {}, clock_.now()});
+      work.projects().insert(kScope, {"p", clock_.now()});
+    });
     call_.caller = *caller_of_job(*metadata_, kScope.account, "admin");
     call_.scope = kScope;
     ASSERT_TRUE(objects_->create_bucket("line7"));
@@ -115,13 +115,13 @@ class Transfer : public testing::Test {
                                                                           {"Shapes", shapes}}));
   }
   void insert_dataset() {
-    auto work = metadata_->write();
-    Dataset dataset;
-    dataset.project = "p";
-    dataset.uid = "d";
-    dataset.type = DatasetType::train;
-    work->datasets().insert(kScope, dataset);
-    work->commit();
+    metadata_->write([&](UnitOfWork& work) {
+      Dataset dataset;
+      dataset.project = "p";
+      dataset.uid = "d";
+      dataset.type = DatasetType::train;
+      work.datasets().insert(kScope, dataset);
+    });
   }
   void replace_entries(const std::vector<Json>& made) {
     std::vector<DatasetEntry> entries;
@@ -129,16 +129,15 @@ class Transfer : public testing::Test {
       const auto parsed = parse_manifest_line(line.dump());
       entries.push_back({parsed->source_ref, parsed->is_anomalous, clock_.now(), parsed->text});
     }
-    auto work = metadata_->write();
-    work->datasets().replace_entries("d", entries);
-    work->commit();
+    metadata_->write([&](UnitOfWork& work) { work.datasets().replace_entries("d", entries); });
   }
   Json exported() { return Json::parse(*get_bytes(*objects_, "line7", "coco.json", 1 << 20)); }
   std::size_t below(const std::string& prefix) { return objects_->list("line7", {.prefix = prefix})->size(); }
 
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::hours(500'000)}};
-  std::unique_ptr<MetadataStore> metadata_ = open_sqlite_metadata(folder_.path() / "metadata.sqlite");
+  std::unique_ptr<MetadataStore> metadata_ =
+      std::make_unique<RepeatingStore>(open_sqlite_metadata(folder_.path() / "metadata.sqlite", clock_));
   std::unique_ptr<BucketStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
   WatchedObjects watched_{*objects_};
   AnnotationTransfer transfer_{*metadata_, watched_, clock_};

@@ -177,30 +177,30 @@ Result<LookoutVision::ModelCorrectionList> LookoutVision::correct_model(const Ca
   if (!corrections) return corrections.error();
   ModelCorrectionList out{{to_wire(picture, example, threshold, manifest)}, to_wire((*corrections)->effect())};
 
-  auto work = metadata_.write();
-  const auto now = find_model(*work, call.scope, request.model);
-  if (!now) return now.error();
-  auto& pictures = work->verified_pictures();
-  pictures.remove(model->uid, picture.source_ref);
-  if (static_cast<std::size_t>(pictures.revision(model->uid).count) >= kMostCorrections)
-    return conflict("MODEL", std::to_string(model->version),
-                    "The model has " + std::to_string(kMostCorrections) +
-                        " corrections, which is the most. Add their images to the dataset and train a new version.");
-  pictures.put(model->uid, picture);
-  work->commit();
-  return out;
+  return metadata_.write([&](UnitOfWork& work) -> Result<ModelCorrectionList> {
+    const auto now = find_model(work, call.scope, request.model);
+    if (!now) return now.error();
+    auto& pictures = work.verified_pictures();
+    pictures.remove(model->uid, picture.source_ref);
+    if (static_cast<std::size_t>(pictures.revision(model->uid).count) >= kMostCorrections)
+      return conflict("MODEL", std::to_string(model->version),
+                      "The model has " + std::to_string(kMostCorrections) +
+                          " corrections, which is the most. Add their images to the dataset and train a new version.");
+    pictures.put(model->uid, picture);
+    return out;
+  });
 }
 
 Result<void> LookoutVision::delete_correction(const CallContext& call,
                                               const extension::DeleteCorrectionRequest& request) {
-  auto work = metadata_.write();
-  const auto model = find_model(*work, call.scope, request.model);
-  if (!model) return model.error();
-  if (!work->verified_pictures().remove(model->uid, request.source_ref))
-    return not_found("CORRECTION", request.source_ref,
-                     "The model has no correction by the image " + request.source_ref + ".");
-  work->commit();
-  return {};
+  return metadata_.write([&](UnitOfWork& work) -> Result<void> {
+    const auto model = find_model(work, call.scope, request.model);
+    if (!model) return model.error();
+    if (!work.verified_pictures().remove(model->uid, request.source_ref))
+      return not_found("CORRECTION", request.source_ref,
+                       "The model has no correction by the image " + request.source_ref + ".");
+    return {};
+  });
 }
 
 }  // namespace vedette

@@ -81,9 +81,9 @@ class Check {
     std::vector<DatasetFinding> stored;
     stored.reserve(findings->size());
     for (const auto& finding : *findings) stored.push_back(to_stored(finding));
-    auto work = metadata_.write();
-    if (work->dataset_checks().finish(check_.uid, CheckStatus::completed, summary(stored.size()), stored, clock_.now()))
-      work->commit();
+    metadata_.write([&](UnitOfWork& work) {
+      work.dataset_checks().finish(check_.uid, CheckStatus::completed, summary(stored.size()), stored, work.now());
+    });
     return {};
   }
 
@@ -132,11 +132,10 @@ class Check {
     last_report_ = now;
     check_.checked = static_cast<std::int64_t>(checked);
     check_.status_message = is_last ? "The images are being compared." : "The images are being looked at.";
-    check_.updated = clock_.now();
-    auto work = metadata_.write();
-    if (!work->dataset_checks().update(check_)) return false;
-    work->commit();
-    return true;
+    return metadata_.write([&](UnitOfWork& work) {
+      check_.updated = work.now();
+      return work.dataset_checks().update(check_);
+    });
   }
 
   /// Returns the bytes of an object. If the object is at fault, the error is a sentence of invalid_input, or of too_large.
@@ -212,8 +211,9 @@ JobWorker::Handler make_dataset_check_handler(MetadataStore& metadata, ObjectSto
     if (!check || check->status != CheckStatus::running) return {};
     const auto end = [&](const std::string& reason, const std::string& message) {
       log::error("dataset check failed", {{"project", job->project}, {"reason", reason}});
-      auto work = metadata.write();
-      if (work->dataset_checks().finish(check->uid, CheckStatus::failed, message, {}, clock.now())) work->commit();
+      metadata.write([&](UnitOfWork& work) {
+        work.dataset_checks().finish(check->uid, CheckStatus::failed, message, {}, work.now());
+      });
       return JobOutcome{};
     };
     // An earlier run ends the check at its last attempt, unless that run took the whole server with it.

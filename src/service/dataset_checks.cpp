@@ -17,29 +17,30 @@ Error no_check(const std::string& project) {
 
 Result<LookoutVision::DatasetCheckState> LookoutVision::start_dataset_check(
     const CallContext& call, const lookoutvision::ProjectRequest& request) {
-  auto work = metadata_.write();
-  if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
-  const auto datasets = work->datasets().list(call.scope, request.project_name);
-  if (datasets.empty())
-    return not_found("DATASET", request.project_name, "The project " + request.project_name + " has no dataset.");
-  for (const auto& dataset : datasets)
-    if (!is_settled(dataset.status))
-      return conflict("DATASET", request.project_name + "/" + std::string(to_text(dataset.type)),
-                      "The dataset is " + std::string(to_text(dataset.status)) + "; wait until that has ended.");
-  DatasetCheck check;
-  check.project = request.project_name;
-  check.uid = random_id(kUidLength);
-  check.status_message = "The check is waiting to begin.";
-  check.dataset_state = dataset_state(datasets);
-  for (const auto& dataset : datasets) check.images += dataset.stats.labeled;
-  check.created = check.updated = clock_.now();
-  work->dataset_checks().replace(call.scope, check);
-  work->jobs().insert({kDatasetCheckJob,
-                       to_payload(ModelJob{call.scope, call.caller.user, check.project, 0, check.uid}), check.created,
-                       call.request_id});
-  work->commit();
-  wake_jobs_();
-  return DatasetCheckState{std::move(check), false, {}};
+  auto outcome = metadata_.write([&](UnitOfWork& work) -> Result<DatasetCheckState> {
+    if (!work.projects().find(call.scope, request.project_name)) return no_project(request.project_name);
+    const auto datasets = work.datasets().list(call.scope, request.project_name);
+    if (datasets.empty())
+      return not_found("DATASET", request.project_name, "The project " + request.project_name + " has no dataset.");
+    for (const auto& dataset : datasets)
+      if (!is_settled(dataset.status))
+        return conflict("DATASET", request.project_name + "/" + std::string(to_text(dataset.type)),
+                        "The dataset is " + std::string(to_text(dataset.status)) + "; wait until that has ended.");
+    DatasetCheck check;
+    check.project = request.project_name;
+    check.uid = random_id(kUidLength);
+    check.status_message = "The check is waiting to begin.";
+    check.dataset_state = dataset_state(datasets);
+    for (const auto& dataset : datasets) check.images += dataset.stats.labeled;
+    check.created = check.updated = work.now();
+    work.dataset_checks().replace(call.scope, check);
+    work.jobs().insert({kDatasetCheckJob,
+                        to_payload(ModelJob{call.scope, call.caller.user, check.project, 0, check.uid}), check.created,
+                        call.request_id});
+    return DatasetCheckState{std::move(check), false, {}};
+  });
+  if (outcome) wake_jobs_();
+  return outcome;
 }
 
 Result<LookoutVision::DatasetCheckState> LookoutVision::describe_dataset_check(

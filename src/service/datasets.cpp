@@ -51,36 +51,37 @@ Result<Dataset> LookoutVision::create_dataset(const CallContext& call,
       if (auto info = objects_.head(source.bucket, source.key, source.version_id); !info)
         return invalid_input("The manifest cannot be read: " + info.error().message);
   }
-  auto work = metadata_.write();
-  const auto id = dataset_id(request.project_name, request.dataset_type);
-  const auto again = replayed(*work, call, "CreateDataset", "DATASET", id);
-  if (!again) return again.error();
-  if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
-  if (*again)
-    if (auto dataset = work->datasets().find(call.scope, request.project_name, request.dataset_type)) return *dataset;
+  auto outcome = metadata_.write([&](UnitOfWork& work) -> Result<Dataset> {
+    const auto id = dataset_id(request.project_name, request.dataset_type);
+    const auto again = replayed(work, call, "CreateDataset", "DATASET", id);
+    if (!again) return again.error();
+    if (!work.projects().find(call.scope, request.project_name)) return no_project(request.project_name);
+    if (*again)
+      if (auto dataset = work.datasets().find(call.scope, request.project_name, request.dataset_type)) return *dataset;
 
-  Dataset dataset;
-  dataset.project = request.project_name;
-  dataset.type = request.dataset_type;
-  dataset.created = dataset.updated = clock_.now();
-  dataset.uid = random_id(kUidLength);
-  dataset.status = request.manifest ? DatasetStatus::create_in_progress : DatasetStatus::create_complete;
-  dataset.status_message = request.manifest ? "The dataset is being created." : "The dataset was created.";
-  if (!work->datasets().insert(call.scope, dataset))
-    return conflict("DATASET", id,
-                    "The project already has a " + std::string(to_text(request.dataset_type)) + " dataset.");
-  if (request.manifest)
-    work->jobs().insert(
-        {kImportJob,
-         to_payload(ImportJob{{call.scope, call.caller.user, dataset.project, dataset.type, dataset.uid},
-                              request.manifest->bucket,
-                              request.manifest->key,
-                              request.manifest->version_id}),
-         clock_.now(), call.request_id});
-  remember(*work, call, "CreateDataset", dataset.uid);
-  work->commit();
-  if (request.manifest) wake_jobs_();
-  return dataset;
+    Dataset dataset;
+    dataset.project = request.project_name;
+    dataset.type = request.dataset_type;
+    dataset.created = dataset.updated = work.now();
+    dataset.uid = random_id(kUidLength);
+    dataset.status = request.manifest ? DatasetStatus::create_in_progress : DatasetStatus::create_complete;
+    dataset.status_message = request.manifest ? "The dataset is being created." : "The dataset was created.";
+    if (!work.datasets().insert(call.scope, dataset))
+      return conflict("DATASET", id,
+                      "The project already has a " + std::string(to_text(request.dataset_type)) + " dataset.");
+    if (request.manifest)
+      work.jobs().insert(
+          {kImportJob,
+           to_payload(ImportJob{{call.scope, call.caller.user, dataset.project, dataset.type, dataset.uid},
+                                request.manifest->bucket,
+                                request.manifest->key,
+                                request.manifest->version_id}),
+           work.now(), call.request_id});
+    remember(work, call, "CreateDataset", dataset.uid);
+    return dataset;
+  });
+  if (outcome && request.manifest) wake_jobs_();
+  return outcome;
 }
 
 Result<Dataset> LookoutVision::describe_dataset(const CallContext& call, const lookoutvision::DatasetRequest& request) {
@@ -143,49 +144,50 @@ Result<LookoutVision::DatasetImages> LookoutVision::list_dataset_images(
 Result<DatasetStatus> LookoutVision::update_dataset_entries(const CallContext& call,
                                                             const lookoutvision::UpdateDatasetEntriesRequest& request) {
   const auto& d = request.dataset;
-  auto work = metadata_.write();
-  const auto id = dataset_id(d.project_name, d.dataset_type);
-  const auto again = replayed(*work, call, "UpdateDatasetEntries", "DATASET", id);
-  if (!again) return again.error();
-  if (!work->projects().find(call.scope, d.project_name)) return no_project(d.project_name);
-  const auto dataset = work->datasets().find(call.scope, d.project_name, d.dataset_type);
-  if (!dataset) return no_dataset(d.project_name, d.dataset_type);
-  if (*again && **again == dataset->uid) return DatasetStatus::update_in_progress;
-  if (!can_move(dataset->status, DatasetStatus::update_in_progress))
-    return conflict("DATASET", id,
-                    "The dataset is " + std::string(to_text(dataset->status)) + "; it cannot be updated now.");
-  work->datasets().move(dataset->uid, dataset->status, DatasetStatus::update_in_progress,
-                        "The dataset is being updated.", clock_.now());
-  // The job holds the changes, so that acknowledged changes survive whatever happens before the job runs.
-  work->jobs().insert(
-      {kUpdateJob, to_payload(DatasetJob{call.scope, call.caller.user, d.project_name, d.dataset_type, dataset->uid}),
-       clock_.now(), call.request_id, request.changes});
-  remember(*work, call, "UpdateDatasetEntries", dataset->uid);
-  work->commit();
-  wake_jobs_();
-  return DatasetStatus::update_in_progress;
+  auto outcome = metadata_.write([&](UnitOfWork& work) -> Result<DatasetStatus> {
+    const auto id = dataset_id(d.project_name, d.dataset_type);
+    const auto again = replayed(work, call, "UpdateDatasetEntries", "DATASET", id);
+    if (!again) return again.error();
+    if (!work.projects().find(call.scope, d.project_name)) return no_project(d.project_name);
+    const auto dataset = work.datasets().find(call.scope, d.project_name, d.dataset_type);
+    if (!dataset) return no_dataset(d.project_name, d.dataset_type);
+    if (*again && **again == dataset->uid) return DatasetStatus::update_in_progress;
+    if (!can_move(dataset->status, DatasetStatus::update_in_progress))
+      return conflict("DATASET", id,
+                      "The dataset is " + std::string(to_text(dataset->status)) + "; it cannot be updated now.");
+    work.datasets().move(dataset->uid, dataset->status, DatasetStatus::update_in_progress,
+                         "The dataset is being updated.", work.now());
+    // The job holds the changes, so that acknowledged changes survive whatever happens before the job runs.
+    work.jobs().insert(
+        {kUpdateJob, to_payload(DatasetJob{call.scope, call.caller.user, d.project_name, d.dataset_type, dataset->uid}),
+         work.now(), call.request_id, request.changes});
+    remember(work, call, "UpdateDatasetEntries", dataset->uid);
+    return DatasetStatus::update_in_progress;
+  });
+  if (outcome) wake_jobs_();
+  return outcome;
 }
 
 Result<void> LookoutVision::delete_dataset(const CallContext& call, const lookoutvision::DatasetRequest& request) {
-  auto work = metadata_.write();
-  const auto id = dataset_id(request.project_name, request.dataset_type);
-  const auto again = replayed(*work, call, "DeleteDataset", "DATASET", id);
-  if (!again) return again.error();
-  if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
-  const auto dataset = work->datasets().find(call.scope, request.project_name, request.dataset_type);
-  // A repeated call must not delete a dataset that was made after the first call, so the token remembers which dataset
-  // that call deleted.
-  if (*again && (!dataset || dataset->uid != **again)) return {};
-  if (!dataset) return no_dataset(request.project_name, request.dataset_type);
-  if (!can_move(dataset->status, DatasetStatus::delete_in_progress))
-    return conflict("DATASET", id,
-                    "The dataset is " + std::string(to_text(dataset->status)) + "; wait until that has ended.");
-  // The dataset is removed at once, because clients create the next dataset, or delete the project, without waiting.
-  // Trainings work on a copy of it.
-  work->datasets().remove(dataset->uid);
-  remember(*work, call, "DeleteDataset", dataset->uid);
-  work->commit();
-  return {};
+  return metadata_.write([&](UnitOfWork& work) -> Result<void> {
+    const auto id = dataset_id(request.project_name, request.dataset_type);
+    const auto again = replayed(work, call, "DeleteDataset", "DATASET", id);
+    if (!again) return again.error();
+    if (!work.projects().find(call.scope, request.project_name)) return no_project(request.project_name);
+    const auto dataset = work.datasets().find(call.scope, request.project_name, request.dataset_type);
+    // A repeated call must not delete a dataset that was made after the first call, so the token remembers which dataset
+    // that call deleted.
+    if (*again && (!dataset || dataset->uid != **again)) return {};
+    if (!dataset) return no_dataset(request.project_name, request.dataset_type);
+    if (!can_move(dataset->status, DatasetStatus::delete_in_progress))
+      return conflict("DATASET", id,
+                      "The dataset is " + std::string(to_text(dataset->status)) + "; wait until that has ended.");
+    // The dataset is removed at once, because clients create the next dataset, or delete the project, without waiting.
+    // Trainings work on a copy of it.
+    work.datasets().remove(dataset->uid);
+    remember(work, call, "DeleteDataset", dataset->uid);
+    return {};
+  });
 }
 
 }  // namespace vedette

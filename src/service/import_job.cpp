@@ -43,8 +43,8 @@ struct Work {
   const std::atomic<bool>& cancel;
 
   void say(const std::string& message) const {
-    auto work = metadata.write();
-    if (work->datasets().move(job.dataset_uid, status, status, message, clock.now())) work->commit();
+    metadata.write(
+        [&](UnitOfWork& work) { work.datasets().move(job.dataset_uid, status, status, message, work.now()); });
   }
 
   Result<CheckedManifest> check(const Caller& caller, const std::string& bucket, const ManifestSource& read) const {
@@ -127,18 +127,17 @@ JobWorker::Handler make_import_handler(MetadataStore& metadata, ObjectStore& obj
     const auto manifest = import_entries(importing, quotas, *job);
     if (!manifest && (cancel || worth_another_try(manifest.error(), row))) return importing.later(manifest.error());
     const auto& uid = job->dataset.dataset_uid;
-    auto work = metadata.write();
-    if (manifest) {
-      if (work->datasets().move(uid, DatasetStatus::create_in_progress, DatasetStatus::create_complete,
-                                "The dataset was created with " + std::to_string(manifest->entries.size()) +
-                                    " images." + describe_troubles(*manifest),
-                                clock.now()))
-        work->datasets().replace_entries(uid, manifest->entries);
-    } else {
-      work->datasets().move(uid, DatasetStatus::create_in_progress, DatasetStatus::create_failed,
-                            manifest.error().message, clock.now());
-    }
-    work->commit();
+    metadata.write([&](UnitOfWork& work) {
+      if (!manifest) {
+        work.datasets().move(uid, DatasetStatus::create_in_progress, DatasetStatus::create_failed,
+                             manifest.error().message, work.now());
+      } else if (work.datasets().move(uid, DatasetStatus::create_in_progress, DatasetStatus::create_complete,
+                                      "The dataset was created with " + std::to_string(manifest->entries.size()) +
+                                          " images." + describe_troubles(*manifest),
+                                      work.now())) {
+        work.datasets().replace_entries(uid, manifest->entries);
+      }
+    });
     log_outcome("dataset imported", job->dataset,
                 manifest ? std::to_string(manifest->entries.size()) + " images" : manifest.error().message);
     return {};
@@ -160,17 +159,21 @@ JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& obj
     Result<void> outcome;
     if (!manifest) outcome = manifest.error();
     if (outcome) {
-      // Entries, counts and status change in one transaction. If it is dropped without a commit, none of them changes.
-      auto work = metadata.write();
-      work->datasets().update_entries(uid, manifest->entries);
-      const auto dataset = work->datasets().find(job->scope, job->project, job->type);
-      if (!dataset || dataset->uid != uid) return {};  // the dataset was deleted meanwhile
-      outcome = check_count(quotas, job->type, dataset->stats.total);
-      if (outcome && work->datasets().move(uid, DatasetStatus::update_in_progress, DatasetStatus::update_complete,
-                                           "The dataset was updated with " + std::to_string(manifest->entries.size()) +
-                                               " images." + describe_troubles(*manifest),
-                                           clock.now()))
-        work->commit();
+      // Entries, counts and status change in one transaction. If it fails, none of them changes.
+      const auto is_there = metadata.write([&](UnitOfWork& work) -> Result<bool> {
+        const auto find = [&] { return work.datasets().find(job->scope, job->project, job->type); };
+        if (const auto dataset = find(); !dataset || dataset->uid != uid) return false;
+        work.datasets().update_entries(uid, manifest->entries);
+        if (auto ok = check_count(quotas, job->type, find()->stats.total); !ok) return ok.error();
+        if (!work.datasets().move(uid, DatasetStatus::update_in_progress, DatasetStatus::update_complete,
+                                  "The dataset was updated with " + std::to_string(manifest->entries.size()) +
+                                      " images." + describe_troubles(*manifest),
+                                  work.now()))
+          work.roll_back_at_end();
+        return true;
+      });
+      if (is_there && !*is_there) return {};  // the dataset was deleted meanwhile
+      if (!is_there) outcome = is_there.error();
     }
     if (!outcome) {
       // None of the changes was applied, so there is nothing to undo. The dataset still passes through both states,
@@ -181,9 +184,9 @@ JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& obj
            {std::pair{DatasetStatus::update_in_progress, DatasetStatus::update_failed_rollback_in_progress},
             std::pair{DatasetStatus::update_failed_rollback_in_progress,
                       DatasetStatus::update_failed_rollback_complete}}) {
-        auto work = metadata.write();
-        work->datasets().move(uid, from, to, message, clock.now());
-        work->commit();
+        metadata.write([&, before = from, after = to](UnitOfWork& work) {
+          work.datasets().move(uid, before, after, message, work.now());
+        });
       }
     }
     log_outcome("dataset updated", *job,

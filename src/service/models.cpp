@@ -95,14 +95,12 @@ Result<Model> LookoutVision::insert_model(UnitOfWork& work, const CallContext& c
   model.uid = random_id(kUidLength);
   model.status = ModelStatus::training;
   model.status_message = rebasing ? "The model is waiting to be moved." : "The model is waiting to be trained.";
-  model.created = clock_.now();
+  model.created = work.now();
   work.models().insert(call.scope, model);
   work.jobs().insert({rebasing ? kRebasingJob : kTrainingJob,
                       to_payload(ModelJob{call.scope, call.caller.user, model.project, model.version, "", rebasing}),
                       model.created, call.request_id});
   remember(work, call, operation, std::to_string(model.version));
-  work.commit();
-  wake_jobs_();
   return model;
 }
 
@@ -110,29 +108,33 @@ Result<Model> LookoutVision::create_model(const CallContext& call, const lookout
   if (auto ok = check_new_model(call, request.project_name, request.output, request.tags); !ok) return ok.error();
   // The bucket is looked up before the transaction begins, because the store may be reached over a network.
   const auto has_bucket = objects_.has_bucket(request.output.bucket);
-  auto work = metadata_.write();
-  const auto again = replayed_model(*work, call, "CreateModel", request.project_name);
-  if (!again) return again.error();
-  if (*again) return **again;
-  if (!has_bucket) return has_bucket.error();
-  if (!*has_bucket) return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
+  auto outcome = metadata_.write([&](UnitOfWork& work) -> Result<Model> {
+    const auto again = replayed_model(work, call, "CreateModel", request.project_name);
+    if (!again) return again.error();
+    if (*again) return **again;
+    if (!has_bucket) return has_bucket.error();
+    if (!*has_bucket) return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
 
-  for (const auto type : {DatasetType::train, DatasetType::test}) {
-    const auto dataset = work->datasets().find(call.scope, request.project_name, type);
-    const auto id = request.project_name + "/" + std::string(to_text(type));
-    if (!dataset && type == DatasetType::train) return not_found("DATASET", id, "The project has no training dataset.");
-    // A call is not refused because an import still runs: published clients create the dataset and the model without
-    // waiting. The training job waits for the import.
-    if (dataset && !is_settled(dataset->status) && dataset->status != DatasetStatus::create_in_progress)
-      return conflict("DATASET", id, "The dataset is " + std::string(to_text(dataset->status)) + ".");
-  }
-  Model model;
-  model.project = request.project_name;
-  model.description = request.description;
-  model.kms_key_id = request.kms_key_id;
-  model.output = request.output;
-  model.tags = request.tags;
-  return insert_model(*work, call, "CreateModel", std::move(model), std::nullopt);
+    for (const auto type : {DatasetType::train, DatasetType::test}) {
+      const auto dataset = work.datasets().find(call.scope, request.project_name, type);
+      const auto id = request.project_name + "/" + std::string(to_text(type));
+      if (!dataset && type == DatasetType::train)
+        return not_found("DATASET", id, "The project has no training dataset.");
+      // A call is not refused because an import still runs: published clients create the dataset and the model without
+      // waiting. The training job waits for the import.
+      if (dataset && !is_settled(dataset->status) && dataset->status != DatasetStatus::create_in_progress)
+        return conflict("DATASET", id, "The dataset is " + std::string(to_text(dataset->status)) + ".");
+    }
+    Model model;
+    model.project = request.project_name;
+    model.description = request.description;
+    model.kms_key_id = request.kms_key_id;
+    model.output = request.output;
+    model.tags = request.tags;
+    return insert_model(work, call, "CreateModel", std::move(model), std::nullopt);
+  });
+  if (outcome) wake_jobs_();
+  return outcome;
 }
 
 Result<Model> LookoutVision::describe_model(const CallContext& call, const lookoutvision::ModelRequest& request) {
@@ -158,24 +160,23 @@ Result<Page<Model>> LookoutVision::list_models(const CallContext& call,
 }
 
 Result<std::int64_t> LookoutVision::delete_model(const CallContext& call, const lookoutvision::ModelRequest& request) {
-  std::optional<Model> model;
-  {
-    auto work = metadata_.write();
-    const auto again = replayed(*work, call, "DeleteModel", "MODEL", request.model_version);
+  // Nothing is returned if an earlier call with this token deletes the model.
+  const auto model = metadata_.write([&](UnitOfWork& work) -> Result<std::optional<Model>> {
+    const auto again = replayed(work, call, "DeleteModel", "MODEL", request.model_version);
     if (!again) return again.error();
-    auto found = find_model(*work, call.scope, request);
-    if (*again && (!found || found->status == ModelStatus::deleting))
-      return parse_integer(request.model_version).value_or(0);
+    auto found = find_model(work, call.scope, request);
+    if (*again && (!found || found->status == ModelStatus::deleting)) return std::optional<Model>();
     if (!found) return found.error();
     if (!can_move(found->status, ModelStatus::deleting))
       return wrong_state(*found, "TRAINED, TRAINING_FAILED or HOSTING_FAILED");
-    work->models().move(found->uid, found->status, ModelStatus::deleting, "The model is being deleted.");
-    remember(*work, call, "DeleteModel", found->uid);
-    work->commit();
-    model = std::move(*found);
-  }
-  remove_model(*model);
-  return model->version;
+    work.models().move(found->uid, found->status, ModelStatus::deleting, "The model is being deleted.");
+    remember(work, call, "DeleteModel", found->uid);
+    return std::optional(std::move(*found));
+  });
+  if (!model) return model.error();
+  if (!*model) return parse_integer(request.model_version).value_or(0);
+  remove_model(**model);
+  return (*model)->version;
 }
 
 void LookoutVision::remove_model(const Model& model) {
@@ -186,9 +187,7 @@ void LookoutVision::remove_model(const Model& model) {
     log::error("model files not deleted", {{"model", model.uid}, {"reason", ok.error().message}});
     return;
   }
-  auto work = metadata_.write();
-  work->models().remove(model.uid);
-  work->commit();
+  metadata_.write([&](UnitOfWork& work) { work.models().remove(model.uid); });
 }
 
 void LookoutVision::finish_deletions() {
@@ -207,16 +206,16 @@ Result<void> LookoutVision::check_quota(const lookoutvision::StartModelRequest& 
 
 Result<void> LookoutVision::update_units(const CallContext& call, const lookoutvision::StartModelRequest& request) {
   if (auto ok = check_range(request); !ok) return ok;
-  {
-    auto work = metadata_.write();
-    auto model = find_model(*work, call.scope, request.model);
+  const auto done = metadata_.write([&](UnitOfWork& work) -> Result<void> {
+    auto model = find_model(work, call.scope, request.model);
     if (!model) return model.error();
     if (auto ok = check_quota(request, std::to_string(model->version)); !ok) return ok;
     if (model->status != ModelStatus::hosted && model->status != ModelStatus::starting_hosting)
       return wrong_state(*model, "HOSTED");
-    work->models().set_units(model->uid, request.min_inference_units, request.max_inference_units);
-    work->commit();
-  }
+    work.models().set_units(model->uid, request.min_inference_units, request.max_inference_units);
+    return {};
+  });
+  if (!done) return done;
   hosting_.wake();
   return {};
 }
@@ -224,11 +223,10 @@ Result<void> LookoutVision::update_units(const CallContext& call, const lookoutv
 Result<ModelStatus> LookoutVision::start_model(const CallContext& call,
                                                const lookoutvision::StartModelRequest& request) {
   if (auto ok = check_range(request); !ok) return ok.error();
-  {
-    auto work = metadata_.write();
-    const auto again = replayed(*work, call, "StartModel", "MODEL", request.model.model_version);
+  const auto status = metadata_.write([&](UnitOfWork& work) -> Result<ModelStatus> {
+    const auto again = replayed(work, call, "StartModel", "MODEL", request.model.model_version);
     if (!again) return again.error();
-    auto model = find_model(*work, call.scope, request.model);
+    auto model = find_model(work, call.scope, request.model);
     if (!model) return model.error();
     // A published client uses one token for many hours. So a call counts as a repetition only while the effect of the
     // first call lasts.
@@ -239,37 +237,36 @@ Result<ModelStatus> LookoutVision::start_model(const CallContext& call,
     if (auto ok = check_quota(request, id); !ok) return ok.error();
     if (!can_move(model->status, ModelStatus::starting_hosting)) return wrong_state(*model, "TRAINED");
     if (quotas_.hosted_models > 0 &&
-        work->models().count_in_state(call.scope.account, ModelStatus::hosted) +
-                work->models().count_in_state(call.scope.account, ModelStatus::starting_hosting) >=
+        work.models().count_in_state(call.scope.account, ModelStatus::hosted) +
+                work.models().count_in_state(call.scope.account, ModelStatus::starting_hosting) >=
             quotas_.hosted_models)
       return quota_exceeded(quotas::kHostedModels, "MODEL", id,
                             "At most " + std::to_string(quotas_.hosted_models) + " models may be hosted.");
-    work->models().move(model->uid, model->status, ModelStatus::starting_hosting, "The model is being started.");
-    work->models().set_units(model->uid, request.min_inference_units, request.max_inference_units);
-    remember(*work, call, "StartModel", model->uid);
-    work->commit();
-  }
-  hosting_.wake();
-  return ModelStatus::starting_hosting;
+    work.models().move(model->uid, model->status, ModelStatus::starting_hosting, "The model is being started.");
+    work.models().set_units(model->uid, request.min_inference_units, request.max_inference_units);
+    remember(work, call, "StartModel", model->uid);
+    return ModelStatus::starting_hosting;
+  });
+  if (status) hosting_.wake();
+  return status;
 }
 
 Result<ModelStatus> LookoutVision::stop_model(const CallContext& call, const lookoutvision::ModelRequest& request) {
-  {
-    auto work = metadata_.write();
-    const auto again = replayed(*work, call, "StopModel", "MODEL", request.model_version);
+  const auto status = metadata_.write([&](UnitOfWork& work) -> Result<ModelStatus> {
+    const auto again = replayed(work, call, "StopModel", "MODEL", request.model_version);
     if (!again) return again.error();
-    auto model = find_model(*work, call.scope, request);
+    auto model = find_model(work, call.scope, request);
     if (!model) return model.error();
     if (*again && **again == model->uid &&
         (model->status == ModelStatus::stopping_hosting || model->status == ModelStatus::trained))
       return ModelStatus::stopping_hosting;
     if (!can_move(model->status, ModelStatus::stopping_hosting)) return wrong_state(*model, "HOSTED");
-    work->models().move(model->uid, model->status, ModelStatus::stopping_hosting, "The model is being stopped.");
-    remember(*work, call, "StopModel", model->uid);
-    work->commit();
-  }
-  hosting_.wake();
-  return ModelStatus::stopping_hosting;
+    work.models().move(model->uid, model->status, ModelStatus::stopping_hosting, "The model is being stopped.");
+    remember(work, call, "StopModel", model->uid);
+    return ModelStatus::stopping_hosting;
+  });
+  if (status) hosting_.wake();
+  return status;
 }
 
 }  // namespace vedette

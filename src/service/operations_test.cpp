@@ -10,6 +10,7 @@
 #include "service/job_handlers.hpp"
 #include "service/job_payloads.hpp"
 #include "service/service.hpp"
+#include "store/metadata/repeating_store.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "vision/artifact/artifact.hpp"
@@ -23,10 +24,9 @@ using namespace lookoutvision;  // NOLINT: the request types' own namespace
 class Operations : public testing::Test {
  protected:
   void SetUp() override {
-    auto work = metadata_->write();
-    work->users().insert({kScope.account, "admin", {kAdministratorAccess}, clock_.now()});
-    work->commit();
-    work.reset();
+    metadata_->write([&](UnitOfWork& work) {
+      work.users().insert({kScope.account, "admin", {kAdministratorAccess}, clock_.now()});
+    });
     call_.caller = *caller_of_job(*metadata_, kScope.account, "admin");
     call_.scope = kScope;
     ASSERT_TRUE(objects_->create_bucket("bucket"));
@@ -71,7 +71,8 @@ class Operations : public testing::Test {
   inline static const Scope kScope{"123456789012", "us-east-1"};
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::hours(500'000)}};
-  std::unique_ptr<MetadataStore> metadata_ = open_sqlite_metadata(folder_.path() / "m.sqlite");
+  std::unique_ptr<MetadataStore> metadata_ =
+      std::make_unique<RepeatingStore>(open_sqlite_metadata(folder_.path() / "m.sqlite", clock_));
   std::unique_ptr<BucketStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
   Hosting hosting_{*metadata_, *objects_, {folder_.path() / "cache", {}, 0}};
   Metrics metrics_{*metadata_, clock_};
@@ -200,8 +201,7 @@ TEST_F(Operations, QuotasCountInAllRegionsTogether) {
   elsewhere.scope.region = "invented-1";
   ASSERT_TRUE(
       service.create_dataset(elsewhere, CreateDatasetRequest(Json{{"ProjectName", "p"}, {"DatasetType", "train"}})));
-  {
-    auto work = metadata_->write();
+  metadata_->write([&](UnitOfWork& work) {
     Model model;
     model.project = "p";
     model.output = {"bucket", ""};
@@ -209,14 +209,13 @@ TEST_F(Operations, QuotasCountInAllRegionsTogether) {
       model.uid = uid;
       model.status = status;
       ++model.version;
-      work->models().insert(kScope, model);
+      work.models().insert(kScope, model);
     }
     model.uid = "c";
     model.version = 1;
     model.status = ModelStatus::trained;
-    work->models().insert(elsewhere.scope, model);
-    work->commit();
-  }
+    work.models().insert(elsewhere.scope, model);
+  });
   const auto trained = service.create_model(
       elsewhere, CreateModelRequest(Json{{"ProjectName", "p"},
                                          {"OutputConfig", {{"S3Location", {{"Bucket", "bucket"}, {"Prefix", ""}}}}}}));
@@ -270,11 +269,10 @@ TEST_F(Operations, AnUpdateIsAppliedWholeOrNotAtAll) {
 TEST_F(Operations, AnUpdateThatWasCutOffInItsRollbackEndsIt) {
   make_dataset();
   ASSERT_TRUE(update(call_, "nonsense"));
-  auto work = metadata_->write();
-  work->datasets().move(dataset().uid, DatasetStatus::update_in_progress,
-                        DatasetStatus::update_failed_rollback_in_progress, "cut off", clock_.now());
-  work->commit();
-  work.reset();
+  metadata_->write([&](UnitOfWork& work) {
+    work.datasets().move(dataset().uid, DatasetStatus::update_in_progress,
+                         DatasetStatus::update_failed_rollback_in_progress, "cut off", clock_.now());
+  });
   run_updates();
   EXPECT_EQ(dataset().status, DatasetStatus::update_failed_rollback_complete);
 }
@@ -282,10 +280,7 @@ TEST_F(Operations, AnUpdateThatWasCutOffInItsRollbackEndsIt) {
 TEST_F(Operations, AnUpdateOfADatasetThatIsGoneChangesNothing) {
   make_dataset();
   ASSERT_TRUE(update(call_, line("1", "normal")));
-  auto work = metadata_->write();
-  work->datasets().remove(dataset().uid);
-  work->commit();
-  work.reset();
+  metadata_->write([&](UnitOfWork& work) { work.datasets().remove(dataset().uid); });
   run_updates();
   EXPECT_FALSE(service_.describe_dataset(call_, DatasetRequest(Json{{"ProjectName", "p"}, {"DatasetType", "train"}})));
 }
@@ -293,10 +288,7 @@ TEST_F(Operations, AnUpdateOfADatasetThatIsGoneChangesNothing) {
 TEST_F(Operations, JobsEndForUsersWhoAreGone) {
   make_dataset();
   ASSERT_TRUE(update(call_, line("1", "normal")));
-  auto work = metadata_->write();
-  work->users().remove(kScope.account, "admin");
-  work->commit();
-  work.reset();
+  metadata_->write([&](UnitOfWork& work) { work.users().remove(kScope.account, "admin"); });
   run_updates();
   EXPECT_EQ(dataset().status, DatasetStatus::update_failed_rollback_complete);
   EXPECT_NE(dataset().status_message.find("no longer exists"), std::string::npos);
@@ -337,21 +329,21 @@ class Evaluations : public Operations {
   void SetUp() override {
     Operations::SetUp();
     ASSERT_TRUE(create(call_, "p"));
-    auto work = metadata_->write();
-    Model model;
-    model.project = "p";
-    model.uid = "uid";
-    model.version = work->projects().next_model_version(kScope, "p");
-    model.status = ModelStatus::training;
-    model.output = {"bucket", ""};
-    work->models().insert(kScope, model);
-    work->commit();
+    metadata_->write([&](UnitOfWork& work) {
+      Model model;
+      model.project = "p";
+      model.uid = "uid";
+      model.version = work.projects().next_model_version(kScope, "p");
+      model.status = ModelStatus::training;
+      model.output = {"bucket", ""};
+      work.models().insert(kScope, model);
+    });
   }
   void end_training() {
-    auto work = metadata_->write();
-    ASSERT_TRUE(work->models().move("uid", ModelStatus::training, ModelStatus::trained, ""));
-    work->models().set_evaluation("uid", {}, {"bucket", "m"}, {"bucket", "r"}, clock_.now());
-    work->commit();
+    metadata_->write([&](UnitOfWork& work) {
+      ASSERT_TRUE(work.models().move("uid", ModelStatus::training, ModelStatus::trained, ""));
+      work.models().set_evaluation("uid", {}, {"bucket", "m"}, {"bucket", "r"}, clock_.now());
+    });
   }
   void store(const Evaluation& evaluation) {
     const auto folder = folder_.path() / "model";
@@ -613,7 +605,11 @@ class Rebasings : public Evaluations {
   }
   /// Returns what the job that was inserted last is to do, and leaves it in the queue.
   Rebasing order() {
-    const auto job = metadata_->write()->jobs().claim(kRebasingJob, "w", clock_.now(), clock_.now());
+    std::optional<Job> job;
+    metadata_->write([&](UnitOfWork& work) {
+      job = work.jobs().claim(kRebasingJob, "w", work.now(), work.now());
+      work.roll_back_at_end();
+    });
     EXPECT_TRUE(job);
     return *parse_model_job(job->payload)->rebasing;
   }
@@ -698,14 +694,14 @@ TEST_F(Rebasings, ThatAreAskedForAgainAreFoundAlsoWhenThePicturesAreGone) {
 
 TEST_F(Rebasings, NeedTheRightsOfTheirCallerOnBuckets) {
   const auto allowed = [&](const Json& actions, const Json& resource) {
-    auto work = metadata_->write();
-    work->users().put_policy(
-        {kScope.account, "mine",
-         Json{{"Statement", {{"Effect", "Allow"}, {"Action", actions}, {"Resource", resource}}}}.dump(), clock_.now()});
-    if (!work->users().find(kScope.account, "ann"))
-      work->users().insert({kScope.account, "ann", {"mine"}, clock_.now()});
-    work->commit();
-    work.reset();
+    metadata_->write([&](UnitOfWork& work) {
+      work.users().put_policy(
+          {kScope.account, "mine",
+           Json{{"Statement", {{"Effect", "Allow"}, {"Action", actions}, {"Resource", resource}}}}.dump(),
+           clock_.now()});
+      if (!work.users().find(kScope.account, "ann"))
+        work.users().insert({kScope.account, "ann", {"mine"}, clock_.now()});
+    });
     auto call = call_;
     call.caller = *caller_of_job(*metadata_, kScope.account, "ann");
     const auto model = rebase(call, below("new/"));

@@ -58,41 +58,43 @@ Result<std::string> LookoutVision::start_packaging_job(const CallContext& call,
   const auto is_taken = version && has_bucket && *has_bucket
                             ? has_recipe(objects_, request, component_version(request, *version))
                             : Result<bool>(false);
-  auto work = metadata_.write();
-  const auto again =
-      replayed(*work, call, "StartModelPackagingJob", "MODEL_PACKAGE_JOB", request.job_name.value_or(project));
-  if (!again) return again.error();
-  auto model = find_model(*work, call.scope, request.model);
-  if (!model) return model.error();
-  if (*again && work->packaging_jobs().find(call.scope, project, **again)) return **again;
-  if (!has_files(model->status))
-    return conflict("MODEL", std::to_string(model->version),
-                    "The model is " + std::string(to_text(model->status)) + "; only a trained model can be packaged.");
-  if (!has_bucket) return has_bucket.error();
-  if (!*has_bucket) return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
-  if (!is_taken) return is_taken.error();
-  PackagingJob job;
-  job.project = project;
-  job.name = request.job_name.value_or(random_uuid());
-  job.model_version = model->version;
-  job.description = request.description;
-  job.configuration = request.configuration;
-  job.component_name = request.component_name;
-  job.component_version = component_version(request, model->version);
-  job.status_message = "The job is waiting to run.";
-  job.created = job.updated = clock_.now();
-  if (*is_taken || work->packaging_jobs().has_component(call.scope, job.component_name, job.component_version))
-    return conflict("MODEL_PACKAGE_JOB", job.name,
-                    "The component " + job.component_name + " " + job.component_version + " exists already.");
-  if (!work->packaging_jobs().insert(call.scope, job))
-    return conflict("MODEL_PACKAGE_JOB", job.name, "The project already has a job named " + job.name + ".");
-  work->jobs().insert({kPackagingJob,
-                       to_payload(ModelJob{call.scope, call.caller.user, project, model->version, job.name}),
-                       clock_.now(), call.request_id});
-  remember(*work, call, "StartModelPackagingJob", job.name);
-  work->commit();
-  wake_jobs_();
-  return job.name;
+  auto outcome = metadata_.write([&](UnitOfWork& work) -> Result<std::string> {
+    const auto again =
+        replayed(work, call, "StartModelPackagingJob", "MODEL_PACKAGE_JOB", request.job_name.value_or(project));
+    if (!again) return again.error();
+    auto model = find_model(work, call.scope, request.model);
+    if (!model) return model.error();
+    if (*again && work.packaging_jobs().find(call.scope, project, **again)) return **again;
+    if (!has_files(model->status))
+      return conflict(
+          "MODEL", std::to_string(model->version),
+          "The model is " + std::string(to_text(model->status)) + "; only a trained model can be packaged.");
+    if (!has_bucket) return has_bucket.error();
+    if (!*has_bucket) return invalid_input("The output bucket " + request.output.bucket + " does not exist.");
+    if (!is_taken) return is_taken.error();
+    PackagingJob job;
+    job.project = project;
+    job.name = request.job_name.value_or(random_uuid());
+    job.model_version = model->version;
+    job.description = request.description;
+    job.configuration = request.configuration;
+    job.component_name = request.component_name;
+    job.component_version = component_version(request, model->version);
+    job.status_message = "The job is waiting to run.";
+    job.created = job.updated = work.now();
+    if (*is_taken || work.packaging_jobs().has_component(call.scope, job.component_name, job.component_version))
+      return conflict("MODEL_PACKAGE_JOB", job.name,
+                      "The component " + job.component_name + " " + job.component_version + " exists already.");
+    if (!work.packaging_jobs().insert(call.scope, job))
+      return conflict("MODEL_PACKAGE_JOB", job.name, "The project already has a job named " + job.name + ".");
+    work.jobs().insert({kPackagingJob,
+                        to_payload(ModelJob{call.scope, call.caller.user, project, model->version, job.name}),
+                        work.now(), call.request_id});
+    remember(work, call, "StartModelPackagingJob", job.name);
+    return job.name;
+  });
+  if (outcome) wake_jobs_();
+  return outcome;
 }
 
 Result<PackagingJob> LookoutVision::describe_packaging_job(const CallContext& call,

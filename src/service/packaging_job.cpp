@@ -89,10 +89,10 @@ JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& 
     using enum PackagingJobStatus;
     const auto move = [&](PackagingJobStatus from, PackagingJobStatus to, const std::string& message,
                           const PackagedArchive& archive = {}) {
-      auto work = metadata.write();
-      if (to == succeeded) work->packaging_jobs().set_archive(job->scope, job->project, job->name, archive);
-      work->packaging_jobs().move(job->scope, job->project, job->name, from, to, message, clock.now());
-      work->commit();
+      metadata.write([&](UnitOfWork& work) {
+        if (to == succeeded) work.packaging_jobs().set_archive(job->scope, job->project, job->name, archive);
+        work.packaging_jobs().move(job->scope, job->project, job->name, from, to, message, work.now());
+      });
     };
     std::optional<PackagingJob> packaging;
     std::optional<Model> model;

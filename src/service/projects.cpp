@@ -17,7 +17,7 @@ Result<std::optional<std::string>> LookoutVision::replayed(UnitOfWork& work, con
                                                            const char* operation, const char* type,
                                                            const std::string& id) {
   if (call.client_token.empty()) return std::optional<std::string>();
-  const auto known = work.tokens().find(call.scope, operation, call.client_token, clock_.now() - kTokenLifetime);
+  const auto known = work.tokens().find(call.scope, operation, call.client_token, work.now() - kTokenLifetime);
   if (!known) return std::optional<std::string>();
   if (known->parameters_hash != call.parameters_hash)
     return conflict(type, id, "The client token was used before with other parameters.");
@@ -27,27 +27,27 @@ Result<std::optional<std::string>> LookoutVision::replayed(UnitOfWork& work, con
 void LookoutVision::remember(UnitOfWork& work, const CallContext& call, const char* operation,
                              const std::string& resource) {
   if (call.client_token.empty()) return;
-  work.tokens().forget_before(clock_.now() - kTokenLifetime);
-  work.tokens().remember(call.scope, operation, call.client_token, {call.parameters_hash, resource}, clock_.now());
+  work.tokens().forget_before(work.now() - kTokenLifetime);
+  work.tokens().remember(call.scope, operation, call.client_token, {call.parameters_hash, resource}, work.now());
 }
 
 Result<Project> LookoutVision::create_project(const CallContext& call,
                                               const lookoutvision::CreateProjectRequest& request) {
-  auto work = metadata_.write();
-  const auto again = replayed(*work, call, "CreateProject", "PROJECT", request.project_name);
-  if (!again) return again.error();
-  if (*again)
-    if (auto project = work->projects().find(call.scope, request.project_name)) return *project;
-  const Project project{request.project_name, clock_.now()};
-  if (quotas_.projects > 0 && !work->projects().find(call.scope, request.project_name) &&
-      work->projects().count(call.scope.account) >= quotas_.projects)
-    return quota_exceeded(quotas::kProjects, "PROJECT", request.project_name,
-                          "At most " + std::to_string(quotas_.projects) + " projects may exist.");
-  if (!work->projects().insert(call.scope, project))
-    return conflict("PROJECT", request.project_name, "The project " + request.project_name + " already exists.");
-  remember(*work, call, "CreateProject", request.project_name);
-  work->commit();
-  return project;
+  return metadata_.write([&](UnitOfWork& work) -> Result<Project> {
+    const auto again = replayed(work, call, "CreateProject", "PROJECT", request.project_name);
+    if (!again) return again.error();
+    if (*again)
+      if (auto project = work.projects().find(call.scope, request.project_name)) return *project;
+    const Project project{request.project_name, work.now()};
+    if (quotas_.projects > 0 && !work.projects().find(call.scope, request.project_name) &&
+        work.projects().count(call.scope.account) >= quotas_.projects)
+      return quota_exceeded(quotas::kProjects, "PROJECT", request.project_name,
+                            "At most " + std::to_string(quotas_.projects) + " projects may exist.");
+    if (!work.projects().insert(call.scope, project))
+      return conflict("PROJECT", request.project_name, "The project " + request.project_name + " already exists.");
+    remember(work, call, "CreateProject", request.project_name);
+    return project;
+  });
 }
 
 Result<LookoutVision::ProjectDetails> LookoutVision::describe_project(const CallContext& call,
@@ -75,20 +75,20 @@ Result<Page<Project>> LookoutVision::list_projects(const CallContext& call, cons
 }
 
 Result<void> LookoutVision::delete_project(const CallContext& call, const lookoutvision::ProjectRequest& request) {
-  auto work = metadata_.write();
-  const auto again = replayed(*work, call, "DeleteProject", "PROJECT", request.project_name);
-  if (!again) return again.error();
-  if (!work->projects().find(call.scope, request.project_name)) {
-    if (*again) return {};
-    return no_project(request.project_name);
-  }
-  if (!work->datasets().list(call.scope, request.project_name).empty() ||
-      !work->models().list(call.scope, request.project_name, 0, 1).empty())
-    return conflict("PROJECT", request.project_name, "The project still has datasets or models; delete them first.");
-  work->projects().remove(call.scope, request.project_name);
-  remember(*work, call, "DeleteProject", request.project_name);
-  work->commit();
-  return {};
+  return metadata_.write([&](UnitOfWork& work) -> Result<void> {
+    const auto again = replayed(work, call, "DeleteProject", "PROJECT", request.project_name);
+    if (!again) return again.error();
+    if (!work.projects().find(call.scope, request.project_name)) {
+      if (*again) return {};
+      return no_project(request.project_name);
+    }
+    if (!work.datasets().list(call.scope, request.project_name).empty() ||
+        !work.models().list(call.scope, request.project_name, 0, 1).empty())
+      return conflict("PROJECT", request.project_name, "The project still has datasets or models; delete them first.");
+    work.projects().remove(call.scope, request.project_name);
+    remember(work, call, "DeleteProject", request.project_name);
+    return {};
+  });
 }
 
 }  // namespace vedette

@@ -62,25 +62,28 @@ Result<Model> LookoutVision::rebase_model(const CallContext& call, const extensi
                     "The model is " + std::string(to_text(base.status)) + "; only a trained model can be moved.");
   if (auto ok = check_new_model(call, project, base.output, request.tags); !ok) return ok.error();
   // The buckets are looked at before the transaction begins, because the store may be reached over a network.
-  auto keys = find_good_pictures(objects_, reader, choice);
+  const auto keys = find_good_pictures(objects_, reader, choice);
   if (!keys) return keys.error();
   const auto has_output = objects_.has_bucket(base.output.bucket);
   if (!has_output) return has_output.error();
   if (!*has_output) return invalid_input("The output bucket " + base.output.bucket + " does not exist.");
 
-  auto work = metadata_.write();
-  // The same call may have come twice at once.
-  const auto again = replayed_model(*work, call, "RebaseModel", project);
-  if (!again) return again.error();
-  if (*again) return **again;
-  Model model;
-  model.project = project;
-  model.description = request.description;
-  model.kms_key_id = base.kms_key_id;
-  model.output = base.output;
-  model.tags = request.tags;
-  return insert_model(*work, call, "RebaseModel", std::move(model),
-                      Rebasing{base.version, base.uid, request.bucket, std::move(*keys)});
+  auto outcome = metadata_.write([&](UnitOfWork& work) -> Result<Model> {
+    // The same call may have come twice at once.
+    const auto again = replayed_model(work, call, "RebaseModel", project);
+    if (!again) return again.error();
+    if (*again) return **again;
+    Model model;
+    model.project = project;
+    model.description = request.description;
+    model.kms_key_id = base.kms_key_id;
+    model.output = base.output;
+    model.tags = request.tags;
+    return insert_model(work, call, "RebaseModel", std::move(model),
+                        Rebasing{base.version, base.uid, request.bucket, *keys});
+  });
+  if (outcome) wake_jobs_();
+  return outcome;
 }
 
 }  // namespace vedette

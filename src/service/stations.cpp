@@ -131,15 +131,15 @@ Timestamp Stations::oldest_kept(Timestamp now) const {
 
 Result<std::vector<StationChannel>> Stations::put_report(const CallContext& call,
                                                          const extension::PutStationReportRequest& request) {
-  const auto now = clock_.now();
-  auto work = metadata_.write();
-  const auto station = find_or_insert(*work, call.scope, request.name, now);
-  if (!station) return station.error();
-  work->stations().set_report(station->id, request.report, request.interval_seconds, now);
-  work->stations().prune_verdicts(station->id, limits_.verdicts, oldest_kept(now), kRemovedWithACall);
-  auto channels = work->stations().channels(station->id);
-  work->commit();
-  return channels;
+  return metadata_.write([&](UnitOfWork& work) -> Result<std::vector<StationChannel>> {
+    const auto now = work.now();
+    const auto station = find_or_insert(work, call.scope, request.name, now);
+    if (!station) return station.error();
+    work.stations().set_report(station->id, request.report, request.interval_seconds, now);
+    work.stations().prune_verdicts(station->id, limits_.verdicts, oldest_kept(now), kRemovedWithACall);
+    auto channels = work.stations().channels(station->id);
+    return channels;
+  });
 }
 
 Result<extension::ReceivedVerdicts> Stations::put_verdicts(const CallContext& call,
@@ -147,49 +147,52 @@ Result<extension::ReceivedVerdicts> Stations::put_verdicts(const CallContext& ca
   auto records = parse_records(request);
   if (!records) return records.error();
   const auto left_out = leave_out_foreign_pictures(request.name, *records);
-  const auto now = clock_.now();
-  auto work = metadata_.write();
-  const auto station = find_or_insert(*work, call.scope, request.name, now);
-  if (!station) return station.error();
-  auto& stations = work->stations();
-  const auto& name = records->front().journal;
-  auto journal = stations.journal(station->id, name);
-  extension::ReceivedVerdicts received{.journal = name};
-  if (!journal) {
-    const auto first = static_cast<std::int64_t>(records->front().sequence);
-    journal = StationJournal{.id = name, .first = first, .last = first - 1};
-  }
-  std::vector<StationVerdict> verdicts;
-  StationCounts counts;
-  for (const auto& record : *records) {
-    const auto sequence = static_cast<std::int64_t>(record.sequence);
-    if (sequence <= journal->last) {
-      ++received.duplicates;
-      continue;
+  auto outcome = metadata_.write([&](UnitOfWork& work) -> Result<extension::ReceivedVerdicts> {
+    const auto now = work.now();
+    const auto station = find_or_insert(work, call.scope, request.name, now);
+    if (!station) return station.error();
+    auto& stations = work.stations();
+    const auto& name = records->front().journal;
+    auto journal = stations.journal(station->id, name);
+    extension::ReceivedVerdicts received{.journal = name};
+    if (!journal) {
+      const auto first = static_cast<std::int64_t>(records->front().sequence);
+      journal = StationJournal{.id = name, .first = first, .last = first - 1};
     }
-    if (const auto gap = sequence - journal->last - 1; gap > 0) {
-      received.missing += gap;
-      stations.add_gap(station->id, {name, journal->last + 1, sequence - 1, now}, kMostGaps);
+    std::vector<StationVerdict> verdicts;
+    StationCounts counts;
+    for (const auto& record : *records) {
+      const auto sequence = static_cast<std::int64_t>(record.sequence);
+      if (sequence <= journal->last) {
+        ++received.duplicates;
+        continue;
+      }
+      if (const auto gap = sequence - journal->last - 1; gap > 0) {
+        received.missing += gap;
+        stations.add_gap(station->id, {name, journal->last + 1, sequence - 1, now}, kMostGaps);
+      }
+      journal->last = sequence;
+      verdicts.push_back(to_verdict(record, now));
+      count(counts, record);
     }
-    journal->last = sequence;
-    verdicts.push_back(to_verdict(record, now));
-    count(counts, record);
+    journal->missing += received.missing;
+    journal->duplicates += received.duplicates;
+    journal->updated = now;
+    stations.set_journal(station->id, *journal, kMostJournals);
+    stations.set_seen(station->id, now);
+    stations.add_verdicts(station->id, verdicts);
+    stations.add_counts(station->id, hour_of(now), counts, hour_of(oldest_kept(now)));
+    stations.prune_verdicts(station->id, limits_.verdicts, oldest_kept(now), kRemovedWithACall);
+    received.last_sequence = journal->last;
+    received.accepted = static_cast<std::int64_t>(verdicts.size());
+    return received;
+  });
+  if (outcome) {
+    received_ += outcome->accepted;
+    missing_ += outcome->missing;
+    pictures_left_out_ += left_out;
   }
-  journal->missing += received.missing;
-  journal->duplicates += received.duplicates;
-  journal->updated = now;
-  stations.set_journal(station->id, *journal, kMostJournals);
-  stations.set_seen(station->id, now);
-  stations.add_verdicts(station->id, verdicts);
-  stations.add_counts(station->id, hour_of(now), counts, hour_of(oldest_kept(now)));
-  stations.prune_verdicts(station->id, limits_.verdicts, oldest_kept(now), kRemovedWithACall);
-  work->commit();
-  received.last_sequence = journal->last;
-  received.accepted = static_cast<std::int64_t>(verdicts.size());
-  received_ += received.accepted;
-  missing_ += received.missing;
-  pictures_left_out_ += left_out;
-  return received;
+  return outcome;
 }
 
 Result<Page<StationState>> Stations::list(const CallContext& call, const lookoutvision::PageRequest& request) {
@@ -223,13 +226,11 @@ Result<void> Stations::remove(const CallContext& call, const extension::StationR
   if (!station) return station.error();
   // Half a million rows in one transaction would hold up everybody else.
   for (std::int64_t removed = kRemovedAtOnce; removed == kRemovedAtOnce;) {
-    auto work = metadata_.write();
-    removed = work->stations().prune_verdicts(station->id, 0, Timestamp::max(), kRemovedAtOnce);
-    work->commit();
+    removed = metadata_.write([&](UnitOfWork& work) {
+      return work.stations().prune_verdicts(station->id, 0, Timestamp::max(), kRemovedAtOnce);
+    });
   }
-  auto work = metadata_.write();
-  work->stations().remove(station->id);
-  work->commit();
+  metadata_.write([&](UnitOfWork& work) { work.stations().remove(station->id); });
   return {};
 }
 
@@ -262,30 +263,30 @@ Result<std::vector<StationChannel>> Stations::update_channel(const CallContext& 
   // A channel tells the station and the caller what the job made, and where.
   if (request.job)
     if (auto ok = authorize(call.caller, "lookoutvision:DescribeModelPackagingJob", "*"); !ok) return ok.error();
-  auto work = metadata_.write();
-  const auto station = find(*work, call.scope, request.name);
-  if (!station) return station.error();
-  if (request.job) {
-    const auto job = work->packaging_jobs().find(call.scope, *request.project, *request.job);
-    if (!job)
-      return not_found("MODEL_PACKAGE_JOB", *request.job,
-                       "The project " + *request.project + " has no model packaging job " + *request.job + ".");
-    if (job->component_name != request.component)
-      return invalid_input("The packaging job " + job->name + " is for the component " + job->component_name + ".");
-    const auto archive = work->packaging_jobs().archive(call.scope, *request.project, *request.job);
-    if (!archive)
-      return conflict("MODEL_PACKAGE_JOB", job->name,
-                      job->status == PackagingJobStatus::succeeded
-                          ? "The packaging job was run by an earlier version of the server; package the model again."
-                          : "The packaging job is " + std::string(to_text(job->status)) + "; it must be SUCCEEDED.");
-    work->stations().set_channel(station->id, {job->component_name, job->component_version, job->project, job->name,
-                                               archive->uri, archive->sha256, call.caller.user, clock_.now()});
-  } else {
-    work->stations().remove_channel(station->id, request.component);
-  }
-  auto channels = work->stations().channels(station->id);
-  work->commit();
-  return channels;
+  return metadata_.write([&](UnitOfWork& work) -> Result<std::vector<StationChannel>> {
+    const auto station = find(work, call.scope, request.name);
+    if (!station) return station.error();
+    if (request.job) {
+      const auto job = work.packaging_jobs().find(call.scope, *request.project, *request.job);
+      if (!job)
+        return not_found("MODEL_PACKAGE_JOB", *request.job,
+                         "The project " + *request.project + " has no model packaging job " + *request.job + ".");
+      if (job->component_name != request.component)
+        return invalid_input("The packaging job " + job->name + " is for the component " + job->component_name + ".");
+      const auto archive = work.packaging_jobs().archive(call.scope, *request.project, *request.job);
+      if (!archive)
+        return conflict("MODEL_PACKAGE_JOB", job->name,
+                        job->status == PackagingJobStatus::succeeded
+                            ? "The packaging job was run by an earlier version of the server; package the model again."
+                            : "The packaging job is " + std::string(to_text(job->status)) + "; it must be SUCCEEDED.");
+      work.stations().set_channel(station->id, {job->component_name, job->component_version, job->project, job->name,
+                                                archive->uri, archive->sha256, call.caller.user, work.now()});
+    } else {
+      work.stations().remove_channel(station->id, request.component);
+    }
+    auto channels = work.stations().channels(station->id);
+    return channels;
+  });
 }
 
 std::string Stations::to_prometheus() {

@@ -7,6 +7,7 @@
 
 #include "base/files.hpp"
 #include "edge/record/record.hpp"
+#include "store/metadata/repeating_store.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 
 namespace vedette {
@@ -76,7 +77,8 @@ class StationsTest : public testing::Test {
   inline static const Scope kScope{"123456789012", "us-east-1"};
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::hours(500'000)}};
-  std::unique_ptr<MetadataStore> metadata_ = open_sqlite_metadata(folder_.path() / "m.sqlite");
+  std::unique_ptr<MetadataStore> metadata_ =
+      std::make_unique<RepeatingStore>(open_sqlite_metadata(folder_.path() / "m.sqlite", clock_));
   Stations stations_{*metadata_, clock_, {.stations = 2, .verdicts = 10, .days = 2}};
   CallContext call_;
 };
@@ -201,9 +203,8 @@ TEST_F(StationsTest, StationsOfAllRegionsTogetherAreLimited) {
 }
 
 TEST_F(StationsTest, AChannelNamesTheArchiveOfAPackagingJob) {
-  {
-    auto work = metadata_->write();
-    work->projects().insert(kScope, {"p", clock_.now()});
+  metadata_->write([&](UnitOfWork& work) {
+    work.projects().insert(kScope, {"p", clock_.now()});
     for (const char* name : {"made", "waiting", "old"}) {
       PackagingJob job;
       job.project = "p";
@@ -211,11 +212,10 @@ TEST_F(StationsTest, AChannelNamesTheArchiveOfAPackagingJob) {
       job.component_name = "flange";
       job.component_version = std::string("1.0.") + std::to_string(std::string_view(name).size());
       job.status = std::string_view(name) == "waiting" ? PackagingJobStatus::created : PackagingJobStatus::succeeded;
-      work->packaging_jobs().insert(kScope, job);
+      work.packaging_jobs().insert(kScope, job);
     }
-    work->packaging_jobs().set_archive(kScope, "p", "made", {"s3://b/a.zip", std::string(64, 'a')});
-    work->commit();
-  }
+    work.packaging_jobs().set_archive(kScope, "p", "made", {"s3://b/a.zip", std::string(64, 'a')});
+  });
   const auto update = [&](Json members) {
     members.update({{"StationName", "line-1"}, {"ModelComponent", members.value("ModelComponent", "flange")}});
     return stations_.update_channel(call_, extension::UpdateStationChannelRequest(members));

@@ -28,27 +28,27 @@ Result<Model> LookoutVision::find_tagged(UnitOfWork& work, const Scope& scope, c
 
 Result<void> LookoutVision::tag_resource(const CallContext& call, const lookoutvision::TagsRequest& request) {
   if (auto ok = check_tags(request.tags); !ok) return ok;
-  auto work = metadata_.write();
-  const auto model = find_tagged(*work, call.scope, request.resource_arn);
-  if (!model) return model.error();
-  std::set<std::string> keys;
-  for (const auto& tag : model->tags) keys.insert(tag.key);
-  for (const auto& tag : request.tags) keys.insert(tag.key);
-  if (keys.size() > kMostTags)
-    return quota_exceeded(quotas::kTags, "MODEL", request.resource_arn,
-                          "A model may have at most " + std::to_string(kMostTags) + " tags.");
-  for (const auto& tag : request.tags) work->models().set_tag(model->uid, tag);
-  work->commit();
-  return {};
+  return metadata_.write([&](UnitOfWork& work) -> Result<void> {
+    const auto model = find_tagged(work, call.scope, request.resource_arn);
+    if (!model) return model.error();
+    std::set<std::string> keys;
+    for (const auto& tag : model->tags) keys.insert(tag.key);
+    for (const auto& tag : request.tags) keys.insert(tag.key);
+    if (keys.size() > kMostTags)
+      return quota_exceeded(quotas::kTags, "MODEL", request.resource_arn,
+                            "A model may have at most " + std::to_string(kMostTags) + " tags.");
+    for (const auto& tag : request.tags) work.models().set_tag(model->uid, tag);
+    return {};
+  });
 }
 
 Result<void> LookoutVision::untag_resource(const CallContext& call, const lookoutvision::TagsRequest& request) {
-  auto work = metadata_.write();
-  const auto model = find_tagged(*work, call.scope, request.resource_arn);
-  if (!model) return model.error();
-  for (const auto& key : request.keys) work->models().remove_tag(model->uid, key);
-  work->commit();
-  return {};
+  return metadata_.write([&](UnitOfWork& work) -> Result<void> {
+    const auto model = find_tagged(work, call.scope, request.resource_arn);
+    if (!model) return model.error();
+    for (const auto& key : request.keys) work.models().remove_tag(model->uid, key);
+    return {};
+  });
 }
 
 Result<std::vector<Tag>> LookoutVision::list_tags(const CallContext& call, const lookoutvision::TagsRequest& request) {

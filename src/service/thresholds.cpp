@@ -47,20 +47,21 @@ Result<LookoutVision::ModelThreshold> LookoutVision::update_threshold(
     const CallContext& call, const extension::UpdateThresholdRequest& request) {
   if (request.threshold && !(*request.threshold > 0 && *request.threshold <= kHighestThreshold))
     return invalid_input("Threshold must be greater than 0, as all scores are, and at most 1000000.");
-  auto model = find_with_files(*metadata_.read(), call.scope, request.model);
+  const auto model = find_with_files(*metadata_.read(), call.scope, request.model);
   if (!model) return model.error();
   // The file is read before the transaction begins, because the store may be reached over a network.
   const auto trained = trained_manifest(*model);
   if (!trained) return trained.error();
   ModelThreshold out{trained->threshold, std::nullopt};
   if (request.threshold && *request.threshold != trained->threshold)
-    out.moved = MovedThreshold{*request.threshold, call.caller.user, clock_.now()};
-  auto work = metadata_.write();
-  model = find_with_files(*work, call.scope, request.model);
-  if (!model) return model.error();
-  work->models().set_threshold(model->uid, out.moved);
-  work->commit();
-  return out;
+    out.moved = MovedThreshold{*request.threshold, call.caller.user, {}};
+  return metadata_.write([&](UnitOfWork& work) -> Result<LookoutVision::ModelThreshold> {
+    const auto now = find_with_files(work, call.scope, request.model);
+    if (!now) return now.error();
+    if (out.moved) out.moved->time = work.now();
+    work.models().set_threshold(now->uid, out.moved);
+    return out;
+  });
 }
 
 }  // namespace vedette

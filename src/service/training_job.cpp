@@ -130,8 +130,7 @@ class Training {
   }
 
   void say(const std::string& message) {
-    auto work = metadata_.write();
-    if (work->models().set_message(model_.uid, ModelStatus::training, message)) work->commit();
+    metadata_.write([&](UnitOfWork& work) { work.models().set_message(model_.uid, ModelStatus::training, message); });
   }
 
   void report(const Progress& p) {
@@ -143,14 +142,11 @@ class Training {
     std::string message = fmt::format("The model is being {}: {}, {:.0f} % done", job_.rebasing ? "moved" : "trained",
                                       p.stage, 100 * p.fraction);
     if (p.seconds_left) message += fmt::format(", about {:.0f} s left", std::ceil(*p.seconds_left));
-    {
-      auto work = metadata_.write();
-      if (work->models().set_message(model_.uid, ModelStatus::training, message + ".")) {
-        work->models().set_progress(
-            model_.uid, {clock_.now(), clock_.now(), p.stage, std::clamp(p.fraction, 0.0, 1.0), p.seconds_left});
-        work->commit();
-      }
-    }
+    metadata_.write([&](UnitOfWork& work) {
+      if (work.models().set_message(model_.uid, ModelStatus::training, message + "."))
+        work.models().set_progress(model_.uid,
+                                   {work.now(), work.now(), p.stage, std::clamp(p.fraction, 0.0, 1.0), p.seconds_left});
+    });
     log::info("training", {{"model", arn()},
                            {"stage", p.stage},
                            {"fraction", fmt::format("{:.2f}", p.fraction)},
@@ -369,14 +365,13 @@ class Training {
       if (!message.ends_with('.')) message += '.';
     }
     for (const auto& warning : e.warnings) message += " Note: " + warning + (warning.ends_with('.') ? "" : ".");
-    auto work = metadata_.write();
-    if (work->models().move(model_.uid, ModelStatus::training, ModelStatus::trained, message)) {
-      // Good pictures alone tell nothing about how well defects are found.
-      std::optional<Performance> performance;
-      if (e.recall) performance = {e.f1.value_or(0), *e.recall, e.precision.value_or(0)};
-      work->models().set_evaluation(model_.uid, performance, manifest_at, result_at, now);
-      work->commit();
-    }
+    // Good pictures alone tell nothing about how well defects are found.
+    std::optional<Performance> performance;
+    if (e.recall) performance = {e.f1.value_or(0), *e.recall, e.precision.value_or(0)};
+    metadata_.write([&](UnitOfWork& work) {
+      if (work.models().move(model_.uid, ModelStatus::training, ModelStatus::trained, message))
+        work.models().set_evaluation(model_.uid, performance, manifest_at, result_at, now);
+    });
     log::info("model trained", {{"model", arn()},
                                 {"seconds", fmt::format("{:.1f}", e.seconds)},
                                 {"auroc", in_words(e.image_auroc)},
@@ -457,17 +452,18 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     // If the object store does not answer, the pictures' owner is not at fault but should know why the training waits.
     const bool is_told = error.kind == ErrorKind::invalid_input || error.kind == ErrorKind::unavailable;
     if (error.kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) {
-      auto work = metadata.write();
-      if (is_told &&
-          work->models().set_message(model->uid, ModelStatus::training, error.message + " It is tried again."))
-        work->commit();
+      if (is_told)
+        metadata.write([&](UnitOfWork& work) {
+          work.models().set_message(model->uid, ModelStatus::training, error.message + " It is tried again.");
+        });
       return {std::chrono::seconds(5)};
     }
     // The user is told only what the pictures' owner can mend; the log line above holds the server's own troubles.
     const auto message =
         is_told ? error.message : std::string("The training failed by a fault of the server; its log says more.");
-    auto work = metadata.write();
-    if (work->models().move(model->uid, ModelStatus::training, ModelStatus::training_failed, message)) work->commit();
+    metadata.write([&](UnitOfWork& work) {
+      work.models().move(model->uid, ModelStatus::training, ModelStatus::training_failed, message);
+    });
     return {};
   };
 }

@@ -113,12 +113,14 @@ Result<void> judge_all(MetadataStore& metadata, const Bench& bench, int threads,
       lower_thread_priority();
       results[i] = judge_one(bench, pending[i].first, pending[i].second);
     });
-    auto work = metadata.write();
-    const auto trial = work->trial_detections().find(uid);
-    if (!trial || trial->status != TrialStatus::running) return {};
-    for (std::size_t i = 0; i < pending.size(); ++i)
-      if (results[i] && *results[i]) work->trial_detections().set_result(uid, pending[i].first, **results[i]);
-    work->commit();
+    const bool is_running = metadata.write([&](UnitOfWork& work) {
+      const auto trial = work.trial_detections().find(uid);
+      if (!trial || trial->status != TrialStatus::running) return false;
+      for (std::size_t i = 0; i < pending.size(); ++i)
+        if (results[i] && *results[i]) work.trial_detections().set_result(uid, pending[i].first, **results[i]);
+      return true;
+    });
+    if (!is_running) return {};
     for (const auto& result : results)
       if (result && !*result) return result->error();
   }
@@ -169,9 +171,9 @@ JobWorker::Handler make_trial_handler(MetadataStore& metadata, ObjectStore& obje
     // The trial was deleted or stopped, or an earlier run finished it and was cut off after its commit.
     if (!trial || trial->status != TrialStatus::running) return {};
     const auto move = [&](TrialStatus status, const std::string& message) {
-      auto work = metadata.write();
-      work->trial_detections().move(trial->uid, TrialStatus::running, status, message, clock.now());
-      work->commit();
+      metadata.write([&](UnitOfWork& work) {
+        work.trial_detections().move(trial->uid, TrialStatus::running, status, message, work.now());
+      });
     };
     // An earlier run ends the trial at its last attempt, unless that run took the whole server with it.
     if (row.attempts > kMostAttempts) {

@@ -73,34 +73,35 @@ Result<TrialDetection> LookoutVision::start_trial(const CallContext& call,
     return invalid_input("A trial detection judges at most " + std::to_string(kMostTrialImages) +
                          " images, but Images names more.");
 
-  auto work = metadata_.write();
-  // The same call may have come twice at once.
-  const auto again = replayed_trial(*work, call, request);
-  if (!again) return again.error();
-  if (*again) return **again;
-  const auto model = find_with_files(*work, call.scope, request.model);
-  if (!model) return model.error();
-  if (auto ok = check_trial_quotas(*work, call.scope, project, request.trial_name); !ok) return ok.error();
-  TrialDetection trial;
-  trial.project = project;
-  trial.name = request.trial_name;
-  trial.uid = random_id(kUidLength);
-  trial.model_version = model->version;
-  trial.model_uid = model->uid;
-  trial.bucket = request.bucket;
-  if (const auto moved = work->models().threshold(model->uid)) trial.moved_threshold = moved->threshold;
-  trial.status_message = "The images are waiting to be judged.";
-  trial.created = trial.updated = clock_.now();
-  if (!work->trial_detections().insert(call.scope, trial, *keys))
-    return conflict("TRIAL", trial.name, "The project already has a trial detection named " + trial.name + ".");
-  trial.counts.images = static_cast<std::int64_t>(keys->size());
-  work->jobs().insert({kTrialJob,
-                       to_payload(ModelJob{call.scope, call.caller.user, project, model->version, trial.uid}),
-                       trial.created, call.request_id});
-  remember(*work, call, kStart, trial.uid);
-  work->commit();
-  wake_jobs_();
-  return trial;
+  auto outcome = metadata_.write([&](UnitOfWork& work) -> Result<TrialDetection> {
+    // The same call may have come twice at once.
+    const auto again = replayed_trial(work, call, request);
+    if (!again) return again.error();
+    if (*again) return **again;
+    const auto model = find_with_files(work, call.scope, request.model);
+    if (!model) return model.error();
+    if (auto ok = check_trial_quotas(work, call.scope, project, request.trial_name); !ok) return ok.error();
+    TrialDetection trial;
+    trial.project = project;
+    trial.name = request.trial_name;
+    trial.uid = random_id(kUidLength);
+    trial.model_version = model->version;
+    trial.model_uid = model->uid;
+    trial.bucket = request.bucket;
+    if (const auto moved = work.models().threshold(model->uid)) trial.moved_threshold = moved->threshold;
+    trial.status_message = "The images are waiting to be judged.";
+    trial.created = trial.updated = work.now();
+    if (!work.trial_detections().insert(call.scope, trial, *keys))
+      return conflict("TRIAL", trial.name, "The project already has a trial detection named " + trial.name + ".");
+    trial.counts.images = static_cast<std::int64_t>(keys->size());
+    work.jobs().insert({kTrialJob,
+                        to_payload(ModelJob{call.scope, call.caller.user, project, model->version, trial.uid}),
+                        trial.created, call.request_id});
+    remember(work, call, kStart, trial.uid);
+    return trial;
+  });
+  if (outcome) wake_jobs_();
+  return outcome;
 }
 
 Result<TrialDetection> LookoutVision::describe_trial(const CallContext& call, const extension::TrialRequest& request) {
@@ -139,38 +140,38 @@ Result<LookoutVision::TrialImages> LookoutVision::list_trial_images(const CallCo
 
 Result<void> LookoutVision::verify_trial_images(const CallContext& call,
                                                 const extension::VerifyTrialImagesRequest& request) {
-  auto work = metadata_.write();
-  const auto trial = find_trial(*work, call.scope, request.trial);
-  if (!trial) return trial.error();
-  for (const auto& [source_ref, is_correct] : request.verifications) {
-    const auto name = parse_s3_uri(source_ref);
-    if (!name || name->bucket != trial->bucket || !work->trial_detections().verify(trial->uid, name->key, is_correct))
-      return invalid_input("The trial detection has no verdict on " + source_ref + "; nothing was changed.");
-  }
-  work->commit();
-  return {};
+  return metadata_.write([&](UnitOfWork& work) -> Result<void> {
+    const auto trial = find_trial(work, call.scope, request.trial);
+    if (!trial) return trial.error();
+    for (const auto& [source_ref, is_correct] : request.verifications) {
+      const auto name = parse_s3_uri(source_ref);
+      if (!name || name->bucket != trial->bucket || !work.trial_detections().verify(trial->uid, name->key, is_correct))
+        return invalid_input("The trial detection has no verdict on " + source_ref + "; nothing was changed.");
+    }
+    return {};
+  });
 }
 
 Result<TrialDetection> LookoutVision::stop_trial(const CallContext& call, const extension::TrialRequest& request) {
-  auto work = metadata_.write();
-  const auto trial = find_trial(*work, call.scope, request);
-  if (!trial) return trial.error();
-  // The job notices it before it stores the next verdicts.
-  if (!work->trial_detections().move(trial->uid, TrialStatus::running, TrialStatus::stopped,
-                                     "The trial detection was stopped.", clock_.now()))
-    return conflict("TRIAL", trial->name,
-                    "The trial detection is " + std::string(to_text(trial->status)) + "; it must be RUNNING.");
-  work->commit();
-  return *metadata_.read()->trial_detections().find(trial->uid);
+  return metadata_.write([&](UnitOfWork& work) -> Result<TrialDetection> {
+    const auto trial = find_trial(work, call.scope, request);
+    if (!trial) return trial.error();
+    // The job notices it before it stores the next verdicts.
+    if (!work.trial_detections().move(trial->uid, TrialStatus::running, TrialStatus::stopped,
+                                      "The trial detection was stopped.", work.now()))
+      return conflict("TRIAL", trial->name,
+                      "The trial detection is " + std::string(to_text(trial->status)) + "; it must be RUNNING.");
+    return *work.trial_detections().find(trial->uid);
+  });
 }
 
 Result<void> LookoutVision::delete_trial(const CallContext& call, const extension::TrialRequest& request) {
-  auto work = metadata_.write();
-  const auto trial = find_trial(*work, call.scope, request);
-  if (!trial) return trial.error();
-  work->trial_detections().remove(trial->uid);
-  work->commit();
-  return {};
+  return metadata_.write([&](UnitOfWork& work) -> Result<void> {
+    const auto trial = find_trial(work, call.scope, request);
+    if (!trial) return trial.error();
+    work.trial_detections().remove(trial->uid);
+    return {};
+  });
 }
 
 }  // namespace vedette

@@ -12,6 +12,7 @@
 #include "service/picture_search.hpp"
 #include "service/quota_errors.hpp"
 #include "service/service.hpp"
+#include "store/metadata/repeating_store.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 
@@ -64,20 +65,19 @@ class EndlessFolders : public AwayObjects {
 class Trials : public testing::Test {
  protected:
   void SetUp() override {
-    auto work = metadata_->write();
-    work->users().insert({kScope.account, "admin", {kAdministratorAccess}, clock_.now()});
-    work->projects().insert(kScope, {"p", clock_.now()});
-    Model model;
-    model.project = "p";
-    model.uid = "uid";
-    model.version = 1;
-    model.status = ModelStatus::training;
-    model.output = {"bucket", ""};
-    work->models().insert(kScope, model);
-    work->models().move("uid", ModelStatus::training, ModelStatus::trained, "");
-    work->models().set_evaluation("uid", {}, {"bucket", "m"}, {"bucket", "r"}, clock_.now());
-    work->commit();
-    work.reset();
+    metadata_->write([&](UnitOfWork& work) {
+      work.users().insert({kScope.account, "admin", {kAdministratorAccess}, clock_.now()});
+      work.projects().insert(kScope, {"p", clock_.now()});
+      Model model;
+      model.project = "p";
+      model.uid = "uid";
+      model.version = 1;
+      model.status = ModelStatus::training;
+      model.output = {"bucket", ""};
+      work.models().insert(kScope, model);
+      work.models().move("uid", ModelStatus::training, ModelStatus::trained, "");
+      work.models().set_evaluation("uid", {}, {"bucket", "m"}, {"bucket", "r"}, clock_.now());
+    });
     call_.caller = *caller_of_job(*metadata_, kScope.account, "admin");
     call_.scope = kScope;
     ASSERT_TRUE(objects_->create_bucket("bucket"));
@@ -90,15 +90,15 @@ class Trials : public testing::Test {
             {"ProjectName", "p"}, {"TrialName", name}, {"ModelVersion", "1"}, {"Images", {{"Bucket", "bucket"}}}}));
   }
   void insert(const Scope& scope, const std::string& name, TrialStatus status) {
-    auto work = metadata_->write();
-    work->projects().insert(scope, {"p", clock_.now()});
-    TrialDetection trial;
-    trial.project = "p";
-    trial.name = name;
-    trial.uid = scope.region + name;
-    trial.status = status;
-    ASSERT_TRUE(work->trial_detections().insert(scope, trial, {}));
-    work->commit();
+    metadata_->write([&](UnitOfWork& work) {
+      work.projects().insert(scope, {"p", clock_.now()});
+      TrialDetection trial;
+      trial.project = "p";
+      trial.name = name;
+      trial.uid = scope.region + name;
+      trial.status = status;
+      ASSERT_TRUE(work.trial_detections().insert(scope, trial, {}));
+    });
   }
   TrialDetection trial() { return *metadata_->read()->trial_detections().find(kScope, "p", "t"); }
   JobWorker::Handler handler(ObjectStore& objects) {
@@ -108,7 +108,8 @@ class Trials : public testing::Test {
   inline static const Scope kScope{"123456789012", "us-east-1"};
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::hours(500'000)}};
-  std::unique_ptr<MetadataStore> metadata_ = open_sqlite_metadata(folder_.path() / "m.sqlite");
+  std::unique_ptr<MetadataStore> metadata_ =
+      std::make_unique<RepeatingStore>(open_sqlite_metadata(folder_.path() / "m.sqlite", clock_));
   std::unique_ptr<BucketStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
   Hosting hosting_{*metadata_, *objects_, {folder_.path() / "cache", {}, 0}};
   Metrics metrics_{*metadata_, clock_};
@@ -119,9 +120,9 @@ class Trials : public testing::Test {
 TEST_F(Trials, ThatKillTheServerThreeTimesAreNotTriedAgain) {
   ASSERT_TRUE(start("t"));
   for (int i = 0; i < 3; ++i) {
-    auto work = metadata_->write();
-    ASSERT_TRUE(work->jobs().claim(kTrialJob, "killed", clock_.now(), clock_.now() + std::chrono::seconds(30)));
-    work->commit();
+    metadata_->write([&](UnitOfWork& work) {
+      ASSERT_TRUE(work.jobs().claim(kTrialJob, "killed", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+    });
     clock_.advance(std::chrono::seconds(31));
   }
   AwayObjects untouched;
@@ -155,15 +156,14 @@ class DatasetChecks : public Trials {
  protected:
   void SetUp() override {
     Trials::SetUp();
-    auto work = metadata_->write();
-    Dataset dataset;
-    dataset.project = "p";
-    dataset.uid = "d";
-    work->datasets().insert(kScope, dataset);
-    work->datasets().replace_entries("d",
-                                     {{"s3://bucket/a", false, clock_.now(), R"({"source-ref":"s3://bucket/a"})"}});
-    work->commit();
-    work.reset();
+    metadata_->write([&](UnitOfWork& work) {
+      Dataset dataset;
+      dataset.project = "p";
+      dataset.uid = "d";
+      work.datasets().insert(kScope, dataset);
+      work.datasets().replace_entries("d",
+                                      {{"s3://bucket/a", false, clock_.now(), R"({"source-ref":"s3://bucket/a"})"}});
+    });
     ASSERT_TRUE(service_.start_dataset_check(call_, request_));
   }
   LookoutVision::DatasetCheckState check() { return *service_.describe_dataset_check(call_, request_); }
@@ -172,9 +172,9 @@ class DatasetChecks : public Trials {
 
 TEST_F(DatasetChecks, ThatKillTheServerThreeTimesAreNotTriedAgain) {
   for (int i = 0; i < 3; ++i) {
-    auto work = metadata_->write();
-    ASSERT_TRUE(work->jobs().claim(kDatasetCheckJob, "killed", clock_.now(), clock_.now() + std::chrono::seconds(30)));
-    work->commit();
+    metadata_->write([&](UnitOfWork& work) {
+      ASSERT_TRUE(work.jobs().claim(kDatasetCheckJob, "killed", clock_.now(), clock_.now() + std::chrono::seconds(30)));
+    });
     clock_.advance(std::chrono::seconds(31));
   }
   JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w",

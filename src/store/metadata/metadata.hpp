@@ -1,20 +1,24 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "base/result.hpp"
 #include "domain/domain.hpp"
 #include "store/metadata/dataset_checks.hpp"
 #include "store/metadata/stations.hpp"
 #include "store/metadata/trial_detections.hpp"
 #include "store/metadata/verified_pictures.hpp"
 
-/// Everything that the server remembers, except objects. There is one interface, a folder beside this file for each
-/// backend, and one suite of tests for all backends. Expected outcomes are values (an optional, a bool); if the
-/// database fails, the function throws.
+/// Everything that the server remembers, except objects. There is one interface, and one suite of tests for all
+/// databases behind it. Expected outcomes are values (an optional, a bool). If the database fails, the function throws
+/// one of the errors of store/sql/sql.hpp.
 namespace vedette {
 
 struct User {
@@ -70,6 +74,13 @@ struct NewJob {
   std::string kind, payload;
   Timestamp ready;  ///< The job is not claimed before this time.
   std::string request_id = {}, attachment = {};
+};
+
+/// The owner of an access key, as it is looked up for each call.
+struct KeyOwner {
+  AccessKey key;
+  std::vector<std::string> policies;          ///< the names of the attached policies, sorted
+  std::vector<StoredPolicy> stored_policies;  ///< those of them that belong to the account
 };
 
 /// What the server remembers about a client token.
@@ -256,6 +267,9 @@ class UserRepository {
 
   virtual void insert_key(const AccessKey& key) = 0;
   virtual std::optional<AccessKey> find_key(const std::string& access_key_id) = 0;
+  /// Finds an active key with its user and the user's policies in one statement, because every call of the API needs
+  /// them.
+  virtual std::optional<KeyOwner> find_owner(const std::string& access_key_id) = 0;
   /// Returns keys in the order of their creation: those of one user, or of all users if `user` is empty.
   virtual std::vector<AccessKey> list_keys(const std::optional<std::string>& account,
                                            const std::optional<std::string>& user) = 0;
@@ -288,7 +302,7 @@ class MetricPointRepository {
   virtual bool compact(Timestamp now) = 0;
 };
 
-/// One transaction over all repositories. It is undone unless commit() is called. Only one thread may use it.
+/// One transaction over all repositories. Only one thread may use it.
 class UnitOfWork {
  public:
   virtual ~UnitOfWork() = default;
@@ -304,15 +318,72 @@ class UnitOfWork {
   virtual UserRepository& users() = 0;
   virtual TokenRepository& tokens() = 0;
   virtual MetricPointRepository& metric_points() = 0;
-  virtual void commit() = 0;
+
+  /// Returns the database's time at the beginning of the transaction. Leases, the times of jobs, and whatever several
+  /// nodes compare with one another come from here, and not from the clock of a node.
+  virtual Timestamp now() = 0;
+  /// Has the transaction undone when its function returns, whatever it returns.
+  void roll_back_at_end() { is_rolled_back_ = true; }
+  [[nodiscard]] bool is_rolled_back() const { return is_rolled_back_; }
+
+ private:
+  bool is_rolled_back_ = false;
 };
+
+template <typename T>
+bool is_success(const T&) {
+  return true;
+}
+template <typename T>
+bool is_success(const Result<T>& result) {
+  return result.has_value();
+}
 
 /// Opens units of work. Thread-safe.
 class MetadataStore {
  public:
   virtual ~MetadataStore() = default;
-  virtual std::unique_ptr<UnitOfWork> read() = 0;   ///< Opens a consistent view for reading.
-  virtual std::unique_ptr<UnitOfWork> write() = 0;  ///< Opens a unit of work that excludes other writers.
+
+  /// Opens a consistent view. It cannot write: whatever tries to throws DatabaseError. If the connection is lost while
+  /// the view is used, DatabaseUnavailable is thrown.
+  virtual std::unique_ptr<UnitOfWork> read() = 0;
+  /// Runs a function over such a view and returns what it returns. The function runs again if the connection was lost.
+  template <typename Function>
+  auto read(Function&& function) -> std::invoke_result_t<Function&, UnitOfWork&> {
+    std::optional<std::invoke_result_t<Function&, UnitOfWork&>> outcome;
+    run_view([&](UnitOfWork& view) { outcome.emplace(function(view)); });
+    return std::move(*outcome);
+  }
+
+  /// Runs a function in a transaction, which is as if no other one ran at the same time, and returns what the function
+  /// returns. The transaction is committed if that is a success: nothing, a Result with a value, or any other value,
+  /// also `false` and an empty optional. It is undone if the function returns a Result with an error or throws.
+  ///
+  /// The function runs AGAIN if another transaction got in the way or the connection was lost. So it must leave nothing
+  /// behind but what it writes through its unit of work: it moves nothing out of what it captured, counts nothing, and
+  /// wakes nobody. Files, objects and log lines come before or after it. After some seconds the last error is thrown;
+  /// CommitInDoubt says that the transaction may have been committed.
+  template <typename Function>
+  auto write(Function&& function) -> std::invoke_result_t<Function&, UnitOfWork&> {
+    using Outcome = std::invoke_result_t<Function&, UnitOfWork&>;
+    if constexpr (std::is_void_v<Outcome>) {
+      run_transaction([&](UnitOfWork& work) {
+        function(work);
+        return true;
+      });
+    } else {
+      std::optional<Outcome> outcome;
+      run_transaction([&](UnitOfWork& work) { return is_success(outcome.emplace(function(work))); });
+      return std::move(*outcome);
+    }
+  }
+
+  /// What write() is made of, for stores that stand before another one. The transaction is committed if the function
+  /// returns true and the unit of work is not to be rolled back.
+  virtual void run_transaction(const std::function<bool(UnitOfWork&)>& function) = 0;
+
+ private:
+  void run_view(const std::function<void(UnitOfWork&)>& function);
 };
 
 }  // namespace vedette

@@ -1,5 +1,9 @@
 #include "store/sql/sql.hpp"
 
+#include <algorithm>
+#include <random>
+#include <thread>
+
 namespace vedette::sql {
 
 std::int64_t Statement::execute() {
@@ -61,6 +65,25 @@ Transaction::~Transaction() {
 void Transaction::commit() {
   is_open_ = false;  // Whatever commit() throws, it ends the transaction.
   connection_->commit();
+}
+
+void run_repeatedly(const std::function<void()>& attempt, std::chrono::milliseconds patience) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::microseconds kFirstPause{2'000}, kLongestPause{250'000};
+  const auto deadline = Clock::now() + patience;
+  for (auto pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
+    try {
+      return attempt();
+    } catch (const SerializationConflict&) {
+      if (Clock::now() >= deadline) throw;
+    } catch (const DatabaseUnavailable&) {
+      if (Clock::now() >= deadline) throw;
+    }
+    // Without chance, those that got in each other's way would do so again.
+    thread_local std::minstd_rand chance{std::random_device()()};
+    std::this_thread::sleep_for(std::chrono::microseconds(
+        std::uniform_int_distribution<std::int64_t>(pause.count() / 2, pause.count())(chance)));
+  }
 }
 
 }  // namespace vedette::sql

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstddef>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -31,16 +31,17 @@ struct DatabaseDamaged : DatabaseError {
   using DatabaseError::DatabaseError;
 };
 /// The database cannot be reached, or did not answer in time. Whatever the transaction did is undone.
-struct DatabaseUnavailable : DatabaseError {
+struct DatabaseUnavailable : DatabaseError, Away {
   using DatabaseError::DatabaseError;
 };
 /// Another transaction got in the way. Whatever this one did is undone, and it may be run again.
-struct SerializationConflict : DatabaseError {
+struct SerializationConflict : DatabaseError, Away {
   using DatabaseError::DatabaseError;
 };
 /// The connection was lost while a transaction was committed, and it could not be found out whether it was.
-struct CommitInDoubt : DatabaseError {
+struct CommitInDoubt : DatabaseError, Away {
   using DatabaseError::DatabaseError;
+  [[nodiscard]] bool is_undone() const override { return false; }
 };
 
 enum class Dialect { sqlite, postgresql };
@@ -184,5 +185,10 @@ class Transaction {
   std::unique_ptr<Connection> connection_;
   bool is_open_ = true;
 };
+
+/// Runs an attempt at a transaction until it ends without SerializationConflict or DatabaseUnavailable. Between two
+/// attempts it waits for a random time that grows. Once `patience` has passed, the error of the last attempt is thrown.
+void run_repeatedly(const std::function<void()>& attempt,
+                    std::chrono::milliseconds patience = std::chrono::seconds(10));
 
 }  // namespace vedette::sql

@@ -51,12 +51,12 @@ sql::DatabaseDamaged damaged(const std::string& path, const std::string& reason)
   throw sql::DatabaseError(text);
 }
 
+}  // namespace
+
 const Clock& system_clock() {
   static const SystemClock clock;
   return clock;
 }
-
-}  // namespace
 
 /// A prepared statement.
 class Command : public sql::Cursor {

@@ -19,6 +19,8 @@ namespace vedette::sqlite {
 
 class Command;
 
+const Clock& system_clock();
+
 /// One connection to a database. It is not thread-safe.
 class Connection : public sql::Connection {
  public:

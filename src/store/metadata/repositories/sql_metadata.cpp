@@ -37,7 +37,8 @@ class SqlUnitOfWork : public UnitOfWork {
   UserRepository& users() override { return users_.get(); }
   TokenRepository& tokens() override { return tokens_.get(); }
   MetricPointRepository& metric_points() override { return metric_points_.get(); }
-  void commit() override { transaction_.commit(); }
+  Timestamp now() override { return transaction_.connection().now(); }
+  void commit() { transaction_.commit(); }
 
  private:
   sql::Transaction transaction_;
@@ -58,8 +59,18 @@ class SqlUnitOfWork : public UnitOfWork {
 class SqlMetadata : public MetadataStore {
  public:
   explicit SqlMetadata(std::unique_ptr<sql::Pool> pool) : pool_(std::move(pool)) {}
-  std::unique_ptr<UnitOfWork> read() override { return std::make_unique<SqlUnitOfWork>(*pool_, sql::Access::read); }
-  std::unique_ptr<UnitOfWork> write() override { return std::make_unique<SqlUnitOfWork>(*pool_, sql::Access::write); }
+  using MetadataStore::read;
+  std::unique_ptr<UnitOfWork> read() override {
+    std::unique_ptr<UnitOfWork> work;
+    sql::run_repeatedly([&] { work = std::make_unique<SqlUnitOfWork>(*pool_, sql::Access::read); });
+    return work;
+  }
+  void run_transaction(const std::function<bool(UnitOfWork&)>& function) override {
+    sql::run_repeatedly([&] {
+      SqlUnitOfWork work(*pool_, sql::Access::write);
+      if (function(work) && !work.is_rolled_back()) work.commit();
+    });
+  }
 
  private:
   const std::unique_ptr<sql::Pool> pool_;

@@ -103,6 +103,24 @@ class Users : public UserRepository {
     if (!q.step()) return std::nullopt;
     return read_key(q);
   }
+  std::optional<KeyOwner> find_owner(const std::string& id) override {
+    auto q = c_.prepare(
+        "SELECT k.access_key_id, k.account, k.\"user\", k.sealed_secret, k.is_active, k.created, a.policy, p.document, "
+        "p.created FROM access_keys k JOIN users u ON u.account = k.account AND u.name = k.\"user\" LEFT JOIN "
+        "user_policies a ON a.account = k.account AND a.\"user\" = k.\"user\" LEFT JOIN policies p ON p.account = "
+        "a.account AND p.name = a.policy WHERE k.access_key_id = ? AND k.is_active = 1 ORDER BY a.policy");
+    q.bind(id);
+    std::optional<KeyOwner> owner;
+    while (q.step()) {
+      if (!owner) owner = KeyOwner{read_key(q), {}, {}};
+      auto policy = q.optional_text(6);
+      if (!policy) break;  // the user has none
+      if (auto document = q.optional_text(7))
+        owner->stored_policies.push_back({owner->key.account, *policy, std::move(*document), loaded(q.integer(8))});
+      owner->policies.push_back(std::move(*policy));
+    }
+    return owner;
+  }
   std::vector<AccessKey> list_keys(const std::optional<std::string>& account,
                                    const std::optional<std::string>& user) override {
     auto q = c_.prepare(

@@ -13,6 +13,10 @@ extern const std::string_view migration_0001, migration_0002, migration_0003, mi
 namespace vedette {
 
 std::unique_ptr<MetadataStore> open_sqlite_metadata(const std::filesystem::path& path) {
+  return open_sqlite_metadata(path, sqlite::system_clock());
+}
+
+std::unique_ptr<MetadataStore> open_sqlite_metadata(const std::filesystem::path& path, const Clock& clock) {
   {
     sqlite::Connection connection(path);
     sqlite::check(connection);
@@ -25,7 +29,7 @@ std::unique_ptr<MetadataStore> open_sqlite_metadata(const std::filesystem::path&
                                  {7, embedded::migration_0007},
                                  {8, embedded::migration_0008}});
   }
-  return metadata::make_sql_metadata(std::make_unique<sqlite::Pool>(path));
+  return metadata::make_sql_metadata(std::make_unique<sqlite::Pool>(path, clock));
 }
 
 }  // namespace vedette
