@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/end_to_end"))
 from edge import detect, wait_for  # noqa: E402
 from harness import BUILD  # noqa: E402
-from packaged_model import PackagedModel  # noqa: E402
+from packaged_model import PackagedModel, as_float32  # noqa: E402
 
 UNIT = "lib/systemd/system/vedette-edge.service"
 SOCKET = "tmp/aws.iot.lookoutvision.EdgeAgent.sock"
@@ -156,7 +156,7 @@ class EmptyRoot(PackagedModel):
             for path, expected in self.before.items():
                 verdict, confidence, *_ = self.inside(*program, "/root/models/part/1.0.0", "/root/" + os.path.basename(path)).splitlines()[0].split()
                 self.assertEqual(verdict == "anomaly", expected["IsAnomalous"], program)
-                self.assertEqual(float(confidence), expected["Confidence"], program)
+                self.assertEqual(as_float32(float(confidence)), as_float32(expected["Confidence"]), program)
 
     def test_4_the_other_programs_start(self):
         self.apt_install(self.deb("vedette"), self.deb("vedette-edge"), self.deb("vedette-edge-camera"))
