@@ -18,7 +18,7 @@ std::unique_ptr<MetadataStore> open_existing(const DataFolder& folder) {
 IdentityStore::IdentityStore(const IdentityOptions& options)
     : folder{options.data},
       metadata(open_existing(folder)),
-      identities(*metadata, clock,
+      identities(*metadata,
                  options.force ? Identities::LastAdministrator::may_go : Identities::LastAdministrator::stays) {}
 
 std::shared_ptr<IdentityOptions> add_identity_options(CLI::App& command) {

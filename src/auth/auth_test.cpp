@@ -22,7 +22,7 @@ class Auth : public testing::Test {
   FakeClock clock_{Timestamp{}};
   std::unique_ptr<MetadataStore> store_ =
       std::make_unique<RepeatingStore>(open_sqlite_metadata(folder_.path() / "m.sqlite", clock_));
-  Identities identities_{*store_, clock_};
+  Identities identities_{*store_};
   KeyRing ring_{*store_, clock_, folder_.path() / "master-key"};
 };
 
@@ -252,7 +252,7 @@ TEST_F(Auth, TheLastAdministratorStays) {
   EXPECT_EQ(refused.error().resource_id, "ann");
   EXPECT_TRUE(identities_.put_policy(kAccount, "mine", all));
 
-  Identities forced(*store_, clock_, Identities::LastAdministrator::may_go);
+  Identities forced(*store_, Identities::LastAdministrator::may_go);
   EXPECT_TRUE(forced.delete_user(kAccount, "ann"));
   ASSERT_TRUE(identities_.create_user(kAccount, "bob"));
   EXPECT_TRUE(identities_.delete_user(kAccount, "bob"));  // an account that has no administrator need not keep one

@@ -34,8 +34,8 @@ std::vector<Policy> policies_of(const KeyOwner& owner);
 class Identities {
  public:
   enum class LastAdministrator { stays, may_go };
-  Identities(MetadataStore& store, const Clock& clock, LastAdministrator last = LastAdministrator::stays)
-      : store_(store), clock_(clock), last_(last) {}
+  explicit Identities(MetadataStore& store, LastAdministrator last = LastAdministrator::stays)
+      : store_(store), last_(last) {}
 
   /// Makes a user. A name has 1 … 64 letters, digits and +=,.@_-, but is not "." or "..", which no client can have in a
   /// URL. Fails with conflict USER if the name is taken.
@@ -65,7 +65,6 @@ class Identities {
   Result<void> change(const std::string& account, Change change);
 
   MetadataStore& store_;
-  const Clock& clock_;
   const LastAdministrator last_;
 };
 

@@ -84,9 +84,9 @@ class Workers {
                                              trainer_sandbox(settings, plan));
     add(kTrainingJob, train);
     add(kRebasingJob, train);
-    add(kPackagingJob, make_packaging_handler(metadata_, objects, clock, jobs_folder));
+    add(kPackagingJob, make_packaging_handler(metadata_, objects, jobs_folder));
     add(kTrialJob, make_trial_handler(metadata_, objects, clock, jobs_folder, settings.cores));
-    add(kDatasetCheckJob, make_dataset_check_handler(metadata_, objects, clock, settings.cores));
+    add(kDatasetCheckJob, make_dataset_check_handler(metadata_, objects, settings.cores));
   }
   void start() {
     for (auto& worker : workers_) worker->start();
@@ -170,7 +170,7 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
       audit(stores.folder().audit(), clock, settings.audit_days),
       lookout_vision(stores.metadata(), stores.objects(), hosting, metrics, clock, settings.quotas,
                      [this] { workers.wake(); }),
-      identities(stores.metadata(), clock),
+      identities(stores.metadata()),
       thumbnails(
           stores.objects(),
           {.cache_folder = stores.folder().thumbnails(), .cores = settings.cores, .largest_image = kLargestImage}),

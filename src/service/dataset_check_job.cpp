@@ -38,11 +38,10 @@ struct Labelled {
 /// with internal if the machine fails.
 class Check {
  public:
-  Check(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const ModelJob& job, DatasetCheck check,
-        int threads, const std::atomic<bool>& cancel)
+  Check(MetadataStore& metadata, ObjectStore& objects, const ModelJob& job, DatasetCheck check, int threads,
+        const std::atomic<bool>& cancel)
       : metadata_(metadata),
         objects_(objects),
-        clock_(clock),
         job_(job),
         check_(std::move(check)),
         threads_(threads),
@@ -186,7 +185,6 @@ class Check {
 
   MetadataStore& metadata_;
   ObjectStore& objects_;
-  const Clock& clock_;
   const ModelJob& job_;
   DatasetCheck check_;
   const int threads_;
@@ -198,9 +196,8 @@ class Check {
 
 }  // namespace
 
-JobWorker::Handler make_dataset_check_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
-                                              int threads) {
-  return [&metadata, &objects, &clock, threads](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
+JobWorker::Handler make_dataset_check_handler(MetadataStore& metadata, ObjectStore& objects, int threads) {
+  return [&metadata, &objects, threads](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
     const auto job = parse_model_job(row.payload);
     if (!job) {
       log::error("dataset check", {{"reason", job.error().message}});
@@ -222,7 +219,7 @@ JobWorker::Handler make_dataset_check_handler(MetadataStore& metadata, ObjectSto
                  fmt::format("The check was cut off {} times; the datasets may have images that "
                              "stop the server.",
                              row.attempts - 1));
-    const auto outcome = Check(metadata, objects, clock, *job, *check, threads, cancel).run();
+    const auto outcome = Check(metadata, objects, *job, *check, threads, cancel).run();
     if (cancel) return {std::chrono::milliseconds(0)};
     if (outcome) return {};
     const auto& error = outcome.error();

@@ -34,7 +34,7 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
 
 /// Makes the handler that writes a model's archive to the bucket that the user named. The packaging job ends as
 /// SUCCEEDED, or as FAILED with a sentence for the user.
-JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
+JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& objects,
                                           std::filesystem::path jobs_folder);
 
 /// Makes the handler that has a model judge the pictures of a trial detection, in this process, on up to `threads`
@@ -46,7 +46,6 @@ JobWorker::Handler make_trial_handler(MetadataStore& metadata, ObjectStore& obje
 /// Makes the handler that looks through the labelled pictures of a project, in this process, on up to `threads` threads
 /// of low priority. A run that was cut off begins anew. The check ends as COMPLETED with its findings, or as FAILED with
 /// a sentence for the user.
-JobWorker::Handler make_dataset_check_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
-                                              int threads);
+JobWorker::Handler make_dataset_check_handler(MetadataStore& metadata, ObjectStore& objects, int threads);
 
 }  // namespace vedette

@@ -357,7 +357,7 @@ class Evaluations : public Operations {
                                lookoutvision::ModelRequest(Json{{"ProjectName", "p"}, {"ModelVersion", "1"}}),
                                PageRequest(Json{{"NextToken", token}, {"MaxResults", most}}));
   }
-  Identities identities_{*metadata_, clock_};
+  Identities identities_{*metadata_};
   KeyRing keys_{*metadata_, clock_, folder_.path() / "master-key"};
   Thumbnails thumbnails_{*objects_, {.cache_folder = folder_.path() / "thumbnails"}};
   AnnotationTransfer annotations_{*metadata_, *objects_, clock_};

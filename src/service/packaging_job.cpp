@@ -77,10 +77,9 @@ Result<PackagedArchive> package(MetadataStore& metadata, ObjectStore& objects, c
 
 }  // namespace
 
-JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
-                                          fs::path jobs_folder) {
-  return [&metadata, &objects, &clock, jobs_folder = std::move(jobs_folder)](
-             const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
+JobWorker::Handler make_packaging_handler(MetadataStore& metadata, ObjectStore& objects, fs::path jobs_folder) {
+  return [&metadata, &objects, jobs_folder = std::move(jobs_folder)](const Job& row,
+                                                                     const std::atomic<bool>& cancel) -> JobOutcome {
     const auto job = parse_model_job(row.payload);
     if (!job) {
       log::error("packaging", {{"reason", job.error().message}});

@@ -177,8 +177,7 @@ TEST_F(DatasetChecks, ThatKillTheServerThreeTimesAreNotTriedAgain) {
     });
     clock_.advance(std::chrono::seconds(31));
   }
-  JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w",
-                   make_dataset_check_handler(*metadata_, *objects_, clock_, 1));
+  JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w", make_dataset_check_handler(*metadata_, *objects_, 1));
   EXPECT_TRUE(worker.run_one());
   EXPECT_EQ(check().check.status, CheckStatus::failed);
   EXPECT_EQ(check().check.status_message,
@@ -187,7 +186,7 @@ TEST_F(DatasetChecks, ThatKillTheServerThreeTimesAreNotTriedAgain) {
 
 TEST_F(DatasetChecks, TryThreeTimesToReachTheObjectStore) {
   AwayObjects away;
-  JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w", make_dataset_check_handler(*metadata_, away, clock_, 1));
+  JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w", make_dataset_check_handler(*metadata_, away, 1));
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(check().check.status, CheckStatus::running);
     EXPECT_TRUE(worker.run_one());
@@ -200,8 +199,7 @@ TEST_F(DatasetChecks, TryThreeTimesToReachTheObjectStore) {
 
 TEST_F(DatasetChecks, OnlyTheLatestOneIsRun) {
   ASSERT_TRUE(service_.start_dataset_check(call_, request_));
-  JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w",
-                   make_dataset_check_handler(*metadata_, *objects_, clock_, 1));
+  JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w", make_dataset_check_handler(*metadata_, *objects_, 1));
   EXPECT_TRUE(worker.run_one());
   EXPECT_EQ(check().check.status, CheckStatus::running) << "the job of the replaced check";
   EXPECT_TRUE(worker.run_one());
