@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "auth/authenticator.hpp"
 #include "base/clock.hpp"
@@ -40,6 +41,8 @@ class KeyRing : public Authenticator {
   /// Finds the owner of a key. Reads the store on every call, so that a revoked key or a changed policy takes effect at
   /// once, also for temporary credentials that came from the key.
   Result<Authenticated> authenticate(const Credential& credential) override;
+  /// Returns a key for the purpose, which every server with the same master key derives alike.
+  [[nodiscard]] Sha256 derive_key(std::string_view purpose) const { return hmac_sha256(master_key_, purpose); }
 
  private:
   /// Returns the owner of temporary credentials.

@@ -93,11 +93,12 @@ void ComputePool::scale(Lane& lane, Time now) {
 }
 
 double ComputePool::expected_wait(const Lane& lane) const {
-  // The units of all lanes that have work share the cores.
-  double units = lane.desired;
+  // The units of all lanes that have work share the cores. A lane without units gets one when a picture comes.
+  const int own = std::max(1, lane.desired);
+  double units = own;
   for (const auto& weak : lanes_)
     if (const auto other = weak.lock(); other && other.get() != &lane && other->demand() > 0) units += other->desired;
-  const double share = std::min<double>(options_.cores * lane.desired / units, lane.desired * options_.unit_cores);
+  const double share = std::min<double>(options_.cores * own / units, own * options_.unit_cores);
   return (static_cast<double>(lane.waiting.size()) + 0.5 * lane.running) * lane.seconds / share;
 }
 
@@ -205,7 +206,7 @@ void ComputePool::loop(Worker& worker) {
     auto& lane = *task->lane;
     --lane.running;
     free_cores_ += task->threads;
-    lane.virtual_time += (seconds - task->charged) / lane.desired;
+    lane.virtual_time += (seconds - task->charged) / std::max(1, lane.desired);
     lane.seconds += kLearningRate * (seconds - lane.seconds);
     task->done.set_value(std::move(outcome));
     worker.is_idle = true;

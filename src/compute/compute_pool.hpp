@@ -19,8 +19,8 @@ namespace vedette {
 
 /// How many inference units a model has. One unit judges one picture at a time.
 struct UnitRange {
-  int minimum = 1;  ///< units that are always in service
-  int maximum = 1;  ///< units that may be in service when pictures wait
+  int minimum = 1;  ///< units that are always in service; may be 0
+  int maximum = 1;  ///< units that may be in service when pictures wait; at least 1
   bool operator==(const UnitRange&) const = default;
 };
 

@@ -1,29 +1,14 @@
 #include "hosting/hosting.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <set>
 
-#include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "vision/verdict/verdict.hpp"
 
 namespace vedette {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr std::chrono::seconds kReconcileInterval{2};
-constexpr std::chrono::minutes kLookedAtFor{5};  // A model that nobody looks at any more is dropped after so long.
-constexpr const char* kHostedMessage = "The model is running.";
-
-UnitRange units_of(const Model& model) {
-  // The metadata already limits the units to a quota, and this bound keeps them within the range of int.
-  constexpr std::int64_t most = 1 << 20;
-  const auto minimum = std::clamp<std::int64_t>(model.min_inference_units.value_or(1), 1, most);
-  return {static_cast<int>(minimum),
-          static_cast<int>(std::clamp(model.max_inference_units.value_or(minimum), minimum, most))};
-}
 
 /// The folder beside a model's own that its files are fetched into. A uid has no dot.
 fs::path being_fetched(const fs::path& folder) {
@@ -93,91 +78,6 @@ void Hosting::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Hosting::loop() {
-  while (true) {
-    try {
-      reconcile();
-    } catch (const std::exception& e) {
-      log::error("hosting", {{"reason", e.what()}});
-    }
-    MutexLock lock(mutex_);
-    changed_.wait_for(lock.standard(), kReconcileInterval, [this]() REQUIRES(mutex_) { return stopping_ || woken_; });
-    woken_ = false;
-    if (stopping_) return;
-  }
-}
-
-void Hosting::reconcile() {
-  const auto wanted = metadata_.read()->models().list_in_states(
-      {ModelStatus::starting_hosting, ModelStatus::hosted, ModelStatus::stopping_hosting});
-  const auto move = [&](const Model& model, ModelStatus to, const std::string& message) {
-    metadata_.write([&](UnitOfWork& work) { work.models().move(model.uid, model.status, to, message); });
-  };
-  std::set<std::string> keep;
-  for (const auto& [scope, model] : wanted) {
-    if (model.status == ModelStatus::stopping_hosting) {
-      move(model, ModelStatus::trained, "The model is trained.");
-      log::info("model stopped", {{"model", model_arn(scope, model.project, model.version)}});
-      continue;
-    }
-    keep.insert(model.uid);
-    const auto start = std::chrono::steady_clock::now();
-    bool is_known = false;
-    {
-      const MutexLock lock(mutex_);
-      is_known = models_.contains(model.uid);
-    }
-    if (is_known && model.status == ModelStatus::hosted) {  // the model is in memory, or gave way to other models
-      find(model, false);
-      continue;
-    }
-    auto loaded = lease(model);
-    if (!loaded && loaded.error().kind == ErrorKind::unavailable) {
-      // The object store does not answer, so this node asks it again until it does.
-      log::warning("a model waits for the object store",
-                   {{"model", model_arn(scope, model.project, model.version)}, {"reason", loaded.error().message}});
-      continue;
-    }
-    if (!loaded) {
-      log::error("model cannot be hosted",
-                 {{"model", model_arn(scope, model.project, model.version)}, {"reason", loaded.error().message}});
-      move(model, ModelStatus::hosting_failed, "The model could not be started; the server's log says why.");
-      continue;
-    }
-    if (model.status == ModelStatus::starting_hosting) move(model, ModelStatus::hosted, kHostedMessage);
-    const auto ms =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
-    tell_speed(model, *loaded);
-    const double seconds = pool_.state(*loaded->lane).seconds;  // the core seconds that one picture takes
-    log::info("model hosted",
-              {{"model", model_arn(scope, model.project, model.version)},
-               {"load_ms", std::to_string(ms)},
-               {"bytes", std::to_string(loaded->engine->memory().bytes())},
-               {"precision", std::string(to_text(loaded->engine->precision()))},
-               {"images_per_second_and_core", seconds > 0 ? fmt::format("{:.1f}", 1 / seconds) : "unknown"}});
-  }
-  drop_others(keep);
-  {
-    std::optional<LookedAt> gone;  // declared before the lock, so that the engine is freed after it is released
-    const MutexLock lock(mutex_);
-    if (looked_at_ && std::chrono::steady_clock::now() - looked_at_->last_used > kLookedAtFor)
-      std::swap(gone, looked_at_);
-    if (looked_at_) keep.insert(looked_at_->uid);
-  }
-  reclaim(keep);
-}
-
-void Hosting::tell_speed(const Model& model, const ModelLease& lease) {
-  // The check of the golden samples has warmed everything up, so this run tells how long a picture takes. It takes its
-  // turn among the pictures of other models.
-  double seconds = 0;
-  const auto ran = pool_.run(lease.lane, [&](int) { seconds = lease.engine->time_golden_sample(); });
-  if (!ran || seconds <= 0) return;
-  const auto message = fmt::format("{} An inference unit judges about {:.{}f} images per second here.", kHostedMessage,
-                                   1 / seconds, seconds < 0.1 ? 0 : 1);
-  metadata_.write([&](UnitOfWork& work) { work.models().set_message(model.uid, ModelStatus::hosted, message); });
-}
-
 void Hosting::drop_others(const std::set<std::string>& keep) {
   std::vector<Hosted> gone;  // declared before the lock, so that the engines are freed after the lock is released
   const MutexLock lock(mutex_);
@@ -200,24 +100,19 @@ void Hosting::reclaim(const std::set<std::string>& keep) {
     if (const FilesTurn turn(*this, folder.stem().string(), std::try_to_lock); turn) fs::remove_all(folder, ignored);
 }
 
-std::optional<ModelLease> Hosting::find(const Model& model, bool is_use) {
-  std::optional<ModelLease> found;
-  {
-    const MutexLock lock(mutex_);
-    const auto it = models_.find(model.uid);
-    if (it == models_.end()) return std::nullopt;
-    found = {it->second.engine, it->second.lane, it->second.stream};
-    if (found->engine && is_use) it->second.last_used = ++uses_;
-  }
-  pool_.set_units(*found->lane, units_of(model));
-  return found;
+std::optional<ModelLease> Hosting::find(const std::string& uid, bool is_use) {
+  const MutexLock lock(mutex_);
+  const auto it = models_.find(uid);
+  if (it == models_.end()) return std::nullopt;
+  if (it->second.engine && is_use) it->second.last_used = ++uses_;
+  return ModelLease{it->second.engine, it->second.lane, it->second.stream};
 }
 
 Result<ModelLease> Hosting::lease(const Model& model) {
-  auto found = find(model, true);
+  auto found = find(model.uid, true);
   if (found && found->engine) return *found;
   const FilesTurn turn(*this, model.uid);
-  found = find(model, true);
+  found = find(model.uid, true);
   if (found && found->engine) return *found;
   auto loaded = load(model.uid, known_precision(model.uid));
   if (!loaded && loaded.error().kind == ErrorKind::unavailable) return loaded.error();
@@ -228,7 +123,7 @@ Result<ModelLease> Hosting::lease(const Model& model) {
     if (const auto it = models_.find(model.uid); it != models_.end() && !it->second.engine) models_.erase(it);
     return internal_error(loaded.error().message);
   }
-  ModelLease lease{*loaded, found ? found->lane : pool_.open(units_of(model), (*loaded)->seconds_per_picture()),
+  ModelLease lease{*loaded, found ? found->lane : pool_.open(first_units(model), (*loaded)->seconds_per_picture()),
                    found ? found->stream : std::make_shared<StreamMonitor>((*loaded)->manifest().looks)};
   Hosted hosted;
   hosted.engine = lease.engine;
@@ -241,6 +136,8 @@ Result<ModelLease> Hosting::lease(const Model& model) {
     std::swap(models_[model.uid], hosted);  // the former entry is freed after the lock is released
   }
   make_room(model.uid);
+  // A model that came back after it had given way was reported before.
+  if (!found) report(model);
   return lease;
 }
 

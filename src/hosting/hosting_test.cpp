@@ -330,5 +330,184 @@ TEST_F(HostedModels, EnginesAreFreedWhileOthersMayAskForModels) {
   hosting = nullptr;  // the hosting ends before its last engine does
 }
 
+/// Two or three nodes of one installation, on the same metadata and objects.
+class SeveralNodes : public HostedModels {
+ protected:
+  Hosting& node(const std::string& id) {
+    auto& hosting = hostings_[id];
+    if (hosting) return *hosting;
+    HostingOptions options{folder_.path() / ("cache-" + id), {2, 1, {}, 48, {}}, 0};
+    options.compute.now = [this] { return std::chrono::steady_clock::now() + std::chrono::seconds(later_); };
+    options.node = id;
+    options.live_nodes = [this] { return live_; };
+    options.load_engine = [this, id](const auto& folder, auto check, auto precision) {
+      return failing_.contains(id) ? Result<std::shared_ptr<const Engine>>(internal_error("no memory is left"))
+                                   : Engine::load(folder, check, precision);
+    };
+    hosting = std::make_unique<Hosting>(*metadata_, *objects_, options);
+    return *hosting;
+  }
+  void pass() {
+    for (const auto& live : live_) node(live.id).reconcile();
+  }
+  /// The nodes that have the model in memory.
+  std::string holders(const std::string& uid) {
+    std::string out;
+    for (const auto& [id, hosting] : hostings_)
+      if (hosting->state(uid)) out += id;
+    return out;
+  }
+  void stop(const Model& model) {
+    EXPECT_TRUE(metadata_->write([&](UnitOfWork& work) {
+      return work.models().move(model.uid, ModelStatus::hosted, ModelStatus::stopping_hosting, "");
+    }));
+  }
+  void set_units(const std::string& uid, std::int64_t minimum, std::int64_t maximum) {
+    metadata_->write([&](UnitOfWork& work) { work.models().set_units(uid, minimum, maximum); });
+  }
+
+  std::vector<HostNode> live_ = {{"a", 2, false}, {"b", 2, false}};
+  std::set<std::string> failing_;
+  std::atomic<int> later_{0};
+  std::map<std::string, std::unique_ptr<Hosting>> hostings_;
+};
+
+TEST_F(SeveralNodes, AModelOfOneUnitLivesOnOneAndMovesWhenThatOneDies) {
+  const auto model = add("one", 0.9);
+  pass();
+  EXPECT_EQ(status(model), ModelStatus::hosted);
+  const auto first = holders("one");
+  ASSERT_EQ(first.size(), 1U);
+  const std::string other = first == "a" ? "b" : "a";
+  pass();
+  EXPECT_EQ(node(other).better_nodes(model), std::vector<std::string>{first});
+  EXPECT_TRUE(node(first).better_nodes(model).empty());
+  EXPECT_TRUE(node(first).other_hosts(model).empty());
+  EXPECT_EQ(node(first).units_of_all_nodes("one")->in_service, 1);
+  EXPECT_FALSE(node(other).units_of_all_nodes("one"));
+
+  std::erase_if(live_, [&](const auto& n) { return n.id == first; });
+  hostings_.erase(first);
+  pass();
+  EXPECT_EQ(holders("one"), other);
+  EXPECT_TRUE(node(other).better_nodes(model).empty());
+}
+
+TEST_F(SeveralNodes, AModelMovesToANodeThatComesOnlyAfterThatOneHasLoadedIt) {
+  // One of these models belongs to the node that comes.
+  std::vector<Model> models;
+  for (const auto* uid : {"k", "l", "m", "n", "o", "p"}) models.push_back(add(uid, 0.9));
+  const auto all = live_;
+  live_.pop_back();
+  pass();
+  live_ = all;
+  std::vector<Model> moving;
+  for (const auto& model : models) {
+    EXPECT_EQ(holders(model.uid), "a");
+    if (spread_units(model.uid, 1, live_)[1] == 1) moving.push_back(model);
+  }
+  ASSERT_FALSE(moving.empty());
+  node("a").reconcile();
+  for (const auto& model : moving) EXPECT_TRUE(node("a").better_nodes(model).empty());
+  pass();  // b loads them
+  for (const auto& model : moving) EXPECT_EQ(holders(model.uid), "ab");
+  pass();  // a lets them go; for a while calls that were sent there before still find them
+  for (const auto& model : moving) {
+    EXPECT_EQ(holders(model.uid), "ab");
+    EXPECT_EQ(node("b").units_of_all_nodes(model.uid)->in_service, 1);
+    EXPECT_TRUE(node("b").other_hosts(model).empty());
+  }
+}
+
+TEST_F(SeveralNodes, UnitsReachBeyondOneNode) {
+  const auto model = add("one", 0.9);
+  set_units("one", 4, 4);
+  pass();
+  pass();
+  EXPECT_EQ(holders("one"), "ab");
+  EXPECT_EQ(node("a").state("one")->in_service, 2);
+  EXPECT_EQ(node("b").state("one")->in_service, 2);
+  pass();
+  EXPECT_EQ(node("a").units_of_all_nodes("one")->in_service, 4);
+  EXPECT_FALSE(node("b").units_of_all_nodes("one"));  // only one node counts
+  EXPECT_EQ(node("a").other_hosts(model), std::vector<std::string>{"b"});
+
+  // A node without units of its own until pictures wait judges them all the same.
+  set_units("one", 1, 4);
+  pass();
+  later_ = 10;
+  EXPECT_EQ(node("a").state("one")->desired + node("b").state("one")->desired, 1);
+  for (const auto* id : {"a", "b"}) {
+    const auto lease = node(id).lease(model);
+    ASSERT_TRUE(lease);
+    EXPECT_TRUE(node(id).judge(*lease, picture(20)));
+  }
+  stop(model);
+  node("a").reconcile();
+  EXPECT_EQ(status(model), ModelStatus::stopping_hosting);  // b still has it
+  node("b").reconcile();
+  EXPECT_EQ(status(model), ModelStatus::trained);
+  EXPECT_EQ(holders("one"), "");
+}
+
+TEST_F(SeveralNodes, ANodeThatDrainsKeepsItsModelsUntilAnotherHasThem) {
+  const auto model = add("one", 0.9);
+  pass();
+  const auto first = holders("one");
+  for (auto& n : live_) n.is_draining = n.id == first;
+  node(first).reconcile();
+  EXPECT_FALSE(node(first).has_let_go());
+  EXPECT_TRUE(node(first).better_nodes(model).empty());
+  pass();
+  pass();
+  pass();
+  EXPECT_TRUE(node(first).has_let_go());
+  const std::string other = first == "a" ? "b" : "a";
+  EXPECT_EQ(node(other).units_of_all_nodes("one")->in_service, 1);
+  // The last node has nobody to give its models to.
+  for (auto& n : live_) n.is_draining = true;
+  pass();
+  EXPECT_TRUE(node(other).has_let_go());
+  EXPECT_TRUE(node(other).state("one"));
+}
+
+TEST_F(SeveralNodes, HostingFailsOnlyIfNoNodeCanLoadTheModel) {
+  const auto one = add("one", 0.9), two = add("two", 0.9);
+  failing_ = {"a"};
+  pass();
+  pass();
+  for (const auto& model : {one, two}) {
+    EXPECT_EQ(status(model), ModelStatus::hosted);
+    EXPECT_EQ(holders(model.uid), "b");
+  }
+  stop(one);
+  pass();
+  EXPECT_EQ(status(one), ModelStatus::trained);
+  failing_ = {"a", "b"};
+  ASSERT_TRUE(metadata_->write([](UnitOfWork& work) {
+    return work.models().move("one", ModelStatus::trained, ModelStatus::starting_hosting, "");
+  }));
+  pass();
+  pass();
+  EXPECT_EQ(status(one), ModelStatus::hosting_failed);
+  EXPECT_EQ(status(two), ModelStatus::hosted);
+}
+
+TEST_F(SeveralNodes, ACallForAModelThatNobodyHasGoesToItsNode) {
+  auto model = add("one", 0.9);
+  for (const auto& live : live_) node(live.id).reconcile();
+  const auto first = holders("one");
+  const std::string other = first == "a" ? "b" : "a";
+  node(other).reconcile();
+  metadata_->write([](UnitOfWork& work) { work.model_hosts().remove_model("one"); });
+  node(other).reconcile();
+  EXPECT_EQ(node(other).better_nodes(model), std::vector<std::string>{first});
+  // If it comes here all the same, because that one does not answer, it is loaded here.
+  model.status = ModelStatus::hosted;
+  const auto lease = node(other).lease(model);
+  ASSERT_TRUE(lease);
+  EXPECT_TRUE(node(other).judge(*lease, picture(20)));
+}
+
 }  // namespace
 }  // namespace vedette

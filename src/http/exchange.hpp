@@ -43,6 +43,7 @@ struct Response {
   std::chrono::milliseconds hold{0};         ///< the time to wait before the answer is sent
   Stages stages = {};                        ///< the operation's stages, if any; Server-Timing tells the client
   log::Context log_context = {};             ///< the context of lines that are logged while the answer is sent
+  std::string answered_by = {};              ///< if set, the answer is that node's and is sent as it came
 };
 
 /// One request on its way through the server. The connection calls begin(). Unless begin() returns an answer, the

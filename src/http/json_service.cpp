@@ -75,7 +75,22 @@ class JsonCall : public PendingCall {
     audit.is_read_only = is_reader(operation);
     audit.needs_no_right = route_.operation->action.empty();
     Subject subject;
-    auto answer = guarded_operation(body, subject, audit);
+    PassOn pass_on;
+    const bool may_pass_on = service_.relay_ != nullptr && header_value(head_.headers, kPassedOnHeader).empty();
+    auto answer = guarded_operation(body, subject, audit, may_pass_on ? &pass_on : nullptr);
+    if (!answer && !pass_on.nodes.empty()) {
+      auto passed = service_.relay_->pass_on(head_, body, pass_on.nodes);
+      if (passed) {
+        audit.name.clear();  // the other node counts the call, and writes it into the audit log
+        return passed;
+      }
+      // Instead of nodes that do not answer, this one loads the model. If it has it, and is overloaded, it stays so.
+      if (passed.error().kind != ErrorKind::unavailable) {
+        answer = passed.error();
+      } else if (answer.error().kind == ErrorKind::unavailable) {
+        answer = guarded_operation(body, subject, audit, nullptr);
+      }
+    }
     // If a call cannot be counted, that changes neither the answer nor the audit record of what was done.
     try {
       if (service_.metrics_) count(subject, answer);
@@ -100,10 +115,10 @@ class JsonCall : public PendingCall {
 
  private:
   /// Turns a failure of the machine, or a bug, into an answer, so that it is counted and audited like others.
-  Result<Json> guarded_operation(std::string_view body, Subject& subject, AuditEvent& audit) {
+  Result<Json> guarded_operation(std::string_view body, Subject& subject, AuditEvent& audit, PassOn* pass_on) {
     for (bool is_again = false;; is_again = true) {
       try {
-        return run_operation(body, subject, audit);
+        return run_operation(body, subject, audit, pass_on);
       } catch (const std::exception& e) {
         // The connection to the database may have been lost in the midst of a view. Transactions run again by themselves.
         const auto* away = dynamic_cast<const Away*>(&e);
@@ -115,7 +130,7 @@ class JsonCall : public PendingCall {
     }
   }
 
-  Result<Json> run_operation(std::string_view body, Subject& subject, AuditEvent& audit) {
+  Result<Json> run_operation(std::string_view body, Subject& subject, AuditEvent& audit, PassOn* pass_on) {
     const auto input = input_of(route_, head_, body);
     if (!input) return input.error();
     auto members = service_.model_.decode(*route_.operation, *input);
@@ -135,8 +150,9 @@ class JsonCall : public PendingCall {
       const auto key = identity_.scope.account + "/" + operation;
       if (auto ok = service_.limiter_.admit(key, std::chrono::steady_clock::now()); !ok) return ok.error();
     }
-    CallContext context{identity_.caller,    identity_.scope,     members->value("ClientToken", ""), "",
-                        identity_.abandoned, identity_.request_id};
+    CallContext context{
+        identity_.caller,     identity_.scope, members->value("ClientToken", ""), "", identity_.abandoned,
+        identity_.request_id, pass_on};
     if (!context.client_token.empty()) {
       Json parameters = *members;
       parameters.erase("ClientToken");
@@ -228,8 +244,13 @@ class JsonCall : public PendingCall {
 };
 
 JsonService::JsonService(const ApiModel& model, JsonOperations operations, LookoutVision& models, RateLimiter& limiter,
-                         Metrics* metrics)
-    : model_(model), operations_(std::move(operations)), models_(models), limiter_(limiter), metrics_(metrics) {
+                         Metrics* metrics, Relay* relay)
+    : model_(model),
+      operations_(std::move(operations)),
+      models_(models),
+      limiter_(limiter),
+      metrics_(metrics),
+      relay_(relay) {
   for (const auto& operation : model_.operations())
     if (!operations_.contains(operation.name)) throw std::logic_error("nothing runs the operation " + operation.name);
 }

@@ -8,6 +8,7 @@
 
 #include "api/model.hpp"
 #include "http/rate_limiter.hpp"
+#include "http/relay.hpp"
 #include "http/wire_service.hpp"
 #include "metrics/metrics.hpp"
 #include "service/service.hpp"
@@ -36,9 +37,10 @@ JsonOperations extension_operations(ExtensionServices& services);
 class JsonService : public WireService {
  public:
   /// `models` resolves the versions and tags of the models that members name. If `metrics` is null, calls are not
-  /// counted. Throws std::logic_error if the table lacks an operation of the model.
+  /// counted. If `relay` is null, this node answers every call. Throws std::logic_error if the table lacks an operation
+  /// of the model.
   JsonService(const ApiModel& model, JsonOperations operations, LookoutVision& models, RateLimiter& limiter,
-              Metrics* metrics);
+              Metrics* metrics, Relay* relay = nullptr);
   [[nodiscard]] std::string_view signing_name() const override { return model_.service(); }
   [[nodiscard]] bool waits_for_model(const RequestHead& head) const override;
   Result<std::unique_ptr<PendingCall>> open(const RequestHead& head, const CallIdentity& identity) override;
@@ -52,6 +54,7 @@ class JsonService : public WireService {
   LookoutVision& models_;
   RateLimiter& limiter_;
   Metrics* const metrics_;
+  Relay* const relay_;
 };
 
 }  // namespace vedette

@@ -27,6 +27,7 @@ constexpr std::uint64_t kChunkedOverhead = 64 << 10;
 /// The time before a client is told that its call was throttled. During this time only a timer waits for it. Without
 /// the pause, clients that call again at once, as many do, would take the machine from those whose calls were admitted.
 constexpr std::chrono::milliseconds kThrottledHold{500};
+constexpr int kThrottledStatus = 429;
 
 /// Divides the time of a request into stages. Every moment belongs to exactly one stage, so that together they make up
 /// the whole time.
@@ -80,6 +81,11 @@ class PipelineExchange : public Exchange {
  public:
   PipelineExchange(Pipeline& pipeline, RequestHead head) : pipeline_(pipeline), head_(std::move(head)) {
     identity_.request_id = random_uuid();
+    if (const auto client = pipeline.relay_ ? pipeline.relay_->client_of(head_) : std::nullopt) {
+      passed_on_by_ = std::exchange(head_.remote_address, client->address);
+      head_.is_secure = client->is_secure;
+      head_.is_body_protected = client->is_body_protected;
+    }
     identity_.abandoned = head_.abandoned;
     context_ = log::Context{{"request", identity_.request_id}};
   }
@@ -329,12 +335,21 @@ class PipelineExchange : public Exchange {
       error.message = "The server failed. Its log says more under the request id " + identity_.request_id + ".";
     }
     auto response = service_->encode_error(error, head_, identity_.request_id);
-    if (error.kind == ErrorKind::throttled) response.hold = kThrottledHold;
+    // The node that passed the call on may find another one; otherwise it lets the client wait.
+    if (error.kind == ErrorKind::throttled && passed_on_by_.empty()) response.hold = kThrottledHold;
     return response;
   }
 
-  /// Completes every answer: gives it the request id and the times of its stages, and logs one line.
+  /// Completes every answer: gives it the request id and the times of its stages, and logs one line. An answer of
+  /// another node has all that.
   Response done(Response r) {
+    if (!r.answered_by.empty()) {
+      if (r.status == kThrottledStatus) r.hold = kThrottledHold;
+      times_.spent_in(StageClock::work);
+      log_answer(r);
+      r.log_context = context_;
+      return r;
+    }
     r.headers.emplace_back(service_ ? service_->request_id_header() : "x-amzn-RequestId", identity_.request_id);
     if (service_ && !header_value(head_.headers, "origin").empty()) {
       try {
@@ -381,6 +396,12 @@ class PipelineExchange : public Exchange {
     fields.emplace_back("caller", is_verified_ && !user.empty() ? user : "-");
     fields.emplace_back("claimed", is_verified_ || user.empty() ? "-" : user);
     fields.emplace_back("remote", head_.remote_address);
+    if (!passed_on_by_.empty()) fields.emplace_back("passed_on_by", passed_on_by_);
+    if (!r.answered_by.empty()) {
+      fields.emplace_back("passed_on_to", r.answered_by);
+      for (const auto& [name, value] : r.headers)
+        if (equals_ignore_case(name, service_->request_id_header())) fields.emplace_back("answered_as", value);
+    }
     log::info("request", fields);
   }
 
@@ -388,6 +409,7 @@ class PipelineExchange : public Exchange {
   RequestHead head_;
   StageClock times_;
   bool is_handed_over_ = false;
+  std::string passed_on_by_;  // the address of the node that passed the call on, if one did
   CallIdentity identity_;
   log::Context context_;
   WireService* service_ = nullptr;  // the service whose form errors have; set before any error occurs

@@ -8,6 +8,7 @@
 #include "http/exchange.hpp"
 #include "http/open_paths.hpp"
 #include "http/rate_limiter.hpp"
+#include "http/relay.hpp"
 #include "http/wire_service.hpp"
 
 namespace vedette {
@@ -16,15 +17,17 @@ namespace vedette {
 /// signature and runs the operation. It is thread-safe.
 class Pipeline : public RequestHandler {
  public:
-  /// If `regions` is empty, every region that a caller signs for is accepted.
+  /// If `regions` is empty, every region that a caller signs for is accepted. `relay` tells who the client is of a call
+  /// that another node passed on; it is null if there are no other nodes.
   Pipeline(Authenticator& authenticator, const Clock& clock, std::vector<WireService*> services,
-           const OpenPaths& open_paths, AuditLog& audit, std::vector<std::string> regions)
+           const OpenPaths& open_paths, AuditLog& audit, std::vector<std::string> regions, const Relay* relay = nullptr)
       : authenticator_(authenticator),
         clock_(clock),
         services_(std::move(services)),
         open_paths_(open_paths),
         audit_(audit),
-        regions_(std::move(regions)) {}
+        regions_(std::move(regions)),
+        relay_(relay) {}
   std::unique_ptr<Exchange> open(RequestHead head) override;
 
  private:
@@ -37,6 +40,7 @@ class Pipeline : public RequestHandler {
   const OpenPaths& open_paths_;
   AuditLog& audit_;
   const std::vector<std::string> regions_;
+  const Relay* const relay_;
   static constexpr double kFailuresPerSecond = 1, kFailuresAtOnce = 30;
   RateLimiter failures_{kFailuresPerSecond, kFailuresAtOnce};  // limits wrong signatures by key and network
 };

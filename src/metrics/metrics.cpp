@@ -97,6 +97,7 @@ void Metrics::sample_hosting() {
     const auto maximum = static_cast<double>(model.max_inference_units.value_or(model.min_inference_units.value_or(1)));
     const auto version = std::to_string(model.version);
     const auto state = states_ ? states_(model.uid) : std::nullopt;
+    if (states_ && !state) continue;
     const auto sample = [&](Metric metric, double value) {
       add(scope, model.project, version, metric, value);
       live.insert({scope, model.project, version, metric});

@@ -43,14 +43,14 @@ std::string_view to_text(Metric metric);  ///< Returns a text such as "DetectedA
 
 class Metrics {
  public:
-  /// What this node knows of a model that it hosts.
+  /// What is known of a hosted model: the units of all nodes together.
   struct HostedState {
     int desired_units = 0;  ///< The inference units that the demand asks for.
     int units_in_service = 0;
     /// Whether the latest pictures no longer look like those of the training; empty if that cannot be told.
     std::optional<bool> is_unlike_training = {};
   };
-  /// Returns nothing if this node does not host the model.
+  /// Returns nothing if it is not for this node to count the model's units.
   using States = std::function<std::optional<HostedState>(const std::string& model_uid)>;
   Metrics(MetadataStore& store, const Clock& clock, States states = {})
       : store_(store), clock_(clock), states_(std::move(states)) {}

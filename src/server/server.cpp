@@ -158,7 +158,7 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
                .memory = static_cast<std::size_t>(settings.model_memory_mib) << 20}),
       metrics(stores.metadata(), clock,
               [this](const std::string& uid) -> std::optional<Metrics::HostedState> {
-                const auto units = hosting.state(uid);
+                const auto units = hosting.units_of_all_nodes(uid);
                 const auto stream = hosting.stream(uid);
                 if (!units || !stream) return std::nullopt;
                 Metrics::HostedState state{units->desired, units->in_service};

@@ -78,7 +78,7 @@ Result<extension::AnomalyMap> LookoutVision::compute_anomaly_map(const CallConte
   if (!bytes) return bytes.error();
   const auto header = read_image_header(as_bytes(*bytes));
   if (!header) return header.error();
-  auto lease = hosting_.lease_to_look(*model);
+  auto lease = lease_or_pass_on(call, *model);
   if (!lease) return lease.error();
   auto verdict = hosting_.judge(*lease, as_bytes(*bytes), call.abandoned, verified.count > 0);
   if (!verdict) return verdict.error();
@@ -113,7 +113,7 @@ Result<extension::NearestPatch> LookoutVision::find_nearest_patch(const CallCont
   if (!model) return model.error();
   const auto bytes = picture_of(objects_, call.caller, request.look);
   if (!bytes) return bytes.error();
-  auto lease = hosting_.lease_to_look(*model);
+  auto lease = lease_or_pass_on(call, *model);
   if (!lease) return lease.error();
   const auto& engine = *lease->engine;
   const auto& m = engine.manifest();

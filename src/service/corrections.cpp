@@ -146,7 +146,7 @@ Result<LookoutVision::ModelCorrectionList> LookoutVision::correct_model(const Ca
     if (y >= header->height || x >= header->width) return invalid_input("Place lies outside of the image.");
     at = {(y + 0.5) / header->height, (x + 0.5) / header->width};
   }
-  auto lease = hosting_.lease(*model);
+  auto lease = lease_or_pass_on(call, *model);
   if (!lease) return lease.error();
   const auto known = ModelFiles(objects_).examples(model->uid);
   if (!known && known.error().kind != ErrorKind::not_found) return known.error();

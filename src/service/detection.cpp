@@ -33,6 +33,14 @@ Error LookoutVision::not_hosted(const Model& model) {
                   "The model is " + std::string(to_text(model.status)) + "; start it first.");
 }
 
+Result<ModelLease> LookoutVision::lease_or_pass_on(const CallContext& call, const Model& model) {
+  if (call.pass_on != nullptr && model.status == ModelStatus::hosted) {
+    call.pass_on->nodes = hosting_.better_nodes(model);
+    if (!call.pass_on->nodes.empty()) return fail(ErrorKind::unavailable, "Another node hosts the model.");
+  }
+  return hosting_.lease_to_look(model);
+}
+
 Result<void> LookoutVision::decide_now(Verdict& verdict, const Model& model, const Manifest& manifest,
                                        const std::optional<MovedThreshold>& moved,
                                        const VerifiedPictureRepository::Revision& verified) {
@@ -67,12 +75,14 @@ Result<lookoutvision::DetectionResult> LookoutVision::detect_anomalies(const Cal
     count(Metric::invalid_image_count, 1);
     return ok.error();
   }
-  auto lease = hosting_.lease(*model);
+  auto lease = lease_or_pass_on(call, *model);
   if (!lease) return lease.error();
   const auto start = std::chrono::steady_clock::now();
   auto verdict = hosting_.judge(*lease, image, call.abandoned, verified.count > 0);
   if (!verdict) {
     if (verdict.error().kind == ErrorKind::invalid_input) count(Metric::invalid_image_count, 1);
+    if (verdict.error().kind == ErrorKind::throttled && call.pass_on != nullptr)
+      call.pass_on->nodes = hosting_.other_hosts(*model);
     return verdict.error();
   }
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;

@@ -244,6 +244,7 @@ Result<ModelStatus> LookoutVision::start_model(const CallContext& call,
                             "At most " + std::to_string(quotas_.hosted_models) + " models may be hosted.");
     work.models().move(model->uid, model->status, ModelStatus::starting_hosting, "The model is being started.");
     work.models().set_units(model->uid, request.min_inference_units, request.max_inference_units);
+    work.model_hosts().remove_model(model->uid);  // nodes that could not load it before try again
     remember(work, call, "StartModel", model->uid);
     return ModelStatus::starting_hosting;
   });

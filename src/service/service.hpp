@@ -24,6 +24,11 @@
 namespace vedette {
 struct Rebasing;
 
+/// Other nodes that should answer a call in the place of this one.
+struct PassOn {
+  std::vector<std::string> nodes;  ///< their ids, the best one first
+};
+
 /// Says who calls, in which account and region, and with which client token. The call is already authorised, except for
 /// rights on buckets.
 struct CallContext {
@@ -33,6 +38,8 @@ struct CallContext {
   std::string parameters_hash;     ///< the hash of all members except the token
   std::stop_token abandoned = {};  ///< requested when the caller hangs up
   std::string request_id = {};     ///< is stored with the jobs that the call inserts
+  /// An operation that fails may name other nodes here, which can answer the call. If it is null, this node must answer.
+  PassOn* pass_on = nullptr;
 };
 
 /// Limits what an account may use in all regions together, since callers may sign for any region.
@@ -256,6 +263,9 @@ class LookoutVision {
                                                        const extension::StartTrialRequest& request);
   Result<Manifest> trained_manifest(const Model& model);
   Result<ModelCorrectionList> corrections_with_effect(const Model& model);
+  /// Returns a lease of the model as Hosting::lease_to_look does. Fails with unavailable if other nodes should answer the
+  /// call, which are named in `call.pass_on` then.
+  Result<ModelLease> lease_or_pass_on(const CallContext& call, const Model& model);
   /// Changes a verdict by what people decided about the model since its training: the threshold and the corrections in
   /// force. Fails only if the corrections cannot be loaded.
   Result<void> decide_now(Verdict& verdict, const Model& model, const Manifest& manifest,

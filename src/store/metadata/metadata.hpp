@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "domain/domain.hpp"
 #include "store/metadata/dataset_checks.hpp"
+#include "store/metadata/model_hosts.hpp"
 #include "store/metadata/stations.hpp"
 #include "store/metadata/trial_detections.hpp"
 #include "store/metadata/verified_pictures.hpp"
@@ -180,6 +181,8 @@ class ModelRepository {
   virtual std::vector<ScopedModel> list_in_states(const std::vector<ModelStatus>& states) = 0;
   virtual std::int64_t count_in_state(const std::string& account,
                                       ModelStatus status) = 0;  ///< counts them in all regions
+  /// Returns nothing if the model is gone.
+  virtual std::optional<ModelStatus> status(const std::string& uid) = 0;
   /// Compares and sets the status of the model with this uid. Returns false if the model is gone or in another state.
   virtual bool move(const std::string& uid, ModelStatus from, ModelStatus to, const std::string& message) = 0;
   /// Sets a new message if the model is in this state. Returns false if it is not.
@@ -309,6 +312,7 @@ class UnitOfWork {
   virtual ProjectRepository& projects() = 0;
   virtual DatasetRepository& datasets() = 0;
   virtual ModelRepository& models() = 0;
+  virtual ModelHostRepository& model_hosts() = 0;
   virtual PackagingJobRepository& packaging_jobs() = 0;
   virtual TrialDetectionRepository& trial_detections() = 0;
   virtual VerifiedPictureRepository& verified_pictures() = 0;

@@ -529,6 +529,53 @@ TEST(SqliteMigrations, TheFirstVersionsDataIsTakenOver) {
   });
 }
 
+TEST_P(Metadata, NodesReportTheModelsThatTheyHost) {
+  const auto change = [&](const std::function<void(ModelHostRepository&)>& f) {
+    store_->write([&](UnitOfWork& work) { f(work.model_hosts()); });
+  };
+  const auto described = [&] {
+    std::string out;
+    for (const auto& h : store_->read()->model_hosts().list())
+      out += h.model + " " + h.node + " " + (h.is_loaded ? "loaded " : "failed ") + std::to_string(h.desired_units) +
+             "/" + std::to_string(h.units_in_service) + " " + std::to_string(h.changed.time_since_epoch().count()) +
+             "\n";
+    return out;
+  };
+  store_->write([&](UnitOfWork& work) {
+    Model model;
+    model.project = "p";
+    for (const auto* uid : {"u", "v"}) {
+      model.uid = uid;
+      ++model.version;
+      model.status = ModelStatus::hosted;
+      work.models().insert(kScope, model);
+    }
+    EXPECT_EQ(work.models().status("u"), ModelStatus::hosted);
+    EXPECT_FALSE(work.models().status("w"));
+  });
+  change([](auto& hosts) {
+    hosts.put({"v", "b", true, 2, 1, at(1)});
+    hosts.put({"v", "a", false, 0, 0, at(2)});
+    hosts.put({"u", "b", true, 1, 1, at(3)});
+    hosts.put({"no such model", "b", true, 1, 1, at(3)});
+  });
+  EXPECT_EQ(described(), "u b loaded 1/1 3000\nv a failed 0/0 2000\nv b loaded 2/1 1000\n");
+  change([](auto& hosts) {
+    hosts.put({"v", "a", true, 3, 2, at(4)});
+    hosts.remove("v", "b");
+    hosts.remove("v", "c");
+  });
+  EXPECT_EQ(described(), "u b loaded 1/1 3000\nv a loaded 3/2 4000\n");
+  EXPECT_EQ(store_->read()->model_hosts().list_of_model("v").size(), 1U);
+  change([](auto& hosts) { hosts.remove_node("a"); });
+  EXPECT_EQ(described(), "u b loaded 1/1 3000\n");
+  change([](auto& hosts) { hosts.put({"v", "a", true, 3, 2, at(4)}); });
+  change([](auto& hosts) { hosts.remove_model("u"); });
+  EXPECT_EQ(described(), "v a loaded 3/2 4000\n");
+  store_->write([](UnitOfWork& work) { work.models().remove("v"); });
+  EXPECT_EQ(described(), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Backends, Metadata, testing::ValuesIn(backends()),
                          [](const auto& backend) { return backend.param.name; });
 

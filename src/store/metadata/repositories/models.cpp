@@ -68,6 +68,11 @@ class Models : public ModelRepository {
     q.bind(account).bind(to_text(status));
     return q.step() ? q.integer(0) : 0;
   }
+  std::optional<ModelStatus> status(const std::string& uid) override {
+    auto q = c_.prepare("SELECT status FROM models WHERE uid = ?");
+    q.bind(uid);
+    return q.step() ? std::optional(parse_model_status(q.text(0))) : std::nullopt;
+  }
   bool move(const std::string& uid, ModelStatus from, ModelStatus to, const std::string& message) override {
     return c_.prepare("UPDATE models SET status = ?, status_message = ? WHERE uid = ? AND status = ?")
                .bind(to_text(to))

@@ -14,6 +14,7 @@ using sql::Statement;
 std::unique_ptr<ProjectRepository> make_projects(Connection& connection);
 std::unique_ptr<DatasetRepository> make_datasets(Connection& connection);
 std::unique_ptr<ModelRepository> make_models(Connection& connection);
+std::unique_ptr<ModelHostRepository> make_model_hosts(Connection& connection);
 std::unique_ptr<PackagingJobRepository> make_packaging_jobs(Connection& connection);
 std::unique_ptr<TrialDetectionRepository> make_trial_detections(Connection& connection);
 std::unique_ptr<VerifiedPictureRepository> make_verified_pictures(Connection& connection);

@@ -28,6 +28,7 @@ class SqlUnitOfWork : public UnitOfWork {
   ProjectRepository& projects() override { return projects_.get(); }
   DatasetRepository& datasets() override { return datasets_.get(); }
   ModelRepository& models() override { return models_.get(); }
+  ModelHostRepository& model_hosts() override { return model_hosts_.get(); }
   PackagingJobRepository& packaging_jobs() override { return packaging_jobs_.get(); }
   TrialDetectionRepository& trial_detections() override { return trial_detections_.get(); }
   VerifiedPictureRepository& verified_pictures() override { return verified_pictures_.get(); }
@@ -45,6 +46,7 @@ class SqlUnitOfWork : public UnitOfWork {
   Lazy<ProjectRepository> projects_{transaction_.connection(), make_projects};
   Lazy<DatasetRepository> datasets_{transaction_.connection(), make_datasets};
   Lazy<ModelRepository> models_{transaction_.connection(), make_models};
+  Lazy<ModelHostRepository> model_hosts_{transaction_.connection(), make_model_hosts};
   Lazy<PackagingJobRepository> packaging_jobs_{transaction_.connection(), make_packaging_jobs};
   Lazy<TrialDetectionRepository> trial_detections_{transaction_.connection(), make_trial_detections};
   Lazy<VerifiedPictureRepository> verified_pictures_{transaction_.connection(), make_verified_pictures};
