@@ -7,7 +7,7 @@
 
 namespace vedette::embedded {
 extern const std::string_view migration_0001, migration_0002, migration_0003, migration_0004, migration_0005,
-    migration_0006, migration_0007, migration_0008;
+    migration_0006, migration_0007, migration_0008, migration_0009;
 }
 
 namespace vedette {
@@ -27,7 +27,8 @@ std::unique_ptr<MetadataStore> open_sqlite_metadata(const std::filesystem::path&
                                  {5, embedded::migration_0005},
                                  {6, embedded::migration_0006},
                                  {7, embedded::migration_0007},
-                                 {8, embedded::migration_0008}});
+                                 {8, embedded::migration_0008},
+                                 {9, embedded::migration_0009}});
   }
   return metadata::make_sql_metadata(std::make_unique<sqlite::Pool>(path, clock));
 }
