@@ -1,5 +1,8 @@
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
+
+#include <chrono>
 
 #include "base/log.hpp"
 #include "commands.hpp"
@@ -24,6 +27,10 @@ void serve(const ServerSettings& settings) {
   int received = 0;
   sigwait(&signals, &received);
   log::info("stopping", {{"signal", std::to_string(received)}});
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(server.drain() + std::chrono::milliseconds(999));
+  const timespec longest{static_cast<time_t>(seconds.count()), 0};
+  if (seconds.count() > 0) sigtimedwait(&signals, nullptr, &longest);
   server.stop();
   log::info("stopped");
 }

@@ -209,6 +209,13 @@ JsonOperations extension_operations(ExtensionServices& s) {
          return encoded(s.stations.update_channel(i.context, extension::UpdateStationChannelRequest(i.members)),
                         [](const auto& channels) { return encode_channels(channels); });
        }},
+      {"ListNodes",
+       [&](const Invocation& i) {
+         return encoded(list_nodes(s, i.context, lookoutvision::PageRequest(i.members)), [](const auto& page) {
+           return encode_page(page, "Nodes",
+                              [](const auto& node) { return extension::encode_node(node.node, node.state); });
+         });
+       }},
       {"ListMetrics",
        [&](const Invocation& i) {
          return encoded(list_metrics(s, i.context, lookoutvision::PageRequest(i.members)), [](const auto& page) {

@@ -49,13 +49,13 @@ std::map<std::string, std::string> client_models(const std::vector<const ApiMode
 
 std::vector<OpenRoute> open_routes(const std::vector<const ApiModel*>& models, const std::string& version,
                                    std::function<std::string()> metrics, const MetricsAccess& access,
-                                   std::function<bool()> is_ready, std::vector<OpenRoute> routes) {
+                                   std::function<std::optional<std::string>()> trouble, std::vector<OpenRoute> routes) {
   const std::vector<OpenRoute> others = {
       {"/healthz", [](const RequestHead&) { return text(200, "ok\n"); }},
       {"/readyz",
-       [is_ready = std::move(is_ready)](const RequestHead&) {
-         const bool ready = is_ready();
-         return text(ready ? 200 : 503, ready ? "ok\n" : "the database does not answer\n");
+       [trouble = std::move(trouble)](const RequestHead&) {
+         const auto reason = trouble();
+         return reason ? text(503, *reason + "\n") : text(200, "ok\n");
        }},
       {"/metrics", [metrics = std::move(metrics), access, token_hash = sha256_hex("Bearer " + access.token)](
                        const RequestHead& head) { return answer_metrics(head, access, token_hash, metrics); }},
@@ -101,9 +101,9 @@ bool is_browser(const RequestHead& head) {
 
 OpenPaths::OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version,
                      std::function<std::string()> metrics, const MetricsAccess& metrics_access,
-                     std::function<bool()> is_ready, std::vector<OpenRoute> console)
+                     std::function<std::optional<std::string>()> trouble, std::vector<OpenRoute> console)
     : OpenPaths(
-          open_routes(models, version, std::move(metrics), metrics_access, std::move(is_ready), std::move(console))) {}
+          open_routes(models, version, std::move(metrics), metrics_access, std::move(trouble), std::move(console))) {}
 
 OpenPaths::OpenPaths(std::vector<OpenRoute> routes) : routes_(std::move(routes)) {
   for (const auto& route : routes_)

@@ -33,11 +33,12 @@ bool is_browser(const RequestHead& head);
 /// the API. It is thread-safe.
 class OpenPaths {
  public:
-  /// The routes of the console (console_files.hpp) come before the others. `is_ready` returns whether this node can serve, which means that its database answers. Throws std::logic_error if
+  /// The routes of the console (console_files.hpp) come before the others. `trouble` returns in
+  /// words why this node should get no requests, or nothing if it is ready. Throws std::logic_error if
   /// a bucket could have the name of a route, because unsigned requests for the bucket's objects would not reach it.
   OpenPaths(const std::vector<const ApiModel*>& models, const std::string& version,
-            std::function<std::string()> metrics, const MetricsAccess& metrics_access, std::function<bool()> is_ready,
-            std::vector<OpenRoute> console);
+            std::function<std::string()> metrics, const MetricsAccess& metrics_access,
+            std::function<std::optional<std::string>()> trouble, std::vector<OpenRoute> console);
   /// Makes a table of other routes.
   explicit OpenPaths(std::vector<OpenRoute> routes);
   /// Returns the answer to a GET or HEAD request that is not signed and whose path is in the table; otherwise returns

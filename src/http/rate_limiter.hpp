@@ -1,8 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "base/mutex.hpp"
 #include "base/result.hpp"
@@ -14,8 +17,10 @@ namespace vedette {
 /// bucket. It is thread-safe.
 class RateLimiter {
  public:
-  /// If `per_second` is 0, there is no limit.
-  explicit RateLimiter(double per_second, double burst = 1) : per_second_(per_second), burst_(burst) {}
+  /// If `per_second` is 0, there is no limit. `sharers` tells how many limiters share the rate and the burst, each on a
+  /// node of its own: this one admits its part.
+  explicit RateLimiter(double per_second, double burst = 1, std::function<std::size_t()> sharers = {})
+      : all_per_second_(per_second), all_burst_(burst), sharers_(std::move(sharers)) {}
   /// Admits a call. Fails with throttled; the error says when to come back.
   Result<void> admit(const std::string& key, std::chrono::steady_clock::time_point now);
 
@@ -24,7 +29,8 @@ class RateLimiter {
     double tokens;
     std::chrono::steady_clock::time_point filled;
   };
-  const double per_second_, burst_;
+  const double all_per_second_, all_burst_;
+  const std::function<std::size_t()> sharers_;
   Mutex mutex_;
   std::map<std::string, Bucket> buckets_ GUARDED_BY(mutex_);
 };

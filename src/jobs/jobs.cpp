@@ -1,5 +1,6 @@
 #include "jobs/jobs.hpp"
 
+#include <algorithm>
 #include <exception>
 
 #include "base/log.hpp"
@@ -7,31 +8,22 @@
 namespace vedette {
 namespace {
 
-constexpr std::chrono::seconds kLease{30};
-constexpr std::chrono::seconds kRenewInterval{8};
 // The worker looks again after this time, since other nodes insert jobs, too.
 constexpr std::chrono::seconds kPollInterval{2};
 constexpr std::chrono::seconds kRetryAfterCrash{10};
 
-/// Renews a lease again and again while this object lives.
+/// Steps a LeaseKeeper on a thread of its own while this object lives.
 class Heartbeat {
  public:
-  Heartbeat(MetadataStore& store, std::int64_t job, const std::string& worker, std::atomic<bool>& lost)
-      : thread_(log::carried([this, &store, job, worker, &lost] {
+  explicit Heartbeat(LeaseKeeper keeper)
+      : thread_(log::carried([this, keeper]() mutable {
           MutexLock lock(mutex_);
-          while (!ended_.wait_for(lock.standard(), kRenewInterval, [this]() REQUIRES(mutex_) { return is_over_; })) {
+          while (!is_over_) {
             lock.unlock();  // The database may take its time.
-            try {
-              const bool is_held =
-                  store.write([&](UnitOfWork& work) { return work.jobs().renew(job, worker, work.now() + kLease); });
-              if (!is_held) {
-                lost = true;
-                return;
-              }
-            } catch (const std::exception& e) {
-              log::warning("the lease of a job could not be renewed", {{"reason", e.what()}});
-            }
+            const auto pause = keeper.step();
+            if (!pause) return;
             lock.lock();
+            ended_.wait_for(lock.standard(), *pause, [this]() REQUIRES(mutex_) { return is_over_; });
           }
         })) {}
   ~Heartbeat() {
@@ -54,8 +46,34 @@ class Heartbeat {
 
 }  // namespace
 
-JobWorker::JobWorker(MetadataStore& store, const Clock& clock, std::string kind, std::string worker, Handler handler)
-    : store_(store), clock_(clock), kind_(std::move(kind)), worker_(std::move(worker)), handler_(std::move(handler)) {}
+LeaseKeeper::LeaseKeeper(MetadataStore& store, const MonotonicClock& clock, lease::Claim claim, Moment claim_began,
+                         std::atomic<bool>& cancel)
+    : store_(store), clock_(clock), claim_(std::move(claim)), held_(claim_began), cancel_(cancel) {}
+
+std::optional<std::chrono::nanoseconds> LeaseKeeper::step() {
+  using Answer = lease::Held::Answer;
+  if (const auto began = clock_.now(); began >= held_.renew_at()) {
+    auto answer = Answer::unknown;
+    try {
+      const bool is_renewed =
+          store_.write([&](UnitOfWork& work) { return lease::renew(work.jobs(), claim_, work.now()); });
+      answer = is_renewed ? Answer::renewed : Answer::lost;
+    } catch (const std::exception& e) {
+      log::warning("the lease of a job could not be renewed", {{"reason", e.what()}});
+    }
+    held_.answered(began, answer);
+  }
+  const auto now = clock_.now();
+  if (!held_.is_trusted(now)) {
+    log::warning("a job is cancelled because its lease is lost or ran out");
+    cancel_ = true;
+    return std::nullopt;
+  }
+  return std::max(std::chrono::nanoseconds(0), std::min(held_.renew_at(), held_.trusted_until()) - now);
+}
+
+JobWorker::JobWorker(MetadataStore& store, const MonotonicClock& clock, Options options, JobHandler handler)
+    : store_(store), clock_(clock), options_(std::move(options)), handler_(std::move(handler)) {}
 
 JobWorker::~JobWorker() {
   stop();
@@ -91,9 +109,9 @@ void JobWorker::loop() {
   while (true) {
     bool worked = false;
     try {
-      worked = run_one();
+      worked = options_.may_claim() && run_one();
     } catch (const std::exception& e) {
-      log::error("a job could not be claimed or ended", {{"kind", kind_}, {"reason", e.what()}});
+      log::error("a job could not be claimed or ended", {{"kind", options_.kind}, {"reason", e.what()}});
     }
     MutexLock lock(mutex_);
     if (!worked)
@@ -107,33 +125,48 @@ bool JobWorker::run_one() {
   {
     // An earlier job whose lease was lost must not cancel this one.
     const MutexLock lock(mutex_);
-    if (!stopping_) cancel_ = false;
+    if (stopping_) return false;
+    cancel_ = false;
   }
+  const auto began = clock_.now();
   const auto job = store_.write(
-      [&](UnitOfWork& work) { return work.jobs().claim(kind_, worker_, work.now(), work.now() + kLease); });
+      [&](UnitOfWork& work) { return lease::claim(work.jobs(), options_.kind, options_.worker, work.now()); });
   if (!job) return false;
   std::vector<log::Field> context = {{"job", std::to_string(job->id)}};
   if (!job->request_id.empty()) context.emplace_back("request", job->request_id);
   const log::Scope scope{log::Context(std::move(context))};
+
+  const lease::Claim claim{job->id, options_.worker, job->lease.term};
+  FencedStore fenced(store_, claim);
   std::optional<JobOutcome> outcome;
   {
-    const Heartbeat heartbeat(store_, job->id, worker_, cancel_);
-    try {
-      outcome = handler_(*job, cancel_);
-    } catch (const std::exception& e) {
-      log::error("a job's handler threw an exception: the job will run again", {{"kind", kind_}, {"reason", e.what()}});
-      outcome = JobOutcome{kRetryAfterCrash};
-    }
+    const Heartbeat heartbeat({store_, clock_, claim, began, cancel_});
+    outcome = run({*job, fenced, cancel_, std::to_string(job->id) + "-" + std::to_string(job->lease.term)});
   }
-  const bool counts = outcome->is_attempt && !cancel_;
-  store_.write([&](UnitOfWork& work) {
-    // If the lease is lost, neither call changes anything: the job then belongs to another worker.
-    if (outcome->retry_after)
-      work.jobs().release(job->id, worker_, work.now() + *outcome->retry_after, counts);
-    else
-      work.jobs().complete(job->id, worker_);
+  if (!outcome) return true;
+  const bool is_attempt = outcome->is_attempt && !cancel_;
+  const bool is_held = store_.write([&](UnitOfWork& work) {
+    return outcome->retry_after ? lease::give_back(work.jobs(), claim, work.now() + *outcome->retry_after, is_attempt)
+                                : lease::complete(work.jobs(), claim);
   });
+  if (!is_held) log::warning("another worker has the job", {{"kind", options_.kind}});
   return true;
+}
+
+std::optional<JobOutcome> JobWorker::run(const JobRun& run) {
+  try {
+    if (!lease::is_given_up(run.job.lease)) return handler_.run(run);
+    log::error("a job is given up", {{"kind", options_.kind}, {"rescues", std::to_string(run.job.lease.rescues)}});
+    handler_.give_up(run);
+    return JobOutcome{};
+  } catch (const LeaseLost&) {
+    log::warning("another worker has the job", {{"kind", options_.kind}});
+    return std::nullopt;
+  } catch (const std::exception& e) {
+    log::error("a job's handler threw an exception: the job will run again",
+               {{"kind", options_.kind}, {"reason", e.what()}});
+    return JobOutcome{kRetryAfterCrash};
+  }
 }
 
 }  // namespace vedette

@@ -89,6 +89,19 @@ const std::vector<Option>& server_options() {
        [](Settings& s) -> OptionValue { return &s.listen; },
        {},
        "ADDRESS:PORT to listen on; port 0 takes any free one."},
+      {"--node-address",
+       "VEDETTE_NODE_ADDRESS",
+       [](Settings& s) -> OptionValue { return &s.node_address; },
+       {},
+       "URL at which the other nodes of the installation reach this one.",
+       "It is of the form `http://HOST:PORT` or `https://HOST:PORT`.",
+       "what follows from `--listen`, unless that is all addresses"},
+      {"--drain-seconds", "VEDETTE_DRAIN_SECONDS", [](Settings& s) -> OptionValue { return &s.drain_seconds; },
+       NumberRange{0, 3600},
+       "How long the server still answers after it was told to stop (SIGTERM), while /readyz already says 503.",
+       "Load balancers stop to send requests meanwhile, and other nodes take over what this one does. A second signal "
+       "ends the wait.",
+       "10 if other nodes live, else 0"},
       {"--tls-cert",
        "VEDETTE_TLS_CERT",
        [](Settings& s) -> OptionValue { return &s.tls_certificate; },
@@ -191,7 +204,8 @@ const std::vector<Option>& server_options() {
       {"--requests-per-second", "", [](Settings& s) -> OptionValue { return &s.requests_per_second; },
        NumberRange{0, 1e6},
        "Calls of each operation per account, in all regions together, DetectAnomalies excepted; 0: no limit.",
-       "More get `ThrottlingException` with `Retry-After`. The original allowed 5. DetectAnomalies is bounded by its "
+       "Of several nodes each admits its part: the rate divided by the number of nodes that live. More get "
+       "`ThrottlingException` with `Retry-After`. The original allowed 5. DetectAnomalies is bounded by its "
        "model's units instead."},
       {"--most-connections", "", [](Settings& s) -> OptionValue { return &s.most_connections; },
        NumberRange{1, 1'000'000},

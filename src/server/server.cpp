@@ -1,5 +1,7 @@
 #include "server/server.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cmath>
 #include <optional>
@@ -10,6 +12,7 @@
 #include "auth/identities.hpp"
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "base/monotonic_clock.hpp"
 #include "domain/limits.hpp"
 #include "hosting/hosting.hpp"
 #include "http/json_service.hpp"
@@ -19,6 +22,7 @@
 #include "http/sts_service.hpp"
 #include "jobs/jobs.hpp"
 #include "metrics/metrics.hpp"
+#include "nodes/nodes.hpp"
 #include "server/options.hpp"
 #include "server/process.hpp"
 #include "server/stores.hpp"
@@ -34,6 +38,8 @@
 
 namespace vedette {
 namespace {
+
+constexpr double kUsualDrainSeconds = 10;
 
 ComputeOptions compute_options(const ServerSettings& settings) {
   ComputeOptions compute;
@@ -73,20 +79,24 @@ S3ServiceOptions s3_options(const ServerSettings& settings) {
 /// Runs background jobs with one worker thread for each kind of job.
 class Workers {
  public:
-  Workers(const ServerSettings& settings, Stores& stores, const Clock& clock, const TrainingPlan& plan)
-      : metadata_(stores.metadata()), clock_(clock), name_(stores.node() + "/" + random_id(8)) {
+  Workers(const ServerSettings& settings, Stores& stores, const Clock& clock, const MonotonicClock& monotonic,
+          const TrainingPlan& plan)
+      : metadata_(stores.metadata()),
+        monotonic_(monotonic),
+        nodes_(stores.nodes()),
+        name_(stores.nodes().self().id + "/" + random_id(8)) {
     auto& objects = stores.objects();
     const auto& images = settings.quotas.images;
     const auto jobs_folder = stores.folder().jobs();
-    add(kImportJob, make_import_handler(metadata_, objects, clock, images));
-    add(kUpdateJob, make_update_handler(metadata_, objects, clock, images));
-    const auto train = make_training_handler(metadata_, objects, clock, images, jobs_folder, find_trainer(), plan,
-                                             trainer_sandbox(settings, plan));
+    add(kImportJob, make_import_handler(objects, clock, images));
+    add(kUpdateJob, make_update_handler(objects, clock, images));
+    const auto train =
+        make_training_handler(objects, images, jobs_folder, find_trainer(), plan, trainer_sandbox(settings, plan));
     add(kTrainingJob, train);
     add(kRebasingJob, train);
-    add(kPackagingJob, make_packaging_handler(metadata_, objects, jobs_folder));
-    add(kTrialJob, make_trial_handler(metadata_, objects, clock, jobs_folder, settings.cores));
-    add(kDatasetCheckJob, make_dataset_check_handler(metadata_, objects, settings.cores));
+    add(kPackagingJob, make_packaging_handler(objects, jobs_folder));
+    add(kTrialJob, make_trial_handler(objects, clock, jobs_folder, settings.cores));
+    add(kDatasetCheckJob, make_dataset_check_handler(objects, settings.cores));
   }
   void start() {
     for (auto& worker : workers_) worker->start();
@@ -105,13 +115,16 @@ class Workers {
   }
 
  private:
-  void add(const char* kind, JobWorker::Handler handler) {
-    workers_.push_back(std::make_unique<JobWorker>(metadata_, clock_, kind, name_, std::move(handler)));
+  void add(const char* kind, JobHandler handler) {
+    const auto may_claim = [this] { return !nodes_.trouble(); };
+    workers_.push_back(std::make_unique<JobWorker>(metadata_, monotonic_, JobWorker::Options{kind, name_, may_claim},
+                                                   std::move(handler)));
   }
 
   MetadataStore& metadata_;
-  const Clock& clock_;
-  const std::string name_;
+  const MonotonicClock& monotonic_;
+  const NodeRegistry& nodes_;
+  const std::string name_;  ///< is new with each start, so that no former self's lease is taken for this one's
   std::vector<std::unique_ptr<JobWorker>> workers_;
 };
 
@@ -125,6 +138,7 @@ struct Server::Parts {
 
   const ServerSettings settings;
   const SystemClock clock;
+  const SystemMonotonicClock monotonic;
   Stores stores;
   Workers workers;
   Hosting hosting;
@@ -150,8 +164,8 @@ struct Server::Parts {
 Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, const MetricsAccess& metrics_access,
                      std::span<const ConsoleFile> console)
     : settings(given),
-      stores(settings, clock),
-      workers(settings, stores, clock, training_plan(settings)),
+      stores(settings, clock, monotonic),
+      workers(settings, stores, clock, monotonic, training_plan(settings)),
       hosting(stores.metadata(), stores.objects(),
               {.cache_folder = stores.folder().model_cache(),
                .compute = compute_options(settings),
@@ -176,12 +190,18 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
           {.cache_folder = stores.folder().thumbnails(), .cores = settings.cores, .largest_image = kLargestImage}),
       annotations(stores.metadata(), stores.objects(), clock),
       line_stations(stores.metadata(), clock, settings.stations),
-      extension_services{lookout_vision, stores.metadata(),
-                         metrics,        identities,
-                         stores.keys(),  ModelFiles(stores.objects()),
-                         thumbnails,     annotations,
-                         line_stations,  stores.folder().audit()},
-      limiter(settings.requests_per_second),
+      extension_services{lookout_vision,
+                         stores.metadata(),
+                         metrics,
+                         identities,
+                         stores.keys(),
+                         ModelFiles(stores.objects()),
+                         thumbnails,
+                         annotations,
+                         line_stations,
+                         stores.nodes(),
+                         stores.folder().audit()},
+      limiter(settings.requests_per_second, 1, [this] { return stores.nodes().live_count(); }),
       lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
                             limiter, &metrics),
       extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision, limiter,
@@ -191,10 +211,10 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
       open_paths(
           {&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
           [this] {
-            return metrics.to_prometheus() + line_stations.to_prometheus() +
+            return metrics.to_prometheus() + line_stations.to_prometheus() + stores.nodes().to_prometheus() +
                    (upkeep ? upkeep->to_prometheus() : std::string());
           },
-          metrics_access, [this] { return stores.answer(); }, console_routes(console)),
+          metrics_access, [this] { return stores.trouble(); }, console_routes(console)),
       pipeline(stores.keys(), clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service},
                open_paths, audit, settings.regions),
       http_server(pipeline, http) {
@@ -205,6 +225,7 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
 Server::Server(const ServerSettings& settings, std::span<const ConsoleFile> console) {
   check_options(settings);
   auto http = http_options(settings);
+  (void)node_address(settings, http.port);
   const auto metrics = metrics_access(settings);
   if (auto ok = check_code_memory(); !ok) throw std::runtime_error(ok.error().message);
   prepare_process();
@@ -232,11 +253,22 @@ void Server::start() {
   if (p.upkeep) p.upkeep->start();
   p.workers.start();
   p.http_server.start();
+  p.stores.nodes().announce(node_address(p.settings, port()));
   const auto http = http_options(p.settings);
   log::info("listening", {{"scheme", http.tls_certificate.empty() ? "http" : "https"},
                           {"address", http.address + ":" + std::to_string(port())},
                           {"data", p.stores.folder().root.string()},
                           {"credentials", p.stores.folder().credentials().string()}});
+}
+
+std::chrono::milliseconds Server::drain() {
+  auto& p = *parts_;
+  auto& nodes = p.stores.nodes();
+  const bool is_alone = nodes.live_count() < 2;
+  nodes.drain();
+  const double seconds = p.settings.drain_seconds.value_or(is_alone ? 0 : kUsualDrainSeconds);
+  log::info("draining", {{"seconds", fmt::format("{:g}", seconds)}});
+  return std::chrono::milliseconds(std::llround(seconds * 1000));
 }
 
 void Server::stop() {
@@ -255,6 +287,7 @@ void Server::stop() {
   p.hosting.stop();
   p.metrics.stop();
   if (p.upkeep) p.upkeep->stop();
+  p.stores.nodes().stop();
 }
 
 }  // namespace vedette

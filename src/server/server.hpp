@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -24,6 +25,9 @@ class Server {
 
   /// Begins to accept connections and to run background jobs.
   void start();
+  /// Tells load balancers (/readyz) and the other nodes that this one will stop. Begins no more jobs, but goes on
+  /// answering. Returns how long it should go on like this before stop().
+  std::chrono::milliseconds drain();
   /// Stops accepting connections, lets requests in progress end for a few seconds, cancels jobs, and returns when all
   /// threads have ended. A server that was stopped cannot be started again: make another one on the same folder.
   void stop();

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
+#include <string_view>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
@@ -39,6 +41,31 @@ ServerOptions http_options(const ServerSettings& settings) {
     throw std::runtime_error(
         "plain HTTP is offered on loopback only; give --tls-cert and --tls-key, or say --insecure-http");
   return http;
+}
+
+std::string node_address(const ServerSettings& settings, std::uint16_t port) {
+  if (!settings.node_address.empty()) {
+    const auto wrong = [&] {
+      return std::runtime_error("--node-address wants http://HOST:PORT or https://HOST:PORT, not " +
+                                settings.node_address);
+    };
+    std::string_view rest = settings.node_address;
+    const bool is_https = rest.starts_with("https://");
+    if (!is_https && !rest.starts_with("http://")) throw wrong();
+    rest.remove_prefix(is_https ? 8 : 7);
+    if (rest.ends_with('/')) rest.remove_suffix(1);
+    const auto is_possible = [](char c) {
+      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+             std::string_view(".-_:[]").find(c) != std::string_view::npos;
+    };
+    if (rest.empty() || rest.size() > 255 || !std::ranges::all_of(rest, is_possible)) throw wrong();
+    return (is_https ? "https://" : "http://") + std::string(rest);
+  }
+  const auto http = http_options(settings);
+  if (http.address == "0.0.0.0" || http.address == "::") return "";
+  const bool is_ipv6 = http.address.find(':') != std::string::npos;
+  return std::string(http.tls_certificate.empty() ? "http://" : "https://") +
+         (is_ipv6 ? "[" + http.address + "]" : http.address) + ":" + std::to_string(port);
 }
 
 MetricsAccess metrics_access(const ServerSettings& settings) {

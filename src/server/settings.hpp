@@ -33,6 +33,8 @@ struct ServerSettings {
   std::string listen = "127.0.0.1:8420";
   std::string account = "123456789012";
   bool insecure_http = false;
+  std::string node_address;  ///< a URL; empty if it follows from `listen`
+  std::optional<double> drain_seconds;
   std::string tls_certificate, tls_key;
   std::vector<std::string> regions;
   std::string s3_domain;
@@ -62,6 +64,11 @@ struct ServerSettings {
 /// read, if only one of certificate and key is named, or if the server would offer plain HTTP beyond loopback although
 /// the settings do not ask for that.
 ServerOptions http_options(const ServerSettings& settings);
+
+/// Returns the URL at which other nodes reach this one, which listens on `port`: what the settings say, or what follows
+/// from --listen. It is empty if nothing follows, because the server listens on all addresses. Throws std::runtime_error
+/// if --node-address is not the URL of a server.
+std::string node_address(const ServerSettings& settings, std::uint16_t port);
 
 /// Returns who may read /metrics; for access by token it reads the token from its file. Throws std::runtime_error if
 /// the settings name a token file without access by token, or access by token without a file.

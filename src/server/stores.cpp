@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "jobs/lease.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/sqlite/sqlite.hpp"
 
 namespace vedette {
 namespace fs = std::filesystem;
 
-Stores::Stores(const ServerSettings& settings, const Clock& clock) : folder_{fs::absolute(settings.data)} {
+Stores::Stores(const ServerSettings& settings, const Clock& clock, const MonotonicClock& monotonic)
+    : folder_{fs::absolute(settings.data)} {
   fs::create_directories(folder_.root);
   fs::permissions(folder_.root, fs::perms::owner_all);
   lock_ = std::make_unique<FolderLock>(folder_.lock());
@@ -31,19 +33,27 @@ Stores::Stores(const ServerSettings& settings, const Clock& clock) : folder_{fs:
       accepted.master_key && (!KeyRing::opens(*metadata_, clock, folder_.master_key()) || !has_active_key(*metadata_));
   if (is_master_key_lost) give_up_master_key(folder_, *metadata_);
   keys_ = std::make_unique<KeyRing>(*metadata_, clock, folder_.master_key());
-  node_ = set_up(folder_, settings.account, *metadata_, *keys_, is_metadata_lost || is_master_key_lost);
-
-  metadata_->write([&](UnitOfWork& work) { work.jobs().release_all(node_ + "/", work.now()); });
+  ServerNode self;
+  self.id = set_up(folder_, settings.account, *metadata_, *keys_, is_metadata_lost || is_master_key_lost);
+  self.version = VEDETTE_VERSION;
+  self.cores = settings.cores;
+  // The lock of the folder keeps other servers away from the database in it.
+  nodes_ = std::make_unique<NodeRegistry>(*metadata_, clock, monotonic, self, NodeRegistry::Company::none);
+  nodes_->start();
+  metadata_->write([&](UnitOfWork& work) { lease::take_back(work.jobs(), self.id + "/", work.now()); });
 }
 
-bool Stores::answer() const {
+std::optional<std::string> Stores::trouble() const {
+  constexpr const char* kNoAnswer = "the database does not answer";
   try {
     metadata().read()->users().find("", "");
-    return !sqlite::is_damaged(folder_.metadata()) && fs::exists(folder_.metadata()) &&
-           (!buckets() || buckets()->answers());
+    if (sqlite::is_damaged(folder_.metadata()) || !fs::exists(folder_.metadata()) ||
+        (buckets() && !buckets()->answers()))
+      return kNoAnswer;
   } catch (const std::exception&) {
-    return false;
+    return kNoAnswer;
   }
+  return nodes_->trouble();
 }
 
 }  // namespace vedette

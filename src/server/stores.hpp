@@ -1,10 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "auth/key_ring.hpp"
 #include "base/clock.hpp"
+#include "base/monotonic_clock.hpp"
+#include "nodes/nodes.hpp"
 #include "server/data_folder.hpp"
 #include "server/object_storage.hpp"
 #include "server/settings.hpp"
@@ -16,10 +19,10 @@ namespace vedette {
 /// that decides which kind of store is behind each interface.
 class Stores {
  public:
-  /// Makes the data folder if it is missing, locks it, checks that its parts belong together, and releases the jobs
-  /// that this node held when it last ended, so that they run again. Throws std::runtime_error with the cause and the
+  /// Makes the data folder if it is missing, locks it, checks that its parts belong together, becomes a node of the
+  /// installation, and takes back the jobs that this node held when it last ended, so that they run again. Throws std::runtime_error with the cause and the
   /// cure if one of these steps fails.
-  Stores(const ServerSettings& settings, const Clock& clock);
+  Stores(const ServerSettings& settings, const Clock& clock, const MonotonicClock& monotonic);
 
   [[nodiscard]] const DataFolder& folder() const { return folder_; }
   [[nodiscard]] MetadataStore& metadata() const { return *metadata_; }
@@ -28,10 +31,10 @@ class Stores {
     return storage_->buckets();
   }  ///< null if another service keeps the objects
   [[nodiscard]] KeyRing& keys() const { return *keys_; }
-  [[nodiscard]] const std::string& node() const { return node_; }  ///< the name that tells this server from others
-  /// Returns whether the databases answer, are sound and still have their files. Any thread may call it; it blocks on
-  /// the databases.
-  [[nodiscard]] bool answer() const;
+  [[nodiscard]] NodeRegistry& nodes() const { return *nodes_; }
+  /// Returns in words why this server should get no requests, or nothing if it is well: its databases answer, are sound
+  /// and still have their files, and it is a node in good standing. Any thread may call it; it blocks on the databases.
+  [[nodiscard]] std::optional<std::string> trouble() const;
   /// Makes calls to another S3 service end soon, with the error unavailable. Any thread may call it.
   void cancel() { storage_->cancel(); }
 
@@ -41,7 +44,7 @@ class Stores {
   std::unique_ptr<MetadataStore> metadata_;
   std::unique_ptr<ObjectStorage> storage_;
   std::unique_ptr<KeyRing> keys_;
-  std::string node_;
+  std::unique_ptr<NodeRegistry> nodes_;
 };
 
 }  // namespace vedette

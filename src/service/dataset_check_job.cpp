@@ -196,41 +196,41 @@ class Check {
 
 }  // namespace
 
-JobWorker::Handler make_dataset_check_handler(MetadataStore& metadata, ObjectStore& objects, int threads) {
-  return [&metadata, &objects, threads](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
-    const auto job = parse_model_job(row.payload);
+JobHandler make_dataset_check_handler(ObjectStore& objects, int threads) {
+  JobHandler handler;
+  const auto fail_check = [](const JobRun& run, const std::string& uid, const std::string& message) {
+    run.metadata.write(
+        [&](UnitOfWork& work) { work.dataset_checks().finish(uid, CheckStatus::failed, message, {}, work.now()); });
+  };
+  handler.run = [&objects, threads, fail_check](const JobRun& run) -> JobOutcome {
+    const auto job = parse_model_job(run.job.payload);
     if (!job) {
       log::error("dataset check", {{"reason", job.error().message}});
       return {};
     }
-    const auto check = metadata.read()->dataset_checks().find(job->name);
+    const auto check = run.metadata.read()->dataset_checks().find(job->name);
     // The check was replaced or deleted, or an earlier run finished it and was cut off after its commit.
     if (!check || check->status != CheckStatus::running) return {};
-    const auto end = [&](const std::string& reason, const std::string& message) {
-      log::error("dataset check failed", {{"project", job->project}, {"reason", reason}});
-      metadata.write([&](UnitOfWork& work) {
-        work.dataset_checks().finish(check->uid, CheckStatus::failed, message, {}, work.now());
-      });
-      return JobOutcome{};
-    };
-    // An earlier run ends the check at its last attempt, unless that run took the whole server with it.
-    if (row.attempts > kMostAttempts)
-      return end("its runs were cut off",
-                 fmt::format("The check was cut off {} times; the datasets may have images that "
-                             "stop the server.",
-                             row.attempts - 1));
-    const auto outcome = Check(metadata, objects, *job, *check, threads, cancel).run();
-    if (cancel) return {std::chrono::milliseconds(0)};
+    const auto outcome = Check(run.metadata, objects, *job, *check, threads, run.cancel).run();
+    if (run.cancel) return {std::chrono::milliseconds(0)};
     if (outcome) return {};
     const auto& error = outcome.error();
-    if (error.kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) {
+    if (error.kind != ErrorKind::invalid_input && run.job.lease.attempts < kMostAttempts) {
       log::warning("dataset check", {{"project", job->project}, {"reason", error.message}});
       return {kPause};
     }
-    return end(error.message, error.kind == ErrorKind::invalid_input || error.kind == ErrorKind::unavailable
-                                  ? error.message
-                                  : "The check failed by a fault of the server; its log says more.");
+    log::error("dataset check failed", {{"project", job->project}, {"reason", error.message}});
+    fail_check(run, check->uid,
+               error.kind == ErrorKind::invalid_input || error.kind == ErrorKind::unavailable
+                   ? error.message
+                   : "The check failed by a fault of the server; its log says more.");
+    return {};
   };
+  handler.give_up = [fail_check](const JobRun& run) {
+    if (const auto job = parse_model_job(run.job.payload))
+      fail_check(run, job->name, cut_off_sentence("check", run.job));
+  };
+  return handler;
 }
 
 }  // namespace vedette

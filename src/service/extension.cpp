@@ -58,6 +58,23 @@ Result<Page<MetricSeries>> list_metrics(ExtensionServices& services, const CallC
   return page;
 }
 
+Result<Page<membership::Watch::Seen>> list_nodes(ExtensionServices& services, const CallContext& call,
+                                                 const lookoutvision::PageRequest& request) {
+  const std::string query = "ListNodes/" + call.scope.account;
+  const auto after = read_page_token(query, request.next_token);
+  if (!after) return after.error();
+  Page<membership::Watch::Seen> page;
+  for (auto& seen : services.nodes.known()) {
+    if (seen.node.id <= *after) continue;
+    if (static_cast<std::int64_t>(page.items.size()) == request.max_results) {
+      page.next_token = make_page_token(query, page.items.back().node.id);
+      break;
+    }
+    page.items.push_back(std::move(seen));
+  }
+  return page;
+}
+
 Result<Page<User>> list_users(ExtensionServices& services, const CallContext& call,
                               const lookoutvision::PageRequest& request) {
   const std::string query = "ListUsers/" + call.scope.account;

@@ -8,6 +8,7 @@
 #include "auth/identities.hpp"
 #include "auth/key_ring.hpp"
 #include "metrics/metrics.hpp"
+#include "nodes/nodes.hpp"
 #include "service/annotation_transfer.hpp"
 #include "service/service.hpp"
 #include "service/stations.hpp"
@@ -28,6 +29,7 @@ struct ExtensionServices {
   Thumbnails& thumbnails;
   AnnotationTransfer& annotations;
   Stations& stations;
+  NodeRegistry& nodes;
   std::filesystem::path audit_folder;  ///< where AuditLog writes
 };
 
@@ -68,6 +70,8 @@ Result<extension::AuditEvents> list_audit_events(const ExtensionServices& servic
 
 Result<Page<MetricSeries>> list_metrics(ExtensionServices& services, const CallContext& call,
                                         const lookoutvision::PageRequest& request);
+Result<Page<membership::Watch::Seen>> list_nodes(ExtensionServices& services, const CallContext& call,
+                                                 const lookoutvision::PageRequest& request);
 Result<Page<User>> list_users(ExtensionServices& services, const CallContext& call,
                               const lookoutvision::PageRequest& request);
 

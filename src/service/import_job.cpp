@@ -29,7 +29,7 @@ void log_outcome(const char* event, const DatasetJob& job, const std::string& ou
 
 /// Returns whether the object store failed to answer and the job should therefore be tried once more later.
 bool worth_another_try(const Error& error, const Job& row) {
-  return error.kind == ErrorKind::unavailable && row.attempts < kMostAttempts;
+  return error.kind == ErrorKind::unavailable && row.lease.attempts < kMostAttempts;
 }
 
 /// Holds what one import or update needs while it runs.
@@ -113,21 +113,34 @@ Result<CheckedManifest> update_entries(const Work& work, const std::string& chan
   return work.check(*caller, bucket, [&](const auto& add) { return add(std::string_view(changes)); });
 }
 
+/// Ends an update as failed. None of its changes was applied, so that there is nothing to undo. The dataset still passes
+/// through both states, because clients know them. If this is cut off between the two, the job runs again and sets the
+/// second one.
+void roll_back(MetadataStore& metadata, const std::string& uid, const std::string& message) {
+  using enum DatasetStatus;
+  for (const auto& [from, to] : {std::pair{update_in_progress, update_failed_rollback_in_progress},
+                                 std::pair{update_failed_rollback_in_progress, update_failed_rollback_complete}})
+    metadata.write(
+        [&, from = from, to = to](UnitOfWork& work) { work.datasets().move(uid, from, to, message, work.now()); });
+}
+
 }  // namespace
 
-JobWorker::Handler make_import_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
-                                       const ImageQuotas& quotas) {
-  return [&metadata, &objects, &clock, quotas](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
-    const auto job = parse_import_job(row.payload);
+JobHandler make_import_handler(ObjectStore& objects, const Clock& clock, const ImageQuotas& quotas) {
+  JobHandler handler;
+  handler.run = [&objects, &clock, quotas](const JobRun& run) -> JobOutcome {
+    const auto job = parse_import_job(run.job.payload);
     if (!job) {
       log::error("import", {{"reason", job.error().message}});
       return {};
     }
-    const Work importing{metadata, objects, clock, job->dataset, DatasetStatus::create_in_progress, quotas, cancel};
+    const Work importing{run.metadata, objects,   clock, job->dataset, DatasetStatus::create_in_progress,
+                         quotas,       run.cancel};
     const auto manifest = import_entries(importing, quotas, *job);
-    if (!manifest && (cancel || worth_another_try(manifest.error(), row))) return importing.later(manifest.error());
+    if (!manifest && (run.cancel || worth_another_try(manifest.error(), run.job)))
+      return importing.later(manifest.error());
     const auto& uid = job->dataset.dataset_uid;
-    metadata.write([&](UnitOfWork& work) {
+    run.metadata.write([&](UnitOfWork& work) {
       if (!manifest) {
         work.datasets().move(uid, DatasetStatus::create_in_progress, DatasetStatus::create_failed,
                              manifest.error().message, work.now());
@@ -142,57 +155,57 @@ JobWorker::Handler make_import_handler(MetadataStore& metadata, ObjectStore& obj
                 manifest ? std::to_string(manifest->entries.size()) + " images" : manifest.error().message);
     return {};
   };
+  handler.give_up = [](const JobRun& run) {
+    const auto job = parse_import_job(run.job.payload);
+    if (!job) return;
+    run.metadata.write([&](UnitOfWork& work) {
+      work.datasets().move(job->dataset.dataset_uid, DatasetStatus::create_in_progress, DatasetStatus::create_failed,
+                           cut_off_sentence("import", run.job), work.now());
+    });
+  };
+  return handler;
 }
 
-JobWorker::Handler make_update_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
-                                       const ImageQuotas& quotas) {
-  return [&metadata, &objects, &clock, quotas](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
-    const auto job = parse_dataset_job(row.payload);
+JobHandler make_update_handler(ObjectStore& objects, const Clock& clock, const ImageQuotas& quotas) {
+  JobHandler handler;
+  handler.run = [&objects, &clock, quotas](const JobRun& run) -> JobOutcome {
+    const auto job = parse_dataset_job(run.job.payload);
     if (!job) {
       log::error("update", {{"reason", job.error().message}});
       return {};
     }
     const auto& uid = job->dataset_uid;
-    const Work updating{metadata, objects, clock, *job, DatasetStatus::update_in_progress, quotas, cancel};
-    const auto manifest = update_entries(updating, row.attachment);
-    if (!manifest && (cancel || worth_another_try(manifest.error(), row))) return updating.later(manifest.error());
+    const Work updating{run.metadata, objects, clock, *job, DatasetStatus::update_in_progress, quotas, run.cancel};
+    const auto manifest = update_entries(updating, run.job.attachment);
+    if (!manifest && (run.cancel || worth_another_try(manifest.error(), run.job)))
+      return updating.later(manifest.error());
     Result<void> outcome;
     if (!manifest) outcome = manifest.error();
-    if (outcome) {
-      // Entries, counts and status change in one transaction. If it fails, none of them changes.
-      const auto is_there = metadata.write([&](UnitOfWork& work) -> Result<bool> {
+    // Entries, counts and status change in one transaction. If it fails, none of them changes.
+    if (outcome)
+      outcome = run.metadata.write([&](UnitOfWork& work) -> Result<void> {
         const auto find = [&] { return work.datasets().find(job->scope, job->project, job->type); };
-        if (const auto dataset = find(); !dataset || dataset->uid != uid) return false;
+        if (const auto dataset = find(); !dataset || dataset->uid != uid)
+          return fail(ErrorKind::not_found, "The dataset was deleted.");
         work.datasets().update_entries(uid, manifest->entries);
-        if (auto ok = check_count(quotas, job->type, find()->stats.total); !ok) return ok.error();
+        if (auto ok = check_count(quotas, job->type, find()->stats.total); !ok) return ok;
         if (!work.datasets().move(uid, DatasetStatus::update_in_progress, DatasetStatus::update_complete,
                                   "The dataset was updated with " + std::to_string(manifest->entries.size()) +
                                       " images." + describe_troubles(*manifest),
                                   work.now()))
-          work.roll_back_at_end();
-        return true;
+          return fail(ErrorKind::conflict, "The update had failed before.");
+        return {};
       });
-      if (is_there && !*is_there) return {};  // the dataset was deleted meanwhile
-      if (!is_there) outcome = is_there.error();
-    }
-    if (!outcome) {
-      // None of the changes was applied, so there is nothing to undo. The dataset still passes through both states,
-      // because clients know them. If this run is cut off between the two states, the job runs again and sets the
-      // second one.
-      const auto& message = outcome.error().message;
-      for (const auto& [from, to] :
-           {std::pair{DatasetStatus::update_in_progress, DatasetStatus::update_failed_rollback_in_progress},
-            std::pair{DatasetStatus::update_failed_rollback_in_progress,
-                      DatasetStatus::update_failed_rollback_complete}}) {
-        metadata.write([&, before = from, after = to](UnitOfWork& work) {
-          work.datasets().move(uid, before, after, message, work.now());
-        });
-      }
-    }
+    if (!outcome) roll_back(run.metadata, uid, outcome.error().message);
     log_outcome("dataset updated", *job,
                 outcome ? std::to_string(manifest->entries.size()) + " images" : outcome.error().message);
     return {};
   };
+  handler.give_up = [](const JobRun& run) {
+    if (const auto job = parse_dataset_job(run.job.payload))
+      roll_back(run.metadata, job->dataset_uid, cut_off_sentence("update", run.job));
+  };
+  return handler;
 }
 
 }  // namespace vedette

@@ -80,4 +80,9 @@ Result<ModelJob> parse_model_job(const std::string& payload) {
   });
 }
 
+std::string cut_off_sentence(const char* what, const Job& job) {
+  return std::string("The ") + what + " was cut off " + std::to_string(job.lease.rescues) +
+         " times, each time with the server that ran it; it may be what stops the servers.";
+}
+
 }  // namespace vedette

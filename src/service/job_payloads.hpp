@@ -6,6 +6,7 @@
 
 #include "base/result.hpp"
 #include "domain/domain.hpp"
+#include "store/metadata/jobs.hpp"
 
 /// Reads and writes the payloads of the rows in the job queue, which are JSON.
 namespace vedette {
@@ -49,5 +50,8 @@ std::string to_payload(const ModelJob& job);
 Result<DatasetJob> parse_dataset_job(const std::string& payload);
 Result<ImportJob> parse_import_job(const std::string& payload);
 Result<ModelJob> parse_model_job(const std::string& payload);
+
+/// Tells a user why a job is given up. `what` says what the job did: "training", for example.
+std::string cut_off_sentence(const char* what, const Job& job);
 
 }  // namespace vedette

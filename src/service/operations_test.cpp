@@ -63,7 +63,8 @@ class Operations : public testing::Test {
   }
   /// Runs the updates that wait in the queue.
   void run_updates(ImageQuotas quotas = {}) {
-    JobWorker worker(*metadata_, clock_, kUpdateJob, "w", make_update_handler(*metadata_, *objects_, clock_, quotas));
+    JobWorker worker(*metadata_, monotonic_, {.kind = kUpdateJob, .worker = "w"},
+                     make_update_handler(*objects_, clock_, quotas));
     while (worker.run_one()) {
     }
   }
@@ -71,6 +72,7 @@ class Operations : public testing::Test {
   inline static const Scope kScope{"123456789012", "us-east-1"};
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::hours(500'000)}};
+  FakeMonotonicClock monotonic_;
   std::unique_ptr<MetadataStore> metadata_ =
       std::make_unique<RepeatingStore>(open_sqlite_metadata(folder_.path() / "m.sqlite", clock_));
   std::unique_ptr<BucketStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
@@ -362,8 +364,9 @@ class Evaluations : public Operations {
   Thumbnails thumbnails_{*objects_, {.cache_folder = folder_.path() / "thumbnails"}};
   AnnotationTransfer annotations_{*metadata_, *objects_, clock_};
   Stations stations_{*metadata_, clock_, {}};
-  ExtensionServices services_{service_,    *metadata_,   metrics_,  identities_,   keys_, ModelFiles(*objects_),
-                              thumbnails_, annotations_, stations_, folder_.path()};
+  NodeRegistry nodes_{*metadata_, clock_, monotonic_, {.id = "node"}, NodeRegistry::Company::none};
+  ExtensionServices services_{service_,    *metadata_,   metrics_,  identities_, keys_,         ModelFiles(*objects_),
+                              thumbnails_, annotations_, stations_, nodes_,      folder_.path()};
 };
 
 TEST_F(Evaluations, AThumbnailOfAPictureThatMayNotBeReadDoesNotTellWhetherThereIsOne) {
@@ -462,8 +465,8 @@ TEST_F(Evaluations, ATrialTakesThePicturesThatExistWhenItBegins) {
   EXPECT_EQ(service_.stop_trial(call_, request)->status, TrialStatus::stopped);
   EXPECT_EQ(service_.stop_trial(call_, request).error().kind, ErrorKind::conflict);
   // The job of a trial that was stopped has nothing to do.
-  JobWorker worker(*metadata_, clock_, kTrialJob, "w",
-                   make_trial_handler(*metadata_, *objects_, clock_, folder_.path() / "jobs", 1));
+  JobWorker worker(*metadata_, monotonic_, {.kind = kTrialJob, .worker = "w"},
+                   make_trial_handler(*objects_, clock_, folder_.path() / "jobs", 1));
   EXPECT_TRUE(worker.run_one());
   EXPECT_FALSE(worker.run_one());
   EXPECT_EQ(service_.describe_trial(call_, request)->status, TrialStatus::stopped);
@@ -479,8 +482,8 @@ TEST_F(Evaluations, ATrialWhoseModelWasDeletedFailsAndSaysWhy) {
                                                {"TrialName", "t"},
                                                {"ModelVersion", "1"},
                                                {"Images", {{"Bucket", "bucket"}, {"Keys", {"a"}}}}})));
-  JobWorker worker(*metadata_, clock_, kTrialJob, "w",
-                   make_trial_handler(*metadata_, *objects_, clock_, folder_.path() / "jobs", 1));
+  JobWorker worker(*metadata_, monotonic_, {.kind = kTrialJob, .worker = "w"},
+                   make_trial_handler(*objects_, clock_, folder_.path() / "jobs", 1));
   EXPECT_TRUE(worker.run_one());  // The model has no files in the object store.
   const auto ended =
       service_.describe_trial(call_, extension::TrialRequest(Json{{"ProjectName", "p"}, {"TrialName", "t"}}));
@@ -607,7 +610,7 @@ class Rebasings : public Evaluations {
   Rebasing order() {
     std::optional<Job> job;
     metadata_->write([&](UnitOfWork& work) {
-      job = work.jobs().claim(kRebasingJob, "w", work.now(), work.now());
+      job = lease::claim(work.jobs(), kRebasingJob, "w", work.now());
       work.roll_back_at_end();
     });
     EXPECT_TRUE(job);
@@ -621,8 +624,8 @@ class Rebasings : public Evaluations {
         "#!/bin/sh\ncd \"$2\" && printf '{\"fault\": \"input\", \"message\": \"%s\"}' \"$(echo base/* images/*)\" "
         "> failure.json\nexit 1\n"));
     std::filesystem::permissions(trainer, std::filesystem::perms::owner_all);
-    JobWorker worker(*metadata_, clock_, kRebasingJob, "w",
-                     make_training_handler(*metadata_, *objects_, clock_, {}, jobs_, trainer, {}, std::nullopt));
+    JobWorker worker(*metadata_, monotonic_, {.kind = kRebasingJob, .worker = "w"},
+                     make_training_handler(*objects_, {}, jobs_, trainer, {}, std::nullopt));
     EXPECT_TRUE(worker.run_one());
     EXPECT_FALSE(std::filesystem::exists(jobs_) && !std::filesystem::is_empty(jobs_));
     return *metadata_->read()->models().find(kScope, "p", 2);
@@ -726,6 +729,38 @@ TEST_F(Rebasings, HandTheTrainerTheModelWithItsEvaluationAndThePictures) {
   EXPECT_EQ(model.status_message,
             "base/blobs base/evaluation.json base/manifest.json images/good-000000 images/good-000001 "
             "images/good-000002 images/good-000003 images/good-000004 images/good-000005");
+}
+
+// The run before was cut off after the transaction that chose it. This trainer, which always fails, is not asked again.
+TEST_F(Rebasings, GoOnWithWhatTheRunLeftThatWasChosen) {
+  const auto asked = rebase(call_, below("new/"));
+  ASSERT_TRUE(asked);
+  const auto left = folder_.path() / "left";
+  std::filesystem::create_directories(left);
+  ASSERT_TRUE(write_file_atomically(left / "manifest.json", "{\"made\": \"by the run before\"}"));
+  ASSERT_TRUE(write_evaluation(left, {}));
+  ASSERT_TRUE(ModelFiles(*objects_).put(ModelFiles::unfinished(asked->uid, "9-1"), left));
+  const auto chosen = clock_.now();
+  metadata_->write([&](UnitOfWork& work) { work.models().choose_run(asked->uid, {"9-1", chosen}); });
+  clock_.advance(std::chrono::minutes(5));
+  const auto model = run_job();
+  EXPECT_EQ(model.status, ModelStatus::trained) << model.status_message;
+  EXPECT_EQ(model.evaluation_end, chosen) << "whoever publishes it writes the same files";
+  EXPECT_EQ(*ModelFiles(*objects_).manifest(asked->uid), "{\"made\": \"by the run before\"}");
+  EXPECT_TRUE(get_bytes(*objects_, "bucket", "EvaluationResult-p-2.json", 1 << 20));
+  EXPECT_TRUE(objects_->list(kSystemBucket, {"models/" + asked->uid + "/unfinished/", "", 10})->empty());
+}
+
+TEST_F(Rebasings, ThatAreLostThreeTimesFailWithTheReason) {
+  ASSERT_TRUE(rebase(call_, below("new/")));
+  for (int i = 0; i < 3; ++i) {
+    metadata_->write(
+        [&](UnitOfWork& work) { EXPECT_TRUE(lease::claim(work.jobs(), kRebasingJob, "killed", work.now())); });
+    clock_.advance(std::chrono::seconds(31));
+  }
+  const auto model = run_job();
+  EXPECT_EQ(model.status, ModelStatus::training_failed);
+  EXPECT_EQ(model.status_message.find("The training was cut off 3 times"), 0U) << model.status_message;
 }
 
 TEST_F(Rebasings, OfAModelThatWasDeletedMeanwhileFailWithTheReason) {

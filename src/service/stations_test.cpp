@@ -214,7 +214,8 @@ TEST_F(StationsTest, AChannelNamesTheArchiveOfAPackagingJob) {
       job.status = std::string_view(name) == "waiting" ? PackagingJobStatus::created : PackagingJobStatus::succeeded;
       work.packaging_jobs().insert(kScope, job);
     }
-    work.packaging_jobs().set_archive(kScope, "p", "made", {"s3://b/a.zip", std::string(64, 'a')});
+    work.packaging_jobs().choose_archive(kScope, "p", "made", {"packages/1-1", std::string(64, 'a')});
+    work.packaging_jobs().set_archive(kScope, "p", "made", "s3://b/a.zip");
   });
   const auto update = [&](Json members) {
     members.update({{"StationName", "line-1"}, {"ModelComponent", members.value("ModelComponent", "flange")}});

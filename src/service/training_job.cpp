@@ -42,13 +42,12 @@ std::string in_words(const std::optional<double>& figure) {
 /// Makes one model, from the pictures to the stored files: trains it, or moves an earlier one to another batch.
 class Training {
  public:
-  Training(MetadataStore& metadata, ObjectStore& objects, const Clock& clock, const ImageQuotas& quotas,
-           const TrainingPlan& plan, const fs::path& folder, const fs::path& trainer,
-           const std::optional<TrainerSandbox>& sandbox, const ModelJob& job, const Model& model, const Caller& caller,
-           const std::atomic<bool>& cancel)
-      : metadata_(metadata),
+  Training(const JobRun& run, ObjectStore& objects, const ImageQuotas& quotas, const TrainingPlan& plan,
+           const fs::path& folder, const fs::path& trainer, const std::optional<TrainerSandbox>& sandbox,
+           const ModelJob& job, const Model& model, const Caller& caller)
+      : run_(run),
+        metadata_(run.metadata),
         objects_(objects),
-        clock_(clock),
         quotas_(quotas),
         plan_(plan),
         folder_(folder),
@@ -57,9 +56,9 @@ class Training {
         job_(job),
         model_(model),
         caller_(caller),
-        cancel_(cancel) {}
+        cancel_(run.cancel) {}
 
-  /// Both functions fail with invalid_input if the user can mend the cause, with unavailable if the job is cancelled or
+  /// These functions fail with invalid_input if the user can mend the cause, with unavailable if the job is cancelled or
   /// a store does not answer, and with internal otherwise.
   Result<void> train(const Dataset& train, const std::optional<Dataset>& test) {
     begin();
@@ -96,11 +95,18 @@ class Training {
     return learn(work);
   }
 
+  /// Goes on where an earlier run was cut off after it had made the model.
+  Result<void> publish(const ChosenRun& chosen) {
+    const auto text = ModelFiles(objects_).evaluation(ModelFiles::unfinished(model_.uid, chosen.name));
+    if (!text) return text.error().kind == ErrorKind::unavailable ? text.error() : internal_error(text.error().message);
+    const auto evaluation = parse_evaluation(*text);
+    if (!evaluation) return internal_error(evaluation.error().message);
+    return finish(*evaluation, chosen);
+  }
+
  private:
   void begin() {
     say("Copying the images.");
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
     fs::create_directories(folder_ / "images");
   }
 
@@ -126,7 +132,13 @@ class Training {
     if (auto ok = check_model(work); !ok) return ok;
     say("Storing the model.");
     if (auto ok = store_model(); !ok) return ok;
-    return finish(*evaluation);
+    // From here on this run is the one that made the model. If it is cut off, the next one goes on with publish().
+    const auto chosen = metadata_.write([&](UnitOfWork& work) {
+      const ChosenRun chosen{run_.name, work.now()};
+      work.models().choose_run(model_.uid, chosen);
+      return chosen;
+    });
+    return finish(*evaluation, chosen);
   }
 
   void say(const std::string& message) {
@@ -286,7 +298,7 @@ class Training {
       return internal_error("The trainer left no folder with a model.");
     fs::rename(folder_ / "evaluation.json", folder_ / "model" / "evaluation.json", code);
     if (code) return internal_error("The evaluation cannot be stored: " + code.message());
-    return ModelFiles(objects_).put(model_.uid, folder_ / "model");
+    return ModelFiles(objects_).put(ModelFiles::unfinished(model_.uid, run_.name), folder_ / "model");
   }
 
   Json manifest_line(const Prediction& p, const std::string& date) const {
@@ -313,9 +325,13 @@ class Training {
               {"model-version", std::to_string(job_.version)}}}};
   }
 
-  /// Writes the two evaluation files. Then sets the model's status and metrics in one transaction.
-  Result<void> finish(const Evaluation& e) {
-    const auto now = clock_.now();
+  /// Publishes what the chosen run left: the model, the two evaluation files and, in one transaction, the model's status
+  /// and metrics. All that it writes follows from the evaluation and the time of the choice, so that two runs which do
+  /// this at the same time write the same.
+  Result<void> finish(const Evaluation& e, const ChosenRun& chosen) {
+    if (auto ok = ModelFiles(objects_).publish(model_.uid, chosen.name); !ok)
+      return ok.error().kind == ErrorKind::unavailable ? ok.error() : internal_error(ok.error().message);
+    const auto now = chosen.time;
     auto date = to_extended_iso8601(now);
     date.pop_back();  // Ground Truth writes the time without a zone
     std::string manifest;
@@ -365,13 +381,15 @@ class Training {
       if (!message.ends_with('.')) message += '.';
     }
     for (const auto& warning : e.warnings) message += " Note: " + warning + (warning.ends_with('.') ? "" : ".");
-    // Good pictures alone tell nothing about how well defects are found.
-    std::optional<Performance> performance;
-    if (e.recall) performance = {e.f1.value_or(0), *e.recall, e.precision.value_or(0)};
     metadata_.write([&](UnitOfWork& work) {
-      if (work.models().move(model_.uid, ModelStatus::training, ModelStatus::trained, message))
-        work.models().set_evaluation(model_.uid, performance, manifest_at, result_at, now);
+      if (!work.models().move(model_.uid, ModelStatus::training, ModelStatus::trained, message)) return;
+      // Good pictures alone tell nothing about how well defects are found.
+      std::optional<Performance> performance;
+      if (e.recall) performance = {e.f1.value_or(0), *e.recall, e.precision.value_or(0)};
+      work.models().set_evaluation(model_.uid, performance, manifest_at, result_at, now);
     });
+    if (auto ok = ModelFiles(objects_).remove_unfinished(model_.uid); !ok)
+      log::warning("what the training left was not removed", {{"model", arn()}, {"reason", ok.error().message}});
     log::info("model trained", {{"model", arn()},
                                 {"seconds", fmt::format("{:.1f}", e.seconds)},
                                 {"auroc", in_words(e.image_auroc)},
@@ -379,9 +397,9 @@ class Training {
     return {};
   }
 
+  const JobRun& run_;
   MetadataStore& metadata_;
   ObjectStore& objects_;
-  const Clock& clock_;
   const ImageQuotas& quotas_;
   const TrainingPlan& plan_;
   const fs::path& folder_;
@@ -395,24 +413,34 @@ class Training {
   std::string last_stage_;
 };
 
+/// Ends a training as failed. What its runs left is removed; if that fails, it goes with the model.
+void fail_training(const JobRun& run, ObjectStore& objects, const Model& model, const std::string& message) {
+  const bool is_failed = run.metadata.write([&](UnitOfWork& work) {
+    return work.models().move(model.uid, ModelStatus::training, ModelStatus::training_failed, message);
+  });
+  if (is_failed) (void)ModelFiles(objects).remove(model.uid).has_value();
+}
+
 }  // namespace
 
-JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
-                                         const ImageQuotas& quotas, fs::path jobs_folder, fs::path trainer,
-                                         TrainingPlan plan, std::optional<TrainerSandbox> sandbox) {
-  return [&metadata, &objects, &clock, quotas, jobs_folder = std::move(jobs_folder), trainer = std::move(trainer),
-          plan = std::move(plan),
-          sandbox = std::move(sandbox)](const Job& row, const std::atomic<bool>& cancel) -> JobOutcome {
-    const auto job = parse_model_job(row.payload);
+JobHandler make_training_handler(ObjectStore& objects, const ImageQuotas& quotas, fs::path jobs_folder,
+                                 fs::path trainer, TrainingPlan plan, std::optional<TrainerSandbox> sandbox) {
+  JobHandler handler;
+  handler.run = [&objects, quotas, jobs_folder = std::move(jobs_folder), trainer = std::move(trainer),
+                 plan = std::move(plan), sandbox = std::move(sandbox)](const JobRun& run) -> JobOutcome {
+    auto& metadata = run.metadata;
+    const auto job = parse_model_job(run.job.payload);
     if (!job) {
       log::error("training", {{"reason", job.error().message}});
       return {};
     }
     std::optional<Model> model;
     std::optional<Dataset> train, test;
+    std::optional<ChosenRun> chosen;
     {
       auto work = metadata.read();
       model = work->models().find(job->scope, job->project, job->version);
+      if (model) chosen = work->models().chosen_run(model->uid);
       if (!job->rebasing) {
         train = work->datasets().find(job->scope, job->project, DatasetType::train);
         test = work->datasets().find(job->scope, job->project, DatasetType::test);
@@ -420,18 +448,21 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     }
     if (!model || model->status != ModelStatus::training)
       return {};  // an earlier run finished the training and was cut off after its commit
-    for (const auto* dataset : {&train, &test})
-      if (*dataset && (*dataset)->status == DatasetStatus::create_in_progress)
-        return {.retry_after = kImportPoll, .is_attempt = false};
+    if (!chosen)
+      for (const auto* dataset : {&train, &test})
+        if (*dataset && (*dataset)->status == DatasetStatus::create_in_progress)
+          return {.retry_after = kImportPoll, .is_attempt = false};
 
-    const auto folder = jobs_folder / model->uid;
+    const auto folder = jobs_folder / (model->uid + "-" + run.name);
     Result<void> outcome;
     const auto caller = caller_of_job(metadata, job->scope.account, job->user);
     const auto training = [&] {
-      return Training(metadata, objects, clock, quotas, plan, folder, trainer, sandbox, *job, *model, *caller, cancel);
+      return Training(run, objects, quotas, plan, folder, trainer, sandbox, *job, *model, *caller);
     };
     if (!caller) {
       outcome = caller.error();
+    } else if (chosen) {
+      outcome = training().publish(*chosen);
     } else if (job->rebasing) {
       outcome = training().rebase(*job->rebasing);
     } else if (!train || !is_settled(train->status)) {
@@ -448,10 +479,10 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
     const auto& error = outcome.error();
     log::error("training failed",
                {{"model", model_arn(job->scope, job->project, job->version)}, {"reason", error.message}});
-    if (cancel) return {std::chrono::milliseconds(0)};
+    if (run.cancel) return {std::chrono::milliseconds(0)};
     // If the object store does not answer, the pictures' owner is not at fault but should know why the training waits.
     const bool is_told = error.kind == ErrorKind::invalid_input || error.kind == ErrorKind::unavailable;
-    if (error.kind != ErrorKind::invalid_input && row.attempts < kMostAttempts) {
+    if (error.kind != ErrorKind::invalid_input && run.job.lease.attempts < kMostAttempts) {
       if (is_told)
         metadata.write([&](UnitOfWork& work) {
           work.models().set_message(model->uid, ModelStatus::training, error.message + " It is tried again.");
@@ -459,13 +490,18 @@ JobWorker::Handler make_training_handler(MetadataStore& metadata, ObjectStore& o
       return {std::chrono::seconds(5)};
     }
     // The user is told only what the pictures' owner can mend; the log line above holds the server's own troubles.
-    const auto message =
-        is_told ? error.message : std::string("The training failed by a fault of the server; its log says more.");
-    metadata.write([&](UnitOfWork& work) {
-      work.models().move(model->uid, ModelStatus::training, ModelStatus::training_failed, message);
-    });
+    fail_training(
+        run, objects, *model,
+        is_told ? error.message : std::string("The training failed by a fault of the server; its log says more."));
     return {};
   };
+  handler.give_up = [&objects](const JobRun& run) {
+    const auto job = parse_model_job(run.job.payload);
+    if (!job) return;
+    if (const auto model = run.metadata.read()->models().find(job->scope, job->project, job->version))
+      fail_training(run, objects, *model, cut_off_sentence("training", run.job));
+  };
+  return handler;
 }
 
 }  // namespace vedette

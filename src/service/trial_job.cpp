@@ -3,6 +3,7 @@
 #include <map>
 
 #include "auth/auth.hpp"
+#include "base/digest.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "base/priority.hpp"
@@ -64,9 +65,11 @@ TrialImage skipped(std::string reason) {
 /// Stores the mask in the bucket of the pictures if the user may write there. Fails if the object store does.
 Result<std::optional<std::string>> store_mask(const Bench& bench, std::int64_t place, const Verdict& verdict) {
   const auto& trial = bench.trial;
-  // The uid keeps the masks of a later trial of the same name apart: a dataset may name these masks for good.
-  const auto key =
-      kTrialMasks + trial.project + "/" + trial.name + "-" + trial.uid + "/" + std::to_string(place) + ".png";
+  // The uid keeps the masks of a later trial of the same name apart: a dataset may name these masks for good. The digest
+  // keeps a run that was thought dead from replacing what a later one stored, should the picture have changed.
+  const auto digest = sha256_hex(as_text(verdict.mask_png)).substr(0, 16);
+  const auto key = kTrialMasks + trial.project + "/" + trial.name + "-" + trial.uid + "/" + std::to_string(place) +
+                   "-" + digest + ".png";
   if (!authorize(bench.caller, "s3:PutObject", object_arn(trial.bucket, key))) return std::optional<std::string>();
   if (auto put = put_bytes(bench.objects, trial.bucket, key, as_text(verdict.mask_png), "image/png"); !put)
     return put.error();
@@ -113,14 +116,14 @@ Result<void> judge_all(MetadataStore& metadata, const Bench& bench, int threads,
       lower_thread_priority();
       results[i] = judge_one(bench, pending[i].first, pending[i].second);
     });
-    const bool is_running = metadata.write([&](UnitOfWork& work) {
+    const bool goes_on = metadata.write([&](UnitOfWork& work) {
       const auto trial = work.trial_detections().find(uid);
       if (!trial || trial->status != TrialStatus::running) return false;
       for (std::size_t i = 0; i < pending.size(); ++i)
         if (results[i] && *results[i]) work.trial_detections().set_result(uid, pending[i].first, **results[i]);
       return true;
     });
-    if (!is_running) return {};
+    if (!goes_on) return {};
     for (const auto& result : results)
       if (result && !*result) return result->error();
   }
@@ -133,8 +136,9 @@ std::string summary_of(const TrialCounts& counts) {
   return text;
 }
 
-Result<void> run(MetadataStore& metadata, ObjectStore& objects, const ModelJob& job, const TrialDetection& trial,
-                 const fs::path& folder, int threads, const std::atomic<bool>& cancel) {
+Result<void> judge_trial(MetadataStore& metadata, ObjectStore& objects, const ModelJob& job,
+                         const TrialDetection& trial, const fs::path& folder, int threads,
+                         const std::atomic<bool>& cancel) {
   const auto caller = caller_of_job(metadata, job.scope.account, job.user);
   if (!caller) return caller.error();
   const auto model = metadata.read()->models().find(job.scope, job.project, job.version);
@@ -155,59 +159,57 @@ Result<void> run(MetadataStore& metadata, ObjectStore& objects, const ModelJob& 
 
 }  // namespace
 
-JobWorker::Handler make_trial_handler(MetadataStore& metadata, ObjectStore& objects, const Clock& clock,
-                                      fs::path jobs_folder, int threads) {
+JobHandler make_trial_handler(ObjectStore& objects, const Clock& clock, fs::path jobs_folder, int threads) {
+  JobHandler handler;
+  const auto move = [](const JobRun& run, const std::string& uid, TrialStatus status, const std::string& message) {
+    run.metadata.write([&](UnitOfWork& work) {
+      work.trial_detections().move(uid, TrialStatus::running, status, message, work.now());
+    });
+  };
   // The times since which jobs wait for the object store, by their ids. They end with the process.
-  return [&metadata, &objects, &clock, jobs_folder = std::move(jobs_folder), threads,
-          waiting = std::map<std::int64_t, Timestamp>()](const Job& row,
-                                                         const std::atomic<bool>& cancel) mutable -> JobOutcome {
+  handler.run = [&objects, &clock, jobs_folder = std::move(jobs_folder), threads, move,
+                 waiting = std::map<std::int64_t, Timestamp>()](const JobRun& run) mutable -> JobOutcome {
+    const auto& row = run.job;
     const auto waits = waiting.extract(row.id);
     const auto job = parse_model_job(row.payload);
     if (!job) {
       log::error("trial detection", {{"reason", job.error().message}});
       return {};
     }
-    const auto trial = metadata.read()->trial_detections().find(job->name);
+    const auto trial = run.metadata.read()->trial_detections().find(job->name);
     // The trial was deleted or stopped, or an earlier run finished it and was cut off after its commit.
     if (!trial || trial->status != TrialStatus::running) return {};
-    const auto move = [&](TrialStatus status, const std::string& message) {
-      metadata.write([&](UnitOfWork& work) {
-        work.trial_detections().move(trial->uid, TrialStatus::running, status, message, work.now());
-      });
-    };
-    // An earlier run ends the trial at its last attempt, unless that run took the whole server with it.
-    if (row.attempts > kMostAttempts) {
-      log::error("trial detection failed", {{"trial", trial->name}, {"reason", "its runs were cut off"}});
-      move(TrialStatus::failed, "The trial detection was cut off " + std::to_string(row.attempts - 1) +
-                                    " times; it may have images that stop the server.");
-      return {};
-    }
-    move(TrialStatus::running, "The images are being judged.");
-    const auto folder = jobs_folder / ("trial-" + std::to_string(row.id));
-    const auto outcome = run(metadata, objects, *job, *trial, folder, threads, cancel);
-    if (cancel) return {std::chrono::milliseconds(0)};
+    move(run, trial->uid, TrialStatus::running, "The images are being judged.");
+    const auto folder = jobs_folder / ("trial-" + run.name);
+    const auto outcome = judge_trial(run.metadata, objects, *job, *trial, folder, threads, run.cancel);
+    if (run.cancel) return {std::chrono::milliseconds(0)};
     const auto since = waits ? waits.mapped() : clock.now();
     if (outcome) {
-      const auto judged = metadata.read()->trial_detections().find(trial->uid);
-      if (judged) move(TrialStatus::completed, summary_of(judged->counts));
+      const auto judged = run.metadata.read()->trial_detections().find(trial->uid);
+      if (judged) move(run, trial->uid, TrialStatus::completed, summary_of(judged->counts));
     } else if (outcome.error().kind == ErrorKind::unavailable && clock.now() - since < kLongestWait) {
       log::warning("trial detection", {{"trial", trial->name}, {"reason", outcome.error().message}});
-      move(TrialStatus::running, outcome.error().message + " It is tried again.");
+      move(run, trial->uid, TrialStatus::running, outcome.error().message + " It is tried again.");
       waiting.emplace(row.id, since);
       return {.retry_after = std::chrono::seconds(5), .is_attempt = false};
     } else if (outcome.error().kind != ErrorKind::invalid_input && outcome.error().kind != ErrorKind::unavailable &&
-               row.attempts < kMostAttempts) {
+               row.lease.attempts < kMostAttempts) {
       log::error("trial detection", {{"trial", trial->name}, {"reason", outcome.error().message}});
       return {std::chrono::seconds(5)};
     } else {
       log::error("trial detection failed", {{"trial", trial->name}, {"reason", outcome.error().message}});
-      move(TrialStatus::failed,
+      move(run, trial->uid, TrialStatus::failed,
            outcome.error().kind == ErrorKind::invalid_input || outcome.error().kind == ErrorKind::unavailable
                ? outcome.error().message
                : "The trial detection failed by a fault of the server; its log says more.");
     }
     return {};
   };
+  handler.give_up = [move](const JobRun& run) {
+    if (const auto job = parse_model_job(run.job.payload))
+      move(run, job->name, TrialStatus::failed, cut_off_sentence("trial detection", run.job));
+  };
+  return handler;
 }
 
 }  // namespace vedette

@@ -101,13 +101,12 @@ class Trials : public testing::Test {
     });
   }
   TrialDetection trial() { return *metadata_->read()->trial_detections().find(kScope, "p", "t"); }
-  JobWorker::Handler handler(ObjectStore& objects) {
-    return make_trial_handler(*metadata_, objects, clock_, folder_.path() / "jobs", 1);
-  }
+  JobHandler handler(ObjectStore& objects) { return make_trial_handler(objects, clock_, folder_.path() / "jobs", 1); }
 
   inline static const Scope kScope{"123456789012", "us-east-1"};
   TemporaryFolder folder_;
   FakeClock clock_{Timestamp{std::chrono::hours(500'000)}};
+  FakeMonotonicClock monotonic_;
   std::unique_ptr<MetadataStore> metadata_ =
       std::make_unique<RepeatingStore>(open_sqlite_metadata(folder_.path() / "m.sqlite", clock_));
   std::unique_ptr<BucketStore> objects_ = open_filesystem_objects(folder_.path() / "objects", clock_);
@@ -120,17 +119,17 @@ class Trials : public testing::Test {
 TEST_F(Trials, ThatKillTheServerThreeTimesAreNotTriedAgain) {
   ASSERT_TRUE(start("t"));
   for (int i = 0; i < 3; ++i) {
-    metadata_->write([&](UnitOfWork& work) {
-      ASSERT_TRUE(work.jobs().claim(kTrialJob, "killed", clock_.now(), clock_.now() + std::chrono::seconds(30)));
-    });
+    metadata_->write(
+        [&](UnitOfWork& work) { ASSERT_TRUE(lease::claim(work.jobs(), kTrialJob, "killed", work.now())); });
     clock_.advance(std::chrono::seconds(31));
   }
   AwayObjects untouched;
-  JobWorker worker(*metadata_, clock_, kTrialJob, "w", handler(untouched));
+  JobWorker worker(*metadata_, monotonic_, {.kind = kTrialJob, .worker = "w"}, handler(untouched));
   EXPECT_TRUE(worker.run_one());
   EXPECT_EQ(trial().status, TrialStatus::failed);
   EXPECT_EQ(trial().status_message,
-            "The trial detection was cut off 3 times; it may have images that stop the server.");
+            "The trial detection was cut off 3 times, each time with the server that ran it; it may be what stops the "
+            "servers.");
   clock_.advance(std::chrono::hours(1));
   EXPECT_FALSE(worker.run_one());
 }
@@ -138,7 +137,7 @@ TEST_F(Trials, ThatKillTheServerThreeTimesAreNotTriedAgain) {
 TEST_F(Trials, WaitTenMinutesForTheObjectStore) {
   ASSERT_TRUE(start("t"));
   AwayObjects away;
-  JobWorker worker(*metadata_, clock_, kTrialJob, "w", handler(away));
+  JobWorker worker(*metadata_, monotonic_, {.kind = kTrialJob, .worker = "w"}, handler(away));
   for (int minute = 0; minute < 10; ++minute) {
     EXPECT_TRUE(worker.run_one());
     EXPECT_EQ(trial().status, TrialStatus::running);
@@ -172,21 +171,22 @@ class DatasetChecks : public Trials {
 
 TEST_F(DatasetChecks, ThatKillTheServerThreeTimesAreNotTriedAgain) {
   for (int i = 0; i < 3; ++i) {
-    metadata_->write([&](UnitOfWork& work) {
-      ASSERT_TRUE(work.jobs().claim(kDatasetCheckJob, "killed", clock_.now(), clock_.now() + std::chrono::seconds(30)));
-    });
+    metadata_->write(
+        [&](UnitOfWork& work) { ASSERT_TRUE(lease::claim(work.jobs(), kDatasetCheckJob, "killed", work.now())); });
     clock_.advance(std::chrono::seconds(31));
   }
-  JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w", make_dataset_check_handler(*metadata_, *objects_, 1));
+  JobWorker worker(*metadata_, monotonic_, {.kind = kDatasetCheckJob, .worker = "w"},
+                   make_dataset_check_handler(*objects_, 1));
   EXPECT_TRUE(worker.run_one());
   EXPECT_EQ(check().check.status, CheckStatus::failed);
   EXPECT_EQ(check().check.status_message,
-            "The check was cut off 3 times; the datasets may have images that stop the server.");
+            "The check was cut off 3 times, each time with the server that ran it; it may be what stops the servers.");
 }
 
 TEST_F(DatasetChecks, TryThreeTimesToReachTheObjectStore) {
   AwayObjects away;
-  JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w", make_dataset_check_handler(*metadata_, away, 1));
+  JobWorker worker(*metadata_, monotonic_, {.kind = kDatasetCheckJob, .worker = "w"},
+                   make_dataset_check_handler(away, 1));
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(check().check.status, CheckStatus::running);
     EXPECT_TRUE(worker.run_one());
@@ -199,7 +199,8 @@ TEST_F(DatasetChecks, TryThreeTimesToReachTheObjectStore) {
 
 TEST_F(DatasetChecks, OnlyTheLatestOneIsRun) {
   ASSERT_TRUE(service_.start_dataset_check(call_, request_));
-  JobWorker worker(*metadata_, clock_, kDatasetCheckJob, "w", make_dataset_check_handler(*metadata_, *objects_, 1));
+  JobWorker worker(*metadata_, monotonic_, {.kind = kDatasetCheckJob, .worker = "w"},
+                   make_dataset_check_handler(*objects_, 1));
   EXPECT_TRUE(worker.run_one());
   EXPECT_EQ(check().check.status, CheckStatus::running) << "the job of the replaced check";
   EXPECT_TRUE(worker.run_one());

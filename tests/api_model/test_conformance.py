@@ -519,6 +519,7 @@ class Errors(unittest.TestCase):
         expect("UpdateStationChannel", "ConflictException", **channel, JobName="waiting-2")
         self.assertEqual(succeed("UpdateStationChannel", **channel, JobName="package-1")["Channels"][0]["ChangedBy"], "admin")
         self.assertEqual(len(succeed("ListStations")["Stations"]), 1)
+        self.assertEqual([node["State"] for node in succeed("ListNodes")["Nodes"]], ["LIVE"])
         self.assertEqual(succeed("DescribeStation", **station)["Station"]["Gaps"][0]["FirstSequence"], 4)
         self.assertEqual(len(succeed("ListStationVerdicts", **station, IsAnomalous="true")["Verdicts"]), 2)
         succeed("DeleteStation", **station)

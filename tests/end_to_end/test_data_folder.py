@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -266,17 +267,37 @@ class LostParts(unittest.TestCase):
         self.assertEqual(self.server.credentials(), credentials)
         self.assertEqual(self.keys(), list(range(5)))
 
+    def ready(self):
+        """The status of /readyz and what it says."""
+        try:
+            with urlopen(self.server.url + "/readyz") as answer:
+                return answer.status, answer.read().decode().strip()
+        except HTTPError as error:
+            return error.code, error.read().decode().strip()
+
     def test_readiness_knows_the_index(self):
-        def ready():
-            try:
-                with urlopen(self.server.url + "/readyz") as answer:
-                    return answer.status
-            except HTTPError as error:
-                return error.code
-        self.assertEqual(ready(), 200)
+        self.assertEqual(self.ready(), (200, "ok"))
         with open(self.index, "r+b") as file:
             file.write(os.urandom(os.path.getsize(self.index)))
-        self.assertEqual(ready(), 503)
+        self.assertEqual(self.ready(), (503, "the database does not answer"))
+
+    def test_a_server_that_drains_still_answers_until_a_second_signal(self):
+        self.server.stop()
+        self.start_with("--drain-seconds", "600")
+        vedette = self.server.client("vedette")
+        node, = vedette.list_nodes()["Nodes"]
+        self.assertEqual((node["State"], node["Address"]), ("LIVE", self.server.url))
+        self.server.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 20
+        while self.ready()[0] == 200 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.assertEqual(self.ready(), (503, "this node is draining"))
+        with urlopen(self.server.url + "/healthz") as answer:
+            self.assertEqual(answer.status, 200)
+        self.assertEqual(vedette.list_nodes()["Nodes"][0]["State"], "DRAINING")
+        self.assertEqual(self.keys(), list(range(5)))
+        self.server.stop()
+        self.assertEqual(self.server.process.returncode, 0)
 
     def test_a_folder_of_a_newer_version_is_left_alone(self):
         self.server.stop()

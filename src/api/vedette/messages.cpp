@@ -43,6 +43,29 @@ ListAuditEventsRequest::ListAuditEventsRequest(const Json& m)
   if (m.contains("Outcome")) has_failed = m["Outcome"] == "FAILED";
 }
 
+Json encode_node(const ServerNode& node, NodeState state) {
+  const auto name = [&] {
+    switch (state) {
+      case NodeState::live:
+        return "LIVE";
+      case NodeState::draining:
+        return "DRAINING";
+      case NodeState::dead:
+        return "DEAD";
+      case NodeState::left:
+        break;
+    }
+    return "LEFT";
+  };
+  return {{"NodeId", node.id},
+          {"Address", node.address},
+          {"Version", node.version},
+          {"Cores", node.cores},
+          {"State", name()},
+          {"StartTimestamp", seconds(node.started)},
+          {"LastSeenTimestamp", seconds(node.seen)}};
+}
+
 Json encode_audit_events(const AuditEvents& page) {
   Json list = Json::array();
   for (const auto& e : page.events) {

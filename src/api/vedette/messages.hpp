@@ -10,6 +10,7 @@
 #include "api/model.hpp"
 #include "domain/dataset_check.hpp"
 #include "domain/domain.hpp"
+#include "domain/server_node.hpp"
 #include "domain/trial_detection.hpp"
 
 /// The service `vedette` on the wire: what the original API lacks. The functions are pure. ../model.hpp has checked the
@@ -50,6 +51,8 @@ struct AuditEvents {
   std::optional<Timestamp> searched_until;
 };
 Json encode_audit_events(const AuditEvents& page);
+
+Json encode_node(const ServerNode& node, NodeState state);
 
 struct RebaseModelRequest {
   explicit RebaseModelRequest(const Json& members);

@@ -12,7 +12,9 @@
 #include "base/result.hpp"
 #include "domain/domain.hpp"
 #include "store/metadata/dataset_checks.hpp"
+#include "store/metadata/jobs.hpp"
 #include "store/metadata/model_hosts.hpp"
+#include "store/metadata/nodes.hpp"
 #include "store/metadata/stations.hpp"
 #include "store/metadata/trial_detections.hpp"
 #include "store/metadata/verified_pictures.hpp"
@@ -59,24 +61,6 @@ struct ScopedModel {
   Model model;
 };
 
-/// One unit of background work. `kind` and `payload` belong to whoever handles it.
-struct Job {
-  std::int64_t id = 0;
-  std::string kind;
-  std::string payload;  ///< JSON
-  std::int64_t attempts = 0;
-  std::string attachment;  ///< Any bytes; empty unless the job was inserted with an attachment.
-  std::string
-      request_id;  ///< The id of the request that asked for it; empty if none did, or if an older version inserted it.
-};
-
-/// A job that is to be inserted; its members mean the same as those of Job.
-struct NewJob {
-  std::string kind, payload;
-  Timestamp ready;  ///< The job is not claimed before this time.
-  std::string request_id = {}, attachment = {};
-};
-
 /// The owner of an access key, as it is looked up for each call.
 struct KeyOwner {
   AccessKey key;
@@ -102,6 +86,12 @@ struct TrainingProgress {
   std::string stage;
   double fraction = 0;  ///< 0 … 1
   std::optional<double> seconds_left;
+};
+
+/// The run of a training job that made the model.
+struct ChosenRun {
+  std::string name;  ///< JobRun::name
+  Timestamp time{};
 };
 
 /// A threshold of the anomaly score that a user chose for a model, in place of the one that the training chose.
@@ -187,6 +177,10 @@ class ModelRepository {
   virtual bool move(const std::string& uid, ModelStatus from, ModelStatus to, const std::string& message) = 0;
   /// Sets a new message if the model is in this state. Returns false if it is not.
   virtual bool set_message(const std::string& uid, ModelStatus in_state, const std::string& message) = 0;
+  /// Remembers which run of the training made the model, and when that was decided. Everything that is published of the
+  /// model is made from what this run left.
+  virtual void choose_run(const std::string& uid, const ChosenRun& run) = 0;
+  virtual std::optional<ChosenRun> chosen_run(const std::string& uid) = 0;
   /// `performance` is empty if the pictures of the evaluation do not tell it.
   virtual void set_evaluation(const std::string& uid, const std::optional<Performance>& performance,
                               const ObjectLocation& manifest, const ObjectLocation& result, Timestamp end) = 0;
@@ -222,28 +216,17 @@ class PackagingJobRepository {
   /// Compares and sets the status of the job. Returns false if the job is gone or in another state.
   virtual bool move(const Scope& scope, const std::string& project, const std::string& name, PackagingJobStatus from,
                     PackagingJobStatus to, const std::string& message, Timestamp now) = 0;
+  /// Remembers an archive that the user will get, as an object of the system's bucket: `uri` is its key.
+  virtual void choose_archive(const Scope& scope, const std::string& project, const std::string& name,
+                              const PackagedArchive& archive) = 0;
+  virtual std::optional<PackagedArchive> chosen_archive(const Scope& scope, const std::string& project,
+                                                        const std::string& name) = 0;
+  /// Says where the chosen archive is for the user.
   virtual void set_archive(const Scope& scope, const std::string& project, const std::string& name,
-                           const PackagedArchive& archive) = 0;
+                           const std::string& uri) = 0;
   /// Returns nothing if the job has not succeeded, or if a version of the server that kept no archives ran it.
   virtual std::optional<PackagedArchive> archive(const Scope& scope, const std::string& project,
                                                  const std::string& name) = 0;
-};
-
-class JobRepository {
- public:
-  virtual ~JobRepository() = default;
-  virtual std::int64_t insert(const NewJob& job) = 0;  ///< returns the job's id
-  /// Leases the oldest ready job of the kind, in one statement. Returns nothing if no job is ready.
-  virtual std::optional<Job> claim(const std::string& kind, const std::string& worker, Timestamp now,
-                                   Timestamp lease_until) = 0;
-  virtual bool renew(std::int64_t id, const std::string& worker, Timestamp lease_until) = 0;
-  virtual bool complete(std::int64_t id, const std::string& worker) = 0;
-  /// Gives the job back; it is ready again at the time `ready`. If `is_attempt` is false, the run does not count in
-  /// Job::attempts.
-  virtual bool release(std::int64_t id, const std::string& worker, Timestamp ready, bool is_attempt) = 0;
-  /// Gives back the jobs of all workers whose name begins with the prefix. A node that starts knows that its former
-  /// self is dead.
-  virtual void release_all(const std::string& worker_prefix, Timestamp ready) = 0;
 };
 
 class UserRepository {
@@ -319,6 +302,7 @@ class UnitOfWork {
   virtual DatasetCheckRepository& dataset_checks() = 0;
   virtual StationRepository& stations() = 0;
   virtual JobRepository& jobs() = 0;
+  virtual NodeRepository& nodes() = 0;
   virtual UserRepository& users() = 0;
   virtual TokenRepository& tokens() = 0;
   virtual MetricPointRepository& metric_points() = 0;

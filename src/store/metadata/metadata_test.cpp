@@ -491,7 +491,7 @@ TEST_P(Metadata, TokensAreForgottenInTime) {
 TEST_P(Metadata, AJobRemembersWhoAskedForItAndWhatComesWithIt) {
   store_->write([&](UnitOfWork& work) {
     const auto id = work.jobs().insert({"k", "{}", at(1), "request-1", std::string("a\0b", 3)});
-    const auto job = work.jobs().claim("k", "w", at(2), at(3));
+    const auto job = work.jobs().find_ready("k", at(2), at(100));
     ASSERT_TRUE(job);
     EXPECT_EQ(job->id, id);
     EXPECT_EQ(job->payload, "{}");
@@ -522,7 +522,7 @@ TEST(SqliteMigrations, TheFirstVersionsDataIsTakenOver) {
     EXPECT_EQ(work.users().find("1", "admin")->policies, std::vector<std::string>{"AdministratorAccess"});
     EXPECT_TRUE(work.users().find_key("AKIA")->is_active);
     EXPECT_EQ(work.projects().next_model_version({"1", "r"}, "p"), 8);
-    const auto job = work.jobs().claim("train_model", "w", at(10), at(20));
+    const auto job = work.jobs().find_ready("train_model", at(10), at(20));
     ASSERT_TRUE(job);
     EXPECT_EQ(job->attachment, "");
     EXPECT_EQ(job->request_id, "");

@@ -167,7 +167,11 @@ TEST_P(Transactions, EachJobIsClaimedOnce) {
   run_at_once(kThreads, [&](int thread) {
     while (true) {
       const auto job = store_->write([&](UnitOfWork& work) {
-        return work.jobs().claim("k", "w" + std::to_string(thread), work.now(), work.now() + std::chrono::seconds(30));
+        auto found = work.jobs().find_ready("k", work.now(), Timestamp::max());
+        if (found)
+          work.jobs().set_lease(found->id,
+                                {"w" + std::to_string(thread), 1, work.now() + std::chrono::seconds(30), 1, 0});
+        return found;
       });
       if (!job) return;
       claimed[thread].push_back(job->id);

@@ -89,15 +89,40 @@ Result<void> ModelFiles::put_all(const std::string& uid, const fs::path& folder,
   for (const auto& name : names) {
     auto staged = stage_file(objects_, folder / name);
     if (!staged) return staged.error();
-    const auto digest = (*staged)->finish();
-    if (!digest) return digest.error();
-    if (const auto wanted = digest_in(name); !wanted.empty() && wanted != *digest)
-      return internal_error("The model's file " + name + " is not what its name says.");
-    const auto info = objects_.put(kSystemBucket, key_of(uid, name), std::move(*staged),
-                                   {"application/octet-stream", {{kDigest, *digest}}, {}, {}}, {});
-    if (!info) return info.error();
+    if (auto ok = put_file(uid, name, std::move(*staged)); !ok) return ok;
   }
   return {};
+}
+
+Result<void> ModelFiles::put_file(const std::string& uid, const std::string& name,
+                                  std::unique_ptr<StagedObject> content) {
+  const auto digest = content->finish();
+  if (!digest) return digest.error();
+  if (const auto wanted = digest_in(name); !wanted.empty() && wanted != *digest)
+    return internal_error("The model's file " + name + " is not what its name says.");
+  const auto info = objects_.put(kSystemBucket, key_of(uid, name), std::move(content),
+                                 {"application/octet-stream", {{kDigest, *digest}}, {}, {}}, {});
+  return info ? Result<void>() : info.error();
+}
+
+Result<void> ModelFiles::publish(const std::string& uid, const std::string& run) {
+  const auto from = unfinished(uid, run);
+  auto files = list(from);
+  if (!files) return files.error();
+  if (files->empty()) return fail(ErrorKind::not_found, "The run left no model in the object store.");
+  std::stable_partition(files->begin(), files->end(), [](const auto& file) { return file.name != kManifest; });
+  for (const auto& file : *files) {
+    auto staged = objects_.stage();
+    if (!staged) return staged.error();
+    if (auto ok = read(from, file.name, kMostFileBytes, [&](auto chunk) { return (*staged)->write(chunk); }); !ok)
+      return ok;
+    if (auto ok = put_file(uid, file.name, std::move(*staged)); !ok) return ok;
+  }
+  return {};
+}
+
+Result<void> ModelFiles::remove_unfinished(const std::string& uid) {
+  return remove_prefix(objects_, kSystemBucket, key_of(uid, "unfinished/"));
 }
 
 Result<std::vector<ModelFile>> ModelFiles::list(const std::string& uid) {

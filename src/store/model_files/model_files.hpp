@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,15 @@ class ModelFiles {
   /// that no file from elsewhere gets in, or if a blob's content does not match the digest in its name.
   Result<void> put(const std::string& uid, const std::filesystem::path& folder);
 
+  /// Several nodes may train one model, one after the other, without knowing of each other for a while. So each run first
+  /// puts its model under unfinished(uid, run), the metadata choose one of them, and publish() makes copies of that one
+  /// the model. Who publishes the same run writes the same objects, so that any number may do it at any time.
+  static std::string unfinished(const std::string& uid, const std::string& run) { return uid + "/unfinished/" + run; }
+  /// Fails with not_found if the run left no model.
+  Result<void> publish(const std::string& uid, const std::string& run);
+  /// Removes what all runs left.
+  Result<void> remove_unfinished(const std::string& uid);
+
   /// Writes manifest.json and the blobs into `folder`, which is made if it is missing. manifest.json is written last,
   /// so that a folder that has it holds the whole model. Fails with not_found if the model is not stored, and with
   /// internal if a file is damaged or cannot be written.
@@ -60,6 +71,8 @@ class ModelFiles {
   Result<std::string> text_beside(const std::string& uid, const std::string& name);
   Result<void> put_all(const std::string& uid, const std::filesystem::path& folder,
                        const std::vector<std::string>& names);
+  /// Puts one file, whose content is all written.
+  Result<void> put_file(const std::string& uid, const std::string& name, std::unique_ptr<StagedObject> content);
   Result<void> read(const std::string& uid, const std::string& name, std::uint64_t most_bytes,
                     const std::function<Result<void>(std::span<const std::uint8_t>)>& use);
 

@@ -161,6 +161,31 @@ TEST_F(StoredModels, AreThereWholeOrNotAtAllWhereverAPutIsCutOff) {
   }
 }
 
+// The run that was chosen is published by several workers: by one that was frozen in the middle, and by its successor.
+TEST_F(StoredModels, ArePublishedWholeWhereverAPublicationIsCutOffAndAgainByAnotherWorker) {
+  const auto other = folder_.path() / "other";
+  write(other / "manifest.json", "another manifest");
+  for (int first = 1;; ++first) {
+    ASSERT_TRUE(files_.put(ModelFiles::unfinished("u", "7-1"), model()));
+    ASSERT_TRUE(files_.put(ModelFiles::unfinished("u", "7-2"), other));
+    EXPECT_TRUE(names().empty()) << "what runs leave is no model";
+    CutOff store(*store_, first);
+    const auto outcome = ModelFiles(store).publish("u", "7-1");
+    EXPECT_EQ(outcome.has_value(), !store.was_cut());
+    if (store.was_cut()) EXPECT_TRUE(names().empty() || names().size() == 4U) << first;
+    ASSERT_TRUE(files_.publish("u", "7-1"));
+    EXPECT_EQ(names().size(), 4U);
+    ASSERT_TRUE(files_.fetch("u", fetched()));
+    EXPECT_EQ(text_of(fetched() / "manifest.json"), "manifest");
+    EXPECT_EQ(*files_.evaluation("u"), "evaluation");
+    ASSERT_TRUE(files_.remove_unfinished("u"));
+    EXPECT_EQ(objects(), 4U);
+    EXPECT_EQ(files_.publish("u", "7-1").error().kind, ErrorKind::not_found);
+    ASSERT_TRUE(files_.remove("u"));
+    if (!store.was_cut()) return;
+  }
+}
+
 TEST_F(StoredModels, AreFetchedWholeOrWithoutManifest) {
   ASSERT_TRUE(files_.put("u", model()));
   for (int first = 1;; ++first) {

@@ -3,13 +3,12 @@
 namespace vedette::metadata {
 namespace {
 
-/// Nobody puts a job off, or leases it, for longer than this. A job that is ready later than that was written before
-/// the clock was set back.
-constexpr std::chrono::minutes kLongestWait{1};
-
-#define VEDETTE_OLDEST_READY \
-  "SELECT id FROM jobs WHERE kind = ?3 AND (ready <= ?4 OR ready > ?5) ORDER BY ready, id LIMIT 1"
-#define VEDETTE_RETURNING_JOB " RETURNING jobs.id, kind, payload, attempts, attachment, request_id"
+#define VEDETTE_LEASE "COALESCE(worker, ''), term, ready, attempts, rescues"
+#define VEDETTE_FIND_READY                                                                              \
+  "SELECT " VEDETTE_LEASE                                                                               \
+  ", id, kind, payload, attachment, request_id FROM jobs WHERE kind = ? AND (ready <= ? OR ready > ?) " \
+  "ORDER BY ready, id LIMIT 1"
+#define VEDETTE_LOCK "SELECT " VEDETTE_LEASE " FROM jobs WHERE id = ?"
 
 class Jobs : public JobRepository {
  public:
@@ -22,48 +21,43 @@ class Jobs : public JobRepository {
     q.execute();
     return id;
   }
-  std::optional<Job> claim(const std::string& kind, const std::string& worker, Timestamp now,
-                           Timestamp lease_until) override {
-    // Without MATERIALIZED, PostgreSQL may look for the oldest job several times, and claim each that it finds.
-    auto q = c_.prepare(
-        {.sqlite = "UPDATE jobs SET worker = ?1, ready = ?2, attempts = attempts + 1 WHERE id = (" VEDETTE_OLDEST_READY
-                   ")" VEDETTE_RETURNING_JOB,
-         .postgresql = "WITH chosen AS MATERIALIZED (" VEDETTE_OLDEST_READY
-                       " FOR UPDATE SKIP LOCKED) UPDATE jobs SET worker = ?1, ready = ?2, attempts = attempts + 1 FROM "
-                       "chosen WHERE jobs.id = chosen.id" VEDETTE_RETURNING_JOB});
-    q.bind(worker).bind(stored(lease_until)).bind(kind).bind(stored(now)).bind(stored(now + kLongestWait));
+  std::optional<Job> find_ready(const std::string& kind, Timestamp by, Timestamp beyond) override {
+    auto q = c_.prepare({.sqlite = VEDETTE_FIND_READY, .postgresql = VEDETTE_FIND_READY " FOR UPDATE SKIP LOCKED"});
+    q.bind(kind).bind(stored(by)).bind(stored(beyond));
     if (!q.step()) return std::nullopt;
-    Job job{q.integer(0), q.text(1), q.text(2), q.integer(3), q.text(4), q.text(5)};
-    q.execute();
-    return job;
+    return Job{q.integer(5), q.text(6), q.text(7), q.text(8), q.text(9), lease(q, 0)};
   }
-  bool renew(std::int64_t id, const std::string& worker, Timestamp lease_until) override {
-    return c_.prepare("UPDATE jobs SET ready = ? WHERE id = ? AND worker = ?")
-               .bind(stored(lease_until))
-               .bind(id)
-               .bind(worker)
-               .execute() > 0;
+  std::optional<JobLease> lock(std::int64_t id) override {
+    auto q = c_.prepare({.sqlite = VEDETTE_LOCK, .postgresql = VEDETTE_LOCK " FOR UPDATE"});
+    q.bind(id);
+    if (!q.step()) return std::nullopt;
+    return lease(q, 0);
   }
-  bool complete(std::int64_t id, const std::string& worker) override {
-    return c_.prepare("DELETE FROM jobs WHERE id = ? AND worker = ?").bind(id).bind(worker).execute() > 0;
-  }
-  bool release(std::int64_t id, const std::string& worker, Timestamp ready, bool is_attempt) override {
-    return c_.prepare("UPDATE jobs SET ready = ?, attempts = attempts - ?, worker = NULL WHERE id = ? AND worker = ?")
-               .bind(stored(ready))
-               .bind(std::int64_t{is_attempt ? 0 : 1})
-               .bind(id)
-               .bind(worker)
-               .execute() > 0;
-  }
-  void release_all(const std::string& worker_prefix, Timestamp ready) override {
-    c_.prepare(
-          "UPDATE jobs SET ready = ?1, worker = NULL WHERE worker IS NOT NULL AND substr(worker, 1, length(?2)) = ?2")
-        .bind(stored(ready))
-        .bind(worker_prefix)
+  void set_lease(std::int64_t id, const JobLease& lease) override {
+    c_.prepare("UPDATE jobs SET worker = NULLIF(?, ''), term = ?, ready = ?, attempts = ?, rescues = ? WHERE id = ?")
+        .bind(lease.worker)
+        .bind(lease.term)
+        .bind(stored(lease.ready))
+        .bind(lease.attempts)
+        .bind(lease.rescues)
+        .bind(id)
         .execute();
+  }
+  void remove(std::int64_t id) override { c_.prepare("DELETE FROM jobs WHERE id = ?").bind(id).execute(); }
+  std::vector<std::pair<std::int64_t, JobLease>> held_by(const std::string& prefix) override {
+    auto q = c_.prepare("SELECT id, " VEDETTE_LEASE
+                        " FROM jobs WHERE worker IS NOT NULL AND substr(worker, 1, length(?1)) = ?1 ORDER BY id");
+    q.bind(prefix);
+    std::vector<std::pair<std::int64_t, JobLease>> out;
+    while (q.step()) out.emplace_back(q.integer(0), lease(q, 1));
+    return out;
   }
 
  private:
+  static JobLease lease(const Statement& q, int from) {
+    return {q.text(from), q.integer(from + 1), loaded(q.integer(from + 2)), q.integer(from + 3), q.integer(from + 4)};
+  }
+
   Connection& c_;
 };
 

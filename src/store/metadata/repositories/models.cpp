@@ -88,6 +88,19 @@ class Models : public ModelRepository {
                .bind(to_text(in_state))
                .execute() > 0;
   }
+  void choose_run(const std::string& uid, const ChosenRun& run) override {
+    c_.prepare("UPDATE models SET chosen_run = ?, chosen_at = ? WHERE uid = ?")
+        .bind(run.name)
+        .bind(stored(run.time))
+        .bind(uid)
+        .execute();
+  }
+  std::optional<ChosenRun> chosen_run(const std::string& uid) override {
+    auto q = c_.prepare("SELECT chosen_run, chosen_at FROM models WHERE uid = ? AND chosen_run IS NOT NULL");
+    q.bind(uid);
+    if (!q.step()) return std::nullopt;
+    return ChosenRun{q.text(0), loaded(q.integer(1))};
+  }
   void set_evaluation(const std::string& uid, const std::optional<Performance>& p, const ObjectLocation& manifest,
                       const ObjectLocation& result, Timestamp end) override {
     const auto figure = [&](double Performance::*member) { return p ? std::optional((*p).*member) : std::nullopt; };

@@ -67,13 +67,32 @@ class PackagingJobs : public PackagingJobRepository {
                .bind(to_text(from))
                .execute() > 0;
   }
-  void set_archive(const Scope& s, const std::string& project, const std::string& name,
-                   const PackagedArchive& archive) override {
+  void choose_archive(const Scope& s, const std::string& project, const std::string& name,
+                      const PackagedArchive& archive) override {
     c_.prepare(
-          "UPDATE packaging_jobs SET archive = ?, archive_sha256 = ? WHERE account = ? AND region = ? AND project = ? "
+          "UPDATE packaging_jobs SET chosen = ?, archive_sha256 = ? WHERE account = ? AND region = ? AND project = ? "
           "AND name = ?")
         .bind(archive.uri)
         .bind(archive.sha256)
+        .bind(s.account)
+        .bind(s.region)
+        .bind(project)
+        .bind(name)
+        .execute();
+  }
+  std::optional<PackagedArchive> chosen_archive(const Scope& s, const std::string& project,
+                                                const std::string& name) override {
+    auto q = c_.prepare(
+        "SELECT chosen, archive_sha256 FROM packaging_jobs WHERE account = ? AND region = ? AND project = ? AND name = "
+        "? AND chosen IS NOT NULL");
+    q.bind(s.account).bind(s.region).bind(project).bind(name);
+    if (!q.step()) return std::nullopt;
+    return PackagedArchive{q.text(0), q.text(1)};
+  }
+  void set_archive(const Scope& s, const std::string& project, const std::string& name,
+                   const std::string& uri) override {
+    c_.prepare("UPDATE packaging_jobs SET archive = ? WHERE account = ? AND region = ? AND project = ? AND name = ?")
+        .bind(uri)
         .bind(s.account)
         .bind(s.region)
         .bind(project)

@@ -21,6 +21,7 @@ std::unique_ptr<VerifiedPictureRepository> make_verified_pictures(Connection& co
 std::unique_ptr<DatasetCheckRepository> make_dataset_checks(Connection& connection);
 std::unique_ptr<StationRepository> make_stations(Connection& connection);
 std::unique_ptr<JobRepository> make_jobs(Connection& connection);
+std::unique_ptr<NodeRepository> make_nodes(Connection& connection);
 std::unique_ptr<UserRepository> make_users(Connection& connection);
 std::unique_ptr<TokenRepository> make_tokens(Connection& connection);
 std::unique_ptr<MetricPointRepository> make_metric_points(Connection& connection);

@@ -7,7 +7,7 @@
 
 namespace vedette::embedded {
 extern const std::string_view migration_0001, migration_0002, migration_0003, migration_0004, migration_0005,
-    migration_0006, migration_0007, migration_0008, migration_0010;
+    migration_0006, migration_0007, migration_0008, migration_0009, migration_0010;
 }
 
 namespace vedette {
@@ -28,6 +28,7 @@ std::unique_ptr<MetadataStore> open_sqlite_metadata(const std::filesystem::path&
                                  {6, embedded::migration_0006},
                                  {7, embedded::migration_0007},
                                  {8, embedded::migration_0008},
+                                 {9, embedded::migration_0009},
                                  {10, embedded::migration_0010}});
   }
   return metadata::make_sql_metadata(std::make_unique<sqlite::Pool>(path, clock));
