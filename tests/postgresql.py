@@ -132,6 +132,7 @@ auth_type = any
 pool_mode = transaction
 max_client_conn = 500
 default_pool_size = {pool_size}
+server_login_retry = 1
 """)
         program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
         if program is None:

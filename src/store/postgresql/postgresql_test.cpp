@@ -294,11 +294,13 @@ TEST_P(Postgresql, NoTransactionIsLostOrDoneTwiceWhenTheServerIsStartedAgain) {
   const char* restart = std::getenv("VEDETTE_TEST_POSTGRESQL_RESTART");
   ASSERT_NE(restart, nullptr);
   constexpr int kWorkers = 2, kEach = 500;
+  Options patient;
+  patient.deadline = std::chrono::minutes(2);  // The server may take its time, and nothing may stay in doubt.
   std::atomic<int> done = 0;
   std::vector<std::thread> workers;
   for (int worker = 0; worker < kWorkers; ++worker)
     workers.emplace_back([&, worker] {
-      const auto connection = make();
+      const auto connection = make(patient);
       for (int i = 0; i < kEach; ++i, ++done) add_surely(*connection, std::to_string(worker) + "/" + std::to_string(i));
     });
   for (const char* how : {" fast", " immediate"}) {
