@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 
 #include "base/digest.hpp"
+#include "base/mutex.hpp"
 #include "base/text.hpp"
 #include "store/metadata/schema.hpp"
 
@@ -44,26 +44,27 @@ std::string joined(const Strings& strings, Text text) {
   return out;
 }
 
-/// A database during the copy. Drivers know statements by their address, so those that are made here are kept.
+/// Keeps the text of a statement for good: drivers know statements by their address, which must never get another text.
+const char* kept(const std::string& text) {
+  static Mutex mutex;
+  static std::set<std::string> texts;
+  const MutexLock lock(mutex);
+  return texts.insert(text).first->c_str();
+}
+
+/// A database during the copy.
 class Side {
  public:
   explicit Side(sql::Connection& connection) : connection_(connection) { read_catalogue(); }
   sql::Connection& connection() { return connection_; }
-  sql::Statement prepare(const std::string& text) { return connection_.prepare(keep(text)); }
+  sql::Statement prepare(const std::string& text) { return connection_.prepare(kept(text)); }
   [[nodiscard]] const std::map<std::string, Table>& tables() const { return tables_; }
   [[nodiscard]] bool is_postgresql() const { return connection_.dialect() == Dialect::postgresql; }
-  const char* keep(const std::string& text) {
-    auto [at, is_new] = known_.try_emplace(text, nullptr);
-    if (is_new) at->second = texts_.emplace_back(text).c_str();
-    return at->second;
-  }
 
  private:
   void read_catalogue();
   sql::Connection& connection_;
   std::map<std::string, Table> tables_;
-  std::deque<std::string> texts_;
-  std::map<std::string, const char*> known_;
 };
 
 std::string plain_type(std::string type) {
@@ -118,9 +119,9 @@ class Rows {
     if (side.is_postgresql()) {
       cursor_ = "of_" + name;
       side.connection().execute("DECLARE " + quoted(cursor_) + " NO SCROLL CURSOR FOR " + select);
-      fetch_ = side.keep(std::string("FETCH ") + kBatch + " FROM " + quoted(cursor_));
+      fetch_ = kept(std::string("FETCH ") + kBatch + " FROM " + quoted(cursor_));
     } else {
-      fetch_ = side.keep(select);
+      fetch_ = kept(select);
     }
     run();
   }
@@ -221,8 +222,8 @@ void copy_rows(Side& from, Side& to, const std::string& name, const Table& table
   std::string places;
   for (std::size_t i = 0; i < table.columns.size(); ++i) places += i == 0 ? "?" : ", ?";
   const auto* insert =
-      to.keep("INSERT INTO " + quoted(name) + " (" +
-              joined(table.columns, [](const Column& c) { return quoted(c.name); }) + ") VALUES (" + places + ")");
+      kept("INSERT INTO " + quoted(name) + " (" +
+           joined(table.columns, [](const Column& c) { return quoted(c.name); }) + ") VALUES (" + places + ")");
   try {
     for (Rows rows(from, name, table); rows.step();) {
       auto q = to.connection().prepare(insert);
