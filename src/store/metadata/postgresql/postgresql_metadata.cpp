@@ -74,7 +74,9 @@ void migrate(const std::shared_ptr<const postgresql::Address>& address, const st
       lock_schema(*guard, address->schema);
       make_schema(*connection, address->schema);
       for (const auto& step : metadata::pending_steps(state_of(*connection), steps, sql::Access::write)) {
-        guard->prepare("SELECT 1").step();  // Whoever has lost the lock must not go on.
+        // Whoever has lost the lock must not go on. This is a script, because a statement that was prepared would hold a
+        // view of the database until the next one, and CREATE INDEX CONCURRENTLY waits until all older views are gone.
+        guard->execute("SELECT 1");
         take(*connection, step, address->schema);
       }
       guard->roll_back();
