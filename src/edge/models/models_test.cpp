@@ -6,7 +6,7 @@
 #include <latch>
 
 #include "base/files.hpp"
-#include "edge/models/tiny_model.hpp"
+#include "vision/verdict/tiny_model.hpp"
 
 namespace vedette {
 namespace {
