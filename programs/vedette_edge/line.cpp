@@ -123,7 +123,7 @@ Result<void> Line::trigger(const std::string& source, const Result<std::string>&
   // There is a part of which no picture will come. An id that cannot be is in no record.
   const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
   const auto& error = taken.error();
-  const Part part{source, error.kind == ErrorKind::invalid_input ? "" : *id, now, 0};
+  const Part part{source, !id || error.kind == ErrorKind::invalid_input ? "" : *id, now, 0};
   const auto recorded = station_->record_failure(found->model, part, RecordState::no_picture,
                                                  "the trigger was refused: " + error.message);
   if (!recorded) log::error("refused trigger not recorded", {{"source", source}, {"reason", recorded.error().message}});

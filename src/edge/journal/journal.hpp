@@ -98,6 +98,7 @@ class Journal {
 
    private:
     friend class Journal;
+    friend struct State;
     struct Waiting;
     explicit Place(State& journal);
     State* journal_;
