@@ -11,11 +11,13 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "base/files.hpp"
 #include "edge/models/versions.hpp"
 #include "edge/station/config.hpp"
+#include "line.hpp"
 #include "vision/infer/infer.hpp"
 
 namespace vedette {
@@ -136,6 +138,12 @@ std::optional<StationConfig> look_at_config(const fs::path& path, Findings& out)
     out.push_back({Level::problem, subject, config.error().message, ""});
     return std::nullopt;
   }
+  try {
+    check_triggers(*config);
+  } catch (const std::runtime_error& e) {
+    out.push_back({Level::problem, subject, e.what(), ""});
+    return std::nullopt;
+  }
   out.push_back({Level::good, subject, "It can be read.", ""});
   return std::move(*config);
 }
@@ -157,8 +165,7 @@ std::vector<DoctorFinding> examine(const DoctorOptions& options) {
   if (options.config.empty()) return out;
   const auto config = look_at_config(options.config, out);
   if (!config) return out;
-  look_at_folder("journal", config->journal_folder.empty() ? options.state / "journal" : config->journal_folder,
-                 config->journal.bytes, out);
+  look_at_folder("journal", journal_folder(*config, options.state), config->journal.bytes, out);
   if (has_camera(*config))
     for (auto& finding : check_cameras(CameraSurroundings::of_this_process())) out.push_back(std::move(finding));
   return out;

@@ -34,8 +34,7 @@ std::vector<std::unique_ptr<T>> make_all(const char* list, const std::vector<std
 
 Line::Line(Components& components, const StationConfig& config, const LineOptions& options)
     : components_(components), trigger_settings_(config.triggers) {
-  auto journal = Journal::open(config.journal_folder.empty() ? options.state / "journal" : config.journal_folder,
-                               config.journal, clock_);
+  auto journal = Journal::open(journal_folder(config, options.state), config.journal, clock_);
   if (!journal) throw std::runtime_error("the journal cannot be opened: " + journal.error().message);
   journal_ = std::move(*journal);
   make_sources(config, options);
@@ -75,9 +74,18 @@ Result<std::unique_ptr<Sink>> Line::make_line_sink(const std::string& settings, 
                         }}));
 }
 
+void check_triggers(const StationConfig& config) {
+  std::vector<json> sources;
+  for (const auto& source : config.sources) sources.push_back(json::parse(source.settings));
+  for (std::size_t i = 0; i < config.triggers.size(); ++i)
+    if (const auto ok = check_trigger(json::parse(config.triggers[i]), sources); !ok)
+      throw std::runtime_error("triggers[" + std::to_string(i) + "]: " + ok.error().message);
+}
+
 void Line::make_sources(const StationConfig& config, const LineOptions& options) {
   const SourceSurroundings surroundings{find_camera_program(), options.state / "sources"};
   if (!config.sources.empty()) std::filesystem::create_directories(surroundings.data_folder);
+  check_triggers(config);
   for (const auto& settings : config.sources) {
     const auto place = "sources[" + std::to_string(sources_.size()) + "]: ";
     auto source = make_source(json::parse(settings.settings), surroundings);
@@ -100,21 +108,22 @@ void Line::start_sources() {
                                " cannot be started: " + started.error().message);
   }
   triggers_ = make_all<Trigger>("triggers", trigger_settings_, [this](const std::string& settings) {
-    return make_trigger(json::parse(settings),
-                        [this](const std::string& source, const std::string& id) { return trigger(source, id); });
+    return make_trigger(json::parse(settings), [this](const std::string& source, const Result<std::string>& id) {
+      return trigger(source, id);
+    });
   });
 }
 
-Result<void> Line::trigger(const std::string& source, const std::string& id) {
+Result<void> Line::trigger(const std::string& source, const Result<std::string>& id) {
   const auto found =
       std::ranges::find_if(sources_, [&](const auto& candidate) { return candidate.source->name() == source; });
   if (found == sources_.end()) return not_found("SOURCE", source, "There is no source with the name " + source + ".");
-  auto taken = found->source->trigger(id);
+  auto taken = id ? found->source->trigger(*id) : Result<void>(id.error());
   if (taken) return taken;
   // There is a part of which no picture will come. An id that cannot be is in no record.
   const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
   const auto& error = taken.error();
-  const Part part{source, error.kind == ErrorKind::invalid_input ? "" : id, now, 0};
+  const Part part{source, !id || error.kind == ErrorKind::invalid_input ? "" : *id, now, 0};
   const auto recorded = station_->record_failure(found->model, part, RecordState::no_picture,
                                                  "the trigger was refused: " + error.message);
   if (!recorded) log::error("refused trigger not recorded", {{"source", source}, {"reason", recorded.error().message}});

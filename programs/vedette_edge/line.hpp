@@ -23,6 +23,9 @@ struct LineOptions {
   std::string agent_version;     ///< for reports to a server
 };
 
+/// Throws std::runtime_error if a trigger asks for pictures of a source that takes no triggers.
+void check_triggers(const StationConfig& config);
+
 /// Everything that a configuration adds to the agent, made in order.
 class Line {
  public:
@@ -40,6 +43,8 @@ class Line {
   void beat();
   /// Tells sinks how the station is. It looks at the models' folder, which may take a while. Call it every second.
   void report();
+  /// How sinks do, in the text format of Prometheus.
+  [[nodiscard]] std::string metrics() const { return to_prometheus(sinks_->counts(), journal_->counts()); }
 
  private:
   Result<std::unique_ptr<Sink>> make_line_sink(const std::string& settings, const StationConfig& config,
@@ -47,7 +52,7 @@ class Line {
   void make_sources(const StationConfig& config, const LineOptions& options);
   /// Has a picture judged and recorded. `image` is the memory for its pixels.
   Result<void> take(const std::string& model, const SourcePicture& picture, RgbImage& image);
-  Result<void> trigger(const std::string& source, const std::string& id);
+  Result<void> trigger(const std::string& source, const Result<std::string>& id);
   void wait_while_starting(const std::string& model);
 
   struct LineSource {

@@ -21,6 +21,7 @@
 #include "doctor.hpp"
 #include "edge/agent/agent.hpp"
 #include "edge/agent/metrics.hpp"
+#include "edge/journal/refused_records.hpp"
 #include "edge/models/versions.hpp"
 #include "edge/sources/triggers.hpp"
 #include "edge/station/config.hpp"
@@ -98,9 +99,9 @@ std::optional<StationConfig> read_config(const std::string& path) {
   return std::move(*config);
 }
 
-void write_metrics(const fs::path& file, Components& components, const Agent& agent) {
-  const auto states = components.list();
-  if (auto ok = write_file_atomically(file, to_prometheus(states, agent.counts())); !ok) {
+void write_metrics(const fs::path& file, Components& components, const Agent& agent, const std::optional<Line>& line) {
+  const auto text = to_prometheus(components.list(), agent.counts()) + (line ? line->metrics() : "");
+  if (auto ok = write_file_atomically(file, text); !ok) {
     log::warning("the metrics cannot be written", {{"reason", ok.error().message}});
     return;
   }
@@ -164,7 +165,7 @@ int serve(const Options& options) {
     for (int round = 0; !ending.try_acquire_for(round == 0 ? std::chrono::seconds(0) : kBeat); ++round) {
       if (line) line->report();
       if (!to_start.empty()) to_start = start(components, options.models, to_start);
-      if (round % kBeatsPerMetrics == 0) write_metrics(state / "metrics.prom", components, **agent);
+      if (round % kBeatsPerMetrics == 0) write_metrics(state / "metrics.prom", components, **agent, line);
     }
   });
   const timespec interval{kBeat.count(), 0};
@@ -176,7 +177,7 @@ int serve(const Options& options) {
   log::info("stopping", {{"signal", std::to_string(received)}});
   ending.release();
   housekeeping.join();
-  write_metrics(state / "metrics.prom", components, **agent);
+  write_metrics(state / "metrics.prom", components, **agent, line);
   agent->reset();
   log::info("stopped");
   return 0;
@@ -207,6 +208,16 @@ struct TriggerCommand {
 int trigger(const TriggerCommand& command) {
   if (auto ok = send_trigger(command.socket, command.source, command.id); !ok)
     throw std::runtime_error(ok.error().message);
+  return 0;
+}
+
+/// Has the refused records of a sink sent again.
+int resend(const Options& options, const std::string& sink) {
+  const auto config = read_config(options.config);
+  if (!config) throw std::runtime_error("--config must name the configuration of the agent");
+  const auto count = resend_refused(journal_folder(*config, state_folder(options)), sink);
+  if (!count) throw std::runtime_error(count.error().message);
+  std::printf("%s records are sent again by the agent\n", std::to_string(*count).c_str());
   return 0;
 }
 
@@ -261,11 +272,16 @@ int main(int argc, char** argv) {
   trigger->add_option("ID", command.id, "What the record says of the part, such as its serial number");
   trigger->add_option("--trigger-socket", command.socket, "Socket that the agent's configuration names")
       ->capture_default_str();
+  std::string refused_by;
+  auto* resend = app.add_subcommand("resend", "Have the agent send once more what the other side of a sink refused");
+  resend->fallthrough();
+  resend->add_option("SINK", refused_by, "Name of the sink in the agent's configuration")->required();
   app.require_subcommand(0, 1);
   try {
     app.parse(argc, argv);
     if (trigger->parsed()) return vedette::trigger(command);
     if (options.models.empty()) throw CLI::RequiredError("--models");
+    if (resend->parsed()) return vedette::resend(options, refused_by);
     return doctor->parsed() ? vedette::run_doctor(options) : vedette::serve(options);
   } catch (const CLI::ParseError& e) {
     return app.exit(e);

@@ -12,46 +12,23 @@
 #include "store/metadata/repeating_store.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
-#include "vision/artifact/artifact.hpp"
+#include "vision/verdict/tiny_model.hpp"
 #include "vision/verdict/verdict.hpp"
 
 namespace vedette {
 namespace {
 
-constexpr int kSide = 64;
-
-/// Writes a model that calls a picture anomalous where its red is high. It also holds `bytes` of weights that no
-/// operation uses and that are the same in models of equal `weight`.
-void write_model(const std::filesystem::path& folder, double threshold, std::size_t bytes, float weight) {
-  Manifest m;
-  m.image_height = m.image_width = m.input_height = m.input_width = kSide;
-  m.graph = {{"average_pool", "cells", {"image"}, {}, {{"size", 8}}},
-             {"slice", "map", {"cells"}, {}, {{"channel", 0}}},
-             {"scale_cells", "scaled", {"map"}, {{"factors", "factors"}}, {}}};
-  m.folds = 1;
-  m.contestants = {
-      {.name = "red", .maps = {"scaled"}, .pools = {{.fraction = 1.0 / 64, .weight = 1}}, .map_weight = 1}};
-  m.threshold = threshold;
-  m.confidence_slope = 1;
-  m.confidence_limit = 0.9;
-  const std::map<std::string, Tensor> tensors = {
-      {"factors", Tensor::make({8, 8}, std::vector<float>(64, 1.0F))},
-      {"weight", Tensor::make({static_cast<std::int64_t>(bytes / 4)}, std::vector<float>(bytes / 4, weight))}};
-  ASSERT_TRUE(write_artifact(folder, m, tensors, {{"factors"}, {"weight"}}));
-}
+constexpr int kSide = kTinySide;
 
 Bytes picture(std::uint8_t red, int side = kSide) {
-  RgbImage image{side, side, {}};
-  for (int i = 0; i < side * side; ++i)
-    for (const auto value : {red, std::uint8_t{0}, std::uint8_t{0}}) image.pixels.push_back(value);
-  return *encode_png(image);
+  return *encode_png(red_picture(red, side));
 }
 
 class HostedModels : public testing::Test {
  protected:
   Model add(const std::string& uid, double threshold, std::size_t bytes = 1 << 20, float weight = 0.3F) {
     const auto folder = folder_.path() / ("model-" + uid);
-    write_model(folder, threshold, bytes, weight);
+    EXPECT_TRUE(write_tiny_model(folder, threshold, bytes, weight));
     EXPECT_TRUE(ModelFiles(*objects_).put(uid, folder));
     Model model;
     model.project = uid;

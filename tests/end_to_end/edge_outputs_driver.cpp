@@ -10,16 +10,14 @@
 #include <string>
 #include <vector>
 
-#include "base/text.hpp"
 #include "edge/journal/journal.hpp"
 #include "edge/sinks/sinks.hpp"
 
 /// A station without cameras and models, for test_edge_outputs.py: it records parts at a steady rate, and delivers and
 /// shows their verdicts as a configuration says.
 ///   edge_outputs_driver CONFIG RATE
-/// The configuration is {"station", "journal": {"folder", "bytes", "picture_bytes", "segment_bytes"}, "sinks", "outputs",
-/// "picture_size"}. The trigger of a part is the number of parts that were asked for before. SIGUSR1 makes
-/// the program hang, and go on. SIGTERM ends it; it then prints what the journal counted.
+/// The configuration is {"station", "journal": {"folder"}, "sinks", "outputs"}. The trigger of a part is the number of
+/// parts that were asked for before. SIGUSR1 makes the program hang, and go on. SIGTERM ends it.
 namespace {
 
 using namespace vedette;  // NOLINT: this is a program
@@ -64,18 +62,12 @@ VerdictRecord part(const std::string& station, std::uint64_t number) {
 
 int run(const json& config, double rate) {
   const auto station = config.at("station").get<std::string>();
-  const auto& settings = config.at("journal");
   const SystemClock clock;
-  JournalOptions options;
-  options.bytes = settings.value("bytes", options.bytes);
-  options.picture_bytes = settings.value("picture_bytes", options.picture_bytes);
-  options.segment_bytes = settings.value("segment_bytes", options.segment_bytes);
-  const auto journal = need(Journal::open(settings.at("folder").get<std::string>(), options, clock));
+  const auto journal = need(Journal::open(config.at("journal").at("folder").get<std::string>(), {}, clock));
   std::vector<std::unique_ptr<Sink>> sinks;
   for (const auto& sink : config.value("sinks", json::array())) sinks.push_back(need(make_sink(sink, station)));
   std::vector<std::unique_ptr<LiveOutput>> outputs;
   for (const auto& output : config.value("outputs", json::array())) outputs.push_back(need(make_live_output(output)));
-  const Bytes picture(config.value("picture_size", std::size_t{0}), 7);
   auto runner = need(SinkRunner::start(*journal, std::move(sinks)));
   const StationState state{.models = {{"flanges", "1.0.0", "", "RUNNING", ""}}, .sources = {{"driver", "online", ""}}};
   auto number = journal->counts().last;
@@ -89,10 +81,6 @@ int run(const json& config, double rate) {
       next_state += milliseconds(500);
     }
     auto record = part(station, ++number);
-    if (!picture.empty()) {
-      record.picture = journal->name_picture("raw");
-      (void)journal->keep_picture(record.picture, picture).has_value();
-    }
     if (const auto sequence = journal->append(record)) record.sequence = *sequence;
     for (auto& output : outputs) output->show(record);
     next += std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(1 / rate));
@@ -100,12 +88,6 @@ int run(const json& config, double rate) {
     const timespec pause{left / 1'000'000'000, left % 1'000'000'000};
     if (left > 0) ::nanosleep(&pause, nullptr);
   }
-  runner.reset();
-  const auto counts = journal->counts();
-  std::cout << json{{"last", counts.last},
-                    {"not_recorded", counts.not_recorded},
-                    {"pictures_dropped", counts.pictures_dropped}}
-            << std::endl;
   return 0;
 }
 

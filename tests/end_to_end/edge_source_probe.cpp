@@ -80,10 +80,10 @@ int run(const char* configuration, const std::string& folder) {
     const std::string name = (*source)->name();
     sources[name] = std::move(*source);
   }
-  const TriggerCallback on_trigger = [&](const std::string& name, const std::string& id) -> Result<void> {
+  const TriggerCallback on_trigger = [&](const std::string& name, const Result<std::string>& id) -> Result<void> {
     const auto source = sources.find(name);
     if (source == sources.end()) return fail(ErrorKind::not_found, "There is no such source.");
-    return source->second->trigger(id);
+    return id ? source->second->trigger(*id) : Result<void>(id.error());
   };
   std::vector<std::unique_ptr<Trigger>> triggers;
   for (const auto& one : settings.value("triggers", Json::array())) {

@@ -1,7 +1,7 @@
 """Plays the cameras of the end-to-end tests: Aravis' fake GigE camera, or an RTSP server. Runs until its standard input ends.
 
   fake_cameras.py gige ADDRESS           a GigE Vision camera of 512x512 pixels
-  fake_cameras.py rtsp LAUNCH            an RTSP server with the stream of a GStreamer pipeline; prints its port
+  fake_cameras.py rtsp LAUNCH [PORT]     an RTSP server with the stream of a GStreamer pipeline; prints its port
 """
 import sys
 import threading
@@ -24,7 +24,7 @@ else:
     Gst.init(None)
     server = GstRtspServer.RTSPServer.new()
     server.set_address("127.0.0.1")
-    server.set_service("0")
+    server.set_service(sys.argv[3] if len(sys.argv) > 3 else "0")
     factory = GstRtspServer.RTSPMediaFactory.new()
     factory.set_launch(sys.argv[2])
     factory.set_shared(True)

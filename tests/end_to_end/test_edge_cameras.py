@@ -12,6 +12,10 @@ import threading
 import time
 import unittest
 
+import paho.mqtt.client as mqtt
+
+from test_edge_outputs import Broker
+
 BUILD = os.environ.get("VEDETTE_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build", "release"))
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATIENCE = 60
@@ -23,7 +27,8 @@ class FakeCamera:
         self.said = self.process.stdout.readline().strip()
 
     def stop(self):
-        self.process.kill()
+        if self.process.poll() is None:
+            self.process.kill()
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
@@ -36,7 +41,7 @@ class Probe:
         self.folder = tempfile.mkdtemp(prefix="vedette-edge-")
         configuration = os.path.join(self.folder, "configuration.json")
         with open(configuration, "w", encoding="utf-8") as file:
-            json.dump({"sources": sources, "triggers": [{**t, "path": os.path.join(self.folder, "trigger.sock")} for t in triggers]}, file)
+            json.dump({"sources": sources, "triggers": [{"path": os.path.join(self.folder, "trigger.sock"), **t} if t["kind"] == "socket" else t for t in triggers]}, file)
         self.log = open(os.path.join(self.folder, "log"), "w", encoding="utf-8")
         self.process = subprocess.Popen([os.path.join(BUILD, "edge_source_probe"), configuration, self.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
                                         env={**os.environ, **(environment or {})})
@@ -69,6 +74,10 @@ class Probe:
                 line["pixels"] = file.read()
             os.remove(line["file"])
         return line
+
+    def logged(self):
+        with open(self.log.name, encoding="utf-8") as log:
+            return log.read()
 
     def state(self, state):
         return self.next(lambda line: line.get("state") == state)
@@ -234,9 +243,12 @@ class GStreamerTest(EdgeCameraTest):
         self.assertRegex(probe.state("offline")["reason"], "videoconvert|not understand")
 
     def test_an_rtsp_camera_comes_back_after_it_was_away(self):
-        launch = "( videotestsrc is-live=true pattern=solid-color foreground-color=0xffd02040 ! video/x-raw,format=I420,width=128,height=96,framerate=15/1 ! jpegenc quality=95 ! rtpjpegpay name=pay0 )"
-        camera = FakeCamera("rtsp", launch)
-        self.addCleanup(lambda: camera.stop())
+        def start(color, *port):
+            launch = f"( videotestsrc is-live=true pattern=solid-color foreground-color={color} ! video/x-raw,format=I420,width=128,height=96,framerate=15/1 ! jpegenc quality=95 ! rtpjpegpay name=pay0 )"
+            camera = FakeCamera("rtsp", launch, *port)
+            self.addCleanup(camera.stop)
+            return camera
+        camera = start("0xffd02040")
         probe = self.probe({"kind": "gstreamer", "name": "rtsp", "url": f"rtsp://user:secret@127.0.0.1:{camera.said}/camera", "restart_ms": 200, "silence_ms": 15000, "trigger": {"rate": 30}})
         picture = probe.picture()
         self.assertEqual((picture["width"], picture["height"]), (128, 96))
@@ -244,6 +256,13 @@ class GStreamerTest(EdgeCameraTest):
             self.assertAlmostEqual(got, sent, delta=20)  # the server's JPEG has another range of values
         camera.stop()
         self.assertNotIn("secret", probe.state("offline")["reason"])
+        # The camera program finds nobody for a while, and ends and is started again until the camera is back.
+        probe.next(lambda line: line.get("state") == "offline" and line["restarts"] >= 2)
+        start("0xff2040d0", camera.said)
+        probe.state("online")
+        picture = probe.picture()
+        for got, sent in zip(picture["pixels"][:3], (0x20, 0x40, 0xD0)):
+            self.assertAlmostEqual(got, sent, delta=20)
 
 
 class WatchdogTest(EdgeCameraTest):
@@ -299,6 +318,42 @@ class TriggerTest(EdgeCameraTest):
         self.assertLess(picture["triggered_at"], picture["pictured_at"])
         probe.say("send nobody part-8")
         self.assertEqual(probe.next(lambda line: "refused" in line)["refused"], "There is no such source.")
+
+    def test_messages_trigger_a_camera_and_retained_ones_do_not(self):
+        folder = tempfile.mkdtemp(prefix="vedette-edge-")
+        self.addCleanup(shutil.rmtree, folder)
+        broker = Broker(folder)
+        self.addCleanup(broker.close)
+        broker.start()
+        plant = mqtt.Client()
+        plant.reconnect_delay_set(min_delay=1, max_delay=1)
+        plant.connect("127.0.0.1", broker.port)
+        plant.loop_start()
+        self.addCleanup(plant.loop_stop)
+        publish = lambda topic, text, **more: plant.publish(topic, text, qos=2, **more).wait_for_publish()
+        publish("line/part", '{"serial": "of yesterday"}', retain=True)
+        broker.save()
+        address = {"kind": "mqtt", "source": "test", "host": "127.0.0.1", "port": broker.port, "qos": 2}
+        probe = self.probe({**WatchdogTest.SOURCE, "trigger": {"mode": "software", "timeout_ms": 20000}},
+                           triggers=[{**address, "topic": "line/part", "id_member": "serial"}, {**address, "topic": "line/plain"}])
+        probe.state("online")
+        ignored = lambda: probe.logged().count("retained trigger ignored")
+        self.wait_for(lambda: ignored() == 1)
+
+        def takes(topic, text, part, **more):
+            publish(topic, text, **more)
+            self.assertEqual(probe.picture()["trigger"], part)
+        takes("line/part", '{"serial": "part-1"}', "part-1", retain=True)  # It is new, although the broker keeps it, too.
+        takes("line/part", '{"serial": 17}', "17")
+        broker.kill()
+        broker.start()
+        self.wait_for(lambda: ignored() == 2)
+        takes("line/part", '{"serial": "part-2"}', "part-2")
+        for text, reason in (("part-3", "no JSON object"), ('{"part": 3}', "no member serial"), ('{"serial": "%s"}' % ("x" * 200), "128 bytes"), ("[" * 70_000, "64 KiB")):
+            publish("line/part", text)
+            self.wait_for(lambda: reason in probe.logged())
+        takes("line/plain", "part-4", "part-4")
+        self.assertEqual(probe.counters("test")["pictures"], 4)
 
     def test_a_trigger_without_a_picture_in_time_is_told(self):
         source = {**WatchdogTest.SOURCE, "pipeline": "videotestsrc is-live=true ! video/x-raw,format=RGB,width=64,height=64,framerate=1/10", "trigger": {"mode": "software", "timeout_ms": 100}}

@@ -1,12 +1,18 @@
 """A whole line: the real agent with a folder and a camera, a broker, files of JSON lines and a real server. The agent is killed in the middle, the broker and the server are away for a while, and the
-server moves the model to another version. No record is lost, and every verdict is that of `vedette detect`."""
+server moves the model to another version. No record is lost, and every verdict is that of `vedette detect`.
+
+VEDETTE_OUTAGE=60 lets the broker be away for 60 seconds instead of 3.
+"""
+import contextlib
 import glob
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -14,12 +20,40 @@ from PIL import Image
 
 from edge import EDGE, Agent
 from harness import Server, run, upload_lines, wait_while, write_tiny_set
-from test_edge_outputs import Broker, Subscriber, assert_whole, wait_until
+from test_edge_outputs import LIMIT, Broker, Subscriber, assert_whole, shown_sequence, wait_until
 
 STATION = "line-1"
 MODEL = {"ProjectName": "p", "ModelVersion": "1"}
 SIDE = 96
+OUTAGE = float(os.environ.get("VEDETTE_OUTAGE", "3"))
 GOOD, BAD = 30, 20
+
+
+class Feeder:
+    """Drops copies of a picture into a folder, as 50 parts a second do that nobody stops."""
+    INTERVAL = 1 / 50
+
+    def __init__(self, folder, picture):
+        self.folder, self.count, self.ending = folder, 0, threading.Event()
+        with open(picture, "rb") as file:
+            self.picture = file.read()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        start = time.monotonic()
+        while not self.ending.wait(max(0, start + self.count * self.INTERVAL - time.monotonic())):
+            path = os.path.join(self.folder, f"{self.count:06}.png")
+            with open(path + ".tmp", "wb") as file:
+                file.write(self.picture)
+            os.rename(path + ".tmp", path)
+            self.count += 1
+
+    def stop(self):
+        """Returns how many parts there were."""
+        self.ending.set()
+        self.thread.join()
+        return self.count
 
 
 class EdgeLine(unittest.TestCase):
@@ -185,6 +219,86 @@ class EdgeLine(unittest.TestCase):
         self.assertEqual(station["Gaps"], [])
         self.assertEqual(agent.stop(), 0)
 
+    def test_nothing_is_lost_by_a_dead_broker_kills_and_a_full_disk(self):
+        folder = tempfile.mkdtemp(dir=self.folder)
+        models, drops, disk, lines = (os.path.join(folder, name) for name in ("models", "drops", "disk", "lines"))
+        for path in (models, drops, disk):
+            os.mkdir(path)
+        s3 = self.server.client("s3")
+        package, = [o["Key"] for o in s3.list_objects_v2(Bucket="parts", Prefix="packages/")["Contents"] if "1.0.0" in o["Key"] and o["Key"].endswith(".zip")]
+        s3.download_file("parts", package, os.path.join(folder, "package.zip"))
+        shutil.unpack_archive(os.path.join(folder, "package.zip"), os.path.join(models, "part", "1.0.0"))
+        has_disk = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "none", disk], stderr=subprocess.DEVNULL).returncode == 0
+        if has_disk:
+            self.addCleanup(subprocess.run, ["umount", "-l", disk])
+        broker = Broker(folder)
+        self.addCleanup(broker.close)
+        config = os.path.join(folder, "line.json")
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({"station": STATION, "models": {"start": ["part"]}, "journal": {"folder": os.path.join(disk, "journal"), "bytes": 64 << 20},
+                       "sources": [{"kind": "folder", "name": "drop", "model": "part", "folder": drops, "after": "delete", "quiet_ms": 0}],
+                       "sinks": [{"kind": "mqtt", "host": "127.0.0.1", "port": broker.port}, {"kind": "jsonl", "folder": lines}],
+                       "outputs": [{"kind": "modbus", "port": 0}]}, file)
+        agent = Agent(models, ["--config", config])
+        self.addCleanup(agent.destroy)
+        feeder = Feeder(drops, glob.glob(os.path.join(self.folder, "images", "*.png"))[0])
+        self.addCleanup(feeder.stop)
+        shown = 0
+
+        def judges(count):
+            """Waits until so many further parts have been shown."""
+            nonlocal shown
+            port, wanted = int(re.findall(r"modbus listens .*port=(\d+)", agent.log())[-1]), shown + count
+            wait_until(lambda: shown_sequence(port) >= wanted, "parts are judged")
+            shown = shown_sequence(port)
+
+        def resident():
+            with open(f"/proc/{agent.process.pid}/statm", encoding="ascii") as file:
+                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        judges(25)  # The broker is not there yet.
+        broker.start()
+        subscriber = Subscriber(broker.port, f"vedette/{STATION}/#")
+        self.addCleanup(subscriber.close)
+        broker.save()
+        verdicts = lambda: subscriber.of(f"vedette/{STATION}/verdict")
+        wait_until(lambda: len(verdicts()) >= 50, "verdicts arrive")
+        memory = resident()
+        broker.kill()
+        end_of_outage = time.monotonic() + OUTAGE
+        for _ in range(2):
+            judges(25)
+            agent.kill()
+            agent.start()
+        judges(25)
+        if has_disk:
+            with contextlib.suppress(OSError), open(os.path.join(disk, "filler"), "wb", buffering=0) as filler:
+                while filler.write(bytes(4096)):
+                    pass
+        judges(50)
+        while time.monotonic() < end_of_outage:
+            judges(10)
+        if has_disk:
+            os.remove(os.path.join(disk, "filler"))
+        broker.start()
+        judges(50)
+        parts = feeder.stop()
+        wait_until(lambda: not os.listdir(drops), "all parts are judged", LIMIT + OUTAGE)
+        state = lambda: json.loads(subscriber.of(f"vedette/{STATION}/state")[-1])["journal"]
+        wait_until(lambda: state()["last"] >= shown and state()["sinks"]["mqtt"]["delivered"] == state()["last"] == state()["sinks"]["jsonl"]["delivered"], "all verdicts arrive", LIMIT + OUTAGE)
+        grown, counts = resident() - memory, state()
+        self.assertEqual(agent.stop(), 0)
+        print(f"{parts} parts, {counts['last']} records, {OUTAGE:g} s without a broker, memory {memory / 1e6:.1f} MB and {grown / 1e6:+.1f} MB")
+        self.assertLess(grown, 16 << 20)
+        self.assertEqual((counts["not_recorded"], counts["sinks"]["mqtt"]["dropped"], counts["sinks"]["jsonl"]["dropped"]), (0, 0, 0))
+        records = [json.loads(text) for text in verdicts()]
+        assert_whole(self, [record["seq"] for record in records], counts["last"])
+        self.assertEqual({record["trigger_id"] for record in records if record["state"] == "judged"}, {f"{number:06}.png" for number in range(parts)})
+        in_files = []
+        for path in sorted(glob.glob(os.path.join(lines, "*.jsonl"))):
+            with open(path, encoding="utf-8") as file:
+                in_files += [json.loads(line)["seq"] for line in file]
+        assert_whole(self, in_files, counts["last"])
+
     def test_the_doctor_tells_what_is_wrong_and_changes_nothing(self):
         folder = tempfile.mkdtemp(dir=self.folder)
         os.makedirs(os.path.join(folder, "models", "broken", "1.0.0"))
@@ -193,6 +307,9 @@ class EdgeLine(unittest.TestCase):
         config = os.path.join(folder, "line.json")
         with open(config, "w", encoding="utf-8") as file:
             json.dump({"station": STATION, "sinks": [{"kind": "jsonl", "folder": folder}]}, file)
+        wrong = os.path.join(folder, "wrong.json")
+        with open(wrong, "w", encoding="utf-8") as file:
+            json.dump({"sources": [{"kind": "folder", "name": "drop", "model": "part", "folder": folder}], "triggers": [{"kind": "gpio", "source": "drop", "line": 1}]}, file)
         before = sorted(os.walk(folder))
         done = subprocess.run([EDGE, "doctor", "--models", os.path.join(folder, "models"), "--socket", os.path.join(folder, "agent.sock"), "--config", config], capture_output=True, text=True)
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
@@ -200,6 +317,11 @@ class EdgeLine(unittest.TestCase):
         for good in ("socket .*: It is free", "configuration .*: It can be read"):
             self.assertRegex(done.stdout, rf"(?m)^ok       {good}")
         self.assertIn("journal ", done.stdout)
+        for command in (["doctor"], []):  # The agent refuses to start for the same reason.
+            done = subprocess.run([EDGE, *command, "--models", os.path.join(folder, "models"), "--state", os.path.join(self.folder, "refusing"), "--socket", os.path.join(folder, "agent.sock"), "--config", wrong],
+                                  capture_output=True, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("the source drop is a folder, which takes no triggers", done.stdout + done.stderr)
         self.assertEqual(sorted(os.walk(folder)), before)
 
 

@@ -142,13 +142,16 @@ class Stations(unittest.TestCase):
 
     def test_3_gaps_are_told_and_a_broken_record_holds_up_nobody(self):
         probe = self.probe()
-        self.assertEqual(probe.deliver(record(701), record(705), record(706, station="line-2"), record(707)), "delivered")
+        self.assertEqual(probe.deliver(record(701), record(705), record(706, seq=0), record(707)), "delivered")
         self.assertEqual(self.sequences()[:3], [707, 705, 701])
         gaps = [(g["FirstSequence"], g["LastSequence"]) for g in self.describe()["Gaps"]]
         self.assertEqual(gaps, [(706, 706), (702, 704)])
         self.assertEqual(self.describe()["Journals"][0]["MissingCount"], 4)
+        # What waits since before the station was renamed comes under the new name.
+        self.assertEqual(probe.deliver(record(708, station="former-name")), "delivered")
+        self.assertEqual(self.sequences()[0], 708)
         # Only the newest 1,000 are kept.
-        self.assertEqual(probe.deliver(*(record(i) for i in range(708, 1208))), "delivered")
+        self.assertEqual(probe.deliver(*(record(i) for i in range(709, 1208))), "delivered")
         self.assertEqual(probe.deliver(record(1208)), "delivered")
         self.assertEqual(len(self.sequences()), 1000)
 

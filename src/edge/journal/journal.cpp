@@ -30,6 +30,7 @@ constexpr std::string_view kIdFile = "journal";
 constexpr std::string_view kAnyIdHead = "vedette-journal ";
 constexpr std::string_view kIdHead = "vedette-journal 1 ";
 constexpr std::size_t kIdCharacters = 26;
+constexpr std::size_t kLongestNumber = 20;
 
 Result<void> check_options(const JournalOptions& options) {
   if (options.segment_bytes < (64U << 10) || options.segment_bytes > (64U << 20))
@@ -184,6 +185,10 @@ const std::string& Journal::id() const {
   return state_->id;
 }
 
+const fs::path& Journal::folder() const {
+  return state_->folder;
+}
+
 Journal::State::~State() {
   {
     const MutexLock lock(mutex);
@@ -193,15 +198,36 @@ Journal::State::~State() {
   if (syncer.joinable()) syncer.join();
 }
 
-Result<Journal::Written> Journal::write(VerdictRecord record) {
+Journal::Place::Place(State& journal) : journal_(&journal), waiting_(std::make_unique<Waiting>()) {
+  const MutexLock lock(journal.mutex);
+  journal.waiting.push_back(waiting_.get());
+  if (!journal.full) sequence_ = journal.last_written + journal.waiting.size();
+}
+
+Journal::Place::Place(Place&&) noexcept = default;
+
+Journal::Place::~Place() {
+  if (!waiting_ || waiting_->result) return;
+  const MutexLock lock(journal_->mutex);
+  std::erase(journal_->waiting, waiting_.get());
+  journal_->written.notify_all();  // Those behind it may be written now.
+}
+
+Journal::Place Journal::take_place() {
+  return Place(*state_);
+}
+
+Result<Journal::Written> Journal::write(VerdictRecord record, Place place) {
   auto& s = *state_;
   record.journal = s.id;
-  if (const auto readable = parse_record(to_json(record)); !readable) return readable.error();
-  State::Waiting mine{&record, std::nullopt};
+  const auto json = to_json(record);
+  if (const auto readable = parse_record(json); !readable) return readable.error();
+  if (json.size() > journal::kMostPayload - kLongestNumber) return invalid_input("The record is larger than 1 MiB.");
+  auto& mine = *place.waiting_;
   MutexLock lock(s.mutex);
-  s.waiting.push_back(&mine);
+  mine.record = &record;
   while (!mine.result) {
-    if (s.writing) {
+    if (s.writing || s.waiting.front()->record == nullptr) {
       s.written.wait(lock.standard());
       continue;
     }
@@ -229,7 +255,7 @@ Result<void> Journal::wait_durable(const Written& record) {
 }
 
 Result<std::uint64_t> Journal::append(VerdictRecord record) {
-  const auto written = write(std::move(record));
+  const auto written = write(std::move(record), take_place());
   if (!written) return written.error();
   if (auto durable = wait_durable(*written); !durable) return durable.error();
   return written->sequence;

@@ -68,6 +68,8 @@ class JournalReader;
 /// delivered by then is dropped, and counted for that sink. `age` deletes pictures and those records that all sinks have
 /// delivered. Which sinks there are is known once sinks_are_known() was called.
 class Journal {
+  struct State;
+
  public:
   /// Opens the journal in this folder, or makes one. A folder belongs to one process at a time: fails with conflict if
   /// another one has it, with invalid_input for options out of range, and with unavailable if the disk fails. The clock
@@ -80,6 +82,31 @@ class Journal {
 
   /// The name of this journal, made when its folder was made: 26 characters. With a sequence number it names a record.
   [[nodiscard]] const std::string& id() const;
+  [[nodiscard]] const std::filesystem::path& folder() const;
+
+  /// The place of a record that is still being made, so that its number is known before it is written. Records are
+  /// written in the order of their places: one that has its place holds up those behind it, so write it soon. A place
+  /// that is destroyed without having been written is given to the next record.
+  class Place {
+   public:
+    ~Place();
+    Place(Place&&) noexcept;
+    Place& operator=(Place&&) = delete;
+    /// The number that the record will have; 0 as long as the disk takes no records. If the disk fails before the record
+    /// is durable, the number goes to another one.
+    [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
+
+   private:
+    friend class Journal;
+    friend struct State;
+    struct Waiting;
+    explicit Place(State& journal);
+    State* journal_;
+    std::unique_ptr<Waiting> waiting_;
+    std::uint64_t sequence_ = 0;
+  };
+  /// Takes the next place. Does not wait for the disk.
+  [[nodiscard]] Place take_place();
 
   /// A record that survives a kill of the process from now on, and soon a loss of power.
   struct Written {
@@ -91,11 +118,11 @@ class Journal {
   /// unavailable if the disk is full or broken: the record is then not kept, its number goes to the next one, and
   /// `not_recorded` counts it. Fails with invalid_input if the record has more than 1 MiB, or if
   /// parse_record would refuse it: what is kept can be read.
-  Result<Written> write(VerdictRecord record);
+  Result<Written> write(VerdictRecord record, Place place);
   /// Returns when the record survives a loss of power, too. Fails with unavailable if the disk failed since it was
   /// written: then it may be lost.
   Result<void> wait_durable(const Written& record);
-  /// write() and wait_durable(): returns the sequence number.
+  /// take_place(), write() and wait_durable(): returns the sequence number.
   Result<std::uint64_t> append(VerdictRecord record);
 
   /// Returns a name for a picture that is going to be kept: for VerdictRecord::picture. Names sort by time. The
@@ -126,7 +153,6 @@ class Journal {
 
  private:
   friend class JournalReader;
-  struct State;
   explicit Journal(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

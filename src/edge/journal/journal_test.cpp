@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -226,6 +227,34 @@ TEST_F(JournalTest, WhatNoReaderCouldReadIsRefused) {
   append(*journal, 1, 1);
 }
 
+TEST_F(JournalTest, APlaceTellsTheNumberBeforeItsRecordIsMadeAndKeepsTheOrder) {
+  const auto journal = open();
+  auto first = journal->take_place();
+  auto second = journal->take_place();
+  EXPECT_EQ(first.sequence(), 1U);
+  EXPECT_EQ(second.sequence(), 2U);
+  std::atomic<std::uint64_t> written = 0;
+  std::thread other([&] { written = journal->write(part("2"), std::move(second))->sequence; });
+  EXPECT_EQ(journal->write(part("1"), std::move(first))->sequence, 1U);
+  other.join();
+  EXPECT_EQ(written, 2U);
+  {
+    const auto given_up = journal->take_place();
+    EXPECT_EQ(given_up.sequence(), 3U);
+  }
+  append(*journal, 3, 3);
+  EXPECT_EQ(drain(*reader(*journal)), range(1, 3));
+}
+
+TEST_F(JournalTest, AGivenUpPlaceLetsThoseBehindItBeWritten) {
+  const auto journal = open();
+  std::optional<Journal::Place> first(journal->take_place());
+  auto second = journal->take_place();
+  std::thread other([&] { EXPECT_EQ(journal->write(part("1"), std::move(second))->sequence, 1U); });
+  first.reset();
+  other.join();
+}
+
 TEST_F(JournalTest, NothingThatWasAcknowledgedIsLostByKills) {
   std::uint64_t known = 0;
   for (int kill = 0; kill < 5; ++kill) {
@@ -240,7 +269,7 @@ TEST_F(JournalTest, NothingThatWasAcknowledgedIsLostByKills) {
       std::atomic<int> acknowledged = 0;
       const auto work = [&](bool waits) {
         for (;;) {
-          const auto written = (*journal)->write(part(""));
+          const auto written = (*journal)->write(part(""), (*journal)->take_place());
           if (!written || (waits && !(*journal)->wait_durable(*written))) ::_exit(1);
           const auto number = written->sequence;
           if (::write(pipe_ends[1], &number, sizeof number) != sizeof number) ::_exit(1);
@@ -555,6 +584,7 @@ std::string use_a_full_disk(const fs::path& disk, const Clock& clock) {
     if (*number != ++last) return "a gap";
     if (last > 1000) return "the disk is never full";
   }
+  if ((*journal)->take_place().sequence() != 0) return "a number is promised that the disk does not take";
   if (last < 2 * kSegment / 2048) return "the reserved space was not used: " + std::to_string(last);
   if ((*journal)->find_picture(picture)) return "the picture was not sacrificed";
   auto counts = (*journal)->counts();

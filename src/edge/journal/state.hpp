@@ -18,8 +18,16 @@
 
 namespace vedette {
 
+/// A record in the queue of those that are to be written.
+struct Journal::Place::Waiting {
+  VerdictRecord* record = nullptr;  ///< null while it is still being made
+  std::optional<Result<Written>> result;
+};
+
 /// What the calls of a journal and its readers share.
 struct Journal::State {
+  using Waiting = Place::Waiting;
+
   /// A file of records.
   struct Segment {
     std::uint64_t first = 1;    ///< the sequence number of its first record
@@ -28,12 +36,6 @@ struct Journal::State {
     Timestamp newest{};         ///< when it was written to for the last time
     std::uint64_t written = 0;  ///< how many bytes of it are entries, durable or not yet
   };
-  /// A call of write that waits.
-  struct Waiting {
-    VerdictRecord* record = nullptr;
-    std::optional<Result<Written>> result;
-  };
-
   State(std::filesystem::path folder_path, const JournalOptions& journal_options, const Clock& a_clock)
       : folder(std::move(folder_path)), options(journal_options), clock(a_clock) {}
   ~State();  ///< makes durable what was written
@@ -50,8 +52,8 @@ struct Journal::State {
   std::condition_variable unsynced;   ///< There are records to be made durable, or the thread that does so shall end.
   std::condition_variable synced;     ///< Records have become durable, or could not.
   std::condition_variable available;  ///< There are new records, or the readers shall end.
-  std::deque<Waiting*> waiting GUARDED_BY(mutex);
-  bool writing GUARDED_BY(mutex) = false;  ///< One call of write writes for all that wait; it owns `current`.
+  std::deque<Waiting*> waiting GUARDED_BY(mutex);  ///< in the order of their numbers, which follow `last_written`
+  bool writing GUARDED_BY(mutex) = false;          ///< One call of write writes for all that wait; it owns `current`.
   std::deque<Segment> segments GUARDED_BY(mutex);
   std::uint64_t last GUARDED_BY(mutex) = 0;  ///< the newest durable record
   std::uint64_t last_written GUARDED_BY(mutex) =

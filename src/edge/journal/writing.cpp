@@ -34,28 +34,22 @@ int sync_folder(const fs::path& folder) {
 void Journal::State::write_waiting() {
   cut_unsynced();
   const auto now = clock.now();
-  std::deque<Waiting*> batch;
+  std::vector<Waiting*> batch;
   std::uint64_t sequence = 0;
   {
     const MutexLock lock(mutex);
-    batch = waiting;
+    const auto unfinished = std::ranges::find_if(waiting, [](const auto* one) { return one->record == nullptr; });
+    batch.assign(waiting.begin(), unfinished);
     sequence = last_written;
   }
   std::string bytes;
-  std::vector<Waiting*> numbered;
-  std::vector<Waiting*> too_large;
-  while (!batch.empty() && bytes.size() < kBatchBytes) {
-    auto* one = batch.front();
-    batch.pop_front();
-    one->record->sequence = sequence + 1;
-    if (const auto json = to_json(*one->record); json.size() <= journal::kMostPayload) {
-      journal::append_entry(bytes, ++sequence, json);
-      numbered.push_back(one);
-    } else {
-      too_large.push_back(one);
-    }
+  std::size_t count = 0;
+  for (; count < batch.size() && bytes.size() < kBatchBytes; ++count) {
+    batch[count]->record->sequence = ++sequence;
+    journal::append_entry(bytes, sequence, to_json(*batch[count]->record));
   }
-  auto number = numbered.empty() ? 0 : write_entries(bytes, numbered.front()->record->sequence);
+  batch.resize(count);
+  auto number = write_entries(bytes, batch.front()->record->sequence);
   bool tell = false;
   {
     const MutexLock lock(mutex);
@@ -64,8 +58,8 @@ void Journal::State::write_waiting() {
     if (number != 0) {
       tell = !full;
       full = true;
-      not_recorded += numbered.size();
-    } else if (!numbered.empty()) {
+      not_recorded += batch.size();
+    } else {
       last_written = sequence;
       auto& segment = segments.back();
       segment.written += bytes.size();
@@ -74,10 +68,9 @@ void Journal::State::write_waiting() {
       to_sync = current.file;
       unsynced.notify_all();
     }
-    for (auto* one : numbered)
+    for (auto* one : batch)
       one->result =
           number == 0 ? Result<Written>(Written{one->record->sequence, epoch}) : disk_error("write records", number);
-    for (auto* one : too_large) one->result = invalid_input("The record is larger than 1 MiB.");
     std::erase_if(waiting, [](const Waiting* one) { return one->result.has_value(); });
     written.notify_all();
   }
@@ -90,9 +83,11 @@ void Journal::State::give_up_waiting() noexcept {
   // What was written for them must not be taken for records: the next one begins a new segment (see cut_unsynced).
   current.file = {};
   const MutexLock lock(mutex);
-  not_recorded += waiting.size();
-  for (auto* one : waiting) one->result = fail(ErrorKind::unavailable, "No memory.");  // Short: this takes none.
-  waiting.clear();
+  while (!waiting.empty() && waiting.front()->record != nullptr) {
+    waiting.front()->result = fail(ErrorKind::unavailable, "No memory.");  // Short: this takes none.
+    waiting.pop_front();
+    ++not_recorded;
+  }
 }
 
 void Journal::State::sync_written() {

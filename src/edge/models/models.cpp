@@ -32,6 +32,19 @@ Result<void> check_size(const Manifest& manifest, int height, int width) {
                                    manifest.image_width, manifest.image_height));
 }
 
+/// Judges a picture in full size, which is reduced as the model wants it.
+Result<Verdict> judge_whole(const Engine& engine, const RgbImage& whole, const JudgeOptions& options) {
+  auto picture =
+      read_raw_pixels(whole.height, whole.width, least_size(engine.manifest()), [&](std::size_t offset, auto out) {
+        std::copy_n(whole.pixels.data() + offset, out.size(), out.data());
+        return Result<void>();
+      });
+  if (!picture) return picture.error();
+  picture->used_bits = whole.used_bits;
+  picture->beyond_range = whole.beyond_range;
+  return judge(engine, *picture, options);
+}
+
 }  // namespace
 
 std::string_view to_text(ComponentStatus status) {
@@ -311,15 +324,7 @@ Result<Judged> Components::judge_made(const std::string& name, int height, int w
     if (auto ok = check_size(manifest, height, width); !ok) return ok.error();
     const auto made = make(manifest.sample_bits);
     if (!made) return made.error();
-    const RgbImage& whole = **made;
-    auto picture = read_raw_pixels(height, width, least_size(manifest), [&](std::size_t offset, auto out) {
-      std::copy_n(whole.pixels.data() + offset, out.size(), out.data());
-      return Result<void>();
-    });
-    if (!picture) return picture.error();
-    picture->used_bits = whole.used_bits;
-    picture->beyond_range = whole.beyond_range;
-    return vedette::judge(*model.engine, *picture, options);
+    return judge_whole(*model.engine, **made, options);
   });
 }
 
@@ -328,10 +333,25 @@ Result<Judged> Components::judge(const std::string& name, const RgbImage& pictur
   return judge_made(name, picture.height, picture.width, make, std::move(abandoned));
 }
 
-Result<Judged> Components::judge(const std::string& name, std::span<const std::uint8_t> file,
+Result<Judged> Components::judge(const std::string& name, std::span<const std::uint8_t> file, RgbImage* whole,
                                  std::stop_token abandoned) {
-  return judge_with(name, abandoned, [&](const ComponentModel& model, const JudgeOptions& options) {
-    return vedette::judge(*model.engine, file, options);
+  return judge_with(name, abandoned, [&](const ComponentModel& model, const JudgeOptions& options) -> Result<Verdict> {
+    if (!whole) return vedette::judge(*model.engine, file, options);
+    const auto& manifest = model.engine->manifest();
+    const auto header = read_image_header(file);
+    if (!header) return header.error();
+    if (auto ok = check_size(manifest, header->height, header->width); !ok) return ok.error();
+    // The file is decoded once. Only rows of a PNG file become the same when they are reduced afterwards; one whose rows
+    // come in passes is never reduced, as byte 28 tells (PNG, section 11.2.2).
+    const bool is_in_rows = header->format == ImageFormat::png && file[28] == 0;
+    auto picture = is_in_rows
+                       ? decode_image(file, {}, {}, {.sample_bits = manifest.sample_bits, .abandoned = abandoned})
+                       : model.engine->decode(file, abandoned);
+    if (!picture) return picture.error();
+    auto verdict =
+        is_in_rows ? judge_whole(*model.engine, *picture, options) : vedette::judge(*model.engine, *picture, options);
+    if (picture->height == header->height && picture->width == header->width) *whole = std::move(*picture);
+    return verdict;
   });
 }
 

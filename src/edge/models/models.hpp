@@ -128,8 +128,10 @@ class Components {
                             std::stop_token abandoned = {});
   /// Judges a picture that is in memory.
   Result<Judged> judge(const std::string& name, const RgbImage& picture, std::stop_token abandoned = {});
-  /// Judges a JPEG or PNG file.
-  Result<Judged> judge(const std::string& name, std::span<const std::uint8_t> file, std::stop_token abandoned = {});
+  /// Judges a JPEG or PNG file. `whole` gets the decoded picture in full size, if it is not null and the picture was
+  /// decoded in full size: it is not if a model ran that wants a JPEG file reduced, and if none ran.
+  Result<Judged> judge(const std::string& name, std::span<const std::uint8_t> file, RgbImage* whole = nullptr,
+                       std::stop_token abandoned = {});
 
  private:
   struct Component;

@@ -6,7 +6,7 @@
 #include <latch>
 
 #include "base/files.hpp"
-#include "edge/models/tiny_model.hpp"
+#include "vision/verdict/tiny_model.hpp"
 
 namespace vedette {
 namespace {
@@ -92,6 +92,11 @@ TEST_F(StationModels, RawPixelsAndAFileOfThemGiveTheSameVerdict) {
   ASSERT_TRUE(raw && file);
   EXPECT_EQ(raw->verdict.anomaly_score, file->verdict.anomaly_score);
   EXPECT_EQ(raw->verdict.confidence, file->verdict.confidence);
+  RgbImage whole;
+  const auto once = components.judge("part", *encode_png(image), &whole);
+  EXPECT_EQ(once->verdict.anomaly_score, file->verdict.anomaly_score);
+  EXPECT_EQ(whole.pixels, image.pixels);
+  EXPECT_EQ(kind_of(components.judge("part", *encode_png(picture(1, 65)), &whole)), ErrorKind::invalid_input);
   const auto gone = components.judge("part", kSide, kSide, [](std::size_t, std::span<std::uint8_t>) -> Result<void> {
     return invalid_input("The segment is gone.");
   });

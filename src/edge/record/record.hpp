@@ -40,7 +40,7 @@ constexpr std::size_t kMostRecordClasses = 256;
 /// Times are nanoseconds since the Unix epoch by the station's clock, not negative; 0 means unknown. No text has more
 /// than 1,024 bytes.
 struct VerdictRecord {
-  std::uint64_t sequence = 0;     ///< counts the records of a journal without a gap, from 1; 0 until the journal has it
+  std::uint64_t sequence = 0;     ///< counts the records of a journal without a gap, from 1; 0 until it is known
   std::string journal;            ///< the id of the journal: with `sequence` it names one record for ever
   std::string station;            ///< the name of the station, see is_station_name()
   std::string source;             ///< where the picture came from: "grpc", or the name of a source in the configuration

@@ -46,6 +46,12 @@ json findings_of(const StationState& state, const JournalCounts& counts, const L
   if (link.pictures_refused > 0)
     add("server", "WARNING", "The server refused " + std::to_string(link.pictures_refused) + " kept pictures.");
   for (const auto& problem : link.channel_problems) add("channel", "WARNING", problem);
+  for (const auto& sink : state.sinks) {
+    if (!sink.problem.empty()) add("sink", "WARNING", "The sink " + sink.name + " does not deliver: " + sink.problem);
+    if (sink.refused > 0)
+      add("sink", "WARNING",
+          std::to_string(sink.refused) + " records of the sink " + sink.name + " were refused and are set aside.");
+  }
   for (const auto& source : state.sources)
     if (source.status == "offline")
       add("source", "ERROR",

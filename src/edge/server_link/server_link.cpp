@@ -247,6 +247,8 @@ std::size_t ServerLink::most_records() const {
 
 Result<void> ServerLink::deliver(std::span<const VerdictRecord> given) {
   std::vector<VerdictRecord> records(given.begin(), given.end());
+  // What waits since before the station had its name: its key speaks for the new name alone.
+  for (auto& record : records) record.station = state_->options.station;
   if (auto ok = state_->put_pictures(records); !ok) return ok;
   std::span<const VerdictRecord> rest(records);
   while (!rest.empty()) {

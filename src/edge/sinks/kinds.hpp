@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "edge/sinks/settings.hpp"
+#include "edge/settings/settings.hpp"
 #include "edge/sinks/sinks.hpp"
 
 /// Each kind of sink and live output makes itself of its settings. `name` and `kind` have been read from them.

@@ -1,8 +1,8 @@
 #include <nlohmann/json.hpp>
 
+#include "edge/mqtt/mqtt.hpp"
 #include "edge/sinks/bounded_json.hpp"
 #include "edge/sinks/kinds.hpp"
-#include "edge/sinks/mqtt_connection.hpp"
 #include "edge/sinks/state_json.hpp"
 
 /// The sink `mqtt`: the topics below PREFIX/STATION/ that docs/edge-outputs.md lists.
@@ -43,7 +43,7 @@ class Mqtt : public Sink {
                 },
             .subscriptions = {},
             .connected = [this] { return greet(); },
-            .received = [](std::string_view, std::string_view) {}};
+            .received = [](const MqttArrival&) {}};
   }
 
   bool greet() {

@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <condition_variable>
 #include <csignal>
+#include <optional>
 #include <thread>
 
 #include "base/digest.hpp"
 #include "base/log.hpp"
 #include "base/mutex.hpp"
 #include "base/random.hpp"
+#include "edge/journal/refused_records.hpp"
 #include "edge/sinks/sinks.hpp"
 
 namespace vedette {
@@ -16,7 +18,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstWait{200};
 constexpr milliseconds kLongestWait{15'000};
-constexpr milliseconds kReadWait{60'000};
+/// How long a sink waits for records before it looks for those that are to be sent again.
+constexpr milliseconds kReadWait{2'000};
 
 std::uint64_t random_seed() {
   std::uint64_t seed = 0;
@@ -32,6 +35,9 @@ struct SinkRunner::State {
   struct Lane {
     std::unique_ptr<Sink> sink;
     std::unique_ptr<JournalReader> reader;
+    std::unique_ptr<RefusedRecords> refused;
+    std::size_t one_by_one = 0;  ///< how many records of the journal are delivered alone before batches come again
+    bool tells_refusal = true;   ///< whether the log is to tell of the next record that is set aside
     SinkCounts counts;
     std::thread thread;
   };
@@ -43,6 +49,10 @@ struct SinkRunner::State {
   bool ending GUARDED_BY(mutex) = false;
 
   void run(Lane& lane);
+  /// Delivers what is next. Returns how many records the other side took, or why it took none; nothing if there was none,
+  /// or if a batch was refused, whose records are then tried one by one.
+  std::optional<Result<std::size_t>> deliver_some(Lane& lane);
+  std::optional<Result<std::size_t>> deliver_or_set_aside(Lane& lane, std::span<const VerdictRecord> records);
   /// Returns false if the runner ends.
   bool wait(milliseconds time);
 };
@@ -63,11 +73,9 @@ void SinkRunner::State::run(Lane& lane) {
   Random random(random_seed());
   auto pause = kFirstWait;
   while (wait(milliseconds(0))) {
-    const auto batch = lane.reader->read(lane.sink->most_records(), kReadWait);
-    if (batch && batch->records.empty()) continue;
-    if (batch && batch->missing > 0)
-      log::error("the sink misses records that the journal lost", {{"count", std::to_string(batch->missing)}});
-    const auto delivered = batch ? lane.sink->deliver(batch->records) : Result<void>(batch.error());
+    const auto done = deliver_some(lane);
+    if (!done) continue;
+    const auto& delivered = *done;
     bool tell = false;
     {
       const MutexLock lock(mutex);
@@ -75,11 +83,11 @@ void SinkRunner::State::run(Lane& lane) {
       auto& counts = lane.counts;
       tell = counts.problem.empty() != delivered.has_value();
       counts.problem = delivered ? "" : delivered.error().message;
-      if (delivered) counts.delivered += batch->records.size();
+      if (delivered) counts.delivered += *delivered;
       if (!delivered) ++counts.failures;
+      counts.refused = lane.refused->count();
     }
     if (delivered) {
-      lane.reader->commit(batch->records.back().sequence);
       if (tell) log::info("the sink delivers again");
       pause = kFirstWait;
       continue;
@@ -91,6 +99,45 @@ void SinkRunner::State::run(Lane& lane) {
   }
 }
 
+std::optional<Result<std::size_t>> SinkRunner::State::deliver_some(Lane& lane) {
+  if (const auto again = lane.refused->next_again()) {
+    lane.tells_refusal = true;
+    auto delivered = deliver_or_set_aside(lane, {&*again, 1});
+    if (delivered && *delivered) lane.refused->pass_again();
+    return delivered;
+  }
+  const auto batch = lane.reader->read(lane.one_by_one > 0 ? 1 : lane.sink->most_records(), kReadWait);
+  if (!batch) return batch.error();
+  if (batch->records.empty()) return std::nullopt;
+  if (batch->missing > 0)
+    log::error("the sink misses records that the journal lost", {{"count", std::to_string(batch->missing)}});
+  auto delivered = deliver_or_set_aside(lane, batch->records);
+  if (delivered && *delivered) {
+    if (lane.one_by_one > 0) --lane.one_by_one;
+    lane.reader->commit(batch->records.back().sequence);
+  }
+  return delivered;
+}
+
+std::optional<Result<std::size_t>> SinkRunner::State::deliver_or_set_aside(Lane& lane,
+                                                                           std::span<const VerdictRecord> records) {
+  const auto delivered = lane.sink->deliver(records);
+  if (delivered) return records.size();
+  if (delivered.error().kind != ErrorKind::unsupported) return delivered.error();
+  if (records.size() > 1) {
+    lane.one_by_one = records.size();
+    return std::nullopt;
+  }
+  // If there is no room for it, it stays where it is and holds up the sink, so that it is not lost.
+  if (const auto kept = lane.refused->add(records.front()); !kept)
+    return fail(ErrorKind::unavailable, delivered.error().message + " " + kept.error().message);
+  if (lane.tells_refusal)
+    log::error("a record was refused and set aside; further ones are counted",
+               {{"sequence", std::to_string(records.front().sequence)}, {"reason", delivered.error().message}});
+  lane.tells_refusal = false;
+  return 0;
+}
+
 Result<std::unique_ptr<SinkRunner>> SinkRunner::start(Journal& journal, std::vector<std::unique_ptr<Sink>> sinks) {
   auto state = std::make_unique<State>(journal);
   for (auto& sink : sinks) {
@@ -98,6 +145,8 @@ Result<std::unique_ptr<SinkRunner>> SinkRunner::start(Journal& journal, std::vec
     if (!reader) return reader.error();
     auto lane = std::make_unique<State::Lane>();
     lane->counts.name = sink->name();
+    lane->refused = std::make_unique<RefusedRecords>(journal.folder(), sink->name());
+    lane->counts.refused = lane->refused->count();
     lane->sink = std::move(sink);
     lane->reader = std::move(*reader);
     state->lanes.push_back(std::move(lane));
@@ -120,8 +169,9 @@ SinkRunner::~SinkRunner() {
   for (auto& lane : state_->lanes) lane->thread.join();
 }
 
-void SinkRunner::show_state(const StationState& state) {
+void SinkRunner::show_state(StationState state) {
   const auto counts = state_->journal.counts();
+  for (const auto& sink : this->counts()) state.sinks.push_back({sink.name, sink.problem, sink.refused});
   for (auto& lane : state_->lanes) lane->sink->show_state(state, counts);
 }
 

@@ -1,9 +1,13 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <fstream>
+#include <set>
+#include <thread>
 
 #include "base/files.hpp"
 #include "base/mutex.hpp"
+#include "edge/journal/refused_records.hpp"
 #include "edge/sinks/sinks.hpp"
 
 namespace vedette {
@@ -15,6 +19,7 @@ struct Seen {
   std::condition_variable changed;
   std::vector<std::uint64_t> numbers GUARDED_BY(mutex);
   int failures_left GUARDED_BY(mutex) = 0;
+  std::set<std::uint64_t> poison GUARDED_BY(mutex);  ///< the numbers of records that are refused for good
   bool blocks GUARDED_BY(mutex) = false;
   bool blocked GUARDED_BY(mutex) = false;
   bool cancelled GUARDED_BY(mutex) = false;
@@ -26,6 +31,10 @@ struct Seen {
   void fail_twice() {
     const MutexLock lock(mutex);
     failures_left = 2;
+  }
+  void refuse(std::set<std::uint64_t> numbers_to_refuse) {
+    const MutexLock lock(mutex);
+    poison = std::move(numbers_to_refuse);
   }
   [[nodiscard]] std::vector<std::uint64_t> delivered() {
     const MutexLock lock(mutex);
@@ -52,6 +61,8 @@ class FakeSink : public Sink {
       return fail(ErrorKind::unavailable, "cancelled");
     }
     if (seen_.failures_left > 0) return --seen_.failures_left, fail(ErrorKind::unavailable, "away");
+    for (const auto& record : records)
+      if (seen_.poison.contains(record.sequence)) return fail(ErrorKind::unsupported, "The status is 400.");
     for (const auto& record : records) seen_.numbers.push_back(record.sequence);
     seen_.changed.notify_all();
     return {};
@@ -127,6 +138,49 @@ TEST_F(RunnerTest, WhatWasDeliveredIsNotSentAgainAfterARestart) {
   const auto runner = start({{"a", &second}});
   second.wait_for(5);
   EXPECT_EQ(second.delivered(), std::vector<std::uint64_t>{5});
+}
+
+TEST_F(RunnerTest, ARefusedRecordIsSetAsideHoldsUpNoOtherAndIsSentAgainWhenSomebodyAsks) {
+  Seen seen;
+  seen.refuse({2, 6});
+  append(8);
+  {
+    const auto runner = start({{"a", &seen}});
+    seen.wait_for(8);
+    EXPECT_EQ(seen.delivered(), (std::vector<std::uint64_t>{1, 3, 4, 5, 7, 8}));
+    EXPECT_EQ(RefusedRecords(folder_.path(), "a").count(), 2U);
+    EXPECT_EQ(runner->counts()[0].problem, "");
+  }
+  // An agent that is started later sends them, and sets aside what is refused once more.
+  seen.refuse({6});
+  EXPECT_EQ(resend_refused(folder_.path(), "a").value(), 2U);
+  EXPECT_EQ(resend_refused(folder_.path(), "a").error().kind, ErrorKind::conflict);
+  reopen();
+  append(1);
+  const auto runner = start({{"a", &seen}});
+  seen.wait_for(9);
+  EXPECT_EQ(seen.delivered(), (std::vector<std::uint64_t>{1, 3, 4, 5, 7, 8, 2, 9}));
+  EXPECT_EQ(runner->counts()[0].refused, 1U);
+  EXPECT_NE(to_prometheus(runner->counts(), journal_->counts()).find("vedette_edge_sink_refused{sink=\"a\"} 1\n"),
+            std::string::npos);
+  EXPECT_EQ(resend_refused(folder_.path(), "b").error().kind, ErrorKind::not_found);
+}
+
+TEST_F(RunnerTest, WithoutRoomForRefusedRecordsTheSinkIsHeldUpAndLosesNone) {
+  Seen seen;
+  seen.refuse({1});
+  std::filesystem::create_directories(folder_.path() / "refused");
+  const auto file = folder_.path() / "refused" / "a.jsonl";
+  std::ofstream(file) << "\n";
+  std::filesystem::resize_file(file, RefusedRecords::kMostBytes);
+  append(1);
+  const auto runner = start({{"a", &seen}});
+  while (runner->counts()[0].problem.empty()) std::this_thread::yield();
+  EXPECT_NE(runner->counts()[0].problem.find("16 MiB"), std::string::npos);
+  std::filesystem::remove(file);
+  append(1);
+  seen.wait_for(2);
+  EXPECT_EQ(RefusedRecords(folder_.path(), "a").count(), 1U);
 }
 
 TEST_F(RunnerTest, TwoSinksOfOneNameAreRefused) {

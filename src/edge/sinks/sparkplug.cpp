@@ -1,8 +1,8 @@
 #include <chrono>
 #include <optional>
 
+#include "edge/mqtt/mqtt.hpp"
 #include "edge/sinks/kinds.hpp"
-#include "edge/sinks/mqtt_connection.hpp"
 #include "edge/sinks/sparkplug_payload.hpp"
 #include "edge/sinks/state_json.hpp"
 
@@ -72,7 +72,7 @@ class Sparkplug : public Sink {
     return {.will = [this] { return next_will(); },
             .subscriptions = std::move(topics),
             .connected = [this] { return names_.primary_host.empty() && (give_birth(), true); },
-            .received = [this](std::string_view topic, std::string_view payload) { take(topic, payload); }};
+            .received = [this](const MqttArrival& message) { take(message.topic, message.payload); }};
   }
 
   MqttMessage next_will() {

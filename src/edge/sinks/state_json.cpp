@@ -31,7 +31,11 @@ std::string state_json(const StationState& state, const JournalCounts& counts) {
     sources.push_back({{"name", source.name}, {"status", source.status}, {"message", source.message}});
   auto sinks = json::object();
   for (const auto& [name, sink] : counts.sinks)
-    sinks[name] = {{"delivered", sink.delivered}, {"dropped", sink.dropped}};
+    sinks[name] = {{"delivered", sink.delivered}, {"dropped", sink.dropped}, {"refused", 0}, {"problem", ""}};
+  for (const auto& sink : state.sinks) {
+    sinks[sink.name]["refused"] = sink.refused;
+    sinks[sink.name]["problem"] = sink.problem;
+  }
   return text_of({{"sources", std::move(sources)},
                   {"journal",
                    {{"first", counts.first},

@@ -11,6 +11,12 @@
 namespace vedette::sinks {
 namespace {
 
+/// Whether an answer is about the records themselves, so that it stays the same however often they come. All others tell
+/// of a fault that somebody mends: of the receiver, the key, the address, or the way there.
+bool is_refusal(int status) {
+  return status == 400 || status == 409 || status == 410 || status == 413 || status == 415 || status == 422;
+}
+
 class Webhook : public Sink {
  public:
   Webhook(std::string name, std::string station, std::string url, std::string secret, std::size_t batch,
@@ -43,7 +49,8 @@ class Webhook : public Sink {
                                         body, 1 << 20);
     if (!answer) return answer.error();
     if (answer->status >= 200 && answer->status <= 299) return {};
-    return fail(ErrorKind::unavailable, fmt::format("The receiver answered with the status {}.", answer->status));
+    return fail(is_refusal(answer->status) ? ErrorKind::unsupported : ErrorKind::unavailable,
+                fmt::format("The receiver answered with the status {}.", answer->status));
   }
 
  private:

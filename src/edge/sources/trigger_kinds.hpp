@@ -19,6 +19,8 @@ using OpenLine = std::function<Result<std::unique_ptr<EventLine>>()>;
 /// A line that is lost is opened again with `reopen`, every `pause` of the settings until that succeeds.
 std::unique_ptr<Trigger> start_line_trigger(std::unique_ptr<EventLine> line, LineTriggerSettings settings,
                                             OpenLine reopen, TriggerCallback on_trigger);
+/// `settings` are all members of the trigger.
+Result<std::unique_ptr<Trigger>> start_mqtt_trigger(const nlohmann::json& settings, TriggerCallback on_trigger);
 Result<std::unique_ptr<Trigger>> start_socket_trigger(const std::filesystem::path& path, TriggerCallback on_trigger);
 
 }  // namespace vedette

@@ -1,5 +1,6 @@
 #include "edge/sources/triggers.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -7,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "base/mutex.hpp"
+#include "edge/frames/camera_settings.hpp"
 #include "edge/frames/settings_reader.hpp"
 #include "edge/sources/kinds.hpp"
 #include "edge/sources/trigger_kinds.hpp"
@@ -61,7 +63,7 @@ class LineTrigger final : public Trigger {
       if (*event) debounce.add(**event);
       const auto edge = debounce.settled(line_->now());
       if (!edge || edge->is_rising != settings_.is_rising) continue;
-      if (auto ok = on_trigger_(settings_.source, ""); !ok)
+      if (auto ok = on_trigger_(settings_.source, std::string()); !ok)
         log::warning("trigger refused", {{"source", settings_.source}, {"reason", ok.error().message}});
     }
     return {};
@@ -130,7 +132,8 @@ Result<std::unique_ptr<Trigger>> make_trigger(const nlohmann::json& settings, Tr
     if (auto ok = reader.finish(); !ok) return ok.error();
     return start_socket_trigger(path, std::move(on_trigger));
   }
-  if (kind != "gpio") reader.refuse("kind", "must be gpio or socket.");
+  if (kind == "mqtt") return start_mqtt_trigger(settings, std::move(on_trigger));
+  if (kind != "gpio") reader.refuse("kind", "must be gpio, mqtt or socket.");
   LineTriggerSettings line;
   line.source = reader.name("source");
   const auto chip = reader.text("chip", "/dev/gpiochip0", 256);
@@ -145,6 +148,21 @@ Result<std::unique_ptr<Trigger>> make_trigger(const nlohmann::json& settings, Tr
   auto opened = open();
   if (!opened) return opened.error();
   return start_line_trigger(std::move(*opened), std::move(line), open, std::move(on_trigger));
+}
+
+Result<void> check_trigger(const nlohmann::json& trigger, const std::vector<nlohmann::json>& sources) {
+  const auto member = trigger.is_object() ? trigger.find("source") : trigger.end();
+  if (member == trigger.end() || !member->is_string()) return {};
+  const auto& name = member->get_ref<const std::string&>();
+  const auto source = std::ranges::find_if(
+      sources, [&](const auto& one) { return one.is_object() && one.value("name", nlohmann::json()) == name; });
+  if (source == sources.end()) return invalid_input("trigger.source: there is no source with the name " + name + ".");
+  if (source->value("kind", nlohmann::json()) == "folder")
+    return invalid_input("trigger.source: the source " + name + " is a folder, which takes no triggers.");
+  const auto camera = parse_camera_settings(*source);
+  if (!camera || camera->mode == TriggerMode::software) return {};
+  return invalid_input("trigger.source: the source " + name +
+                       " takes no triggers: its own trigger.mode must be software.");
 }
 
 }  // namespace vedette

@@ -8,16 +8,18 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 
-/// What may ask a source for a picture, besides a call of Source::trigger: a line of a GPIO chip, and the command
-/// `vedette-edge trigger`.
+/// What may ask a source for a picture, besides a call of Source::trigger: a line of a GPIO chip, a message over MQTT,
+/// and the command `vedette-edge trigger`.
 namespace vedette {
 
-/// Asks the source of this name for the picture of a part. Fails with not_found if there is no such source, or as
-/// Source::trigger does.
-using TriggerCallback = std::function<Result<void>(const std::string& source, const std::string& id)>;
+/// Asks the source of this name for the picture of a part. The id is an error if a part is there but its id cannot be
+/// read: then no picture is taken, and the call fails with this error. Fails with not_found if there is no such source, or
+/// as Source::trigger does.
+using TriggerCallback = std::function<Result<void>(const std::string& source, const Result<std::string>& id)>;
 
 /// Something that gives triggers from a thread of its own until it is destroyed.
 class Trigger {
@@ -34,10 +36,15 @@ class Trigger {
 
 /// Makes one trigger from a member of "triggers" in the configuration, and starts it:
 ///   {"kind": "gpio", "source": "cam-1", "chip": "/dev/gpiochip0", "line": 17, "edge": "rising", "debounce_ms": 5}
+///   {"kind": "mqtt", "source": "cam-1", "host": "broker.plant", "topic": "line-1/part", "id_member": "serial"}
 ///   {"kind": "socket", "path": "/run/vedette/trigger.sock"}
-/// The settings of other kinds (mqtt) are for others. Fails with invalid_input, which names the member at fault, and
-/// with unavailable if the line or the socket cannot be had.
+/// Fails with invalid_input, which names the member at fault, and with unavailable if the line or the socket cannot be
+/// had. A broker may be away.
 Result<std::unique_ptr<Trigger>> make_trigger(const nlohmann::json& settings, TriggerCallback on_trigger);
+
+/// Fails with invalid_input if a trigger asks for pictures of a source that is not among these members of "sources", or
+/// that takes no triggers. Opens nothing, and says nothing of other faults.
+Result<void> check_trigger(const nlohmann::json& trigger, const std::vector<nlohmann::json>& sources);
 
 /// Sends a trigger to an agent's socket, and returns when the agent has taken it (not: when the picture is there).
 /// Fails with what the agent answers, or with unavailable if no agent listens there.

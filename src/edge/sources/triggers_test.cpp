@@ -91,9 +91,9 @@ TEST(LineTrigger, OneEdgeOfTheChosenKindIsOneTrigger) {
       events.waiting.push_back({is_rising, milliseconds(at)});
   }
   const auto trigger = start_line_trigger(std::make_unique<FakeLine>(events), {.source = "cam", .is_rising = true}, {},
-                                          [&](const std::string& source, const std::string& id) {
+                                          [&](const std::string& source, const Result<std::string>& id) {
                                             const MutexLock lock(events.mutex);
-                                            events.triggers.push_back(source + "/" + id);
+                                            events.triggers.push_back(source + "/" + *id);
                                             events.changed.notify_all();
                                             return Result<void>();
                                           });
@@ -128,9 +128,9 @@ TEST(LineTrigger, ALineThatIsLostSaysSoAndIsOpenedAgain) {
     return std::unique_ptr<EventLine>(std::make_unique<FakeLine>(events));
   };
   const auto trigger = start_line_trigger(std::make_unique<LostLine>(), {.source = "cam", .pause = milliseconds(1)},
-                                          reopen, [&](const std::string& source, const std::string& id) {
+                                          reopen, [&](const std::string& source, const Result<std::string>& id) {
                                             const MutexLock lock(events.mutex);
-                                            events.triggers.push_back(source + "/" + id);
+                                            events.triggers.push_back(source + "/" + *id);
                                             events.changed.notify_all();
                                             return Result<void>();
                                           });
@@ -147,8 +147,8 @@ TEST(SocketTrigger, ATriggerReachesItsSourceAndItsErrorsComeBack) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "trigger.sock";
   std::string seen;
-  const TriggerCallback callback = [&](const std::string& source, const std::string& id) -> Result<void> {
-    seen = source + "/" + id;
+  const TriggerCallback callback = [&](const std::string& source, const Result<std::string>& id) -> Result<void> {
+    seen = source + "/" + *id;
     if (source == "cam") return {};
     return fail(ErrorKind::not_found, "There is no such source.");
   };
@@ -191,8 +191,9 @@ TEST(Trigger, WrongSettingsAreRefused) {
     const char* named;
   };
   for (const auto& wrong :
-       {Wrong{R"({"kind": "mqtt"})", "trigger.kind"}, Wrong{R"({"kind": "socket"})", "trigger.path"},
-        Wrong{R"({"kind": "gpio", "line": 1})", "trigger.source"},
+       {Wrong{R"({"kind": "coil"})", "trigger.kind"}, Wrong{R"({"kind": "mqtt", "source": "a", "host": "b"})", "topic"},
+        Wrong{R"({"kind": "mqtt", "source": "a", "host": "b", "topic": "line/#"})", "topic"},
+        Wrong{R"({"kind": "socket"})", "trigger.path"}, Wrong{R"({"kind": "gpio", "line": 1})", "trigger.source"},
         Wrong{R"({"kind": "gpio", "source": "a"})", "trigger.line"},
         Wrong{R"({"kind": "gpio", "source": "a", "line": 1, "edge": "both"})", "trigger.edge"}}) {
     const auto trigger = make_trigger(Json::parse(wrong.settings), {});
@@ -203,6 +204,22 @@ TEST(Trigger, WrongSettingsAreRefused) {
       make_trigger(Json::parse(R"({"kind": "gpio", "source": "a", "line": 1, "chip": "/dev/gpiochip-missing"})"), {});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().kind, ErrorKind::unavailable);
+}
+
+TEST(Trigger, ASourceThatTakesNoneIsRefused) {
+  const std::vector<Json> sources = {
+      Json{{"kind", "folder"}, {"name", "drop"}, {"folder", "/x"}},
+      Json{{"kind", "v4l2"}, {"name", "free"}},
+      Json{{"kind", "v4l2"}, {"name", "asked"}, {"trigger", {{"mode", "software"}}}},
+  };
+  const auto check = [&](const char* source) {
+    return check_trigger(Json{{"kind", "gpio"}, {"source", source}, {"line", 1}}, sources);
+  };
+  EXPECT_TRUE(check("asked"));
+  EXPECT_TRUE(check_trigger(Json{{"kind", "socket"}, {"path", "/x"}}, sources));
+  EXPECT_NE(check("drop").error().message.find("a folder"), std::string::npos);
+  EXPECT_NE(check("free").error().message.find("must be software"), std::string::npos);
+  EXPECT_NE(check("nobody").error().message.find("no source"), std::string::npos);
 }
 
 }  // namespace

@@ -103,6 +103,10 @@ void read_journal(Members& members, std::optional<Error>& fault, StationConfig& 
 
 }  // namespace
 
+std::filesystem::path journal_folder(const StationConfig& config, const std::filesystem::path& state) {
+  return config.journal_folder.empty() ? state / "journal" : config.journal_folder;
+}
+
 Result<StationConfig> parse_station_config(std::string_view text) {
   const auto json = Json::parse(text, nullptr, false, true);
   if (json.is_discarded()) return invalid_input("The configuration is no JSON.");

@@ -26,6 +26,9 @@ struct StationConfig {
   std::vector<SourceConfig> sources;
 };
 
+/// The folder of the journal of an agent with this folder for its state.
+std::filesystem::path journal_folder(const StationConfig& config, const std::filesystem::path& state);
+
 /// Reads a configuration. Fails with invalid_input, and names the member, if something is wrong, missing or unknown.
 Result<StationConfig> parse_station_config(std::string_view text);
 

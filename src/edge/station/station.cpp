@@ -138,19 +138,25 @@ void EdgeStation::loop() {
   }
 }
 
-/// A machine on the line waits for this: not for the disk, nor for what is done with the picture.
-void EdgeStation::show(const Part& part, const VerdictRecord& record) {
-  if (part.is_repeated) return;
-  for (const auto& output : outputs_) output->show(record);
+EdgeStation::Shown EdgeStation::show(VerdictRecord record, const Part& part) {
+  Shown shown{std::move(record), std::make_unique<Underway::Work>(underway_), std::nullopt};
+  if (journal_) {
+    shown.place.emplace(journal_->take_place());
+    shown.record.journal = journal_->id();
+    shown.record.sequence = shown.place->sequence();
+  }
+  // A machine on the line waits for this: not for the disk, nor for what is done with the picture.
+  if (!part.is_repeated)
+    for (const auto& output : outputs_) output->show(shown.record);
+  return shown;
 }
 
-Result<VerdictRecord> EdgeStation::finish(VerdictRecord record, bool waits) {
-  const Underway::Work underway(underway_);
+Result<VerdictRecord> EdgeStation::finish(Shown shown, bool waits) {
+  auto& record = shown.record;
   Result<Journal::Written> written = Journal::Written{};
   if (journal_) {
-    written = journal_->write(record);
-    record.journal = journal_->id();
-    if (written) record.sequence = written->sequence;
+    written = journal_->write(record, std::move(*shown.place));
+    record.sequence = written ? written->sequence : 0;
   }
   Result<void> done = written ? Result<void>() : Result<void>(written.error());
   if (journal_ && done && waits) done = journal_->wait_durable(*written);
@@ -162,7 +168,7 @@ Result<VerdictRecord> EdgeStation::finish(VerdictRecord record, bool waits) {
       log::error("the journal takes no records", {{"reason", done.error().message}});
   }
   if (!done) return done.error();
-  return record;
+  return std::move(record);
 }
 
 Result<VerdictRecord> EdgeStation::record(const std::string& component, const Part& part, const Result<Judged>& judged,
@@ -172,9 +178,9 @@ Result<VerdictRecord> EdgeStation::record(const std::string& component, const Pa
 
 Result<VerdictRecord> EdgeStation::record_judged(const std::string& component, const Part& part,
                                                  const Result<Judged>& judged, const PartPixels* pixels, bool waits) {
-  auto record = make_record(options_.name, component, part, judged);
-  show(part, record);
-  if (!pixels || !is_kept(record) || !reserve()) return finish(std::move(record), waits);
+  auto shown = show(make_record(options_.name, component, part, judged), part);
+  auto& record = shown.record;
+  if (!pixels || !is_kept(record) || !reserve()) return finish(std::move(shown), waits);
   KeptPicture kept{journal_->name_picture("png"), {pixels->height, pixels->width, {}}, {}};
   kept.pixels.pixels.resize(static_cast<std::size_t>(pixels->height) * static_cast<std::size_t>(pixels->width) * 3);
   if (pixels->read(0, kept.pixels.pixels)) {
@@ -185,7 +191,7 @@ Result<VerdictRecord> EdgeStation::record_judged(const std::string& component, c
     const MutexLock lock(mutex_);
     --reserved_;
   }
-  return finish(std::move(record), waits);
+  return finish(std::move(shown), waits);
 }
 
 Result<VerdictRecord> EdgeStation::judge(const std::string& component, const Part& part, const RgbImage& picture) {
@@ -213,26 +219,29 @@ Result<VerdictRecord> EdgeStation::judge_made(const std::string& component, cons
 
 Result<VerdictRecord> EdgeStation::judge(const std::string& component, const Part& part,
                                          std::span<const std::uint8_t> file) {
-  auto record = make_record(options_.name, component, part, components_.judge(component, file));
-  show(part, record);
+  RgbImage picture;
+  const auto judged = components_.judge(component, file, options_.keep == KeepPictures::none ? nullptr : &picture);
+  auto shown = show(make_record(options_.name, component, part, judged), part);
+  auto& record = shown.record;
   const auto header = read_image_header(file);
   // What is no picture is not kept: nothing is known of its size or content.
   if (header && is_kept(record) && reserve()) {
     KeptPicture kept{journal_->name_picture(header->format == ImageFormat::jpeg ? "jpg" : "png"), {}, {}};
     kept.file.assign(file.begin(), file.end());
     record.picture = kept.name;
-    if (const auto picture = decode_image(file)) record.picture_sha256 = digest_of(*picture);
+    if (picture.pixels.empty())
+      if (auto decoded = decode_image(file)) picture = std::move(*decoded);
+    if (!picture.pixels.empty()) record.picture_sha256 = digest_of(picture);
     keep(std::move(kept));
   }
-  return finish(std::move(record), true);
+  return finish(std::move(shown), true);
 }
 
 Result<VerdictRecord> EdgeStation::record_failure(const std::string& component, const Part& part, RecordState state,
                                                   std::string reason) {
   auto record = make_record(options_.name, component, part, internal_error(std::move(reason)));
   record.state = state;
-  show(part, record);
-  return finish(std::move(record), true);
+  return finish(show(std::move(record), part), true);
 }
 
 void EdgeStation::beat() {

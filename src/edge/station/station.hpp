@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -56,7 +57,7 @@ class EdgeStation {
   /// Judges the picture of a part and records the verdict, or that there is none. Returns the record once it is durable,
   /// with its sequence number. Fails with unavailable if the journal cannot take it: the outputs have shown it all the
   /// same, so set Part::is_repeated when you try again. Outputs show a verdict as soon as it is there, before it is
-  /// recorded: they see no sequence number, and nothing of a kept picture.
+  /// recorded: they see the number that it is going to have (Journal::Place), and nothing of a kept picture.
   Result<VerdictRecord> judge(const std::string& component, const Part& part, const RgbImage& picture);
   /// The same for a picture that is made for the model that judges it (Components::judge_made). If no model gets as far
   /// and the picture is to be kept, `make` is called with 16.
@@ -91,9 +92,16 @@ class EdgeStation {
   void keep(KeptPicture picture);
   Result<VerdictRecord> record_judged(const std::string& component, const Part& part, const Result<Judged>& judged,
                                       const PartPixels* pixels, bool waits);
-  void show(const Part& part, const VerdictRecord& record);
+  /// A record that outputs have been shown and that the journal does not have yet.
+  struct Shown {
+    VerdictRecord record;
+    std::unique_ptr<Underway::Work> underway;
+    std::optional<Journal::Place> place;  ///< nothing without a journal
+  };
+  /// Gives the record its place in the journal and shows it.
+  Shown show(VerdictRecord record, const Part& part);
   /// Records what came of a part. If `waits`, it returns once the record is durable.
-  Result<VerdictRecord> finish(VerdictRecord record, bool waits);
+  Result<VerdictRecord> finish(Shown shown, bool waits);
   void loop();
 
   Components& components_;

@@ -9,7 +9,7 @@
 
 #include "base/result.hpp"
 
-namespace vedette::sinks {
+namespace vedette {
 
 /// Reads the members of one object of the configuration, and remembers the first thing that is wrong with it. Members
 /// that nobody asked for are wrong, too.
@@ -45,4 +45,4 @@ class Settings {
   std::string problem_;
 };
 
-}  // namespace vedette::sinks
+}  // namespace vedette

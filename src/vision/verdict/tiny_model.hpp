@@ -9,7 +9,7 @@
 #include "vision/artifact/artifact.hpp"
 #include "vision/image/image.hpp"
 
-/// A model for tests of the edge, whose verdict anybody can work out.
+/// A model for tests, whose verdict anybody can work out.
 namespace vedette {
 
 inline constexpr int kTinySide = 64;  ///< height and width of its pictures

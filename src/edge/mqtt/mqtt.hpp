@@ -13,11 +13,11 @@
 
 #include "base/mutex.hpp"
 #include "base/result.hpp"
-#include "edge/sinks/settings.hpp"
+#include "edge/settings/settings.hpp"
 
 struct mosquitto;
 
-namespace vedette::sinks {
+namespace vedette {
 
 struct MqttMessage {
   std::string topic;
@@ -41,6 +41,13 @@ struct MqttAddress {
 /// Reads host, port, client_id, username, password_file and tls.
 MqttAddress read_mqtt_address(Settings& settings, const std::string& client_id);
 
+/// What came from a broker; valid during the call that passes it.
+struct MqttArrival {
+  std::string_view topic;
+  std::string_view payload;
+  bool is_retained = false;  ///< whether the broker had kept it, so that it is older than the subscription
+};
+
 /// A lasting connection to a broker (MQTT 3.1.1, clean sessions): a thread of its own connects, and connects again
 /// after 0.2 to 5 seconds for as long as it takes. Each attempt looks the host's name up anew. The connection ends
 /// without a DISCONNECT, so that the broker publishes the will. Any thread may call any method.
@@ -48,12 +55,14 @@ class MqttConnection {
  public:
   /// Called on the connection's thread.
   struct Events {
-    /// Before each attempt: the will of the new connection.
+    /// Before each attempt: the will of the new connection. Empty if it has none.
     std::function<MqttMessage()> will;
+    /// If the broker refuses one of them, the connection ends and is opened anew.
     std::vector<std::string> subscriptions;
+    int subscription_qos = 1;
     /// When the broker has accepted the connection: publishes what must come first. Returns whether deliver may go on.
     std::function<bool()> connected;
-    std::function<void(std::string_view topic, std::string_view payload)> received;
+    std::function<void(const MqttArrival& message)> received;
   };
 
   /// Begins to connect.
@@ -75,6 +84,8 @@ class MqttConnection {
   void set_ready();
   /// Ends this connection; a new one follows.
   void drop();
+  /// Returns why there is no connection with all its subscriptions; empty if there is one.
+  [[nodiscard]] std::string problem() const;
   /// Makes deliver fail from now on.
   void cancel();
 
@@ -86,11 +97,12 @@ class MqttConnection {
   [[nodiscard]] Session open_session();
   void end_session(const std::string& problem);
   void on_connected(mosquitto* session, int code);
+  void on_subscribed(int message_id, bool is_refused);
   void on_acknowledged(int message_id);
 
   const MqttAddress address_;
   const Events events_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable changed_;
   Session session_ GUARDED_BY(mutex_);  ///< once the broker has accepted it
   bool ready_ GUARDED_BY(mutex_) = false;
@@ -99,10 +111,11 @@ class MqttConnection {
   bool ending_ GUARDED_BY(mutex_) = false;
   bool delivering_ GUARDED_BY(mutex_) = false;
   std::set<int> acknowledged_ GUARDED_BY(mutex_);
+  std::set<int> subscribing_ GUARDED_BY(mutex_);  ///< subscriptions that the broker has not answered
   std::string problem_ GUARDED_BY(mutex_) = "not yet connected";
   std::string refusal_ GUARDED_BY(mutex_);  ///< why the broker has just refused the connection
   Session opening_;                         ///< belongs to the connection's thread
   std::thread thread_;
 };
 
-}  // namespace vedette::sinks
+}  // namespace vedette

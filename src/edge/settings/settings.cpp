@@ -1,4 +1,4 @@
-#include "edge/sinks/settings.hpp"
+#include "edge/settings/settings.hpp"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include "base/files.hpp"
 #include "base/text.hpp"
 
-namespace vedette::sinks {
+namespace vedette {
 
 Settings::Settings(const nlohmann::json& object, std::string where) : object_(object), where_(std::move(where)) {
   if (!object.is_object()) problem_ = where_ + " is not an object.";
@@ -87,4 +87,4 @@ Result<void> Settings::finish() {
   return {};
 }
 
-}  // namespace vedette::sinks
+}  // namespace vedette

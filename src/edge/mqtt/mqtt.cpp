@@ -1,4 +1,4 @@
-#include "edge/sinks/mqtt_connection.hpp"
+#include "edge/mqtt/mqtt.hpp"
 
 #include <fmt/format.h>
 #include <mosquitto.h>
@@ -12,7 +12,7 @@
 #include "base/digest.hpp"
 #include "base/random.hpp"
 
-namespace vedette::sinks {
+namespace vedette {
 namespace {
 
 using std::chrono::milliseconds;
@@ -25,6 +25,7 @@ constexpr milliseconds kAcknowledgeTime{20'000};
 constexpr milliseconds kFirstWait{200};
 constexpr milliseconds kLongestWait{5'000};
 constexpr int kLoopMilliseconds = 200;
+constexpr int kRefusedSubscription = 0x80;  // MQTT 3.1.1, section 3.9.3
 
 std::string text_of(int code) {
   return code == MOSQ_ERR_ERRNO ? std::generic_category().message(errno) : mosquitto_strerror(code);
@@ -108,13 +109,13 @@ MqttConnection::Session MqttConnection::open_session() {
       raw, [](mosquitto* m, void* object, int code) { static_cast<MqttConnection*>(object)->on_connected(m, code); });
   mosquitto_publish_callback_set(
       raw, [](mosquitto*, void* object, int id) { static_cast<MqttConnection*>(object)->on_acknowledged(id); });
-  mosquitto_subscribe_callback_set(raw, [](mosquitto*, void* object, int id, int, const int*) {
-    static_cast<MqttConnection*>(object)->on_acknowledged(id);
+  mosquitto_subscribe_callback_set(raw, [](mosquitto*, void* object, int id, int count, const int* granted) {
+    static_cast<MqttConnection*>(object)->on_subscribed(id, count > 0 && granted[0] == kRefusedSubscription);
   });
   mosquitto_message_callback_set(raw, [](mosquitto*, void* object, const mosquitto_message* message) {
     const std::string_view payload(static_cast<const char*>(message->payload),
                                    static_cast<std::size_t>(message->payloadlen));
-    static_cast<MqttConnection*>(object)->events_.received(message->topic, payload);
+    static_cast<MqttConnection*>(object)->events_.received({message->topic, payload, message->retain});
   });
   if (!address_.username.empty()) {
     const auto* password = address_.password.empty() ? nullptr : address_.password.c_str();
@@ -127,9 +128,11 @@ MqttConnection::Session MqttConnection::open_session() {
                                         or_null(address_.key_file), nullptr);
     if (code != MOSQ_ERR_SUCCESS) return end_session("TLS: " + text_of(code)), nullptr;
   }
-  const auto will = events_.will();
-  mosquitto_will_set(raw, will.topic.c_str(), static_cast<int>(will.payload.size()), will.payload.data(), will.qos,
-                     will.retain);
+  if (events_.will) {
+    const auto will = events_.will();
+    mosquitto_will_set(raw, will.topic.c_str(), static_cast<int>(will.payload.size()), will.payload.data(), will.qos,
+                       will.retain);
+  }
   const auto code = mosquitto_connect_async(raw, address_.host.c_str(), address_.port, kKeepAliveSeconds);
   if (code != MOSQ_ERR_SUCCESS) return end_session(text_of(code)), nullptr;
   return session;
@@ -157,6 +160,7 @@ void MqttConnection::end_session(const std::string& problem) {
   opening_.reset();
   const MutexLock lock(mutex_);
   session_.reset();
+  subscribing_.clear();
   ready_ = dropped_ = false;
   problem_ = refusal_.empty() ? problem : refusal_;
   refusal_.clear();
@@ -172,9 +176,24 @@ void MqttConnection::on_connected(mosquitto* session, int code) {
       return;
     }
     session_ = opening_;
+    for (const auto& topic : events_.subscriptions) {
+      int id = 0;
+      mosquitto_subscribe(session, &id, topic.c_str(), events_.subscription_qos);
+      subscribing_.insert(id);
+    }
   }
-  for (const auto& topic : events_.subscriptions) mosquitto_subscribe(session, nullptr, topic.c_str(), 1);
   if (events_.connected()) set_ready();
+}
+
+void MqttConnection::on_subscribed(int message_id, bool is_refused) {
+  {
+    const MutexLock lock(mutex_);
+    if (subscribing_.erase(message_id) > 0 && is_refused) {
+      refusal_ = "the broker refuses the subscription";
+      dropped_ = true;
+    }
+  }
+  on_acknowledged(message_id);
 }
 
 void MqttConnection::on_acknowledged(int message_id) {
@@ -247,6 +266,11 @@ Result<void> MqttConnection::deliver(const std::function<void(const Send&)>& wor
                                                                : "The broker takes no message: " + text_of(code) + ".");
 }
 
+std::string MqttConnection::problem() const {
+  const MutexLock lock(mutex_);
+  return session_ && subscribing_.empty() ? "" : problem_;
+}
+
 void MqttConnection::set_ready() {
   const MutexLock lock(mutex_);
   ready_ = true;
@@ -264,4 +288,4 @@ void MqttConnection::cancel() {
   changed_.notify_all();
 }
 
-}  // namespace vedette::sinks
+}  // namespace vedette
