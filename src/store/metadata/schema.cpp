@@ -30,12 +30,12 @@ const std::vector<SchemaStep>& schema_steps(sql::Dialect dialect) {
       {7, "dataset_checks", embedded::migration_0007, 7, 7},
       {8, "stations", embedded::migration_0008, 8, 8},
       {9, "nodes", embedded::migration_0009, 9, 9},
-      {10, "model_hosts", embedded::migration_0010, 10, 10},
+      {10, "model_hosts", embedded::migration_0010, 9, 9},
   };
   static const std::vector<SchemaStep> postgresql = {
       {8, "first", embedded::postgresql_migration_0008, 8, 8},
       {9, "nodes", embedded::postgresql_migration_0009, 9, 9},
-      {10, "model_hosts", embedded::postgresql_migration_0010, 10, 10},
+      {10, "model_hosts", embedded::postgresql_migration_0010, 9, 9},
   };
   return dialect == sql::Dialect::sqlite ? sqlite : postgresql;
 }
@@ -70,7 +70,10 @@ std::vector<SchemaStep> pending_steps(const SchemaState& state, const std::vecto
 void take_step(sql::Connection& connection, const SchemaStep& step) {
   connection.begin(sql::Access::write);
   try {
-    if (schema_state(connection).version < step.version) {
+    if (const auto state = schema_state(connection); state.version < step.version) {
+      // Who is too old for an earlier step stays too old.
+      const int min_reader = std::max(state.min_reader, step.min_reader);
+      const int min_writer = std::max(state.min_writer, step.min_writer);
       if (step.is_in_transaction) connection.execute(std::string(step.sql));
       connection.execute(
           "CREATE TABLE IF NOT EXISTS schema (version BIGINT NOT NULL, min_reader BIGINT NOT NULL, min_writer BIGINT "
@@ -78,10 +81,10 @@ void take_step(sql::Connection& connection, const SchemaStep& step) {
           "NULL)");
       connection.execute("DELETE FROM schema");
       connection.execute("INSERT INTO schema VALUES (" + std::to_string(step.version) + ", " +
-                         std::to_string(step.min_reader) + ", " + std::to_string(step.min_writer) + ")");
+                         std::to_string(min_reader) + ", " + std::to_string(min_writer) + ")");
       // Programs that do not know the table compare their own version with this.
       if (connection.dialect() == sql::Dialect::sqlite)
-        connection.execute("PRAGMA user_version=" + std::to_string(step.min_writer));
+        connection.execute("PRAGMA user_version=" + std::to_string(min_writer));
     }
     connection.commit();
   } catch (...) {

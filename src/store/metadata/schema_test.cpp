@@ -41,11 +41,12 @@ TEST(Schema, SqliteRemembersWhatAStepAllows) {
   sqlite::Connection connection(folder.path() / "m.sqlite");
   take_step(connection, {1, "a", "CREATE TABLE a (x)", 1, 1});
   take_step(connection, {1, "a", "CREATE TABLE a (x)", 1, 1});
-  take_step(connection, {2, "b", "CREATE TABLE b (x)", 1, 1});
+  take_step(connection, {2, "b", "CREATE TABLE b (x)", 1, 2});
+  take_step(connection, {3, "c", "CREATE TABLE c (x)", 1, 1});
   const auto state = schema_state(connection);
-  EXPECT_EQ((std::vector{state.version, state.min_reader, state.min_writer}), (std::vector{2, 1, 1}));
-  EXPECT_THROW(take_step(connection, {3, "c", "CREATE TABLE c (x); no SQL", 3, 3}), sql::DatabaseError);
-  EXPECT_EQ(schema_state(connection).version, 2);
+  EXPECT_EQ((std::vector{state.version, state.min_reader, state.min_writer}), (std::vector{3, 1, 2}));
+  EXPECT_THROW(take_step(connection, {4, "d", "CREATE TABLE d (x); no SQL", 4, 4}), sql::DatabaseError);
+  EXPECT_EQ(schema_state(connection).version, 3);
 }
 
 /// A schema of its own in the server that tests/postgresql.py has started.
