@@ -117,7 +117,7 @@ TEST_F(Console, IsWhereBrowsersAreLed) {
 
 TEST(NoConsole, SaysThatItIsNotBuiltIn) {
   const OpenPaths paths(
-      {}, "1", [] { return ""; }, {}, [] { return true; }, console_routes({}));
+      {}, "1", [] { return ""; }, {}, [] { return std::optional<std::string>(); }, console_routes({}));
   const auto answer = ask(paths, "/console/");
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 404);

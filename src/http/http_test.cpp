@@ -225,7 +225,7 @@ TEST_F(Table, AtTheEndIdleOnesCloseFirstAndThenAll) {
 TEST(OpenPaths, MetricsAreShownToWhomTheyAreMeantFor) {
   const auto status = [](const MetricsAccess& access, const char* address, const std::string& authorization = {}) {
     const OpenPaths paths(
-        {}, "1", [] { return "metrics"; }, access, [] { return true; }, {});
+        {}, "1", [] { return "metrics"; }, access, [] { return std::optional<std::string>(); }, {});
     RequestHead head;
     head.method = "GET";
     head.path = "/metrics";
