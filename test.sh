@@ -11,6 +11,7 @@ cd "$(dirname "$0")"
 . tools/build.sh
 tier=${1:-all}
 cores=$(nproc)
+database_packages=(postgresql-15 pgbouncer)
 
 configure_and_build() {  # PRESET TARGET…
   cmake --preset "$1" >/dev/null
@@ -36,13 +37,13 @@ run_tests() {  # FOLDER OPTION…
 case $tier in
   unit)
     install_build_packages
-    install_packages python3 clang-format-14
+    install_packages python3 clang-format-14 "${database_packages[@]}"
     build unit_tests
     run_tests build/release -L unit
     ;;
   all)
     install_build_packages
-    install_packages "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light python3-gi gir1.2-aravis-0.8 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good chromium clang-format-14 clang-14 libomp-14-dev python3-grpcio python3-protobuf mosquitto mosquitto-clients python3-paho-mqtt python3-pymodbus python3-serial-asyncio
+    install_packages "${client_packages[@]}" awscli python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light python3-gi gir1.2-aravis-0.8 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good chromium clang-format-14 clang-14 libomp-14-dev python3-grpcio python3-protobuf mosquitto mosquitto-clients python3-paho-mqtt python3-pymodbus python3-serial-asyncio "${database_packages[@]}"
     build
     fetch_javascript_client build/release
     run_tests build/release
@@ -73,7 +74,7 @@ case $tier in
     ;;
   sanitizers)
     install_build_packages
-    install_packages "${client_packages[@]}" python3-pil openssl mosquitto mosquitto-clients python3-paho-mqtt python3-pymodbus python3-serial-asyncio clang-14 libclang-rt-14-dev libomp-14-dev
+    install_packages "${client_packages[@]}" python3-pil openssl mosquitto mosquitto-clients python3-paho-mqtt python3-pymodbus python3-serial-asyncio clang-14 libclang-rt-14-dev libomp-14-dev "${database_packages[@]}"
     configure_and_build asan all
     fetch_javascript_client build/asan
     run_tests build/asan

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-build_packages=(g++ cmake ninja-build ccache mold pkg-config libboost1.81-dev nlohmann-json3-dev libssl-dev libsqlite3-dev
+build_packages=(g++ cmake ninja-build ccache mold pkg-config libboost1.81-dev nlohmann-json3-dev libssl-dev libsqlite3-dev libpq-dev
   libjpeg62-turbo-dev libspng-dev libtiff-dev libwebp-dev zlib1g-dev libdnnl-dev libfmt-dev libcli11-dev libre2-dev libzip-dev libpugixml-dev libcurl4-openssl-dev libeigen3-dev libgpiod-dev libaravis-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libtorch-dev libopenblas0-pthread libprotobuf-dev protobuf-compiler libgtest-dev libgrpc++-dev protobuf-compiler-grpc libmosquitto-dev)
 client_packages=(python3 python3-boto3)
 

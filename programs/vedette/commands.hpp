@@ -21,5 +21,6 @@ void add_detect(CLI::App& app, int& status);
 void add_report(CLI::App& app, int& status);
 void add_bench(CLI::App& app, int& status);
 void add_backup(CLI::App& app, int& status);
+void add_metadata(CLI::App& app, int& status);
 
 }  // namespace vedette

@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   vedette::add_report(app, status);
   vedette::add_bench(app, status);
   vedette::add_backup(app, status);
+  vedette::add_metadata(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

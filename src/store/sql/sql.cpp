@@ -23,14 +23,31 @@ std::optional<double> Statement::optional_real(int column) const {
 
 std::unique_ptr<Connection> Pool::take() {
   {
-    const MutexLock lock(mutex_);
+    MutexLock lock(mutex_);
+    if (!waiting_.empty() || taken_ >= limits_.connections) {
+      const char place = 0;  // Its address tells this caller apart from the others.
+      waiting_.push_back(&place);
+      const auto is_our_turn = [&]() REQUIRES(mutex_) {
+        return waiting_.front() == &place && taken_ < limits_.connections;
+      };
+      const bool has_come = changed_.wait_for(lock.standard(), limits_.wait, is_our_turn);
+      std::erase(waiting_, &place);
+      changed_.notify_all();  // The next one may have its turn, too.
+      if (!has_come) throw DatabaseUnavailable("all connections to the database are in use");
+    }
+    ++taken_;
     if (!idle_.empty()) {
       auto connection = std::move(idle_.back());
       idle_.pop_back();
       return connection;
     }
   }
-  return connect_();
+  try {
+    return connect_();
+  } catch (...) {
+    forget_one();
+    throw;
+  }
 }
 
 void Pool::give_back(std::unique_ptr<Connection> connection) {
@@ -40,6 +57,14 @@ void Pool::give_back(std::unique_ptr<Connection> connection) {
     idle_.push_back(std::move(connection));
   else
     closed.swap(idle_);
+  --taken_;
+  if (!waiting_.empty()) changed_.notify_all();
+}
+
+void Pool::forget_one() {
+  const MutexLock lock(mutex_);
+  --taken_;
+  changed_.notify_all();
 }
 
 Transaction::Transaction(Pool& pool, Access access) : pool_(pool), connection_(pool.take()) {
@@ -56,7 +81,9 @@ Transaction::~Transaction() {
     try {
       connection_->roll_back();
     } catch (const DatabaseError&) {
-      return;  // The connection is in doubt, so it is dropped and not handed out again.
+      connection_.reset();  // It is in doubt, so it is not handed out again.
+      pool_.forget_one();
+      return;
     }
   }
   pool_.give_back(std::move(connection_));

@@ -1,13 +1,18 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -46,6 +51,8 @@ struct CommitInDoubt : DatabaseError, Away {
 
 enum class Dialect { sqlite, postgresql };
 enum class Access { read, write };
+/// What a parameter is. PostgreSQL wants to know it of NULL, too; `any` leaves it to the place where the parameter stands.
+enum class Kind { any, text, integer, real };
 
 /// One statement as a driver runs it. Parameters are numbered from 1 and columns from 0. After an error, only close()
 /// may be called.
@@ -56,7 +63,7 @@ class Cursor {
   virtual void bind_blob(int place, std::string_view bytes) = 0;
   virtual void bind_integer(int place, std::int64_t value) = 0;
   virtual void bind_real(int place, double value) = 0;
-  virtual void bind_null(int place) = 0;
+  virtual void bind_null(int place, Kind kind) = 0;
 
   virtual bool step() = 0;                           ///< Goes to the next row. Returns false if there is none.
   [[nodiscard]] virtual std::int64_t changed() = 0;  ///< How many rows changed, once step() has returned false.
@@ -89,10 +96,13 @@ class Statement {
   Statement& bind(std::int64_t value) { return cursor_.bind_integer(next_++, value), *this; }
   Statement& bind(double value) { return cursor_.bind_real(next_++, value), *this; }
   Statement& bind_blob(std::string_view bytes) { return cursor_.bind_blob(next_++, bytes), *this; }
-  Statement& bind_null() { return cursor_.bind_null(next_++), *this; }
+  Statement& bind_null(Kind kind = Kind::any) { return cursor_.bind_null(next_++, kind), *this; }
   template <typename T>
   Statement& bind(const std::optional<T>& value) {
-    return value ? bind(*value) : bind_null();
+    constexpr auto kKind = std::is_integral_v<T>         ? Kind::integer
+                           : std::is_floating_point_v<T> ? Kind::real
+                                                         : Kind::text;
+    return value ? bind(*value) : bind_null(kKind);
   }
 
   /// Goes to the next row. Returns false if there is none.
@@ -156,18 +166,31 @@ class Connection {
 class Pool {
  public:
   using Connect = std::function<std::unique_ptr<Connection>()>;
-  explicit Pool(Connect connect) : connect_(std::move(connect)) {}
+  struct Limits {
+    std::size_t connections = std::numeric_limits<std::size_t>::max();
+    std::chrono::milliseconds wait{10'000};  ///< how long a caller waits when all are in use
+  };
+  explicit Pool(Connect connect) : Pool(std::move(connect), Limits()) {}
+  Pool(Connect connect, Limits limits) : connect_(std::move(connect)), limits_(limits) {}
   virtual ~Pool() = default;
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
-  std::unique_ptr<Connection> take();  ///< Makes a connection if none is idle. Throws what `connect` throws.
+  /// Makes a connection if none is idle; throws what `connect` throws. When all are in use, callers get one in the order
+  /// in which they came. Throws DatabaseUnavailable if none comes free in time.
+  std::unique_ptr<Connection> take();
   /// A connection that is not usable is closed, and with it the idle ones, because they go the same way.
   void give_back(std::unique_ptr<Connection> connection);
+  /// Says that a connection, which take() gave, is gone.
+  void forget_one();
 
  private:
   const Connect connect_;
+  const Limits limits_;
   Mutex mutex_;
+  std::condition_variable changed_;
   std::vector<std::unique_ptr<Connection>> idle_ GUARDED_BY(mutex_);
+  std::size_t taken_ GUARDED_BY(mutex_) = 0;
+  std::deque<const void*> waiting_ GUARDED_BY(mutex_);
 };
 
 /// A transaction on a connection of the pool. It is rolled back unless commit() is called.

@@ -80,7 +80,7 @@ class Command : public sql::Cursor {
   }
   void bind_integer(int place, std::int64_t value) override { check(sqlite3_bind_int64(statement_, place, value)); }
   void bind_real(int place, double value) override { check(sqlite3_bind_double(statement_, place, value)); }
-  void bind_null(int place) override { check(sqlite3_bind_null(statement_, place)); }
+  void bind_null(int place, sql::Kind /*unused*/) override { check(sqlite3_bind_null(statement_, place)); }
 
   bool step() override {
     const int code = sqlite3_step(statement_);
