@@ -161,7 +161,7 @@ class EmptyRoot(PackagedModel):
     def test_4_the_other_programs_start(self):
         self.apt_install(self.deb("vedette"), self.deb("vedette-edge"), self.deb("vedette-edge-camera"))
         for program in ("vedette", "vedette-trainer", "vedette-edge"):
-            self.assertRegex(self.inside(program, "--version"), r"\d+\.\d+\.\d+", program)
+            self.assertIn("--help", self.inside(program, "--help"), program)
         self.assertNotIn("not found", self.inside("ldd", "/usr/bin/vedette-edge-camera"))
 
 

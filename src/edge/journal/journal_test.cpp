@@ -336,6 +336,21 @@ TEST_F(JournalTest, DamageLosesOnlyTheDamagedRecordsAndIsCounted) {
   EXPECT_EQ(journal->counts().sinks.at("sink").dropped, 2);
 }
 
+TEST_F(JournalTest, NumbersThatComeTwiceOrFallAreGivenOnceAndInOrder) {
+  { append(*open(), 1, 2); }
+  std::string content;
+  for (const std::uint64_t number : {2, 2, 1, 4, 3, 4, 5})
+    journal::append_entry(content, number, to_json(part(std::to_string(number))));
+  std::ofstream(segments().front(), std::ios::binary | std::ios::trunc) << content;
+  auto journal = open();
+  append(*journal, 6, 6);
+  const auto way = reader(*journal);
+  const auto batch = way->read(50, milliseconds(0));
+  EXPECT_EQ(batch->missing, 2);
+  EXPECT_EQ(drain(*way), (std::vector<std::uint64_t>{2, 4, 5, 6}));
+  EXPECT_EQ(journal->counts().sinks.at("sink").dropped, 2);
+}
+
 TEST_F(JournalTest, SegmentsThatAreGoneAreSkippedAndCounted) {
   { append(*open(), 1, 200); }
   const auto files = segments();

@@ -87,7 +87,8 @@ Result<bool> JournalReader::State::read_part(const Part& part, std::size_t most,
     file_segment = file ? part.segment : 0;
     if (!file && errno != ENOENT) return journal::disk_error("open records", errno);
   }
-  const auto next = cursor.position().delivered + 1;
+  // Only records from this number on are taken: a damaged segment may hold a number twice.
+  auto next = cursor.position().delivered + 1;
   auto offset = at_cursor.segment == part.segment && at_cursor.sequence == next ? at_cursor.offset : 0;
   Bytes bytes;
   std::size_t wanted = kReadBytes;
@@ -102,6 +103,7 @@ Result<bool> JournalReader::State::read_part(const Part& part, std::size_t most,
       done = entry->end;
       if (entry->sequence < next) continue;
       if (entry->sequence >= part.beyond) break;
+      next = entry->sequence + 1;
       if (auto record = parse_record(entry->payload)) {
         record->sequence = entry->sequence;
         batch.records.push_back(std::move(*record));

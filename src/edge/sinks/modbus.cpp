@@ -27,8 +27,6 @@ namespace {
 using Moment = std::chrono::steady_clock::time_point;
 
 constexpr std::chrono::seconds kStuckAfter{3};
-constexpr std::size_t kHead = 6;  // transaction, protocol and length of the MBAP header
-constexpr std::size_t kLongestFrame = 260;
 constexpr int kBacklog = 16;
 
 /// The registers, as the newest verdict and the beats have them.
@@ -125,29 +123,19 @@ class Modbus : public LiveOutput {
 
   /// Reads and answers. Returns false if the client is gone, sends what is no Modbus, or does not read its answers.
   bool receive(Client& client) {
-    std::array<std::uint8_t, kLongestFrame> bytes{};
+    std::array<std::uint8_t, kLongestModbusFrame> bytes{};
     const auto count = ::recv(client.socket, bytes.data(), bytes.size(), 0);
     if (count < 0) return errno == EAGAIN || errno == EINTR;
     if (count == 0) return false;
     client.heard = std::chrono::steady_clock::now();
     client.received.insert(client.received.end(), bytes.begin(), bytes.begin() + count);
     for (;;) {
-      const std::span<const std::uint8_t> frame(client.received);
-      if (frame.size() < kHead) return true;
-      const auto length = static_cast<std::size_t>(frame[4] << 8 | frame[5]);
-      if (frame[2] != 0 || frame[3] != 0 || length < 2 || kHead + length > kLongestFrame) return false;
-      if (frame.size() < kHead + length) return true;
-      const auto answer = answer_modbus(frame.subspan(kHead, length), picture_.read());
-      std::string out{static_cast<char>(frame[0]),
-                      static_cast<char>(frame[1]),
-                      0,
-                      0,
-                      static_cast<char>(answer.size() >> 8),
-                      static_cast<char>(answer.size() & 0xFF)};
-      out += answer;
+      const auto step = answer_first(client.received, picture_.read());
+      if (step.is_broken) return false;
+      if (step.used == 0) return true;
+      const auto& out = step.answer;
       if (::send(client.socket, out.data(), out.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(out.size())) return false;
-      client.received.erase(client.received.begin(),
-                            client.received.begin() + static_cast<std::ptrdiff_t>(kHead + length));
+      client.received.erase(client.received.begin(), client.received.begin() + static_cast<std::ptrdiff_t>(step.used));
     }
   }
 

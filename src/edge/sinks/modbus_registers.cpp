@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 namespace vedette::sinks {
 namespace {
@@ -15,6 +16,7 @@ constexpr std::uint8_t kIllegalFunction = 1;
 constexpr std::uint8_t kIllegalAddress = 2;
 constexpr std::uint8_t kIllegalValue = 3;
 constexpr std::size_t kMostAtOnce = 125;
+constexpr std::size_t kHead = 6;  // transaction, protocol and length of the MBAP header
 
 void put(std::span<std::uint16_t> out, std::uint64_t value) {
   for (std::size_t i = out.size(); i-- > 0; value >>= 16) out[i] = static_cast<std::uint16_t>(value & 0xFFFF);
@@ -78,6 +80,18 @@ std::string answer_modbus(std::span<const std::uint8_t> request, const Registers
     answer.push_back(static_cast<char>(all[i] & 0xFF));
   }
   return answer;
+}
+
+ModbusStep answer_first(std::span<const std::uint8_t> received, const Registers& all) {
+  if (received.size() < kHead) return {};
+  const auto length = static_cast<std::size_t>(received[4] << 8 | received[5]);
+  if (received[2] != 0 || received[3] != 0 || length < 2 || kHead + length > kLongestModbusFrame)
+    return {.is_broken = true};
+  if (received.size() < kHead + length) return {};
+  const auto answer = answer_modbus(received.subspan(kHead, length), all);
+  std::string head{static_cast<char>(received[0]),        static_cast<char>(received[1]),         0, 0,
+                   static_cast<char>(answer.size() >> 8), static_cast<char>(answer.size() & 0xFF)};
+  return {.used = kHead + length, .answer = std::move(head) + answer};
 }
 
 }  // namespace vedette::sinks

@@ -39,4 +39,16 @@ Registers registers_of(const VerdictRecord& record, std::uint16_t change, std::u
 ///   MODBUS Application Protocol Specification V1.1b3
 std::string answer_modbus(std::span<const std::uint8_t> request, const Registers& registers);
 
+constexpr std::size_t kLongestModbusFrame = 260;
+
+/// What became of the bytes that a client has sent.
+struct ModbusStep {
+  std::size_t used = 0;    ///< how many of the bytes were the first request; 0 if it is not whole yet
+  std::string answer;      ///< to that request, with its MBAP header
+  bool is_broken = false;  ///< The bytes are no Modbus TCP: the connection must end.
+};
+/// Answers the first request in the bytes that a client has sent. The rest of them may be anything.
+///   MODBUS Messaging on TCP/IP Implementation Guide V1.0b, section 3.1.3
+ModbusStep answer_first(std::span<const std::uint8_t> received, const Registers& registers);
+
 }  // namespace vedette::sinks
