@@ -1,5 +1,7 @@
 #include <cstdio>
 #include <memory>
+#include <stdexcept>
+#include <string>
 
 #include "commands.hpp"
 #include "store/metadata/postgresql/postgresql_metadata.hpp"
@@ -9,7 +11,7 @@ namespace {
 
 struct MigrateOptions {
   std::string metadata;
-  bool is_plan = false;
+  bool is_plan = false, is_only_compatible = false;
 };
 
 /// What PostgreSQL locks for a statement of a step: all of a table's readers and writers, its writers, or nobody.
@@ -58,6 +60,12 @@ void migrate(const MigrateOptions& options) {
     std::printf("Locks are waited for at most two seconds at a time, so that nobody queues behind a step.\n");
     return;
   }
+  if (options.is_only_compatible && plan.version != 0)
+    for (const auto& step : plan.steps)
+      if (step.min_writer > plan.version)
+        throw std::runtime_error("step " + std::to_string(step.version) + ", " + step.name +
+                                 ", does not suit nodes of the release before. Stop all nodes, and run vedette migrate "
+                                 "without --only-compatible");
   migrate_postgresql(options.metadata, metadata::schema_steps(sql::Dialect::postgresql));
   for (const auto& step : plan.steps) std::printf("step %d, %s: done\n", step.version, step.name);
 }
@@ -71,6 +79,8 @@ void add_migrate(CLI::App& app, int& status) {
       ->required()
       ->envname("VEDETTE_METADATA");
   command->add_flag("--plan", options->is_plan, "Only show the steps, their statements, and who waits for them");
+  command->add_flag("--only-compatible", options->is_only_compatible,
+                    "Take the steps only if nodes of the release before can go on meanwhile");
   command->callback([options, &status] {
     migrate(*options);
     status = 0;

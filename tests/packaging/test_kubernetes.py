@@ -27,6 +27,14 @@ class Manifests(unittest.TestCase):
             if variable["name"].startswith("VEDETTE_"):
                 self.assertIn(variable["name"], self.help)
 
+    def test_an_update_first_brings_the_schema_up_to_date(self):
+        (first,) = self.pod["initContainers"]
+        known = subprocess.run([VEDETTE, *first["args"], "--help"], capture_output=True, text=True, check=True).stdout
+        self.assertIn("--only-compatible", known)
+        self.assertEqual([variable["name"] for variable in first["env"]], ["VEDETTE_METADATA"])
+        self.assertIn("VEDETTE_METADATA", known)
+        self.assertEqual((first["image"], first["securityContext"]), (self.container["image"], self.container["securityContext"]))
+
     def test_all_selectors_find_the_pods(self):
         labels = self.by_kind["Deployment"]["spec"]["template"]["metadata"]["labels"]
         for selector in (self.by_kind["Deployment"]["spec"]["selector"]["matchLabels"], self.by_kind["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"], self.by_kind["Service"]["spec"]["selector"]):
@@ -47,6 +55,22 @@ class Manifests(unittest.TestCase):
 
     def test_an_update_never_leaves_fewer_nodes(self):
         self.assertEqual(self.by_kind["Deployment"]["spec"]["strategy"]["rollingUpdate"], {"maxSurge": 1, "maxUnavailable": 0})
+
+    def test_the_service_of_systemd_has_time_to_drain(self):
+        with open(os.path.join(ROOT, "packaging", "systemd", "node.conf")) as file:
+            text = file.read()
+        self.assertGreaterEqual(int(re.search(r"(?m)^TimeoutStopSec=(\d+)$", text).group(1)), 60)
+        self.assertIn("VEDETTE_MASTER_KEY", self.help)
+        with open(os.path.join(ROOT, "packaging", "default")) as file:
+            for name in re.findall(r"(?m)^#(VEDETTE_\w+)=", file.read()):
+                if name != "VEDETTE_OPTIONS":
+                    self.assertIn(name, self.help)
+
+    def test_the_metric_of_the_autoscaler_is_the_servers(self):
+        with open(os.path.join(ROOT, "packaging", "helm", "vedette", "templates", "autoscaler.yaml")) as file:
+            metric = re.search(r"metric: \{name: (\w+)\}", file.read()).group(1)
+        with open(os.path.join(ROOT, "src", "hosting", "hosting.cpp")) as file:
+            self.assertIn(f"# TYPE {metric} gauge", file.read())
 
     def test_the_pod_needs_no_rights(self):
         self.assertTrue(self.pod["securityContext"]["runAsNonRoot"])
