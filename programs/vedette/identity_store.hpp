@@ -12,7 +12,7 @@ namespace vedette {
 struct IdentityOptions {
   std::string data = "./vedette-data", account = "123456789012";
   std::string metadata, master_key;  ///< as --metadata and --master-key of the server
-  bool force = false;  ///< If set, even the last administrator may be removed.
+  bool force = false;                ///< If set, even the last administrator may be removed.
 };
 
 /// Opens the users, keys and policies in a server's data folder, or in the database that several nodes share. Servers

@@ -28,12 +28,12 @@ std::string lock_of(const std::string& statement) {
 
 void print(const metadata::SchemaStep& step, int version, const TableRows& rows) {
   std::printf("step %d, %s\n", step.version, step.name);
-  std::printf("  nodes that run now: %s\n",
-              version == 0                  ? "none, as the database is new"
-              : step.min_writer <= version  ? "go on reading and writing"
-              : step.min_reader <= version  ? "can only read from then on; stop them first"
-                                            : "do not work with it; stop them first");
-  std::printf("  transaction: %s\n", step.is_in_transaction ? "one, undone as a whole if it fails" : "none; it may be repeated");
+  std::printf("  nodes that run now: %s\n", version == 0                 ? "none, as the database is new"
+                                            : step.min_writer <= version ? "go on reading and writing"
+                                            : step.min_reader <= version ? "can only read from then on; stop them first"
+                                                                         : "do not work with it; stop them first");
+  std::printf("  transaction: %s\n",
+              step.is_in_transaction ? "one, undone as a whole if it fails" : "none; it may be repeated");
   for (const auto& statement : metadata::statements_of(step.sql)) {
     std::string line;
     for (const char c : statement)

@@ -51,9 +51,10 @@ fs::path master_key_file(const DataFolder& folder, const std::string& given) {
 
 void check_folder_without_metadata(const DataFolder& folder) {
   if (!fs::exists(folder.metadata())) return;
-  throw std::runtime_error(folder.metadata().string() +
-                           " holds metadata, which --metadata would leave unused. Copy them with vedette metadata copy, "
-                           "and then rename the file, so that no server starts with the old state by mistake");
+  throw std::runtime_error(
+      folder.metadata().string() +
+      " holds metadata, which --metadata would leave unused. Copy them with vedette metadata copy, "
+      "and then rename the file, so that no server starts with the old state by mistake");
 }
 
 void check_account(MetadataStore& metadata, const std::string& account) {
@@ -69,6 +70,7 @@ void check_account(MetadataStore& metadata, const std::string& account) {
 
 void check_company(MetadataStore& metadata, const ServerNode& self) {
   for (const auto& other : metadata.read([&](UnitOfWork& work) { return others(work, self); })) {
+    if (other.objects.empty()) continue;  // It is of a release that did not say.
     if (self.objects == kObjectsInFolder || other.objects == kObjectsInFolder)
       throw std::runtime_error(
           (self.objects == kObjectsInFolder ? "this node" : shown(other)) +

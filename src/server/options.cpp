@@ -94,7 +94,8 @@ const std::vector<Option>& server_options() {
        [](Settings& s) -> OptionValue { return &s.metadata; },
        {},
        "postgresql://USER@HOST/DATABASE: keep the metadata in PostgreSQL, which several nodes can share.",
-       "The password belongs into `~/.pgpass` or the environment variable, since other users of the machine see options "
+       "The password belongs into `~/.pgpass` or the environment variable, since other users of the machine see "
+       "options "
        "([postgresql.md](postgresql.md), [nodes.md](nodes.md)).",
        "the data folder"},
       {"--master-key",

@@ -25,7 +25,8 @@ Stores::Stores(const ServerSettings& settings, const Clock& clock, const Monoton
   bool is_new_key = false;
   if (is_shared_) {
     if (accepted.metadata)
-      throw std::runtime_error("--accept-loss metadata is for metadata in the data folder, and these are in PostgreSQL");
+      throw std::runtime_error(
+          "--accept-loss metadata is for metadata in the data folder, and these are in PostgreSQL");
     check_folder_without_metadata(folder_);
     metadata_ = open_postgresql_metadata(settings.metadata);
     check_account(*metadata_, settings.account);
@@ -70,16 +71,15 @@ Stores::Stores(const ServerSettings& settings, const Clock& clock, const Monoton
 
 void Stores::join(const ServerNode& self, const Clock& clock, const MonotonicClock& monotonic) {
   using Company = NodeRegistry::Company;
-  nodes_ = std::make_unique<NodeRegistry>(*metadata_, clock, monotonic, self,
-                                          is_shared_ ? Company::nodes : Company::none);
+  nodes_ =
+      std::make_unique<NodeRegistry>(*metadata_, clock, monotonic, self, is_shared_ ? Company::nodes : Company::none);
 }
 
 std::optional<std::string> Stores::trouble() const {
   constexpr const char* kNoAnswer = "the database does not answer";
   try {
     metadata().read()->users().find("", "");
-    const bool is_lost =
-        !is_shared_ && (sqlite::is_damaged(folder_.metadata()) || !fs::exists(folder_.metadata()));
+    const bool is_lost = !is_shared_ && (sqlite::is_damaged(folder_.metadata()) || !fs::exists(folder_.metadata()));
     if (is_lost || (buckets() && !buckets()->answers())) return kNoAnswer;
   } catch (const std::exception&) {
     return kNoAnswer;

@@ -141,8 +141,7 @@ MigrationPlan plan_postgresql_migration(const std::string& url) {
   const auto state = state_of(*connection);
   MigrationPlan plan;
   plan.version = state.version;
-  plan.steps =
-      metadata::pending_steps(state, metadata::schema_steps(sql::Dialect::postgresql), sql::Access::write);
+  plan.steps = metadata::pending_steps(state, metadata::schema_steps(sql::Dialect::postgresql), sql::Access::write);
   connection->begin(sql::Access::read);
   {
     // Before the first ANALYZE the estimate is -1.
@@ -173,7 +172,8 @@ std::unique_ptr<MetadataStore> open_postgresql_metadata(const std::string& url,
     const auto connection = migration_connection(address, given.deadline);
     check_pending(*connection, given, address->shown);
   }
-  if (given.migration == PostgresqlMetadataOptions::Migration::if_alone) migrate(address, metadata::schema_steps(sql::Dialect::postgresql));
+  if (given.migration == PostgresqlMetadataOptions::Migration::if_alone)
+    migrate(address, metadata::schema_steps(sql::Dialect::postgresql));
   {
     const auto connection = migration_connection(address, given.deadline);
     connection->begin(sql::Access::write);

@@ -19,7 +19,8 @@ class Nodes : public NodeRepository {
     c_.prepare("INSERT INTO nodes (" VEDETTE_NODE
                ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET term = excluded.term, address = "
                "excluded.address, version = excluded.version, cores = excluded.cores, is_draining = "
-               "excluded.is_draining, has_left = excluded.has_left, started = excluded.started, seen = excluded.seen, objects = excluded.objects")
+               "excluded.is_draining, has_left = excluded.has_left, started = excluded.started, seen = excluded.seen, "
+               "objects = excluded.objects")
         .bind(node.id)
         .bind(node.term)
         .bind(node.address)
@@ -44,8 +45,10 @@ class Nodes : public NodeRepository {
 
  private:
   static ServerNode read(const Statement& q) {
-    return {q.text(0),         q.integer(1),         q.text(2),           q.text(3), q.integer(4), q.integer(5) != 0,
-            q.integer(6) != 0, loaded(q.integer(7)), loaded(q.integer(8)), q.text(9)};
+    return {q.text(0),         q.integer(1),         q.text(2),
+            q.text(3),         q.integer(4),         q.integer(5) != 0,
+            q.integer(6) != 0, loaded(q.integer(7)), loaded(q.integer(8)),
+            q.text(9)};
   }
 
   Connection& c_;
