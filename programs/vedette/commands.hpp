@@ -22,5 +22,6 @@ void add_report(CLI::App& app, int& status);
 void add_bench(CLI::App& app, int& status);
 void add_backup(CLI::App& app, int& status);
 void add_metadata(CLI::App& app, int& status);
+void add_migrate(CLI::App& app, int& status);
 
 }  // namespace vedette

@@ -11,21 +11,23 @@ namespace vedette {
 
 struct IdentityOptions {
   std::string data = "./vedette-data", account = "123456789012";
-  bool force = false;  ///< If set, even the last administrator may be removed.
+  std::string metadata, master_key;  ///< as --metadata and --master-key of the server
+  bool force = false;                ///< If set, even the last administrator may be removed.
 };
 
-/// Opens the users, keys and policies in a server's data folder. The server may be running; it sees every change at
-/// once.
+/// Opens the users, keys and policies in a server's data folder, or in the database that several nodes share. Servers
+/// may be running; they see every change at once.
 struct IdentityStore {
-  /// Throws std::runtime_error if the folder does not hold a server's data.
+  /// Throws std::runtime_error if the folder or the database does not hold a server's data.
   explicit IdentityStore(const IdentityOptions& options);
   DataFolder folder;
+  std::filesystem::path master_key;
   SystemClock clock;
   std::unique_ptr<MetadataStore> metadata;
   Identities identities;
 };
 
-/// Adds --data, --account and --force to a command, for all of its subcommands.
+/// Adds --data, --metadata, --master-key, --account and --force to a command, for all of its subcommands.
 std::shared_ptr<IdentityOptions> add_identity_options(CLI::App& command);
 
 /// Returns the value of a result, or throws its error as a message for the user.

@@ -15,7 +15,7 @@ void add_key(CLI::App& app, int&) {
   create->add_option("--user", *user, "User the key belongs to")->capture_default_str();
   create->callback([options, user] {
     IdentityStore store(*options);
-    KeyRing keys(*store.metadata, store.clock, store.folder.master_key());
+    KeyRing keys(*store.metadata, store.clock, store.master_key);
     const auto key = checked(keys.create_key(options->account, *user));
     std::printf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key.access_key_id.c_str(),
                 key.secret.c_str());

@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
   vedette::add_bench(app, status);
   vedette::add_backup(app, status);
   vedette::add_metadata(app, status);
+  vedette::add_migrate(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

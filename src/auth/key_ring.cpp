@@ -26,6 +26,9 @@ std::string new_secret() {
   return to_base64(random_bytes(30));
 }
 
+/// The name under which the metadata hold a value that only the installation's master key opens.
+constexpr const char* kMasterKeyCheck = "master_key_check";
+
 Error unknown_key() {
   return fail(ErrorKind::unauthenticated, "The security token included in the request is invalid.",
               "InvalidAccessKeyId");
@@ -38,23 +41,28 @@ KeyRing::KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem
   auto bytes = read_file(master_key_file, kMasterKeyBytes);
   // This is any active access key; the master key must be able to open it.
   std::optional<AccessKey> sealed;
+  bool is_known = false;
   {
     auto work = store_.read();
+    is_known = work->installation().find(kMasterKeyCheck).has_value();
     for (auto& key : work->users().list_keys(std::nullopt, std::nullopt))
       if (key.is_active) sealed = std::move(key);
   }
   constexpr auto kCure =
-      ". Put back the file that belongs to metadata.sqlite, from a backup. If it is lost for good, start once with "
+      ". Put back the file that belongs to the metadata: from a backup, or from another node, since all nodes share "
+      "one (--master-key). If it is lost for good, start once with "
       "--accept-loss master-key: every access key stops working, and a new one of the administrator is written to "
       "admin-credentials";
+  bool is_new = false;
   if (!bytes && bytes.error().kind == ErrorKind::not_found) {
-    if (sealed)
+    if (sealed || is_known)
       throw std::runtime_error("the master key file " + master_key_file.string() +
                                " is missing, but there are access keys that it sealed" + kCure);
     const auto fresh = random_bytes(kMasterKeyBytes);
     if (auto ok = write_file_atomically(master_key_file, as_text(fresh), 0600); !ok)
       throw std::runtime_error(ok.error().message);
     bytes = fresh;
+    is_new = true;
   }
   if (!bytes) throw std::runtime_error(bytes.error().message);
   if (bytes->size() != kMasterKeyBytes)
@@ -62,6 +70,21 @@ KeyRing::KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem
   if (sealed && !unseal(*bytes, as_bytes(sealed->sealed_secret), sealed->access_key_id))
     throw std::runtime_error("the master key file " + master_key_file.string() +
                              " is not the one that sealed the access keys" + kCure);
+  const auto mine = to_hex(seal(*bytes, "", kMasterKeyCheck));
+  const bool is_right = store_.write([&](UnitOfWork& work) {
+    if (const auto check = work.installation().find(kMasterKeyCheck)) {
+      const auto theirs = from_hex(*check);
+      return theirs && unseal(*bytes, *theirs, kMasterKeyCheck).has_value();
+    }
+    work.installation().put(kMasterKeyCheck, mine);
+    return true;
+  });
+  if (!is_right) {
+    // Another node was first, and made a key of its own.
+    if (is_new) std::filesystem::remove(master_key_file);
+    throw std::runtime_error("the master key file " + master_key_file.string() +
+                             " is not the one of this installation" + kCure);
+  }
   master_key_ = std::move(*bytes);
 }
 
@@ -74,15 +97,27 @@ bool KeyRing::opens(MetadataStore& store, const Clock& clock, const std::filesys
   }
 }
 
-Result<KeyRing::NewKey> KeyRing::create_key(const std::string& account, const std::string& user) {
-  NewKey key;
-  key.access_key_id = new_key_id(kPermanent);
-  key.secret = new_secret();
+KeyRing::NewKey KeyRing::draw_key() {
+  return {new_key_id(kPermanent), new_secret(), {}};
+}
+
+Result<void> KeyRing::insert_key(UnitOfWork& work, const std::string& account, const std::string& user,
+                                 const NewKey& key) const {
+  if (!work.users().find(account, user)) return not_found("USER", user, "There is no user " + user + ".");
   const auto sealed = seal(master_key_, key.secret, key.access_key_id);
+  work.users().insert_key({key.access_key_id, account, user, std::string(as_text(sealed)), true, work.now()});
+  return {};
+}
+
+void KeyRing::forget_master_key(UnitOfWork& work) {
+  work.installation().remove(kMasterKeyCheck);
+}
+
+Result<KeyRing::NewKey> KeyRing::create_key(const std::string& account, const std::string& user) {
+  auto key = draw_key();
   return store_.write([&](UnitOfWork& work) -> Result<NewKey> {
-    if (!work.users().find(account, user)) return not_found("USER", user, "There is no user " + user + ".");
+    if (auto ok = insert_key(work, account, user, key); !ok) return ok.error();
     key.created = work.now();
-    work.users().insert_key({key.access_key_id, account, user, std::string(as_text(sealed)), true, key.created});
     return key;
   });
 }

@@ -15,9 +15,10 @@ namespace vedette {
 /// nowhere (auth/session_token.hpp).
 class KeyRing : public Authenticator {
  public:
-  /// Reads the master key from the file, or makes the file (mode 0600) if it is missing. Throws std::runtime_error if
-  /// that fails, or if there are active access keys that the file does not open, because the right file is lost or this
-  /// one belongs to another server.
+  /// Reads the master key from the file, or makes the file (mode 0600) if it is missing and the installation has no
+  /// master key yet. The metadata remember which key it is. Throws std::runtime_error if that fails, or if the file
+  /// holds another key than the one that the installation has, because the right file is lost or this one belongs to
+  /// another installation.
   KeyRing(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file);
   /// Returns whether the constructor would accept this file.
   static bool opens(MetadataStore& store, const Clock& clock, const std::filesystem::path& master_key_file);
@@ -28,6 +29,13 @@ class KeyRing : public Authenticator {
   };
   /// Makes a key for the user. This is the only time that its secret is told. Fails with not_found USER.
   Result<NewKey> create_key(const std::string& account, const std::string& user);
+  /// Draws a key, which is of no use until insert_key() has put it into the metadata. It is not told when it was made.
+  [[nodiscard]] static NewKey draw_key();
+  /// Gives the user a key in a transaction of the caller. Fails with not_found USER.
+  Result<void> insert_key(UnitOfWork& work, const std::string& account, const std::string& user,
+                          const NewKey& key) const;
+  /// Has the metadata forget which master key the installation has, in a transaction of the caller.
+  static void forget_master_key(UnitOfWork& work);
 
   struct TemporaryCredentials {
     std::string access_key_id, secret, session_token;

@@ -25,6 +25,7 @@ struct ComputePool::Task {
   std::function<void(int)> work;
   std::shared_ptr<Lane> lane;
   std::promise<Result<void>> done;
+  Time queued{};
   int threads = 0;
   double charged = 0;  // core seconds that the lane was charged when the picture began, before its true cost was known
 };
@@ -113,6 +114,7 @@ Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<v
     if (waiting_ >= options_.most_waiting || wait > longest) return too_many(wait - longest);
     // A lane that had nothing to do must not save up core time for later.
     if (lane->demand() == 0) lane->virtual_time = std::max(lane->virtual_time, virtual_time_);
+    task->queued = options_.now();
     lane->waiting.push_back(task);
     ++waiting_;
     scale(*lane, options_.now());
@@ -124,6 +126,8 @@ Result<void> ComputePool::run(const std::shared_ptr<Lane>& lane, std::function<v
     if (place == lane->waiting.end()) return;
     lane->waiting.erase(place);
     --waiting_;
+    const auto now = options_.now();
+    waits_.add(now, now - task->queued);
     task->done.set_value(answer());
   };
   // A caller who hangs up gives up the place in the queue.
@@ -144,6 +148,11 @@ ComputePool::LaneState ComputePool::state(Lane& lane) {
   return {lane.desired, std::min(lane.desired, options_.cores), lane.running, lane.waiting.size(), lane.seconds};
 }
 
+double ComputePool::mean_wait_milliseconds() const {
+  const MutexLock lock(mutex_);
+  return waits_.milliseconds(options_.now());
+}
+
 std::shared_ptr<ComputePool::Task> ComputePool::next() {
   if (free_cores_ == 0) return nullptr;
   std::shared_ptr<Lane> best;
@@ -160,6 +169,8 @@ std::shared_ptr<ComputePool::Task> ComputePool::next() {
   auto task = std::move(best->waiting.front());
   task->threads = std::clamp(free_cores_ / ready, 1, options_.unit_cores);
   best->waiting.pop_front();
+  const auto now = options_.now();
+  waits_.add(now, now - task->queued);
   --waiting_;
   ++best->running;
   free_cores_ -= task->threads;

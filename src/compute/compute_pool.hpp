@@ -12,6 +12,7 @@
 
 #include "base/mutex.hpp"
 #include "base/result.hpp"
+#include "compute/mean_wait.hpp"
 
 /// This module shares the machine's cores among pictures: it decides which picture runs next, and on how many cores. It
 /// knows nothing of models or stores, so that a server and an edge agent can both use it.
@@ -69,6 +70,9 @@ class ComputePool {
     double seconds = 0;       ///< core seconds that a picture took lately
   };
   LaneState state(Lane& lane);
+  /// Returns how many milliseconds the pictures that began or gave up during the last minute had waited, on average; 0 if
+  /// there were none.
+  [[nodiscard]] double mean_wait_milliseconds() const;
 
  private:
   struct Task;
@@ -88,10 +92,11 @@ class ComputePool {
   void dispatch() REQUIRES(mutex_);
 
   const ComputeOptions options_;
-  Mutex mutex_;  // guards what the lanes and the workers hold, too
+  mutable Mutex mutex_;  // guards what the lanes and the workers hold, too
   std::vector<std::weak_ptr<Lane>> lanes_ GUARDED_BY(mutex_);
   int free_cores_ GUARDED_BY(mutex_);
   std::size_t waiting_ GUARDED_BY(mutex_) = 0;
+  MeanWait waits_ GUARDED_BY(mutex_);
   double virtual_time_ GUARDED_BY(mutex_) = 0;  // the start tag of the work that began last
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::vector<std::unique_ptr<Worker>> workers_;  // one worker per core

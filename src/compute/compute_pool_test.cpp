@@ -75,6 +75,26 @@ TEST_F(ComputePools, APictureAloneGetsAllCoresOfItsUnitAndOneEachWhileOthersWait
   EXPECT_EQ(third.threads(), 1);
 }
 
+TEST_F(ComputePools, TheMeanWaitIsThatOfTheLastMinute) {
+  ComputePool pool(options(1, 1));
+  const auto lane = pool.open({1, 1}, 0.1);
+  EXPECT_EQ(pool.mean_wait_milliseconds(), 0);
+  Held first, second;
+  auto a = begin(pool, lane, std::ref(first));
+  await_running(pool, *lane, 1);
+  auto b = begin(pool, lane, std::ref(second));
+  await_waiting(pool, *lane, 1);
+  milliseconds_ += 300;
+  first.release();
+  EXPECT_TRUE(a.get());
+  await_waiting(pool, *lane, 0);
+  EXPECT_DOUBLE_EQ(pool.mean_wait_milliseconds(), 150);
+  second.release();
+  EXPECT_TRUE(b.get());
+  milliseconds_ += 61'000;
+  EXPECT_EQ(pool.mean_wait_milliseconds(), 0);
+}
+
 TEST_F(ComputePools, UnitsFollowDemandWithinTheirRange) {
   ComputePool pool(options(4, 1));
   const auto lane = pool.open({1, 3}, 0.1);

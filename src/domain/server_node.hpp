@@ -17,6 +17,7 @@ struct ServerNode {
   bool is_draining = false;  ///< It ends what it does, and gets nothing new.
   bool has_left = false;     ///< It ended in an orderly way.
   Timestamp started{}, seen{};
+  std::string objects = {};  ///< where it keeps objects: the S3 URL, or `folder` for its own data folder
 };
 
 enum class NodeState { live, draining, dead, left };

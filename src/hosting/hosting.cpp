@@ -223,6 +223,13 @@ std::optional<Precision> Hosting::known_precision(const std::string& uid) {
   return it == models_.end() ? std::nullopt : std::optional(it->second.precision);
 }
 
+std::string Hosting::to_prometheus() const {
+  return fmt::format(
+      "# HELP vedette_queue_milliseconds Mean time that the pictures of the last minute waited for their turn\n"
+      "# TYPE vedette_queue_milliseconds gauge\nvedette_queue_milliseconds {:.3f}\n",
+      pool_.mean_wait_milliseconds());
+}
+
 std::optional<ComputePool::LaneState> Hosting::state(const std::string& uid) {
   std::shared_ptr<ComputePool::Lane> lane;
   {

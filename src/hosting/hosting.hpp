@@ -107,6 +107,8 @@ class Hosting {
   /// Returns whether the pictures that this node judged of late look like the model's training, or nothing if this node
   /// does not host the model.
   std::optional<StreamState> stream(const std::string& model_uid);
+  /// Returns how long the pictures of the last minute waited for their turn, in the text exposition format of Prometheus.
+  [[nodiscard]] std::string to_prometheus() const;
   /// Makes one pass over the desired state. Only tests and the thread of start() call it.
   void reconcile();
 

@@ -41,6 +41,13 @@ void move_lost_aside(const fs::path& database) {
   if (is_there && (is_missing_or_empty(database) || sqlite::find_damage(database))) move_aside(database);
 }
 
+void write_credentials(const DataFolder& folder, const KeyRing::NewKey& key) {
+  const auto text =
+      "[default]\naws_access_key_id = " + key.access_key_id + "\naws_secret_access_key = " + key.secret + "\n";
+  if (auto ok = write_file_atomically(folder.credentials(), text, 0600); !ok)
+    throw std::runtime_error(ok.error().message);
+}
+
 constexpr const char* kMetadataCure =
     ". Nothing was touched. Put metadata.sqlite back from a backup, with no metadata.sqlite-wal and -shm beside it, or "
     "the whole folder. To go on without projects, models, users and keys, with the objects alone, start once with "
@@ -97,14 +104,41 @@ void give_up_master_key(const DataFolder& folder, MetadataStore& metadata) {
   metadata.write([](UnitOfWork& work) {
     for (const auto& key : work.users().list_keys(std::nullopt, std::nullopt))
       work.users().deactivate_key(key.access_key_id);
+    KeyRing::forget_master_key(work);
   });
   if (fs::exists(folder.master_key())) move_aside(folder.master_key());
 }
 
+std::string node_id(const DataFolder& folder) {
+  if (const auto known = read_file(folder.node_id(), 100)) return std::string(trim(as_text(*known)));
+  auto id = random_id(12);
+  if (auto ok = write_file_atomically(folder.node_id(), id + "\n"); !ok) throw std::runtime_error(ok.error().message);
+  return id;
+}
+
+void make_first_administrator(const DataFolder& folder, const std::string& account, MetadataStore& metadata,
+                              KeyRing& keys) {
+  const auto has_user = [&](UnitOfWork& work) {
+    return !work.users().list(account, "", 1).empty() || !work.users().list_keys(std::nullopt, std::nullopt).empty();
+  };
+  if (metadata.read(has_user)) return;
+  // The file comes before the key, so that no key is made whose secret is lost with this server.
+  const auto key = KeyRing::draw_key();
+  if (fs::exists(folder.credentials())) move_aside(folder.credentials());
+  write_credentials(folder, key);
+  const auto is_first = metadata.write([&](UnitOfWork& work) -> Result<bool> {
+    if (has_user(work)) return false;
+    work.users().insert({account, kAdministrator, {kAdministratorAccess}, work.now()});
+    if (auto ok = keys.insert_key(work, account, kAdministrator, key); !ok) return ok.error();
+    return true;
+  });
+  if (!is_first) throw std::runtime_error(is_first.error().message);
+  if (!*is_first) fs::remove(folder.credentials());
+}
+
 std::string set_up(const DataFolder& folder, const std::string& account, MetadataStore& metadata, KeyRing& keys,
                    bool is_new_key) {
-  const auto known = read_file(folder.node_id(), 100);
-  if (known && !is_new_key) return std::string(trim(as_text(*known)));
+  if (fs::exists(folder.node_id()) && !is_new_key) return node_id(folder);
   metadata.write([&](UnitOfWork& work) {
     work.users().insert({account, kAdministrator, {kAdministratorAccess}, work.now()});
   });
@@ -119,15 +153,9 @@ std::string set_up(const DataFolder& folder, const std::string& account, Metadat
     if (fs::exists(folder.credentials())) move_aside(folder.credentials());
     const auto key = keys.create_key(account, kAdministrator);
     if (!key) throw std::runtime_error(key.error().message);
-    const auto text =
-        "[default]\naws_access_key_id = " + key->access_key_id + "\naws_secret_access_key = " + key->secret + "\n";
-    if (auto ok = write_file_atomically(folder.credentials(), text, 0600); !ok)
-      throw std::runtime_error(ok.error().message);
+    write_credentials(folder, *key);
   }
-  if (known) return std::string(trim(as_text(*known)));
-  auto id = random_id(12);
-  if (auto ok = write_file_atomically(folder.node_id(), id + "\n"); !ok) throw std::runtime_error(ok.error().message);
-  return id;
+  return node_id(folder);
 }
 
 }  // namespace vedette

@@ -60,8 +60,16 @@ bool check_metadata(const DataFolder& folder, const std::string& account, Metada
                     const AcceptedLosses& accepted);
 /// Returns whether there is an access key that is not revoked.
 bool has_active_key(MetadataStore& metadata);
-/// Ends all access keys and renames the master key file, so that KeyRing makes a new one.
+/// Ends all access keys, and has the metadata forget which master key sealed them. Renames the file in the data folder,
+/// so that KeyRing makes a new one.
 void give_up_master_key(const DataFolder& folder, MetadataStore& metadata);
+
+/// Reads the node's id, or draws one and writes it.
+std::string node_id(const DataFolder& folder);
+/// Makes the administrator and writes the credentials file, unless a database that other nodes share has users already:
+/// of several nodes that start at the same time, one does it. Throws std::runtime_error if a step fails.
+void make_first_administrator(const DataFolder& folder, const std::string& account, MetadataStore& metadata,
+                              KeyRing& keys);
 
 /// Makes the administrator and writes the credentials file, at the first start and whenever `is_new_key` says that the
 /// old keys are gone. If a credentials file exists and its key no longer works, it is renamed. The file `node-id` is

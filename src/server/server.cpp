@@ -212,7 +212,7 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
           {&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
           [this] {
             return metrics.to_prometheus() + line_stations.to_prometheus() + stores.nodes().to_prometheus() +
-                   (upkeep ? upkeep->to_prometheus() : std::string());
+                   hosting.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string());
           },
           metrics_access, [this] { return stores.trouble(); }, console_routes(console)),
       pipeline(stores.keys(), clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service},

@@ -31,6 +31,8 @@ struct RemoteObjectSettings {
 struct ServerSettings {
   std::string data = "./vedette-data";
   std::string listen = "127.0.0.1:8420";
+  std::string metadata;    ///< postgresql://…; empty if the metadata are in the data folder
+  std::string master_key;  ///< a file; empty if the key is in the data folder
   std::string account = "123456789012";
   bool insecure_http = false;
   std::string node_address;  ///< a URL; empty if it follows from `listen`

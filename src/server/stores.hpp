@@ -39,7 +39,10 @@ class Stores {
   void cancel() { storage_->cancel(); }
 
  private:
+  void join(const ServerNode& self, const Clock& clock, const MonotonicClock& monotonic);
+
   const DataFolder folder_;
+  const bool is_shared_;  ///< The metadata are in a database that other nodes may use, too.
   std::unique_ptr<FolderLock> lock_;
   std::unique_ptr<MetadataStore> metadata_;
   std::unique_ptr<ObjectStorage> storage_;

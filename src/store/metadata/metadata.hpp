@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "domain/domain.hpp"
 #include "store/metadata/dataset_checks.hpp"
+#include "store/metadata/installation.hpp"
 #include "store/metadata/jobs.hpp"
 #include "store/metadata/model_hosts.hpp"
 #include "store/metadata/nodes.hpp"
@@ -303,6 +304,7 @@ class UnitOfWork {
   virtual StationRepository& stations() = 0;
   virtual JobRepository& jobs() = 0;
   virtual NodeRepository& nodes() = 0;
+  virtual InstallationRepository& installation() = 0;
   virtual UserRepository& users() = 0;
   virtual TokenRepository& tokens() = 0;
   virtual MetricPointRepository& metric_points() = 0;

@@ -136,11 +136,11 @@ TEST_P(Copies, WhatPostgresqlCannotStoreIsNamedAndNothingIsCopied) {
 
 TEST_P(Copies, SeveralNodesMayBringTheSchemaUpToDateAtTheSameTime) {
   const auto url = fresh_address(GetParam());
-  EXPECT_EQ(pending_postgresql_steps(url).size(), schema_steps(sql::Dialect::postgresql).size());
+  EXPECT_EQ(plan_postgresql_migration(url).steps.size(), schema_steps(sql::Dialect::postgresql).size());
   std::vector<std::thread> nodes;
   for (int i = 0; i < 3; ++i) nodes.emplace_back([&] { (void)open_postgresql_metadata(url); });
   for (auto& node : nodes) node.join();
-  EXPECT_TRUE(pending_postgresql_steps(url).empty());
+  EXPECT_TRUE(plan_postgresql_migration(url).steps.empty());
 
   // A later step runs outside of a transaction; a program that does not know it still works if the step allows that.
   auto steps = schema_steps(sql::Dialect::postgresql);

@@ -12,6 +12,7 @@ using metadata::SchemaStep;
 
 constexpr int kMostTries = 120;
 constexpr std::chrono::seconds kPause{1};
+constexpr std::chrono::seconds kDeadNodesAreFreshFor{7};
 // A step may have to fill a new column of a large table.
 constexpr std::chrono::hours kLongestStep{6};
 constexpr const char* kForgetCommits =
@@ -91,16 +92,66 @@ void migrate(const std::shared_ptr<const postgresql::Address>& address, const st
   }
 }
 
+/// Returns whether a node has renewed its row in the last seconds. The number is that of nodes/membership.hpp.
+bool is_in_use(sql::Connection& connection) {
+  connection.begin(sql::Access::read);
+  bool is_used = false;
+  {
+    auto q = connection.prepare("SELECT to_regclass('nodes') IS NOT NULL");
+    is_used = q.step() && q.integer(0) != 0;
+  }
+  if (is_used) {
+    auto q = connection.prepare(
+        "SELECT COUNT(*) > 0 FROM nodes WHERE has_left = 0 AND seen > EXTRACT(EPOCH FROM now()) * 1000 - 6000");
+    is_used = q.step() && q.integer(0) != 0;
+  }
+  connection.roll_back();
+  return is_used;
+}
+
+/// Throws unless the program works with the schema as it is, or may take the steps that it lacks.
+void check_pending(sql::Connection& connection, const PostgresqlMetadataOptions& options, const std::string& shown) {
+  using Migration = PostgresqlMetadataOptions::Migration;
+  const auto state = state_of(connection);
+  if (state.version == 0 && options.migration == Migration::never)
+    throw sql::DatabaseError("there is no Vedette data in " + shown);
+  const auto& steps = metadata::schema_steps(sql::Dialect::postgresql);
+  if (state.version == 0 || metadata::pending_steps(state, steps, sql::Access::write).empty()) return;
+  const auto deadline = std::chrono::steady_clock::now() + kDeadNodesAreFreshFor;
+  while (options.migration == Migration::if_alone) {
+    if (!is_in_use(connection)) return;
+    // The row of a server that was killed a moment ago is still fresh.
+    if (std::chrono::steady_clock::now() > deadline) break;
+    std::this_thread::sleep_for(kPause);
+  }
+  throw sql::DatabaseError("the schema of " + shown + " is " + std::to_string(state.version) +
+                           ", and this program needs " + std::to_string(steps.back().version) +
+                           ". Nodes that live use it, so bring it up to date by hand, with this program: vedette "
+                           "migrate --plan shows what it would do, and vedette migrate does it");
+}
+
 }  // namespace
 
 std::string shown_address(const std::string& url) {
   return postgresql::parse_address(url).shown;
 }
 
-std::vector<SchemaStep> pending_postgresql_steps(const std::string& url) {
+MigrationPlan plan_postgresql_migration(const std::string& url) {
   const auto connection = migration_connection(address_of(url), postgresql::Options{}.deadline);
-  return metadata::pending_steps(state_of(*connection), metadata::schema_steps(sql::Dialect::postgresql),
-                                 sql::Access::write);
+  const auto state = state_of(*connection);
+  MigrationPlan plan;
+  plan.version = state.version;
+  plan.steps = metadata::pending_steps(state, metadata::schema_steps(sql::Dialect::postgresql), sql::Access::write);
+  connection->begin(sql::Access::read);
+  {
+    // Before the first ANALYZE the estimate is -1.
+    auto q = connection->prepare(
+        "SELECT CAST(relname AS TEXT), CAST(GREATEST(reltuples, 0) AS BIGINT) FROM pg_class WHERE relkind = 'r' AND "
+        "relnamespace = to_regnamespace(current_schema())");
+    while (q.step()) plan.rows[q.text(0)] = q.integer(1);
+  }
+  connection->roll_back();
+  return plan;
 }
 
 void migrate_postgresql(const std::string& url, const std::vector<SchemaStep>& steps) {
@@ -119,9 +170,10 @@ std::unique_ptr<MetadataStore> open_postgresql_metadata(const std::string& url,
   {
     // A database that cannot be reached is told at once, and not after the tries of a migration.
     const auto connection = migration_connection(address, given.deadline);
-    (void)state_of(*connection);
+    check_pending(*connection, given, address->shown);
   }
-  migrate(address, metadata::schema_steps(sql::Dialect::postgresql));
+  if (given.migration == PostgresqlMetadataOptions::Migration::if_alone)
+    migrate(address, metadata::schema_steps(sql::Dialect::postgresql));
   {
     const auto connection = migration_connection(address, given.deadline);
     connection->begin(sql::Access::write);

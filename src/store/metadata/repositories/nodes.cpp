@@ -3,7 +3,7 @@
 namespace vedette::metadata {
 namespace {
 
-#define VEDETTE_NODE "id, term, address, version, cores, is_draining, has_left, started, seen"
+#define VEDETTE_NODE "id, term, address, version, cores, is_draining, has_left, started, seen, objects"
 #define VEDETTE_LOCK_NODE "SELECT " VEDETTE_NODE " FROM nodes WHERE id = ?"
 
 class Nodes : public NodeRepository {
@@ -17,9 +17,10 @@ class Nodes : public NodeRepository {
   }
   void put(const ServerNode& node) override {
     c_.prepare("INSERT INTO nodes (" VEDETTE_NODE
-               ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET term = excluded.term, address = "
+               ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET term = excluded.term, address = "
                "excluded.address, version = excluded.version, cores = excluded.cores, is_draining = "
-               "excluded.is_draining, has_left = excluded.has_left, started = excluded.started, seen = excluded.seen")
+               "excluded.is_draining, has_left = excluded.has_left, started = excluded.started, seen = excluded.seen, "
+               "objects = excluded.objects")
         .bind(node.id)
         .bind(node.term)
         .bind(node.address)
@@ -29,6 +30,7 @@ class Nodes : public NodeRepository {
         .bind(std::int64_t{node.has_left})
         .bind(stored(node.started))
         .bind(stored(node.seen))
+        .bind(node.objects)
         .execute();
   }
   std::vector<ServerNode> list() override {
@@ -43,8 +45,10 @@ class Nodes : public NodeRepository {
 
  private:
   static ServerNode read(const Statement& q) {
-    return {q.text(0),         q.integer(1),         q.text(2),           q.text(3), q.integer(4), q.integer(5) != 0,
-            q.integer(6) != 0, loaded(q.integer(7)), loaded(q.integer(8))};
+    return {q.text(0),         q.integer(1),         q.text(2),
+            q.text(3),         q.integer(4),         q.integer(5) != 0,
+            q.integer(6) != 0, loaded(q.integer(7)), loaded(q.integer(8)),
+            q.text(9)};
   }
 
   Connection& c_;

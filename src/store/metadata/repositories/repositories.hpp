@@ -22,6 +22,7 @@ std::unique_ptr<DatasetCheckRepository> make_dataset_checks(Connection& connecti
 std::unique_ptr<StationRepository> make_stations(Connection& connection);
 std::unique_ptr<JobRepository> make_jobs(Connection& connection);
 std::unique_ptr<NodeRepository> make_nodes(Connection& connection);
+std::unique_ptr<InstallationRepository> make_installation(Connection& connection);
 std::unique_ptr<UserRepository> make_users(Connection& connection);
 std::unique_ptr<TokenRepository> make_tokens(Connection& connection);
 std::unique_ptr<MetricPointRepository> make_metric_points(Connection& connection);

@@ -36,6 +36,7 @@ class SqlUnitOfWork : public UnitOfWork {
   StationRepository& stations() override { return stations_.get(); }
   JobRepository& jobs() override { return jobs_.get(); }
   NodeRepository& nodes() override { return nodes_.get(); }
+  InstallationRepository& installation() override { return installation_.get(); }
   UserRepository& users() override { return users_.get(); }
   TokenRepository& tokens() override { return tokens_.get(); }
   MetricPointRepository& metric_points() override { return metric_points_.get(); }
@@ -55,6 +56,7 @@ class SqlUnitOfWork : public UnitOfWork {
   Lazy<StationRepository> stations_{transaction_.connection(), make_stations};
   Lazy<JobRepository> jobs_{transaction_.connection(), make_jobs};
   Lazy<NodeRepository> nodes_{transaction_.connection(), make_nodes};
+  Lazy<InstallationRepository> installation_{transaction_.connection(), make_installation};
   Lazy<UserRepository> users_{transaction_.connection(), make_users};
   Lazy<TokenRepository> tokens_{transaction_.connection(), make_tokens};
   Lazy<MetricPointRepository> metric_points_{transaction_.connection(), make_metric_points};

@@ -1,0 +1,8 @@
+-- What holds for all nodes: the account, and a value that only their master key opens.
+CREATE TABLE installation (
+  name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  value TEXT COLLATE "C" NOT NULL
+);
+
+-- Where the node keeps the objects: the S3 URL, or `folder`.
+ALTER TABLE nodes ADD COLUMN objects TEXT COLLATE "C" NOT NULL DEFAULT '';
