@@ -112,6 +112,8 @@ const std::vector<Option>& server_options() {
        "URL at which the other nodes of the installation reach this one.",
        "It is of the form `http://HOST:PORT` or `https://HOST:PORT`.",
        "what follows from `--listen`, unless that is all addresses"},
+      {"--node-ca", "VEDETTE_NODE_CA", [](Settings& s) -> OptionValue { return &s.node_ca; }, ExistingFile{},
+       "PEM file with the certificate authorities to trust for other nodes that speak TLS.", "", "the system's"},
       {"--drain-seconds", "VEDETTE_DRAIN_SECONDS", [](Settings& s) -> OptionValue { return &s.drain_seconds; },
        NumberRange{0, 3600},
        "How long the server still answers after it was told to stop (SIGTERM), while /readyz already says 503.",

@@ -17,6 +17,7 @@
 #include "hosting/hosting.hpp"
 #include "http/json_service.hpp"
 #include "http/pipeline.hpp"
+#include "http/relay.hpp"
 #include "http/s3_service.hpp"
 #include "http/server.hpp"
 #include "http/sts_service.hpp"
@@ -74,6 +75,28 @@ S3ServiceOptions s3_options(const ServerSettings& settings) {
   S3ServiceOptions options{.domain = settings.s3_domain, .accepts_presigned_v2 = settings.presigned_v2 == "on"};
   if (!settings.regions.empty()) options.region = settings.regions.front();
   return options;
+}
+
+/// Returns the nodes that may host models. A server whose database is its own is the only one.
+std::function<std::vector<HostNode>()> host_nodes(const Stores& stores) {
+  if (!stores.is_shared()) return {};
+  return [&nodes = stores.nodes()] {
+    std::vector<HostNode> hosts;
+    for (const auto& node : nodes.live()) hosts.push_back({node.id, static_cast<int>(node.cores), node.is_draining});
+    return hosts;
+  };
+}
+
+/// Returns what passes calls on to other nodes, or nothing if there cannot be any.
+std::unique_ptr<Relay> make_relay(const ServerSettings& settings, const Stores& stores) {
+  if (!stores.is_shared()) return nullptr;
+  RelayOptions options;
+  options.ca_file = settings.node_ca;
+  return std::make_unique<Relay>(std::move(options), stores.keys().derive_key("relay"), [&nodes = stores.nodes()] {
+    std::vector<Peer> peers;
+    for (const auto& node : nodes.live()) peers.push_back({node.id, node.address});
+    return peers;
+  });
 }
 
 /// Runs background jobs with one worker thread for each kind of job.
@@ -152,6 +175,7 @@ struct Server::Parts {
   Stations line_stations;
   ExtensionServices extension_services;
   RateLimiter limiter;
+  std::unique_ptr<Relay> relay;  ///< null if this is the only node
   JsonService lookoutvision_service, extension_service;
   S3Service s3_service;
   StsService sts_service;
@@ -169,7 +193,9 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
       hosting(stores.metadata(), stores.objects(),
               {.cache_folder = stores.folder().model_cache(),
                .compute = compute_options(settings),
-               .memory = static_cast<std::size_t>(settings.model_memory_mib) << 20}),
+               .memory = static_cast<std::size_t>(settings.model_memory_mib) << 20,
+               .node = stores.nodes().self().id,
+               .live_nodes = host_nodes(stores)}),
       metrics(stores.metadata(), clock,
               [this](const std::string& uid) -> std::optional<Metrics::HostedState> {
                 const auto units = hosting.units_of_all_nodes(uid);
@@ -202,10 +228,11 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
                          stores.nodes(),
                          stores.folder().audit()},
       limiter(settings.requests_per_second, 1, [this] { return stores.nodes().live_count(); }),
+      relay(make_relay(settings, stores)),
       lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
-                            limiter, &metrics),
+                            limiter, &metrics, relay.get()),
       extension_service(extension::api_model(), extension_operations(extension_services), lookout_vision, limiter,
-                        nullptr),
+                        nullptr, relay.get()),
       s3_service(stores.buckets(), s3_options(settings)),
       sts_service(stores.keys()),
       open_paths(
@@ -216,7 +243,7 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
           },
           metrics_access, [this] { return stores.trouble(); }, console_routes(console)),
       pipeline(stores.keys(), clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service},
-               open_paths, audit, settings.regions),
+               open_paths, audit, settings.regions, relay.get()),
       http_server(pipeline, http) {
   if (auto* buckets = stores.buckets()) upkeep.emplace(*buckets, clock, settings.upkeep);
   lookout_vision.finish_deletions();

@@ -35,6 +35,7 @@ struct ServerSettings {
   std::string master_key;  ///< a file; empty if the key is in the data folder
   std::string account = "123456789012";
   bool insecure_http = false;
+  std::string node_ca;       ///< a PEM file; empty: the system's authorities
   std::string node_address;  ///< a URL; empty if it follows from `listen`
   std::optional<double> drain_seconds;
   std::string tls_certificate, tls_key;

@@ -32,6 +32,8 @@ class Stores {
   }  ///< null if another service keeps the objects
   [[nodiscard]] KeyRing& keys() const { return *keys_; }
   [[nodiscard]] NodeRegistry& nodes() const { return *nodes_; }
+  /// Returns whether other nodes may use the same database.
+  [[nodiscard]] bool is_shared() const { return is_shared_; }
   /// Returns in words why this server should get no requests, or nothing if it is well: its databases answer, are sound
   /// and still have their files, and it is a node in good standing. Any thread may call it; it blocks on the databases.
   [[nodiscard]] std::optional<std::string> trouble() const;
