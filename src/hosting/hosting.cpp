@@ -1,5 +1,7 @@
 #include "hosting/hosting.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
