@@ -22,20 +22,22 @@ from harness import BUILD, REGION, ROOT, ReservedPort, Server
 from test_doors import user
 from test_tls import make_certificate, setUpModule as make_tls_folder, tearDownModule as remove_tls_folder
 
-SERVER = FOLDER = CERTIFICATE = KEY = None
+SERVER = FOLDER = CERTIFICATE = KEY = DEAD = None
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def setUpModule():
-    global SERVER, FOLDER, CERTIFICATE, KEY
+    global SERVER, FOLDER, CERTIFICATE, KEY, DEAD
     make_tls_folder()
     FOLDER = tempfile.mkdtemp(prefix="vedette-proxies-")
     CERTIFICATE, KEY = make_certificate("proxy", 0x55)
     SERVER = Server(extra=["--trusted-proxy", "127.0.0.1"])
+    DEAD = ReservedPort()
 
 
 def tearDownModule():
     SERVER.destroy()
+    DEAD.close()
     shutil.rmtree(FOLDER)
     remove_tls_folder()
 
@@ -102,8 +104,28 @@ def haproxy_configuration(proxy):
 def nginx_configuration(proxy):
     server = with_these(documented("nginx"), ("listen 443", "listen " + proxy.address), ("/etc/nginx/plant.crt", CERTIFICATE), ("/etc/nginx/plant.key", KEY),
                         ("10.0.0.5:8420", SERVER.address))
+    return nginx_file(proxy, server)
+
+
+def nginx_file(proxy, server):
     folders = "".join(f"{kind}_temp_path {proxy.folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     return f"daemon off;\nmaster_process off;\npid {proxy.folder}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{folders}{server}}}\n"
+
+
+def of_nodes(text, dead):
+    """Returns an example for three nodes, of which the first and the last are the server, and nobody listens at the address of the second."""
+    return with_these(text, ("10.0.0.5:8420", SERVER.address), ("10.0.0.6:8420", f"127.0.0.1:{dead.number}"), ("10.0.0.7:8420", SERVER.address))
+
+
+def haproxy_of_nodes(proxy):
+    front = haproxy_configuration(proxy).split("\nbackend vedette")[0] + "\n"
+    return front + of_nodes(documented("haproxy-nodes"), DEAD)
+
+
+def nginx_of_nodes(proxy):
+    server = with_these(documented("nginx"), ("listen 443", "listen " + proxy.address), ("/etc/nginx/plant.crt", CERTIFICATE), ("/etc/nginx/plant.key", KEY),
+                        ("http://10.0.0.5:8420", "http://vedette"))
+    return nginx_file(proxy, of_nodes(documented("nginx-nodes"), DEAD) + server)
 
 
 def call(address, path="/2020-11-20/projects", credentials=None, source="127.0.0.1", tls=True, headers=None, payload_hash=None):
@@ -237,6 +259,24 @@ class Nginx(Behind, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.proxy = Proxy("nginx", nginx_configuration, ["/usr/sbin/nginx", "-c"])
+
+
+@unittest.skipUnless(shutil.which("haproxy", path=os.environ["PATH"] + ":/usr/sbin"), "haproxy is not installed")
+class HaProxyOfNodes(Behind, unittest.TestCase):
+    name = "haproxy-nodes"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.proxy = Proxy(cls.name, haproxy_of_nodes, ["/usr/sbin/haproxy", "-db", "-f"])
+
+
+@unittest.skipUnless(shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"), "nginx is not installed")
+class NginxOfNodes(Behind, unittest.TestCase):
+    name = "nginx-nodes"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.proxy = Proxy(cls.name, nginx_of_nodes, ["/usr/sbin/nginx", "-c"])
 
 
 class Ports(unittest.TestCase):
