@@ -32,13 +32,12 @@ int connected_or_listening(const std::filesystem::path& path, bool listens) {
 /// An agent, and what its newest trigger said.
 struct Agent {
   Agent() {
-    auto started = start_socket_trigger(folder.path() / "agent",
-                                        [this](const std::string& source, const std::string& id) -> Result<void> {
-                                          said = source + "\n" + id;
-                                          if (source == "none")
-                                            return not_found("SOURCE", source, "There is no such source.");
-                                          return {};
-                                        });
+    auto started = start_socket_trigger(
+        folder.path() / "agent", [this](const std::string& source, const Result<std::string>& id) -> Result<void> {
+          said = source + "\n" + (id ? *id : std::string());
+          if (source == "none") return not_found("SOURCE", source, "There is no such source.");
+          return {};
+        });
     if (!started) std::abort();
     trigger = std::move(*started);
   }
