@@ -43,9 +43,9 @@ constexpr std::size_t kLongestModbusFrame = 260;
 
 /// What became of the bytes that a client has sent.
 struct ModbusStep {
-  std::size_t used = 0;    ///< how many of the bytes were the first request; 0 if it is not whole yet
-  std::string answer;      ///< to that request, with its MBAP header
-  bool is_broken = false;  ///< The bytes are no Modbus TCP: the connection must end.
+  std::size_t used = 0;     ///< how many of the bytes were the first request; 0 if it is not whole yet
+  std::string answer = {};  ///< to that request, with its MBAP header
+  bool is_broken = false;   ///< The bytes are no Modbus TCP: the connection must end.
 };
 /// Answers the first request in the bytes that a client has sent. The rest of them may be anything.
 ///   MODBUS Messaging on TCP/IP Implementation Guide V1.0b, section 3.1.3
