@@ -172,7 +172,9 @@ TEST_F(StoredModels, ArePublishedWholeWhereverAPublicationIsCutOffAndAgainByAnot
     CutOff store(*store_, first);
     const auto outcome = ModelFiles(store).publish("u", "7-1");
     EXPECT_EQ(outcome.has_value(), !store.was_cut());
-    if (store.was_cut()) EXPECT_TRUE(names().empty() || names().size() == 4U) << first;
+    if (store.was_cut()) {
+      EXPECT_TRUE(names().empty() || names().size() == 4U) << first;
+    }
     ASSERT_TRUE(files_.publish("u", "7-1"));
     EXPECT_EQ(names().size(), 4U);
     ASSERT_TRUE(files_.fetch("u", fetched()));
