@@ -155,11 +155,11 @@ TEST_F(Jobs, AThawedWorkerChangesNothing) {
   const Scope scope{"123456789012", "us-east-1"};
   std::optional<Job> taken;
   JobWorker worker(*store_, monotonic_, options("frozen"), handler([&](const JobRun& run) -> JobOutcome {
-    run.metadata.write([&](UnitOfWork& work) { work.projects().insert(scope, {"before"}); });
+    run.metadata.write([&](UnitOfWork& work) { work.projects().insert(scope, {"before", {}}); });
     clock_.advance(seconds(31));
     taken = other->write([&](UnitOfWork& work) { return lease::claim(work.jobs(), "paint", "second", work.now()); });
     EXPECT_TRUE(run.metadata.read()->projects().find(scope, "before"));
-    run.metadata.write([&](UnitOfWork& work) { work.projects().insert(scope, {"after"}); });
+    run.metadata.write([&](UnitOfWork& work) { work.projects().insert(scope, {"after", {}}); });
     ADD_FAILURE() << "the write was accepted";
     return {};
   }));

@@ -364,7 +364,8 @@ class Evaluations : public Operations {
   Thumbnails thumbnails_{*objects_, {.cache_folder = folder_.path() / "thumbnails"}};
   AnnotationTransfer annotations_{*metadata_, *objects_, clock_};
   Stations stations_{*metadata_, clock_, {}};
-  NodeRegistry nodes_{*metadata_, clock_, monotonic_, {.id = "node"}, NodeRegistry::Company::none};
+  NodeRegistry nodes_{
+      *metadata_, clock_, monotonic_, {.id = "node", .address = "", .version = ""}, NodeRegistry::Company::none};
   ExtensionServices services_{service_,    *metadata_,   metrics_,  identities_, keys_,         ModelFiles(*objects_),
                               thumbnails_, annotations_, stations_, nodes_,      folder_.path()};
 };

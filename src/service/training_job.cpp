@@ -133,10 +133,10 @@ class Training {
     say("Storing the model.");
     if (auto ok = store_model(); !ok) return ok;
     // From here on this run is the one that made the model. If it is cut off, the next one goes on with publish().
-    const auto chosen = metadata_.write([&](UnitOfWork& work) {
-      const ChosenRun chosen{run_.name, work.now()};
-      work.models().choose_run(model_.uid, chosen);
-      return chosen;
+    const auto chosen = metadata_.write([&](UnitOfWork& transaction) {
+      const ChosenRun run{run_.name, transaction.now()};
+      transaction.models().choose_run(model_.uid, run);
+      return run;
     });
     return finish(*evaluation, chosen);
   }

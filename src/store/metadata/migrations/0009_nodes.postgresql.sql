@@ -17,4 +17,4 @@ CREATE TABLE nodes (
   cores BIGINT NOT NULL,
   is_draining BIGINT NOT NULL, has_left BIGINT NOT NULL,
   started BIGINT NOT NULL, seen BIGINT NOT NULL
-);
+) WITH (fillfactor = 50);
