@@ -58,13 +58,7 @@ void measure(const Database& database, Measured& measured) {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  CLI::App app("What a view of the metadata costs");
-  int rounds = 20;
-  app.add_option("--rounds", rounds, "Turns of a quarter of a second for each")->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+void run(int rounds) {
   TemporaryFolder folder;
   std::vector<Database> databases;
   databases.push_back({"sqlite", open_sqlite_metadata(folder.path() / "metadata.sqlite")});
@@ -95,5 +89,22 @@ int main(int argc, char** argv) {
                         {"p99_us", times[times.size() * 99 / 100]}})
             .dump()
             .c_str());
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("What a view of the metadata costs");
+  int rounds = 20;
+  app.add_option("--rounds", rounds, "Turns of a quarter of a second for each")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    run(rounds);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "metadata: %s\n", e.what());
+    return 1;
   }
 }

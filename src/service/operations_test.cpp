@@ -365,7 +365,7 @@ class Evaluations : public Operations {
   AnnotationTransfer annotations_{*metadata_, *objects_, clock_};
   Stations stations_{*metadata_, clock_, {}};
   NodeRegistry nodes_{
-      *metadata_, clock_, monotonic_, {.id = "node", .address = {}, .version = {}}, NodeRegistry::Company::none};
+      *metadata_, clock_, monotonic_, {.id = "node", .address = "", .version = ""}, NodeRegistry::Company::none};
   ExtensionServices services_{service_,    *metadata_,   metrics_,  identities_, keys_,         ModelFiles(*objects_),
                               thumbnails_, annotations_, stations_, nodes_,      folder_.path()};
 };
