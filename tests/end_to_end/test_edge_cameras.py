@@ -348,6 +348,7 @@ class TriggerTest(EdgeCameraTest):
         broker.kill()
         broker.start()
         self.wait_for(lambda: ignored() == 2)
+        self.wait_for(plant.is_connected)
         takes("line/part", '{"serial": "part-2"}', "part-2")
         for text, reason in (("part-3", "no JSON object"), ('{"part": 3}', "no member serial"), ('{"serial": "%s"}' % ("x" * 200), "128 bytes"), ("[" * 70_000, "64 KiB")):
             publish("line/part", text)
