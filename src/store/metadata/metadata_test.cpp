@@ -488,6 +488,92 @@ TEST_P(Metadata, TokensAreForgottenInTime) {
   });
 }
 
+TEST_P(Metadata, LeasesAreFoundByTheirTimeAndByTheirWorker) {
+  const auto id = store_->write([](UnitOfWork& work) { return work.jobs().insert({"k", "{}", at(10)}); });
+  store_->write([&](UnitOfWork& work) {
+    auto& jobs = work.jobs();
+    EXPECT_FALSE(jobs.find_ready("k", at(9), at(100)));
+    EXPECT_FALSE(jobs.find_ready("other", at(10), at(100)));
+    EXPECT_EQ(jobs.find_ready("k", at(10), at(100))->id, id);
+    EXPECT_EQ(jobs.find_ready("k", at(5), at(9))->id, id) << "it is ready later than it could be";
+    EXPECT_EQ(jobs.lock(id)->worker, "");
+    EXPECT_TRUE(jobs.held_by("").empty()) << "nobody holds it";
+    jobs.set_lease(id, {"node_1/x", 7, at(30), 3, 2});
+    const auto lease = jobs.lock(id);
+    ASSERT_TRUE(lease);
+    EXPECT_EQ(lease->worker, "node_1/x");
+    EXPECT_EQ(lease->term, 7);
+    EXPECT_EQ(lease->ready, at(30));
+    EXPECT_EQ(lease->attempts, 3);
+    EXPECT_EQ(lease->rescues, 2);
+    EXPECT_TRUE(jobs.held_by("node11/").empty()) << "the prefix is no pattern";
+    ASSERT_EQ(jobs.held_by("node_1/").size(), 1U);
+    EXPECT_EQ(jobs.held_by("node_1/")[0].first, id);
+    EXPECT_EQ(jobs.held_by("node_1/")[0].second.term, 7);
+    jobs.remove(id);
+    EXPECT_FALSE(jobs.lock(id));
+  });
+}
+
+TEST_P(Metadata, ANodeHasOneRowThatIsForgottenInTime) {
+  ServerNode node;
+  node.id = "a";
+  node.term = 1;
+  node.address = "https://10.0.0.1:8420";
+  node.version = "1.0";
+  node.cores = 4;
+  node.started = node.seen = at(5);
+  auto other = node;
+  other.id = "B";
+  other.seen = at(6);
+  store_->write([&](UnitOfWork& work) {
+    EXPECT_FALSE(work.nodes().lock("a"));
+    work.nodes().put(node);
+    work.nodes().put(other);
+    node.is_draining = node.has_left = true;
+    node.term = 2;
+    work.nodes().put(node);
+  });
+  const auto rows = store_->read()->nodes().list();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].id, "B") << "in byte order";
+  EXPECT_EQ(rows[1].term, 2);
+  EXPECT_EQ(rows[1].address, node.address);
+  EXPECT_EQ(rows[1].version, "1.0");
+  EXPECT_EQ(rows[1].cores, 4);
+  EXPECT_TRUE(rows[1].is_draining && rows[1].has_left);
+  EXPECT_EQ(rows[1].started, at(5));
+  store_->write([](UnitOfWork& work) {
+    work.nodes().remove_seen_before(at(6));
+    EXPECT_FALSE(work.nodes().lock("a"));
+    EXPECT_TRUE(work.nodes().lock("B"));
+  });
+}
+
+TEST_P(Metadata, WhatARunMadeIsChosenAndFoundAgain) {
+  Model model;
+  model.project = "p";
+  model.uid = "u";
+  model.version = 1;
+  PackagingJob job;
+  job.project = "p";
+  job.name = "j";
+  job.configuration = "{}";
+  store_->write([&](UnitOfWork& work) {
+    work.models().insert(kScope, model);
+    ASSERT_TRUE(work.packaging_jobs().insert(kScope, job));
+    EXPECT_FALSE(work.models().chosen_run("u"));
+    EXPECT_FALSE(work.packaging_jobs().chosen_archive(kScope, "p", "j"));
+    work.models().choose_run("u", {"7-2", at(9)});
+    work.packaging_jobs().choose_archive(kScope, "p", "j", {"packages/8-1", std::string(64, 'a')});
+  });
+  auto work = store_->read();
+  EXPECT_EQ(work->models().chosen_run("u")->name, "7-2");
+  EXPECT_EQ(work->models().chosen_run("u")->time, at(9));
+  EXPECT_EQ(work->packaging_jobs().chosen_archive(kScope, "p", "j")->uri, "packages/8-1");
+  EXPECT_FALSE(work->packaging_jobs().archive(kScope, "p", "j")) << "the user has none yet";
+}
+
 TEST_P(Metadata, AJobRemembersWhoAskedForItAndWhatComesWithIt) {
   store_->write([&](UnitOfWork& work) {
     const auto id = work.jobs().insert({"k", "{}", at(1), "request-1", std::string("a\0b", 3)});
