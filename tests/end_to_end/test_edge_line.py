@@ -19,7 +19,7 @@ import unittest
 from PIL import Image
 
 from edge import EDGE, Agent
-from harness import Server, run, upload_lines, wait_while, write_tiny_set
+from harness import BUILD, Server, run, upload_lines, wait_while, write_tiny_set
 from test_edge_outputs import LIMIT, Broker, Subscriber, assert_whole, shown_sequence, wait_until
 
 STATION = "line-1"
@@ -30,8 +30,9 @@ GOOD, BAD = 30, 20
 
 
 class Feeder:
-    """Drops copies of a picture into a folder, as 50 parts a second do that nobody stops."""
+    """Drops copies of a picture into a folder, 50 a second. On a machine that is too busy for them it waits once 500 lie there."""
     INTERVAL = 1 / 50
+    MOST = 500
 
     def __init__(self, folder, picture):
         self.folder, self.count, self.ending = folder, 0, threading.Event()
@@ -48,6 +49,8 @@ class Feeder:
                 file.write(self.picture)
             os.rename(path + ".tmp", path)
             self.count += 1
+            while self.count % 50 == 0 and len(os.listdir(self.folder)) > self.MOST and not self.ending.wait(1):
+                start += 1
 
     def stop(self):
         """Returns how many parts there were."""
@@ -219,15 +222,42 @@ class EdgeLine(unittest.TestCase):
         self.assertEqual(station["Gaps"], [])
         self.assertEqual(agent.stop(), 0)
 
-    def test_nothing_is_lost_by_a_dead_broker_kills_and_a_full_disk(self):
+    def test_the_doctor_tells_what_is_wrong_and_changes_nothing(self):
         folder = tempfile.mkdtemp(dir=self.folder)
+        os.makedirs(os.path.join(folder, "models", "broken", "1.0.0"))
+        with open(os.path.join(folder, "models", "broken", "1.0.0", "manifest.json"), "w", encoding="utf-8") as file:
+            file.write("{}")
+        config = os.path.join(folder, "line.json")
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({"station": STATION, "sinks": [{"kind": "jsonl", "folder": folder}]}, file)
+        wrong = os.path.join(folder, "wrong.json")
+        with open(wrong, "w", encoding="utf-8") as file:
+            json.dump({"sources": [{"kind": "folder", "name": "drop", "model": "part", "folder": folder}], "triggers": [{"kind": "gpio", "source": "drop", "line": 1}]}, file)
+        before = sorted(os.walk(folder))
+        done = subprocess.run([EDGE, "doctor", "--models", os.path.join(folder, "models"), "--socket", os.path.join(folder, "agent.sock"), "--config", config], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^problem  model broken 1\.0\.0: ")
+        for good in ("socket .*: It is free", "configuration .*: It can be read"):
+            self.assertRegex(done.stdout, rf"(?m)^ok       {good}")
+        self.assertIn("journal ", done.stdout)
+        for command in (["doctor"], []):  # The agent refuses to start for the same reason.
+            done = subprocess.run([EDGE, *command, "--models", os.path.join(folder, "models"), "--state", os.path.join(self.folder, "refusing"), "--socket", os.path.join(folder, "agent.sock"), "--config", wrong],
+                                  capture_output=True, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("the source drop is a folder, which takes no triggers", done.stdout + done.stderr)
+        self.assertEqual(sorted(os.walk(folder)), before)
+
+
+class EdgeOutage(unittest.TestCase):
+    def test_nothing_is_lost_by_a_dead_broker_kills_and_a_full_disk(self):
+        folder = tempfile.mkdtemp(prefix="vedette-line-test-")
+        self.addCleanup(shutil.rmtree, folder)
         models, drops, disk, lines = (os.path.join(folder, name) for name in ("models", "drops", "disk", "lines"))
         for path in (models, drops, disk):
             os.mkdir(path)
-        s3 = self.server.client("s3")
-        package, = [o["Key"] for o in s3.list_objects_v2(Bucket="parts", Prefix="packages/")["Contents"] if "1.0.0" in o["Key"] and o["Key"].endswith(".zip")]
-        s3.download_file("parts", package, os.path.join(folder, "package.zip"))
-        shutil.unpack_archive(os.path.join(folder, "package.zip"), os.path.join(models, "part", "1.0.0"))
+        subprocess.run([os.path.join(BUILD, "tests", "write_tiny_model"), os.path.join(models, "part")], check=True)
+        picture = os.path.join(folder, "part.png")
+        Image.new("RGB", (64, 64), (255, 0, 0)).save(picture)
         has_disk = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "none", disk], stderr=subprocess.DEVNULL).returncode == 0
         if has_disk:
             self.addCleanup(subprocess.run, ["umount", "-l", disk])
@@ -239,9 +269,9 @@ class EdgeLine(unittest.TestCase):
                        "sources": [{"kind": "folder", "name": "drop", "model": "part", "folder": drops, "after": "delete", "quiet_ms": 0}],
                        "sinks": [{"kind": "mqtt", "host": "127.0.0.1", "port": broker.port}, {"kind": "jsonl", "folder": lines}],
                        "outputs": [{"kind": "modbus", "port": 0}]}, file)
-        agent = Agent(models, ["--config", config])
+        agent = Agent(models, ["--config", config, "--cores", "1"])
         self.addCleanup(agent.destroy)
-        feeder = Feeder(drops, glob.glob(os.path.join(self.folder, "images", "*.png"))[0])
+        feeder = Feeder(drops, picture)
         self.addCleanup(feeder.stop)
         shown = 0
 
@@ -282,7 +312,8 @@ class EdgeLine(unittest.TestCase):
         broker.start()
         judges(50)
         parts = feeder.stop()
-        wait_until(lambda: not os.listdir(drops), "all parts are judged", LIMIT + OUTAGE)
+        while left := len(os.listdir(drops)):
+            wait_until(lambda: len(os.listdir(drops)) < left, "the parts that wait are judged")
         state = lambda: json.loads(subscriber.of(f"vedette/{STATION}/state")[-1])["journal"]
         wait_until(lambda: state()["last"] >= shown and state()["sinks"]["mqtt"]["delivered"] == state()["last"] == state()["sinks"]["jsonl"]["delivered"], "all verdicts arrive", LIMIT + OUTAGE)
         grown, counts = resident() - memory, state()
@@ -298,31 +329,6 @@ class EdgeLine(unittest.TestCase):
             with open(path, encoding="utf-8") as file:
                 in_files += [json.loads(line)["seq"] for line in file]
         assert_whole(self, in_files, counts["last"])
-
-    def test_the_doctor_tells_what_is_wrong_and_changes_nothing(self):
-        folder = tempfile.mkdtemp(dir=self.folder)
-        os.makedirs(os.path.join(folder, "models", "broken", "1.0.0"))
-        with open(os.path.join(folder, "models", "broken", "1.0.0", "manifest.json"), "w", encoding="utf-8") as file:
-            file.write("{}")
-        config = os.path.join(folder, "line.json")
-        with open(config, "w", encoding="utf-8") as file:
-            json.dump({"station": STATION, "sinks": [{"kind": "jsonl", "folder": folder}]}, file)
-        wrong = os.path.join(folder, "wrong.json")
-        with open(wrong, "w", encoding="utf-8") as file:
-            json.dump({"sources": [{"kind": "folder", "name": "drop", "model": "part", "folder": folder}], "triggers": [{"kind": "gpio", "source": "drop", "line": 1}]}, file)
-        before = sorted(os.walk(folder))
-        done = subprocess.run([EDGE, "doctor", "--models", os.path.join(folder, "models"), "--socket", os.path.join(folder, "agent.sock"), "--config", config], capture_output=True, text=True)
-        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
-        self.assertRegex(done.stdout, r"(?m)^problem  model broken 1\.0\.0: ")
-        for good in ("socket .*: It is free", "configuration .*: It can be read"):
-            self.assertRegex(done.stdout, rf"(?m)^ok       {good}")
-        self.assertIn("journal ", done.stdout)
-        for command in (["doctor"], []):  # The agent refuses to start for the same reason.
-            done = subprocess.run([EDGE, *command, "--models", os.path.join(folder, "models"), "--state", os.path.join(self.folder, "refusing"), "--socket", os.path.join(folder, "agent.sock"), "--config", wrong],
-                                  capture_output=True, text=True)
-            self.assertEqual(done.returncode, 1)
-            self.assertIn("the source drop is a folder, which takes no triggers", done.stdout + done.stderr)
-        self.assertEqual(sorted(os.walk(folder)), before)
 
 
 if __name__ == "__main__":
