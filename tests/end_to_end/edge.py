@@ -4,6 +4,7 @@ import functools
 import importlib
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,9 @@ import grpc
 
 from harness import BUILD, ROOT
 
-EDGE = os.path.join(BUILD, "vedette-edge")
+# The agent may come from another build, with sanitizers for instance, which trains no models.
+EDGE_BUILD = os.environ.get("VEDETTE_EDGE_BUILD", BUILD)
+EDGE = os.path.join(EDGE_BUILD, "vedette-edge")
 PROTO = os.path.join(ROOT, "src", "edge", "agent", "edge-agent.proto")
 
 
@@ -86,6 +89,10 @@ class Agent:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
 
     def destroy(self):
         if self.process.poll() is None:

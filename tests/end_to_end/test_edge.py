@@ -1,5 +1,8 @@
 """Plays the programs that customers wrote for the edge agent: they judge files, run a camera's loop, pass pictures and masks in shared memory, and start, list, describe and stop models. Verdicts are
-compared bit for bit with those of the server from whose packaging job the model comes."""
+compared bit for bit with those of the server from whose packaging job the model comes.
+
+VEDETTE_HOSTILE_SECONDS=600 attacks the agent for ten minutes instead of 8 seconds.
+"""
 import contextlib
 import glob
 import hashlib
@@ -21,6 +24,8 @@ from PIL import Image
 
 from edge import EDGE, Agent, detect, wait_for
 from packaged_model import MODEL, SIDE, PackagedModel, as_float32
+
+HOSTILE_SECONDS = float(os.environ.get("VEDETTE_HOSTILE_SECONDS", "8"))
 
 
 @contextlib.contextmanager
@@ -282,22 +287,34 @@ class Edge(PackagedModel):
         path = next(iter(self.pictures))
         with open(os.path.join(self.folder, "picture.rgb"), "wb") as file:
             file.write(self.pixels(path))
-        hostile = subprocess.Popen([sys.executable, os.path.join(os.path.dirname(__file__), "hostile_edge.py"), agent.socket, "part", str(SIDE), str(SIDE), "--seconds", "8"],
+        hostile = subprocess.Popen([sys.executable, os.path.join(os.path.dirname(__file__), "hostile_edge.py"), agent.socket, "part", str(SIDE), str(SIDE), "--seconds", str(HOSTILE_SECONDS)],
                                    stdout=subprocess.PIPE, text=True)
         self.addCleanup(hostile.kill)
-        judged = 0
+        began = newest = time.monotonic()
+        judged, refused, longest_wait, memory = 0, 0, 0, []
         while hostile.poll() is None:
             try:
                 result = client.DetectAnomalies(self.request(path), timeout=20).detect_anomaly_result
             except grpc.RpcError as e:
                 # The others may keep the cores busy for long; then a call is refused at once and may be repeated.
                 self.assertEqual(e.code(), grpc.StatusCode.RESOURCE_EXHAUSTED, e.details())
+                refused += 1
                 continue
             self.check_verdict(result, self.before[path], result.anomaly_mask.byte_data)
             judged += 1
-        self.assertEqual(hostile.returncode, 0, hostile.stdout.read())
+            now = time.monotonic()
+            longest_wait, newest = max(longest_wait, now - newest), now
+            memory.append((now - began, agent.resident_bytes() / 2**20))
+        attacks = hostile.stdout.read()
         hostile.stdout.close()
+        self.assertEqual(hostile.returncode, 0, attacks)
         self.assertGreater(judged, 0)
+        largest = [max((size for at, size in memory if half <= at / HOSTILE_SECONDS < half + 0.5), default=0) for half in (0, 0.5)]
+        told = f"{judged} verdicts, {refused} refused, longest wait {longest_wait:.1f} s, most memory in both halves {largest[0]:.0f} and {largest[1]:.0f} MiB; {attacks}"
+        print(told, file=sys.stderr)
+        self.assertLess(longest_wait, 60, told)
+        # What the agent needs does not grow with the time that it is attacked for.
+        self.assertLess(largest[1], 1.25 * largest[0] + 32, told)
         self.assertEqual(agent.stop(), 0)
 
     def test_c_verdicts_are_recorded_and_delivered(self):

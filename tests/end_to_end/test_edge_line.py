@@ -18,7 +18,7 @@ import unittest
 
 from PIL import Image
 
-from edge import EDGE, Agent
+from edge import EDGE, Agent, detect, stubs
 from harness import BUILD, Server, run, upload_lines, wait_while, write_tiny_set
 from test_edge_outputs import LIMIT, Broker, Subscriber, assert_whole, shown_sequence, wait_until
 
@@ -221,6 +221,80 @@ class EdgeLine(unittest.TestCase):
         station = self.vedette.describe_station(StationName=STATION)["Station"]
         self.assertEqual(station["Gaps"], [])
         self.assertEqual(agent.stop(), 0)
+
+    def test_kills_during_an_update_leave_a_whole_version(self):
+        """The agent is killed at many moments while it fetches, unpacks and switches to the version that the server chose. Whichever version runs afterwards gives its own verdicts, and the update goes on."""
+        folder = tempfile.mkdtemp(dir=self.folder)
+        models, config = os.path.join(folder, "models"), os.path.join(folder, "line.json")
+        os.makedirs(models)
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({"station": STATION, "models": {"start": ["part"]}, "sinks": [{"kind": "server", "endpoint": self.server.url, "credentials": self.key, "interval": 1}]}, file)
+        with Image.open(sorted(glob.glob(os.path.join(self.folder, "images", "bad*")))[0]) as picture:
+            pixels = picture.convert("RGB").tobytes()
+        messages = stubs()[0]
+        request = messages.DetectAnomaliesRequest(model_component="part", bitmap=messages.Bitmap(width=SIDE, height=SIDE, byte_data=pixels))
+        agent = Agent(models, ["--config", config])
+        self.addCleanup(agent.destroy)
+
+        def running():
+            """The version that runs, or nothing while there is none."""
+            listed = agent.client().ListModels(messages.ListModelsRequest()).models
+            found = [re.search(r"version is (\S+)\.(?: |$)", m.status_message) for m in listed if m.status == messages.RUNNING]
+            return found[0].group(1) if found else None
+
+        def check():
+            """Waits for a version, and compares its verdict: the second one calls nothing anomalous."""
+            wait_until(running, "a version runs")
+            before = running()
+            is_anomalous = detect(agent.client(), request).is_anomalous
+            if running() == before:
+                self.assertEqual(is_anomalous, before == "1.0.0", before)
+
+        self.move("first")
+        wait_until(lambda: running() == "1.0.0", "the first version runs")
+        check()
+        self.assertEqual(agent.stop(), 0)
+        shutil.copytree(models, os.path.join(folder, "models-before"))
+        shutil.copytree(agent.state, os.path.join(folder, "state-before"))
+        self.move("second")
+
+        def rewind():
+            for now, before in ((models, "models-before"), (agent.state, "state-before")):
+                shutil.rmtree(now)
+                shutil.copytree(os.path.join(folder, before), now)
+
+        def holds(path, text):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
+                return text in file.read()
+
+        part = os.path.join(models, "part")
+        steps = [lambda: glob.glob(os.path.join(models, ".fetching-*")), lambda: os.path.exists(os.path.join(part, ".arriving")),
+                 lambda: glob.glob(os.path.join(part, ".arriving", "blobs", "*")), lambda: os.path.exists(os.path.join(part, ".arriving", ".channel")),
+                 lambda: os.path.exists(os.path.join(part, "2.0.0")), lambda: holds(os.path.join(part, ".followed"), "2.0.0"),
+                 lambda: holds(os.path.join(agent.state, "components.json"), "2.0.0"), lambda: "a new version is tried" in agent.log()[offset:],
+                 lambda: "model switched" in agent.log()[offset:]]
+        # The last of these kills shows how long an update takes here; those that follow are spread over that time.
+        duration, unfinished = 0, 0
+        for number in range(len(steps) + 6):
+            rewind()
+            offset = len(agent.log())
+            agent.start()
+            began = time.monotonic()
+            step = steps[number] if number < len(steps) else lambda: time.monotonic() > began + duration * (number - len(steps) + 0.5) / 6
+            while not step():
+                self.assertIsNone(agent.process.poll())
+                self.assertLess(time.monotonic(), began + 120)
+            agent.kill()
+            if number < len(steps):
+                duration = time.monotonic() - began
+            unfinished += not os.path.exists(os.path.join(part, "2.0.0"))
+            agent.start()
+            check()
+            wait_until(lambda: running() == "2.0.0", "the update goes on")
+            check()
+            self.assertEqual([name for name in os.listdir(models) + os.listdir(part) if name.startswith(".") and name != ".followed"], [])
+            self.assertEqual(agent.stop(), 0)
+        self.assertGreater(unfinished, 1)
 
     def test_the_doctor_tells_what_is_wrong_and_changes_nothing(self):
         folder = tempfile.mkdtemp(dir=self.folder)
