@@ -127,6 +127,35 @@ TEST(ApiModel, BodiesThatAreNestedTooDeeplyAreRefusedBeforeTheyAreParsed) {
   EXPECT_EQ(start(std::string(500'000, '[')).error().message, "The request is nested too deeply.");
 }
 
+TEST(ApiModel, TextsThatNoDatabaseCanStoreAreRefused) {
+  OperationInput input;
+  input.path_labels = {{"projectName", "p"}};
+  const auto refusal = [&](const char* name) {
+    const auto decoded = model().decode(operation(name), input);
+    return decoded ? std::string("no error") : decoded.error().code + decoded.error().message;
+  };
+  const std::string rule = "' failed to satisfy constraint: Member must be UTF-8 text without NUL characters";
+  input.body = R"({"Description":"good\u0000bad"})";
+  EXPECT_EQ(refusal("CreateModel"), "1 validation error detected: Value 'good' at 'description" + rule);
+  input.body = R"({"OutputConfig":{"S3Location":{"Bucket":"bbb"}},"Tags":[{"Key":"k","Value":"\u0000"}]})";
+  EXPECT_EQ(refusal("CreateModel"), "1 validation error detected: Value '' at 'tags.1.member.value" + rule);
+  input.body = "{\"Description\":\"\xff\"}";
+  EXPECT_EQ(refusal("CreateModel"), "SerializationExceptionThe request body is not a JSON object.");
+  input.body = R"({"Description":"\ud800"})";
+  EXPECT_EQ(refusal("CreateModel"), "SerializationExceptionThe request body is not a JSON object.");
+  input.body = "{}";
+  for (const std::string bad : {std::string("p\0", 2), std::string("p\xff"), std::string("p\xc0\x80")}) {
+    input.path_labels["projectName"] = bad;
+    EXPECT_EQ(refusal("CreateModel"), "1 validation error detected: Value 'p' at 'projectName" + rule);
+  }
+  input.path_labels["projectName"] = "p";
+  input.headers = {{"x-amzn-client-token", "\xed\xa0\x80"}};
+  EXPECT_EQ(refusal("CreateModel"), "1 validation error detected: Value '' at 'clientToken" + rule);
+  input.path_labels["datasetType"] = "train";
+  input.query = {{"sourceRefContains", "a\xc3"}};
+  EXPECT_EQ(refusal("ListDatasetEntries"), "1 validation error detected: Value 'a' at 'sourceRefContains" + rule);
+}
+
 TEST(ApiModel, RequiredMembersAndRangesAndEnums) {
   OperationInput input;
   input.path_labels = {{"projectName", "p"}, {"modelVersion", "1"}};
@@ -232,6 +261,8 @@ TEST(S3, PathsAreSplitAndReservedNamesRefused) {
   EXPECT_EQ(s3::parse_request("PUT", "/bucket/key", "partNumber=1&uploadId=x", true)->kind,
             s3::OperationKind::upload_part_copy);
   EXPECT_EQ(s3::parse_request("GET", "/bucket/%zz", "", false).error().code, "InvalidURI");
+  EXPECT_EQ(s3::parse_request("GET", "/bucket/%ff", "", false).error().code, "InvalidURI");
+  EXPECT_EQ(s3::parse_request("GET", "/bucket/a%00", "", false).error().code, "InvalidURI");
 }
 
 TEST(S3, BodiesAreReadOrRefused) {

@@ -2,11 +2,13 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "base/clock.hpp"
+#include "base/storable_text.hpp"
 #include "base/text.hpp"
 
 namespace vedette {
@@ -69,7 +71,7 @@ std::string printed(const std::string& path) {
 }
 
 Error constraint(const std::string& path, const std::string& value, const std::string& rule) {
-  std::string shown = value.substr(0, 100);
+  std::string shown = value.substr(0, std::min<std::size_t>(value.find('\0'), 100));
   while (!is_utf8(shown) && !shown.empty()) shown.pop_back();
   return invalid_input("1 validation error detected: Value '" + shown + "' at '" + printed(path) +
                        "' failed to satisfy constraint: " + rule);
@@ -93,7 +95,7 @@ Result<void> check_range(const ApiType& type, const std::string& path, const std
 }
 
 Result<void> check_text(const ApiType& type, const std::string& path, const std::string& value) {
-  if (!is_utf8(value)) return wrong_json("The member " + path + " is not UTF-8 text.");
+  if (!is_storable_text(value)) return constraint(path, value, "Member must be UTF-8 text without NUL characters");
   if (auto ok = check_range(type, path, value, static_cast<std::int64_t>(utf8_length(value)), "length"); !ok) return ok;
   if (type.pattern && !RE2::FullMatch(value, *type.pattern))
     return constraint(path, value, "Member must satisfy regular expression pattern: " + type.pattern_text);

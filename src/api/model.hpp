@@ -93,7 +93,7 @@ class ApiModel {
 
   /// Collects and checks every member. Returns an object by member name; blobs are text that is decoded from base64
   /// already, timestamps are milliseconds. Fails with invalid_input, worded as AWS does; the code is
-  /// SerializationException for wrong JSON, else empty.
+  /// SerializationException for wrong JSON, else empty. All texts are such that every database can store them.
   [[nodiscard]] Result<nlohmann::json> decode(const Operation& operation, const OperationInput& input) const;
 
   [[nodiscard]] const std::vector<Operation>& operations() const;

@@ -6,6 +6,7 @@
 #include "auth/identities.hpp"
 #include "auth/session_token.hpp"
 #include "base/files.hpp"
+#include "base/storable_text.hpp"
 #include "base/text.hpp"
 
 namespace vedette {
@@ -147,6 +148,8 @@ Result<Authenticated> KeyRing::authenticate_session(const Credential& credential
 Result<Authenticated> KeyRing::authenticate(const Credential& credential) {
   if (credential.access_key_id.starts_with(kTemporary) && !credential.session_token.empty())
     return authenticate_session(credential);
+  // Anything may stand in a presigned URL.
+  if (!is_storable_text(credential.access_key_id)) return unknown_key();
   const auto owner = store_.read([&](UnitOfWork& view) { return view.users().find_owner(credential.access_key_id); });
   if (!owner) return unknown_key();
   const auto& key = owner->key;

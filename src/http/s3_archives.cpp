@@ -3,6 +3,7 @@
 #include "api/s3/archive.hpp"
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "base/storable_text.hpp"
 #include "base/text.hpp"
 #include "http/s3_operations.hpp"
 
@@ -107,7 +108,7 @@ Result<Response> put_archive(S3Call& call) {
     auto key = prefix + entry.name;
     if (key.size() > s3::kLongestKey)
       return s3_error(ErrorKind::invalid_input, "KeyTooLongError", "Your key is too long");
-    if (!is_utf8(key)) return s3_error(ErrorKind::invalid_input, "InvalidURI", "The key is not UTF-8 text.");
+    if (!is_storable_text(key)) return s3_error(ErrorKind::invalid_input, "InvalidURI", "The key is not UTF-8 text.");
     if (auto ok = authorize(call.caller, "s3:PutObject", object_arn(call.request.bucket, key)); !ok) return ok.error();
     attributes->content_type = content_type_of(entry.name);
     objects.push_back({std::move(key), nullptr, *attributes});

@@ -29,6 +29,21 @@ std::optional<bool> class_of(const std::string& name) {
   return std::nullopt;
 }
 
+/// Whether a text of the line has a zero byte, be it the name of a member or its value. JSON can spell what no database
+/// holds as text.
+bool has_nul(std::string_view line) {
+  if (line.find("\\u0000") == std::string_view::npos) return false;
+  bool is_found = false;
+  (void)Json::parse(
+      line,
+      [&](int /*depth*/, Json::parse_event_t /*event*/, const Json& parsed) {
+        is_found |= parsed.is_string() && parsed.get_ref<const std::string&>().find('\0') != std::string::npos;
+        return true;
+      },
+      false);
+  return is_found;
+}
+
 struct Mask {
   std::string reference;
   std::vector<ManifestColor> colors;
@@ -147,6 +162,7 @@ Result<ManifestLine> parse_manifest_line(std::string_view line) {
   if (utf8_length(line) > kManifestLineLimit) return invalid_input("it is longer than 8192 characters");
   Json json = Json::parse(line, nullptr, false);
   if (!json.is_object()) return invalid_input("it is not a JSON object");
+  if (has_nul(line)) return invalid_input("one of its texts has a NUL character (\\u0000)");
   ManifestLine out;
   out.source_ref = text_member(json, "source-ref");
   if (out.source_ref.empty()) return invalid_input("source-ref is missing");

@@ -23,6 +23,18 @@ TEST(Manifest, ClassNameDecidesAndTheNumberFollowsIt) {
   EXPECT_NE(inverted->text.find("\"auto-label\":0"), std::string::npos);
 }
 
+TEST(Manifest, LinesWhoseTextsNoDatabaseCanStoreAreRefused) {
+  for (const char* line : {R"({"source-ref":"s3://b/\u0000"})", R"({"source-ref":"s3://b/k","a\u0000b":1})",
+                           R"({"source-ref":"s3://b/k","a":[{"b":["\u0000"]}]})"}) {
+    const auto refused = parse_manifest_line(line);
+    ASSERT_FALSE(refused) << line;
+    EXPECT_EQ(refused.error().message, "one of its texts has a NUL character (\\u0000)");
+  }
+  EXPECT_FALSE(parse_manifest_line("{\"source-ref\":\"s3://b/\xff\"}"));
+  EXPECT_FALSE(parse_manifest_line(R"({"source-ref":"s3://b/\ud800"})"));
+  EXPECT_TRUE(parse_manifest_line(R"({"source-ref":"s3://b/\\u0000"})"));  // a backslash, and then letters
+}
+
 TEST(Manifest, OtherClassNamesAndBareLinesAreUnlabelled) {
   EXPECT_FALSE(parse_manifest_line(R"({"source-ref":"s3://b/k"})")->is_anomalous);
   EXPECT_FALSE(

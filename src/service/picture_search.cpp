@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "base/storable_text.hpp"
 #include "base/text.hpp"
 
 namespace vedette {
@@ -36,7 +37,7 @@ Result<std::vector<std::string>> find_pictures(ObjectStore& objects, const Calle
     for (const auto& object : *listed) {
       if (object.key.ends_with('/')) continue;  // Many programs put such an object where they show a folder.
       if (hides && object.key.starts_with(hidden)) continue;
-      if (!is_utf8(object.key))
+      if (!is_storable_text(object.key))
         return invalid_input("The name of an object below s3://" + bucket + "/" + choice.prefix + " is not UTF-8.");
       found.insert(object.key);
     }

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -119,13 +120,19 @@ class RunningTrainer {
   pid_t id_;
 };
 
+/// Returns a text of the trainer as it can be stored. A trainer that a picture has taken over may write anything.
+std::string text_of(const Json& json) {
+  auto text = json.get<std::string>();
+  std::replace(text.begin(), text.end(), '\0', ' ');
+  return text;
+}
+
 Error read_failure(const fs::path& folder, int status) {
   if (auto text = read_file(folder / "failure.json", 1 << 20)) {
     const Json json = Json::parse(as_text(*text), nullptr, false);
-    // A trainer that a picture has taken over may write anything.
     if (json.is_object() && json.contains("message") && json["message"].is_string()) {
       const bool is_users = json.contains("fault") && json["fault"] == "input";
-      return fail(is_users ? ErrorKind::invalid_input : ErrorKind::internal, json["message"].get<std::string>());
+      return fail(is_users ? ErrorKind::invalid_input : ErrorKind::internal, text_of(json["message"]));
     }
   }
   if (WIFSIGNALED(status))
@@ -193,15 +200,14 @@ Result<Evaluation> run_trainer(const fs::path& program, const fs::path& folder,
   LineFollower lines(folder / "progress.jsonl");
   const auto forward = [&] {
     lines.for_each_new([&](const std::string& line) {
-      // A trainer that was taken over by a hostile picture may write anything.
       const Json json = Json::parse(line, nullptr, false);
       if (!json.is_object() || !on_progress) return;
       const auto number = [&](const char* name) {
         return json.contains(name) && json[name].is_number() ? std::optional(json[name].get<double>()) : std::nullopt;
       };
       const auto stage = json.find("stage");
-      on_progress({stage != json.end() && stage->is_string() ? stage->get<std::string>() : "",
-                   number("fraction").value_or(0), number("seconds_left")});
+      on_progress({stage != json.end() && stage->is_string() ? text_of(*stage) : "", number("fraction").value_or(0),
+                   number("seconds_left")});
     });
   };
   int status = 0;

@@ -1,20 +1,27 @@
 """The server against its API models: for every operation and member the value at each limit passes and the one just outside fails with
 the right error; every error with a documented cause is provoked; authentication and serialisation have tables of their own. Prints the
 number of checks."""
+import base64
 import concurrent.futures
 import datetime
+import hashlib
 import io
 import json
 import os
 import sqlite3
+import sys
 import time
 import unittest
 
+import botocore.exceptions
 from PIL import Image
 
-from values import Model
+from values import NUL, Model
 from wire import Wire
-from harness import BUILD, SERVER_SAMPLE, Server, labelled_pictures, run, sample_set, upload_set, wait_while
+from harness import BUILD, ROOT, SERVER_SAMPLE, Server, labelled_pictures, run, sample_set, upload_set, wait_while
+
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+from postgresql import Postgresql
 
 LOOKOUT, EXTENSION = Model("lookoutvision"), Model("vedette")
 CONSTRAINT = "failed to satisfy constraint"
@@ -109,6 +116,8 @@ class Members(unittest.TestCase):
                 for where, why, value, error in variants(model, m["type"], in_text):
                     if in_text and value == [] and error is None:
                         continue  # no items and no member are the same in a query string
+                    if m["in"] == "header" and why == NUL:
+                        continue  # no header can have one
                     answer = wire.call(operation, {**base, m["name"]: value})
                     self.expect(answer, error, f"{name}, {m['name']}{where}: {why}", value)
             answer = wire.call(operation, base, extra_body={"NoSuchMember": {"a": 1}}, extra_headers={"X-No-Such-Header": "1"})
@@ -134,6 +143,82 @@ class Members(unittest.TestCase):
                     answer = wire.request(operation["method"], path, body, {"Content-Type": "application/json"})
                     self.assertEqual((answer.error, answer.status), ("SerializationException", 400), f"{name} {body[:20]}: {answer!r}")
                     checked("serialisation errors")
+
+
+class TextsOnPostgresql(unittest.TestCase):
+    """PostgreSQL holds no NUL and nothing but UTF-8. Such texts are refused before they reach it, whatever brings them."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.database = Postgresql()
+        cls.server = Server(extra=["--metadata", cls.database.url])
+        cls.wires = {m.service: Wire(cls.server, service=m.service) for m in (LOOKOUT, EXTENSION)}
+        cls.s3 = cls.server.client("s3")
+        cls.s3.create_bucket(Bucket="texts")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.destroy()
+        cls.database.destroy()
+
+    def refused(self, answer, error, text):
+        self.assertEqual((answer.error, answer.status), (error, 400), f"{text}: {answer!r}")
+        checked("texts that no database stores")
+
+    def test_members_of_any_operation(self):
+        for model in (LOOKOUT, EXTENSION):
+            wire = self.wires[model.service]
+            for name, operation in model.operations.items():
+                base = defaults(model, operation)
+                for m in operation["input"]:
+                    if m["in"] in ("payload", "header"):
+                        continue
+                    for where, why, value, error in variants(model, m["type"], m["in"] != "body"):
+                        if why == NUL:
+                            self.refused(wire.call(operation, {**base, m["name"]: value}), error, f"{name}, {m['name']}{where}")
+
+    def test_bytes_of_paths_queries_and_headers(self):
+        projects = "/2020-11-20/projects"
+        wire = self.wires["lookoutvision"]
+        for text in ("%00", "p%FF", "%C0%80", "%ED%A0%80"):
+            self.refused(wire.request("GET", f"{projects}/{text}"), "ValidationException", text)
+            self.refused(wire.request("GET", f"{projects}/p/datasets/train/entries?sourceRefContains={text}"), "ValidationException", text)
+
+    def test_lines_of_manifests_and_records_of_stations(self):
+        api, wire, station = self.server.client("lookoutvision"), self.wires["lookoutvision"], self.wires["vedette"]
+        api.create_project(ProjectName="texts")
+        line = json.dumps({"source-ref": "s3://texts/a\0b"})
+        self.s3.put_object(Bucket="texts", Key="train.manifest", Body=line.encode())
+        api.create_dataset(ProjectName="texts", DatasetType="train", DatasetSource={"GroundTruthManifest": {"S3Object": {"Bucket": "texts", "Key": "train.manifest"}}})
+        described = wait_while(lambda: api.describe_dataset(ProjectName="texts", DatasetType="train")["DatasetDescription"], ["CREATE_IN_PROGRESS"], 0.05)
+        self.assertEqual(described["Status"], "CREATE_FAILED")
+        self.assertIn("NUL", described["StatusMessage"])
+        checked("texts that no database stores")
+        api.create_dataset(ProjectName="texts", DatasetType="test")
+        wait_while(lambda: api.describe_dataset(ProjectName="texts", DatasetType="test")["DatasetDescription"], ["CREATE_IN_PROGRESS"], 0.05)
+        changes = {"ProjectName": "texts", "DatasetType": "test", "Changes": base64.b64encode(line.encode()).decode()}
+        wire.call(LOOKOUT.operations["UpdateDatasetEntries"], changes)
+        described = wait_while(lambda: api.describe_dataset(ProjectName="texts", DatasetType="test")["DatasetDescription"],
+                               ["UPDATE_IN_PROGRESS", "UPDATE_FAILED_ROLLBACK_IN_PROGRESS"], 0.05)
+        self.assertEqual(described["Status"], "UPDATE_FAILED_ROLLBACK_COMPLETE")
+        self.assertIn("NUL", described["StatusMessage"])
+        for member in ("journal", "source", "trigger_id", "reason"):
+            record = json.dumps({**json.loads(RECORD), member: "a\0b"})
+            self.refused(station.call(EXTENSION.operations["PutStationVerdicts"], {"StationName": "aaa", "Records": [record]}), "ValidationException", record)
+
+    def test_keys_of_objects(self):
+        for call, more in ((self.s3.put_object, {"Body": b"x"}), (self.s3.get_object, {}), (self.s3.delete_object, {})):
+            with self.assertRaises(botocore.exceptions.ClientError) as refused:
+                call(Bucket="texts", Key="a\0b", **more)
+            self.assertEqual((refused.exception.response["Error"]["Code"], refused.exception.response["ResponseMetadata"]["HTTPStatusCode"]), ("InvalidURI", 400))
+
+    def test_names_of_keys(self):
+        now = time.gmtime()
+        day, second = time.strftime("%Y%m%d", now), time.strftime("%Y%m%dT%H%M%SZ", now)
+        for key in ("AKIA%00", "AKIA%FF"):
+            query = f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={key}/{day}/us-east-1/lookoutvision/aws4_request&X-Amz-Date={second}&X-Amz-Expires=60&X-Amz-SignedHeaders=host"
+            answer = self.wires["lookoutvision"].send("GET", f"/2020-11-20/projects?{query}&X-Amz-Signature={'0' * 64}")
+            self.assertEqual((answer.status, answer.error), (403, "UnrecognizedClientException"), answer)
 
 
 class Authentication(unittest.TestCase):

@@ -5,6 +5,7 @@ import os
 import re
 
 SERVICES = os.path.join(os.path.dirname(__file__), "..", "..", "src", "api")
+NUL = "a NUL character"
 # These values fit patterns for which trying one character at a time finds nothing.
 SHAPES = {
     "AnomalyClassFilter": ["normal"], "DatasetType": ["train", "test"], "Color": ["#a1B2c3"], "ComponentVersion": ["1.0.0", "123456.123456.123456"],
@@ -129,6 +130,7 @@ class Model:
                     wrong = next((c * max(1, type_.get("min", 1)) for c in "!ü /*#\t" if not fits(type_, c * max(1, type_.get("min", 1)))), None)
                 if wrong is not None:
                     yield f"against the pattern: {wrong!r}", wrong, validation
+            yield NUL, (text_of(name, type_, max(type_.get("min", 1), 2)) or self.sample(name))[:-1] + "\0", validation
             if not in_text:
                 for value in (5, True, ["a"], {"a": "b"}):
                     yield f"the JSON value {value!r}", value, serialization

@@ -1,10 +1,12 @@
 // This target fuzzes the body of every JSON operation: what passes the model's checks must be readable by its request
-// type.
+// type, and every database must be able to store its texts.
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "api/lookoutvision/messages.hpp"
 #include "api/vedette/messages.hpp"
+#include "base/storable_text.hpp"
+#include "base/text.hpp"
 
 namespace {
 
@@ -21,6 +23,15 @@ void construct(const std::string& name, const nlohmann::json& m) {
   if (name == "TagResource" || name == "UntagResource" || name == "ListTagsForResource") (void)TagsRequest(m);
   if (name == "ListDatasetEntries") (void)ListDatasetEntriesRequest(m);
   if (name == "GetMetricStatistics") (void)extension::MetricStatisticsRequest(m);
+}
+
+void expect_storable(const ApiType& type, const nlohmann::json& value) {
+  if (type.kind == ValueKind::string && !is_storable_text(value.get_ref<const std::string&>())) std::abort();
+  if (type.kind == ValueKind::list)
+    for (const auto& item : value) expect_storable(*type.item, item);
+  if (type.kind == ValueKind::structure)
+    for (const auto& m : type.members)
+      if (value.contains(m.name)) expect_storable(*m.type, value[m.name]);
 }
 
 }  // namespace
@@ -48,7 +59,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   for (const bool with_query : {true, false}) {
     if (!with_query) input.query.clear(), input.headers.clear();
-    if (const auto members = model.decode(operation, input)) construct(operation.name, *members);
+    const auto members = model.decode(operation, input);
+    if (!members) continue;
+    for (const auto& m : operation.input)
+      if (members->contains(m.name)) expect_storable(*m.type, (*members)[m.name]);
+    construct(operation.name, *members);
   }
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "api/s3/messages.hpp"
+#include "base/storable_text.hpp"
 #include "base/text.hpp"
 
 namespace vedette::s3 {
@@ -79,7 +80,7 @@ Result<std::string> checked_name(std::string name, bool is_folder) {
   if (is_folder && !name.ends_with('/')) name += '/';
   if (!is_folder && name.ends_with('/')) return refused("a file has the name of a folder.");
   if (name.size() > kLongestKey) return refused("the name of an entry has more than 1,024 bytes.");
-  if (!is_utf8(name) || name.find('\0') != std::string::npos) return refused("the name of an entry is not UTF-8 text.");
+  if (!is_storable_text(name)) return refused("the name of an entry is not UTF-8 text.");
   if (name.starts_with('/')) return refused("the name of an entry begins with \"/\": " + name + ".");
   for (const auto part : split(name, '/'))
     if (part == ".." || part == ".") return refused("the name of an entry has \".\" or \"..\" in it: " + name + ".");

@@ -3,6 +3,7 @@
 
 #include "api/s3/messages.hpp"
 #include "api/s3/settings.hpp"
+#include "base/storable_text.hpp"
 #include "base/text.hpp"
 
 namespace vedette::s3 {
@@ -192,7 +193,8 @@ Result<Request> parse_request(std::string_view method, std::string_view raw_path
     return fail(ErrorKind::invalid_input, "The specified bucket is not valid.", "InvalidBucketName");
   if (const auto version = r.parameter("versionId"); version && !is_version_id(*version)) return wrong_version_id();
   if (r.key.size() > kLongestKey) return fail(ErrorKind::invalid_input, "Your key is too long", "KeyTooLongError");
-  if (!is_utf8(r.key)) return fail(ErrorKind::invalid_input, "The key is not UTF-8 text.", "InvalidURI");
+  if (!is_storable_text(r.key))
+    return fail(ErrorKind::invalid_input, "The key is not UTF-8 text, or has a NUL character.", "InvalidURI");
   return r;
 }
 
@@ -213,7 +215,8 @@ Result<CopySource> parse_copy_source(std::string_view header) {
   std::string_view path = decoded ? std::string_view(*decoded) : std::string_view();
   if (path.starts_with('/')) path.remove_prefix(1);
   const auto slash = path.find('/');
-  if (slash == std::string_view::npos || slash == 0 || slash + 1 == path.size() || !is_utf8(path)) return malformed;
+  if (slash == std::string_view::npos || slash == 0 || slash + 1 == path.size() || !is_storable_text(path))
+    return malformed;
   source.bucket = std::string(path.substr(0, slash));
   source.key = std::string(path.substr(slash + 1));
   return source;

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "api/s3/messages.hpp"
+#include "base/storable_text.hpp"
 #include "base/text.hpp"
 #include "base/xml.hpp"
 
@@ -108,8 +109,8 @@ std::string joined(const std::vector<std::string>& parts) {
 Result<void> check_tags(const Headers& tags, std::size_t most) {
   std::set<std::string_view> keys;
   for (const auto& [key, value] : tags) {
-    if (key.empty() || utf8_length(key) > kLongestTagKey || utf8_length(value) > kLongestTagValue || !is_utf8(key) ||
-        !is_utf8(value))
+    if (key.empty() || utf8_length(key) > kLongestTagKey || utf8_length(value) > kLongestTagValue ||
+        !is_storable_text(key) || !is_storable_text(value))
       return fail(ErrorKind::invalid_input, "The TagKey or TagValue you have provided is invalid", "InvalidTag");
     if (!keys.insert(key).second)
       return fail(ErrorKind::invalid_input, "Cannot provide multiple Tags with the same key", "InvalidTag");

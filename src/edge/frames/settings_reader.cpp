@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/storable_text.hpp"
 #include "base/text.hpp"
 
 namespace vedette {
@@ -37,7 +38,7 @@ std::string SettingsReader::text(const char* name, std::string fallback, std::si
     return fallback;
   }
   auto value = member->get<std::string>();
-  if (value.size() > most_bytes || value.find('\0') != std::string::npos || !is_utf8(value)) {
+  if (value.size() > most_bytes || !is_storable_text(value)) {
     refuse(name, fmt::format("must be UTF-8 text of at most {} bytes without zero bytes.", most_bytes));
     return fallback;
   }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/storable_text.hpp"
 #include "base/text.hpp"
 
 namespace vedette {
@@ -24,9 +25,10 @@ class Members {
   [[nodiscard]] std::string text(const char* name) {
     const auto found = object_.find(name);
     if (found == object_.end()) return {};
-    if (!found->is_string() || found->get_ref<const std::string&>().size() > kLongestRecordText)
-      return complain(name), "";
-    return found->get<std::string>();
+    if (!found->is_string()) return complain(name), "";
+    const auto& text = found->get_ref<const std::string&>();
+    if (text.size() > kLongestRecordText || !is_storable_text(text)) return complain(name), "";
+    return text;
   }
   /// A number from 0 to `most`.
   [[nodiscard]] double number(const char* name, double most) {

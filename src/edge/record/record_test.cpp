@@ -36,6 +36,16 @@ TEST(Record, ComesBackFromJsonToTheBit) {
   EXPECT_EQ(*back, example());
 }
 
+TEST(Record, TextsThatNoDatabaseCanStoreAreRefused) {
+  auto record = example();
+  record.trigger_id = std::string("part\0seven", 10);
+  EXPECT_EQ(parse_record(to_json(record)).error().message,
+            "The member trigger_id of the record is missing or has a wrong value.");
+  record = example();
+  record.classes[1].name = std::string(1, '\0');
+  EXPECT_FALSE(parse_record(to_json(record)));
+}
+
 TEST(Record, EveryStateHasANameThatIsRead) {
   for (int i = 0; i <= static_cast<int>(RecordState::failed); ++i) {
     auto record = example();
