@@ -23,5 +23,7 @@ void add_bench(CLI::App& app, int& status);
 void add_backup(CLI::App& app, int& status);
 void add_metadata(CLI::App& app, int& status);
 void add_migrate(CLI::App& app, int& status);
+void add_doctor(CLI::App& app, int& status);
+void add_objects(CLI::App& app, int& status);
 
 }  // namespace vedette

@@ -45,6 +45,8 @@ int main(int argc, char** argv) {
   vedette::add_backup(app, status);
   vedette::add_metadata(app, status);
   vedette::add_migrate(app, status);
+  vedette::add_doctor(app, status);
+  vedette::add_objects(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -7,8 +7,8 @@
 #include "base/log.hpp"
 #include "commands.hpp"
 #include "http/console_files.hpp"
-#include "server/options.hpp"
 #include "server/server.hpp"
+#include "server_command.hpp"
 
 namespace vedette {
 namespace {
@@ -35,31 +35,12 @@ void serve(const ServerSettings& settings) {
   log::info("stopped");
 }
 
-/// Adds an option of the table to the command.
-void add(CLI::App& command, const Option& option, ServerSettings& settings) {
-  auto* added = std::visit(
-      [&](auto* value) {
-        using T = std::remove_pointer_t<decltype(value)>;
-        if constexpr (std::is_same_v<T, bool>) {
-          return command.add_flag(option.name, *value, option.summary);
-        } else {
-          auto* valued = command.add_option(option.name, *value, option.summary);
-          if constexpr (std::is_same_v<T, std::vector<std::string>>) valued->delimiter(',');
-          if constexpr (std::is_same_v<T, std::string> || std::is_arithmetic_v<T>) valued->capture_default_str();
-          if (const auto accepted = accepted_text(option); !accepted.empty()) valued->type_name(accepted);
-          return valued;
-        }
-      },
-      option.value(settings));
-  if (!option.environment.empty()) added->envname(option.environment);
-}
-
 }  // namespace
 
 void add_serve(CLI::App& app, int& status) {
   auto* command = app.add_subcommand("serve", "Run the server");
   auto settings = std::make_shared<ServerSettings>();
-  for (const auto& option : server_options()) add(*command, option, *settings);
+  add_server_options(*command, *settings);
   command->callback([settings, &status] {
     serve(*settings);
     status = 0;

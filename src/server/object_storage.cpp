@@ -10,9 +10,8 @@
 #include "store/objects/s3/s3_objects.hpp"
 
 namespace vedette {
-namespace {
 
-S3StoreOptions remote_options(const RemoteObjectSettings& settings) {
+S3StoreOptions s3_store_options(const RemoteObjectSettings& settings) {
   constexpr std::string_view kScheme = "s3://";
   const std::string_view url = settings.url;
   const auto rest = url.starts_with(kScheme) ? url.substr(kScheme.size()) : std::string_view();
@@ -34,15 +33,13 @@ S3StoreOptions remote_options(const RemoteObjectSettings& settings) {
   return s3;
 }
 
-}  // namespace
-
 ObjectStorage::ObjectStorage(const ServerSettings& settings, const DataFolder& folder, const Clock& clock) {
   if (settings.objects.url.empty()) {
     buckets_ = open_filesystem_objects(folder.objects(), clock, settings.storage);
     objects_ = buckets_.get();
     return;
   }
-  auto s3 = remote_options(settings.objects);
+  auto s3 = s3_store_options(settings.objects);
   s3.spool = folder.spool();
   s3.cancelled = &cancelled_;
   elsewhere_ = open_s3_objects(s3, clock);

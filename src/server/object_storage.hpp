@@ -6,8 +6,12 @@
 #include "server/data_folder.hpp"
 #include "server/settings.hpp"
 #include "store/objects/buckets.hpp"
+#include "store/objects/s3/s3_objects.hpp"
 
 namespace vedette {
+
+/// Returns how the other S3 service is reached, without a spool. Throws std::runtime_error if the settings cannot be used.
+S3StoreOptions s3_store_options(const RemoteObjectSettings& settings);
 
 /// Opens the store that keeps the objects: the data folder, or another S3 service.
 class ObjectStorage {

@@ -172,9 +172,8 @@ std::unique_ptr<MetadataStore> open_postgresql_metadata(const std::string& url,
     const auto connection = migration_connection(address, given.deadline);
     check_pending(*connection, given, address->shown);
   }
-  if (given.migration == PostgresqlMetadataOptions::Migration::if_alone)
+  if (given.migration == PostgresqlMetadataOptions::Migration::if_alone) {
     migrate(address, metadata::schema_steps(sql::Dialect::postgresql));
-  {
     const auto connection = migration_connection(address, given.deadline);
     connection->begin(sql::Access::write);
     connection->prepare(kForgetCommits).execute();

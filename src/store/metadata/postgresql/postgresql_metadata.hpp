@@ -17,7 +17,7 @@ struct PostgresqlMetadataOptions {
   /// Whether steps that the schema lacks are taken. A new schema, without tables, is always made by `if_alone`.
   enum class Migration {
     if_alone,  ///< if no node lives, since a program of an older release may not work with the new schema
-    never,
+    never,     ///< Opening the metadata changes nothing at all.
   };
   Migration migration = Migration::if_alone;
   std::size_t connections = 16;                ///< at most, at the same time

@@ -19,6 +19,18 @@ constexpr std::uint64_t kLargestPut = 16 << 20;  // Larger objects are sent in p
 constexpr std::int64_t kPage = 1000;
 constexpr std::uint64_t kMostParts = 10'000;
 
+// S3 keeps these headers with an object, and sends them with its content.
+constexpr std::string_view kKeptHeaders[] = {"cache-control",    "content-disposition",
+                                             "content-encoding", "content-language",
+                                             "expires",          "x-amz-website-redirect-location"};
+
+/// Returns tags as the header x-amz-tagging has them.
+std::string encoded_tags(const HeaderFields& tags) {
+  std::string out;
+  for (const auto& [key, value] : tags) out += (out.empty() ? "" : "&") + uri_encode(key) + "=" + uri_encode(value);
+  return out;
+}
+
 std::string unquoted(std::string_view etag) {
   std::string out(etag);
   std::erase(out, '"');
@@ -31,9 +43,12 @@ ObjectInfo info_of(const std::string& key, const HttpResponse& answer) {
   info.key = key;
   info.etag = unquoted(header_value(answer.headers, "etag"));
   info.attributes.content_type = std::string(header_value(answer.headers, "content-type"));
-  for (const auto& [name, value] : answer.headers)
+  for (const auto& [name, value] : answer.headers) {
     if (name.starts_with(kMetadataPrefix))
       info.attributes.user_metadata.emplace_back(name.substr(kMetadataPrefix.size()), value);
+    if (std::ranges::find(kKeptHeaders, name) != std::end(kKeptHeaders))
+      info.attributes.headers.emplace_back(name, value);
+  }
   info.modified = parse_http_date(header_value(answer.headers, "last-modified")).value_or(Timestamp{});
   if (const auto version = header_value(answer.headers, "x-amz-version-id"); !version.empty())
     info.version_id = std::string(version);
@@ -80,6 +95,7 @@ class S3Objects : public ObjectStore {
     HeaderList headers = {{"content-type", attributes.content_type}};
     for (const auto& [name, value] : attributes.user_metadata) headers.emplace_back("x-amz-meta-" + name, value);
     for (const auto& header : attributes.headers) headers.push_back(header);
+    if (!attributes.tags.empty()) headers.emplace_back("x-amz-tagging", encoded_tags(attributes.tags));
     HeaderList conditions;
     if (condition.must_not_exist) conditions.emplace_back("if-none-match", "*");
     if (condition.etag_is)
