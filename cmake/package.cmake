@@ -47,6 +47,7 @@ if(VEDETTE_TRAINER)
   install(FILES packaging/vedette.service DESTINATION lib/systemd/system COMPONENT server)
   install(FILES packaging/default DESTINATION /etc/default RENAME vedette COMPONENT server)
   install(FILES packaging/systemd/node.conf DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT server)
+  install(PROGRAMS packaging/backup-nodes.sh DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT server)
   install(FILES packaging/copyright README.md LICENSE SECURITY.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT server)
   install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT server FILES_MATCHING PATTERN "*.md")
 

@@ -63,20 +63,27 @@ def wait_for(is_ready, process, log):
 
 
 class Postgresql:
-    """One cluster with one empty database. `settings` are parameters of postgresql.conf."""
+    """One cluster with one empty database. `settings` are parameters of postgresql.conf. `restore` makes the cluster's folder from a copy instead."""
 
-    def __init__(self, durable=False, settings=None):
+    def __init__(self, durable=False, settings=None, restore=None):
         self.folder = make_folder()
         self.data = os.path.join(self.folder, "data")
         self.log = os.path.join(self.folder, "log")
         self.port = free_port()
-        self.run("initdb", "-D", self.data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
+        if restore:
+            restore(self.data)
+            for folder, _, files in os.walk(self.data):
+                for path in (folder, *(os.path.join(folder, file) for file in files)):
+                    os.chown(path, *identity()[1:])
+        else:
+            self.run("initdb", "-D", self.data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
         self.settings = {
             "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder, "max_connections": 200, **({} if durable else {"fsync": "off"}), **(settings or {})}
         with open(os.path.join(self.data, "postgresql.auto.conf"), "a", encoding="utf-8") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in self.settings.items())
         self.start()
-        self.run("createdb", "-h", self.folder, "-p", str(self.port), "-U", USER, DATABASE)
+        if not restore:
+            self.run("createdb", "-h", self.folder, "-p", str(self.port), "-U", USER, DATABASE)
 
     def run(self, program, *arguments, **options):
         return subprocess.run([os.path.join(PROGRAMS, program), *arguments], check=True, stdout=subprocess.PIPE, cwd="/", **identity()[0], **options).stdout.decode()
