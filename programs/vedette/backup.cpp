@@ -74,6 +74,10 @@ void check_out(const DataFolder& from, const DataFolder& to, const BackupOptions
 void back_up(const BackupOptions& options) {
   const DataFolder from{fs::absolute(options.data)}, to{fs::absolute(options.out)};
   if (!fs::exists(from.node_id())) throw std::runtime_error("there is no Vedette data in " + options.data);
+  if (!fs::exists(from.metadata()))
+    throw std::runtime_error(from.metadata().string() +
+                             " does not exist. Metadata in PostgreSQL are backed up there, and backup-nodes.sh does so "
+                             "together with the objects (docs/postgresql.md)");
   check_out(from, to, options);
   ::umask(077);  // the copy is as secret as the data
   fs::create_directories(to.root);

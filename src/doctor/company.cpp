@@ -128,6 +128,12 @@ void check_company(const ServerSettings& settings, const Report& report) {
     Timestamp now{};
     {
       const auto view = store->read();
+      const auto account = account_of(*view);
+      if (account && *account != settings.account)
+        return report({"account", Level::failed,
+                       fmt::format("The database belongs to the account {}, and a server with these options is for {}. "
+                                   "Start it with --account {}",
+                                   *account, settings.account, *account)});
       keys = view->users().list_keys(settings.account, std::nullopt);
       nodes = view->nodes().list();
       now = view->now();

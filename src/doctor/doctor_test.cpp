@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -78,6 +79,30 @@ TEST(Files, OpenToEveryUserFailAndOpenToTheGroupWarn) {
   Findings stranger;
   check_mode("files", file, Secrecy::key, ::geteuid() + 1, stranger);
   EXPECT_FINDING(stranger, Level::failed, "belongs to the user");
+}
+
+TEST(Files, ThatKeepAServerFromStartingOrBelongToOthersAreTold) {
+  const TemporaryFolder folder;
+  ServerSettings settings;
+  settings.data = folder.path().string();
+  const auto judged = [&] {
+    Findings findings;
+    check_files(settings, findings);
+    return findings;
+  };
+  ::chmod(folder.path().c_str(), 0700);
+  EXPECT_FINDING(judged(), Level::ok, "closed to other users");
+  write(folder.path() / "node-id", "abc");
+  EXPECT_FINDING(judged(), Level::failed, "is missing or empty, but node-id shows");
+  write(folder.path() / "metadata.sqlite", "x");
+  ::chmod((folder.path() / "metadata.sqlite").c_str(), 0600);
+  EXPECT_EQ(judged().worst(), Level::ok);
+  settings.metadata = "postgresql:///none";
+  EXPECT_FINDING(judged(), Level::failed, "--metadata would leave unused");
+  settings.metadata.clear();
+  if (::chown((folder.path() / "metadata.sqlite").c_str(), 12'345, 12'345) != 0)
+    return;  // only root can give files away
+  EXPECT_FINDING(judged(), Level::failed, "so that its server cannot use them: metadata.sqlite.");
 }
 
 TEST(Machine, LimitsOfControlGroupsCountTheSmallest) {

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "server/data_folder.hpp"
+#include "server/installation.hpp"
 
 namespace vedette::doctor {
 namespace fs = std::filesystem;
@@ -29,6 +30,42 @@ void check_password_file(const ServerSettings& settings, const Report& report) {
   report({kCheck, Level::warning,
           fmt::format("PostgreSQL's client passes over {}, because others can read it. Close it with: chmod 600 {}",
                       path.string(), path.string())});
+}
+
+/// Whoever works on the data folder as another user than the server's, as root perhaps, leaves files that the server cannot use.
+void check_owners(const DataFolder& folder, const Report& report) {
+  struct stat root {};
+  if (::stat(folder.root.c_str(), &root) != 0) return;
+  std::string strange;
+  const auto look = [&](const fs::path& path) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) == 0 && info.st_uid != root.st_uid)
+      strange += (strange.empty() ? "" : ", ") + path.lexically_relative(folder.root).string();
+  };
+  for (const auto& database : {folder.metadata(), folder.objects() / "index.sqlite"})
+    for (const char* suffix : {"", "-wal", "-shm"}) look(database.string() + suffix);
+  for (const auto& path : {folder.credentials(), folder.master_key(), folder.node_id(), folder.lock(), folder.objects(),
+                           folder.objects() / "contents", folder.audit(), folder.spool(), folder.jobs(),
+                           folder.model_cache(), folder.thumbnails()})
+    look(path);
+  if (!strange.empty())
+    report({kCheck, Level::failed,
+            fmt::format(
+                "These belong to other users than {} itself, so that its server cannot use them: {}. Give them to its "
+                "user: chown -R --reference={} {}",
+                folder.root.string(), strange, folder.root.string(), folder.root.string())});
+}
+
+/// Looks for what would keep a server from starting on the folder as it is.
+void check_folder(const ServerSettings& settings, const DataFolder& folder, const Report& report) {
+  try {
+    if (settings.metadata.empty())
+      check_data_folder(folder, {});
+    else
+      check_folder_without_metadata(folder);
+  } catch (const std::exception& e) {
+    report({kCheck, Level::failed, fmt::format("The server would not start: {}.", e.what())});
+  }
 }
 
 }  // namespace
@@ -72,6 +109,8 @@ void check_files(const ServerSettings& settings, const Report& report) {
     check_mode(kCheck, folder.root, Secrecy::everything, user, report);
     check_mode(kCheck, folder.metadata(), Secrecy::everything, user, report);
     check_mode(kCheck, folder.credentials(), Secrecy::everything, user, report);
+    check_owners(folder, report);
+    check_folder(settings, folder, report);
   }
   check_mode(kCheck, settings.master_key.empty() ? folder.master_key() : fs::path(settings.master_key), Secrecy::key,
              user, report);

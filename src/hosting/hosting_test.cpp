@@ -12,6 +12,7 @@
 #include "store/metadata/repeating_store.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
+#include "store/objects/forwarding_store.hpp"
 #include "vision/verdict/tiny_model.hpp"
 #include "vision/verdict/verdict.hpp"
 
@@ -194,44 +195,22 @@ TEST_F(HostedModels, UnitsOfARunningModelAreChangedByTheNextPass) {
 }
 
 /// A store that blocks every caller who lists the files of one model, as another service does if its network is down.
-class StallingStore : public ObjectStore {
+class StallingStore : public ForwardingStore {
  public:
-  StallingStore(ObjectStore& store, std::string prefix) : store_(store), prefix_(std::move(prefix)) {}
+  StallingStore(ObjectStore& store, std::string prefix) : ForwardingStore(store), prefix_(std::move(prefix)) {}
   void await_call() { called_.wait(); }
   void release() { released_.count_down(); }
 
-  Result<bool> has_bucket(const std::string& bucket) override { return store_.has_bucket(bucket); }
-  Result<std::unique_ptr<StagedObject>> stage() override { return store_.stage(); }
-  Result<ObjectInfo> put(const std::string& bucket, const std::string& key, std::unique_ptr<StagedObject> content,
-                         const ObjectAttributes& attributes, const PutCondition& condition) override {
-    return store_.put(bucket, key, std::move(content), attributes, condition);
-  }
-  Result<ObjectInfo> head(const std::string& bucket, const std::string& key,
-                          const std::optional<std::string>& version_id) override {
-    return store_.head(bucket, key, version_id);
-  }
-  Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key,
-                                            const std::optional<std::string>& version_id) override {
-    return store_.get(bucket, key, version_id);
-  }
-  Result<ObjectStart> get_start(const std::string& bucket, const std::string& key, std::size_t length) override {
-    return store_.get_start(bucket, key, length);
-  }
   Result<std::vector<ObjectInfo>> list(const std::string& bucket, const ListRequest& request) override {
     if (request.prefix == prefix_) {
       if (++calls_ == 1) called_.count_down();
       released_.wait();
     }
-    return store_.list(bucket, request);
-  }
-  Result<Removed> remove(const std::string& bucket, const std::string& key,
-                         const std::optional<std::string>& version_id) override {
-    return store_.remove(bucket, key, version_id);
+    return inner_.list(bucket, request);
   }
   [[nodiscard]] int calls() const { return calls_; }
 
  private:
-  ObjectStore& store_;
   const std::string prefix_;
   std::latch called_{1}, released_{1};
   std::atomic<int> calls_{0};

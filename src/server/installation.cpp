@@ -57,9 +57,13 @@ void check_folder_without_metadata(const DataFolder& folder) {
       "and then rename the file, so that no server starts with the old state by mistake");
 }
 
+std::optional<std::string> account_of(UnitOfWork& work) {
+  return work.installation().find(kAccount);
+}
+
 void check_account(MetadataStore& metadata, const std::string& account) {
   const auto theirs = metadata.write([&](UnitOfWork& work) {
-    const auto known = work.installation().find(kAccount);
+    const auto known = account_of(work);
     if (!known) work.installation().put(kAccount, account);
     return known.value_or(account);
   });

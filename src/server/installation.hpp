@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "domain/server_node.hpp"
@@ -23,6 +24,8 @@ std::filesystem::path master_key_file(const DataFolder& folder, const std::strin
 
 /// Throws if the data folder has metadata of its own, which a server with metadata elsewhere would leave unused.
 void check_folder_without_metadata(const DataFolder& folder);
+/// Returns the account that the database belongs to, or nothing before the first node has said it.
+std::optional<std::string> account_of(UnitOfWork& work);
 /// Throws if the database belongs to another account. The first node says which one.
 void check_account(MetadataStore& metadata, const std::string& account);
 /// Throws if another node that lives keeps the objects elsewhere, or if one of the two keeps them in its data folder.

@@ -12,6 +12,7 @@
 #include "store/metadata/repeating_store.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
+#include "store/objects/forwarding_store.hpp"
 #include "vision/image/image.hpp"
 
 namespace vedette {
@@ -22,22 +23,12 @@ using Json = nlohmann::json;
 const Scope kScope{"000000000000", "us-east-1"};
 
 /// A store that passes everything on to another one, but for what a test puts in the way of reading.
-class WatchedObjects : public ObjectStore {
+class WatchedObjects : public ForwardingStore {
  public:
-  explicit WatchedObjects(ObjectStore& inner) : inner_(inner) {}
+  using ForwardingStore::ForwardingStore;
   /// Is called before an object is read. What it returns in place of success is the outcome.
   std::function<Result<void>(const std::string& key)> on_read = [](const auto&) { return Result<void>(); };
 
-  Result<bool> has_bucket(const std::string& bucket) override { return inner_.has_bucket(bucket); }
-  Result<std::unique_ptr<StagedObject>> stage() override { return inner_.stage(); }
-  Result<ObjectInfo> put(const std::string& bucket, const std::string& key, std::unique_ptr<StagedObject> content,
-                         const ObjectAttributes& attributes, const PutCondition& condition) override {
-    return inner_.put(bucket, key, std::move(content), attributes, condition);
-  }
-  Result<ObjectInfo> head(const std::string& bucket, const std::string& key,
-                          const std::optional<std::string>& version_id) override {
-    return inner_.head(bucket, key, version_id);
-  }
   Result<std::unique_ptr<ObjectReader>> get(const std::string& bucket, const std::string& key,
                                             const std::optional<std::string>& version_id) override {
     if (auto ok = on_read(key); !ok) return ok.error();
@@ -47,16 +38,6 @@ class WatchedObjects : public ObjectStore {
     if (auto ok = on_read(key); !ok) return ok.error();
     return inner_.get_start(bucket, key, length);
   }
-  Result<std::vector<ObjectInfo>> list(const std::string& bucket, const ListRequest& request) override {
-    return inner_.list(bucket, request);
-  }
-  Result<Removed> remove(const std::string& bucket, const std::string& key,
-                         const std::optional<std::string>& version_id) override {
-    return inner_.remove(bucket, key, version_id);
-  }
-
- private:
-  ObjectStore& inner_;
 };
 
 class Transfer : public testing::Test {

@@ -147,6 +147,10 @@ class Doctor(unittest.TestCase):
         self.assertIn(f"It answers at {node.url}.", live[0]["message"])
         self.assertEqual([o["Key"] for o in s3.client("s3").list_objects_v2(Bucket="plant").get("Contents", []) if "doctor" in o["Key"]], [])
 
+        self.expect(doctor("--data", data, "--account", "210987654321", *options(), environment=keys)[1], "failed", "account", "Start it with --account 123456789012")
+        refused = subprocess.run([VEDETTE, "backup", "--data", data, "--out", os.path.join(self.folder, "copy")], capture_output=True, text=True, check=False)
+        self.assertIn("Metadata in PostgreSQL are backed up there", refused.stderr)
+
         pooler = PgBouncer(database)
         self.addCleanup(pooler.destroy)
         self.expect(doctor("--data", data, *options(metadata=pooler.url), environment=keys)[1], "ok", "database", "in transaction mode")
