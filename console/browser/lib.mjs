@@ -36,7 +36,7 @@ export async function openPage(browser, options = {}) {
     // The browser itself logs answers such as 404, which the console asks for and understands.
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) problems.push(message.text());
   });
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   return { page, context, problems };
 }
 

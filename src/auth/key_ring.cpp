@@ -150,7 +150,7 @@ Result<Authenticated> KeyRing::authenticate(const Credential& credential) {
     return authenticate_session(credential);
   // Anything may stand in a presigned URL.
   if (!is_storable_text(credential.access_key_id)) return unknown_key();
-  const auto owner = store_.read([&](UnitOfWork& view) { return view.users().find_owner(credential.access_key_id); });
+  const auto owner = store_.look([&](UnitOfWork& view) { return view.users().find_owner(credential.access_key_id); });
   if (!owner) return unknown_key();
   const auto& key = owner->key;
   if (!credential.session_token.empty())

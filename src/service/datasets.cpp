@@ -85,11 +85,11 @@ Result<Dataset> LookoutVision::create_dataset(const CallContext& call,
 }
 
 Result<Dataset> LookoutVision::describe_dataset(const CallContext& call, const lookoutvision::DatasetRequest& request) {
-  auto work = metadata_.read();
+  const auto work = metadata_.look();
+  if (const auto dataset = work->datasets().find(call.scope, request.project_name, request.dataset_type))
+    return *dataset;
   if (!work->projects().find(call.scope, request.project_name)) return no_project(request.project_name);
-  auto dataset = work->datasets().find(call.scope, request.project_name, request.dataset_type);
-  if (!dataset) return no_dataset(request.project_name, request.dataset_type);
-  return *dataset;
+  return no_dataset(request.project_name, request.dataset_type);
 }
 
 Result<Page<std::string>> LookoutVision::list_dataset_entries(const CallContext& call,

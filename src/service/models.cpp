@@ -32,12 +32,12 @@ Error wrong_state(const Model& model, const std::string& wanted) {
 
 Result<Model> LookoutVision::find_model(UnitOfWork& work, const Scope& scope,
                                         const lookoutvision::ModelRequest& request) {
-  if (!work.projects().find(scope, request.project_name)) return no_project(request.project_name);
   const auto number = parse_integer(request.model_version);
   auto model = number ? work.models().find(scope, request.project_name, *number)
                       : work.models().find_latest(scope, request.project_name);
-  if (!model) return no_model(request.project_name, request.model_version);
-  return *model;
+  if (model) return *std::move(model);
+  if (!work.projects().find(scope, request.project_name)) return no_project(request.project_name);
+  return no_model(request.project_name, request.model_version);
 }
 
 Result<std::int64_t> LookoutVision::resolve_version(const Scope& scope, const std::string& project,
@@ -138,7 +138,7 @@ Result<Model> LookoutVision::create_model(const CallContext& call, const lookout
 }
 
 Result<Model> LookoutVision::describe_model(const CallContext& call, const lookoutvision::ModelRequest& request) {
-  return find_model(*metadata_.read(), call.scope, request);
+  return find_model(*metadata_.look(), call.scope, request);
 }
 
 Result<Page<Model>> LookoutVision::list_models(const CallContext& call,

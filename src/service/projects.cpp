@@ -59,14 +59,14 @@ Result<LookoutVision::ProjectDetails> LookoutVision::describe_project(const Call
 }
 
 bool LookoutVision::has_projects(const Scope& scope) {
-  return !metadata_.read()->projects().list(scope, "", 1).empty();
+  return !metadata_.look()->projects().list(scope, "", 1).empty();
 }
 
 Result<Page<Project>> LookoutVision::list_projects(const CallContext& call, const lookoutvision::PageRequest& request) {
   const std::string query = "ListProjects/" + call.scope.account + "/" + call.scope.region;
   auto after = read_page_token(query, request.next_token);
   if (!after) return after.error();
-  Page<Project> page{metadata_.read()->projects().list(call.scope, *after, request.max_results + 1), ""};
+  Page<Project> page{metadata_.look()->projects().list(call.scope, *after, request.max_results + 1), ""};
   if (static_cast<std::int64_t>(page.items.size()) > request.max_results) {
     page.items.pop_back();
     page.next_token = make_page_token(query, page.items.back().name);

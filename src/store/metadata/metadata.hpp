@@ -341,7 +341,17 @@ class MetadataStore {
   template <typename Function>
   auto read(Function&& function) -> std::invoke_result_t<Function&, UnitOfWork&> {
     std::optional<std::invoke_result_t<Function&, UnitOfWork&>> outcome;
-    run_view([&](UnitOfWork& view) { outcome.emplace(function(view)); });
+    run_view([&] { return read(); }, [&](UnitOfWork& view) { outcome.emplace(function(view)); });
+    return std::move(*outcome);
+  }
+  /// Opens a view whose statements each see the state of their own moment. Where a single statement is all that is read,
+  /// this says the same as read(), and PostgreSQL answers it sooner.
+  virtual std::unique_ptr<UnitOfWork> look() { return read(); }
+  /// Runs a function over such a view and returns what it returns. The function runs again if the connection was lost.
+  template <typename Function>
+  auto look(Function&& function) -> std::invoke_result_t<Function&, UnitOfWork&> {
+    std::optional<std::invoke_result_t<Function&, UnitOfWork&>> outcome;
+    run_view([&] { return look(); }, [&](UnitOfWork& view) { outcome.emplace(function(view)); });
     return std::move(*outcome);
   }
 
@@ -373,7 +383,8 @@ class MetadataStore {
   virtual void run_transaction(const std::function<bool(UnitOfWork&)>& function) = 0;
 
  private:
-  void run_view(const std::function<void(UnitOfWork&)>& function);
+  static void run_view(const std::function<std::unique_ptr<UnitOfWork>()>& open,
+                       const std::function<void(UnitOfWork&)>& function);
 };
 
 }  // namespace vedette

@@ -14,8 +14,10 @@ namespace vedette {
 class RepeatingStore : public MetadataStore {
  public:
   explicit RepeatingStore(std::unique_ptr<MetadataStore> store) : store_(std::move(store)) {}
+  using MetadataStore::look;
   using MetadataStore::read;
   std::unique_ptr<UnitOfWork> read() override { return store_->read(); }
+  std::unique_ptr<UnitOfWork> look() override { return store_->look(); }
   void run_transaction(const std::function<bool(UnitOfWork&)>& function) override {
     store_->run_transaction([&](UnitOfWork& work) {
       function(work);

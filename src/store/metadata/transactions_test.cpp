@@ -107,6 +107,20 @@ TEST_P(Transactions, ViewsCannotWriteAndLeaveNothingBehind) {
   EXPECT_TRUE(has("q"));
 }
 
+TEST_P(Transactions, LooksSeeWhatIsCommittedAndCannotWrite) {
+  EXPECT_FALSE(store_->look()->projects().find(kScope, "q"));
+  EXPECT_THROW(store_->look()->projects().insert(kScope, {"q", at(2)}), sql::DatabaseError);
+  EXPECT_FALSE(has("q"));
+  store_->write([](UnitOfWork& work) { work.projects().insert(kScope, {"q", at(2)}); });
+  EXPECT_TRUE(store_->look()->projects().find(kScope, "q"));
+  int runs = 0;
+  EXPECT_EQ(store_->look([&](UnitOfWork& view) {
+    if (++runs == 1) throw sql::DatabaseUnavailable("the connection is lost");
+    return view.projects().count(kScope.account);
+  }),
+            2);
+}
+
 TEST_P(Transactions, AViewStaysAsItIsWhileOthersWrite) {
   const auto view = store_->read();
   EXPECT_EQ(view->projects().count(kScope.account), 1);

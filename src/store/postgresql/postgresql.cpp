@@ -272,7 +272,7 @@ void Link::enqueue(Command& command, bool wants_result) {
 }
 
 void Link::enqueue_begin() {
-  enqueue(access_ == sql::Access::read ? begin_read_ : begin_write_);
+  enqueue(access_ == sql::Access::write ? begin_write_ : begin_read_);
   if (session_->is_pooled()) enqueue(settings_);
 }
 
@@ -358,12 +358,13 @@ void Link::in_session(Work work) {
 
 void Link::run(Command& command) {
   in_session([&](Deadline until) {
-    if (state_ == State::wanted) enqueue_begin();
-    if (state_ == State::none && session_->is_pooled()) {
-      // The settings last for one transaction.
+    // Through a pooler the settings last for one transaction, so even a single statement needs one.
+    const bool is_wrapped = state_ == State::none && session_->is_pooled();
+    if (is_wrapped && access_ != sql::Access::look)
       throw sql::DatabaseError("database: statements outside of transactions are not possible through a pooler");
-    }
+    if (state_ == State::wanted || is_wrapped) enqueue_begin();
     enqueue(command, true);
+    if (is_wrapped) enqueue(commit_);
     enqueue_end();
     collect(until);
   });
@@ -393,7 +394,7 @@ void Link::execute(const std::string& script) {
 
 void Link::begin(sql::Access access) {
   access_ = access;
-  state_ = State::wanted;
+  state_ = access == sql::Access::look ? State::none : State::wanted;
   has_written_ = false;
   now_.reset();
 }
@@ -431,7 +432,7 @@ void Link::commit() {
     state_ = State::none;
     throw sql::DatabaseUnavailable("the transaction went with its connection");
   }
-  if (access_ == sql::Access::read) return end_without_waiting(commit_);
+  if (access_ != sql::Access::write) return end_without_waiting(commit_);
   if (state_ != State::begun) {
     state_ = State::none;
     return;

@@ -55,6 +55,8 @@ std::string settings_expression(const Address& address, const Options& options, 
   };
   auto text = set("search_path", address.schema + ", pg_temp");
   if (options.purpose == Purpose::migration) return text + " || " + set("lock_timeout", "2000");
+  // A statement without a transaction may only read; transactions that write say so. Through a pooler there are none.
+  if (!is_local) text += " || " + set("default_transaction_read_only", "on");
   // A process that is frozen in the middle of a transaction must not keep others out. And SERIALIZABLE locks every table
   // that is read from end to end, which is how PostgreSQL likes to read small ones.
   return text + " || " + set("statement_timeout", milliseconds) + " || " +

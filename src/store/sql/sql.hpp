@@ -50,7 +50,8 @@ struct CommitInDoubt : DatabaseError, Away {
 };
 
 enum class Dialect { sqlite, postgresql };
-enum class Access { read, write };
+/// `look`: each statement is a transaction of its own, which reads. It costs less than one that all of them share.
+enum class Access { look, read, write };
 /// What a parameter is. PostgreSQL wants to know it of NULL, too; `any` leaves it to the place where the parameter stands.
 enum class Kind { any, text, integer, real };
 
@@ -146,7 +147,7 @@ class Connection {
   virtual void execute(const std::string& script) = 0;
 
   /// A transaction sees one state of the database from its beginning to its end. Two that write are as if one had run
-  /// after the other. A transaction with Access::read that writes fails with DatabaseError.
+  /// after the other. A transaction that writes without Access::write fails with DatabaseError.
   virtual void begin(Access access) = 0;
   /// Throws SerializationConflict or DatabaseUnavailable if the transaction was undone, and CommitInDoubt if that is
   /// not known. It is over in each case.

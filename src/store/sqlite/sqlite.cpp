@@ -165,7 +165,7 @@ void Connection::set_query_only(bool is_query_only) {
 }
 
 void Connection::begin(sql::Access access) {
-  set_query_only(access == sql::Access::read);
+  set_query_only(access != sql::Access::write);
   // A write transaction takes its lock at once, because upgrading a read lock later could fail halfway.
   if (access == sql::Access::write)
     prepare("BEGIN IMMEDIATE").execute();

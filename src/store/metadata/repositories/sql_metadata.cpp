@@ -65,12 +65,10 @@ class SqlUnitOfWork : public UnitOfWork {
 class SqlMetadata : public MetadataStore {
  public:
   explicit SqlMetadata(std::unique_ptr<sql::Pool> pool) : pool_(std::move(pool)) {}
+  using MetadataStore::look;
   using MetadataStore::read;
-  std::unique_ptr<UnitOfWork> read() override {
-    std::unique_ptr<UnitOfWork> work;
-    sql::run_repeatedly([&] { work = std::make_unique<SqlUnitOfWork>(*pool_, sql::Access::read); });
-    return work;
-  }
+  std::unique_ptr<UnitOfWork> read() override { return open(sql::Access::read); }
+  std::unique_ptr<UnitOfWork> look() override { return open(sql::Access::look); }
   void run_transaction(const std::function<bool(UnitOfWork&)>& function) override {
     sql::run_repeatedly([&] {
       SqlUnitOfWork work(*pool_, sql::Access::write);
@@ -79,6 +77,12 @@ class SqlMetadata : public MetadataStore {
   }
 
  private:
+  std::unique_ptr<UnitOfWork> open(sql::Access access) {
+    std::unique_ptr<UnitOfWork> work;
+    sql::run_repeatedly([&] { work = std::make_unique<SqlUnitOfWork>(*pool_, access); });
+    return work;
+  }
+
   const std::unique_ptr<sql::Pool> pool_;
 };
 
