@@ -364,8 +364,12 @@ void Link::run(Command& command) {
       throw sql::DatabaseError("database: statements outside of transactions are not possible through a pooler");
     if (state_ == State::wanted || is_wrapped) enqueue_begin();
     enqueue(command, true);
-    if (is_wrapped) enqueue(commit_);
     enqueue_end();
+    if (is_wrapped) {
+      // After an error the server skips what follows up to the next end, and this must not be skipped.
+      enqueue(commit_);
+      enqueue_end();
+    }
     collect(until);
   });
 }

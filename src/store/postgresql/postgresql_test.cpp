@@ -67,7 +67,9 @@ std::vector<Server> servers() {
 class Postgresql : public testing::TestWithParam<Server> {
  protected:
   void SetUp() override {
-    admin_ = connect(address_of("VEDETTE_TEST_POSTGRESQL"), {}, std::make_shared<CommitSlots>());
+    Options options;
+    options.purpose = Purpose::migration;  // which may write without a transaction
+    admin_ = connect(address_of("VEDETTE_TEST_POSTGRESQL"), options, std::make_shared<CommitSlots>());
     admin_->execute(
         "DROP SCHEMA IF EXISTS driver CASCADE; CREATE SCHEMA driver; CREATE TABLE driver.counters (key "
         "TEXT COLLATE \"C\" PRIMARY KEY, value BIGINT NOT NULL); CREATE TABLE driver.commits (slot BIGINT "
