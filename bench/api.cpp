@@ -245,6 +245,8 @@ int main(int argc, char** argv) {
   std::string postgresql;
   app.add_option("--postgresql", postgresql,
                  "The address of an empty database, which the second server uses; it then has 10 projects");
+  std::string wanted;
+  app.add_option("--only", wanted, "Measures only the operations whose names begin with this");
   CLI11_PARSE(app, argc, argv);
 
   const TemporaryFolder folder;
@@ -328,6 +330,7 @@ int main(int argc, char** argv) {
     for (std::size_t o = 0; o < operations.size(); ++o)
       for (std::size_t which = 0; which < 2; ++which) {
         const auto& op = operations[o];
+        if (!std::string_view(op.name).starts_with(wanted)) continue;
         const auto& server = candidates[which]->server;
         measure(server, op.connections, op.rounds, turn * op.connections * op.rounds, op.work, results[o][which]);
         if (o + 2 == operations.size()) {
@@ -338,6 +341,7 @@ int main(int argc, char** argv) {
       }
   Json growth = Json::object();
   for (std::size_t o = 0; o < operations.size(); ++o) {
+    if (results[o][0].ms.empty()) continue;
     for (std::size_t which = 0; which < 2; ++which) {
       const auto& m = results[o][which];
       std::printf("%s\n", Json{{"operation", operations[o].name},
