@@ -44,7 +44,7 @@ case $tier in
     ;;
   all)
     install_build_packages
-    install_packages "${client_packages[@]}" awscli python3-yaml python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy nginx-light python3-gi gir1.2-aravis-0.8 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good chromium clang-format-14 clang-14 libomp-14-dev python3-grpcio python3-protobuf mosquitto mosquitto-clients python3-paho-mqtt python3-pymodbus python3-serial-asyncio "${database_packages[@]}"
+    install_packages "${client_packages[@]}" awscli python3-yaml python3-pil python3-numpy python3-torch procps openssl s3cmd rclone strace haproxy iproute2 nftables nginx-light python3-gi gir1.2-aravis-0.8 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good chromium clang-format-14 clang-14 libomp-14-dev python3-grpcio python3-protobuf mosquitto mosquitto-clients python3-paho-mqtt python3-pymodbus python3-serial-asyncio "${database_packages[@]}"
     build
     fetch_javascript_client build/release
     run_tests build/release

@@ -29,9 +29,9 @@ PROGRAMS = "/usr/lib/postgresql/15/bin"
 DATABASE = USER = "vedette"
 
 
-def free_port():
+def free_port(address="127.0.0.1"):
     with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
+        s.bind((address, 0))
         return s.getsockname()[1]
 
 
@@ -57,7 +57,7 @@ def log_of(path):
 def wait_for(is_ready, process, log):
     deadline = time.monotonic() + 60
     while not is_ready():
-        if process.poll() is not None or time.monotonic() > deadline:
+        if (process and process.poll() is not None) or time.monotonic() > deadline:
             raise RuntimeError("the database did not start: " + log_of(log))
         time.sleep(0.02)
 
@@ -65,11 +65,11 @@ def wait_for(is_ready, process, log):
 class Postgresql:
     """One cluster with one empty database. `settings` are parameters of postgresql.conf. `restore` makes the cluster's folder from a copy instead."""
 
-    def __init__(self, durable=False, settings=None, restore=None):
+    def __init__(self, durable=False, settings=None, address="127.0.0.1", restore=None):
         self.folder = make_folder()
         self.data = os.path.join(self.folder, "data")
         self.log = os.path.join(self.folder, "log")
-        self.port = free_port()
+        self.address, self.port = address, free_port(address)
         if restore:
             restore(self.data)
             for folder, _, files in os.walk(self.data):
@@ -77,8 +77,10 @@ class Postgresql:
                     os.chown(path, *identity()[1:])
         else:
             self.run("initdb", "-D", self.data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
+            with open(os.path.join(self.data, "pg_hba.conf"), "a", encoding="utf-8") as file:
+                file.write("host all all samenet trust\n")
         self.settings = {
-            "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder, "max_connections": 200, **({} if durable else {"fsync": "off"}), **(settings or {})}
+            "listen_addresses": address, "port": self.port, "unix_socket_directories": self.folder, "max_connections": 200, **({} if durable else {"fsync": "off"}), **(settings or {})}
         with open(os.path.join(self.data, "postgresql.auto.conf"), "a", encoding="utf-8") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in self.settings.items())
         self.start()
@@ -98,7 +100,7 @@ class Postgresql:
 
     @property
     def tcp_url(self):
-        return f"postgresql://{USER}@127.0.0.1:{self.port}/{DATABASE}"
+        return f"postgresql://{USER}@{self.address}:{self.port}/{DATABASE}"
 
     def control(self, *arguments):
         return [os.path.join(PROGRAMS, "pg_ctl"), "-D", self.data, "-l", self.log, "-w", *arguments]
@@ -108,6 +110,20 @@ class Postgresql:
 
     def stop(self, mode="fast"):
         subprocess.run(self.control("stop", "-m", mode), check=True, stdout=subprocess.DEVNULL, cwd="/", **identity()[0])
+
+    def make_standby(self):
+        """Returns a standby, for which this server waits with each commit."""
+        def copy(folder):
+            self.run("pg_basebackup", "-D", folder, "-R", "-X", "stream", "-c", "fast", "--no-sync", "-h", self.folder, "-p", str(self.port), "-U", USER)
+        standby = Postgresql(address=self.address, restore=copy)
+        self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.sql("SELECT pg_reload_conf()")
+        wait_for(lambda: self.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == "1", None, standby.log)
+        return standby
+
+    def promote(self):
+        """Makes a primary of a standby."""
+        subprocess.run(self.control("promote"), check=True, stdout=subprocess.DEVNULL, cwd="/", **identity()[0])
 
     def restart_command(self):
         command = shlex.join(self.control("restart", "-m"))
@@ -120,18 +136,18 @@ class Postgresql:
 
 
 class PgBouncer:
-    """PgBouncer in transaction mode before a Postgresql, on a port of its own."""
+    """PgBouncer in transaction mode before a Postgresql, on a port of its own. It can be stopped and started again."""
 
-    def __init__(self, server, pool_size=20):
+    def __init__(self, server, pool_size=20, address="127.0.0.1"):
         self.folder = make_folder()
-        self.port = free_port()
+        self.address, self.port = address, free_port(address)
         self.log = os.path.join(self.folder, "log")
-        configuration = os.path.join(self.folder, "pgbouncer.ini")
-        with open(configuration, "w", encoding="utf-8") as file:
+        self.configuration = os.path.join(self.folder, "pgbouncer.ini")
+        with open(self.configuration, "w", encoding="utf-8") as file:
             file.write(f"""[databases]
-{DATABASE} = host=127.0.0.1 port={server.port} dbname={DATABASE} user={USER}
+{DATABASE} = host={server.address} port={server.port} dbname={DATABASE} user={USER}
 [pgbouncer]
-listen_addr = 127.0.0.1
+listen_addr = {address}
 listen_port = {self.port}
 unix_socket_dir =
 logfile = {self.log}
@@ -141,23 +157,29 @@ max_client_conn = 500
 default_pool_size = {pool_size}
 server_login_retry = 1
 """)
+        self.start()
+
+    def start(self):
         program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
         if program is None:
             raise RuntimeError("pgbouncer is not installed")
-        self.process = subprocess.Popen([program, "-q", configuration], cwd="/", stderr=subprocess.DEVNULL, **identity()[0])
+        self.process = subprocess.Popen([program, "-q", self.configuration], cwd="/", stderr=subprocess.DEVNULL, **identity()[0])
         wait_for(self.is_listening, self.process, self.log)
 
     def is_listening(self):
         with socket.socket() as s:
-            return s.connect_ex(("127.0.0.1", self.port)) == 0
+            return s.connect_ex((self.address, self.port)) == 0
 
     @property
     def url(self):
-        return f"postgresql://{USER}@127.0.0.1:{self.port}/{DATABASE}"
+        return f"postgresql://{USER}@{self.address}:{self.port}/{DATABASE}"
 
-    def destroy(self):
+    def stop(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
+
+    def destroy(self):
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -44,13 +44,15 @@ class ReservedPort:
 
 class Server:
     """Runs a server process on a data folder. It can be stopped and started again. `budget` is the number of seconds that a training may take. With the default, each training takes the
-    least number of steps, so that a model does not depend on how busy the machine is."""
+    least number of steps, so that a model does not depend on how busy the machine is. `within` are words before the command, which choose where it runs. `program` can be another build of the server."""
+    program = None
 
-    def __init__(self, data=None, extra=(), environment=None, listen="127.0.0.1:0", budget=1):
+    def __init__(self, data=None, extra=(), environment=None, listen="127.0.0.1:0", budget=1, within=()):
         self.data = data or tempfile.mkdtemp(prefix="vedette-e2e-")
         self.extra = list(extra)
         self.budget = budget
         self.listen = listen
+        self.within = within
         self.environment = {**os.environ, **(environment or {})}
         self.process = None
         self.log_path = os.path.join(self.data, "server.log")
@@ -62,7 +64,7 @@ class Server:
         with open(self.log_path, "ab") as log:
             offset = log.tell()
             self.process = subprocess.Popen(
-                [VEDETTE, "serve", "--data", self.data, "--listen", self.listen, "--training-budget", str(self.budget), *self.extra], stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
+                [*self.within, self.program or VEDETTE, "serve", "--data", self.data, "--listen", self.listen, "--training-budget", str(self.budget), *self.extra], stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

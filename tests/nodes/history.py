@@ -120,6 +120,13 @@ class Existence:
 def find_violation(calls, model):
     """Returns None if the calls on one key are linearizable, or else the first call whose answer no order explains."""
     calls = [call for call in calls if not (call.is_unknown and call.name == "read")]  # such a read says nothing
+    # Calls without an answer that would do the same are as good as each other: the one that began first has its moment first.
+    predecessor, latest = {}, {}
+    for i in sorted((i for i, call in enumerate(calls) if call.is_unknown), key=lambda i: calls[i].began):
+        same = (calls[i].name, calls[i].argument)
+        if same in latest:
+            predecessor[i] = latest[same]
+        latest[same] = i
     events = sorted([(call.began, 0, i) for i, call in enumerate(calls)] + [(call.ended, 1, i) for i, call in enumerate(calls) if not call.is_unknown])
     # A configuration is a state together with those open calls that have already had their moment.
     configurations = {(model.initial, frozenset())}
@@ -135,6 +142,8 @@ def find_violation(calls, model):
                 reached.add((state, done - {number}))
                 continue
             for other in open_calls - done:
+                if other in predecessor and predecessor[other] not in done:
+                    continue
                 try:
                     following = (model.step(state, calls[other]), done | {other})
                 except ValueError:

@@ -95,6 +95,13 @@ class Registers(unittest.TestCase):
             reads = [call("read", None, 3 + 2 * i, 4 + 2 * i, ("read", value)) for i, value in enumerate(values)]
             self.assertEqual(find_violation(write + reads, Register) is None, is_right, values)
 
+    def test_many_open_calls_that_would_do_the_same_are_counted_and_not_told_apart(self):
+        opened = [call("write", number % 2, number, math.inf, UNKNOWN, number) for number in range(60)]
+        reads = [call("read", None, 100 + 2 * i, 101 + 2 * i, ("read", i % 2), 100) for i in range(60)]
+        self.assertIsNone(find_violation(opened + reads, Register))
+        last = call("read", None, 300, 301, ("read", 0), 100)  # the 31st change to this value, and there were 30
+        self.assertIs(find_violation(opened + reads + [last], Register), last)
+
     def test_two_creations_of_one_name_cannot_both_succeed(self):
         calls = [call("create", None, 0, 2, "ok", 1), call("create", None, 1, 3, "ok", 2)]
         self.assertIsNotNone(find_violation(calls, Existence))
