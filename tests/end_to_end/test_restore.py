@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from harness import ROOT, VEDETTE, Server, wait_while, write_tiny_set
+from harness import ROOT, VEDETTE, Server, run, wait_while, write_tiny_set
 
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 from postgresql import PROGRAMS, Postgresql, make_folder
@@ -131,6 +131,15 @@ class Restore(unittest.TestCase):
         with open(os.path.join(self.folder, lines[-1]["source-ref"]), "rb") as file:
             kept = s3.get_object(Bucket="line7", Key=lines[-1]["source-ref"])
             self.assertEqual((kept["Body"].read(), kept["Metadata"]), (file.read(), {"part": "seven"}))
+
+        # A dump of the restored database is a database, too.
+        database.run("createdb", "-h", database.folder, "-p", str(database.port), "-U", "vedette", "dumped")
+        dump = os.path.join(database.folder, "dump")
+        database.run("pg_dump", "--format=custom", "--file", dump, database.url)
+        dumped = database.url.replace("/vedette?", "/dumped?")
+        database.run("pg_restore", "--exit-on-error", "--dbname", dumped, dump)
+        examined = run("metadata", "copy", "--from", dumped, "--to", os.path.join(self.folder, "of-the-dump"))
+        self.assertRegex(examined, r"dataset_entries +6 rows")
 
         # Without a copy from before that moment, the script says so and makes nothing.
         for base in sorted(glob.glob(os.path.join(self.backup, "base", "*")))[:1]:
