@@ -105,8 +105,13 @@ DatabaseFacts ask_database(sql::Connection& connection) {
   {
     auto q = connection.prepare(
         "SELECT CAST(current_setting('server_version_num') AS BIGINT), CAST(pg_encoding_to_char(encoding) AS TEXT), "
-        "CAST(datcollate AS TEXT), pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on', "
-        "current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AND "
+        "CAST(datcollate AS TEXT), pg_is_in_recovery(), CASE WHEN current_schema() IS NULL THEN "
+        "has_database_privilege(current_database(), 'CREATE') ELSE NOT EXISTS (SELECT 1 FROM pg_class WHERE relkind = "
+        "'r' "
+        "AND relnamespace = to_regnamespace(current_schema()) AND NOT (has_table_privilege(oid, 'SELECT') AND "
+        "has_table_privilege(oid, 'INSERT') AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, "
+        "'DELETE'))) "
+        "END, current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AND "
         "current_setting('synchronous_commit') <> 'off', CAST(current_setting('max_connections') AS BIGINT) - "
         "CAST(current_setting('superuser_reserved_connections') AS BIGINT) "
         "FROM pg_database WHERE datname = current_database()");
@@ -115,7 +120,7 @@ DatabaseFacts ask_database(sql::Connection& connection) {
     facts.encoding = q.text(1);
     facts.collation = q.text(2);
     facts.is_standby = q.integer(3) != 0;
-    facts.is_read_only = q.integer(4) != 0;
+    facts.may_write = q.integer(4) != 0;
     facts.has_durable_commits = q.integer(5) != 0;
     facts.most_connections = q.integer(6);
   }
@@ -143,10 +148,11 @@ void judge_database(const DatabaseFacts& facts, const Report& report) {
       fmt::format(
           "The encoding of the database is {}. Make one with UTF8 (createdb --encoding UTF8 --template template0)",
           facts.encoding));
-  say(!facts.is_standby && !facts.is_read_only, Level::failed, "The server takes writes.",
-      facts.is_standby ? "The server is a standby, which takes no writes. Name the primary, too: "
-                         "postgresql://USER@HOST1,HOST2/DATABASE"
-                       : "The database is read-only (default_transaction_read_only). Switch that off");
+  say(!facts.is_standby, Level::failed, "The server takes writes.",
+      "The server is a standby, which takes no writes. Name the primary, too: postgresql://USER@HOST1,HOST2/DATABASE");
+  say(facts.may_write, Level::failed, "The role has the rights that it needs.",
+      "The role may not read and write all tables, or may not make them. Have the database belong to it: ALTER "
+      "DATABASE … OWNER TO …");
   say(facts.has_durable_commits, Level::failed, "What is acknowledged is on the server's disk.",
       "The server acknowledges what is not on its disk yet, so that a crash of its machine loses it. Switch fsync, "
       "full_page_writes and "

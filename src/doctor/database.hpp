@@ -25,7 +25,8 @@ enum class Pooling {
 struct DatabaseFacts {
   std::int64_t version = 0;  ///< server_version_num: 150004 is 15.4
   std::string encoding, collation;
-  bool is_standby = false, is_read_only = false;
+  bool is_standby = false;
+  bool may_write = true;              ///< The role may make the tables, or read and write all of them.
   bool has_durable_commits = true;    ///< fsync, full_page_writes and synchronous_commit are on
   std::int64_t most_connections = 0;  ///< that may be used by others than superusers
   std::chrono::microseconds round_trip{0};

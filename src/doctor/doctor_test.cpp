@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "doctor/machine.hpp"
 #include "doctor/objects.hpp"
 #include "doctor/references.hpp"
+#include "store/metadata/postgresql/postgresql_metadata.hpp"
 #include "store/metadata/sqlite/sqlite_metadata.hpp"
 #include "store/objects/filesystem/filesystem_objects.hpp"
 #include "store/objects/forwarding_store.hpp"
@@ -174,7 +176,7 @@ TEST(Clocks, ThatDifferAreTold) {
 }
 
 TEST(Database, WhatAServerCannotUseIsTold) {
-  const DatabaseFacts good{150'004, "UTF8", "de_DE.UTF-8", false, false, true, 97, std::chrono::microseconds(400)};
+  const DatabaseFacts good{150'004, "UTF8", "de_DE.UTF-8", false, true, true, 97, std::chrono::microseconds(400)};
   const auto judged = [&](auto change) {
     auto facts = good;
     change(facts);
@@ -186,7 +188,7 @@ TEST(Database, WhatAServerCannotUseIsTold) {
   EXPECT_FINDING(judged([](DatabaseFacts& f) { f.version = 140'009; }), Level::failed, "14.9, and 15 or newer");
   EXPECT_FINDING(judged([](DatabaseFacts& f) { f.encoding = "SQL_ASCII"; }), Level::failed, "SQL_ASCII");
   EXPECT_FINDING(judged([](DatabaseFacts& f) { f.is_standby = true; }), Level::failed, "Name the primary");
-  EXPECT_FINDING(judged([](DatabaseFacts& f) { f.is_read_only = true; }), Level::failed, "read-only");
+  EXPECT_FINDING(judged([](DatabaseFacts& f) { f.may_write = false; }), Level::failed, "OWNER TO");
   EXPECT_FINDING(judged([](DatabaseFacts& f) { f.has_durable_commits = false; }), Level::failed, "fsync");
   EXPECT_FINDING(judged([](DatabaseFacts& f) { f.round_trip = std::chrono::milliseconds(50); }), Level::warning,
                  "50.0 ms");
@@ -213,6 +215,24 @@ TEST(Database, StatementPoolingIsToldButTransactionsAreWell) {
   judge_pooling(Pooling::transaction, transaction);
   EXPECT_FINDING(statement, Level::failed, "pool_mode");
   EXPECT_FINDING(transaction, Level::ok, "transaction mode");
+}
+
+// tests/postgresql.py starts the servers.
+TEST(Shared, WhatAServerSaysAndHowAPoolerBehavesIsFoundOut) {
+  const char* direct = std::getenv("VEDETTE_TEST_POSTGRESQL");
+  const char* pooler = std::getenv("VEDETTE_TEST_PGBOUNCER");
+  if (direct == nullptr || pooler == nullptr) GTEST_SKIP() << "there is no PostgreSQL";
+  for (const auto& [url, pooling] : {std::pair{direct, Pooling::none}, std::pair{pooler, Pooling::transaction}}) {
+    const Connect connect = [&, address = url] { return connect_postgresql(address, seconds(10)); };
+    const auto facts = ask_database(*connect());
+    EXPECT_GE(facts.version, 150'000);
+    EXPECT_EQ(facts.encoding, "UTF8");
+    EXPECT_FALSE(facts.is_standby);
+    EXPECT_TRUE(facts.may_write);
+    EXPECT_GT(facts.most_connections, 0);
+    EXPECT_GT(facts.round_trip.count(), 0);
+    EXPECT_EQ(find_pooling(connect), pooling);
+  }
 }
 
 class Keys : public testing::Test {

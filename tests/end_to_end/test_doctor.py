@@ -169,8 +169,9 @@ class Doctor(unittest.TestCase):
         finally:
             node.process.send_signal(18)
 
-        database.sql("ALTER DATABASE vedette SET default_transaction_read_only = on")
-        self.expect(doctor("--data", data, *options(), environment=keys)[1], "failed", "database", "read-only")
+        database.sql("CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA vedette TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA vedette TO reader")
+        reader = database.url.replace("user=vedette", "user=reader")
+        self.expect(doctor("--data", data, *options(metadata=reader), environment=keys)[1], "failed", "database", "The role may not read and write all tables")
         node.kill()
         database.stop()
         status, findings, _ = doctor("--data", data, *options(), environment=keys)
