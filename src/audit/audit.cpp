@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "audit/day_files.hpp"
 #include "base/digest.hpp"
 #include "base/log.hpp"
 
@@ -21,7 +22,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr auto kBelievedJump = std::chrono::days(3);
 constexpr std::size_t kLongestText = 10'240;  // the most bytes of one member
 constexpr std::size_t kMostRefusers = 4096;   // the most pairs of user and address that are counted within a minute
 
@@ -56,8 +56,8 @@ std::string audit_parameters(const Json& members) {
   return audited(members).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-AuditLog::AuditLog(fs::path folder, const Clock& clock, int days_kept)
-    : folder_(std::move(folder)), clock_(clock), days_kept_(days_kept) {
+AuditLog::AuditLog(fs::path folder, const Clock& clock, int days_kept, std::map<std::string, std::int64_t> taken)
+    : folder_(std::move(folder)), clock_(clock), days_kept_(days_kept), taken_(std::move(taken)) {
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) throw std::runtime_error("cannot make " + folder_.string() + ": " + error.message());
@@ -72,31 +72,28 @@ AuditLog::~AuditLog() {
 void AuditLog::open(const std::string& day) {
   if (file_ >= 0) ::close(file_);
   day_ = day;
-  file_ = ::open((folder_ / (day + ".jsonl")).c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  file_ = ::open(day_file(folder_, day).c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  auto end = file_ < 0 ? 0 : ::lseek(file_, 0, SEEK_END);
+  if (const auto taken = taken_.find(day); file_ >= 0 && taken != taken_.end() && end < taken->second) {
+    if (::ftruncate(file_, taken->second) == 0)
+      end = taken->second;
+    else
+      log::error("the file of the audit log could not be made as long as it was", {{"reason", std::strerror(errno)}});
+  }
   // A line that a full disk or a power cut tore must not spoil the one that follows it.
   char last = '\n';
-  if (const auto end = file_ < 0 ? 0 : ::lseek(file_, 0, SEEK_END);
-      end > 0 && ::pread(file_, &last, 1, end - 1) == 1 && last != '\n' && ::write(file_, "\n", 1) != 1)
+  if (end > 0 && ::pread(file_, &last, 1, end - 1) == 1 && last != '\n' && ::write(file_, "\n", 1) != 1)
     log::error("a torn line of the audit log could not be ended", {{"reason", std::strerror(errno)}});
   if (days_kept_ <= 0) return;
-  std::error_code ignored;
-  std::vector<std::string> days;
-  for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
-    const auto name = entry.path().stem().string();
-    // Only files with names that this class gives are deleted; other files in the folder are not the server's.
-    if (entry.path().extension() == ".jsonl" && name.size() == 10 && name[4] == '-' && name[7] == '-' && name < day)
-      days.push_back(name);
-  }
-  if (days.empty()) return;
-  // If the clock jumped ahead, that must not delete all files. So the age of files is counted from today only if the
-  // last day before today that has a file is recent; otherwise it is counted from shortly after that day. If the server
-  // is used rarely, a file therefore stays until the use after next.
-  const auto before = parse_timestamp(*std::max_element(days.begin(), days.end()) + "T00:00:00Z");
+  auto days = days_of(folder_);
+  if (!days) return;
+  std::erase_if(*days, [&](const std::string& other) { return other >= day; });
+  const auto before = days->empty() ? std::nullopt : parse_timestamp(days->front() + "T00:00:00Z");
   if (!before) return;
-  const auto believed = std::min(clock_.now(), *before + kBelievedJump);
-  const auto oldest = to_extended_iso8601(believed - std::chrono::days(days_kept_)).substr(0, 10);
-  for (const auto& name : days)
-    if (name < oldest) fs::remove(folder_ / (name + ".jsonl"), ignored);
+  const auto oldest = day_of(oldest_kept(clock_.now(), *before, days_kept_));
+  std::error_code ignored;
+  for (const auto& other : *days)
+    if (other < oldest) fs::remove(day_file(folder_, other), ignored);
 }
 
 namespace {

@@ -36,8 +36,10 @@ std::string audit_parameters(const nlohmann::json& members);
 class AuditLog {
  public:
   /// Throws std::runtime_error if the folder cannot be made. Files are kept for `days_kept` days, or for ever if it is
-  /// 0.
-  AuditLog(std::filesystem::path folder, const Clock& clock, int days_kept);
+  /// 0. `taken` says of some days how many bytes of their files must not be used again, although the file may have lost
+  /// them in a power cut: lines are appended beyond them.
+  AuditLog(std::filesystem::path folder, const Clock& clock, int days_kept,
+           std::map<std::string, std::int64_t> taken = {});
   ~AuditLog();
   AuditLog(const AuditLog&) = delete;
   AuditLog& operator=(const AuditLog&) = delete;
@@ -66,6 +68,7 @@ class AuditLog {
   const std::filesystem::path folder_;
   const Clock& clock_;
   const int days_kept_;
+  const std::map<std::string, std::int64_t> taken_;
   Mutex mutex_;
   std::map<std::string, Refusals> refusals_ GUARDED_BY(mutex_);
   std::string day_ GUARDED_BY(mutex_);

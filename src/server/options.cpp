@@ -218,7 +218,7 @@ const std::vector<Option>& server_options() {
        "their next picture. 0: no limit.",
        "", "half of the machine's"},
       {"--audit-days", "", [](Settings& s) -> OptionValue { return &s.audit_days; }, NumberRange{0, 36500},
-       "Days that audit files are kept; 0: for ever."},
+       "Days that the audit is kept; 0: for ever."},
       {"--requests-per-second", "", [](Settings& s) -> OptionValue { return &s.requests_per_second; },
        NumberRange{0, 1e6},
        "Calls of each operation per account, in all regions together, DetectAnomalies excepted; 0: no limit.",

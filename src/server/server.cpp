@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "audit/audit.hpp"
+#include "audit/audit_files.hpp"
+#include "audit/shared_audit.hpp"
 #include "auth/identities.hpp"
 #include "base/digest.hpp"
 #include "base/log.hpp"
@@ -99,6 +101,15 @@ std::unique_ptr<Relay> make_relay(const ServerSettings& settings, const Stores& 
   });
 }
 
+/// Returns what brings the audit of this node to the others, or nothing if there cannot be any.
+std::unique_ptr<SharedAudit> make_shared_audit(const ServerSettings& settings, const Stores& stores,
+                                               const Clock& clock) {
+  if (!stores.is_shared()) return nullptr;
+  return std::make_unique<SharedAudit>(
+      stores.metadata(), clock,
+      SharedAudit::Options{stores.folder().audit(), stores.nodes().self().id, settings.audit_days});
+}
+
 /// Runs background jobs with one worker thread for each kind of job.
 class Workers {
  public:
@@ -167,7 +178,9 @@ struct Server::Parts {
   Hosting hosting;
   Metrics metrics;
   std::optional<Upkeep> upkeep;
+  std::unique_ptr<SharedAudit> shared_audit;  ///< null if this is the only node
   AuditLog audit;
+  AuditFiles audit_files;
   LookoutVision lookout_vision;
   Identities identities;
   Thumbnails thumbnails;
@@ -207,7 +220,10 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
                   state.is_unlike_training = stream->kind == Kind::unlike_training;
                 return state;
               }),
-      audit(stores.folder().audit(), clock, settings.audit_days),
+      shared_audit(make_shared_audit(settings, stores, clock)),
+      audit(stores.folder().audit(), clock, settings.audit_days,
+            shared_audit ? shared_audit->taken() : std::map<std::string, std::int64_t>()),
+      audit_files(stores.folder().audit()),
       lookout_vision(stores.metadata(), stores.objects(), hosting, metrics, clock, settings.quotas,
                      [this] { workers.wake(); }),
       identities(stores.metadata()),
@@ -226,7 +242,7 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
                          annotations,
                          line_stations,
                          stores.nodes(),
-                         stores.folder().audit()},
+                         shared_audit ? static_cast<AuditTrail&>(*shared_audit) : audit_files},
       limiter(settings.requests_per_second, 1, [this] { return stores.nodes().live_count(); }),
       relay(make_relay(settings, stores)),
       lookoutvision_service(lookoutvision::api_model(), lookoutvision_operations(lookout_vision), lookout_vision,
@@ -239,7 +255,8 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
           {&lookoutvision::api_model(), &extension::api_model()}, VEDETTE_VERSION,
           [this] {
             return metrics.to_prometheus() + line_stations.to_prometheus() + stores.nodes().to_prometheus() +
-                   hosting.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string());
+                   hosting.to_prometheus() + (upkeep ? upkeep->to_prometheus() : std::string()) +
+                   (shared_audit ? shared_audit->to_prometheus() : std::string());
           },
           metrics_access, [this] { return stores.trouble(); }, console_routes(console)),
       pipeline(stores.keys(), clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service},
@@ -278,6 +295,7 @@ void Server::start() {
   p.hosting.start();
   p.metrics.start();
   if (p.upkeep) p.upkeep->start();
+  if (p.shared_audit) p.shared_audit->start();
   p.workers.start();
   p.http_server.start();
   p.stores.nodes().announce(node_address(p.settings, port()));

@@ -1,7 +1,7 @@
 // Implements the operation of the service `vedette` that reads the audit log.
 #include <nlohmann/json.hpp>
 
-#include "audit/audit_reader.hpp"
+#include "audit/audit_trail.hpp"
 #include "service/extension.hpp"
 #include "service/pagination.hpp"
 
@@ -41,19 +41,14 @@ Result<extension::AuditEvents> list_audit_events(const ExtensionServices& servic
                            .dump();
   const auto after = read_page_token(filters, request.page.next_token);
   if (!after) return after.error();
-  std::optional<AuditPlace> place;
-  if (!after->empty()) {
-    place = parse_audit_place(*after);
-    if (!place) return invalid_input("The pagination token is not valid for this request.");
-  }
-  auto page = read_audit(services.audit_folder, query, place, static_cast<std::size_t>(request.page.max_results));
+  auto page = services.audit.read(query, *after, static_cast<std::size_t>(request.page.max_results));
   if (!page) return page.error();
   extension::AuditEvents out;
   for (auto& r : page->records)
     out.events.push_back({r.time, std::move(r.id), std::move(r.name), std::move(r.source), std::move(r.user),
                           std::move(r.access_key_id), std::move(r.source_ip), std::move(r.error_code), r.is_read_only,
                           std::move(r.json)});
-  if (page->next) out.next_token = make_page_token(filters, to_text(*page->next));
+  if (!page->next.empty()) out.next_token = make_page_token(filters, page->next);
   out.searched_until = page->searched_until;
   return out;
 }

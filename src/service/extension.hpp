@@ -1,10 +1,10 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "api/vedette/messages.hpp"
+#include "audit/audit_trail.hpp"
 #include "auth/identities.hpp"
 #include "auth/key_ring.hpp"
 #include "metrics/metrics.hpp"
@@ -30,7 +30,7 @@ struct ExtensionServices {
   AnnotationTransfer& annotations;
   Stations& stations;
   NodeRegistry& nodes;
-  std::filesystem::path audit_folder;  ///< where AuditLog writes
+  AuditTrail& audit;
 };
 
 struct TrainingState {
@@ -64,7 +64,8 @@ Result<std::vector<extension::Datapoint>> metric_statistics(ExtensionServices& s
                                                             const extension::MetricStatisticsRequest& request);
 
 /// Returns lines of the audit log that are about calls of the caller's account, in all regions. Fails with invalid_input
-/// if the time frame is empty or the token does not belong to these filters, and otherwise as read_audit() does.
+/// if the time frame is empty or the token does not belong to these filters, and otherwise as AuditTrail::read()
+/// does.
 Result<extension::AuditEvents> list_audit_events(const ExtensionServices& services, const CallContext& call,
                                                  const extension::ListAuditEventsRequest& request);
 

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "audit/audit_files.hpp"
 #include "auth/identities.hpp"
 #include "base/files.hpp"
 #include "service/extension.hpp"
@@ -366,8 +367,9 @@ class Evaluations : public Operations {
   Stations stations_{*metadata_, clock_, {}};
   NodeRegistry nodes_{
       *metadata_, clock_, monotonic_, {.id = "node", .address = "", .version = ""}, NodeRegistry::Company::none};
-  ExtensionServices services_{service_,    *metadata_,   metrics_,  identities_, keys_,         ModelFiles(*objects_),
-                              thumbnails_, annotations_, stations_, nodes_,      folder_.path()};
+  AuditFiles audit_{folder_.path()};
+  ExtensionServices services_{service_,    *metadata_,   metrics_,  identities_, keys_, ModelFiles(*objects_),
+                              thumbnails_, annotations_, stations_, nodes_,      audit_};
 };
 
 TEST_F(Evaluations, AThumbnailOfAPictureThatMayNotBeReadDoesNotTellWhetherThereIsOne) {

@@ -11,6 +11,7 @@
 
 #include "base/result.hpp"
 #include "domain/domain.hpp"
+#include "store/metadata/audit_lines.hpp"
 #include "store/metadata/dataset_checks.hpp"
 #include "store/metadata/installation.hpp"
 #include "store/metadata/jobs.hpp"
@@ -308,6 +309,7 @@ class UnitOfWork {
   virtual UserRepository& users() = 0;
   virtual TokenRepository& tokens() = 0;
   virtual MetricPointRepository& metric_points() = 0;
+  virtual AuditLineRepository& audit_lines() = 0;
 
   /// Returns the database's time at the beginning of the transaction. Leases, the times of jobs, and whatever several
   /// nodes compare with one another come from here, and not from the clock of a node.

@@ -4,8 +4,9 @@
 
 namespace vedette::embedded {
 extern const std::string_view migration_0001, migration_0002, migration_0003, migration_0004, migration_0005,
-    migration_0006, migration_0007, migration_0008, migration_0009, migration_0010, migration_0011,
-    postgresql_migration_0008, postgresql_migration_0009, postgresql_migration_0010, postgresql_migration_0011;
+    migration_0006, migration_0007, migration_0008, migration_0009, migration_0010, migration_0011, migration_0012,
+    postgresql_migration_0008, postgresql_migration_0009, postgresql_migration_0010, postgresql_migration_0011,
+    postgresql_migration_0012;
 }
 
 namespace vedette::metadata {
@@ -32,12 +33,14 @@ const std::vector<SchemaStep>& schema_steps(sql::Dialect dialect) {
       {9, "nodes", embedded::migration_0009, 9, 9},
       {10, "model_hosts", embedded::migration_0010, 9, 9},
       {11, "installation", embedded::migration_0011, 9, 9},
+      {12, "audit_lines", embedded::migration_0012, 9, 9},
   };
   static const std::vector<SchemaStep> postgresql = {
       {8, "first", embedded::postgresql_migration_0008, 8, 8},
       {9, "nodes", embedded::postgresql_migration_0009, 9, 9},
       {10, "model_hosts", embedded::postgresql_migration_0010, 9, 9},
       {11, "installation", embedded::postgresql_migration_0011, 9, 9},
+      {12, "audit_lines", embedded::postgresql_migration_0012, 9, 9},
   };
   return dialect == sql::Dialect::sqlite ? sqlite : postgresql;
 }

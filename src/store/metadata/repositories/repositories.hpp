@@ -26,6 +26,7 @@ std::unique_ptr<InstallationRepository> make_installation(Connection& connection
 std::unique_ptr<UserRepository> make_users(Connection& connection);
 std::unique_ptr<TokenRepository> make_tokens(Connection& connection);
 std::unique_ptr<MetricPointRepository> make_metric_points(Connection& connection);
+std::unique_ptr<AuditLineRepository> make_audit_lines(Connection& connection);
 
 inline std::int64_t stored(Timestamp time) {
   return time.time_since_epoch().count();

@@ -40,6 +40,7 @@ class SqlUnitOfWork : public UnitOfWork {
   UserRepository& users() override { return users_.get(); }
   TokenRepository& tokens() override { return tokens_.get(); }
   MetricPointRepository& metric_points() override { return metric_points_.get(); }
+  AuditLineRepository& audit_lines() override { return audit_lines_.get(); }
   Timestamp now() override { return transaction_.connection().now(); }
   void commit() { transaction_.commit(); }
 
@@ -60,6 +61,7 @@ class SqlUnitOfWork : public UnitOfWork {
   Lazy<UserRepository> users_{transaction_.connection(), make_users};
   Lazy<TokenRepository> tokens_{transaction_.connection(), make_tokens};
   Lazy<MetricPointRepository> metric_points_{transaction_.connection(), make_metric_points};
+  Lazy<AuditLineRepository> audit_lines_{transaction_.connection(), make_audit_lines};
 };
 
 class SqlMetadata : public MetadataStore {
