@@ -32,6 +32,33 @@ TEST(RateLimiter, SlowRatesLetOneThroughAndZeroIsNoLimit) {
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(none.admit("a", start));
 }
 
+TEST(RateLimiter, AdmitsItsPartOfWhatSeveralNodesShare) {
+  std::size_t nodes = 4;
+  RateLimiter rate(8, 1, [&] { return nodes; }), failures(1, 30, [&] { return nodes; });
+  auto now = std::chrono::steady_clock::time_point{};
+  const auto admitted = [&](RateLimiter& limiter) {
+    int count = 0;
+    while (limiter.admit("a", now)) ++count;
+    return count;
+  };
+  EXPECT_EQ(admitted(rate), 2);
+  EXPECT_EQ(admitted(failures), 7) << "the burst is shared, too";
+  now += std::chrono::seconds(9);
+  EXPECT_EQ(admitted(rate), 2);
+  EXPECT_EQ(admitted(failures), 2);
+  nodes = 1;  // the others died, and this one gets their part
+  now += std::chrono::seconds(10);
+  EXPECT_EQ(admitted(rate), 8);
+  EXPECT_EQ(admitted(failures), 10);
+  nodes = 0;  // nobody knows
+  now += std::chrono::seconds(10);
+  EXPECT_EQ(admitted(rate), 8);
+  // However many they are, each lets one through now and then.
+  nodes = 100;
+  now += std::chrono::seconds(1000);
+  EXPECT_EQ(admitted(failures), 1);
+}
+
 TEST(RateLimiter, IsBoundedHoweverManyKeysThereAre) {
   RateLimiter limiter(1, 2);
   const auto start = std::chrono::steady_clock::time_point{};

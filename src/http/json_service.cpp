@@ -145,7 +145,8 @@ class JsonCall : public PendingCall {
     const auto& action = route_.operation->action;
     if (!action.empty())
       if (auto ok = authorize(identity_.caller, action, subject.arn, tags); !ok) return ok.error();
-    if (!route_.operation->has_payload()) {  // a model's inference units limit the operations that have a payload
+    // A model's inference units limit the operations that have a payload.
+    if (!route_.operation->has_payload() && !identity_.is_passed_on) {
       // The key does not contain the region, because callers choose the region as they like.
       const auto key = identity_.scope.account + "/" + operation;
       if (auto ok = service_.limiter_.admit(key, std::chrono::steady_clock::now()); !ok) return ok.error();

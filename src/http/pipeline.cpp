@@ -85,6 +85,7 @@ class PipelineExchange : public Exchange {
       passed_on_by_ = std::exchange(head_.remote_address, client->address);
       head_.is_secure = client->is_secure;
       head_.is_body_protected = client->is_body_protected;
+      identity_.is_passed_on = true;
     }
     identity_.abandoned = head_.abandoned;
     context_ = log::Context{{"request", identity_.request_id}};

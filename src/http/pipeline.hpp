@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "audit/audit.hpp"
@@ -18,16 +21,19 @@ namespace vedette {
 class Pipeline : public RequestHandler {
  public:
   /// If `regions` is empty, every region that a caller signs for is accepted. `relay` tells who the client is of a call
-  /// that another node passed on; it is null if there are no other nodes.
+  /// that another node passed on; it is null if there are no other nodes. `nodes` tells how many nodes share the wrong
+  /// signatures that are answered.
   Pipeline(Authenticator& authenticator, const Clock& clock, std::vector<WireService*> services,
-           const OpenPaths& open_paths, AuditLog& audit, std::vector<std::string> regions, const Relay* relay = nullptr)
+           const OpenPaths& open_paths, AuditLog& audit, std::vector<std::string> regions, const Relay* relay = nullptr,
+           std::function<std::size_t()> nodes = {})
       : authenticator_(authenticator),
         clock_(clock),
         services_(std::move(services)),
         open_paths_(open_paths),
         audit_(audit),
         regions_(std::move(regions)),
-        relay_(relay) {}
+        relay_(relay),
+        failures_(kFailuresPerSecond, kFailuresAtOnce, std::move(nodes)) {}
   std::unique_ptr<Exchange> open(RequestHead head) override;
 
  private:
@@ -42,7 +48,7 @@ class Pipeline : public RequestHandler {
   const std::vector<std::string> regions_;
   const Relay* const relay_;
   static constexpr double kFailuresPerSecond = 1, kFailuresAtOnce = 30;
-  RateLimiter failures_{kFailuresPerSecond, kFailuresAtOnce};  // limits wrong signatures by key and network
+  RateLimiter failures_;  // limits wrong signatures by key and network
 };
 
 }  // namespace vedette

@@ -23,6 +23,7 @@ struct CallIdentity {
   Scope scope;
   std::string request_id;
   std::stop_token abandoned;  ///< requested when the caller hangs up
+  bool is_passed_on = false;  ///< by another node, which has counted the call in its part of the rate
 };
 
 /// One call, from its head to its answer. Only one thread at a time may use it.

@@ -1,4 +1,4 @@
-// What callers see when the connection to the database is lost.
+// What callers see when the connection to the database is lost, and which calls count for the rate.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -97,6 +97,24 @@ TEST_F(AwayDatabase, ACallThatWritesDoesNotRunAgainAndSaysThatItsOutcomeIsUnknow
   EXPECT_EQ(metadata_.transactions, 1);
   EXPECT_EQ(json_.encode_error(created.error(), {}, "").status, 503);
   EXPECT_NE(created.error().message.find("not known whether"), std::string::npos) << created.error().message;
+}
+
+TEST_F(AwayDatabase, ACallThatAnotherNodePassedOnIsCountedThereAlone) {
+  RateLimiter one_per_minute(1.0 / 60);
+  JsonService json(lookoutvision::api_model(), lookoutvision_operations(service_), service_, one_per_minute, nullptr);
+  const auto list = [&] {
+    RequestHead head;
+    head.method = "GET";
+    head.path = "/2020-11-20/projects";
+    AuditEvent audit;
+    return (*json.open(head, identity_))->run("", audit);
+  };
+  EXPECT_TRUE(list());
+  const auto refused = list();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::throttled);
+  identity_.is_passed_on = true;
+  EXPECT_TRUE(list());
 }
 
 }  // namespace
