@@ -11,7 +11,7 @@
 
 /// Says which node hosts which model. There is no leader: every node computes the same from the same facts, and what
 /// must not happen twice is decided in a transaction of the metadata. These functions are pure, so that the simulation
-/// in placement_test.cpp runs what the server runs.
+/// in placement_simulation_test.cpp runs what the server runs.
 namespace vedette {
 
 /// A node that is alive.

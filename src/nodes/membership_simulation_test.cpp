@@ -37,6 +37,7 @@ class FakeNodes : public NodeRepository {
     rows_.push_back(node);
   }
   std::vector<ServerNode> list() override { return rows_; }
+  [[nodiscard]] const std::vector<ServerNode>& rows() const { return rows_; }
   void remove_seen_before(Timestamp time) override {
     std::erase_if(rows_, [&](const ServerNode& node) { return node.seen < time; });
   }
@@ -240,13 +241,13 @@ class World {
 
   /// Nobody that lived at the last look is thought dead before it was silent for long enough, whatever the clocks do.
   void look(Server& server) {
-    std::vector<std::string> lived;
+    std::string lived;  // ids have one letter
     for (const auto& seen : server.watch.all())
-      if (seen.state == NodeState::live) lived.push_back(seen.node.id);
-    server.watch.look(nodes_.list(), database_time(), time_ - server.last_look);
+      if (seen.state == NodeState::live) lived += seen.node.id;
+    server.watch.look(nodes_.rows(), database_time(), time_ - server.last_look);
     server.last_look = time_;
     for (const auto& seen : server.watch.all())
-      if (seen.state == NodeState::dead && std::find(lived.begin(), lived.end(), seen.node.id) != lived.end())
+      if (seen.state == NodeState::dead && lived.find(seen.node.id) != std::string::npos)
         for (const auto& other : servers_)
           if (other.at == At::member && other.self.id == seen.node.id && other.self.term == seen.node.term &&
               time_ - other.last_beat < kAliveFor)
