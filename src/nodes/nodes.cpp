@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kLookEvery{500};
 constexpr std::chrono::seconds kLongestWaitForBeat{5};
+/// An answer that took longer says less about the database's time than an earlier one and the time that passed here.
+constexpr std::chrono::seconds kLongestTold{2};
 
 }  // namespace
 
@@ -152,6 +154,7 @@ void NodeRegistry::beat() {
   self_.seen = result.now;
   watch_.look(result.known, result.now, began - last_beat_);
   difference_ = membership::clock_difference(asked, took, result.now);
+  if (!told_ || took < kLongestTold) told_ = Told{result.now, began + took / 2};
   last_beat_ = began;
   if (!result.is_accepted && !std::exchange(is_replaced_, true))
     log::error("another server has taken this node's id", {{"node", self.id}, {"cure", "restart this one"}});
@@ -179,6 +182,15 @@ ServerNode NodeRegistry::self() const {
 membership::ClockDifference NodeRegistry::clock_difference() const {
   const MutexLock lock(mutex_);
   return difference_;
+}
+
+Timestamp NodeRegistry::Time::now() const {
+  // A server that is alone has no database with a time of its own.
+  if (nodes_.company_ == Company::none) return nodes_.clock_.now();
+  const auto now = nodes_.monotonic_.now();
+  const MutexLock lock(nodes_.mutex_);
+  if (!nodes_.told_) return nodes_.clock_.now();
+  return nodes_.told_->time + std::chrono::floor<std::chrono::milliseconds>(now - nodes_.told_->at);
 }
 
 std::optional<std::string> NodeRegistry::trouble() const {

@@ -53,6 +53,9 @@ class NodeRegistry {
   [[nodiscard]] std::vector<membership::Watch::Seen> known() const;
   [[nodiscard]] ServerNode self() const;
   [[nodiscard]] membership::ClockDifference clock_difference() const;
+  /// Tells the time of day on which all nodes agree: what the database said at the latest beat, and what has passed here
+  /// since. So a node whose own clock was set does not take the signatures of its callers for expired.
+  [[nodiscard]] const Clock& time() const { return time_; }
   /// Returns in words why this node should get no requests and do no work, or nothing if it is well.
   [[nodiscard]] std::optional<std::string> trouble() const;
   /// Returns how many nodes live, in the text exposition format of Prometheus.
@@ -62,6 +65,19 @@ class NodeRegistry {
   void beat();
 
  private:
+  class Time : public Clock {
+   public:
+    explicit Time(const NodeRegistry& nodes) : nodes_(nodes) {}
+    [[nodiscard]] Timestamp now() const override;
+
+   private:
+    const NodeRegistry& nodes_;
+  };
+  /// What the database's time was at a moment.
+  struct Told {
+    Timestamp time;
+    Moment at;
+  };
   void join(const std::function<void()>& pause);
   void loop();
   /// Has the thread beat at once, and waits for it.
@@ -71,12 +87,14 @@ class NodeRegistry {
   const Clock& clock_;
   const MonotonicClock& monotonic_;
   const Company company_;
+  const Time time_{*this};
   mutable Mutex mutex_;
   std::condition_variable changed_;
   ServerNode self_ GUARDED_BY(mutex_);
   membership::Watch watch_ GUARDED_BY(mutex_);
   membership::ClockDifference difference_ GUARDED_BY(mutex_);
   Moment last_beat_ GUARDED_BY(mutex_){};
+  std::optional<Told> told_ GUARDED_BY(mutex_);
   std::uint64_t wanted_ GUARDED_BY(mutex_) = 0, done_ GUARDED_BY(mutex_) = 0;  ///< beats that were asked for and made
   bool is_replaced_ GUARDED_BY(mutex_) = false;
   bool is_stopping_ GUARDED_BY(mutex_) = false;

@@ -166,6 +166,8 @@ TEST_F(Nodes, AServerThatIsAloneNeitherWaitsNorWritesItsRowAgain) {
   EXPECT_EQ(store->read()->nodes().list().at(0).seen, joined);
   EXPECT_EQ(ids(node.live()), std::vector<std::string>{"a"});
   EXPECT_EQ(node.trouble(), std::nullopt);
+  clock_.advance(seconds(60));
+  EXPECT_EQ(node.time().now(), clock_.now());
 }
 
 TEST_F(Nodes, WhoseClocksAreWrongTakeNoPart) {
@@ -180,6 +182,19 @@ TEST_F(Nodes, WhoseClocksAreWrongTakeNoPart) {
   clock_.advance(-seconds(22));
   a->beat();
   EXPECT_EQ(a->trouble(), "the clock of this node is 11.0 s behind the database's");
+}
+
+TEST_F(Nodes, AgreeOnTheDatabasesTimeWhenTheirOwnClocksAreSet) {
+  const auto a = start("a");
+  clock_.advance(std::chrono::hours(1));
+  EXPECT_EQ(a->time().now(), database_.now()) << "no beat has noticed yet";
+  advance(seconds(5));
+  EXPECT_EQ(a->time().now(), database_.now());
+  a->beat();
+  EXPECT_EQ(a->time().now(), database_.now());
+  database_.advance(seconds(3));
+  a->beat();
+  EXPECT_EQ(a->time().now(), database_.now());
 }
 
 TEST_F(Nodes, ThatCannotReachTheDatabaseSaySo) {

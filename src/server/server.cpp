@@ -259,8 +259,9 @@ Server::Parts::Parts(const ServerSettings& given, const ServerOptions& http, con
                    (shared_audit ? shared_audit->to_prometheus() : std::string());
           },
           metrics_access, [this] { return stores.trouble(); }, console_routes(console)),
-      pipeline(stores.keys(), clock, {&lookoutvision_service, &extension_service, &s3_service, &sts_service},
-               open_paths, audit, settings.regions, relay.get(), [this] { return stores.nodes().live_count(); }),
+      pipeline(stores.keys(), stores.nodes().time(),
+               {&lookoutvision_service, &extension_service, &s3_service, &sts_service}, open_paths, audit,
+               settings.regions, relay.get(), [this] { return stores.nodes().live_count(); }),
       http_server(pipeline, http) {
   if (auto* buckets = stores.buckets()) upkeep.emplace(*buckets, clock, settings.upkeep);
   lookout_vision.finish_deletions();

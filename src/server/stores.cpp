@@ -57,7 +57,7 @@ Stores::Stores(const ServerSettings& settings, const Clock& clock, const Monoton
     give_up_master_key(folder_, *metadata_);
     is_new_key = true;
   }
-  keys_ = std::make_unique<KeyRing>(*metadata_, clock, master_key);
+  keys_ = std::make_unique<KeyRing>(*metadata_, is_shared_ ? nodes_->time() : clock, master_key);
   if (is_shared_ && !is_new_key) {
     make_first_administrator(folder_, settings.account, *metadata_, *keys_);
   } else {

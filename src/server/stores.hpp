@@ -48,8 +48,8 @@ class Stores {
   std::unique_ptr<FolderLock> lock_;
   std::unique_ptr<MetadataStore> metadata_;
   std::unique_ptr<ObjectStorage> storage_;
-  std::unique_ptr<KeyRing> keys_;
   std::unique_ptr<NodeRegistry> nodes_;
+  std::unique_ptr<KeyRing> keys_;
 };
 
 }  // namespace vedette

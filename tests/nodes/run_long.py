@@ -17,6 +17,9 @@ from models import Models, create, status
 from watched import MOST_OUTAGE, entries_of, kept
 from workload import Workload
 
+# Errors that a right call for a hosted model must never get, whatever fails.
+REFUSALS = {"AccessDeniedException", "ConflictException", "InvalidSignatureException", "ResourceNotFoundException", "UnrecognizedClientException", "ValidationException"}
+
 
 class Trainings:
     """Trains models all the time, one after the other."""
@@ -64,6 +67,7 @@ def main():
     found = workload.faults()
     found += [f"models were back only after {outage:.1f} s" for outage in faults.outages if outage >= MOST_OUTAGE]
     found += [f"{model} answered {verdict}, not {expected}" for model, verdict, expected in callers.wrong]
+    found += [f"calls for models that were there were refused with {code}" for code in sorted(REFUSALS & set(callers.errors))]
     for model in trainings.models:
         wait_until(lambda: status(models.api, model)["Status"] != "TRAINING", "every training ends", 300)
         if (times := models.published(model)) != 1:
