@@ -6,7 +6,7 @@
 #   ./test.sh arm64        builds the engine and the agent for 64-bit ARM and compares their verdicts, under qemu-user, with those of this machine. Not in `all` either
 #   ./test.sh packages     makes the Debian packages, installs them in an empty Debian and uses them there. Needs root. Not in `all` either
 #   ./test.sh sanitizers   the unit tests and the API suites with AddressSanitizer and UndefinedBehaviorSanitizer. Not in `all` either
-#   ./test.sh hostile      attacks an edge agent with these sanitizers for ten minutes, and runs the edge's suites against it. Not in `all` either
+#   ./test.sh hostile      attacks an edge agent with these sanitizers for ten minutes, and kills it while it updates its model. Not in `all` either
 set -euo pipefail
 cd "$(dirname "$0")"
 . tools/build.sh
@@ -87,9 +87,9 @@ case $tier in
     configure_and_build asan vedette-edge vedette-edge-camera
     say "Testing"
     # The models come from the ordinary build, since the other one trains none. Freed memory is kept back for long enough to find its use, but
-    # not for so long that it looks like growth.
+    # not for so long that it looks like growth. Two compilers round differently, so tests that compare verdicts of both builds are left out.
     (cd tests/end_to_end && ASAN_OPTIONS=quarantine_size_mb=32 VEDETTE_HOSTILE_SECONDS=600 VEDETTE_BUILD=$OLDPWD/build/release VEDETTE_EDGE_BUILD=$OLDPWD/build/asan \
-      /usr/bin/python3 -W ignore::ResourceWarning -m unittest -v test_edge test_edge_line)
+      /usr/bin/python3 -W ignore::ResourceWarning -m unittest -v -k hostile -k wrong_requests -k shared_memory -k damaged -k kills_during test_edge test_edge_line)
     ;;
   *)
     echo "Usage: ./test.sh [unit | all | lint | arm64 | packages | sanitizers | hostile]" >&2

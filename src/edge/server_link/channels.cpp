@@ -19,6 +19,7 @@ constexpr const char* kMark = ".channel";  ///< In a version's folder: the SHA-2
 constexpr const char* kArriving = ".arriving";
 constexpr const char* kFollowed = ".followed";   ///< In a component's folder while it runs what a channel chose.
 constexpr const char* kFetching = ".fetching-";  ///< In the folder of the models: with the archive's SHA-256 behind it.
+constexpr const char* kLeaving = ".leaving-";    ///< In a component's folder: a version that is being removed.
 constexpr std::uint64_t kPiece = 4ULL << 20;
 constexpr std::uint64_t kLargestArchive = 4ULL << 30;
 constexpr std::uint64_t kManifestLimit = 16ULL << 20;
@@ -111,8 +112,12 @@ Result<void> unpack(const Channel& channel, const fs::path& archive, const fs::p
 
 Result<void> install(const Channel& channel, const fs::path& models, ServerCalls& calls) {
   const auto component = models / channel.component, place = component / channel.version;
+  const auto file = models / (kFetching + channel.sha256);
   if (fs::exists(place)) {
-    if (mark_of(place) == channel.sha256) return {};
+    if (mark_of(place) == channel.sha256) {
+      fs::remove(file);  // A kill may have come between the rest and this.
+      return {};
+    }
     return conflict("MODEL", channel.version,
                     "The version " + channel.version + " of " + channel.component +
                         " lies in the models folder already, and is not the one that the server has.");
@@ -121,7 +126,6 @@ Result<void> install(const Channel& channel, const fs::path& models, ServerCalls
     return conflict("MODEL", channel.component,
                     "The folder of " + channel.component +
                         " holds a model without a version; move it into a folder that is named after its version.");
-  const auto file = models / (kFetching + channel.sha256);
   fs::create_directories(models);
   // A kill may have come between the fetch and the rest.
   auto hash = hash_of(file);
@@ -167,16 +171,21 @@ void note_running(const fs::path& component, const std::string& version) {
 void remove_old_versions(const fs::path& component, const std::string& kept) {
   std::error_code none;
   std::vector<std::pair<fs::file_time_type, fs::path>> versions;
-  for (const auto& entry : fs::directory_iterator(component, none))
-    if (entry.path().filename() != kept && !mark_of(entry.path()).empty())
+  std::vector<fs::path> leaving;
+  for (const auto& entry : fs::directory_iterator(component, none)) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with(kLeaving))
+      leaving.push_back(entry.path());
+    else if (is_folder_name(name) && name != kept && !mark_of(entry.path()).empty())
       versions.emplace_back(fs::last_write_time(entry.path(), none), entry.path());
+  }
   std::ranges::sort(versions, std::greater{});
   for (std::size_t i = kKeptVersions; i < versions.size(); ++i) {
     // Without its name it is no version any more, also if the removal is cut off.
-    const auto leaving = component / (".leaving-" + versions[i].second.filename().string());
-    fs::rename(versions[i].second, leaving, none);
-    fs::remove_all(leaving, none);
+    leaving.push_back(component / (kLeaving + versions[i].second.filename().string()));
+    fs::rename(versions[i].second, leaving.back(), none);
   }
+  for (const auto& folder : leaving) fs::remove_all(folder, none);
 }
 
 bool is_folder_name(const std::string& text) {

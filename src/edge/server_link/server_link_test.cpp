@@ -138,15 +138,14 @@ class Follower : public testing::Test {
   std::string running_;
 };
 
-TEST_F(Follower, RemovesWhatWasFetchedForOtherChannels) {
+TEST_F(Follower, RemovesWhatWasFetchedAndIsNotNeeded) {
   const auto channel = put("1.0.0");
-  const auto wanted = models() / (".fetching-" + channel.sha256);
+  const auto unpacked = models() / (".fetching-" + channel.sha256);
   const auto other = models() / (".fetching-" + std::string(64, 'f'));
-  for (const auto& file : {wanted, other}) ASSERT_TRUE(write_file_atomically(file, "half"));
+  for (const auto& file : {unpacked, other}) ASSERT_TRUE(write_file_atomically(file, "half"));
   EXPECT_TRUE(follower().follow({channel}).empty());
   EXPECT_EQ(chosen_, std::vector<std::string>{"flange:1.0.0"});
-  EXPECT_TRUE(std::filesystem::exists(wanted));
-  EXPECT_FALSE(std::filesystem::exists(other));
+  for (const auto& file : {unpacked, other}) EXPECT_FALSE(std::filesystem::exists(file)) << file;
 }
 
 TEST_F(Follower, UndoesTheChoiceOfAChannelThatIsRemoved) {
@@ -166,13 +165,17 @@ TEST_F(Follower, KeepsTheVersionThatRunsAndThoseThatRanBefore) {
     fs::last_write_time(component / version, std::chrono::file_clock::from_sys(std::chrono::sys_seconds{}));
   }
   fs::create_directories(component / "own");
+  // A kill came while this one was removed.
+  fs::create_directories(component / ".leaving-0.9.0");
+  ASSERT_TRUE(write_file_atomically(component / ".leaving-0.9.0/.channel", std::string(64, '0')));
   // The channel goes back to an old version while 2.0.0 runs; all others came and never ran.
   running_ = "2.0.0";
   EXPECT_TRUE(follower().follow({put("1.0.0")}).empty());
   note_running(component, "1.0.0");
   remove_old_versions(component, "7.0.0");
   for (const char* kept : {"1.0.0", "2.0.0", "7.0.0", "own"}) EXPECT_TRUE(fs::exists(component / kept)) << kept;
-  for (const char* gone : {"3.0.0", "4.0.0", "5.0.0"}) EXPECT_FALSE(fs::exists(component / gone)) << gone;
+  for (const char* gone : {"3.0.0", "4.0.0", "5.0.0", ".leaving-0.9.0"})
+    EXPECT_FALSE(fs::exists(component / gone)) << gone;
 }
 
 TEST(Channels, NamesOfFoldersLeadNowhereElse) {
