@@ -24,6 +24,7 @@ from test_edge_outputs import LIMIT, Broker, Subscriber, assert_whole, shown_seq
 
 STATION = "line-1"
 MODEL = {"ProjectName": "p", "ModelVersion": "1"}
+SPREAD_KILLS = 2
 SIDE = 96
 OUTAGE = float(os.environ.get("VEDETTE_OUTAGE", "3"))
 GOOD, BAD = 30, 20
@@ -250,6 +251,7 @@ class EdgeLine(unittest.TestCase):
             if running() == before:
                 self.assertEqual(is_anomalous, before == "1.0.0", before)
 
+        wait_until(lambda: any(station["StationName"] == STATION for station in self.vedette.list_stations()["Stations"]), "the station has come")
         self.move("first")
         wait_until(lambda: running() == "1.0.0", "the first version runs")
         check()
@@ -275,12 +277,12 @@ class EdgeLine(unittest.TestCase):
                  lambda: "model switched" in agent.log()[offset:]]
         # The last of these kills shows how long an update takes here; those that follow are spread over that time.
         duration, unfinished = 0, 0
-        for number in range(len(steps) + 6):
+        for number in range(len(steps) + SPREAD_KILLS):
             rewind()
             offset = len(agent.log())
             agent.start()
             began = time.monotonic()
-            step = steps[number] if number < len(steps) else lambda: time.monotonic() > began + duration * (number - len(steps) + 0.5) / 6
+            step = steps[number] if number < len(steps) else lambda: time.monotonic() > began + duration * (number - len(steps) + 0.5) / SPREAD_KILLS
             while not step():
                 self.assertIsNone(agent.process.poll())
                 self.assertLess(time.monotonic(), began + 120)
@@ -292,7 +294,7 @@ class EdgeLine(unittest.TestCase):
             check()
             wait_until(lambda: running() == "2.0.0", "the update goes on")
             check()
-            self.assertEqual([name for name in os.listdir(models) + os.listdir(part) if name.startswith(".") and name != ".followed"], [])
+            wait_until(lambda: not [name for name in os.listdir(models) + os.listdir(part) if name.startswith(".") and name != ".followed"], "what the killed agent had fetched is gone")
             self.assertEqual(agent.stop(), 0)
         self.assertGreater(unfinished, 1)
 
