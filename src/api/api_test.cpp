@@ -144,7 +144,7 @@ TEST(ApiModel, TextsThatNoDatabaseCanStoreAreRefused) {
   input.body = R"({"Description":"\ud800"})";
   EXPECT_EQ(refusal("CreateModel"), "SerializationExceptionThe request body is not a JSON object.");
   input.body = "{}";
-  for (const std::string bad : {std::string("p\0", 2), std::string("p\xff"), std::string("p\xc0\x80")}) {
+  for (const std::string& bad : {std::string("p\0", 2), std::string("p\xff"), std::string("p\xc0\x80")}) {
     input.path_labels["projectName"] = bad;
     EXPECT_EQ(refusal("CreateModel"), "1 validation error detected: Value 'p' at 'projectName" + rule);
   }

@@ -34,7 +34,7 @@ std::optional<bool> class_of(const std::string& name) {
 bool has_nul(std::string_view line) {
   if (line.find("\\u0000") == std::string_view::npos) return false;
   bool is_found = false;
-  (void)Json::parse(
+  [[maybe_unused]] const auto document = Json::parse(
       line,
       [&](int /*depth*/, Json::parse_event_t /*event*/, const Json& parsed) {
         is_found |= parsed.is_string() && parsed.get_ref<const std::string&>().find('\0') != std::string::npos;
