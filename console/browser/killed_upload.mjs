@@ -12,11 +12,16 @@ const choose = async (tab) => {
   await tab.getByRole('button', { name: /^Upload [\d,]+ pictures$/ }).click();
 };
 
-// Two packs of pictures get through, and the others are on their way until the tab dies.
-let packs = 0;
+// Two packs of pictures get through, and the others are on their way until the tab dies. One that a busy server refuses is tried again.
+const isPack = (request) => /\/projects\/.*\.tar$/.test(request.url());
+let free = 2;
 await page.route(/\/projects\/.*\.tar$/, async (route) => {
-  if (++packs <= 2) await route.continue();
+  if (free === 0) return;
+  free -= 1;
+  await route.continue();
 });
+page.on('response', (response) => (free += isPack(response.request()) && !response.ok() ? 1 : 0));
+page.on('requestfailed', (request) => (free += isPack(request) ? 1 : 0));
 await page.goto(address);
 await choose(page);
 const progress = page.getByText(/^[\d,]+ of [\d,]+ pictures/);
@@ -36,8 +41,8 @@ next.on('pageerror', (error) => problems.push(String(error)));
 await next.goto(address);
 await next.getByText('An upload was interrupted').waitFor();
 await choose(next);
-await next.waitForURL(/dataset\/train/);
-await next.getByRole('gridcell').first().waitFor();
+await next.waitForURL(/dataset\/train/, { timeout: 240_000 });
+await next.getByRole('gridcell').first().waitFor({ timeout: 60_000 });
 await next.goto(address);
 await next.getByText('This project has a training dataset.').waitFor();
 await browser.close();
