@@ -283,7 +283,8 @@ class EdgeLine(unittest.TestCase):
             agent.start()
             began = time.monotonic()
             step = steps[number] if number < len(steps) else lambda: time.monotonic() > began + duration * (number - len(steps) + 0.5) / SPREAD_KILLS
-            while not step():
+            # Some of these states last for so short a time that nobody may see them; then the kill comes after the switch.
+            while not step() and "model switched" not in agent.log()[offset:]:
                 self.assertIsNone(agent.process.poll())
                 self.assertLess(time.monotonic(), began + 120)
             agent.kill()
