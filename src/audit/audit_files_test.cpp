@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "audit/audit.hpp"
+#include "audit/event_for_tests.hpp"
 #include "base/files.hpp"
 
 namespace vedette {
@@ -13,18 +14,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kAccount = "123456789012";
-
 class AuditReading : public testing::Test {
  protected:
-  static AuditEvent event(const std::string& name) {
-    AuditEvent out;
-    out.account = kAccount;
-    out.user = "ann";
-    out.name = name;
-    out.source = "lookoutvision.amazonaws.com";
-    return out;
-  }
   /// Writes events named 0, 1, … with so much time after each.
   void write(int count, std::chrono::milliseconds step) {
     for (int i = 0; i < count; ++i) {

@@ -12,6 +12,7 @@
 
 #include "audit/audit.hpp"
 #include "audit/audit_files.hpp"
+#include "audit/event_for_tests.hpp"
 #include "base/random.hpp"
 #include "store/metadata/backends.hpp"
 #include "store/metadata/repeating_store.hpp"
@@ -22,17 +23,6 @@ namespace {
 using Json = nlohmann::json;
 using Names = std::vector<std::string>;
 using std::chrono::seconds;
-
-constexpr const char* kAccount = "123456789012";
-
-AuditEvent event(const std::string& name) {
-  AuditEvent out;
-  out.account = kAccount;
-  out.user = "ann";
-  out.name = name;
-  out.source = "lookoutvision.amazonaws.com";
-  return out;
-}
 
 /// Fails as it is told: before a transaction, or after its commit as if the answer were lost.
 class FailingStore : public MetadataStore {

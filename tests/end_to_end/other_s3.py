@@ -63,13 +63,10 @@ class OtherS3:
                             config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}))
 
 
-class FaultyProxy:
-    """Passes HTTP on to a port. `plan(number)` says what happens to a request: "stall" (no answer until the connection ends), "cut" (half of
-    the answer), "drop" (the connection ends before an answer), "500" or "503"; None passes it on. Requests are counted over all connections."""
+class Proxy:
+    """Listens on a free port, and hands each connection to `serve` in a thread of its own. Whoever derives from it calls __init__ last."""
 
-    def __init__(self, port, plan):
-        self.upstream, self.plan = port, plan
-        self.count, self.faults = 0, {}
+    def __init__(self):
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
@@ -110,6 +107,16 @@ class FaultyProxy:
                 if length == 0:
                     return head + body
         return head + stream.read(int(fields.get(b"content-length", 0)))
+
+
+class FaultyProxy(Proxy):
+    """Passes HTTP on to a port. `plan(number)` says what happens to a request: "stall" (no answer until the connection ends), "cut" (half of
+    the answer), "drop" (the connection ends before an answer), "500" or "503"; None passes it on. Requests are counted over all connections."""
+
+    def __init__(self, port, plan):
+        self.upstream, self.plan = port, plan
+        self.count, self.faults = 0, {}
+        super().__init__()
 
     def serve(self, connection):
         with connection, socket.create_connection(("127.0.0.1", self.upstream)) as upstream:

@@ -2,10 +2,9 @@
 import hashlib
 import random
 import socket
-import threading
 
 import cluster  # noqa: F401 - it finds the folder of the next module
-from other_s3 import FaultyProxy
+from other_s3 import Proxy
 
 
 def told(answer):
@@ -14,33 +13,20 @@ def told(answer):
     return head.split(b"\r\n")[0], body
 
 
-class StaleProxy:
+class StaleProxy(Proxy):
     def __init__(self, target, share, seed):
         """`target`: (host, port). `share`: the part of the reads that get the first answer that this target had ever seen."""
         self.target, self.share, self.random = target, share, random.Random(seed)
-        self.old, self.lock, self.count = {}, threading.Lock(), 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def close(self):
-        self.listener.close()
-
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+        self.old, self.count = {}, 0
+        super().__init__()
 
     def serve(self, connection):
         try:
             with connection, socket.create_connection(self.target) as upstream:
                 requests, answers = connection.makefile("rb"), upstream.makefile("rb")
-                while request := FaultyProxy.read_message(requests):
+                while request := self.read_message(requests):
                     upstream.sendall(request)
-                    answer = FaultyProxy.read_message(answers)
+                    answer = self.read_message(answers)
                     if not answer:
                         return
                     if request.startswith(b"GET "):
